@@ -1,0 +1,194 @@
+// Package ironic is the bare-metal domain: nodes, ports, their states and the
+// contracts of the stores that keep them. It does no I/O.
+//
+// Names and values are those of OpenStack Ironic's API v1.
+package ironic
+
+import (
+	"context"
+	"time"
+)
+
+// Power states as Ironic's API shows them.
+const (
+	PowerOn       = "power on"
+	PowerOff      = "power off"
+	Rebooting     = "rebooting"
+	SoftPowerOff  = "soft power off"
+	SoftRebooting = "soft rebooting"
+	PowerError    = "error"
+)
+
+// Boot devices as Ironic's API shows them.
+const (
+	BootPXE   = "pxe"
+	BootDisk  = "disk"
+	BootCDROM = "cdrom"
+	BootBIOS  = "bios"
+	BootSafe  = "safe"
+)
+
+// Boot modes (capability boot_mode).
+const (
+	BIOS = "bios"
+	UEFI = "uefi"
+)
+
+// Node is one bare-metal machine. The zero value of a nullable field means null.
+// Times are UTC.
+type Node struct {
+	ID     int64 // insertion order; the default sort key of lists
+	UUID   string
+	Name   string // empty: null
+	Driver string
+
+	DriverInfo         map[string]any // how to reach the BMC; holds secrets
+	DriverInternalInfo map[string]any // the conductor's own notes; holds the agent's token
+	Properties         map[string]any // cpus, memory_mb, local_gb, cpu_arch, capabilities, root_device
+	InstanceInfo       map[string]any // what to deploy
+	Extra              map[string]any
+
+	Interfaces map[string]string // power, management, boot, deploy, inspect, … → implementation
+
+	InstanceUUID   string
+	ResourceClass  string
+	ChassisUUID    string
+	Owner          string
+	Lessee         string
+	Description    string
+	ConductorGroup string
+	Conductor      string
+	Shard          string
+	ParentNode     string
+	AllocationUUID string
+
+	PowerState           string
+	TargetPowerState     string
+	ProvisionState       string
+	TargetProvisionState string
+	ProvisionUpdatedAt   *time.Time
+	InspectionStartedAt  *time.Time
+	InspectionFinishedAt *time.Time
+
+	CleanStep, DeployStep, ServiceStep map[string]any
+	RaidConfig, TargetRaidConfig       map[string]any
+	NetworkData                        map[string]any
+	Traits                             []string
+
+	Maintenance       bool
+	MaintenanceReason string
+	Fault             string
+	LastError         string
+	Protected         bool
+	ProtectedReason   string
+	Retired           bool
+	RetiredReason     string
+	ConsoleEnabled    bool
+	AutomatedClean    *bool
+	BootMode          string
+	SecureBoot        *bool
+	DisablePowerOff   bool
+
+	// Reservation names who holds the node's exclusive lock; empty when nobody does.
+	Reservation string
+
+	CreatedAt time.Time
+	UpdatedAt *time.Time
+	Version   int64 // grows with each write; guards against lost updates
+}
+
+// Port is one network interface of a node, known by its MAC address.
+type Port struct {
+	ID                  int64
+	UUID                string
+	NodeUUID            string
+	Address             string // lower case, colons
+	PXEEnabled          bool
+	PhysicalNetwork     string
+	PortgroupUUID       string
+	LocalLinkConnection map[string]any
+	InternalInfo        map[string]any
+	Extra               map[string]any
+	IsSmartNIC          bool
+	Name                string
+	CreatedAt           time.Time
+	UpdatedAt           *time.Time
+}
+
+// HistoryEntry is one line of a node's history: what happened, in words.
+type HistoryEntry struct {
+	UUID      string
+	NodeUUID  string
+	EventType string // "transition", "power", "inspection", …
+	Event     string // the sentence
+	Severity  string // INFO or ERROR
+	User      string
+	Conductor string
+	CreatedAt time.Time
+}
+
+// Inventory is what the ramdisk reported about a node, newest first kept only.
+// Inventory follows ironic-python-agent's schema; PluginData is everything else it sent.
+type Inventory struct {
+	NodeUUID   string
+	Inventory  map[string]any
+	PluginData map[string]any
+	CreatedAt  time.Time
+}
+
+// NodeFilter narrows a list. Zero values do not filter. Results are in ID order
+// unless the caller sorts them.
+type NodeFilter struct {
+	ProvisionState string
+	Driver         string
+	ResourceClass  string
+	InstanceUUID   string
+	Associated     *bool
+	Maintenance    *bool
+	Owner, Lessee  string
+	Fault          string
+}
+
+// PortFilter narrows a list of ports.
+type PortFilter struct {
+	NodeUUID string
+	Address  string // any case
+}
+
+// Store keeps nodes and ports. Every method is safe for concurrent use, each is
+// one transaction, and what it returned without an error survives a crash.
+//
+// Errors carry errs codes: NotFound for an unknown node or port, Conflict for a
+// duplicate name, uuid or MAC, Locked (with holder and age in the message) from Reserve.
+type Store interface {
+	// CreateNode stores n with its ports in one transaction and fills ID, CreatedAt and Version.
+	CreateNode(ctx context.Context, n *Node, ports ...*Port) error
+	// Node finds one by uuid or name.
+	Node(ctx context.Context, ident string) (*Node, error)
+	Nodes(ctx context.Context, f NodeFilter) ([]*Node, error)
+	// UpdateNode reads the node, lets change edit it and writes it back in one
+	// transaction. An error from change leaves the row as it was and is returned as is.
+	// change may run more than once and must only edit the node.
+	UpdateNode(ctx context.Context, uuid string, change func(*Node) error) (*Node, error)
+	// DeleteNode removes the node with its ports, history and inventory.
+	DeleteNode(ctx context.Context, uuid string) error
+
+	// Reserve takes the node's exclusive lock for holder if nobody has it (or
+	// holder itself has), and remembers purpose and time for whoever is refused.
+	Reserve(ctx context.Context, uuid, holder, purpose string) (*Node, error)
+	// Release gives the lock back; releasing a lock that holder does not hold is no error.
+	Release(ctx context.Context, uuid, holder string) error
+
+	CreatePort(ctx context.Context, p *Port) error
+	// Port finds one by uuid or MAC address.
+	Port(ctx context.Context, ident string) (*Port, error)
+	Ports(ctx context.Context, f PortFilter) ([]*Port, error)
+	UpdatePort(ctx context.Context, uuid string, change func(*Port) error) (*Port, error)
+	DeletePort(ctx context.Context, uuid string) error
+
+	AddHistory(ctx context.Context, e HistoryEntry) error
+	History(ctx context.Context, nodeUUID string) ([]HistoryEntry, error)
+
+	SaveInventory(ctx context.Context, inv Inventory) error
+	Inventory(ctx context.Context, nodeUUID string) (*Inventory, error)
+}
