@@ -1,0 +1,158 @@
+// Package resource is the vocabulary of what a service template may ask of a
+// node: a file, a service, a database, an OVS bridge … Service templates write
+// resources in role_data.step_config, the plan carries them, os-apply-config
+// makes them so. The package is pure: it decodes and checks, it changes nothing.
+package resource
+
+// Document is one step of one node: what os-apply-config gets on standard input.
+type Document struct {
+	Stack     string     `json:"stack"`
+	Node      string     `json:"node"`
+	Role      string     `json:"role"`
+	Step      int        `json:"step"` // 1–5
+	Hash      string     `json:"hash"` // of the resources; unchanged means nothing to do
+	Resources []Resource `json:"resources"`
+}
+
+// Resource is one thing to make so. Exactly one of the pointers is set, the one
+// that Type names. Resources are applied in order; each is idempotent.
+type Resource struct {
+	Type    string `json:"type" yaml:"type"`
+	Service string `json:"service,omitempty" yaml:"-"` // the service template it came from
+
+	File          *File          `json:"file,omitempty" yaml:"file,omitempty"`
+	Directory     *Directory     `json:"directory,omitempty" yaml:"directory,omitempty"`
+	Link          *Link          `json:"link,omitempty" yaml:"link,omitempty"`
+	Sysctl        *Sysctl        `json:"sysctl,omitempty" yaml:"sysctl,omitempty"`
+	KernelModule  *KernelModule  `json:"kernel_module,omitempty" yaml:"kernel_module,omitempty"`
+	Unit          *Unit          `json:"unit,omitempty" yaml:"unit,omitempty"`
+	MySQLDatabase *MySQLDatabase `json:"mysql_database,omitempty" yaml:"mysql_database,omitempty"`
+	MySQLUser     *MySQLUser     `json:"mysql_user,omitempty" yaml:"mysql_user,omitempty"`
+	OVSBridge     *OVSBridge     `json:"ovs_bridge,omitempty" yaml:"ovs_bridge,omitempty"`
+	OVSPort       *OVSPort       `json:"ovs_port,omitempty" yaml:"ovs_port,omitempty"`
+	Exec          *Exec          `json:"exec,omitempty" yaml:"exec,omitempty"`
+	Wait          *Wait          `json:"wait,omitempty" yaml:"wait,omitempty"`
+	Disks         *Disks         `json:"disks,omitempty" yaml:"disks,omitempty"`
+}
+
+// File is a whole file, written atomically. Secret content never shows in output.
+type File struct {
+	Path    string `json:"path" yaml:"path"`
+	Content string `json:"content" yaml:"content"`
+	Mode    string `json:"mode,omitempty" yaml:"mode,omitempty"` // octal text, default 0644
+	Owner   string `json:"owner,omitempty" yaml:"owner,omitempty"`
+	Group   string `json:"group,omitempty" yaml:"group,omitempty"`
+	Secret  bool   `json:"secret,omitempty" yaml:"secret,omitempty"`
+}
+
+// Directory with its parents; Mode, Owner and Group are those of the last one.
+type Directory struct {
+	Path  string `json:"path" yaml:"path"`
+	Mode  string `json:"mode,omitempty" yaml:"mode,omitempty"` // default 0755
+	Owner string `json:"owner,omitempty" yaml:"owner,omitempty"`
+	Group string `json:"group,omitempty" yaml:"group,omitempty"`
+}
+
+// Link is a symbolic link; an empty Target means the link must not be there.
+type Link struct {
+	Path   string `json:"path" yaml:"path"`
+	Target string `json:"target" yaml:"target"`
+}
+
+// Sysctl sets a kernel setting now and for the next boots.
+type Sysctl struct {
+	Key   string `json:"key" yaml:"key"`
+	Value string `json:"value" yaml:"value"`
+}
+
+// KernelModule loads a module now and at the next boots.
+type KernelModule struct {
+	Name string `json:"name" yaml:"name"`
+}
+
+// Unit is a systemd unit. It is restarted (or reloaded) when a resource of the
+// same step whose key is in RestartOn changed, e.g. "file:/etc/keystone/keystone.conf";
+// a key that ends in "*" is a prefix.
+type Unit struct {
+	Name      string   `json:"name" yaml:"name"`                           // mariadb, openvswitch-switch
+	State     string   `json:"state" yaml:"state"`                         // started (default) or stopped
+	Enabled   *bool    `json:"enabled,omitempty" yaml:"enabled,omitempty"` // default true
+	RestartOn []string `json:"restart_on,omitempty" yaml:"restart_on,omitempty"`
+	Reload    bool     `json:"reload,omitempty" yaml:"reload,omitempty"`
+	NoBlock   bool     `json:"no_block,omitempty" yaml:"no_block,omitempty"` // do not wait for the start job
+}
+
+// MySQLDatabase is made through the node's own server and root's socket login.
+type MySQLDatabase struct {
+	Name    string `json:"name" yaml:"name"`
+	Charset string `json:"charset,omitempty" yaml:"charset,omitempty"` // default utf8mb3
+}
+
+// MySQLUser with all privileges on Databases, at each of Hosts.
+type MySQLUser struct {
+	Name      string   `json:"name" yaml:"name"`
+	Password  string   `json:"password" yaml:"password"`
+	Hosts     []string `json:"hosts,omitempty" yaml:"hosts,omitempty"` // default localhost and %
+	Databases []string `json:"databases" yaml:"databases"`
+}
+
+// OVSBridge is an Open vSwitch bridge. FailMode is standalone or secure; empty leaves it.
+// Ports are plain interfaces to add.
+type OVSBridge struct {
+	Name     string   `json:"name" yaml:"name"`
+	Ports    []string `json:"ports,omitempty" yaml:"ports,omitempty"`
+	FailMode string   `json:"fail_mode,omitempty" yaml:"fail_mode,omitempty"`
+}
+
+// OVSPort is a port with an interface type (vxlan, patch, internal) and its options.
+type OVSPort struct {
+	Bridge  string            `json:"bridge" yaml:"bridge"`
+	Name    string            `json:"name" yaml:"name"`
+	Type    string            `json:"type" yaml:"type"`
+	Options map[string]string `json:"options,omitempty" yaml:"options,omitempty"`
+}
+
+// Exec runs a program (no shell) where no declared resource will do. Creates or
+// Unless must say when it need not run. Timeout is in seconds, default 300.
+type Exec struct {
+	Name    string            `json:"name" yaml:"name"` // for people and RestartOn
+	Command []string          `json:"command" yaml:"command"`
+	User    string            `json:"user,omitempty" yaml:"user,omitempty"`
+	Env     map[string]string `json:"env,omitempty" yaml:"env,omitempty"` // where secrets go: never on the command line
+	Creates string            `json:"creates,omitempty" yaml:"creates,omitempty"`
+	Unless  []string          `json:"unless,omitempty" yaml:"unless,omitempty"`
+	Timeout int               `json:"timeout,omitempty" yaml:"timeout,omitempty"`
+}
+
+// Wait holds the step until something real answers. Exactly one of TCP, HTTP,
+// Unix, OVSBridge is set. On time-out the last lines of Log or of Unit's journal are reported.
+type Wait struct {
+	Name    string `json:"name" yaml:"name"`
+	TCP     string `json:"tcp,omitempty" yaml:"tcp,omitempty"`   // host:port
+	HTTP    string `json:"http,omitempty" yaml:"http,omitempty"` // URL; any status below 500 unless Status is set
+	Status  int    `json:"status,omitempty" yaml:"status,omitempty"`
+	Unix    string `json:"unix,omitempty" yaml:"unix,omitempty"`
+	Unit    string `json:"unit,omitempty" yaml:"unit,omitempty"`
+	Log     string `json:"log,omitempty" yaml:"log,omitempty"`
+	Timeout int    `json:"timeout,omitempty" yaml:"timeout,omitempty"` // seconds, default 300
+}
+
+// Disks checks that the node has data disks beside the one it runs from:
+// at least Count of at least MinSizeGB, without partitions, filesystem or use.
+type Disks struct {
+	Count     int      `json:"count" yaml:"count"`
+	MinSizeGB int      `json:"min_size_gb" yaml:"min_size_gb"`
+	Devices   []string `json:"devices,omitempty" yaml:"devices,omitempty"` // empty: all
+}
+
+// Event is one line of what os-apply-config prints on standard output (JSON lines).
+type Event struct {
+	Event   string   `json:"event"`         // start, unchanged, changed, failed, waiting, done
+	Key     string   `json:"key,omitempty"` // file:/etc/hosts, unit:mariadb …
+	Step    int      `json:"step"`
+	MS      int64    `json:"ms"`
+	Error   string   `json:"error,omitempty"`
+	Hint    string   `json:"hint,omitempty"`
+	Tail    []string `json:"tail,omitempty"`    // last log lines of what failed
+	Changed int      `json:"changed,omitempty"` // with done: how many changed
+}

@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL);
