@@ -1,0 +1,100 @@
+// Package yaml is the one door to the YAML library: strict decoding into
+// structs, ordered nodes for templates, limits against hostile files. Every
+// error names the file and the line.
+package yaml
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"trefoil/internal/errs"
+)
+
+// Node is a parsed value that keeps the order of maps and the line of everything.
+type Node = yaml.Node
+
+// Kinds of nodes.
+const (
+	DocumentNode = yaml.DocumentNode
+	MappingNode  = yaml.MappingNode
+	SequenceNode = yaml.SequenceNode
+	ScalarNode   = yaml.ScalarNode
+	AliasNode    = yaml.AliasNode
+)
+
+// MaxSize is the largest file that is parsed, in bytes.
+const MaxSize = 16 << 20
+
+// Decode parses exactly one document into out; unknown keys, duplicate keys and
+// further documents are refused. name is the file's, for errors.
+func Decode(name string, data []byte, out any) error {
+	return decode(name, data, out, true)
+}
+
+// Unmarshal is Decode that lets unknown keys pass.
+func Unmarshal(name string, data []byte, out any) error {
+	return decode(name, data, out, false)
+}
+
+// Parse returns the root value of a document, or nil for an empty one.
+func Parse(name string, data []byte) (*Node, error) {
+	var doc Node
+	if err := decode(name, data, &doc, false); err != nil {
+		return nil, err
+	}
+	if doc.Kind == 0 || len(doc.Content) == 0 {
+		return nil, nil
+	}
+	return doc.Content[0], nil
+}
+
+// Marshal writes v with an indent of two.
+func Marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode yaml: %w", err)
+	}
+	err := e.Close()
+	return b.Bytes(), err
+}
+
+func decode(name string, data []byte, out any, strict bool) error {
+	if len(data) > MaxSize {
+		return errs.New(errs.Invalid, "%s: %d bytes is more than the %d that are read", name, len(data), MaxSize)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	d.KnownFields(strict)
+	if err := d.Decode(out); err != nil && !errors.Is(err, io.EOF) {
+		return invalid(name, err)
+	}
+	var more Node
+	if err := d.Decode(&more); err == nil {
+		return errs.New(errs.Invalid, "%s:%d: a second YAML document; expected one", name, more.Line)
+	} else if !errors.Is(err, io.EOF) {
+		return invalid(name, err)
+	}
+	return nil
+}
+
+var lineOf = regexp.MustCompile(`line (\d+): `)
+
+// invalid rewrites the library's "yaml: line 3: …" as "file:3: …".
+func invalid(name string, err error) error {
+	msg := strings.TrimPrefix(err.Error(), "yaml: ")
+	var te *yaml.TypeError
+	if errors.As(err, &te) {
+		msg = strings.Join(te.Errors, "; ")
+	}
+	if m := lineOf.FindStringSubmatchIndex(msg); m != nil {
+		return errs.New(errs.Invalid, "%s:%s: %s", name, msg[m[2]:m[3]], msg[:m[0]]+msg[m[1]:])
+	}
+	return errs.New(errs.Invalid, "%s: %s", name, msg)
+}
