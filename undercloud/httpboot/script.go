@@ -1,0 +1,65 @@
+package httpboot
+
+import (
+	"strings"
+
+	"trefoil/ironic"
+	"trefoil/ironic/driver"
+)
+
+// EntryScript is what every iPXE gets: it asks for the script of the interface
+// that booted, then of each other one, and starts anew when nobody knows the
+// machine: the node may be published a moment later.
+func EntryScript() string {
+	var b strings.Builder
+	b.WriteString(`#!ipxe
+# Trefoil: find this machine's script by the MAC address of one of its interfaces.
+isset ${mac} && chain --autofree pxelinux.cfg/${mac:hexhyp} ||
+`)
+	for _, n := range []string{"net0", "net1", "net2", "net3", "net4", "net5", "net6", "net7"} {
+		b.WriteString("isset ${" + n + "/mac} && chain --autofree pxelinux.cfg/${" + n + "/mac:hexhyp} ||\n")
+	}
+	b.WriteString(`echo No boot is published for this machine. Trying the next boot device.
+sleep 5
+exit 1
+`)
+	return b.String()
+}
+
+// NodeScript is the script of one published node. The kernel's name for the
+// ramdisk (initrd=) is what a UEFI kernel looks for; BIOS kernels ignore it.
+// Ten tries with growing pauses, as Ironic's template does, then power off.
+func NodeScript(baseURL string, e driver.BootEntry) string {
+	base := baseURL + "/nodes/" + e.NodeUUID
+	args := append([]string{"selinux=0", "nofb", "nomodeset"}, e.Params...)
+	args = append(args, "BOOTIF=${mac}", "initrd=ramdisk")
+	var b strings.Builder
+	b.WriteString("#!ipxe\n")
+	b.WriteString("# node " + e.NodeUUID + ", " + mode(e) + ", to " + e.Purpose + "\n")
+	b.WriteString(`set attempt:int32 1
+set pause:int32 1
+:retry
+imgfree
+kernel ` + base + `/kernel ` + strings.Join(args, " ") + ` || goto failed
+initrd --name ramdisk ` + base + `/ramdisk || goto failed
+boot || goto failed
+:failed
+iseq ${attempt} 10 && goto give_up ||
+echo Boot failed, attempt ${attempt} of 10; next in ${pause} s
+sleep ${pause}
+inc attempt
+inc pause 3
+goto retry
+:give_up
+echo Boot failed ten times. Powering off.
+poweroff
+`)
+	return b.String()
+}
+
+func mode(e driver.BootEntry) string {
+	if e.BootMode == "" {
+		return ironic.BIOS
+	}
+	return e.BootMode
+}
