@@ -1,0 +1,120 @@
+package inventory_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"trefoil/overcloud/inventory"
+)
+
+func load(t *testing.T, name, text string) ([]inventory.Machine, error) {
+	t.Helper()
+	nodes, err := inventory.Parse(name, []byte(text))
+	if err != nil {
+		return nil, err
+	}
+	return inventory.Machines(nodes, inventory.Options{BootOption: "local"})
+}
+
+func TestArticleFile(t *testing.T) {
+	data, err := os.ReadFile("testdata/inspection.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ms, err := load(t, "inspection.json", string(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(ms) != 5 {
+		t.Fatalf("%d machines", len(ms))
+	}
+	m := ms[0]
+	if m.Name != "control-1" || m.Driver != "ipmi" || m.BMC != "192.168.255.200:7001" || m.MACs[0] != "52:54:00:20:a2:2f" {
+		t.Errorf("%+v", m)
+	}
+	for k, want := range map[string]any{"cpus": "8", "memory_mb": "32768", "local_gb": "60", "cpu_arch": "x86_64", "capabilities": "boot_option:local"} {
+		if m.Properties[k] != want {
+			t.Errorf("property %s = %v, want %v", k, m.Properties[k], want)
+		}
+	}
+	for k, want := range map[string]any{"ipmi_address": "192.168.255.200", "ipmi_port": "7001", "ipmi_username": "admin", "ipmi_password": "admin"} {
+		if m.DriverInfo[k] != want {
+			t.Errorf("driver_info %s = %v, want %v", k, m.DriverInfo[k], want)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	node := func(extra string) string {
+		return `[{"pm_type":"ipmi","pm_addr":"1.2.3.4","mac":["52:54:00:00:00:01"]` + extra + `}]`
+	}
+	two := func(a, b string) string {
+		return `{"nodes":[{"pm_type":"ipmi",` + a + `},{"pm_type":"ipmi",` + b + `}],"arch":"x"}`
+	}
+	cases := []struct{ name, file, text, want string }{
+		{"broken JSON names line and column", "a.json", "[\n {\"pm_type\": ipmi}]", `a.json:2:14: not valid JSON`},
+		{"JSON that ends too early", "a.json", "[{\n\"a\":1", `a.json:2:6: not valid JSON: the document ends too early`},
+		{"text after the document", "a.json", "[] x", `a.json:1:4: not valid JSON`},
+		{"wrong extension", "a.txt", "[]", `Invalid file extension for a.txt, must be json, yaml or csv`},
+		{"no nodes key", "a.json", "{}", `no "nodes" at the top level`},
+		{"empty list", "a.json", "[]", `the list of nodes is empty`},
+		{"not a map", "a.json", "[1]", `node #0: expected a map`},
+		{"pm_type missing", "a.json", `[{}]`, `pm_type (ironic driver to use) is required`},
+		{"pm_type unknown", "a.json", `[{"pm_type":"pxe_ssh"}]`, `unknown pm_type (ironic driver to use): pxe_ssh`},
+		{"address missing", "a.json", `[{"pm_type":"ipmi"}]`, `node #0: The following fields are missing: pm_addr`},
+		{"bad MAC", "a.json", `[{"pm_type":"ipmi","pm_addr":"a","mac":["42"]}]`, `node #0: MAC address 42 is invalid`},
+		{"MAC twice, whatever the case", "a.json", two(`"pm_addr":"a","mac":["52:54:00:AA:00:01"]`, `"pm_addr":"b","mac":["52:54:00:aa:00:01"]`), `node #1: MAC 52:54:00:aa:00:01 is not unique`},
+		{"BMC twice", "a.json", two(`"pm_addr":"a","pm_port":"7001"`, `"pm_addr":"a","pm_port":7001`), `node #1: Node identified by a:7001 is already present`},
+		{"BMC twice, default port", "a.json", two(`"pm_addr":"a"`, `"pm_addr":"a","pm_port":623`), `node #1: Node identified by a:623 is already present`},
+		{"name twice", "a.json", two(`"pm_addr":"a","name":"x"`, `"pm_addr":"b","name":"x"`), `node #1: Name "x" is not unique`},
+		{"platform without arch", "a.json", node(`,"platform":"p"`), `node #0: You have specified a platform without an architecture`},
+		{"capabilities", "a.json", node(`,"capabilities":"profile"`), `node #0: Invalid capabilities: profile`},
+		{"root device", "a.json", node(`,"root_device":"sda"`), `node #0: Invalid root device: expected dict, got sda`},
+		{"unknown field", "a.json", node(`,"pm_foo":1`), `node #0: Unknown field pm_foo`},
+		{"port out of range", "a.json", node(`,"pm_port":"70001"`), `pm_port "70001" is not a port`},
+		{"memory not a number", "a.json", node(`,"memory":"8G"`), `node #0: memory "8G" is not a number`},
+		{"csv with too few columns", "a.csv", "ipmi,1.2.3.4\n", `a.csv:1: 2 columns`},
+		{"yaml with a tab", "a.yaml", "- a:\n\t- b\n", `a.yaml:`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := load(t, c.file, c.text)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v\nwant …%s…", err, c.want)
+			}
+		})
+	}
+}
+
+func TestErrorsAreCollected(t *testing.T) {
+	_, err := load(t, "a.json", `[{"pm_type":"ipmi","mac":["x"]},{"pm_type":"ipmi","pm_addr":"a","zzz":1}]`)
+	for _, want := range []string{"node #0: The following fields", "node #0: MAC address x", "node #1: Unknown field zzz", "2 of 2 nodes"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q not in %v", want, err)
+		}
+	}
+}
+
+func TestProfileAndCSV(t *testing.T) {
+	ms, err := load(t, "a.yaml", "nodes:\n- pm_type: ipmi\n  pm_addr: a\n  profile: control\n  ipmi_cipher_suite: 3\n")
+	if err != nil || ms[0].Properties["capabilities"] != "boot_option:local,profile:control" || ms[0].DriverInfo["ipmi_cipher_suite"] != 3 {
+		t.Errorf("%+v %v", ms, err)
+	}
+	ms, err = load(t, "a.csv", "pxe_ipmitool,10.0.0.1,admin,pw,52:54:00:00:00:01,6230\n")
+	if err != nil || ms[0].BMC != "10.0.0.1:6230" {
+		t.Errorf("%+v %v", ms, err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("a.json", `{"nodes":[{"pm_type":"ipmi","pm_addr":"a","mac":["52:54:00:00:00:01"]}]}`)
+	f.Add("a.yaml", "- pm_type: ipmi\n")
+	f.Add("a.csv", "ipmi,a,b,c,d\n")
+	f.Fuzz(func(t *testing.T, name, text string) {
+		nodes, err := inventory.Parse(name, []byte(text))
+		if err == nil {
+			_, _ = inventory.Machines(nodes, inventory.Options{})
+		}
+	})
+}

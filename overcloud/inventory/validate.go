@@ -1,0 +1,281 @@
+package inventory
+
+import (
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
+
+	"trefoil/internal/errs"
+)
+
+// Options of Machines.
+type Options struct {
+	BootOption string // added to capabilities where it is missing; "local" by default in TripleO
+}
+
+// fields that any entry may have; those of the driver come on top.
+var fields = map[string]bool{
+	"pm_type": true, "pm_addr": true, "pm_user": true, "pm_password": true, "pm_port": true,
+	"mac": true, "ports": true, "cpu": true, "memory": true, "disk": true, "arch": true, "name": true,
+	"capabilities": true, "root_device": true, "resource_class": true, "platform": true,
+	"kernel_id": true, "ramdisk_id": true, "_comment": true, "conductor_group": true, "uuid": true, "profile": true,
+}
+
+var interfaceField = regexp.MustCompile(`^(boot|console|deploy|inspect|management|network|power|raid|rescue|storage|vendor)_interface$`)
+
+var validName = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
+
+// Machines checks entries and turns them into machines. All errors are collected,
+// each "node #<index>: …" in TripleO's words; a missing or unknown pm_type ends it at once.
+func Machines(nodes []map[string]any, o Options) ([]Machine, error) {
+	v := validator{macs: map[string]int{}, names: map[string]int{}, bmcs: map[string]int{}, o: o}
+	out := make([]Machine, 0, len(nodes))
+	for i, n := range nodes {
+		v.i = i
+		m, err := v.machine(n)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *m)
+	}
+	if err := v.errs.ErrorOrNil(); err != nil {
+		v.errs.ErrorFormat = lines
+		return nil, errs.Wrap(errs.Invalid, v.errs, "%d of %d nodes are not valid", v.badNodes(), len(nodes))
+	}
+	return out, nil
+}
+
+func lines(es []error) string {
+	s := ""
+	for _, e := range es {
+		s += "\n  " + e.Error()
+	}
+	return s
+}
+
+type validator struct {
+	i                 int
+	o                 Options
+	errs              *multierror.Error
+	bad               map[int]bool
+	macs, names, bmcs map[string]int
+}
+
+func (v *validator) badNodes() int { return len(v.bad) }
+
+func (v *validator) fail(format string, args ...any) {
+	if v.bad == nil {
+		v.bad = map[int]bool{}
+	}
+	v.bad[v.i] = true
+	v.errs = multierror.Append(v.errs, fmt.Errorf("node #%d: "+format, append([]any{v.i}, args...)...))
+}
+
+func (v *validator) machine(n map[string]any) (*Machine, error) {
+	pm, _ := n["pm_type"].(string)
+	if pm == "" {
+		return nil, errs.New(errs.Invalid, "pm_type (ironic driver to use) is required (node #%d)", v.i)
+	}
+	hw, prefix, known := hardwareType(pm)
+	if !known {
+		return nil, errs.New(errs.Invalid, "unknown pm_type (ironic driver to use): %s (node #%d)", pm, v.i)
+	}
+	m := &Machine{Index: v.i, Driver: hw, DriverInfo: map[string]any{}, Properties: map[string]any{}, Interfaces: map[string]string{}}
+	if hw == "" {
+		v.fail("pm_type %s has no driver in this undercloud; enabled: ipmi (pxe_ipmitool), fake-hardware", pm)
+		return m, nil
+	}
+	v.unknown(n, prefix, m)
+	v.bmc(n, prefix, m)
+	v.ports(n, m)
+	v.name(n, m)
+	v.properties(n, m)
+	m.ResourceClass, _ = n["resource_class"].(string)
+	if m.ResourceClass == "" {
+		m.ResourceClass = "baremetal"
+	}
+	m.UUID, _ = n["uuid"].(string)
+	return m, nil
+}
+
+// unknown refuses keys nobody reads; driver-prefixed ones go verbatim into driver_info.
+func (v *validator) unknown(n map[string]any, prefix string, m *Machine) {
+	keys := make([]string, 0, len(n))
+	for k := range n {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	for _, k := range keys {
+		switch {
+		case fields[k]:
+		case strings.HasPrefix(k, prefix+"_"):
+			m.DriverInfo[k] = n[k]
+		case interfaceField.MatchString(k):
+			m.Interfaces[k] = fmt.Sprint(n[k])
+		default:
+			v.fail("Unknown field %s", k)
+		}
+	}
+}
+
+func (v *validator) bmc(n map[string]any, prefix string, m *Machine) {
+	if prefix != "ipmi" {
+		return
+	}
+	addr := text(n["pm_addr"])
+	if addr == "" {
+		v.fail("The following fields are missing: pm_addr")
+		return
+	}
+	port := text(n["pm_port"])
+	if port == "" {
+		port = "623"
+	}
+	if p, err := strconv.Atoi(port); err != nil || p < 1 || p > 65535 {
+		v.fail("pm_port %q is not a port number from 1 to 65535", port)
+	}
+	m.DriverInfo["ipmi_address"] = addr
+	m.DriverInfo["ipmi_port"] = port
+	for _, k := range []string{"user", "password"} {
+		if s := text(n["pm_"+k]); s != "" {
+			key := map[string]string{"user": "ipmi_username", "password": "ipmi_password"}[k]
+			m.DriverInfo[key] = s
+		}
+	}
+	m.BMC = addr + ":" + port
+	id := addr
+	if text(n["pm_port"]) != "" {
+		id = m.BMC
+	}
+	if first, dup := v.bmcs[m.BMC]; dup {
+		v.fail("Node identified by %s is already present (node #%d)", id, first)
+	} else {
+		v.bmcs[m.BMC] = v.i
+	}
+}
+
+func (v *validator) ports(n map[string]any, m *Machine) {
+	var macs []any
+	switch x := n["mac"].(type) {
+	case nil:
+	case []any:
+		macs = append(macs, x...)
+	case string:
+		macs = append(macs, x)
+	default:
+		v.fail("MAC address %v is invalid", x)
+	}
+	if ps, ok := n["ports"].([]any); ok {
+		for _, p := range ps {
+			pm, _ := p.(map[string]any)
+			macs = append(macs, pm["address"])
+		}
+	} else if n["ports"] != nil {
+		v.fail("Invalid ports: expected a list of {address: …}")
+	}
+	for _, raw := range macs {
+		s, ok := raw.(string)
+		hw, err := net.ParseMAC(s)
+		if !ok || err != nil || len(hw) != 6 {
+			v.fail("MAC address %v is invalid", raw)
+			continue
+		}
+		mac := hw.String()
+		if _, dup := v.macs[mac]; dup {
+			v.fail("MAC %s is not unique", s)
+			continue
+		}
+		v.macs[mac] = v.i
+		m.MACs = append(m.MACs, mac)
+	}
+}
+
+func (v *validator) name(n map[string]any, m *Machine) {
+	m.Name = text(n["name"])
+	if m.Name == "" {
+		return
+	}
+	if !validName.MatchString(m.Name) {
+		v.fail("Name %q is not valid: letters, digits and -._~ only", m.Name)
+	}
+	if _, dup := v.names[m.Name]; dup {
+		v.fail("Name \"%s\" is not unique", m.Name)
+	}
+	v.names[m.Name] = v.i
+}
+
+func (v *validator) properties(n map[string]any, m *Machine) {
+	for _, p := range [][2]string{{"cpu", "cpus"}, {"memory", "memory_mb"}, {"disk", "local_gb"}} {
+		s := text(n[p[0]])
+		if s == "" {
+			continue
+		}
+		if x, err := strconv.Atoi(s); err != nil || x < 0 {
+			v.fail("%s %q is not a number", p[0], s)
+			continue
+		}
+		m.Properties[p[1]] = s
+	}
+	if s := text(n["arch"]); s != "" {
+		m.Properties["cpu_arch"] = s
+	} else if text(n["platform"]) != "" {
+		v.fail("You have specified a platform without an architecture")
+	}
+	caps, err := capabilities(withProfile(n), v.o.BootOption)
+	if err != nil {
+		v.fail("%v", err)
+	} else if caps != "" {
+		m.Properties["capabilities"] = caps
+	}
+	switch rd := n["root_device"].(type) {
+	case nil:
+	case map[string]any:
+		m.Properties["root_device"] = rd
+	default:
+		v.fail("Invalid root device: expected dict, got %v", rd)
+	}
+	for _, k := range []string{"kernel_id", "ramdisk_id"} {
+		if s := text(n[k]); s != "" {
+			m.DriverInfo["deploy_"+strings.TrimSuffix(k, "_id")] = s
+		}
+	}
+}
+
+// withProfile folds the key profile, which operators expect, into capabilities.
+func withProfile(n map[string]any) any {
+	profile := text(n["profile"])
+	if profile == "" {
+		return n["capabilities"]
+	}
+	if s, ok := n["capabilities"].(string); ok && s != "" {
+		if slices.ContainsFunc(strings.Split(s, ","), func(p string) bool { return strings.HasPrefix(p, "profile:") }) {
+			return s
+		}
+		return s + ",profile:" + profile
+	}
+	caps := map[string]any{"profile": profile}
+	if m, ok := n["capabilities"].(map[string]any); ok {
+		for k, val := range m {
+			caps[k] = val
+		}
+	}
+	return caps
+}
+
+func text(v any) string {
+	switch x := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return strings.TrimSpace(x)
+	case float64:
+		return strconv.FormatFloat(x, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
+}
