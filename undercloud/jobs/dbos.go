@@ -1,0 +1,274 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"trefoil/internal/errs"
+
+	"github.com/dbos-inc/dbos-transact-golang/dbos"
+	_ "github.com/dbos-inc/dbos-transact-golang/dbos/driver/sqlite" // the backend
+)
+
+// formatVersion is part of every stored job. It changes when the meaning of
+// stored steps changes, and never with a build: DBOS takes up only jobs of its own version.
+const formatVersion = "1"
+
+// Config of a durable Runner.
+type Config struct {
+	Path     string        // the job file; its directory is made with mode 0700
+	Executor string        // stable name of this undercloud; "undercloud" when empty
+	Keep     time.Duration // how long finished jobs are remembered; 0: seven days
+	Log      *slog.Logger  // nil: silent
+}
+
+// Durable is a Runner on DBOS Transact with SQLite.
+type Durable struct {
+	cfg Config
+	log *slog.Logger
+
+	mu       sync.Mutex
+	handlers map[string]Handler
+	running  map[string]context.CancelCauseFunc
+	dbos     dbos.Context
+	stopped  bool
+}
+
+var _ Runner = (*Durable)(nil)
+
+// errCancelled is the cause of a job's context after Cancel.
+var errCancelled = errors.New("job cancelled")
+
+// New makes a Runner; nothing is opened before Start.
+func New(cfg Config) *Durable {
+	if cfg.Executor == "" {
+		cfg.Executor = "undercloud"
+	}
+	if cfg.Keep == 0 {
+		cfg.Keep = 7 * 24 * time.Hour
+	}
+	log := cfg.Log
+	if log == nil {
+		log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	return &Durable{cfg: cfg, log: log, handlers: map[string]Handler{}, running: map[string]context.CancelCauseFunc{}}
+}
+
+// Register names a handler.
+func (d *Durable) Register(kind string, h Handler) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.handlers[kind] = h
+}
+
+// envelope is what DBOS stores as a job's input.
+type envelope struct {
+	Kind  string `json:"kind"`
+	Input string `json:"input"` // JSON
+}
+
+// Start opens the job file and takes up unfinished jobs where they were.
+func (d *Durable) Start(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Dir(d.cfg.Path), 0o700); err != nil {
+		return fmt.Errorf("make the job directory: %w", err)
+	}
+	if err := touch(d.cfg.Path); err != nil {
+		return fmt.Errorf("make the job file: %w", err)
+	}
+	// DBOS logs each step at info level; its warnings are all that a log should carry.
+	quiet := slog.New(minLevel{d.log.Handler(), slog.LevelWarn})
+	// The jobs outlive ctx, which only bounds the start.
+	c, err := dbos.NewContext(context.WithoutCancel(ctx), dbos.Config{
+		AppName: "trefoil", DatabaseURL: "sqlite:" + d.cfg.Path, Logger: quiet,
+		ApplicationVersion: formatVersion, ExecutorID: d.cfg.Executor,
+		SchedulerPollingInterval: time.Hour,
+	})
+	if err != nil {
+		return fmt.Errorf("open the job file %s: %w", d.cfg.Path, err)
+	}
+	dbos.RegisterWorkflow(c, d.run, dbos.WithWorkflowName("job"), dbos.WithMaxRecoveryAttempts(math.MaxInt32))
+	d.mu.Lock()
+	d.dbos = c
+	d.mu.Unlock()
+	if err := dbos.Launch(c); err != nil {
+		return fmt.Errorf("start the jobs of %s: %w", d.cfg.Path, err)
+	}
+	d.forgetOld(c)
+	return nil
+}
+
+func touch(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// forgetOld removes jobs that ended long ago. Failing to is no reason not to start.
+func (d *Durable) forgetOld(c dbos.Context) {
+	old, err := dbos.ListWorkflows(c, dbos.WithFilterCompletedBefore(time.Now().Add(-d.cfg.Keep)),
+		dbos.WithFilterLoadInput(false), dbos.WithFilterLoadOutput(false), dbos.WithFilterLimit(1000))
+	if err != nil {
+		d.log.Warn("list old jobs", "error", err)
+		return
+	}
+	var ids []string
+	for _, w := range old {
+		ids = append(ids, w.ID)
+	}
+	if len(ids) == 0 {
+		return
+	}
+	if err := dbos.DeleteWorkflows(c, ids); err != nil {
+		d.log.Warn("remove old jobs", "error", err)
+	}
+}
+
+// run is the one workflow DBOS knows; the kind chooses the handler.
+func (d *Durable) run(c dbos.Context, e envelope) (out string, err error) {
+	id, err := dbos.GetWorkflowID(c)
+	if err != nil {
+		return "", err
+	}
+	d.mu.Lock()
+	h := d.handlers[e.Kind]
+	ctx, cancel := context.WithCancelCause(c)
+	d.running[id] = cancel
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		delete(d.running, id)
+		d.mu.Unlock()
+		cancel(nil)
+	}()
+	if h == nil {
+		return "", fmt.Errorf("job %s is of kind %q, which this version does not know", id, e.Kind)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			d.log.Error("job panicked", "job", id, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("job %s panicked: %v", id, p)
+		}
+	}()
+	return "", h(&run{Context: ctx, dbos: c, id: id}, json.RawMessage(e.Input))
+}
+
+// run is a job's view of itself. Its context ends with Cancel and with Stop.
+type run struct {
+	context.Context
+	dbos dbos.Context
+	id   string
+}
+
+// ID is the job's.
+func (r *run) ID() string { return r.id }
+
+// Step runs f once and remembers what it returned.
+func (r *run) Step(name string, f func(ctx context.Context) (any, error)) (json.RawMessage, error) {
+	if err := r.Err(); err != nil {
+		return nil, fmt.Errorf("step %s: %w", name, context.Cause(r))
+	}
+	var failed error
+	out, err := dbos.RunAsStep(r.dbos, func(context.Context) (string, error) {
+		v, err := f(r)
+		if err != nil {
+			failed = err // the original keeps its code and hint; the stored copy is only text
+			return "", err
+		}
+		b, err := json.Marshal(v)
+		return string(b), err
+	}, dbos.WithStepName(name))
+	if failed != nil {
+		return nil, failed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("step %s: %w", name, err)
+	}
+	return json.RawMessage(out), nil
+}
+
+func (d *Durable) context() (dbos.Context, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.dbos == nil || d.stopped {
+		return nil, errs.New(errs.Unavailable, "the job runner is not running")
+	}
+	return d.dbos, nil
+}
+
+// Enqueue stores a job and starts it; a job whose id exists is left as it is.
+func (d *Durable) Enqueue(ctx context.Context, kind, id string, input any) error {
+	c, err := d.context()
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	known := d.handlers[kind] != nil
+	d.mu.Unlock()
+	if !known {
+		return errs.New(errs.Internal, "no handler is registered for jobs of kind %q", kind)
+	}
+	b, err := json.Marshal(input)
+	if err != nil {
+		return fmt.Errorf("encode the input of job %s: %w", id, err)
+	}
+	_, err = dbos.RunWorkflow(c, d.run, envelope{Kind: kind, Input: string(b)},
+		dbos.WithWorkflowID(id), dbos.WithWorkflowAttributes(map[string]any{"kind": kind}))
+	if err != nil {
+		return fmt.Errorf("store job %s: %w", id, err)
+	}
+	return nil
+}
+
+// Cancel ends a job.
+func (d *Durable) Cancel(ctx context.Context, id string) error {
+	c, err := d.context()
+	if err != nil {
+		return err
+	}
+	err = dbos.CancelWorkflow(c, id)
+	d.mu.Lock()
+	cancel := d.running[id]
+	d.mu.Unlock()
+	if cancel != nil {
+		cancel(errCancelled)
+	}
+	if errors.Is(err, dbos.ErrNonExistentWorkflow) {
+		return errs.New(errs.NotFound, "there is no job %s", id)
+	}
+	if err != nil {
+		return fmt.Errorf("cancel job %s: %w", id, err)
+	}
+	return nil
+}
+
+// Stop cancels the contexts of running steps and waits for them; the jobs stay unfinished.
+func (d *Durable) Stop(ctx context.Context) error {
+	d.mu.Lock()
+	c := d.dbos
+	was := d.stopped
+	d.stopped = true
+	d.mu.Unlock()
+	if c == nil || was {
+		return nil
+	}
+	timeout := 30 * time.Second
+	if dl, ok := ctx.Deadline(); ok {
+		timeout = time.Until(dl)
+	}
+	if err := dbos.Shutdown(c, timeout); err != nil {
+		return fmt.Errorf("stop the jobs: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,240 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"trefoil/internal/errs"
+)
+
+func start(t *testing.T, path string, handlers map[string]Handler) *Durable {
+	t.Helper()
+	d := New(Config{Path: path})
+	for k, h := range handlers {
+		d.Register(k, h)
+	}
+	if err := d.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, d) })
+	return d
+}
+
+func stop(t *testing.T, d *Durable) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := d.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// waitState polls until a job is in the state or the test's patience ends.
+func waitState(t *testing.T, d *Durable, id string, want State) Status {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		s, err := d.Status(t.Context(), id)
+		if err == nil && s.State == want {
+			return *s
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("job %s: %+v %v, want %s", id, s, err, want)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func TestAJobRunsItsStepsWithTheirResults(t *testing.T) {
+	got := make(chan int, 1)
+	d := start(t, filepath.Join(t.TempDir(), "jobs", "jobs.db"), map[string]Handler{"sum": func(r Run, in json.RawMessage) error {
+		var n int
+		if err := json.Unmarshal(in, &n); err != nil {
+			return err
+		}
+		a, err := Do(r, "double", func(context.Context) (int, error) { return n * 2, nil })
+		if err != nil {
+			return err
+		}
+		got <- a
+		return nil
+	}})
+	if err := d.Enqueue(t.Context(), "sum", "n/sum/1", 21); err != nil {
+		t.Fatal(err)
+	}
+	if v := <-got; v != 42 {
+		t.Errorf("got %d", v)
+	}
+	s := waitState(t, d, "n/sum/1", Done)
+	if s.Kind != "sum" {
+		t.Errorf("kind %q", s.Kind)
+	}
+	if err := d.Enqueue(t.Context(), "sum", "n/sum/1", 1); err != nil {
+		t.Errorf("the same id again: %v", err)
+	}
+	if list, err := d.List(t.Context(), "sum", Done); err != nil || len(list) != 1 {
+		t.Errorf("%v %v", list, err)
+	}
+	if fi, err := os.Stat(d.cfg.Path); err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", fi.Mode(), err)
+	}
+}
+
+func TestAFailureKeepsItsCode(t *testing.T) {
+	seen := make(chan error, 1)
+	d := start(t, filepath.Join(t.TempDir(), "jobs.db"), map[string]Handler{"bad": func(r Run, _ json.RawMessage) error {
+		_, err := r.Step("one", func(context.Context) (any, error) {
+			return nil, errs.New(errs.Conflict, "no room").WithHint("make some")
+		})
+		seen <- err
+		return err
+	}, "panic": func(Run, json.RawMessage) error { panic("oops") }})
+	if err := d.Enqueue(t.Context(), "bad", "b", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-seen; !errs.Is(err, errs.Conflict) || errs.HintOf(err) != "make some" {
+		t.Errorf("%v", err)
+	}
+	if s := waitState(t, d, "b", Failed); !strings.Contains(s.Error, "no room") {
+		t.Errorf("%+v", s)
+	}
+	if err := d.Enqueue(t.Context(), "panic", "p", nil); err != nil {
+		t.Fatal(err)
+	}
+	waitState(t, d, "p", Failed)
+	if err := d.Enqueue(t.Context(), "unknown", "u", nil); err == nil {
+		t.Error("an unknown kind was taken")
+	}
+	if _, err := d.Status(t.Context(), "nothing"); !errs.Is(err, errs.NotFound) {
+		t.Error(err)
+	}
+}
+
+func TestCancelReachesARunningStepAtOnce(t *testing.T) {
+	entered, left, after := make(chan bool), make(chan error, 1), make(chan bool, 1)
+	d := start(t, filepath.Join(t.TempDir(), "jobs.db"), map[string]Handler{"long": func(r Run, _ json.RawMessage) error {
+		_, err := r.Step("wait", func(ctx context.Context) (any, error) {
+			close(entered)
+			<-ctx.Done()
+			left <- context.Cause(ctx)
+			return nil, ctx.Err()
+		})
+		if err == nil {
+			after <- true
+		}
+		_, err = r.Step("never", func(context.Context) (any, error) { after <- true; return nil, nil })
+		return err
+	}})
+	if err := d.Enqueue(t.Context(), "long", "l", nil); err != nil {
+		t.Fatal(err)
+	}
+	<-entered
+	if err := d.Cancel(t.Context(), "l"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-left; !errors.Is(err, errCancelled) {
+		t.Errorf("cause %v", err)
+	}
+	waitState(t, d, "l", Cancelled)
+	stop(t, d)
+	if len(after) != 0 {
+		t.Error("a step ran after Cancel")
+	}
+}
+
+func TestAStoppedJobGoesOnAtTheNextStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	var ran []string
+	entered := make(chan bool)
+	block := true
+	h := func(r Run, _ json.RawMessage) error {
+		if _, err := r.Step("one", func(context.Context) (any, error) { ran = append(ran, "one"); return nil, nil }); err != nil {
+			return err
+		}
+		_, err := r.Step("two", func(ctx context.Context) (any, error) {
+			if block {
+				close(entered)
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			ran = append(ran, "two")
+			return nil, nil
+		})
+		return err
+	}
+	d := start(t, path, map[string]Handler{"k": h})
+	if err := d.Enqueue(t.Context(), "k", "j", nil); err != nil {
+		t.Fatal(err)
+	}
+	<-entered
+	stop(t, d)
+	block = false
+	d = start(t, path, map[string]Handler{"k": h})
+	waitState(t, d, "j", Done)
+	if got := strings.Join(ran, " "); got != "one two" {
+		t.Errorf("ran %s", got)
+	}
+}
+
+// killSteps is run in a child process that dies inside step 3 of 4 at its first life.
+func killSteps(dir string, mayDie bool) Handler {
+	return func(r Run, _ json.RawMessage) error {
+		for i := 1; i <= 4; i++ {
+			_, err := r.Step(fmt.Sprintf("step %d", i), func(context.Context) (any, error) {
+				f, err := os.OpenFile(filepath.Join(dir, "log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+				if err != nil {
+					return nil, err
+				}
+				fmt.Fprintf(f, "%d ", i)
+				f.Close()
+				if mayDie && i == 3 {
+					p, _ := os.FindProcess(os.Getpid())
+					_ = p.Kill()
+					select {}
+				}
+				return i, nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func TestKilledInStepThreeItGoesOnThere(t *testing.T) {
+	if dir := os.Getenv("JOBS_TEST_CHILD"); dir != "" {
+		d := New(Config{Path: filepath.Join(dir, "jobs.db")})
+		d.Register("k", killSteps(dir, true))
+		if err := d.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Enqueue(t.Context(), "k", "j", nil); err != nil {
+			t.Fatal(err)
+		}
+		select {}
+	}
+	dir := t.TempDir()
+	child := exec.Command(os.Args[0], "-test.run=^TestKilledInStepThreeItGoesOnThere$")
+	child.Env = append(os.Environ(), "JOBS_TEST_CHILD="+dir)
+	if out, err := child.CombinedOutput(); err == nil {
+		t.Fatalf("the child lived on: %s", out)
+	}
+	d := start(t, filepath.Join(dir, "jobs.db"), map[string]Handler{"k": killSteps(dir, false)})
+	waitState(t, d, "j", Done)
+	b, err := os.ReadFile(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(b) != "1 2 3 3 4 " {
+		t.Errorf("steps ran: %s", b)
+	}
+}

@@ -1,0 +1,86 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"trefoil/internal/errs"
+
+	"github.com/dbos-inc/dbos-transact-golang/dbos"
+)
+
+// Status tells how a job stands; NotFound when it is not known.
+func (d *Durable) Status(ctx context.Context, id string) (*Status, error) {
+	c, err := d.context()
+	if err != nil {
+		return nil, err
+	}
+	list, err := dbos.ListWorkflows(c, dbos.WithFilterWorkflowIDs(id), dbos.WithFilterLoadInput(false))
+	if err != nil {
+		return nil, fmt.Errorf("read job %s: %w", id, err)
+	}
+	if len(list) == 0 {
+		return nil, errs.New(errs.NotFound, "there is no job %s", id)
+	}
+	s := status(list[0])
+	return &s, nil
+}
+
+// List returns jobs of a kind (all kinds when empty) in any of the states (all
+// when none is named), oldest first.
+func (d *Durable) List(ctx context.Context, kind string, states ...State) ([]Status, error) {
+	c, err := d.context()
+	if err != nil {
+		return nil, err
+	}
+	list, err := dbos.ListWorkflows(c, dbos.WithFilterName("job"), dbos.WithFilterLoadInput(false))
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	var out []Status
+	for _, w := range list {
+		s := status(w)
+		if (kind == "" || s.Kind == kind) && (len(states) == 0 || slices.Contains(states, s.State)) {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+func status(w dbos.WorkflowStatus) Status {
+	s := Status{ID: w.ID, CreatedAt: w.CreatedAt.UTC(), UpdatedAt: w.UpdatedAt.UTC()}
+	s.Kind, _ = w.Attributes["kind"].(string)
+	if w.Error != nil {
+		s.Error = w.Error.Error()
+	}
+	switch w.Status {
+	case dbos.WorkflowStatusSuccess:
+		s.State = Done
+	case dbos.WorkflowStatusError, dbos.WorkflowStatusMaxRecoveryAttemptsExceeded:
+		s.State = Failed
+	case dbos.WorkflowStatusCancelled:
+		s.State = Cancelled
+	case dbos.WorkflowStatusPending:
+		s.State = Running
+	default: // enqueued, delayed: a job taken up after a crash waits for its turn
+		s.State = Pending
+	}
+	return s
+}
+
+// minLevel lets only records of a level and above through.
+type minLevel struct {
+	slog.Handler
+	min slog.Level
+}
+
+func (m minLevel) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= m.min && m.Handler.Enabled(ctx, l)
+}
+
+func (m minLevel) WithAttrs(a []slog.Attr) slog.Handler {
+	return minLevel{m.Handler.WithAttrs(a), m.min}
+}
+func (m minLevel) WithGroup(n string) slog.Handler { return minLevel{m.Handler.WithGroup(n), m.min} }
