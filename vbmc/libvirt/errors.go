@@ -1,0 +1,123 @@
+package libvirt
+
+import (
+	"errors"
+	"fmt"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+)
+
+// Code is libvirt's error number (virErrorNumber).
+type Code uint32
+
+// The codes callers branch on. Source: libvirt/virterror.h.
+const (
+	CodeInternal         Code = 1
+	CodeNoSupport        Code = 3
+	CodeNoConnect        Code = 5
+	CodeInvalidArg       Code = 8
+	CodeOperationFailed  Code = 9
+	CodeXML              Code = 27
+	CodeOperationDenied  Code = 29
+	CodeSystem           Code = 38
+	CodeRPC              Code = 39
+	CodeNoDomain         Code = 42
+	CodeNoNetwork        Code = 43
+	CodeAuthFailed       Code = 45
+	CodeOperationInvalid Code = 55
+	CodeConfigUnsupp     Code = 67
+	CodeTimeout          Code = 68
+	CodeAuthCancelled    Code = 79
+	CodeArgUnsupported   Code = 84
+	CodeAgent            Code = 86
+	CodeAccessDenied     Code = 88
+)
+
+// Error is a call that libvirt refused. It prints the action, libvirt's own
+// reason and its code.
+type Error struct {
+	Op   string // what was being done, for example `start domain "control-1"`
+	Code Code
+	Msg  string // libvirt's words
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s: %s (libvirt error %d)", e.Op, e.Msg, e.Code)
+}
+
+// UnavailableError says that libvirtd could not be reached, went away during a
+// call or did not answer in time. The outcome of the call is then unknown.
+type UnavailableError struct {
+	URI string
+	Op  string
+	Err error
+}
+
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("%s: libvirt at %q does not answer: %v", e.Op, e.URI, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// ErrTimeout is the cause when a call's deadline passed.
+var ErrTimeout = errors.New("no reply within the deadline")
+
+// ErrClosed is the cause when the Conn was closed by its owner.
+var ErrClosed = errors.New("connection is closed")
+
+// CodeOf returns libvirt's code in err's chain, or 0.
+func CodeOf(err error) Code {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return 0
+}
+
+// IsNoDomain reports that libvirt has no such domain (42).
+func IsNoDomain(err error) bool { return CodeOf(err) == CodeNoDomain }
+
+// IsNoNetwork reports that libvirt has no such network (43).
+func IsNoNetwork(err error) bool { return CodeOf(err) == CodeNoNetwork }
+
+// IsInvalidOperation reports that the object is not in a state that allows the
+// operation (55): starting what runs, stopping what is off.
+func IsInvalidOperation(err error) bool { return CodeOf(err) == CodeOperationInvalid }
+
+// IsExists reports that a domain or network of that name or UUID is already there.
+// libvirt has no code of its own for it on define: it answers 9 (operation failed).
+func IsExists(err error) bool {
+	c := CodeOf(err)
+	return c == CodeOperationFailed || c == 60 || c == 12 // DOM_EXIST, NETWORK_EXIST
+}
+
+// IsUnavailable reports that libvirtd is away or timed out: worth trying again later.
+func IsUnavailable(err error) bool {
+	var u *UnavailableError
+	if errors.As(err, &u) {
+		return true
+	}
+	switch CodeOf(err) {
+	case CodeSystem, CodeRPC, CodeTimeout, CodeNoConnect:
+		return true
+	}
+	return false
+}
+
+// wrap turns an error of the library into one of ours.
+func wrap(uri, op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var le golibvirt.Error
+	if errors.As(err, &le) {
+		return &Error{Op: op, Code: Code(le.Code), Msg: le.Message}
+	}
+	var own *Error
+	var un *UnavailableError
+	if errors.As(err, &own) || errors.As(err, &un) {
+		return err
+	}
+	return &UnavailableError{URI: uri, Op: op, Err: err}
+}

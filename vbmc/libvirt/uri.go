@@ -1,0 +1,125 @@
+package libvirt
+
+import (
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"trefoil/internal/errs"
+)
+
+// target is a parsed connection URI: where to dial and what to ask for there.
+type target struct {
+	transport string   // unix, tcp, tls, ssh
+	sockets   []string // unix: paths to try in this order
+	host      string
+	port      string
+	user      string // ssh
+	keyfile   string // ssh, from ?keyfile=
+	noVerify  bool   // tls, from ?no_verify=1
+	pkipath   string // tls, from ?pkipath=
+	remote    string // URI the daemon is asked to open, for example qemu:///system
+}
+
+// environment is what the meaning of a URI depends on besides itself.
+type environment struct {
+	getenv func(string) string
+	uid    int
+	home   string
+	exists func(string) bool
+}
+
+func systemEnvironment() environment {
+	home, _ := os.UserHomeDir()
+	return environment{
+		getenv: os.Getenv,
+		uid:    os.Geteuid(),
+		home:   home,
+		exists: func(p string) bool { _, err := os.Stat(p); return err == nil },
+	}
+}
+
+// parseURI understands DRIVER[+TRANSPORT]://[USER@][HOST][:PORT]/PATH[?socket=…&name=…]
+// (https://libvirt.org/uri.html). Without a transport a host means TLS, none means
+// the local socket.
+func parseURI(raw string, env environment) (target, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme == "" {
+		return target{}, errs.New(errs.Invalid, "libvirt URI %q is not a URI", raw).
+			WithHint("use for example qemu:///system, qemu:///session or qemu+tcp://HOST/system")
+	}
+	driver, transport, _ := strings.Cut(u.Scheme, "+")
+	if transport == "" {
+		transport = "unix"
+		if u.Host != "" {
+			transport = "tls"
+		}
+	}
+	q := u.Query()
+	t := target{
+		transport: transport,
+		host:      u.Hostname(),
+		port:      u.Port(),
+		user:      u.User.Username(),
+		keyfile:   q.Get("keyfile"),
+		noVerify:  q.Get("no_verify") == "1",
+		pkipath:   q.Get("pkipath"),
+		remote:    (&url.URL{Scheme: driver, Path: u.Path}).String(),
+	}
+	if u.Path == "" || u.Host == "" {
+		t.remote = driver + "://" + orSlash(u.Path)
+	}
+	if name := q.Get("name"); name != "" {
+		t.remote = name
+	}
+	switch transport {
+	case "unix", "ssh":
+		t.sockets = socketPaths(q.Get("socket"), strings.HasSuffix(u.Path, "/session"), transport == "ssh", env)
+	case "tcp":
+		t.port = orDefault(t.port, "16509")
+	case "tls":
+		t.port = orDefault(t.port, "16514")
+	default:
+		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q is not supported", raw, transport).
+			WithHint("use unix, tcp, tls or ssh")
+	}
+	if transport != "unix" && t.host == "" {
+		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q needs a host", raw, transport)
+	}
+	return t, nil
+}
+
+func orSlash(p string) string { return orDefault(p, "/") }
+
+func orDefault(s, d string) string {
+	if s == "" {
+		return d
+	}
+	return s
+}
+
+// socketPaths lists the sockets a local URI may mean: the monolithic daemon's
+// first, then that of the modular virtqemud.
+func socketPaths(explicit string, session, remote bool, env environment) []string {
+	if explicit != "" {
+		return []string{explicit}
+	}
+	if !session || remote {
+		return []string{"/var/run/libvirt/libvirt-sock", "/var/run/libvirt/virtqemud-sock"}
+	}
+	var dirs []string
+	if d := env.getenv("XDG_RUNTIME_DIR"); d != "" {
+		dirs = append(dirs, filepath.Join(d, "libvirt"))
+	}
+	// Without XDG_RUNTIME_DIR libvirt puts its session socket below the cache directory.
+	dirs = append(dirs, filepath.Join(orDefault(env.getenv("XDG_CACHE_HOME"), filepath.Join(env.home, ".cache")), "libvirt"))
+	var paths []string
+	for _, d := range dirs {
+		paths = append(paths, filepath.Join(d, "libvirt-sock"), filepath.Join(d, "virtqemud-sock"))
+	}
+	return paths
+}
+
+func (t target) address() string { return net.JoinHostPort(t.host, t.port) }
