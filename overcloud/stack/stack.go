@@ -1,0 +1,132 @@
+// Package stack is the domain of deployments: stacks, their events, resources
+// and nodes, as OpenStack Heat names them, and the contract of the store that
+// keeps them. It does no I/O.
+package stack
+
+import (
+	"context"
+	"time"
+
+	"trefoil/overcloud/plan"
+)
+
+// Actions and their states; a Status is ACTION_STATE, e.g. CREATE_COMPLETE.
+const (
+	Create = "CREATE"
+	Update = "UPDATE"
+	Delete = "DELETE"
+
+	InProgress = "IN_PROGRESS"
+	Complete   = "COMPLETE"
+	Failed     = "FAILED"
+)
+
+// Input is what a deployment was asked to be: everything needed to render the plan again.
+type Input struct {
+	Files        map[string]string `json:"files"`        // the template tree and whatever it reads, by path
+	Environments []string          `json:"environments"` // names in Files, later wins
+	RolesFile    string            `json:"roles_file"`   // name in Files
+	NetworksFile string            `json:"networks_file"`
+	Parameters   map[string]any    `json:"parameters"` // from flags: ControllerCount, NtpServer, …
+}
+
+// Stack is one deployment.
+type Stack struct {
+	ID          string
+	Name        string
+	Action      string
+	State       string
+	Reason      string
+	TimeoutMins int
+	Generation  int // grows with each create and update; part of the job's id
+	Input       Input
+	Passwords   map[string]string // secret; made once, kept on update
+	Outputs     map[string]string // KeystoneURL, AdminPassword (secret), …
+	Failures    []Failure         // of the last action
+	Summary     Summary           // of the last action
+	CreatedAt   time.Time
+	UpdatedAt   *time.Time
+	StartedAt   time.Time // of the last action
+}
+
+// Status is how Heat shows it: CREATE_IN_PROGRESS.
+func (s *Stack) Status() string { return s.Action + "_" + s.State }
+
+// Summary says what an action did.
+type Summary struct {
+	NodesAdded   int            `json:"nodes_added"`
+	NodesRemoved int            `json:"nodes_removed"`
+	Changed      int            `json:"changed"` // resources changed on nodes
+	Seconds      map[string]int `json:"seconds"` // phase → how long
+}
+
+// Failure is why an action failed: the cause first.
+type Failure struct {
+	Node    string   `json:"node,omitempty"`
+	Phase   string   `json:"phase"` // placement, provisioning, ssh, step 3
+	Service string   `json:"service,omitempty"`
+	Key     string   `json:"key,omitempty"` // unit:keystone
+	Error   string   `json:"error"`
+	Hint    string   `json:"hint,omitempty"`
+	Tail    []string `json:"tail,omitempty"` // last lines of the log of what failed
+}
+
+// Node is a machine of a stack with what the deployer must remember of it.
+type Node struct {
+	plan.Node
+	InstanceUUID string         `json:"instance_uuid"`
+	PortID       string         `json:"port_id"`
+	HostKey      string         `json:"host_key"`     // public SSH host key, authorized_keys form
+	HostKeyPEM   string         `json:"host_key_pem"` // private half; secret, goes into the config drive
+	Flavor       string         `json:"flavor"`
+	Image        string         `json:"image"`
+	Hashes       map[int]string `json:"hashes"` // step → hash of what was applied
+}
+
+// Resource is one row of `openstack stack resource list`.
+type Resource struct {
+	Name       string // dotted path below the stack: Controller.0
+	Type       string
+	PhysicalID string
+	Status     string // CREATE_COMPLETE
+	Reason     string
+	UpdatedAt  time.Time
+}
+
+// Event is one change of a resource's status.
+type Event struct {
+	ID         int64
+	StackID    string
+	StackName  string
+	Resource   string // "" is the stack itself
+	Type       string
+	PhysicalID string
+	Status     string
+	Reason     string
+	Time       time.Time
+}
+
+// Store keeps stacks. Safe for concurrent use; each method is one transaction.
+// Unknown stacks give errs.NotFound, a second stack of a name errs.Conflict.
+type Store interface {
+	CreateStack(ctx context.Context, s *Stack) error
+	// Stack finds one by name or id.
+	Stack(ctx context.Context, ident string) (*Stack, error)
+	Stacks(ctx context.Context) ([]*Stack, error)
+	// UpdateStack reads, lets change edit, and writes back in one transaction.
+	UpdateStack(ctx context.Context, id string, change func(*Stack) error) (*Stack, error)
+	// DeleteStack forgets the stack with its nodes, resources and events.
+	DeleteStack(ctx context.Context, id string) error
+
+	// Record stores the event and the resource row that follows from it, and fills e.ID.
+	Record(ctx context.Context, e *Event) error
+	// Events with an id above after, oldest first; limit 0 means all.
+	Events(ctx context.Context, stackID string, after int64, limit int) ([]Event, error)
+	Resources(ctx context.Context, stackID string) ([]Resource, error)
+	// RemoveResources drops rows whose name is prefix or begins with prefix+".".
+	RemoveResources(ctx context.Context, stackID, prefix string) error
+
+	StackNodes(ctx context.Context, stackID string) ([]Node, error)
+	PutStackNode(ctx context.Context, stackID string, n Node) error
+	DeleteStackNode(ctx context.Context, stackID, name string) error
+}
