@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
+	"path/filepath"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver
@@ -26,6 +28,9 @@ type DB struct {
 
 // Open opens or makes the file at path and brings its schema up to date.
 func Open(ctx context.Context, path string) (*DB, error) {
+	if err := private(path); err != nil {
+		return nil, err
+	}
 	write, err := open(path, 1)
 	if err != nil {
 		return nil, err
@@ -40,6 +45,18 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		return nil, err
 	}
 	return &DB{write: write, read: read}, nil
+}
+
+// private makes the file before SQLite does, readable by its owner only: it holds BMC passwords.
+func private(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("make the directory of the state file: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("make the state file: %w", err)
+	}
+	return f.Close()
 }
 
 func open(path string, conns int) (*sql.DB, error) {

@@ -1,0 +1,293 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+
+	"modernc.org/sqlite"
+)
+
+var _ ironic.Store = (*DB)(nil)
+
+const nodeColumns = "id, uuid, reservation, version, doc"
+
+// SQLite's extended result codes for a broken UNIQUE or PRIMARY KEY rule.
+const (
+	constraintPrimaryKey = 1555
+	constraintUnique     = 2067
+)
+
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// CreateNode stores n with its ports in one transaction.
+func (d *DB) CreateNode(ctx context.Context, n *ironic.Node, ports ...*ironic.Port) error {
+	return d.Update(ctx, func(tx *sql.Tx) error {
+		n.CreatedAt, n.Version = now(), 1
+		doc, err := json.Marshal(n)
+		if err != nil {
+			return fmt.Errorf("encode node %s: %w", n.UUID, err)
+		}
+		res, err := tx.ExecContext(ctx, `INSERT INTO nodes (uuid, name, instance_uuid, provision_state, driver,
+			resource_class, maintenance, owner, lessee, fault, reservation, version, doc)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+			n.UUID, null(n.Name), null(n.InstanceUUID), n.ProvisionState, n.Driver, n.ResourceClass,
+			n.Maintenance, n.Owner, n.Lessee, n.Fault, n.Reservation, n.Version, string(doc))
+		if err != nil {
+			return nodeConflict(n, err)
+		}
+		if n.ID, err = res.LastInsertId(); err != nil {
+			return err
+		}
+		for _, p := range ports {
+			p.NodeUUID = n.UUID
+			if err := insertPort(ctx, tx, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// nodeConflict says which rule of uniqueness a node broke, in Ironic's words.
+func nodeConflict(n *ironic.Node, err error) error {
+	field, ok := uniqueField(err)
+	if !ok {
+		return fmt.Errorf("store node %s: %w", n.UUID, err)
+	}
+	switch field {
+	case "nodes.name":
+		return errs.New(errs.Conflict, "A node with name %s already exists.", n.Name)
+	case "nodes.instance_uuid":
+		return errs.New(errs.Conflict, "Instance %s is already associated with another node.", n.InstanceUUID)
+	default:
+		return errs.New(errs.Conflict, "A node with UUID %s already exists.", n.UUID)
+	}
+}
+
+// uniqueField names the "table.column" whose uniqueness err says was broken.
+func uniqueField(err error) (string, bool) {
+	var se *sqlite.Error
+	if !errors.As(err, &se) || (se.Code() != constraintUnique && se.Code() != constraintPrimaryKey) {
+		return "", false
+	}
+	// "constraint failed: UNIQUE constraint failed: nodes.name (2067)"
+	words := strings.Fields(se.Error())
+	return words[max(0, len(words)-2)], true
+}
+
+func null(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+type scanner interface{ Scan(...any) error }
+
+func scanNode(s scanner) (*ironic.Node, error) {
+	var n ironic.Node
+	var id, version int64
+	var uuid, reservation, doc string
+	if err := s.Scan(&id, &uuid, &reservation, &version, &doc); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal([]byte(doc), &n); err != nil {
+		return nil, fmt.Errorf("decode node %s: %w", uuid, err)
+	}
+	n.ID, n.UUID, n.Reservation, n.Version = id, uuid, reservation, version
+	return &n, nil
+}
+
+type queryer interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func findNode(ctx context.Context, q queryer, ident string) (*ironic.Node, error) {
+	n, err := scanNode(q.QueryRowContext(ctx, "SELECT "+nodeColumns+" FROM nodes WHERE uuid = ? OR name = ?", ident, ident))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, errs.New(errs.NotFound, "Node %s could not be found.", ident)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read node %s: %w", ident, err)
+	}
+	return n, nil
+}
+
+// Node finds one by uuid or name.
+func (d *DB) Node(ctx context.Context, ident string) (*ironic.Node, error) {
+	return findNode(ctx, d.read, ident)
+}
+
+// Nodes lists what the filter lets through, in order of creation.
+func (d *DB) Nodes(ctx context.Context, f ironic.NodeFilter) ([]*ironic.Node, error) {
+	var w where
+	w.equal("provision_state", f.ProvisionState)
+	w.equal("driver", f.Driver)
+	w.equal("resource_class", f.ResourceClass)
+	w.equal("instance_uuid", f.InstanceUUID)
+	w.equal("owner", f.Owner)
+	w.equal("lessee", f.Lessee)
+	w.equal("fault", f.Fault)
+	if f.Associated != nil {
+		w.add(map[bool]string{true: "instance_uuid IS NOT NULL", false: "instance_uuid IS NULL"}[*f.Associated])
+	}
+	if f.Maintenance != nil {
+		w.add("maintenance = ?", *f.Maintenance)
+	}
+	rows, err := d.read.QueryContext(ctx, "SELECT "+nodeColumns+" FROM nodes"+w.sql()+" ORDER BY id", w.args...)
+	if err != nil {
+		return nil, fmt.Errorf("list nodes: %w", err)
+	}
+	defer rows.Close()
+	var out []*ironic.Node
+	for rows.Next() {
+		n, err := scanNode(rows)
+		if err != nil {
+			return nil, fmt.Errorf("list nodes: %w", err)
+		}
+		out = append(out, n)
+	}
+	return out, rows.Err()
+}
+
+// where gathers conditions.
+type where struct {
+	conds []string
+	args  []any
+}
+
+func (w *where) add(cond string, args ...any) {
+	w.conds, w.args = append(w.conds, cond), append(w.args, args...)
+}
+
+func (w *where) equal(column, value string) {
+	if value != "" {
+		w.add(column+" = ?", value)
+	}
+}
+
+func (w *where) sql() string {
+	if len(w.conds) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(w.conds, " AND ")
+}
+
+// UpdateNode lets change edit a node inside one write transaction.
+func (d *DB) UpdateNode(ctx context.Context, uuid string, change func(*ironic.Node) error) (*ironic.Node, error) {
+	var out *ironic.Node
+	err := d.Update(ctx, func(tx *sql.Tx) error {
+		n, err := findNode(ctx, tx, uuid)
+		if err != nil {
+			return err
+		}
+		id, created, version := n.ID, n.CreatedAt, n.Version
+		if err := change(n); err != nil {
+			return err
+		}
+		n.ID, n.CreatedAt = id, created
+		out = n
+		return writeNode(ctx, tx, n, version)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func writeNode(ctx context.Context, tx *sql.Tx, n *ironic.Node, version int64) error {
+	t := now()
+	n.UpdatedAt, n.Version = &t, version+1
+	doc, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("encode node %s: %w", n.UUID, err)
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE nodes SET uuid=?, name=?, instance_uuid=?, provision_state=?, driver=?,
+		resource_class=?, maintenance=?, owner=?, lessee=?, fault=?, reservation=?, version=?, doc=? WHERE id=?`,
+		n.UUID, null(n.Name), null(n.InstanceUUID), n.ProvisionState, n.Driver, n.ResourceClass,
+		n.Maintenance, n.Owner, n.Lessee, n.Fault, n.Reservation, n.Version, string(doc), n.ID)
+	if err != nil {
+		return nodeConflict(n, err)
+	}
+	return nil
+}
+
+// DeleteNode removes the node with all that hangs on it.
+func (d *DB) DeleteNode(ctx context.Context, uuid string) error {
+	return d.Update(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, "DELETE FROM nodes WHERE uuid = ?", uuid)
+		if err != nil {
+			return fmt.Errorf("delete node %s: %w", uuid, err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, errs.New(errs.NotFound, "Node %s could not be found.", uuid))
+		}
+		return nil
+	})
+}
+
+// Reserve takes the node's lock for holder.
+func (d *DB) Reserve(ctx context.Context, uuid, holder, purpose string) (*ironic.Node, error) {
+	var out *ironic.Node
+	err := d.Update(ctx, func(tx *sql.Tx) error {
+		n, err := findNode(ctx, tx, uuid)
+		if err != nil {
+			return err
+		}
+		if n.Reservation != "" && n.Reservation != holder {
+			return locked(ctx, tx, n)
+		}
+		n.Reservation = holder
+		if err := writeNode(ctx, tx, n, n.Version); err != nil {
+			return err
+		}
+		out = n
+		_, err = tx.ExecContext(ctx, "UPDATE nodes SET reserved_for=?, reserved_at=? WHERE id=?",
+			purpose, now().Format(time.RFC3339), n.ID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// locked says who holds a node, for what and since when.
+func locked(ctx context.Context, tx *sql.Tx, n *ironic.Node) error {
+	var purpose, at string
+	if err := tx.QueryRowContext(ctx, "SELECT reserved_for, reserved_at FROM nodes WHERE id=?", n.ID).Scan(&purpose, &at); err != nil {
+		return fmt.Errorf("read the lock of node %s: %w", n.UUID, err)
+	}
+	age := ""
+	if t, err := time.Parse(time.RFC3339, at); err == nil {
+		age = fmt.Sprintf(", held for %s", time.Since(t).Round(time.Second))
+	}
+	if purpose != "" {
+		purpose = " (" + purpose + age + ")"
+	}
+	return errs.New(errs.Locked, "Node %s is locked by host %s%s, please retry after the current operation is completed.",
+		n.UUID, n.Reservation, purpose)
+}
+
+// Release gives the lock back.
+func (d *DB) Release(ctx context.Context, uuid, holder string) error {
+	return d.Update(ctx, func(tx *sql.Tx) error {
+		n, err := findNode(ctx, tx, uuid)
+		if errs.Is(err, errs.NotFound) {
+			return nil
+		}
+		if err != nil || n.Reservation != holder {
+			return err
+		}
+		n.Reservation = ""
+		return writeNode(ctx, tx, n, n.Version)
+	})
+}

@@ -1,0 +1,145 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+)
+
+func insertPort(ctx context.Context, tx *sql.Tx, p *ironic.Port) error {
+	p.Address, p.CreatedAt = strings.ToLower(p.Address), now()
+	if _, err := findNode(ctx, tx, p.NodeUUID); err != nil {
+		return err
+	}
+	doc, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encode port %s: %w", p.UUID, err)
+	}
+	res, err := tx.ExecContext(ctx, "INSERT INTO ports (uuid, node_uuid, address, doc) VALUES (?,?,?,?)",
+		p.UUID, p.NodeUUID, p.Address, string(doc))
+	if err != nil {
+		return portConflict(p, err)
+	}
+	p.ID, err = res.LastInsertId()
+	return err
+}
+
+func portConflict(p *ironic.Port, err error) error {
+	field, ok := uniqueField(err)
+	switch {
+	case !ok:
+		return fmt.Errorf("store port %s: %w", p.UUID, err)
+	case field == "ports.address":
+		return errs.New(errs.Conflict, "A port with MAC address %s already exists.", p.Address)
+	default:
+		return errs.New(errs.Conflict, "A port with UUID %s already exists.", p.UUID)
+	}
+}
+
+// CreatePort stores a port of an existing node.
+func (d *DB) CreatePort(ctx context.Context, p *ironic.Port) error {
+	return d.Update(ctx, func(tx *sql.Tx) error { return insertPort(ctx, tx, p) })
+}
+
+func scanPort(s scanner) (*ironic.Port, error) {
+	var p ironic.Port
+	var id int64
+	var doc string
+	if err := s.Scan(&id, &doc); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal([]byte(doc), &p); err != nil {
+		return nil, fmt.Errorf("decode port %d: %w", id, err)
+	}
+	p.ID = id
+	return &p, nil
+}
+
+func findPort(ctx context.Context, q queryer, ident string) (*ironic.Port, error) {
+	p, err := scanPort(q.QueryRowContext(ctx, "SELECT id, doc FROM ports WHERE uuid = ? OR address = ?", ident, strings.ToLower(ident)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, errs.New(errs.NotFound, "Port %s could not be found.", ident)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read port %s: %w", ident, err)
+	}
+	return p, nil
+}
+
+// Port finds one by uuid or MAC address.
+func (d *DB) Port(ctx context.Context, ident string) (*ironic.Port, error) {
+	return findPort(ctx, d.read, ident)
+}
+
+// Ports lists what the filter lets through, in order of creation.
+func (d *DB) Ports(ctx context.Context, f ironic.PortFilter) ([]*ironic.Port, error) {
+	var w where
+	w.equal("node_uuid", f.NodeUUID)
+	w.equal("address", strings.ToLower(f.Address))
+	rows, err := d.read.QueryContext(ctx, "SELECT id, doc FROM ports"+w.sql()+" ORDER BY id", w.args...)
+	if err != nil {
+		return nil, fmt.Errorf("list ports: %w", err)
+	}
+	defer rows.Close()
+	var out []*ironic.Port
+	for rows.Next() {
+		p, err := scanPort(rows)
+		if err != nil {
+			return nil, fmt.Errorf("list ports: %w", err)
+		}
+		out = append(out, p)
+	}
+	return out, rows.Err()
+}
+
+// UpdatePort lets change edit a port inside one write transaction.
+func (d *DB) UpdatePort(ctx context.Context, uuid string, change func(*ironic.Port) error) (*ironic.Port, error) {
+	var out *ironic.Port
+	err := d.Update(ctx, func(tx *sql.Tx) error {
+		p, err := findPort(ctx, tx, uuid)
+		if err != nil {
+			return err
+		}
+		id, created := p.ID, p.CreatedAt
+		if err := change(p); err != nil {
+			return err
+		}
+		t := now()
+		p.ID, p.CreatedAt, p.UpdatedAt, p.Address = id, created, &t, strings.ToLower(p.Address)
+		doc, err := json.Marshal(p)
+		if err != nil {
+			return fmt.Errorf("encode port %s: %w", p.UUID, err)
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE ports SET uuid=?, node_uuid=?, address=?, doc=? WHERE id=?",
+			p.UUID, p.NodeUUID, p.Address, string(doc), p.ID)
+		if err != nil {
+			return portConflict(p, err)
+		}
+		out = p
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DeletePort removes a port.
+func (d *DB) DeletePort(ctx context.Context, uuid string) error {
+	return d.Update(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, "DELETE FROM ports WHERE uuid = ?", uuid)
+		if err != nil {
+			return fmt.Errorf("delete port %s: %w", uuid, err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, errs.New(errs.NotFound, "Port %s could not be found.", uuid))
+		}
+		return nil
+	})
+}
