@@ -20,11 +20,17 @@ type result[T any] struct {
 // the next call dials again. When only ctx ends, the connection stays: the reply
 // is thrown away when it comes.
 func invoke[T any](ctx context.Context, c *Conn, op string, limit time.Duration, f func(*golibvirt.Libvirt) (T, error)) (T, error) {
-	var zero T
 	s, err := c.session(ctx)
 	if err != nil {
+		var zero T
 		return zero, wrap(c.uri, op, err)
 	}
+	return invokeOn(ctx, c, s, op, limit, f)
+}
+
+// invokeOn is invoke on one given session.
+func invokeOn[T any](ctx context.Context, c *Conn, s *session, op string, limit time.Duration, f func(*golibvirt.Libvirt) (T, error)) (T, error) {
+	var zero T
 	done := make(chan result[T], 1)
 	go func() {
 		watchdog := time.AfterFunc(limit, func() { s.stream.Close() })

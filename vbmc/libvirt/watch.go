@@ -1,5 +1,320 @@
 package libvirt
 
-type watcher struct{}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
 
-func (*watcher) stop() {}
+	golibvirt "github.com/digitalocean/go-libvirt"
+)
+
+// How the watched connection heals. relistEvery also serves as keepalive: a
+// daemon that hangs misses the deadline and the connection is dialled anew.
+const (
+	backoffMin  = 100 * time.Millisecond
+	backoffMax  = 10 * time.Second
+	relistEvery = 30 * time.Second
+)
+
+// EventKind is what happened to a domain (virDomainEventType).
+type EventKind int32
+
+// The lifecycle events, with libvirt's numbers.
+const (
+	EventDefined     EventKind = 0
+	EventUndefined   EventKind = 1
+	EventStarted     EventKind = 2
+	EventSuspended   EventKind = 3
+	EventResumed     EventKind = 4
+	EventStopped     EventKind = 5
+	EventShutdown    EventKind = 6
+	EventPMSuspended EventKind = 7
+	EventCrashed     EventKind = 8
+	// EventRelisted is ours: the connection was made (again) and the state of the
+	// domain was read, not told; events may have been missed.
+	EventRelisted EventKind = -1
+)
+
+// Event is one change of a domain. Domain.State is the state after it.
+type Event struct {
+	Kind   EventKind
+	Detail int32
+	Domain Domain
+}
+
+// watcher keeps the states of all domains of one URI in memory.
+type watcher struct {
+	conn   *Conn
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu        sync.Mutex
+	seq       uint64 // counts events, to tell a stale list from a fresh one
+	ready     bool
+	readyCh   chan struct{} // closed while ready
+	lastErr   error
+	domains   map[string]*entry
+	listeners []func(Event)
+}
+
+type entry struct {
+	Domain
+	seq uint64
+}
+
+// Open makes a watched connection: it connects in the background, now and after
+// every loss. It fails only when the URI itself is wrong.
+func Open(uri string, opts ...Option) (*Conn, error) {
+	c, err := newConn(uri, opts)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	c.watch = &watcher{
+		conn: c, cancel: cancel, done: make(chan struct{}),
+		readyCh: make(chan struct{}), domains: map[string]*entry{},
+		lastErr: errors.New("not connected yet"),
+	}
+	go c.watch.run(ctx)
+	return c, nil
+}
+
+// Cached answers from memory: no round trip. The error is an UnavailableError
+// while libvirt is away, and one that IsNoDomain when there is no such domain.
+// Only for connections made by Open.
+func (c *Conn) Cached(name string) (Domain, error) {
+	w := c.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	op := fmt.Sprintf("read state of domain %q", name)
+	if !w.ready {
+		return Domain{}, &UnavailableError{URI: c.uri, Op: op, Err: w.lastErr}
+	}
+	e, ok := w.domains[name]
+	if !ok {
+		return Domain{}, &Error{Op: op, Code: CodeNoDomain, Msg: "no domain with matching name '" + name + "'"}
+	}
+	return e.Domain, nil
+}
+
+// Refresh reads one domain's state into memory; used after an operation whose
+// event may still be on its way, so that the next Cached tells the result.
+func (c *Conn) Refresh(ctx context.Context, name string) (Domain, error) {
+	seq := c.watch.seqNow()
+	d, err := c.LookupDomain(ctx, name)
+	if err == nil {
+		c.watch.set(d, seq)
+	}
+	return d, err
+}
+
+// WaitReady waits until the states are known.
+func (c *Conn) WaitReady(ctx context.Context) error {
+	w := c.watch
+	w.mu.Lock()
+	ch := w.readyCh
+	w.mu.Unlock()
+	select {
+	case <-ch:
+		return nil
+	case <-ctx.Done():
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ready {
+		return nil
+	}
+	return &UnavailableError{URI: c.uri, Op: "connect", Err: w.lastErr}
+}
+
+// OnEvent registers f for every event. It runs on the event goroutine: it must
+// return at once and must not call the Conn.
+func (c *Conn) OnEvent(f func(Event)) {
+	c.watch.mu.Lock()
+	defer c.watch.mu.Unlock()
+	c.watch.listeners = append(c.watch.listeners, f)
+}
+
+func (w *watcher) stop() {
+	w.cancel()
+	<-w.done
+}
+
+// run keeps one followed session at a time until ctx ends.
+func (w *watcher) run(ctx context.Context) {
+	defer close(w.done)
+	pause := backoffMin
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := w.follow(ctx)
+		w.lost(err)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > backoffMax {
+			pause = backoffMin
+		}
+		w.conn.log.Warn("libvirt is away, trying again", "uri", w.conn.uri, "in", pause, "reason", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+		pause = min(2*pause, backoffMax)
+	}
+}
+
+// follow connects, subscribes, lists and then applies events until the
+// connection ends. It always returns an error.
+func (w *watcher) follow(ctx context.Context) error {
+	c := w.conn
+	s, err := c.session(ctx)
+	if err != nil {
+		return err
+	}
+	events, err := invokeOn(ctx, c, s, "subscribe to events", c.call, func(l *golibvirt.Libvirt) (<-chan golibvirt.DomainEventLifecycleMsg, error) {
+		// Its own context would make the library unsubscribe by a call from the
+		// event goroutine; the stream ends with the connection instead.
+		return l.LifecycleEvents(context.Background())
+	})
+	if err != nil {
+		s.stream.Close()
+		return err
+	}
+	pumped := make(chan struct{})
+	go func() {
+		defer close(pumped)
+		for ev := range events { // never stops reading: a slow reader would stall all calls
+			w.apply(ev)
+		}
+	}()
+	err = w.relistLoop(ctx, s)
+	s.stream.Close()
+	<-pumped
+	return err
+}
+
+func (w *watcher) relistLoop(ctx context.Context, s *session) error {
+	tick := time.NewTicker(relistEvery)
+	defer tick.Stop()
+	for {
+		seq := w.seqNow()
+		all, err := invokeOn(ctx, w.conn, s, "list domains", w.conn.call, listDomains)
+		if err != nil {
+			return err
+		}
+		w.relisted(all, seq)
+		select {
+		case <-tick.C:
+		case <-s.stream.dead:
+			return errors.New("connection closed by the daemon")
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (w *watcher) seqNow() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seq
+}
+
+// relisted merges a list that was asked for at event number since: what events
+// told later is newer than the list.
+func (w *watcher) relisted(all []Domain, since uint64) {
+	w.mu.Lock()
+	was := w.ready
+	seen := make(map[string]bool, len(all))
+	for _, d := range all {
+		seen[d.Name] = true
+		if e, ok := w.domains[d.Name]; !ok || e.seq <= since {
+			w.domains[d.Name] = &entry{Domain: d, seq: since}
+		}
+	}
+	for name, e := range w.domains {
+		if !seen[name] && e.seq <= since {
+			delete(w.domains, name)
+		}
+	}
+	if !was {
+		w.ready, w.lastErr = true, nil
+		close(w.readyCh)
+	}
+	listeners := w.listeners
+	w.mu.Unlock()
+	if was {
+		return
+	}
+	w.conn.log.Info("connected to libvirt", "uri", w.conn.uri, "domains", len(all))
+	for _, d := range all {
+		for _, f := range listeners {
+			f(Event{Kind: EventRelisted, Domain: d})
+		}
+	}
+}
+
+// lost forgets everything: an old state would be a lie.
+func (w *watcher) lost(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ready {
+		w.ready, w.readyCh = false, make(chan struct{})
+	}
+	w.lastErr = err
+	clear(w.domains)
+}
+
+// set stores a state that was read unless an event came meanwhile.
+func (w *watcher) set(d Domain, since uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e, ok := w.domains[d.Name]; w.ready && (!ok || e.seq <= since) {
+		w.domains[d.Name] = &entry{Domain: d, seq: since}
+	}
+}
+
+func (w *watcher) apply(msg golibvirt.DomainEventLifecycleMsg) {
+	w.mu.Lock()
+	w.seq++
+	d := Domain{Name: msg.Dom.Name, UUID: UUID(msg.Dom.UUID)}
+	if e, ok := w.domains[d.Name]; ok {
+		d.State = e.State
+	}
+	kind := EventKind(msg.Event)
+	d.State = after(kind, d.State)
+	if kind == EventUndefined && !d.State.Active() {
+		delete(w.domains, d.Name)
+	} else {
+		w.domains[d.Name] = &entry{Domain: d, seq: w.seq}
+	}
+	listeners := w.listeners
+	w.mu.Unlock()
+	for _, f := range listeners {
+		f(Event{Kind: kind, Detail: msg.Detail, Domain: d})
+	}
+}
+
+// after tells the state a domain is in after an event.
+func after(k EventKind, before State) State {
+	switch k {
+	case EventStarted, EventResumed:
+		return StateRunning
+	case EventSuspended:
+		return StatePaused
+	case EventStopped:
+		return StateShutoff
+	case EventShutdown:
+		return StateShutdown
+	case EventPMSuspended:
+		return StatePMSuspended
+	case EventCrashed:
+		return StateCrashed
+	case EventDefined:
+		if before == StateUnknown {
+			return StateShutoff
+		}
+	}
+	return before
+}
