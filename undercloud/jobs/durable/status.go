@@ -1,4 +1,4 @@
-package jobs
+package durable
 
 import (
 	"context"
@@ -7,12 +7,13 @@ import (
 	"slices"
 
 	"trefoil/internal/errs"
+	"trefoil/undercloud/jobs"
 
 	"github.com/dbos-inc/dbos-transact-golang/dbos"
 )
 
 // Status tells how a job stands; NotFound when it is not known.
-func (d *Durable) Status(ctx context.Context, id string) (*Status, error) {
+func (d *Runner) Status(ctx context.Context, id string) (*jobs.Status, error) {
 	c, err := d.context()
 	if err != nil {
 		return nil, err
@@ -30,7 +31,7 @@ func (d *Durable) Status(ctx context.Context, id string) (*Status, error) {
 
 // List returns jobs of a kind (all kinds when empty) in any of the states (all
 // when none is named), oldest first.
-func (d *Durable) List(ctx context.Context, kind string, states ...State) ([]Status, error) {
+func (d *Runner) List(ctx context.Context, kind string, states ...jobs.State) ([]jobs.Status, error) {
 	c, err := d.context()
 	if err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func (d *Durable) List(ctx context.Context, kind string, states ...State) ([]Sta
 	if err != nil {
 		return nil, fmt.Errorf("list jobs: %w", err)
 	}
-	var out []Status
+	var out []jobs.Status
 	for _, w := range list {
 		s := status(w)
 		if (kind == "" || s.Kind == kind) && (len(states) == 0 || slices.Contains(states, s.State)) {
@@ -49,23 +50,23 @@ func (d *Durable) List(ctx context.Context, kind string, states ...State) ([]Sta
 	return out, nil
 }
 
-func status(w dbos.WorkflowStatus) Status {
-	s := Status{ID: w.ID, CreatedAt: w.CreatedAt.UTC(), UpdatedAt: w.UpdatedAt.UTC()}
+func status(w dbos.WorkflowStatus) jobs.Status {
+	s := jobs.Status{ID: w.ID, CreatedAt: w.CreatedAt.UTC(), UpdatedAt: w.UpdatedAt.UTC()}
 	s.Kind, _ = w.Attributes["kind"].(string)
 	if w.Error != nil {
 		s.Error = w.Error.Error()
 	}
 	switch w.Status {
 	case dbos.WorkflowStatusSuccess:
-		s.State = Done
+		s.State = jobs.Done
 	case dbos.WorkflowStatusError, dbos.WorkflowStatusMaxRecoveryAttemptsExceeded:
-		s.State = Failed
+		s.State = jobs.Failed
 	case dbos.WorkflowStatusCancelled:
-		s.State = Cancelled
+		s.State = jobs.Cancelled
 	case dbos.WorkflowStatusPending:
-		s.State = Running
+		s.State = jobs.Running
 	default: // enqueued, delayed: a job taken up after a crash waits for its turn
-		s.State = Pending
+		s.State = jobs.Pending
 	}
 	return s
 }

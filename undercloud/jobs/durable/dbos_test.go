@@ -1,4 +1,4 @@
-package jobs
+package durable
 
 import (
 	"context"
@@ -13,9 +13,10 @@ import (
 	"time"
 
 	"trefoil/internal/errs"
+	"trefoil/undercloud/jobs"
 )
 
-func start(t *testing.T, path string, handlers map[string]Handler) *Durable {
+func start(t *testing.T, path string, handlers map[string]jobs.Handler) *Runner {
 	t.Helper()
 	d := New(Config{Path: path})
 	for k, h := range handlers {
@@ -28,7 +29,7 @@ func start(t *testing.T, path string, handlers map[string]Handler) *Durable {
 	return d
 }
 
-func stop(t *testing.T, d *Durable) {
+func stop(t *testing.T, d *Runner) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -38,7 +39,7 @@ func stop(t *testing.T, d *Durable) {
 }
 
 // waitState polls until a job is in the state or the test's patience ends.
-func waitState(t *testing.T, d *Durable, id string, want State) Status {
+func waitState(t *testing.T, d *Runner, id string, want jobs.State) jobs.Status {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
@@ -55,12 +56,12 @@ func waitState(t *testing.T, d *Durable, id string, want State) Status {
 
 func TestAJobRunsItsStepsWithTheirResults(t *testing.T) {
 	got := make(chan int, 1)
-	d := start(t, filepath.Join(t.TempDir(), "jobs", "jobs.db"), map[string]Handler{"sum": func(r Run, in json.RawMessage) error {
+	d := start(t, filepath.Join(t.TempDir(), "jobs", "jobs.db"), map[string]jobs.Handler{"sum": func(r jobs.Run, in json.RawMessage) error {
 		var n int
 		if err := json.Unmarshal(in, &n); err != nil {
 			return err
 		}
-		a, err := Do(r, "double", func(context.Context) (int, error) { return n * 2, nil })
+		a, err := jobs.Do(r, "double", func(context.Context) (int, error) { return n * 2, nil })
 		if err != nil {
 			return err
 		}
@@ -73,14 +74,14 @@ func TestAJobRunsItsStepsWithTheirResults(t *testing.T) {
 	if v := <-got; v != 42 {
 		t.Errorf("got %d", v)
 	}
-	s := waitState(t, d, "n/sum/1", Done)
+	s := waitState(t, d, "n/sum/1", jobs.Done)
 	if s.Kind != "sum" {
 		t.Errorf("kind %q", s.Kind)
 	}
 	if err := d.Enqueue(t.Context(), "sum", "n/sum/1", 1); err != nil {
 		t.Errorf("the same id again: %v", err)
 	}
-	if list, err := d.List(t.Context(), "sum", Done); err != nil || len(list) != 1 {
+	if list, err := d.List(t.Context(), "sum", jobs.Done); err != nil || len(list) != 1 {
 		t.Errorf("%v %v", list, err)
 	}
 	if fi, err := os.Stat(d.cfg.Path); err != nil || fi.Mode().Perm() != 0o600 {
@@ -90,26 +91,26 @@ func TestAJobRunsItsStepsWithTheirResults(t *testing.T) {
 
 func TestAFailureKeepsItsCode(t *testing.T) {
 	seen := make(chan error, 1)
-	d := start(t, filepath.Join(t.TempDir(), "jobs.db"), map[string]Handler{"bad": func(r Run, _ json.RawMessage) error {
+	d := start(t, filepath.Join(t.TempDir(), "jobs.db"), map[string]jobs.Handler{"bad": func(r jobs.Run, _ json.RawMessage) error {
 		_, err := r.Step("one", func(context.Context) (any, error) {
 			return nil, errs.New(errs.Conflict, "no room").WithHint("make some")
 		})
 		seen <- err
 		return err
-	}, "panic": func(Run, json.RawMessage) error { panic("oops") }})
+	}, "panic": func(jobs.Run, json.RawMessage) error { panic("oops") }})
 	if err := d.Enqueue(t.Context(), "bad", "b", nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-seen; !errs.Is(err, errs.Conflict) || errs.HintOf(err) != "make some" {
 		t.Errorf("%v", err)
 	}
-	if s := waitState(t, d, "b", Failed); !strings.Contains(s.Error, "no room") {
+	if s := waitState(t, d, "b", jobs.Failed); !strings.Contains(s.Error, "no room") {
 		t.Errorf("%+v", s)
 	}
 	if err := d.Enqueue(t.Context(), "panic", "p", nil); err != nil {
 		t.Fatal(err)
 	}
-	waitState(t, d, "p", Failed)
+	waitState(t, d, "p", jobs.Failed)
 	if err := d.Enqueue(t.Context(), "unknown", "u", nil); err == nil {
 		t.Error("an unknown kind was taken")
 	}
@@ -120,7 +121,7 @@ func TestAFailureKeepsItsCode(t *testing.T) {
 
 func TestCancelReachesARunningStepAtOnce(t *testing.T) {
 	entered, left, after := make(chan bool), make(chan error, 1), make(chan bool, 1)
-	d := start(t, filepath.Join(t.TempDir(), "jobs.db"), map[string]Handler{"long": func(r Run, _ json.RawMessage) error {
+	d := start(t, filepath.Join(t.TempDir(), "jobs.db"), map[string]jobs.Handler{"long": func(r jobs.Run, _ json.RawMessage) error {
 		_, err := r.Step("wait", func(ctx context.Context) (any, error) {
 			close(entered)
 			<-ctx.Done()
@@ -143,7 +144,7 @@ func TestCancelReachesARunningStepAtOnce(t *testing.T) {
 	if err := <-left; !errors.Is(err, errCancelled) {
 		t.Errorf("cause %v", err)
 	}
-	waitState(t, d, "l", Cancelled)
+	waitState(t, d, "l", jobs.Cancelled)
 	stop(t, d)
 	if len(after) != 0 {
 		t.Error("a step ran after Cancel")
@@ -155,7 +156,7 @@ func TestAStoppedJobGoesOnAtTheNextStart(t *testing.T) {
 	var ran []string
 	entered := make(chan bool)
 	block := true
-	h := func(r Run, _ json.RawMessage) error {
+	h := func(r jobs.Run, _ json.RawMessage) error {
 		if _, err := r.Step("one", func(context.Context) (any, error) { ran = append(ran, "one"); return nil, nil }); err != nil {
 			return err
 		}
@@ -170,23 +171,23 @@ func TestAStoppedJobGoesOnAtTheNextStart(t *testing.T) {
 		})
 		return err
 	}
-	d := start(t, path, map[string]Handler{"k": h})
+	d := start(t, path, map[string]jobs.Handler{"k": h})
 	if err := d.Enqueue(t.Context(), "k", "j", nil); err != nil {
 		t.Fatal(err)
 	}
 	<-entered
 	stop(t, d)
 	block = false
-	d = start(t, path, map[string]Handler{"k": h})
-	waitState(t, d, "j", Done)
+	d = start(t, path, map[string]jobs.Handler{"k": h})
+	waitState(t, d, "j", jobs.Done)
 	if got := strings.Join(ran, " "); got != "one two" {
 		t.Errorf("ran %s", got)
 	}
 }
 
 // killSteps is run in a child process that dies inside step 3 of 4 at its first life.
-func killSteps(dir string, mayDie bool) Handler {
-	return func(r Run, _ json.RawMessage) error {
+func killSteps(dir string, mayDie bool) jobs.Handler {
+	return func(r jobs.Run, _ json.RawMessage) error {
 		for i := 1; i <= 4; i++ {
 			_, err := r.Step(fmt.Sprintf("step %d", i), func(context.Context) (any, error) {
 				f, err := os.OpenFile(filepath.Join(dir, "log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
@@ -228,8 +229,8 @@ func TestKilledInStepThreeItGoesOnThere(t *testing.T) {
 	if out, err := child.CombinedOutput(); err == nil {
 		t.Fatalf("the child lived on: %s", out)
 	}
-	d := start(t, filepath.Join(dir, "jobs.db"), map[string]Handler{"k": killSteps(dir, false)})
-	waitState(t, d, "j", Done)
+	d := start(t, filepath.Join(dir, "jobs.db"), map[string]jobs.Handler{"k": killSteps(dir, false)})
+	waitState(t, d, "j", jobs.Done)
 	b, err := os.ReadFile(filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)

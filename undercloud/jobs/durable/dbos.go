@@ -1,4 +1,10 @@
-package jobs
+// Package durable is jobs.Runner on DBOS Transact with an SQLite file of its own.
+//
+// What its use rests on: a stable executor name, so that a restart takes up its
+// own jobs; a fixed application version, because DBOS leaves jobs of another
+// version alone; a context of our own for each job, because DBOS's cancel only
+// takes effect at the next step.
+package durable
 
 import (
 	"context"
@@ -15,6 +21,7 @@ import (
 	"time"
 
 	"trefoil/internal/errs"
+	"trefoil/undercloud/jobs"
 
 	"github.com/dbos-inc/dbos-transact-golang/dbos"
 	_ "github.com/dbos-inc/dbos-transact-golang/dbos/driver/sqlite" // the backend
@@ -32,25 +39,25 @@ type Config struct {
 	Log      *slog.Logger  // nil: silent
 }
 
-// Durable is a Runner on DBOS Transact with SQLite.
-type Durable struct {
+// Runner is a jobs.Runner on DBOS Transact with SQLite.
+type Runner struct {
 	cfg Config
 	log *slog.Logger
 
 	mu       sync.Mutex
-	handlers map[string]Handler
+	handlers map[string]jobs.Handler
 	running  map[string]context.CancelCauseFunc
 	dbos     dbos.Context
 	stopped  bool
 }
 
-var _ Runner = (*Durable)(nil)
+var _ jobs.Runner = (*Runner)(nil)
 
 // errCancelled is the cause of a job's context after Cancel.
 var errCancelled = errors.New("job cancelled")
 
 // New makes a Runner; nothing is opened before Start.
-func New(cfg Config) *Durable {
+func New(cfg Config) *Runner {
 	if cfg.Executor == "" {
 		cfg.Executor = "undercloud"
 	}
@@ -61,11 +68,11 @@ func New(cfg Config) *Durable {
 	if log == nil {
 		log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
-	return &Durable{cfg: cfg, log: log, handlers: map[string]Handler{}, running: map[string]context.CancelCauseFunc{}}
+	return &Runner{cfg: cfg, log: log, handlers: map[string]jobs.Handler{}, running: map[string]context.CancelCauseFunc{}}
 }
 
 // Register names a handler.
-func (d *Durable) Register(kind string, h Handler) {
+func (d *Runner) Register(kind string, h jobs.Handler) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.handlers[kind] = h
@@ -78,7 +85,7 @@ type envelope struct {
 }
 
 // Start opens the job file and takes up unfinished jobs where they were.
-func (d *Durable) Start(ctx context.Context) error {
+func (d *Runner) Start(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(d.cfg.Path), 0o700); err != nil {
 		return fmt.Errorf("make the job directory: %w", err)
 	}
@@ -116,7 +123,7 @@ func touch(path string) error {
 }
 
 // forgetOld removes jobs that ended long ago. Failing to is no reason not to start.
-func (d *Durable) forgetOld(c dbos.Context) {
+func (d *Runner) forgetOld(c dbos.Context) {
 	old, err := dbos.ListWorkflows(c, dbos.WithFilterCompletedBefore(time.Now().Add(-d.cfg.Keep)),
 		dbos.WithFilterLoadInput(false), dbos.WithFilterLoadOutput(false), dbos.WithFilterLimit(1000))
 	if err != nil {
@@ -136,7 +143,7 @@ func (d *Durable) forgetOld(c dbos.Context) {
 }
 
 // run is the one workflow DBOS knows; the kind chooses the handler.
-func (d *Durable) run(c dbos.Context, e envelope) (out string, err error) {
+func (d *Runner) run(c dbos.Context, e envelope) (out string, err error) {
 	id, err := dbos.GetWorkflowID(c)
 	if err != nil {
 		return "", err
@@ -198,7 +205,7 @@ func (r *run) Step(name string, f func(ctx context.Context) (any, error)) (json.
 	return json.RawMessage(out), nil
 }
 
-func (d *Durable) context() (dbos.Context, error) {
+func (d *Runner) context() (dbos.Context, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.dbos == nil || d.stopped {
@@ -208,7 +215,7 @@ func (d *Durable) context() (dbos.Context, error) {
 }
 
 // Enqueue stores a job and starts it; a job whose id exists is left as it is.
-func (d *Durable) Enqueue(ctx context.Context, kind, id string, input any) error {
+func (d *Runner) Enqueue(ctx context.Context, kind, id string, input any) error {
 	c, err := d.context()
 	if err != nil {
 		return err
@@ -232,7 +239,7 @@ func (d *Durable) Enqueue(ctx context.Context, kind, id string, input any) error
 }
 
 // Cancel ends a job.
-func (d *Durable) Cancel(ctx context.Context, id string) error {
+func (d *Runner) Cancel(ctx context.Context, id string) error {
 	c, err := d.context()
 	if err != nil {
 		return err
@@ -254,7 +261,7 @@ func (d *Durable) Cancel(ctx context.Context, id string) error {
 }
 
 // Stop cancels the contexts of running steps and waits for them; the jobs stay unfinished.
-func (d *Durable) Stop(ctx context.Context) error {
+func (d *Runner) Stop(ctx context.Context) error {
 	d.mu.Lock()
 	c := d.dbos
 	was := d.stopped
