@@ -1,0 +1,198 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// pair is one member of an object; objects keep their members' order.
+type pair struct {
+	key   string
+	value any
+}
+
+// object is a JSON object in a chosen order.
+type object []pair
+
+// appendJSON adds v to buf. Strings, nulls, booleans, times and objects, of
+// which lists of nodes mostly consist, go without reflection.
+func appendJSON(buf []byte, v any) ([]byte, error) {
+	switch x := v.(type) {
+	case nil:
+		return append(buf, "null"...), nil
+	case bool:
+		if x {
+			return append(buf, "true"...), nil
+		}
+		return append(buf, "false"...), nil
+	case string:
+		return appendString(buf, x)
+	case object:
+		return appendObject(buf, x)
+	case []object:
+		buf = append(buf, '[')
+		for i, o := range x {
+			if i > 0 {
+				buf = append(buf, ',')
+			}
+			var err error
+			if buf, err = appendObject(buf, o); err != nil {
+				return nil, err
+			}
+		}
+		return append(buf, ']'), nil
+	case map[string]any:
+		if len(x) == 0 {
+			return append(buf, "{}"...), nil
+		}
+	}
+	return appendAny(buf, v)
+}
+
+func appendObject(buf []byte, o object) ([]byte, error) {
+	buf = append(buf, '{')
+	for i, p := range o {
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		buf = append(buf, '"')
+		buf = append(buf, p.key...) // keys are our own field names
+		buf = append(buf, '"', ':')
+		var err error
+		if buf, err = appendJSON(buf, p.value); err != nil {
+			return nil, err
+		}
+	}
+	return append(buf, '}'), nil
+}
+
+func appendString(buf []byte, s string) ([]byte, error) {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
+			return appendAny(buf, s)
+		}
+	}
+	buf = append(buf, '"')
+	buf = append(buf, s...)
+	return append(buf, '"'), nil
+}
+
+func appendAny(buf []byte, v any) ([]byte, error) {
+	w := bytes.NewBuffer(buf)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(w.Bytes(), []byte("\n")), nil
+}
+
+// timeText is how Ironic writes a time: UTC, micros unless they are zero.
+func timeText(t time.Time) string {
+	t = t.UTC()
+	if t.Nanosecond()/1000 == 0 {
+		return t.Format("2006-01-02T15:04:05+00:00")
+	}
+	return t.Format("2006-01-02T15:04:05.000000+00:00")
+}
+
+// orNull makes the empty string null.
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func timeOrNull(t *time.Time) any {
+	if t == nil || t.IsZero() {
+		return nil
+	}
+	return timeText(*t)
+}
+
+func boolOrNull(b *bool) any {
+	if b == nil {
+		return nil
+	}
+	return *b
+}
+
+// mapOrEmpty makes a missing object {}.
+func mapOrEmpty(m map[string]any) any {
+	if m == nil {
+		return map[string]any{}
+	}
+	return m
+}
+
+// masked is what stands in the place of a secret.
+const masked = "******"
+
+// secret reports whether a key names something that must not be shown.
+func secret(key string) bool {
+	k := strings.ToLower(key)
+	for _, part := range []string{"password", "passwd", "passphrase", "secret", "token", "kg_key",
+		"private_key", "priv_key", "auth_key", "priv_proto_key", "snmp_community", "admin_pass", "api_key"} {
+		if strings.Contains(k, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// mask returns a copy of m with every secret replaced, at any depth. Only
+// texts are secrets: a flag such as agent_secret_token_pregenerated stays.
+// always names further keys that are never shown.
+func mask(m map[string]any, always ...string) map[string]any {
+	out := make(map[string]any, len(m))
+	for k, v := range m {
+		out[k] = maskValue(k, v, always)
+	}
+	return out
+}
+
+func maskValue(key string, v any, always []string) any {
+	for _, name := range always {
+		if key == name && v != nil {
+			return masked
+		}
+	}
+	switch x := v.(type) {
+	case map[string]any:
+		return mask(x)
+	case []any:
+		list := make([]any, len(x))
+		for i, item := range x {
+			list[i] = maskValue(key, item, nil)
+		}
+		return list
+	case string:
+		if x != "" && secret(key) {
+			return masked
+		}
+	}
+	return v
+}
+
+// keepSecrets puts the stored secret back where a client sent the mask it was
+// shown, so that reading, editing and writing an object loses nothing.
+func keepSecrets(sent, stored map[string]any) {
+	for k, v := range sent {
+		old, had := stored[k]
+		if !had {
+			continue
+		}
+		if text, ok := v.(string); ok && text == masked {
+			sent[k] = old
+			continue
+		}
+		a, ok1 := v.(map[string]any)
+		b, ok2 := old.(map[string]any)
+		if ok1 && ok2 {
+			keepSecrets(a, b)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+)
+
+// field is one line of a resource's table: what it is called, since when, how
+// it is read and whether clients may write it. R is the resource.
+type field[R any] struct {
+	name  string
+	since int // minor version
+	get   func(c *call, r R) any
+	// unmasked is the value as stored, where get hides something. get must take
+	// a nil call where there is no unmasked and patch is set.
+	unmasked func(r R) any
+	// set takes a value that has passed kind; nil: read only.
+	set      func(r R, v any)
+	kind     kind
+	initial  bool // may stand in the body of POST
+	patch    bool // may be changed by PATCH
+	noSort   bool // cannot be a sort key
+	onDemand bool // not part of a whole answer unless it stands alone (node show) or is asked for
+}
+
+// table is all the fields of a resource in the order of answers.
+type table[R any] []field[R]
+
+func (t table[R]) find(name string) *field[R] {
+	for i := range t {
+		if t[i].name == name {
+			return &t[i]
+		}
+	}
+	return nil
+}
+
+// render makes the answer for one resource. names nil means all that the
+// version knows; links are always there.
+func (t table[R]) render(c *call, r R, names []string, single bool) object {
+	out := make(object, 0, len(t))
+	for i := range t {
+		f := &t[i]
+		if f.since > c.version || !wanted(f, names, single) {
+			continue
+		}
+		out = append(out, pair{f.name, f.get(c, r)})
+	}
+	return out
+}
+
+func wanted[R any](f *field[R], names []string, single bool) bool {
+	if f.name == "links" {
+		return true
+	}
+	if names == nil {
+		return single || !f.onDemand
+	}
+	for _, n := range names {
+		if n == f.name {
+			return true
+		}
+	}
+	return false
+}
+
+// check refuses names that are unknown (400) or newer than the version (406).
+// Ironic 21.4 answers unknown ones with 500; we do better on purpose.
+func (t table[R]) check(names []string, version int) error {
+	var bad []string
+	for _, name := range names {
+		f := t.find(name)
+		if f == nil {
+			bad = append(bad, name)
+		} else if f.since > version {
+			return notAcceptable()
+		}
+	}
+	if bad != nil {
+		return badRequest("Field(s) \"%s\" are not valid. Valid fields are: %s",
+			strings.Join(bad, ", "), strings.Join(t.names(version), ", "))
+	}
+	return nil
+}
+
+func (t table[R]) names(version int) []string {
+	var out []string
+	for _, f := range t {
+		if f.since <= version {
+			out = append(out, f.name)
+		}
+	}
+	return out
+}
+
+// sortable refuses sort keys that are no column.
+func (t table[R]) sortable(key string, version int) error {
+	f := t.find(key)
+	if f == nil || f.noSort {
+		return badRequest("The sort_key value \"%s\" is an invalid field for sorting", key)
+	}
+	if f.since > version {
+		return notAcceptable()
+	}
+	return nil
+}
+
+// fill checks the body of a POST against the table and sets the fields of r.
+func (t table[R]) fill(resource string, body map[string]any, version int, r R) error {
+	for name, v := range body {
+		f := t.find(name)
+		if f == nil || !f.initial {
+			return badRequest("Schema error for %s: Additional properties are not allowed ('%s' was unexpected)", resource, name)
+		}
+		if f.since > version {
+			return notAcceptable()
+		}
+		clean, err := f.kind.check(resource, name, v)
+		if err != nil {
+			return err
+		}
+		f.set(r, clean)
+	}
+	return nil
+}
+
+// patchable names what PATCH may change, sorted.
+func (t table[R]) patchable(version int) []string {
+	var out []string
+	for _, f := range t {
+		if f.patch && f.since <= version {
+			out = append(out, f.name)
+		}
+	}
+	sortStrings(out)
+	return out
+}
+
+// checkPatchPath refuses a root that is not on the whitelist or too new.
+func (t table[R]) checkPatchPath(path string, version int) error {
+	root, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	f := t.find(root)
+	if f == nil || !f.patch {
+		return clientError(http.StatusBadRequest, "Cannot patch %s. Only the following can be updated: %s",
+			path, strings.Join(t.patchable(version), ", "))
+	}
+	if f.since > version {
+		return notAcceptable()
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+func sortStrings(s []string) { slices.Sort(s) }
+
+// kind is what a field of a request body may hold.
+type kind int
+
+const (
+	anyText   kind = iota // string or null
+	shortText             // string of at most 255 characters, or null
+	uuidText              // UUID or null
+	flag                  // boolean, or a word for one
+	nullFlag              // the same, or null
+	dict                  // object or null
+	steps                 // array of objects
+)
+
+var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$`)
+
+// isUUID takes the forms Ironic takes: with and without dashes.
+func isUUID(s string) bool { return uuidPattern.MatchString(s) }
+
+// check returns the value in the type that setters expect: string, bool, *bool,
+// map[string]any. The refusal names resource and field.
+func (k kind) check(resource, name string, v any) (any, error) {
+	switch k {
+	case flag:
+		b, ok := parseBool(v)
+		if !ok {
+			return nil, schemaError(resource, name, v, "'boolean'")
+		}
+		return b, nil
+	case nullFlag:
+		if v == nil {
+			return (*bool)(nil), nil
+		}
+		b, ok := parseBool(v)
+		if !ok {
+			return nil, schemaError(resource, name, v, "'boolean', 'null'")
+		}
+		return &b, nil
+	case dict:
+		if v == nil {
+			return map[string]any{}, nil
+		}
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil, schemaError(resource, name, v, "'object', 'null'")
+		}
+		return m, nil
+	}
+	return k.checkText(resource, name, v)
+}
+
+func (k kind) checkText(resource, name string, v any) (any, error) {
+	if v == nil {
+		return "", nil
+	}
+	s, ok := v.(string)
+	if !ok {
+		return nil, schemaError(resource, name, v, "'string', 'null'")
+	}
+	if k == shortText && len([]rune(s)) > 255 {
+		return nil, badRequest("Schema error for %s: %s is longer than 255 characters", resource, name)
+	}
+	if k == uuidText && s != "" && !isUUID(s) {
+		return nil, badRequest("Expected a UUID for %s but received %s.", name, s)
+	}
+	return s, nil
+}
+
+func schemaError(resource, name string, v any, types string) error {
+	text, _ := json.Marshal(v)
+	if secret(name) {
+		text = []byte(masked)
+	}
+	if len(text) > 100 {
+		text = append(text[:100], "…"...)
+	}
+	return badRequest("Schema error for %s: %s is not of type %s (field %s)", resource, text, types, name)
+}
+
+// parseBool knows JSON booleans and the words clients send in their place.
+func parseBool(v any) (value, ok bool) {
+	switch x := v.(type) {
+	case bool:
+		return x, true
+	case string:
+		switch strings.ToLower(strings.TrimSpace(x)) {
+		case "true", "1", "t", "on", "y", "yes":
+			return true, true
+		case "false", "0", "f", "off", "n", "no":
+			return false, true
+		}
+	}
+	return false, false
+}
+
+// queryBool is parseBool for a query parameter.
+func queryBool(name, value string) (*bool, error) {
+	b, ok := parseBool(value)
+	if !ok {
+		return nil, badRequest("Invalid value '%s' for %s: expected a boolean", value, name)
+	}
+	return &b, nil
+}
+
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
+
+// reservedNames are words that stand behind /v1/nodes/ themselves.
+func reservedNames() []string {
+	return []string{"maintenance", "management", "states", "ports", "portgroups", "bios", "volume", "vifs",
+		"traits", "detail", "validate", "vendor_passthru", "history", "inventory", "allocation", "firmware",
+		"children", "vmedia", "indicators"}
+}
+
+// validName is Ironic's rule for names of nodes.
+func validName(name string) bool {
+	return namePattern.MatchString(name) && !isUUID(name) && !slices.Contains(reservedNames(), name)
+}
+
+// pyRepr writes a JSON value as Python shows it, because clients read the patch
+// that failed in that form. Secrets under any key are masked.
+func pyRepr(v any) string {
+	switch x := v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		if x {
+			return "True"
+		}
+		return "False"
+	case string:
+		return "'" + strings.ReplaceAll(strings.ReplaceAll(x, `\`, `\\`), "'", `\'`) + "'"
+	case object:
+		parts := make([]string, len(x))
+		for i, p := range x {
+			parts[i] = pyRepr(p.key) + ": " + pyRepr(maskValue(p.key, p.value, nil))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case map[string]any:
+		keys := make([]string, 0, len(x))
+		for k := range x {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		o := make(object, 0, len(x))
+		for _, k := range keys {
+			o = append(o, pair{k, x[k]})
+		}
+		return pyRepr(o)
+	case []any:
+		parts := make([]string, len(x))
+		for i, item := range x {
+			parts[i] = pyRepr(item)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	}
+	return fmt.Sprint(v)
+}

@@ -1,0 +1,188 @@
+package api
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxLimit is the longest page, as Ironic's [api]max_limit.
+const maxLimit = 1000
+
+// listQuery is what every list understands.
+type listQuery struct {
+	limit   int // 0: not given
+	marker  string
+	sortKey string
+	sortDir string
+	fields  []string // nil: not given
+	detail  bool
+	filters url.Values // all other parameters, still to be checked
+}
+
+// listQuery reads the common parameters of a list.
+func (c *call) listQuery() (*listQuery, error) {
+	q, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return nil, badRequest("Malformed query string.")
+	}
+	l := &listQuery{sortKey: "id", sortDir: "asc", filters: url.Values{}}
+	for name, values := range q {
+		if len(values) > 1 && name != "fields" {
+			return nil, badRequest("Parameter %s was given more than once.", name)
+		}
+		if err := l.take(name, strings.Join(values, ",")); err != nil {
+			return nil, err
+		}
+	}
+	if l.fields != nil && l.detail {
+		return nil, badRequest("Can't fetch a subset of fields with 'detail' set")
+	}
+	return l, nil
+}
+
+func (l *listQuery) take(name, value string) error {
+	switch name {
+	case "limit":
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return badRequest("Invalid value '%s' for limit: expected a number", value)
+		}
+		if n <= 0 {
+			return badRequest("Limit must be positive")
+		}
+		l.limit = n
+	case "marker":
+		l.marker = value
+	case "sort_key":
+		l.sortKey = value
+	case "sort_dir":
+		if value != "asc" && value != "desc" {
+			return badRequest("Invalid sort direction: %s. Acceptable values are 'asc' or 'desc'", value)
+		}
+		l.sortDir = value
+	case "fields":
+		l.fields = []string{}
+		for _, f := range strings.Split(value, ",") {
+			if f = strings.TrimSpace(f); f != "" && !slices.Contains(l.fields, f) {
+				l.fields = append(l.fields, f)
+			}
+		}
+	case "detail":
+		b, err := queryBool(name, value)
+		if err != nil {
+			return err
+		}
+		l.detail = *b
+	default:
+		l.filters.Set(name, value)
+	}
+	return nil
+}
+
+// pageLimit is how many members an answer has at most.
+func (l *listQuery) pageLimit() int {
+	if l.limit == 0 || l.limit > maxLimit {
+		return maxLimit
+	}
+	return l.limit
+}
+
+// paged sorts items by the table's field and cuts out the page behind the
+// marker. id names an item; unknown markers are refused.
+func paged[R any](c *call, t table[R], l *listQuery, items []R, id func(R) string) (page []R, more bool, err error) {
+	if l.sortKey != "id" {
+		if err := t.sortable(l.sortKey, c.version); err != nil {
+			return nil, false, err
+		}
+		f := t.find(l.sortKey)
+		slices.SortStableFunc(items, func(a, b R) int { return compareValues(f.get(c, a), f.get(c, b)) })
+	}
+	if l.sortDir == "desc" {
+		slices.Reverse(items)
+	}
+	if l.marker != "" {
+		i := slices.IndexFunc(items, func(r R) bool { return id(r) == l.marker })
+		if i < 0 {
+			return nil, false, badRequest("The marker %s could not be found in this list.", l.marker)
+		}
+		items = items[i+1:]
+	}
+	limit := l.pageLimit()
+	if len(items) >= limit {
+		return items[:limit], true, nil
+	}
+	return items, false, nil
+}
+
+// compareValues orders what fields show: null first, then false before true,
+// then texts.
+func compareValues(a, b any) int {
+	rank := func(v any) (int, string) {
+		switch x := v.(type) {
+		case nil:
+			return 0, ""
+		case bool:
+			return 1, strconv.FormatBool(x)
+		case string:
+			return 2, x
+		case time.Time:
+			return 2, timeText(x)
+		}
+		return 3, ""
+	}
+	ra, sa := rank(a)
+	rb, sb := rank(b)
+	return cmp.Or(cmp.Compare(ra, rb), cmp.Compare(sa, sb))
+}
+
+// next is the link to the following page. Parameters stand in Ironic's order.
+func (c *call) next(path string, l *listQuery, fields []string, last string) string {
+	var b strings.Builder
+	b.WriteString(c.base() + "/v1/" + path + "?sort_key=" + url.QueryEscape(l.sortKey) + "&sort_dir=" + l.sortDir)
+	names := make([]string, 0, len(l.filters))
+	for name := range l.filters {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		b.WriteString("&" + url.QueryEscape(name) + "=" + url.QueryEscape(l.filters.Get(name)))
+	}
+	if fields != nil {
+		b.WriteString("&fields=" + strings.Join(fields, ","))
+	}
+	if l.detail && !strings.HasSuffix(path, "/detail") {
+		b.WriteString("&detail=True")
+	}
+	b.WriteString("&limit=" + strconv.Itoa(l.pageLimit()) + "&marker=" + last)
+	return b.String()
+}
+
+// sendList renders a page of items.
+func sendList[R any](c *call, t table[R], name, path string, l *listQuery, defaults []string,
+	items []R, id func(R) string) error {
+	names := l.fields
+	if names == nil && !l.detail {
+		names = defaults
+	}
+	if err := t.check(names, c.version); err != nil {
+		return err
+	}
+	page, more, err := paged(c, t, l, items, id)
+	if err != nil {
+		return err
+	}
+	list := make([]object, len(page))
+	for i, r := range page {
+		list[i] = t.render(c, r, names, false)
+	}
+	out := object{{name, list}}
+	if more && len(page) > 0 {
+		out = append(out, pair{"next", c.next(path, l, names, id(page[len(page)-1]))})
+	}
+	return c.json(http.StatusOK, out)
+}

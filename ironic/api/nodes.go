@@ -1,0 +1,214 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+	"trefoil/ironic/fsm"
+)
+
+// node finds the node of the path. A name or uuid that nobody has gets
+// Ironic's sentence.
+func (c *call) node() (*ironic.Node, error) { return c.nodeBy(c.r.PathValue("node")) }
+
+func (c *call) nodeBy(ident string) (*ironic.Node, error) {
+	n, err := c.s.store.Node(c.ctx(), ident)
+	if errs.Is(err, errs.NotFound) {
+		return nil, clientError(http.StatusNotFound, "Node %s could not be found.", ident)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read node: %w", err)
+	}
+	return n, nil
+}
+
+func (s *server) listNodes(c *call) error {
+	l, err := c.listQuery()
+	if err != nil {
+		return err
+	}
+	if l.detail && c.version < 43 {
+		return notAcceptable()
+	}
+	return s.sendNodes(c, "nodes", l)
+}
+
+func (s *server) listNodesDetail(c *call) error {
+	l, err := c.listQuery()
+	if err != nil {
+		return err
+	}
+	if l.fields != nil {
+		return badRequest("Can't fetch a subset of fields with 'detail' set")
+	}
+	l.detail = true
+	return s.sendNodes(c, "nodes/detail", l)
+}
+
+func (s *server) sendNodes(c *call, path string, l *listQuery) error {
+	if l.fields != nil && c.version < 8 {
+		return notAcceptable()
+	}
+	filter, keep, err := nodeFilters(l.filters, c.version)
+	if err != nil {
+		return err
+	}
+	all, err := s.store.Nodes(c.ctx(), filter)
+	if err != nil {
+		return fmt.Errorf("list nodes: %w", err)
+	}
+	nodes := all[:0:0]
+	for _, n := range all {
+		if keep(n) {
+			nodes = append(nodes, n)
+		}
+	}
+	return sendList(c, s.nodes, "nodes", path, l, defaultNodeFields(c.version), nodes,
+		func(n *ironic.Node) string { return n.UUID })
+}
+
+func (s *server) getNode(c *call) error {
+	l, err := c.listQuery()
+	if err != nil {
+		return err
+	}
+	if l.fields != nil && c.version < 8 {
+		return notAcceptable()
+	}
+	if err := s.nodes.check(l.fields, c.version); err != nil {
+		return err
+	}
+	n, err := c.node()
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, s.nodes.render(c, n, l.fields, true))
+}
+
+// createNode enrols a machine.
+func (s *server) createNode(c *call) error {
+	body, err := c.objectBody(bodyLimit)
+	if err != nil {
+		return err
+	}
+	n := &ironic.Node{ProvisionState: string(fsm.Enroll)}
+	if c.version < 11 {
+		n.ProvisionState = string(fsm.Available)
+	}
+	if err := s.nodes.fill("node", body, c.version, n); err != nil {
+		return err
+	}
+	if n.Driver == "" {
+		return badRequest("Schema error for node: 'driver' is a required property")
+	}
+	if n.Name != "" && !validName(n.Name) {
+		return badRequest("Cannot create node with invalid name '%s'", n.Name)
+	}
+	if err := checkFlags(n, true); err != nil {
+		return err
+	}
+	if n.UUID == "" {
+		n.UUID = uuid.NewString()
+	}
+	if err := s.checkInstance(c, n, ""); err != nil {
+		return err
+	}
+	if err := s.conductor.CheckCreate(c.ctx(), n); err != nil {
+		return err
+	}
+	if err := s.store.CreateNode(c.ctx(), n); err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", c.base()+"/v1/nodes/"+n.UUID)
+	return c.json(http.StatusCreated, s.nodes.render(c, wholeSeconds(n), nil, true))
+}
+
+// wholeSeconds cuts the micros, as Ironic's answers to POST and PATCH do.
+func wholeSeconds(n *ironic.Node) *ironic.Node {
+	cut := *n
+	cut.CreatedAt = n.CreatedAt.Truncate(1e9)
+	if n.UpdatedAt != nil {
+		t := n.UpdatedAt.Truncate(1e9)
+		cut.UpdatedAt = &t
+	}
+	if n.ProvisionUpdatedAt != nil {
+		t := n.ProvisionUpdatedAt.Truncate(1e9)
+		cut.ProvisionUpdatedAt = &t
+	}
+	return &cut
+}
+
+// checkInstance refuses an instance that another node has.
+func (s *server) checkInstance(c *call, n *ironic.Node, old string) error {
+	if n.InstanceUUID == "" || n.InstanceUUID == old {
+		return nil
+	}
+	others, err := s.store.Nodes(c.ctx(), ironic.NodeFilter{InstanceUUID: n.InstanceUUID})
+	if err != nil {
+		return fmt.Errorf("look for instance: %w", err)
+	}
+	for _, o := range others {
+		if o.UUID != n.UUID {
+			return clientError(http.StatusConflict,
+				"Instance %s is already associated with a node, it cannot be associated with this other node %s",
+				n.InstanceUUID, n.UUID)
+		}
+	}
+	return nil
+}
+
+// deleteNode refuses protected nodes and leaves the rest to the conductor.
+func (s *server) deleteNode(c *call) error {
+	n, err := c.node()
+	if err != nil {
+		return err
+	}
+	if n.Protected {
+		return protectedError(n)
+	}
+	if n.InstanceUUID != "" && !n.Maintenance {
+		return clientError(http.StatusConflict, "Node %s is associated with instance %s.", n.UUID, n.InstanceUUID)
+	}
+	if err := s.conductor.DeleteNode(c.ctx(), n.UUID); err != nil {
+		return err
+	}
+	return c.status(http.StatusNoContent)
+}
+
+func protectedError(n *ironic.Node) error {
+	reason := n.ProtectedReason
+	if reason == "" {
+		reason = "not provided"
+	}
+	return clientError(http.StatusForbidden, "Node %s is protected and cannot be undeployed, rebuilt or deleted. "+
+		"Protected reason: %s", n.UUID, reason)
+}
+
+func (s *server) validateNode(c *call) error { return s.validate(c, c.r.PathValue("node")) }
+
+func (s *server) validateByQuery(c *call) error {
+	ident := c.r.URL.Query().Get("node")
+	if ident == "" {
+		ident = c.r.URL.Query().Get("node_uuid")
+	}
+	if ident == "" {
+		return badRequest("Missing mandatory parameter: node")
+	}
+	return s.validate(c, ident)
+}
+
+func (s *server) validate(c *call, ident string) error {
+	n, err := c.nodeBy(ident)
+	if err != nil {
+		return err
+	}
+	rows, err := s.conductor.Validate(c.ctx(), n.UUID)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, rows)
+}

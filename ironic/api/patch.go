@@ -1,0 +1,204 @@
+package api
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+)
+
+// operation is one step of a JSON patch (RFC 6902) in the subset that Ironic takes.
+type operation struct {
+	op, path string
+	value    any
+	raw      json.RawMessage // the step alone, for the library
+	hasValue bool
+}
+
+// String is the step as Python prints it, for messages.
+func (o operation) String() string {
+	out := object{{"op", o.op}, {"path", o.path}}
+	if o.hasValue {
+		v := o.value
+		if i := strings.LastIndexByte(o.path, '/'); i >= 0 && secret(o.path[i+1:]) {
+			v = masked
+		}
+		out = append(out, pair{"value", v})
+	}
+	return pyRepr(out)
+}
+
+// operations reads the body of a PATCH.
+func (c *call) operations() ([]operation, error) {
+	data, err := c.body(bodyLimit)
+	if err != nil {
+		return nil, err
+	}
+	return parseOperations(data)
+}
+
+func parseOperations(data []byte) ([]operation, error) {
+	var steps []json.RawMessage
+	if err := json.Unmarshal(data, &steps); err != nil || steps == nil {
+		return nil, badRequest("Schema error for patch: expected a list of operations")
+	}
+	ops := make([]operation, 0, len(steps))
+	for _, raw := range steps {
+		o, err := parseOperation(raw)
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, o)
+	}
+	return ops, nil
+}
+
+func parseOperation(raw json.RawMessage) (operation, error) {
+	var m map[string]any
+	if err := json.Unmarshal(raw, &m); err != nil || m == nil {
+		return operation{}, badRequest("Schema error for patch: each operation must be an object")
+	}
+	if err := only("patch", m, "op", "path", "value"); err != nil {
+		return operation{}, err
+	}
+	o := operation{}
+	var err error
+	if o.op, err = text("patch", m, "op"); err != nil {
+		return o, err
+	}
+	if o.path, err = text("patch", m, "path"); err != nil {
+		return o, err
+	}
+	o.value, o.hasValue = m["value"]
+	switch {
+	case o.op != "add" && o.op != "remove" && o.op != "replace":
+		return o, badRequest("Schema error for patch: '%s' is not one of ['add', 'remove', 'replace']", o.op)
+	case !strings.HasPrefix(o.path, "/") || o.path == "/" || strings.Contains(o.path, "//"):
+		return o, badRequest("Schema error for patch: '%s' is not a path such as /extra/key", o.path)
+	case o.op != "remove" && !o.hasValue:
+		return o, badRequest("Schema error for patch: 'value' is required by %s of %s", o.op, o.path)
+	}
+	// Written anew: members given twice could mean one thing here and another to the library.
+	clean := map[string]any{"op": o.op, "path": o.path}
+	if o.hasValue {
+		clean["value"] = o.value
+	}
+	one, err := json.Marshal([]any{clean})
+	if err != nil {
+		return o, badRequest("Schema error for patch: %s", err)
+	}
+	o.raw = one
+	return o, nil
+}
+
+// patched applies ops to the writable fields of r, one after another, and sets
+// those that changed. It returns the names of the changed fields.
+func patched[R any](t table[R], resource string, ops []operation, version int, r R) (map[string]bool, error) {
+	before, err := t.document(r)
+	if err != nil {
+		return nil, err
+	}
+	doc := before
+	for _, o := range ops {
+		if err := t.checkPatchPath(o.path, version); err != nil {
+			return nil, err
+		}
+		if doc, err = o.apply(doc); err != nil {
+			return nil, err
+		}
+	}
+	var old, fresh map[string]any
+	if err := json.Unmarshal(before, &old); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(doc, &fresh); err != nil {
+		return nil, err
+	}
+	return t.assign(resource, old, fresh, r)
+}
+
+// document is the unmasked object that patches apply to.
+func (t table[R]) document(r R) ([]byte, error) {
+	var o object
+	for i := range t {
+		if f := &t[i]; f.patch {
+			o = append(o, pair{f.name, f.stored(r)})
+		}
+	}
+	return appendJSON(nil, o)
+}
+
+// stored is the value as it is kept; get may mask.
+func (f *field[R]) stored(r R) any {
+	if f.unmasked != nil {
+		return f.unmasked(r)
+	}
+	return f.get(nil, r)
+}
+
+// assign sets every field whose value differs. A field that was removed
+// becomes null.
+func (t table[R]) assign(resource string, old, fresh map[string]any, r R) (map[string]bool, error) {
+	changed := map[string]bool{}
+	for i := range t {
+		f := &t[i]
+		if !f.patch || reflect.DeepEqual(old[f.name], fresh[f.name]) {
+			continue
+		}
+		v := fresh[f.name]
+		if a, ok := v.(map[string]any); ok {
+			if b, ok := old[f.name].(map[string]any); ok {
+				keepSecrets(a, b)
+			}
+		}
+		if v == nil && f.kind == flag {
+			v = false
+		}
+		clean, err := f.kind.check(resource, f.name, v)
+		if err != nil {
+			return nil, err
+		}
+		f.set(r, clean)
+		changed[f.name] = true
+	}
+	return changed, nil
+}
+
+// apply runs one operation. Roots may not be added, only set: all of them are
+// in the document already.
+func (o operation) apply(doc []byte) ([]byte, error) {
+	if o.op == "remove" && strings.Count(o.path, "/") == 1 {
+		o.raw, _ = json.Marshal([]any{map[string]any{"op": "replace", "path": o.path, "value": nil}})
+	}
+	p, err := jsonpatch.DecodePatch(o.raw)
+	if err != nil {
+		return nil, o.failed(err.Error())
+	}
+	opts := jsonpatch.NewApplyOptions()
+	opts.AllowMissingPathOnRemove = false
+	opts.EnsurePathExistsOnAdd = false
+	opts.SupportNegativeIndices = false
+	out, err := p.ApplyWithOptions(doc, opts)
+	if err != nil {
+		return nil, o.failed(o.reason(err))
+	}
+	return out, nil
+}
+
+func (o operation) failed(reason string) error {
+	return badRequest("Couldn't apply patch '%s'. Reason: %s", o, reason)
+}
+
+// reason says why in the words clients know from Ironic.
+func (o operation) reason(err error) string {
+	last := o.path[strings.LastIndexByte(o.path, '/')+1:]
+	last = strings.NewReplacer("~1", "/", "~0", "~").Replace(last)
+	switch o.op {
+	case "remove":
+		return "can't remove a non-existent object '" + last + "'"
+	case "replace":
+		return "can't replace a non-existent object '" + last + "'"
+	}
+	return "the path does not exist: " + err.Error()
+}
