@@ -47,6 +47,8 @@ type Stack struct {
 	CreatedAt   time.Time
 	UpdatedAt   *time.Time
 	StartedAt   time.Time // of the last action
+
+	CancelRequested bool // the user asked for the running action to end
 }
 
 // Status is how Heat shows it: CREATE_IN_PROGRESS.
@@ -69,6 +71,21 @@ type Failure struct {
 	Error   string   `json:"error"`
 	Hint    string   `json:"hint,omitempty"`
 	Tail    []string `json:"tail,omitempty"` // last lines of the log of what failed
+}
+
+// Line is the failure in one line: where, what.
+func (f Failure) Line() string {
+	s := f.Phase
+	if f.Node != "" {
+		s = f.Node + ": " + s
+	}
+	if f.Service != "" {
+		s += ": " + f.Service
+	}
+	if f.Key != "" {
+		s += ": " + f.Key
+	}
+	return s + ": " + f.Error
 }
 
 // Node is a machine of a stack with what the deployer must remember of it.

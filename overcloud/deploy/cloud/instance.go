@@ -1,0 +1,137 @@
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/baremetal/v1/nodes"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/deploy"
+	"trefoil/overcloud/session"
+)
+
+type client = gophercloud.ServiceClient
+
+// Deploy implements deploy.Cloud.
+func (c *Cloud) Deploy(ctx context.Context, nodeUUID string, d deploy.Instance) error {
+	bm, err := c.baremetal(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := nodes.Get(ctx, bm, nodeUUID).Extract()
+	if err != nil {
+		return session.Explain(err)
+	}
+	if n.InstanceUUID != "" && n.InstanceUUID != d.UUID {
+		return errs.New(errs.Conflict, "node %s belongs to instance %s", nodeUUID, n.InstanceUUID).WithHint("openstack baremetal node undeploy %s", nodeUUID)
+	}
+	switch {
+	case n.InstanceUUID == d.UUID && (n.ProvisionState == "active" || n.TargetProvisionState == "active" && n.ProvisionState != "deploy failed"):
+		return nil // ours already, done or on its way
+	case n.ProvisionState != "available" && n.ProvisionState != "deploy failed":
+		return errs.New(errs.Conflict, "node %s is %s, not available", nodeUUID, n.ProvisionState)
+	}
+	patch := nodes.UpdateOpts{
+		nodes.UpdateOperation{Op: nodes.AddOp, Path: "/instance_uuid", Value: d.UUID},
+		nodes.UpdateOperation{Op: nodes.AddOp, Path: "/instance_info", Value: map[string]any{
+			"display_name": d.Name, "flavor": d.Flavor, "image_source": d.Image,
+			"capabilities": map[string]string{"boot_option": "local"}}},
+	}
+	if n.InstanceUUID == d.UUID {
+		patch = patch[1:]
+	}
+	if _, err := nodes.Update(ctx, bm, nodeUUID, patch).Extract(); err != nil {
+		return session.Explain(err)
+	}
+	drive, err := configDrive(d)
+	if err != nil {
+		return err
+	}
+	return session.Explain(nodes.ChangeProvisionState(ctx, bm, nodeUUID, nodes.ProvisionStateOpts{Target: nodes.TargetActive, ConfigDrive: drive}).ExtractErr())
+}
+
+// State implements deploy.Cloud.
+func (c *Cloud) State(ctx context.Context, nodeUUID string) (deploy.NodeState, error) {
+	bm, err := c.baremetal(ctx)
+	if err != nil {
+		return deploy.NodeState{}, err
+	}
+	n, err := nodes.Get(ctx, bm, nodeUUID).Extract()
+	if err != nil {
+		return deploy.NodeState{}, session.Explain(err)
+	}
+	return deploy.NodeState{Provision: n.ProvisionState, Target: n.TargetProvisionState, LastError: n.LastError, InstanceUUID: n.InstanceUUID}, nil
+}
+
+// Undeploy implements deploy.Cloud.
+func (c *Cloud) Undeploy(ctx context.Context, nodeUUID, instance string) error {
+	bm, err := c.baremetal(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := nodes.Get(ctx, bm, nodeUUID).Extract()
+	if err != nil {
+		return session.Explain(err)
+	}
+	if n.InstanceUUID != instance || n.ProvisionState == "available" {
+		if n.ProvisionState == "available" && n.InstanceUUID == instance && instance != "" {
+			_, err := nodes.Update(ctx, bm, nodeUUID, nodes.UpdateOpts{nodes.UpdateOperation{Op: nodes.RemoveOp, Path: "/instance_uuid"}}).Extract()
+			return session.Explain(err)
+		}
+		return nil
+	}
+	switch n.ProvisionState {
+	case "deleting", "cleaning", "clean wait":
+		return nil
+	}
+	return session.Explain(nodes.ChangeProvisionState(ctx, bm, nodeUUID, nodes.ProvisionStateOpts{Target: nodes.TargetDeleted}).ExtractErr())
+}
+
+func (c *Cloud) baremetal(ctx context.Context) (*client, error) {
+	s, err := c.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.Baremetal()
+}
+
+// configDrive is OpenStack's config drive: meta data, network data, and as user
+// data the cloud-config with the host key that the deployer has pinned.
+func configDrive(d deploy.Instance) (nodes.ConfigDrive, error) {
+	keys := map[string]string{}
+	for i, k := range d.PublicKeys {
+		keys["default"+strings.Repeat("_", i)] = k
+	}
+	_, cidr, err := net.ParseCIDR(d.Address.CIDR)
+	if err != nil {
+		return nodes.ConfigDrive{}, errs.Wrap(errs.Invalid, err, "subnet of %s", Network)
+	}
+	services := []map[string]any{}
+	for _, s := range d.Address.Nameservers {
+		services = append(services, map[string]any{"type": "dns", "address": s})
+	}
+	network := map[string]any{
+		"links": []map[string]any{{"id": "ctlplane", "type": "phy", "ethernet_mac_address": d.Address.MAC, "mtu": d.Address.MTU}},
+		"networks": []map[string]any{{"id": "ctlplane", "type": "ipv4", "link": "ctlplane", "ip_address": d.Address.IP,
+			"netmask": net.IP(cidr.Mask).String(), "routes": []map[string]any{{"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": d.Address.Gateway}}}},
+		"services": services,
+	}
+	user, err := json.Marshal(map[string]any{"ssh_deletekeys": true, "ssh_keys": map[string]string{"ed25519_private": d.HostKeyPEM, "ed25519_public": d.HostKey}})
+	if err != nil {
+		return nodes.ConfigDrive{}, err
+	}
+	host := d.Name
+	if d.Domain != "" {
+		host += "." + d.Domain
+	}
+	return nodes.ConfigDrive{
+		MetaData:    map[string]any{"uuid": d.UUID, "name": d.Name, "hostname": host, "public_keys": keys},
+		NetworkData: network,
+		// JSON is YAML: one document that cloud-init and our first boot both read.
+		UserData: "#cloud-config\n" + string(user) + "\n",
+	}, nil
+}

@@ -1,0 +1,247 @@
+// Package deploy makes a stack real: it places roles on machines, has the
+// bare-metal service write the image, waits for SSH, runs steps 1–5 with a
+// barrier over all nodes after each, and records events as it goes.
+//
+// Every phase looks at what is there before it acts, so that Run may be killed
+// at any instant and simply be called again.
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/placement"
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/resource"
+	"trefoil/overcloud/stack"
+)
+
+// Cloud is what the engine needs of the undercloud, reached over its APIs only.
+// All methods are idempotent and safe for concurrent use.
+type Cloud interface {
+	Nodes(ctx context.Context) ([]placement.Node, error)
+	// Flavor tells what a flavor asks of a node; NotFound if there is none.
+	Flavor(ctx context.Context, name string) (profile, resourceClass string, err error)
+	// Image finds an image; minDiskGB is the size it needs, 0 if unknown.
+	Image(ctx context.Context, name string) (id string, minDiskGB int, err error)
+	// EnsurePort gives the node's NIC its ctlplane address.
+	EnsurePort(ctx context.Context, nodeUUID, server, instanceUUID string) (Address, error)
+	DeletePorts(ctx context.Context, instanceUUID string) error
+	// Deploy asks for the image on the machine and returns at once; a machine that
+	// already runs or receives that instance is left alone.
+	Deploy(ctx context.Context, nodeUUID string, d Instance) error
+	State(ctx context.Context, nodeUUID string) (NodeState, error)
+	// Undeploy gives the machine back if instanceUUID is what it runs; it returns at once.
+	Undeploy(ctx context.Context, nodeUUID, instanceUUID string) error
+}
+
+// Address is where a node will be found on the ctlplane.
+type Address struct {
+	PortID      string
+	MAC         string
+	IP          string
+	CIDR        string // 192.168.255.0/24
+	Gateway     string
+	Nameservers []string
+	MTU         int
+}
+
+// Instance is what a machine is to become.
+type Instance struct {
+	UUID       string
+	Name       string
+	Flavor     string
+	Image      string // id
+	PublicKeys []string
+	HostKey    string // public, authorized_keys form
+	HostKeyPEM string // secret
+	Domain     string
+	Address    Address
+}
+
+// NodeState is how far a machine is.
+type NodeState struct {
+	Provision    string
+	Target       string
+	LastError    string
+	InstanceUUID string
+}
+
+// Configurator applies one document on a node and reports what happens as it happens.
+type Configurator interface {
+	// Reach returns when the node can be configured, or says what it waited for.
+	Reach(ctx context.Context, n stack.Node, tell func(string)) error
+	Apply(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error
+}
+
+// Catalog prepares the deployed cloud's own Keystone.
+type Catalog interface {
+	Ensure(ctx context.Context, keystoneURL, adminPassword string) error
+}
+
+// Planner renders a stack's plan. It is pure.
+type Planner func(ctx context.Context, s *stack.Stack) (*plan.Plan, error)
+
+// Engine runs stacks. Its fields are set once; Run may be called for several
+// stacks at a time, but never twice at a time for one.
+type Engine struct {
+	Store      stack.Store
+	Cloud      Cloud
+	Nodes      Configurator
+	Catalog    Catalog
+	Plan       Planner
+	PublicKeys []string // that may log in to nodes
+	Rand       io.Reader
+	Now        func() time.Time
+	Poll       time.Duration // between looks at a machine's state
+	Log        *slog.Logger
+}
+
+// Run carries out the stack's last action to its end and records the outcome.
+// If ctx ends because the service stops, nothing is recorded and Run is to be
+// called again at the next start. The error is the action's own.
+func (e *Engine) Run(ctx context.Context, id string) error {
+	s, err := e.Store.Stack(ctx, id)
+	if errs.Is(err, errs.NotFound) {
+		return nil // deleted, by an earlier run of this very job
+	}
+	if err != nil {
+		return err
+	}
+	if s.State != stack.InProgress {
+		return nil
+	}
+	r := &run{Engine: e, s: s, log: e.Log.With("stack", s.Name), summary: stack.Summary{Seconds: map[string]int{}}}
+	rctx := ctx
+	if s.TimeoutMins > 0 {
+		var cancel context.CancelFunc
+		rctx, cancel = context.WithDeadlineCause(ctx, s.StartedAt.Add(time.Duration(s.TimeoutMins)*time.Minute),
+			errs.New(errs.Unavailable, "the deployment did not end within %d minutes", s.TimeoutMins))
+		defer cancel()
+	}
+	if s.Action == stack.Delete {
+		err = r.remove(rctx)
+	} else {
+		err = r.deploy(rctx)
+	}
+	if ctx.Err() != nil && !r.cancelled() {
+		return ctx.Err()
+	}
+	if err != nil && rctx.Err() != nil && context.Cause(rctx) != nil {
+		err = fmt.Errorf("%w; while: %w", context.Cause(rctx), err)
+	}
+	return r.finish(context.WithoutCancel(ctx), err)
+}
+
+// run is one Run of one stack.
+type run struct {
+	*Engine
+	s       *stack.Stack
+	log     *slog.Logger
+	mu      sync.Mutex // guards summary
+	summary stack.Summary
+}
+
+// cancelled tells whether the user asked for the end, rather than the service stopping.
+func (r *run) cancelled() bool {
+	s, err := r.Store.Stack(context.Background(), r.s.ID)
+	return err == nil && s.CancelRequested
+}
+
+func (r *run) deploy(ctx context.Context) error {
+	if err := r.event(ctx, "", r.s.Action, stack.InProgress, fmt.Sprintf("Stack %s started", r.s.Action), ""); err != nil {
+		return err
+	}
+	p, err := r.Plan(ctx, r.s)
+	if err != nil {
+		return &Failed{[]stack.Failure{{Phase: "plan", Error: err.Error(), Hint: errs.HintOf(err)}}}
+	}
+	if err := r.timed("placement", func() error { return r.assign(ctx, p) }); err != nil {
+		return err
+	}
+	nodes, err := r.Store.StackNodes(ctx, r.s.ID)
+	if err != nil {
+		return err
+	}
+	if err := r.timed("provisioning", func() error { return r.provision(ctx, p, nodes) }); err != nil {
+		return err
+	}
+	return r.configure(ctx, p)
+}
+
+func (r *run) timed(phase string, f func() error) error {
+	began := r.Now()
+	err := f()
+	r.mu.Lock()
+	r.summary.Seconds[phase] = int(r.Now().Sub(began).Round(time.Second).Seconds())
+	r.mu.Unlock()
+	return err
+}
+
+// finish writes the outcome: the row, the failures, the closing event.
+func (r *run) finish(ctx context.Context, cause error) error {
+	state, reason := stack.Complete, fmt.Sprintf("Stack %s completed successfully", r.s.Action)
+	var failures []stack.Failure
+	if cause != nil {
+		state = stack.Failed
+		var f *Failed
+		if errors.As(cause, &f) {
+			failures = f.Failures
+		} else {
+			failures = []stack.Failure{{Phase: "deployment", Error: cause.Error(), Hint: errs.HintOf(cause)}}
+		}
+		if r.cancelled() {
+			failures = []stack.Failure{{Phase: "cancel", Error: "cancelled by the user", Hint: "run the same command again to go on"}}
+		}
+		reason = fmt.Sprintf("Resource %s failed: %s", r.s.Action, failures[0].Line())
+	}
+	if r.s.Action == stack.Delete && cause == nil {
+		r.log.Info("stack deleted")
+		return r.Store.DeleteStack(ctx, r.s.ID)
+	}
+	_, err := r.Store.UpdateStack(ctx, r.s.ID, func(s *stack.Stack) error {
+		now := r.Now()
+		s.State, s.Reason, s.Failures, s.Summary, s.UpdatedAt, s.CancelRequested = state, reason, failures, r.summary, &now, false
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.event(ctx, "", r.s.Action, state, reason, ""); err != nil {
+		return err
+	}
+	r.log.Info("stack action ended", "status", r.s.Action+"_"+state, "reason", reason, "seconds", r.summary.Seconds)
+	return cause
+}
+
+// Failed carries the causes of a failed action, the first one first.
+type Failed struct{ Failures []stack.Failure }
+
+// Error is the first cause.
+func (f *Failed) Error() string { return f.Failures[0].Line() }
+
+// join makes one Failed of the errors of several nodes; nil if there are none.
+func join(phase string, errsOf map[string]error) error {
+	var out []stack.Failure
+	for _, name := range sortedKeys(errsOf) {
+		err := errsOf[name]
+		var f *Failed
+		switch {
+		case err == nil:
+		case errors.As(err, &f):
+			out = append(out, f.Failures...)
+		default:
+			out = append(out, stack.Failure{Node: name, Phase: phase, Error: err.Error(), Hint: errs.HintOf(err)})
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return &Failed{out}
+}

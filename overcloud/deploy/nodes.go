@@ -1,0 +1,276 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/placement"
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/ssh"
+	"trefoil/overcloud/stack"
+)
+
+// assign makes the stack's nodes match the plan's counts: surplus machines are
+// given back, missing ones are chosen and written down with name and keys.
+func (r *run) assign(ctx context.Context, p *plan.Plan) error {
+	have, err := r.Store.StackNodes(ctx, r.s.ID)
+	if err != nil {
+		return err
+	}
+	have, surplus := split(have, p)
+	if err := r.giveBack(ctx, surplus); err != nil {
+		return err
+	}
+	wants, images, err := r.wants(ctx, p)
+	if err != nil {
+		return err
+	}
+	machines, err := r.Cloud.Nodes(ctx)
+	if err != nil {
+		return fmt.Errorf("list bare-metal nodes: %w", err)
+	}
+	given := make([]placement.Given, len(have))
+	for i, n := range have {
+		given[i] = placement.Given{NodeUUID: n.UUID, Role: n.Role, Index: n.Index}
+	}
+	choices, err := placement.Place(machines, wants, given)
+	if err != nil {
+		return placementFailed(err)
+	}
+	for _, c := range choices {
+		role := p.Roles[slices.IndexFunc(p.Roles, func(x plan.Role) bool { return x.Name == c.Role })]
+		n, err := r.newNode(c, role, images[role.Image])
+		if err != nil {
+			return err
+		}
+		if err := r.Store.PutStackNode(ctx, r.s.ID, *n); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	r.summary.NodesAdded, r.summary.NodesRemoved = len(choices), len(surplus)
+	r.mu.Unlock()
+	return nil
+}
+
+// split separates the nodes the plan still wants from those beyond its counts,
+// highest index first.
+func split(have []stack.Node, p *plan.Plan) (keep, surplus []stack.Node) {
+	sort.SliceStable(have, func(a, b int) bool { return have[a].Index < have[b].Index })
+	left := map[string]int{}
+	for _, role := range p.Roles {
+		left[role.Name] = role.Count
+	}
+	for _, n := range have {
+		if left[n.Role] > 0 {
+			left[n.Role]--
+			keep = append(keep, n)
+		} else {
+			surplus = append(surplus, n)
+		}
+	}
+	return keep, surplus
+}
+
+func (r *run) wants(ctx context.Context, p *plan.Plan) ([]placement.Want, map[string]string, error) {
+	var out []placement.Want
+	images := map[string]string{}
+	for _, role := range p.Roles {
+		if role.Count == 0 {
+			continue
+		}
+		profile, class, err := r.Cloud.Flavor(ctx, role.Flavor)
+		if err != nil {
+			return nil, nil, fmt.Errorf("role %s: %w", role.Name, err)
+		}
+		id, disk, err := r.Cloud.Image(ctx, role.Image)
+		if err != nil {
+			return nil, nil, fmt.Errorf("role %s: %w", role.Name, err)
+		}
+		images[role.Image] = id
+		out = append(out, placement.Want{Role: role.Name, Flavor: role.Flavor, Count: role.Count, Profile: profile, ResourceClass: class, MinDiskGB: disk})
+	}
+	return out, images, nil
+}
+
+func placementFailed(err error) error {
+	var no *placement.NoFit
+	if !errors.As(err, &no) {
+		return err
+	}
+	f := stack.Failure{Phase: "placement", Error: no.Error(), Hint: "openstack overcloud profiles list"}
+	for _, row := range no.Rows {
+		f.Tail = append(f.Tail, fmt.Sprintf("%s: %s: %s; to cure it: %s", row.Role, row.Node, row.Rule, row.Remedy))
+	}
+	return &Failed{[]stack.Failure{f}}
+}
+
+func (r *run) newNode(c placement.Choice, role plan.Role, image string) (*stack.Node, error) {
+	name := strings.NewReplacer("%stackname%", r.s.Name, "%index%", strconv.Itoa(c.Index)).Replace(role.HostnameFormat)
+	pub, pem, err := ssh.NewHostKey(r.Rand, name)
+	if err != nil {
+		return nil, err
+	}
+	id, err := uuid.NewRandomFromReader(r.Rand)
+	if err != nil {
+		return nil, fmt.Errorf("make instance uuid: %w", err)
+	}
+	return &stack.Node{
+		Node:         plan.Node{Name: name, Role: role.Name, Index: c.Index, UUID: c.Node.UUID},
+		InstanceUUID: id.String(), HostKey: pub, HostKeyPEM: pem, Flavor: role.Flavor, Image: image, Hashes: map[int]string{},
+	}, nil
+}
+
+// serverName is the resource below a role's index: Controller.0.Controller, Compute.0.NovaCompute.
+func serverName(n stack.Node) string {
+	inner := n.Role
+	if n.Role == "Compute" {
+		inner = "NovaCompute"
+	}
+	return fmt.Sprintf("%s.%d.%s", n.Role, n.Index, inner)
+}
+
+// provision brings every node from bare metal to an SSH login, all at once: the
+// bare-metal service knows how many it can serve.
+func (r *run) provision(ctx context.Context, p *plan.Plan, nodes []stack.Node) error {
+	for _, role := range p.Roles {
+		if err := r.event(ctx, role.Name, r.s.Action, stack.InProgress, "state changed", ""); err != nil {
+			return err
+		}
+	}
+	err := r.each(nodes, "provisioning", func(n stack.Node) error {
+		return r.around(ctx, serverName(n), n.InstanceUUID, func() error { return r.provisionNode(ctx, p, n) })
+	})
+	if err != nil {
+		return err
+	}
+	for _, role := range p.Roles {
+		if err := r.event(ctx, role.Name, r.s.Action, stack.Complete, "state changed", ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each runs f for all nodes at the same time and joins what went wrong.
+func (r *run) each(nodes []stack.Node, phase string, f func(stack.Node) error) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	failed := map[string]error{}
+	for _, n := range nodes {
+		wg.Go(func() {
+			if err := f(n); err != nil {
+				mu.Lock()
+				failed[n.Name] = err
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return join(phase, failed)
+}
+
+func (r *run) provisionNode(ctx context.Context, p *plan.Plan, n stack.Node) error {
+	addr, err := r.Cloud.EnsurePort(ctx, n.UUID, n.Name, n.InstanceUUID)
+	if err != nil {
+		return fmt.Errorf("give %s an address: %w", n.Name, err)
+	}
+	if n.Address != addr.IP || n.PortID != addr.PortID {
+		n.Address, n.PortID = addr.IP, addr.PortID
+		if err := r.Store.PutStackNode(ctx, r.s.ID, n); err != nil {
+			return err
+		}
+	}
+	err = r.Cloud.Deploy(ctx, n.UUID, Instance{UUID: n.InstanceUUID, Name: n.Name, Flavor: n.Flavor, Image: n.Image, Domain: p.CloudDomain,
+		PublicKeys: r.PublicKeys, HostKey: n.HostKey, HostKeyPEM: n.HostKeyPEM, Address: addr})
+	if err != nil {
+		return fmt.Errorf("deploy %s: %w", n.Name, err)
+	}
+	if err := r.waitState(ctx, n, "active", "deploy failed", "error"); err != nil {
+		return err
+	}
+	return r.Nodes.Reach(ctx, n, func(reason string) {
+		r.log.Info("waiting for SSH", "node", n.Name, "address", n.Address, "reason", reason)
+	})
+}
+
+// waitState waits until the machine is in want, or in one of bad.
+func (r *run) waitState(ctx context.Context, n stack.Node, want string, bad ...string) error {
+	began := r.Now()
+	for {
+		st, err := r.Cloud.State(ctx, n.UUID)
+		if err == nil && st.Provision == want {
+			return nil
+		}
+		if err == nil && slices.Contains(bad, st.Provision) {
+			return errs.New(errs.Conflict, "bare-metal node %s is in state %q: %s", n.UUID, st.Provision, st.LastError).
+				WithHint("openstack baremetal node show %s; openstack baremetal node history list %s", n.UUID, n.UUID)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("node %s did not reach state %q, the state is %q after %s: %w", n.Name, want, st.Provision, r.Now().Sub(began).Round(time.Second), ctx.Err())
+		case <-time.After(r.Poll):
+		}
+	}
+}
+
+// giveBack undeploys nodes and waits until each is available again.
+func (r *run) giveBack(ctx context.Context, nodes []stack.Node) error {
+	return r.each(nodes, "removal", func(n stack.Node) error {
+		err := r.deleteEvent(ctx, n, stack.InProgress)
+		if err != nil {
+			return err
+		}
+		if err := r.Cloud.Undeploy(ctx, n.UUID, n.InstanceUUID); err != nil && !errs.Is(err, errs.NotFound) {
+			return fmt.Errorf("undeploy %s: %w", n.Name, err)
+		} else if err == nil {
+			if err := r.waitState(ctx, n, "available", "error", "clean failed"); err != nil {
+				return err
+			}
+		}
+		if err := r.Cloud.DeletePorts(ctx, n.InstanceUUID); err != nil {
+			return fmt.Errorf("release the address of %s: %w", n.Name, err)
+		}
+		if err := r.deleteEvent(ctx, n, stack.Complete); err != nil {
+			return err
+		}
+		if err := r.Store.RemoveResources(ctx, r.s.ID, fmt.Sprintf("%s.%d", n.Role, n.Index)); err != nil {
+			return err
+		}
+		return r.Store.DeleteStackNode(ctx, r.s.ID, n.Name)
+	})
+}
+
+func (r *run) deleteEvent(ctx context.Context, n stack.Node, state string) error {
+	return r.event(ctx, serverName(n), stack.Delete, state, "state changed", n.InstanceUUID)
+}
+
+func (r *run) remove(ctx context.Context) error {
+	if err := r.event(ctx, "", stack.Delete, stack.InProgress, "Stack DELETE started", ""); err != nil {
+		return err
+	}
+	nodes, err := r.Store.StackNodes(ctx, r.s.ID)
+	if err != nil {
+		return err
+	}
+	return r.giveBack(ctx, nodes)
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

@@ -1,0 +1,104 @@
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2"
+
+	"trefoil/internal/errs"
+)
+
+// Explain turns an error of an API client into an errs.Error with the service's
+// own sentence. nil stays nil.
+func Explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	var code gophercloud.ErrUnexpectedResponseCode
+	if errors.As(err, &code) {
+		msg := Message(code.Body)
+		if msg == "" {
+			msg = http.StatusText(code.Actual)
+		}
+		return errs.New(codeOf(code.Actual), "%s (HTTP %d)", msg, code.Actual)
+	}
+	var op *net.OpError
+	var u *url.Error
+	if errors.As(err, &op) && errors.As(err, &u) {
+		where := u.URL
+		if p, perr := url.Parse(u.URL); perr == nil {
+			where = p.Scheme + "://" + p.Host
+		}
+		return errs.Wrap(errs.Unavailable, op, "no answer from %s", where).WithHint("is the service running? undercloud status")
+	}
+	return err
+}
+
+func codeOf(status int) errs.Code {
+	switch status {
+	case 400:
+		return errs.Invalid
+	case 401:
+		return errs.Unauthorized
+	case 403:
+		return errs.Forbidden
+	case 404:
+		return errs.NotFound
+	case 406:
+		return errs.NotAcceptable
+	case 409:
+		return errs.Conflict
+	case 502, 503, 504:
+		return errs.Unavailable
+	}
+	return errs.Internal
+}
+
+// Message finds the sentence in an OpenStack error body: Ironic nests JSON in
+// error_message, Keystone and Heat use error.message, Nova and Neutron one key of any name.
+func Message(body []byte) string {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(body, &m) != nil {
+		s := strings.TrimSpace(string(body))
+		if len(s) > 300 || strings.HasPrefix(s, "<") {
+			return ""
+		}
+		return s
+	}
+	var inner string
+	if raw, ok := m["error_message"]; ok && json.Unmarshal(raw, &inner) == nil {
+		var f struct{ Faultstring, Description, Title string }
+		if json.Unmarshal([]byte(inner), &f) == nil && f.Faultstring+f.Description+f.Title != "" {
+			return first(f.Faultstring, f.Description, f.Title)
+		}
+		return inner
+	}
+	for _, raw := range m {
+		var f struct {
+			Message string
+			Type    string
+		}
+		if json.Unmarshal(raw, &f) == nil && f.Message != "" {
+			return f.Message
+		}
+		if json.Unmarshal(raw, &inner) == nil && len(m) == 1 {
+			return inner
+		}
+	}
+	return fmt.Sprintf("%.300s", body)
+}
+
+func first(ss ...string) string {
+	for _, s := range ss {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}

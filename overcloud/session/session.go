@@ -1,0 +1,170 @@
+// Package session opens the OpenStack APIs that commands and the deployer talk
+// to, from environment variables or clouds.yaml, and turns their error bodies
+// into one sentence.
+package session
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack"
+	"github.com/gophercloud/gophercloud/v2/openstack/config"
+	"github.com/gophercloud/gophercloud/v2/openstack/config/clouds"
+
+	"trefoil/internal/errs"
+)
+
+// BaremetalVersion is the microversion our clients speak.
+const BaremetalVersion = "1.81"
+
+// Session is a login. Safe for concurrent use; it logs in again when its token ends.
+type Session struct {
+	provider *gophercloud.ProviderClient
+	endpoint gophercloud.EndpointOpts
+}
+
+// Options choose the cloud.
+type Options struct {
+	Cloud   string        // --os-cloud; empty: OS_CLOUD, then OS_AUTH_URL and friends
+	Timeout time.Duration // of one request; default 60 s
+	Debug   func(method, url string, status int, took time.Duration)
+}
+
+// FromEnv logs in as the environment says.
+func FromEnv(ctx context.Context, o Options) (*Session, error) {
+	name := o.Cloud
+	if name == "" {
+		name = os.Getenv("OS_CLOUD")
+	}
+	if name == "" {
+		return fromVariables(ctx, o)
+	}
+	auth, ep, tlsCfg, err := clouds.Parse(clouds.WithCloudName(name))
+	if err != nil {
+		return nil, errs.Wrap(errs.Invalid, err, "cloud %q", name).
+			WithHint("known clouds stand in ./clouds.yaml, ~/.config/openstack/clouds.yaml, /etc/openstack/clouds.yaml")
+	}
+	return Open(ctx, auth, ep, tlsCfg, o)
+}
+
+func fromVariables(ctx context.Context, o Options) (*Session, error) {
+	if os.Getenv("OS_AUTH_URL") == "" {
+		return nil, errs.New(errs.Unauthorized, "missing value auth-url required for auth plugin password").
+			WithHint("source stackrc (or overcloudrc) first, or give --os-cloud undercloud")
+	}
+	auth := gophercloud.AuthOptions{
+		IdentityEndpoint: os.Getenv("OS_AUTH_URL"),
+		Username:         os.Getenv("OS_USERNAME"),
+		Password:         os.Getenv("OS_PASSWORD"),
+		DomainName:       os.Getenv("OS_USER_DOMAIN_NAME"),
+		DomainID:         os.Getenv("OS_USER_DOMAIN_ID"),
+		Scope: &gophercloud.AuthScope{ProjectID: os.Getenv("OS_PROJECT_ID"), ProjectName: os.Getenv("OS_PROJECT_NAME"),
+			DomainName: os.Getenv("OS_PROJECT_DOMAIN_NAME"), DomainID: os.Getenv("OS_PROJECT_DOMAIN_ID")},
+	}
+	if auth.Scope.ProjectName == "" && auth.Scope.ProjectID == "" {
+		auth.Scope = nil
+	}
+	return Open(ctx, auth, gophercloud.EndpointOpts{Region: os.Getenv("OS_REGION_NAME")}, nil, o)
+}
+
+// Open logs in with what is given.
+func Open(ctx context.Context, auth gophercloud.AuthOptions, ep gophercloud.EndpointOpts, tlsCfg *tls.Config, o Options) (*Session, error) {
+	auth.AllowReauth = true
+	// Queens' overcloudrc ends the URL in "//v3", which only a lenient server takes.
+	if i := strings.Index(auth.IdentityEndpoint, "://"); i > 0 {
+		auth.IdentityEndpoint = auth.IdentityEndpoint[:i+3] + strings.ReplaceAll(auth.IdentityEndpoint[i+3:], "//", "/")
+	}
+	if o.Timeout == 0 {
+		o.Timeout = time.Minute
+	}
+	var rt http.RoundTripper = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsCfg, MaxIdleConnsPerHost: 16}
+	if o.Debug != nil {
+		rt = debugTransport{rt, o.Debug}
+	}
+	p, err := config.NewProviderClient(ctx, auth, config.WithHTTPClient(http.Client{Transport: rt, Timeout: o.Timeout}))
+	if err != nil {
+		e := Explain(err)
+		if errs.Is(e, errs.Unauthorized) {
+			return nil, errs.Wrap(errs.Unauthorized, e, "log in to %s as %s", auth.IdentityEndpoint, auth.Username).WithHint("source the rc file again; was the password changed?")
+		}
+		return nil, errs.Wrap(errs.Unavailable, e, "log in to %s", auth.IdentityEndpoint).WithHint("is the service running? undercloud status")
+	}
+	p.UserAgent.Prepend("trefoil")
+	return &Session{provider: p, endpoint: ep}, nil
+}
+
+type debugTransport struct {
+	next http.RoundTripper
+	tell func(method, url string, status int, took time.Duration)
+}
+
+// RoundTrip reports each request's line. Headers and bodies hold secrets and are never shown.
+func (d debugTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	began := time.Now()
+	resp, err := d.next.RoundTrip(req)
+	status := 0
+	if resp != nil {
+		status = resp.StatusCode
+	}
+	d.tell(req.Method, req.URL.Redacted(), status, time.Since(began))
+	return resp, err
+}
+
+// Baremetal is Ironic's API v1.
+func (s *Session) Baremetal() (*gophercloud.ServiceClient, error) {
+	c, err := openstack.NewBareMetalV1(s.provider, s.endpoint)
+	if err != nil {
+		return nil, noEndpoint("baremetal", err)
+	}
+	c.Microversion = BaremetalVersion
+	return c, nil
+}
+
+// Introspection is the inspector's API v1.
+func (s *Session) Introspection() (*gophercloud.ServiceClient, error) {
+	return wrap("baremetal-introspection")(openstack.NewBareMetalIntrospectionV1(s.provider, s.endpoint))
+}
+
+// Network is Neutron's API v2.0.
+func (s *Session) Network() (*gophercloud.ServiceClient, error) {
+	return wrap("network")(openstack.NewNetworkV2(s.provider, s.endpoint))
+}
+
+// Compute is Nova's API v2.1.
+func (s *Session) Compute() (*gophercloud.ServiceClient, error) {
+	return wrap("compute")(openstack.NewComputeV2(s.provider, s.endpoint))
+}
+
+// Image is Glance's API v2.
+func (s *Session) Image() (*gophercloud.ServiceClient, error) {
+	return wrap("image")(openstack.NewImageV2(s.provider, s.endpoint))
+}
+
+// Orchestration is Heat's API v1.
+func (s *Session) Orchestration() (*gophercloud.ServiceClient, error) {
+	return wrap("orchestration")(openstack.NewOrchestrationV1(s.provider, s.endpoint))
+}
+
+// Identity is Keystone's API v3.
+func (s *Session) Identity() (*gophercloud.ServiceClient, error) {
+	return wrap("identity")(openstack.NewIdentityV3(s.provider, s.endpoint))
+}
+
+func wrap(service string) func(*gophercloud.ServiceClient, error) (*gophercloud.ServiceClient, error) {
+	return func(c *gophercloud.ServiceClient, err error) (*gophercloud.ServiceClient, error) {
+		if err != nil {
+			return nil, noEndpoint(service, err)
+		}
+		return c, nil
+	}
+}
+
+func noEndpoint(service string, err error) error {
+	return errs.Wrap(errs.NotFound, err, "no endpoint for service %s in this cloud", service).
+		WithHint("is this the right cloud? stackrc is the undercloud, overcloudrc the overcloud; openstack catalog list")
+}
