@@ -1,0 +1,200 @@
+// Package inspectapi is the introspection API v1 (ironic-inspector's) over the
+// same nodes that the bare-metal API serves. It keeps nothing of its own: what
+// it says is derived from a node's provision state, times and inventory.
+//
+// Source of the facts: ironic-inspector's API reference, versions 1.0 to 1.18.
+package inspectapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+	"trefoil/ironic/api"
+)
+
+// Config says what the API stands on.
+type Config struct {
+	Store     ironic.Store
+	Conductor api.Conductor
+	// Auth guards all but /, /v1 and /v1/continue. Nil means noauth.
+	Auth    func(http.Handler) http.Handler
+	BaseURL string           // what links start with; empty: the request's Host
+	Log     *slog.Logger     // nil: slog.Default()
+	Now     func() time.Time // nil: time.Now
+}
+
+type server struct{ Config }
+
+// The range of versions, as minors of 1.
+const (
+	minMinor = 0
+	maxMinor = 18
+)
+
+// payloadLimit bounds what a ramdisk may post: an inventory and its logs.
+const payloadLimit = 32 << 20
+
+// New makes the handler of the whole API, from "/" on.
+func New(cfg Config) http.Handler {
+	s := &server{cfg}
+	if s.Log == nil {
+		s.Log = slog.Default()
+	}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	guarded := http.NewServeMux()
+	s.handle(guarded, "GET /v1/introspection", s.list)
+	s.handle(guarded, "GET /v1/introspection/{node}", s.status)
+	s.handle(guarded, "POST /v1/introspection/{node}", s.start)
+	s.handle(guarded, "POST /v1/introspection/{node}/abort", s.abort)
+	s.handle(guarded, "GET /v1/introspection/{node}/data", s.data)
+	s.handle(guarded, "GET /v1/introspection/{node}/data/unprocessed", s.unprocessed)
+	s.handle(guarded, "/", notFound)
+	var inner http.Handler = guarded
+	if s.Auth != nil {
+		inner = s.Auth(inner)
+	}
+	public := http.NewServeMux()
+	s.handle(public, "GET /{$}", s.root)
+	s.handle(public, "GET /v1", s.v1)
+	s.handle(public, "POST /v1/continue", s.continued)
+	public.Handle("/", inner)
+	return s.outermost(public)
+}
+
+func notFound(http.ResponseWriter, *http.Request) error {
+	return errs.New(errs.NotFound, "Resource could not be found.")
+}
+
+// outermost gives requests an id, survives panics and forgives a trailing slash.
+func (s *server) outermost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := "req-" + uuid.NewString()
+		w.Header().Set("X-Openstack-Request-Id", id)
+		defer func() {
+			if p := recover(); p != nil {
+				s.Log.Error("introspection API panicked", "request_id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				s.fail(w, r, errors.New("panic"))
+			}
+		}()
+		if len(r.URL.Path) > 1 && strings.HasSuffix(r.URL.Path, "/") {
+			u := *r.URL
+			u.Path, u.RawPath = "/"+strings.Trim(u.Path, "/"), ""
+			r = r.Clone(r.Context())
+			r.URL = &u
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// handle negotiates the version before h and sends its error.
+func (s *server) handle(m *http.ServeMux, pattern string, h func(http.ResponseWriter, *http.Request) error) {
+	m.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-OpenStack-Ironic-Inspector-API-Minimum-Version", "1."+strconv.Itoa(minMinor))
+		w.Header().Set("X-OpenStack-Ironic-Inspector-API-Maximum-Version", "1."+strconv.Itoa(maxMinor))
+		err := checkVersion(r.Header.Get("X-OpenStack-Ironic-Inspector-API-Version"))
+		if err == nil {
+			err = h(w, r)
+		}
+		if err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}
+
+// checkVersion takes any version of the range; without the header it is the newest.
+func checkVersion(header string) error {
+	if header == "" || strings.EqualFold(header, "latest") {
+		return nil
+	}
+	a, b, _ := strings.Cut(header, ".")
+	major, err1 := strconv.Atoi(a)
+	minor, err2 := strconv.Atoi(b)
+	if err1 != nil || err2 != nil {
+		return errs.New(errs.Invalid, "Malformed API version: expected string in form of X.Y")
+	}
+	if major != 1 || minor < minMinor || minor > maxMinor {
+		return errs.New(errs.NotAcceptable, "Unsupported API version %s, supported range is 1.%d to 1.%d", header, minMinor, maxMinor)
+	}
+	return nil
+}
+
+// fail sends the inspector's error body. What is our own fault goes to the log only.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	code, text := errs.CodeOf(err), err.Error()
+	if code == errs.Internal {
+		id := w.Header().Get("X-Openstack-Request-Id")
+		s.Log.Error("introspection API failed", "request_id", id, "method", r.Method, "path", r.URL.Path, "error", err)
+		text = "Internal server error; the service's log has the reason under " + id
+	}
+	send(w, errs.HTTPStatus(code), map[string]any{"error": map[string]string{"message": text}})
+}
+
+func send(w http.ResponseWriter, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(body)
+	return nil
+}
+
+func (s *server) base(r *http.Request) string {
+	if s.BaseURL != "" {
+		return strings.TrimRight(s.BaseURL, "/")
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
+
+type link struct {
+	Rel  string `json:"rel"`
+	Href string `json:"href"`
+}
+
+func (s *server) root(w http.ResponseWriter, r *http.Request) error {
+	return send(w, http.StatusOK, map[string]any{"versions": []any{map[string]any{
+		"id": "1." + strconv.Itoa(maxMinor), "status": "CURRENT", "links": []link{{"self", s.base(r) + "/v1"}}}}})
+}
+
+func (s *server) v1(w http.ResponseWriter, r *http.Request) error {
+	var resources []any
+	for _, name := range []string{"introspection", "continue"} {
+		resources = append(resources, map[string]any{"name": name, "links": []link{{"self", s.base(r) + "/v1/" + name}}})
+	}
+	return send(w, http.StatusOK, map[string]any{"resources": resources})
+}
+
+// continued takes what a ramdisk found out.
+func (s *server) continued(w http.ResponseWriter, r *http.Request) error {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, payloadLimit))
+	if err != nil {
+		return errs.New(errs.Invalid, "Inspection data could not be read whole: at most %d bytes are taken.", payloadLimit)
+	}
+	if !json.Valid(data) {
+		return errs.New(errs.Invalid, "Inspection data is not valid JSON.")
+	}
+	id, err := s.Conductor.ContinueInspection(r.Context(), data)
+	if err != nil {
+		return err
+	}
+	return send(w, http.StatusOK, map[string]string{"uuid": id})
+}
