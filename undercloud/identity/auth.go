@@ -1,0 +1,133 @@
+package identity
+
+import (
+	"crypto/hmac"
+	"net"
+	"net/http"
+
+	"trefoil/internal/errs"
+)
+
+// authRequest is the body of POST /v3/auth/tokens.
+type authRequest struct {
+	Auth struct {
+		Identity struct {
+			Methods  []string `json:"methods"`
+			Password *struct {
+				User struct {
+					ID       string     `json:"id"`
+					Name     string     `json:"name"`
+					Domain   *domainArg `json:"domain"`
+					Password string     `json:"password"`
+				} `json:"user"`
+			} `json:"password"`
+			Token *struct {
+				ID string `json:"id"`
+			} `json:"token"`
+		} `json:"identity"`
+		Scope scope `json:"scope"`
+	} `json:"auth"`
+}
+
+type domainArg struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// is tells whether the argument means our only domain.
+func (d *domainArg) is() bool {
+	return d != nil && (d.ID == DomainID || d.ID == "" && d.Name == DomainName)
+}
+
+func unauthorized() error {
+	return errs.New(errs.Unauthorized, "The request you have made requires authentication.")
+}
+
+// issue authenticates the request and returns the claims of a new token.
+func (s *Service) issue(r *http.Request, req *authRequest) (claims, error) {
+	var c claims
+	id := req.Auth.Identity
+	now := s.cfg.Now()
+	c.IssuedAt, c.Expires, c.Methods = now.Unix(), now.Add(s.cfg.TTL).Unix(), id.Methods
+	switch {
+	case len(id.Methods) == 1 && id.Methods[0] == "password" && id.Password != nil:
+		u, err := s.login(r, req)
+		if err != nil {
+			return c, err
+		}
+		c.User = u.ID
+	case len(id.Methods) == 1 && id.Methods[0] == "token" && id.Token != nil:
+		old, err := s.check(r.Context(), id.Token.ID)
+		if err != nil {
+			return c, err
+		}
+		// A token got with a token lives no longer than the first one.
+		c.User, c.Expires, c.Methods = old.User, old.Expires, []string{"token", "password"}
+	case len(id.Methods) == 0:
+		return c, errs.New(errs.Invalid, "auth.identity.methods is missing; expected [\"password\"] or [\"token\"]")
+	default:
+		return c, errs.New(errs.Unauthorized, "Attempted to authenticate with an unsupported method.")
+	}
+	var err error
+	if c.Audit, err = s.audit(); err != nil {
+		return c, err
+	}
+	return c, s.scope(&c, req.Auth.Scope)
+}
+
+// login checks a password. An unknown user costs as much time as a wrong password.
+func (s *Service) login(r *http.Request, req *authRequest) (*user, error) {
+	arg := req.Auth.Identity.Password.User
+	source, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		source = r.RemoteAddr
+	}
+	bucket := source + "/" + arg.Name + arg.ID
+	if wait := s.fails.blocked(bucket); wait > 0 {
+		return nil, errs.New(errs.Unauthorized, "Too many failed logins from this address; try again in %d seconds.", int(wait.Seconds())+1)
+	}
+	var found *user
+	for _, u := range s.users {
+		if arg.ID != "" && u.ID == arg.ID || arg.ID == "" && u.Name == arg.Name && arg.Domain.is() {
+			found = u
+		}
+	}
+	proof := s.password.MAC([]byte(arg.Password))
+	want := make([]byte, len(proof)) // never equal to a MAC
+	if found != nil {
+		want = found.proof
+	}
+	if !hmac.Equal(proof, want) || found == nil {
+		s.fails.failed(bucket)
+		s.cfg.Log.Warn("login refused", "user", arg.Name, "from", source)
+		return nil, unauthorized()
+	}
+	s.fails.forget(bucket)
+	return found, nil
+}
+
+// scope fills in what the token is for.
+func (s *Service) scope(c *claims, sc scope) error {
+	switch {
+	case sc.Project != nil:
+		for _, p := range s.projects {
+			a := sc.Project
+			if a.ID == p.ID || a.ID == "" && a.Name == p.Name && a.Domain.is() {
+				if !s.userByID(c.User).projects[p.ID] {
+					return unauthorized()
+				}
+				c.Project = p.ID
+				return nil
+			}
+		}
+		return unauthorized()
+	case sc.Domain != nil:
+		if !sc.Domain.is() {
+			return unauthorized()
+		}
+		c.Domain = DomainID
+	case sc.System != nil:
+		c.System = true
+	}
+	return nil
+}
