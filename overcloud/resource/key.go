@@ -1,37 +1,47 @@
 package resource
 
-// Key names a resource in events and in a unit's restart_on: its type, a colon
-// and what is unique in it, e.g. "file:/etc/hosts", "unit:mariadb".
-func (r Resource) Key() string { return r.Type + ":" + r.name() }
+import "strings"
 
-func (r Resource) name() string {
+// Key names a resource for events and for RestartOn: its type, a colon, and
+// what is unique within the type, e.g. "file:/etc/hosts", "unit:mariadb".
+// An invalid resource gives its type alone.
+func (r Resource) Key() string {
+	name := ""
 	switch {
 	case r.File != nil:
-		return r.File.Path
+		name = r.File.Path
 	case r.Directory != nil:
-		return r.Directory.Path
+		name = r.Directory.Path
 	case r.Link != nil:
-		return r.Link.Path
+		name = r.Link.Path
 	case r.Sysctl != nil:
-		return r.Sysctl.Key
+		name = r.Sysctl.Key
 	case r.KernelModule != nil:
-		return r.KernelModule.Name
+		name = r.KernelModule.Name
 	case r.Unit != nil:
-		return r.Unit.Name
+		name = r.Unit.Name
 	case r.MySQLDatabase != nil:
-		return r.MySQLDatabase.Name
+		name = r.MySQLDatabase.Name
 	case r.MySQLUser != nil:
-		return r.MySQLUser.Name
+		name = r.MySQLUser.Name
 	case r.OVSBridge != nil:
-		return r.OVSBridge.Name
+		name = r.OVSBridge.Name
 	case r.OVSPort != nil:
-		return r.OVSPort.Name
+		name = r.OVSPort.Name
 	case r.Exec != nil:
-		return r.Exec.Name
+		name = r.Exec.Name
 	case r.Wait != nil:
-		return r.Wait.Name
+		name = r.Wait.Name
 	case r.Disks != nil:
-		return "data"
+		name = "data"
 	}
-	return ""
+	return r.Type + ":" + name
+}
+
+// Matches tells whether a key is meant by a pattern of RestartOn.
+func Matches(pattern, key string) bool {
+	if p, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(key, p)
+	}
+	return pattern == key
 }

@@ -1,0 +1,235 @@
+//go:build e2e
+
+package image
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/diskfs/go-diskfs/backend/file"
+	"github.com/diskfs/go-diskfs/filesystem/iso9660"
+	"golang.org/x/crypto/ssh"
+)
+
+const (
+	vmName    = "overcloud-controller-0"
+	vmAddress = "192.168.24.20"
+	vmMAC     = "52:54:00:aa:00:01"
+)
+
+// vm is one booted machine.
+type vm struct {
+	t      *testing.T
+	port   int
+	client *ssh.Client
+	signer ssh.Signer
+	host   ssh.PublicKey
+	dir    string
+	exited chan error
+}
+
+func newKey(t *testing.T) (ssh.Signer, string) {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer, string(pem.EncodeToMemory(block))
+}
+
+// configDrive writes an ISO 9660 with Rock Ridge, label config-2.
+func configDrive(t *testing.T, path string, files map[string]any) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	work := t.TempDir()
+	iso, err := iso9660.Create(file.New(f, false), 0, 0, 2048, work)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{"openstack", "openstack/latest"} {
+		if err := iso.Mkdir(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, v := range files {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := iso.OpenFile("openstack/latest/"+name, os.O_CREATE|os.O_RDWR)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		out.Close()
+	}
+	if err := iso.Finalize(iso9660.FinalizeOptions{RockRidge: true, VolumeIdentifier: "config-2"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// boot starts QEMU without KVM on a fresh overlay of the image.
+func boot(t *testing.T, image string, extra ...string) *vm {
+	t.Helper()
+	m := &vm{t: t, dir: t.TempDir(), exited: make(chan error, 1)}
+	hostSigner, hostPrivate := newKey(t)
+	m.host = hostSigner.PublicKey()
+	m.signer, _ = newKey(t)
+	seed := filepath.Join(m.dir, "seed.iso")
+	configDrive(t, seed, map[string]any{
+		"meta_data.json": map[string]any{"uuid": "5d6b3f0e-0000-4000-8000-000000000001", "hostname": vmName + ".localdomain", "name": vmName,
+			"public_keys": map[string]string{"default": string(ssh.MarshalAuthorizedKey(m.signer.PublicKey()))}},
+		"network_data.json": map[string]any{
+			"links":    []map[string]any{{"id": "eth0", "type": "phy", "ethernet_mac_address": vmMAC, "mtu": 1500}},
+			"networks": []map[string]any{{"id": "ctlplane", "link": "eth0", "type": "ipv4", "ip_address": vmAddress, "netmask": "255.255.255.0", "routes": []map[string]string{{"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": "192.168.24.2"}}}},
+			"services": []map[string]string{{"type": "dns", "address": "192.168.24.3"}}},
+		"user_data": map[string]any{"ssh_keys": map[string]string{"ed25519_private": hostPrivate, "ed25519_public": string(ssh.MarshalAuthorizedKey(m.host))}},
+	})
+	disk := filepath.Join(m.dir, "disk.qcow2")
+	if out, err := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", image, disk, "8G").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.port = l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	args := append([]string{"-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem", "-smp", "2", "-m", "2048", "-display", "none", "-monitor", "none",
+		"-serial", "file:" + filepath.Join(m.dir, "console.log"), "-device", "virtio-rng-pci",
+		"-drive", "file=" + disk + ",if=virtio,cache=unsafe", "-drive", "file=" + seed + ",if=virtio,format=raw,readonly=on",
+		"-netdev", fmt.Sprintf("user,id=n0,net=192.168.24.0/24,hostfwd=tcp:127.0.0.1:%d-%s:22,hostfwd=tcp:127.0.0.1:%d-%s:5000", m.port, vmAddress, m.port+1, vmAddress),
+		"-device", "virtio-net-pci,netdev=n0,mac=" + vmMAC + ",romfile="}, extra...)
+	qemu := exec.Command("qemu-system-x86_64", args...)
+	qemu.Stderr = os.Stderr
+	if err := qemu.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { m.exited <- qemu.Wait() }()
+	t.Cleanup(func() { qemu.Process.Kill() })
+	m.connect(3 * time.Minute)
+	return m
+}
+
+// connect waits for sshd with the pinned host key.
+func (m *vm) connect(limit time.Duration) {
+	m.t.Helper()
+	began := time.Now()
+	conf := &ssh.ClientConfig{User: User, Auth: []ssh.AuthMethod{ssh.PublicKeys(m.signer)}, HostKeyCallback: ssh.FixedHostKey(m.host), Timeout: 5 * time.Second}
+	var last error
+	for time.Since(began) < limit {
+		select {
+		case err := <-m.exited:
+			m.t.Fatalf("QEMU ended: %v\n%s", err, m.console())
+		case <-time.After(300 * time.Millisecond):
+		}
+		if m.client, last = dial(m.port, conf); last == nil {
+			m.t.Logf("ssh answers %.1f s after QEMU was started", time.Since(began).Seconds())
+			m.t.Cleanup(func() { m.client.Close() })
+			return
+		}
+	}
+	m.t.Fatalf("no ssh after %s: %v\n%s", limit, last, m.console())
+}
+
+// dial bounds the handshake too: QEMU's forwarder takes connections long before sshd does.
+func dial(port int, conf *ssh.ClientConfig) (*ssh.Client, error) {
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return nil, err
+	}
+	c.SetDeadline(time.Now().Add(8 * time.Second))
+	conn, chans, reqs, err := ssh.NewClientConn(c, addr, conf)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	c.SetDeadline(time.Time{})
+	return ssh.NewClient(conn, chans, reqs), nil
+}
+
+func (m *vm) console() string {
+	b, _ := os.ReadFile(filepath.Join(m.dir, "console.log"))
+	return string(b[max(0, len(b)-4000):])
+}
+
+func (m *vm) run(command string) string {
+	m.t.Helper()
+	s, err := m.client.NewSession()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer s.Close()
+	out, err := s.CombinedOutput(command)
+	if err != nil {
+		m.t.Errorf("%s: %v: %s", command, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func checkMachine(m *vm) {
+	m.t.Helper()
+	if got := m.run("hostname"); got != vmName+".localdomain" {
+		m.t.Errorf("host name %q", got)
+	}
+	if got := m.run("ip -br -4 addr show eth0"); !strings.Contains(got, vmAddress+"/24") {
+		m.t.Errorf("address: %s", got)
+	}
+	if got := m.run("sudo -n whoami"); got != "root" {
+		m.t.Errorf("sudo gives %q", got)
+	}
+	m.t.Log(m.run("systemctl is-system-running --wait; systemd-analyze; systemd-analyze blame | head -12; journalctl -b -o cat -u os-first-boot; df -h / | tail -1; free -m | sed -n 2p"))
+	if got := m.run("systemctl --failed --no-legend --plain"); got != "" {
+		m.t.Errorf("failed units: %s\n%s", got, m.run("sudo journalctl -b -p warning --no-pager | tail -30"))
+	}
+	if got := m.run(`sudo ss -Hlntu | awk '$5 !~ /:22$/'`); got != "" {
+		m.t.Errorf("something beside ssh listens:\n%s", got)
+	}
+	if got := m.run("df --output=size -BG / | tail -1"); strings.TrimSpace(got) < "7G" {
+		m.t.Errorf("root filesystem was not grown to the disk of 8 GB: %s", got)
+	}
+	if got := m.run("cat /etc/machine-id"); len(got) != 32 {
+		m.t.Errorf("machine-id %q", got)
+	}
+}
+
+func TestImageBootsByBIOS(t *testing.T) {
+	dir, _ := built(t)
+	checkMachine(boot(t, filepath.Join(dir, Name+".qcow2")))
+}
+
+func TestImageBootsByUEFI(t *testing.T) {
+	dir, _ := built(t)
+	const code, vars = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+	own := filepath.Join(t.TempDir(), "vars.fd")
+	if err := copyFile(vars, own, 0o600); err != nil {
+		t.Fatalf("%v (package ovmf)", err)
+	}
+	checkMachine(boot(t, filepath.Join(dir, Name+".qcow2"), "-machine", "q35",
+		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+code, "-drive", "if=pflash,unit=1,format=raw,file="+own))
+}

@@ -1,0 +1,190 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// User is the administrator in the image; its keys come with the config drive.
+const User = "heat-admin"
+
+// FirstBootPath is where os-apply-config lies in the image.
+const FirstBootPath = "usr/local/bin/os-apply-config"
+
+type rootFile struct {
+	path, content string
+	mode          os.FileMode
+}
+
+// firstBootUnit runs before anything that needs a name, an address or a key.
+const firstBootUnit = `[Unit]
+Description=Host name, network, keys and disk from the config drive
+DefaultDependencies=no
+After=systemd-remount-fs.service
+Before=systemd-networkd.service network-pre.target ssh.service sysinit.target shutdown.target
+Wants=network-pre.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/bin/os-apply-config first-boot
+StandardOutput=journal+console
+StandardError=journal+console
+TimeoutStartSec=120
+
+[Install]
+WantedBy=sysinit.target
+`
+
+// files of the system itself; what a service needs is the business of its template.
+var systemFiles = []rootFile{
+	{"etc/systemd/system/os-first-boot.service", firstBootUnit, 0o644},
+	// Everything is present and nothing runs: only what makes a reachable machine is enabled.
+	{"etc/systemd/system-preset/00-overcloud.preset", "enable os-first-boot.service\nenable ssh.service\nenable systemd-networkd.service\nenable getty@.service\nenable logrotate.timer\ndisable *\n", 0o644},
+	{"etc/ssh/sshd_config.d/10-overcloud.conf", "HostKey /etc/ssh/ssh_host_ed25519_key\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\nUseDNS no\n", 0o644},
+	{"etc/sudoers.d/" + User, User + " ALL=(ALL) NOPASSWD:ALL\n", 0o440},
+	{"etc/systemd/journald.conf.d/10-overcloud.conf", "[Journal]\nStorage=volatile\nRuntimeMaxUse=32M\n", 0o644},
+	{"etc/hostname", Name + "\n", 0o644},
+	{"etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", 0o644},
+	{"etc/resolv.conf", "", 0o644},
+	{"etc/fstab", "# The root filesystem is mounted read-write by the kernel's command line.\n", 0o644},
+	{"etc/machine-id", "", 0o444}, // systemd fills an empty one at boot
+	{"etc/default/rabbitmq-server", "# One scheduler that does not spin: an idle broker must not take a processor.\nRABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=\"+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none\"\n", 0o644},
+}
+
+// masked units cost time at each boot or wait for what does not come.
+var masked = []string{
+	"systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer", "man-db.timer",
+	"dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer",
+}
+
+// system makes the package tree a machine without an identity. It may run on a
+// tree from the cache that it has run on before.
+func (b *build) system(ctx context.Context) error {
+	if err := writeFiles(b.tree, systemFiles); err != nil {
+		return err
+	}
+	if err := copyFile(b.FirstBoot, filepath.Join(b.tree, FirstBootPath), 0o755); err != nil {
+		return err
+	}
+	for _, u := range masked {
+		link := filepath.Join(b.tree, "etc/systemd/system", u)
+		os.Remove(link)
+		if err := os.Symlink("/dev/null", link); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(filepath.Join(b.tree, "home", User)); err != nil {
+		if err := b.chroot(ctx, "useradd", "--create-home", "--shell", "/bin/bash", "--comment", "overcloud administrator", User); err != nil {
+			return err
+		}
+	}
+	if err := b.chroot(ctx, "systemctl", "preset-all"); err != nil {
+		return err
+	}
+	if err := b.oneWorker(); err != nil {
+		return err
+	}
+	return b.anonymous()
+}
+
+// oneWorker sets the number of processes in Debian's uwsgi files to one:
+// Debian's default is 8 to 16 copies of each API in memory.
+func (b *build) oneWorker() error {
+	names, _ := filepath.Glob(filepath.Join(b.tree, "etc/*/*-uwsgi.ini"))
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		lines := strings.Split(string(data), "\n")
+		for i, l := range lines {
+			if k, _, ok := strings.Cut(l, "="); ok && strings.TrimSpace(k) == "processes" {
+				lines[i] = "processes = 1"
+			}
+		}
+		if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// anonymous takes away what must differ from machine to machine, and logs.
+func (b *build) anonymous() error {
+	for _, pattern := range []string{"etc/ssh/ssh_host_*", "var/lib/dbus/machine-id", "var/lib/rabbitmq/.erlang.cookie",
+		"var/cache/apt/*.bin", "var/log/*.log", "var/log/apt/*", "var/log/journal", "var/lib/systemd/random-seed", "root/.bash_history", "tmp/*", "run/*"} {
+		names, _ := filepath.Glob(filepath.Join(b.tree, pattern))
+		for _, n := range names {
+			if err := os.RemoveAll(n); err != nil {
+				return fmt.Errorf("clean the tree: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (b *build) chroot(ctx context.Context, name string, args ...string) error {
+	return b.chrootIn(ctx, b.tree, nil, name, args...)
+}
+
+func (b *build) chrootIn(ctx context.Context, tree string, stdin io.Reader, name string, args ...string) error {
+	cmd := command(ctx, "/usr/sbin/chroot", append([]string{tree, name}, args...)...)
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "DEBIAN_FRONTEND=noninteractive"}
+	cmd.SysProcAttr.Unshareflags |= syscall.CLONE_NEWNET
+	var out bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &out
+	err := cmd.Run()
+	b.Log.Write(out.Bytes())
+	if err != nil {
+		return fmt.Errorf("%s in the image: %w: %s", name, err, lastLines(out.String(), 5))
+	}
+	return nil
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+func writeFiles(root string, files []rootFile) error {
+	for _, f := range files {
+		p := filepath.Join(root, f.path)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			return err
+		}
+		os.Remove(p) // a link in the tree must not lead out of it
+		if err := os.WriteFile(p, []byte(f.content), f.mode); err != nil {
+			return err
+		}
+		if err := os.Chmod(p, f.mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string, mode os.FileMode) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	os.Remove(to)
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return fmt.Errorf("copy %s: %w", filepath.Base(from), err)
+	}
+	return out.Close()
+}
