@@ -1,0 +1,131 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"time"
+
+	"trefoil/internal/errs"
+)
+
+// Service accepts actions on stacks: it checks them, writes them down and has
+// them run. Safe for concurrent use; two actions on one stack never overlap.
+type Service struct {
+	Store Store
+	// Check renders the plan and says what is wrong with it.
+	Check func(ctx context.Context, s *Stack) error
+	// Passwords completes a stack's passwords; those that exist are kept.
+	Passwords func(existing map[string]string) map[string]string
+	// Enqueue has Engine.Run called durably; the same job twice is one job.
+	Enqueue func(ctx context.Context, job, stackID string) error
+	// Stop ends a running job.
+	Stop  func(ctx context.Context, job string) error
+	NewID func() string
+	Now   func() time.Time
+}
+
+var validName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9-]{0,62}$`)
+
+// job is the idempotency key of one action.
+func job(s *Stack) string { return fmt.Sprintf("stack-%s-%d", s.ID, s.Generation) }
+
+// Create accepts a new stack.
+func (v *Service) Create(ctx context.Context, name string, timeoutMins int, in Input) (*Stack, error) {
+	if !validName.MatchString(name) {
+		return nil, errs.New(errs.Invalid, "stack name %q is not valid: a letter, then letters, digits and -", name)
+	}
+	if old, err := v.Store.Stack(ctx, name); err == nil {
+		return nil, v.busy(old, errs.New(errs.Conflict, "the stack (%s) already exists", name))
+	}
+	now := v.Now()
+	s := &Stack{ID: v.NewID(), Name: name, Action: Create, State: InProgress, Reason: "Stack CREATE started", TimeoutMins: timeoutMins,
+		Generation: 1, Input: in, Passwords: v.Passwords(nil), CreatedAt: now, StartedAt: now}
+	if err := v.Check(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := v.Store.CreateStack(ctx, s); err != nil {
+		return nil, err
+	}
+	return s, v.Enqueue(ctx, job(s), s.ID)
+}
+
+// busy is the refusal while an action runs, otherwise else.
+func (v *Service) busy(s *Stack, otherwise error) error {
+	if s.State != InProgress {
+		return otherwise
+	}
+	return errs.New(errs.Conflict, "Unable to deploy as the stack '%s' status is '%s', since %s", s.Name, s.Status(), s.StartedAt.UTC().Format("15:04:05Z")).
+		WithHint("follow it with: openstack stack event list %s --follow; stop it with: openstack stack cancel %s", s.Name, s.Name)
+}
+
+// Update accepts a new shape for a stack.
+func (v *Service) Update(ctx context.Context, ident string, timeoutMins int, in Input) error {
+	return v.begin(ctx, ident, Update, func(s *Stack) error {
+		s.Input, s.TimeoutMins, s.Passwords = in, timeoutMins, v.Passwords(s.Passwords)
+		return v.Check(ctx, s)
+	})
+}
+
+// Delete accepts the end of a stack: machines are given back and cleaned.
+func (v *Service) Delete(ctx context.Context, ident string) error {
+	return v.begin(ctx, ident, Delete, func(*Stack) error { return nil })
+}
+
+func (v *Service) begin(ctx context.Context, ident, action string, change func(*Stack) error) error {
+	old, err := v.Store.Stack(ctx, ident)
+	if err != nil {
+		return err
+	}
+	s, err := v.Store.UpdateStack(ctx, old.ID, func(s *Stack) error {
+		if err := v.busy(s, nil); err != nil {
+			return err
+		}
+		if err := change(s); err != nil {
+			return err
+		}
+		s.Action, s.State, s.Reason, s.StartedAt = action, InProgress, "Stack "+action+" started", v.Now()
+		s.Generation++
+		s.Failures, s.CancelRequested = nil, false
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return v.Enqueue(ctx, job(s), s.ID)
+}
+
+// Cancel asks the running action to end. Machines stay as they are.
+func (v *Service) Cancel(ctx context.Context, ident string) error {
+	old, err := v.Store.Stack(ctx, ident)
+	if err != nil {
+		return err
+	}
+	s, err := v.Store.UpdateStack(ctx, old.ID, func(s *Stack) error {
+		if s.State != InProgress {
+			return errs.New(errs.Conflict, "stack %s is %s: there is nothing to cancel", s.Name, s.Status())
+		}
+		s.CancelRequested = true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return v.Stop(ctx, job(s))
+}
+
+// Resume has unfinished actions run again: a crash may fall between the row and its job.
+func (v *Service) Resume(ctx context.Context) error {
+	all, err := v.Store.Stacks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if s.State == InProgress {
+			if err := v.Enqueue(ctx, job(s), s.ID); err != nil {
+				return fmt.Errorf("resume stack %s: %w", s.Name, err)
+			}
+		}
+	}
+	return nil
+}
