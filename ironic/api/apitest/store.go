@@ -1,0 +1,297 @@
+// Package apitest has stand-ins for tests of the bare-metal APIs: a store in
+// memory and a conductor that follows a script. Neither is used by the service.
+package apitest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+)
+
+// Store is ironic.Store in memory. Safe for concurrent use.
+type Store struct {
+	Now func() time.Time
+
+	mu          sync.Mutex
+	last        int64
+	nodes       []*ironic.Node
+	ports       []*ironic.Port
+	history     []ironic.HistoryEntry
+	inventories map[string]ironic.Inventory
+}
+
+var _ ironic.Store = (*Store)(nil)
+
+// NewStore makes an empty store.
+func NewStore() *Store {
+	return &Store{Now: time.Now, inventories: map[string]ironic.Inventory{}}
+}
+
+// deep copies through JSON, so that tests see what a database would give back.
+func deep[T any](v *T) *T {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	out := new(T)
+	if err := json.Unmarshal(data, out); err != nil {
+		panic(err)
+	}
+	return out
+}
+
+func (s *Store) find(ident string) (int, error) {
+	for i, n := range s.nodes {
+		if n.UUID == ident || n.Name != "" && n.Name == ident {
+			return i, nil
+		}
+	}
+	return 0, errs.New(errs.NotFound, "Node %s could not be found.", ident)
+}
+
+// CreateNode stores a copy of n and of its ports.
+func (s *Store) CreateNode(_ context.Context, n *ironic.Node, ports ...*ironic.Port) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, other := range s.nodes {
+		if other.UUID == n.UUID {
+			return errs.New(errs.Conflict, "A node with UUID %s already exists.", n.UUID)
+		}
+		if n.Name != "" && other.Name == n.Name {
+			return errs.New(errs.Conflict, "A node with name %s already exists.", n.Name)
+		}
+	}
+	s.last++
+	n.ID, n.Version, n.CreatedAt = s.last, 1, s.Now().UTC().Truncate(time.Microsecond)
+	s.nodes = append(s.nodes, deep(n))
+	for _, p := range ports {
+		p.NodeUUID = n.UUID
+		s.ports = append(s.ports, deep(p))
+	}
+	return nil
+}
+
+// Node returns a copy.
+func (s *Store) Node(_ context.Context, ident string) (*ironic.Node, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.find(ident)
+	if err != nil {
+		return nil, err
+	}
+	return deep(s.nodes[i]), nil
+}
+
+// Nodes returns copies in ID order.
+func (s *Store) Nodes(_ context.Context, f ironic.NodeFilter) ([]*ironic.Node, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*ironic.Node
+	for _, n := range s.nodes {
+		if passes(n, f) {
+			out = append(out, deep(n))
+		}
+	}
+	return out, nil
+}
+
+func passes(n *ironic.Node, f ironic.NodeFilter) bool {
+	text := func(want, have string) bool { return want == "" || want == have }
+	flag := func(want *bool, have bool) bool { return want == nil || *want == have }
+	return text(f.ProvisionState, n.ProvisionState) && text(f.Driver, n.Driver) &&
+		text(f.ResourceClass, n.ResourceClass) && text(f.InstanceUUID, n.InstanceUUID) &&
+		text(f.Owner, n.Owner) && text(f.Lessee, n.Lessee) && text(f.Fault, n.Fault) &&
+		flag(f.Associated, n.InstanceUUID != "") && flag(f.Maintenance, n.Maintenance)
+}
+
+// UpdateNode changes a copy and keeps it if change has no objection.
+func (s *Store) UpdateNode(_ context.Context, uuid string, change func(*ironic.Node) error) (*ironic.Node, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.find(uuid)
+	if err != nil {
+		return nil, err
+	}
+	n := deep(s.nodes[i])
+	if err := change(n); err != nil {
+		return nil, err
+	}
+	for _, other := range s.nodes {
+		if n.Name != "" && other.Name == n.Name && other.UUID != n.UUID {
+			return nil, errs.New(errs.Conflict, "A node with name %s already exists.", n.Name)
+		}
+	}
+	at := s.Now().UTC().Truncate(time.Microsecond)
+	n.UpdatedAt, n.Version = &at, n.Version+1
+	s.nodes[i] = n
+	return deep(n), nil
+}
+
+// DeleteNode removes the node and its ports.
+func (s *Store) DeleteNode(_ context.Context, uuid string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.find(uuid)
+	if err != nil {
+		return err
+	}
+	s.nodes = slices.Delete(s.nodes, i, i+1)
+	s.ports = slices.DeleteFunc(s.ports, func(p *ironic.Port) bool { return p.NodeUUID == uuid })
+	delete(s.inventories, uuid)
+	return nil
+}
+
+// Reserve takes the lock.
+func (s *Store) Reserve(ctx context.Context, uuid, holder, _ string) (*ironic.Node, error) {
+	return s.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
+		if n.Reservation != "" && n.Reservation != holder {
+			return errs.New(errs.Locked, "Node %s is locked by host %s, please retry after the current operation is completed.",
+				uuid, n.Reservation)
+		}
+		n.Reservation = holder
+		return nil
+	})
+}
+
+// Release gives it back.
+func (s *Store) Release(ctx context.Context, uuid, holder string) error {
+	_, err := s.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
+		if n.Reservation == holder {
+			n.Reservation = ""
+		}
+		return nil
+	})
+	return err
+}
+
+func (s *Store) findPort(ident string) (int, error) {
+	for i, p := range s.ports {
+		if p.UUID == ident || p.Address == strings.ToLower(ident) {
+			return i, nil
+		}
+	}
+	return 0, errs.New(errs.NotFound, "Port %s could not be found.", ident)
+}
+
+// CreatePort stores a copy of p.
+func (s *Store) CreatePort(_ context.Context, p *ironic.Port) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.findPort(p.Address); err == nil {
+		return errs.New(errs.Conflict, "A port with MAC address %s already exists.", p.Address)
+	}
+	s.last++
+	p.ID, p.CreatedAt = s.last, s.Now().UTC().Truncate(time.Microsecond)
+	s.ports = append(s.ports, deep(p))
+	return nil
+}
+
+// Port returns a copy.
+func (s *Store) Port(_ context.Context, ident string) (*ironic.Port, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.findPort(ident)
+	if err != nil {
+		return nil, err
+	}
+	return deep(s.ports[i]), nil
+}
+
+// Ports returns copies.
+func (s *Store) Ports(_ context.Context, f ironic.PortFilter) ([]*ironic.Port, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*ironic.Port
+	for _, p := range s.ports {
+		if (f.NodeUUID == "" || f.NodeUUID == p.NodeUUID) && (f.Address == "" || strings.EqualFold(f.Address, p.Address)) {
+			out = append(out, deep(p))
+		}
+	}
+	return out, nil
+}
+
+// UpdatePort changes a copy and keeps it.
+func (s *Store) UpdatePort(_ context.Context, uuid string, change func(*ironic.Port) error) (*ironic.Port, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.findPort(uuid)
+	if err != nil {
+		return nil, err
+	}
+	p := deep(s.ports[i])
+	if err := change(p); err != nil {
+		return nil, err
+	}
+	if j, err := s.findPort(p.Address); err == nil && j != i {
+		return nil, errs.New(errs.Conflict, "A port with MAC address %s already exists.", p.Address)
+	}
+	at := s.Now().UTC().Truncate(time.Microsecond)
+	p.UpdatedAt = &at
+	s.ports[i] = p
+	return deep(p), nil
+}
+
+// DeletePort removes it.
+func (s *Store) DeletePort(_ context.Context, uuid string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.findPort(uuid)
+	if err != nil {
+		return err
+	}
+	s.ports = slices.Delete(s.ports, i, i+1)
+	return nil
+}
+
+// AddHistory keeps e.
+func (s *Store) AddHistory(_ context.Context, e ironic.HistoryEntry) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.UUID == "" {
+		e.UUID = fmt.Sprintf("00000000-0000-4000-8000-%012d", len(s.history)+1)
+	}
+	if e.CreatedAt.IsZero() {
+		e.CreatedAt = s.Now().UTC()
+	}
+	s.history = append(s.history, e)
+	return nil
+}
+
+// History returns a node's entries.
+func (s *Store) History(_ context.Context, nodeUUID string) ([]ironic.HistoryEntry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []ironic.HistoryEntry
+	for _, e := range s.history {
+		if e.NodeUUID == nodeUUID {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+// SaveInventory keeps inv.
+func (s *Store) SaveInventory(_ context.Context, inv ironic.Inventory) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inventories[inv.NodeUUID] = *deep(&inv)
+	return nil
+}
+
+// Inventory returns the node's.
+func (s *Store) Inventory(_ context.Context, nodeUUID string) (*ironic.Inventory, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	inv, ok := s.inventories[nodeUUID]
+	if !ok {
+		return nil, errs.New(errs.NotFound, "inventory of node %s could not be found", nodeUUID)
+	}
+	return &inv, nil
+}
