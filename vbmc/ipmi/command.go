@@ -1,0 +1,240 @@
+package ipmi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"trefoil/vbmc/domain"
+	"trefoil/vbmc/ipmi/wire"
+)
+
+const bmcAddress = 0x20
+
+// Completion codes (5.2).
+const (
+	ccOK            = 0x00
+	ccParamUnknown  = 0x80 // of Get/Set System Boot Options
+	ccBusy          = 0xc0
+	ccInvalid       = 0xc1
+	ccLength        = 0xc7
+	ccDataInvalid   = 0xcc
+	ccPrivilege     = 0xd4
+	ccWrongState    = 0xd5
+	ccUnspecified   = 0xff
+	ccSessionID     = 0x87 // of Close Session
+	ccPrivNotUser   = 0x80 // of Set Session Privilege Level
+	ccPrivLimit     = 0x81 // of Set Session Privilege Level
+	ccSetInProgress = 0x81 // of Set System Boot Options
+)
+
+// repeatTime is how long a repeated request counts as a retransmission when the
+// client gave it a new session sequence number.
+const repeatTime = 5 * time.Second
+
+// request is one command on its way through a handler.
+type request struct {
+	ctx     context.Context
+	session *session // nil outside a session
+	src     netip.AddrPort
+	data    []byte
+}
+
+// command is one row of the command table.
+type command struct {
+	name     string
+	priv     byte // lowest privilege; 0: also outside a session
+	min, max int  // length of the request data
+	// waits: it may wait for the hypervisor, so it runs on its own goroutine and a
+	// repeated request is answered from memory, never run twice.
+	waits bool
+	// early: it may be answered "accepted" before it is done.
+	early bool
+	run   func(b *BMC, r request) (cc byte, data []byte)
+}
+
+func key(f wire.NetFn, cmd byte) uint16 { return uint16(f)<<8 | uint16(cmd) }
+
+// commandTable lists every command this BMC has; all others are C1h. The later
+// sensor, SEL, FRU, LAN and user commands get their own files and rows here.
+func commandTable() map[uint16]command {
+	t := map[uint16]command{}
+	for _, rows := range []map[uint16]command{appCommands(), chassisCommands()} {
+		for k, c := range rows {
+			t[k] = c
+		}
+	}
+	return t
+}
+
+// find looks a command up and checks length and privilege.
+func (b *BMC) find(m wire.Message, priv byte) (command, byte) {
+	c, ok := b.commands[key(m.NetFn, m.Cmd)]
+	switch {
+	case !ok || m.LUN != 0:
+		return c, ccInvalid
+	case c.priv > priv:
+		return c, ccPrivilege
+	case len(m.Data) < c.min || len(m.Data) > c.max:
+		return c, ccLength
+	}
+	return c, ccOK
+}
+
+func (b *BMC) runOutside(src netip.AddrPort, m wire.Message) (byte, []byte) {
+	c, cc := b.find(m, 0)
+	if cc != ccOK {
+		return cc, nil
+	}
+	return c.run(b, request{ctx: context.Background(), src: src, data: m.Data})
+}
+
+// inSession handles an encrypted packet of an open session.
+func (b *BMC) inSession(src netip.AddrPort, p wire.V20, reply func([]byte)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	s := b.sessions.get(p.SessionID, now)
+	if s == nil || s.stage != stageActive {
+		return
+	}
+	body, err := s.keys.Open(p)
+	if err != nil {
+		return
+	}
+	if !s.window.take(p.Sequence) {
+		if a := s.answerTo(p.Sequence); a != nil && a.done {
+			reply(a.packet)
+		}
+		return
+	}
+	s.last, s.src = now, src
+	m, err := wire.ParseMessage(body)
+	if err != nil || m.To != bmcAddress {
+		return
+	}
+	c, cc := b.find(m, s.privilege)
+	if cc == ccOK && c.waits {
+		if a := s.sameRequest(body, now); a != nil {
+			if a.done {
+				reply(b.seal(s, a.reply))
+			}
+			return
+		}
+	}
+	a := s.newAnswer(p.Sequence, body, now)
+	if cc != ccOK {
+		b.finish(s, a, m, cc, nil, reply)
+		return
+	}
+	r := request{ctx: context.Background(), session: s, src: src, data: m.Data}
+	if c.waits {
+		go b.runWaiting(c, r, s, a, m, reply)
+		return
+	}
+	b.mu.Unlock()
+	cc, data := c.run(b, r)
+	b.mu.Lock()
+	b.finish(s, a, m, cc, data, reply)
+}
+
+// opLimit ends a power operation that the hypervisor never finishes.
+const opLimit = 3 * time.Minute
+
+// runWaiting runs a command that may wait for the hypervisor.
+func (b *BMC) runWaiting(c command, r request, s *session, a *answer, m wire.Message, reply func([]byte)) {
+	type outcome struct {
+		cc   byte
+		data []byte
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), opLimit)
+		defer cancel()
+		r.ctx = ctx
+		cc, data := c.run(b, r)
+		done <- outcome{cc, data}
+	}()
+	var o outcome
+	if c.early {
+		timer := time.NewTimer(b.acceptAfter)
+		defer timer.Stop()
+		select {
+		case o = <-done:
+		case <-timer.C: // accepted; the state tells the result, a failure is in the log
+		}
+	} else {
+		o = <-done
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.finish(s, a, m, o.cc, o.data, reply)
+}
+
+// finish stores the answer for retransmissions and sends it. b.mu is held.
+func (b *BMC) finish(s *session, a *answer, m wire.Message, cc byte, data []byte, reply func([]byte)) {
+	a.reply = m.AppendResponse(nil, cc, data)
+	a.packet = b.seal(s, a.reply)
+	a.done = true
+	reply(a.packet)
+}
+
+// seal makes the next packet of a session. b.mu is held.
+func (b *BMC) seal(s *session, message []byte) []byte {
+	s.outSeq++
+	var iv [16]byte
+	b.random(iv[:])
+	return s.keys.Seal(nil, wire.V20{
+		Type: wire.PayloadIPMI, SessionID: s.ex.ConsoleID, Sequence: s.outSeq, Payload: message,
+	}, iv)
+}
+
+func (s *session) newAnswer(seq uint32, message []byte, now time.Time) *answer {
+	a := &answer{seq: seq, message: message, at: now}
+	s.answers[s.nextSlot] = a
+	s.nextSlot = (s.nextSlot + 1) % answerSlots
+	return a
+}
+
+func (s *session) answerTo(seq uint32) *answer {
+	for _, a := range s.answers {
+		if a != nil && a.seq == seq {
+			return a
+		}
+	}
+	return nil
+}
+
+// sameRequest finds a request with the same bytes, rqSeq included, sent a moment ago.
+func (s *session) sameRequest(message []byte, now time.Time) *answer {
+	for _, a := range s.answers {
+		if a != nil && (!a.done || now.Sub(a.at) < repeatTime) && bytes.Equal(a.message, message) {
+			return a
+		}
+	}
+	return nil
+}
+
+// code turns a machine's error into a completion code: never a lie, so a
+// hypervisor that is away is "node busy".
+func (b *BMC) code(op string, err error) byte {
+	switch {
+	case err == nil:
+		return ccOK
+	case errors.Is(err, domain.ErrUnavailable):
+		b.log.Warn("hypervisor is away", "command", op, "reason", err)
+		return ccBusy
+	case errors.Is(err, domain.ErrPoweredOff):
+		return ccWrongState
+	case errors.Is(err, domain.ErrNotFound):
+		b.log.Error("domain is gone", "command", op, "reason", err)
+		return ccWrongState
+	case errors.Is(err, domain.ErrNotSupported):
+		b.log.Warn("not supported", "command", op, "reason", err)
+		return ccDataInvalid
+	}
+	b.log.Error("command failed", "command", op, "reason", err)
+	return ccUnspecified
+}

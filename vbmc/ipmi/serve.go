@@ -1,0 +1,59 @@
+package ipmi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// maxPacket is far above the longest IPMI packet; longer ones are cut and dropped.
+const maxPacket = 1024
+
+// Listen opens the UDP socket of a BMC. "::" listens on IPv6 and IPv4 alike.
+func Listen(address string, port int) (*net.UDPConn, error) {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return nil, fmt.Errorf("address %q: %w", address, err)
+	}
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(port))))
+	if err != nil && ip == netip.IPv6Unspecified() && noIPv6(err) {
+		return net.ListenUDP("udp4", &net.UDPAddr{Port: port}) // a kernel without IPv6
+	}
+	return conn, err
+}
+
+// Serve answers on conn until ctx ends; it closes conn and then returns nil.
+func (b *BMC) Serve(ctx context.Context, conn *net.UDPConn) error {
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	defer conn.Close()
+	buf := make([]byte, maxPacket)
+	for {
+		n, src, err := conn.ReadFromUDPAddrPort(buf)
+		switch {
+		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil:
+			// An ICMP error of an earlier answer shows up here; it is no reason to stop,
+			// but an error that stays must not become a busy loop.
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		src = netip.AddrPortFrom(src.Addr().Unmap(), src.Port())
+		b.handleSafely(src, buf[:n], func(p []byte) { conn.WriteToUDPAddrPort(p, src) })
+	}
+}
+
+// handleSafely keeps a fault in one packet from taking down the BMCs of all
+// domains; the packet is logged so that it can become a test.
+func (b *BMC) handleSafely(src netip.AddrPort, packet []byte, reply func([]byte)) {
+	defer func() {
+		if r := recover(); r != nil {
+			b.log.Error("fault while handling a packet", "from", src, "fault", r, "packet", fmt.Sprintf("%x", packet))
+		}
+	}()
+	b.Handle(src, packet, reply)
+}

@@ -1,0 +1,219 @@
+package ipmi
+
+import (
+	"net/netip"
+	"time"
+
+	"trefoil/vbmc/ipmi/wire"
+)
+
+// Limits of one BMC's session table.
+const (
+	maxEstablished       = 128
+	maxHalfOpen          = 64
+	maxHalfOpenPerSource = 8
+	inactivity           = 60 * time.Second // 6.12.15: 60 s ± 3 s
+	setupTime            = 15 * time.Second
+	failureBurst         = 10 // wrong passwords before a source must wait
+	failureRefill        = time.Second
+	maxSources           = 256
+)
+
+// stage is how far the set-up of a session is.
+type stage byte
+
+const (
+	stageOpened stage = iota
+	stageKeyed        // RAKP 1 was answered
+	stageActive
+)
+
+// session is one client's session, from the open request on.
+type session struct {
+	stage     stage
+	src       netip.AddrPort
+	handle    byte
+	limit     byte // highest privilege this session may have
+	privilege byte // the one it has now
+	ex        wire.Exchange
+	known     bool // the user exists
+	keys      *wire.Keys
+	last      time.Time
+	outSeq    uint32
+	window    window
+	answers   [answerSlots]*answer
+	nextSlot  int
+
+	setupRequest, setupReply []byte // the latest set-up message and its answer, for a repeat
+}
+
+// answerSlots is how many answers a session keeps for retransmitted requests.
+const answerSlots = 8
+
+// answer is a request's answer, kept to be repeated.
+type answer struct {
+	seq     uint32 // session sequence of the request
+	message []byte // request as it was
+	at      time.Time
+	done    bool
+	reply   []byte // response message
+	packet  []byte // response as sent
+}
+
+// window is the sliding window of sequence numbers (6.12.13).
+type window struct {
+	top  uint32
+	seen uint32 // bit i: top-i was seen
+}
+
+const windowSize = 32
+
+// take records seq and reports whether it is new and inside the window.
+func (w *window) take(seq uint32) (fresh bool) {
+	switch {
+	case seq == 0:
+		return false
+	case seq > w.top:
+		d := seq - w.top
+		if d > windowSize && w.top != 0 {
+			return false
+		}
+		w.seen = w.seen<<d | 1 // a shift by 32 or more gives 0
+		w.top = seq
+		return true
+	case w.top-seq >= windowSize:
+		return false
+	}
+	bit := uint32(1) << (w.top - seq)
+	if w.seen&bit != 0 {
+		return false
+	}
+	w.seen |= bit
+	return true
+}
+
+// table holds all sessions of a BMC.
+type table struct {
+	byID     map[uint32]*session
+	failures map[netip.Addr]*bucket
+	handle   byte
+}
+
+// bucket counts wrong passwords of one source; it drains with time.
+type bucket struct {
+	level int
+	at    time.Time
+}
+
+func newTable() table {
+	return table{byID: map[uint32]*session{}, failures: map[netip.Addr]*bucket{}}
+}
+
+// sweep drops sessions that were idle too long. It runs when sessions are
+// opened or counted, so an idle BMC needs no timer.
+func (t *table) sweep(now time.Time) {
+	for id, s := range t.byID {
+		if s.expired(now) {
+			delete(t.byID, id)
+		}
+	}
+}
+
+func (s *session) expired(now time.Time) bool {
+	if s.stage == stageActive {
+		return now.Sub(s.last) > inactivity
+	}
+	return now.Sub(s.last) > setupTime
+}
+
+// get returns a session that lives and is at least at stage st.
+func (t *table) get(id uint32, now time.Time) *session {
+	s := t.byID[id]
+	if s == nil || s.expired(now) {
+		delete(t.byID, id)
+		return nil
+	}
+	return s
+}
+
+func (t *table) active() int {
+	n := 0
+	for _, s := range t.byID {
+		if s.stage == stageActive {
+			n++
+		}
+	}
+	return n
+}
+
+// makeRoom makes place for one more half-open session of addr. Half-open ones go
+// first, the oldest of the same source before others; established ones never do.
+func (t *table) makeRoom(addr netip.Addr) bool {
+	var established, half, mine int
+	var oldest, myOldest uint32
+	for id, s := range t.byID {
+		if s.stage == stageActive {
+			established++
+			continue
+		}
+		half++
+		if oldest == 0 || s.last.Before(t.byID[oldest].last) {
+			oldest = id
+		}
+		if s.src.Addr() == addr {
+			mine++
+			if myOldest == 0 || s.last.Before(t.byID[myOldest].last) {
+				myOldest = id
+			}
+		}
+	}
+	switch {
+	case mine >= maxHalfOpenPerSource:
+		delete(t.byID, myOldest)
+	case half >= maxHalfOpen:
+		delete(t.byID, oldest)
+	}
+	return established < maxEstablished
+}
+
+// nextHandle numbers sessions from 1 to 255 for Get Session Info.
+func (t *table) nextHandle() byte {
+	t.handle++
+	if t.handle == 0 {
+		t.handle = 1
+	}
+	return t.handle
+}
+
+// failed notes a wrong password from a source.
+func (t *table) failed(a netip.Addr, now time.Time) {
+	k := t.failures[a]
+	if k == nil {
+		if len(t.failures) >= maxSources {
+			clear(t.failures) // a flood from forged addresses must not cost memory
+		}
+		k = &bucket{at: now}
+		t.failures[a] = k
+	}
+	k.drain(now)
+	k.level++
+}
+
+func (k *bucket) drain(now time.Time) {
+	n := int(now.Sub(k.at) / failureRefill)
+	k.level = max(0, k.level-n)
+	k.at = k.at.Add(time.Duration(n) * failureRefill)
+}
+
+// throttled reports whether a source must wait before it may try again.
+func (t *table) throttled(a netip.Addr, now time.Time) bool {
+	k := t.failures[a]
+	if k == nil {
+		return false
+	}
+	k.drain(now)
+	if k.level == 0 {
+		delete(t.failures, a)
+	}
+	return k.level >= failureBurst
+}

@@ -1,0 +1,170 @@
+package ipmi
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+
+	"trefoil/vbmc/ipmi/wire"
+)
+
+// Privilege levels (6.8).
+const (
+	privCallback = 1
+	privUser     = 2
+	privOperator = 3
+	privAdmin    = 4
+)
+
+// openSession answers an Open Session Request (13.17). The client's proposal is
+// honoured or refused, never replaced.
+func (b *BMC) openSession(src netip.AddrPort, payload []byte, reply func([]byte)) {
+	r, err := wire.ParseOpenRequest(payload)
+	if err != nil {
+		return
+	}
+	send := func(p []byte) {
+		reply(wire.V20{Type: wire.PayloadOpenResponse, Payload: p}.AppendPlain(nil))
+	}
+	refuse := func(st wire.Status) { send(wire.AppendRefusal(nil, r.Tag, st, r.ConsoleID)) }
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	if s := b.sessions.sameOpening(src, payload); s != nil {
+		send(s.setupReply)
+		return
+	}
+	suite, st := r.Choose(b.suites)
+	if st != wire.StatusOK {
+		refuse(st)
+		return
+	}
+	limit := r.Privilege
+	if limit == 0 || limit > privAdmin {
+		limit = privAdmin
+	}
+	b.sessions.sweep(now)
+	if b.sessions.throttled(src.Addr(), now) || !b.sessions.makeRoom(src.Addr()) {
+		refuse(wire.StatusNoResources)
+		return
+	}
+	id := b.newID()
+	s := &session{stage: stageOpened, src: src, limit: limit, last: now, handle: b.sessions.nextHandle()}
+	s.ex.Suite, s.ex.ConsoleID, s.ex.ManagedID, s.ex.KG = suite, r.ConsoleID, id, b.kg
+	s.setupRequest = bytes.Clone(payload)
+	s.setupReply = r.AppendResponse(nil, limit, id, suite)
+	b.sessions.byID[id] = s
+	send(s.setupReply)
+}
+
+// sameOpening finds the session that a repeated open request made.
+func (t *table) sameOpening(src netip.AddrPort, payload []byte) *session {
+	for _, s := range t.byID {
+		if s.stage == stageOpened && s.src == src && bytes.Equal(s.setupRequest, payload) {
+			return s
+		}
+	}
+	return nil
+}
+
+// newID makes a session id that is neither zero nor in use.
+func (b *BMC) newID() uint32 {
+	for {
+		var raw [4]byte
+		b.random(raw[:])
+		id := binary.LittleEndian.Uint32(raw[:])
+		if _, used := b.sessions.byID[id]; id != 0 && !used {
+			return id
+		}
+	}
+}
+
+// rakp1 answers RAKP message 1 with our random number, GUID and proof (13.20).
+func (b *BMC) rakp1(src netip.AddrPort, payload []byte, reply func([]byte)) {
+	r, err := wire.ParseRAKP1(payload)
+	if err != nil {
+		return
+	}
+	guid := b.guid()
+	send := func(p []byte) { reply(wire.V20{Type: wire.PayloadRAKP2, Payload: p}.AppendPlain(nil)) }
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.sessions.get(r.ManagedID, b.now())
+	if s == nil || s.stage == stageActive {
+		send(wire.AppendRefusal(nil, r.Tag, wire.StatusBadSession, 0))
+		return
+	}
+	if s.stage == stageKeyed && bytes.Equal(s.setupRequest, payload) {
+		// A new random number would break the client that uses the first one.
+		send(s.setupReply)
+		return
+	}
+	if st := s.admit(r); st != wire.StatusOK {
+		delete(b.sessions.byID, r.ManagedID)
+		send(wire.AppendRefusal(nil, r.Tag, st, s.ex.ConsoleID))
+		return
+	}
+	s.ex.Rm, s.ex.Role, s.ex.Name, s.ex.GUID = r.Random, r.Role, bytes.Clone(r.Name), guid
+	b.random(s.ex.Rc[:])
+	s.ex.Password, s.known = b.lookup(r.Name)
+	s.src, s.stage, s.last = src, stageKeyed, b.now()
+	s.setupRequest = bytes.Clone(payload)
+	s.setupReply = s.ex.AppendRAKP2(nil, r.Tag)
+	send(s.setupReply)
+}
+
+// admit checks role and name of RAKP 1 and lowers the session's limit to the role.
+func (s *session) admit(r wire.RAKP1) wire.Status {
+	role := r.Privilege()
+	switch {
+	case role > 5:
+		return wire.StatusBadRole
+	case role > s.limit:
+		return wire.StatusUnauthorizedRole
+	case len(r.Name) > MaxNameLen:
+		return wire.StatusBadNameLength
+	}
+	if role != 0 {
+		s.limit = role
+	}
+	return wire.StatusOK
+}
+
+// rakp3 checks the client's proof and opens the session (13.22).
+func (b *BMC) rakp3(src netip.AddrPort, payload []byte, reply func([]byte)) {
+	r, err := wire.ParseRAKP3(payload)
+	if err != nil {
+		return
+	}
+	send := func(p []byte) { reply(wire.V20{Type: wire.PayloadRAKP4, Payload: p}.AppendPlain(nil)) }
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	s := b.sessions.get(r.ManagedID, now)
+	switch {
+	case s == nil || s.stage == stageOpened:
+		send(wire.AppendRefusal(nil, r.Tag, wire.StatusBadSession, 0))
+		return
+	case s.stage == stageActive:
+		if bytes.Equal(s.setupRequest, payload) {
+			send(s.setupReply)
+		}
+		return
+	case r.Status != wire.StatusOK: // the client did not like RAKP 2: a wrong password on its side
+		delete(b.sessions.byID, r.ManagedID)
+		b.sessions.failed(src.Addr(), now)
+		return
+	}
+	if !s.ex.Check3(r.Code) || !s.known {
+		delete(b.sessions.byID, r.ManagedID)
+		b.sessions.failed(src.Addr(), now)
+		b.log.Warn("IPMI login refused", "from", src, "user", string(s.ex.Name))
+		send(wire.AppendRefusal(nil, r.Tag, wire.StatusBadCheckValue, s.ex.ConsoleID))
+		return
+	}
+	s.keys, s.stage, s.src, s.last = s.ex.Keys(), stageActive, src, now
+	s.privilege = min(s.limit, privUser) // 6.8: a session begins as USER
+	s.setupRequest = bytes.Clone(payload)
+	s.setupReply = s.ex.AppendRAKP4(nil, r.Tag)
+	send(s.setupReply)
+}
