@@ -63,7 +63,7 @@ func TestIpmitool(t *testing.T) {
 		{"chassis identify", "Chassis identify interval: default (15 seconds)"},
 		{"chassis policy list", "Supported chassis power policy:  always-off"},
 		{"mc info", "IPMI Version              : 2.0"},
-		{"mc guid", "System GUID  : 12345678-9abc-4def-8001-020304050607"},
+		{"mc guid", "System GUID   : 12345678-9abc-4def-8001-020304050607"},
 		{"mc selftest", "Selftest: passed"},
 		{"raw 0 8 3 8", ""},
 		{"chassis bootdev pxe options=efiboot", "Set Boot Device to pxe"},
@@ -91,7 +91,7 @@ func TestIpmitool(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreFast shows that wrong passwords, users, suites and IPMI 1.5 are
+// TestRefusals shows that wrong passwords, users, suites and IPMI 1.5 are
 // refused and not met with silence.
 func TestRefusals(t *testing.T) {
 	_, port := startBMC(t)
@@ -117,7 +117,7 @@ func TestFreeIPMI(t *testing.T) {
 	common := []string{"-D", "LAN_2_0", "-h", host, "-u", "admin", "-p", "secret"}
 	for _, suite := range []string{"3", "17"} {
 		c := append([]string{"-I", suite}, common...)
-		if out := run(t, "bmc-info", c...); !strings.Contains(out, "IPMI Version                        : 2.0") {
+		if out := run(t, "bmc-info", c...); !strings.Contains(out, "IPMI Version          : 2.0") {
 			t.Errorf("bmc-info: %s", out)
 		}
 		if out := run(t, "ipmipower", append(c, "--on", "--wait-until-on")...); !strings.Contains(out, "ok") {
