@@ -6,6 +6,7 @@ package session
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack"
 	"github.com/gophercloud/gophercloud/v2/openstack/config"
 	"github.com/gophercloud/gophercloud/v2/openstack/config/clouds"
+	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
 
 	"trefoil/internal/errs"
 )
@@ -167,4 +169,30 @@ func wrap(service string) func(*gophercloud.ServiceClient, error) (*gophercloud.
 func noEndpoint(service string, err error) error {
 	return errs.Wrap(errs.NotFound, err, "no endpoint for service %s in this cloud", service).
 		WithHint("is this the right cloud? stackrc is the undercloud, overcloudrc the overcloud; openstack catalog list")
+}
+
+// Token is what `openstack token issue` shows.
+type Token struct {
+	ID, ProjectID, UserID string
+	Expires               time.Time
+}
+
+// Token returns the session's token with what the identity service says of it.
+func (s *Session) Token(context.Context) (*Token, error) {
+	r, ok := s.provider.GetAuthResult().(tokens.CreateResult)
+	if !ok {
+		return nil, errs.New(errs.Unauthorized, "this login has no token")
+	}
+	t, err := r.ExtractToken()
+	if err != nil {
+		return nil, fmt.Errorf("read token: %w", err)
+	}
+	out := &Token{ID: t.ID, Expires: t.ExpiresAt}
+	if p, err := r.ExtractProject(); err == nil && p != nil {
+		out.ProjectID = p.ID
+	}
+	if u, err := r.ExtractUser(); err == nil && u != nil {
+		out.UserID = u.ID
+	}
+	return out, nil
 }

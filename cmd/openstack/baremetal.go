@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sort"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/urfave/cli/v2"
+
+	"trefoil/internal/format"
+	"trefoil/overcloud/session"
+)
+
+// Only what the article types is native; the Python client's plugin serves the
+// other hundred commands through handOver.
+func (p *program) baremetalCommand() *cli.Command {
+	return &cli.Command{Name: "baremetal", Usage: "bare-metal nodes", Subcommands: []*cli.Command{
+		{Name: "node", Usage: "machines", Subcommands: []*cli.Command{
+			{Name: "list", Usage: "list nodes", Flags: formatFlags(
+				&cli.StringFlag{Name: "provision-state", Usage: "only nodes in this state"}), Action: p.nodeList},
+			{Name: "show", Usage: "show one node", ArgsUsage: "NODE", Flags: formatFlags(), Action: p.nodeShow},
+			{Name: "set", Usage: "set properties of a node", ArgsUsage: "NODE", Flags: []cli.Flag{
+				&cli.StringSliceFlag{Name: "property", Usage: "KEY=VALUE in properties"},
+				&cli.StringSliceFlag{Name: "driver-info", Usage: "KEY=VALUE in driver_info"},
+				&cli.StringSliceFlag{Name: "extra", Usage: "KEY=VALUE in extra"},
+				&cli.StringFlag{Name: "name", Usage: "new name"},
+				&cli.StringFlag{Name: "resource-class", Usage: "new resource class"},
+			}, Action: p.nodeSet},
+			{Name: "delete", Usage: "delete nodes", ArgsUsage: "NODE...", Action: p.nodeDelete},
+		}},
+	}}
+}
+
+// get reads one JSON document of a service.
+func get(ctx context.Context, c *gophercloud.ServiceClient, path string, out any) error {
+	_, err := c.Get(ctx, c.ServiceURL(path), out, &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK, http.StatusMultipleChoices}})
+	return session.Explain(err)
+}
+
+func (p *program) nodeList(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	s, err := p.session(c)
+	if err != nil {
+		return err
+	}
+	bm, err := s.Baremetal()
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Nodes []map[string]any `json:"nodes"`
+		Next  string           `json:"next"`
+	}
+	var rows [][]any
+	path := "nodes?limit=1000"
+	if st := c.String("provision-state"); st != "" {
+		path += "&provision_state=" + url.QueryEscape(st)
+	}
+	marker := ""
+	for {
+		body.Nodes, body.Next = nil, ""
+		if err := get(c.Context, bm, path+marker, &body); err != nil {
+			return err
+		}
+		for _, n := range body.Nodes {
+			rows = append(rows, []any{n["uuid"], n["name"], n["instance_uuid"], n["power_state"], n["provision_state"], n["maintenance"]})
+		}
+		if body.Next == "" || len(body.Nodes) == 0 {
+			break
+		}
+		marker = "&marker=" + fmt.Sprint(body.Nodes[len(body.Nodes)-1]["uuid"])
+	}
+	return format.List(p.out, options(c), []string{"UUID", "Name", "Instance UUID", "Power State", "Provisioning State", "Maintenance"}, rows)
+}
+
+func (p *program) nodeShow(c *cli.Context) error {
+	a, err := args(c, "NODE")
+	if err != nil {
+		return err
+	}
+	s, err := p.session(c)
+	if err != nil {
+		return err
+	}
+	bm, err := s.Baremetal()
+	if err != nil {
+		return err
+	}
+	var n map[string]any
+	if err := get(c.Context, bm, "nodes/"+url.PathEscape(a[0]), &n); err != nil {
+		return err
+	}
+	return format.Show(p.out, options(c), fields(n, "links", "ports", "portgroups", "states", "volume"))
+}
+
+// fields turns an object into rows in alphabetical order, without what people do not read.
+func fields(m map[string]any, without ...string) []format.Field {
+	for _, k := range without {
+		delete(m, k)
+	}
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	out := make([]format.Field, len(keys))
+	for i, k := range keys {
+		out[i] = format.Field{Name: k, Value: m[k]}
+	}
+	return out
+}
+
+func (p *program) nodeSet(c *cli.Context) error {
+	a, err := args(c, "NODE")
+	if err != nil {
+		return err
+	}
+	type op struct {
+		Op    string `json:"op"`
+		Path  string `json:"path"`
+		Value any    `json:"value"`
+	}
+	var patch []op
+	for _, g := range []struct{ flag, root string }{{"property", "properties"}, {"driver-info", "driver_info"}, {"extra", "extra"}} {
+		for _, kv := range c.StringSlice(g.flag) {
+			k, v, ok := strings.Cut(kv, "=")
+			if !ok || k == "" {
+				return usageError{fmt.Errorf("--%s %q: expected KEY=VALUE", g.flag, kv)}
+			}
+			patch = append(patch, op{"add", "/" + g.root + "/" + k, v})
+		}
+	}
+	for _, g := range []struct{ flag, path string }{{"name", "/name"}, {"resource-class", "/resource_class"}} {
+		if c.IsSet(g.flag) {
+			patch = append(patch, op{"add", g.path, c.String(g.flag)})
+		}
+	}
+	if len(patch) == 0 {
+		return usageError{fmt.Errorf("nothing to set: give --property, --driver-info, --extra, --name or --resource-class")}
+	}
+	s, err := p.session(c)
+	if err != nil {
+		return err
+	}
+	bm, err := s.Baremetal()
+	if err != nil {
+		return err
+	}
+	_, err = bm.Patch(c.Context, bm.ServiceURL("nodes", url.PathEscape(a[0])), patch, nil, &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK}})
+	return session.Explain(err)
+}
+
+func (p *program) nodeDelete(c *cli.Context) error {
+	a, err := args(c, "NODE...")
+	if err != nil {
+		return err
+	}
+	s, err := p.session(c)
+	if err != nil {
+		return err
+	}
+	bm, err := s.Baremetal()
+	if err != nil {
+		return err
+	}
+	for _, n := range a {
+		_, err := bm.Delete(c.Context, bm.ServiceURL("nodes", url.PathEscape(n)), nil)
+		if err := session.Explain(err); err != nil {
+			return fmt.Errorf("failed to delete node %s: %w", n, err)
+		}
+		fmt.Fprintf(p.out, "Deleted node %s\n", n)
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+)
+
+// handOver decides whether the command line is for the next openstack on PATH:
+// a command or a flag that this program does not know. The function it returns
+// runs it, or says what is unknown.
+func (p *program) handOver(app *cli.App, args []string) (func() int, bool) {
+	unknown, what := p.unknown(app, args)
+	if unknown == "" {
+		return nil, false
+	}
+	return func() int {
+		if next := nextOnPath("openstack"); next != "" {
+			// exec returns only when it failed.
+			err := syscall.Exec(next, append([]string{next}, args[1:]...), os.Environ())
+			fmt.Fprintf(p.err, "run %s: %v\n", next, err)
+			return exitFailed
+		}
+		fmt.Fprintf(p.err, "openstack: %s is not %s, and there is no other openstack on PATH to hand it to.\n", quote(unknown), what)
+		if near := nearest(unknown, leaves(app.Commands, nil)); near != "" && what == "a known command" {
+			fmt.Fprintf(p.err, "Did you mean one of these?\n  %s\n", near)
+		}
+		fmt.Fprintln(p.err, "hint: openstack --help lists the commands; the Python client is in Debian's package python3-openstackclient")
+		return exitUsage
+	}, true
+}
+
+func quote(s string) string { return "'" + s + "'" }
+
+// unknown names the first thing on the command line that is not ours.
+func (p *program) unknown(app *cli.App, args []string) (unknown, what string) {
+	cmds, known := app.Commands, names(app.Flags)
+	known["h"], known["help"], known["v"], known["version"] = false, false, false, false
+	var path []string
+	leaf := false
+	for i := 1; i < len(args); i++ {
+		a := args[i]
+		if a == "--" {
+			break
+		}
+		if strings.HasPrefix(a, "-") && a != "-" {
+			name, _, joined := strings.Cut(strings.TrimLeft(a, "-"), "=")
+			takes, ok := known[name]
+			if !ok {
+				return a, "a known option of openstack " + strings.Join(path, " ")
+			}
+			if name == "help" || name == "h" {
+				return "", ""
+			}
+			if takes && !joined {
+				i++
+			}
+			continue
+		}
+		if leaf {
+			continue
+		}
+		c := find(cmds, a)
+		if c == nil {
+			if a == "help" || a == "h" {
+				return "", ""
+			}
+			return strings.Join(append(path, rest(args[i:])...), " "), "a known command"
+		}
+		path, cmds, leaf = append(path, a), c.Subcommands, len(c.Subcommands) == 0
+		for n, takes := range names(c.Flags) {
+			known[n] = takes
+		}
+	}
+	if !leaf && len(path) > 0 {
+		return strings.Join(path, " "), "a known command"
+	}
+	return "", ""
+}
+
+// rest is the words of a command line up to its first flag.
+func rest(args []string) []string {
+	for i, a := range args {
+		if strings.HasPrefix(a, "-") || i == 4 {
+			return args[:i]
+		}
+	}
+	return args
+}
+
+func names(fs []cli.Flag) map[string]bool {
+	m := map[string]bool{}
+	for _, f := range fs {
+		d, ok := f.(cli.DocGenerationFlag)
+		for _, n := range f.Names() {
+			// --templates may stand alone: what follows is judged by itself.
+			m[n] = ok && d.TakesValue() && n != "templates"
+		}
+	}
+	return m
+}
+
+func find(cmds []*cli.Command, name string) *cli.Command {
+	for _, c := range cmds {
+		if c.HasName(name) {
+			return c
+		}
+	}
+	return nil
+}
+
+func leaves(cmds []*cli.Command, path []string) []string {
+	var out []string
+	for _, c := range cmds {
+		here := append(append([]string{}, path...), c.Name)
+		if len(c.Subcommands) == 0 {
+			out = append(out, strings.Join(here, " "))
+		}
+		out = append(out, leaves(c.Subcommands, here)...)
+	}
+	return out
+}
+
+// nextOnPath finds a program of that name that is not this one.
+func nextOnPath(name string) string {
+	self, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	me, err := os.Stat(self)
+	if err != nil {
+		return ""
+	}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		path := filepath.Join(dir, name)
+		st, err := os.Stat(path)
+		if err == nil && !st.IsDir() && st.Mode()&0o111 != 0 && !os.SameFile(st, me) {
+			return path
+		}
+	}
+	return ""
+}
+
+// nearest is the known command with the smallest edit distance, if it is near at all.
+func nearest(word string, known []string) string {
+	best, min := "", len(word)/2+1
+	for _, k := range known {
+		if d := distance(word, k); d < min {
+			best, min = k, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diag := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diag
+			if a[i-1] != b[j-1] {
+				cost++
+			}
+			diag = row[j]
+			row[j] = min(cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}
