@@ -44,7 +44,10 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
-// recorder remembers the status for the log.
+// recorder remembers the status for the log. It takes X-Openstack-Request-Id
+// off refusals: Ironic below 1.107 has no such header, OpenStack's clients print
+// it behind the sentence, and a refusal explains itself. Openstack-Request-Id
+// stays on every answer.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -53,6 +56,9 @@ type recorder struct {
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
+		if status >= 400 && status < 500 {
+			r.Header().Del("X-Openstack-Request-Id")
+		}
 	}
 	r.ResponseWriter.WriteHeader(status)
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"trefoil/ironic"
 	"trefoil/ironic/api"
 	"trefoil/ironic/api/apitest"
@@ -44,6 +46,9 @@ func (r *rig) add(n ironic.Node) *ironic.Node {
 	}
 	if n.ProvisionState == "" {
 		n.ProvisionState = "enroll"
+	}
+	if n.UUID == "" {
+		n.UUID = uuid.NewString()
 	}
 	if err := r.conductor.CheckCreate(context.Background(), &n); err != nil {
 		r.Fatal(err)

@@ -21,7 +21,7 @@ func (o operation) String() string {
 	out := object{{"op", o.op}, {"path", o.path}}
 	if o.hasValue {
 		v := o.value
-		if i := strings.LastIndexByte(o.path, '/'); i >= 0 && secret(o.path[i+1:]) {
+		if secret(o.path) || strings.HasPrefix(o.path, "/instance_info/configdrive") {
 			v = masked
 		}
 		out = append(out, pair{"value", v})

@@ -136,7 +136,7 @@ func replay(t *testing.T, r *rig, s sample) {
 			t.Errorf("header %s is %q, recorded %q", h, got, want)
 		}
 	}
-	if resp.Header.Get("X-Openstack-Request-Id") == "" {
+	if resp.Header.Get("Openstack-Request-Id") == "" {
 		t.Error("no request id")
 	}
 	if s.text == "" {

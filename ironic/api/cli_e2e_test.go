@@ -1,0 +1,141 @@
+//go:build e2e
+
+package api_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// transcript is one command of testdata/cli-transcript.txt with what the real
+// client printed against Debian's Ironic.
+type transcript struct {
+	command, output string
+	exit            int
+}
+
+var footer = regexp.MustCompile(`(?m)^\[[0-9.]+s \d+KB rc=(\d+)\]\n?`)
+
+func readTranscript(t *testing.T) []transcript {
+	t.Helper()
+	data, err := os.ReadFile("testdata/cli-transcript.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []transcript
+	for _, block := range strings.Split("\n"+string(data), "\n$ ")[1:] {
+		command, output, _ := strings.Cut(block, "\n")
+		tr := transcript{command: command}
+		if m := footer.FindStringSubmatch(output); m != nil && m[1] != "0" {
+			tr.exit = 1
+		}
+		output = footer.ReplaceAllString(output, "")
+		tr.output = strings.ReplaceAll(output, "Command exited with non-zero status 1\n", "")
+		out = append(out, tr)
+	}
+	return out
+}
+
+// TestRealClientPrintsWhatItPrintsAgainstIronic runs Debian's openstack client
+// over the whole transcript and compares cell by cell.
+func TestRealClientPrintsWhatItPrintsAgainstIronic(t *testing.T) {
+	client, err := exec.LookPath("openstack")
+	if err != nil {
+		t.Fatal("this test needs the real client: apt-get install python3-openstackclient python3-ironicclient")
+	}
+	r := newRig(t)
+	recorded := regexp.MustCompile(`4ab611e7-f466-4b9f-ba8d-dd57fbd60aa2`)
+	for _, tr := range readTranscript(t) {
+		command := tr.command
+		if strings.Contains(command, "--node 4ab611e7") {
+			command = recorded.ReplaceAllString(command, r.node("node-0").UUID)
+		}
+		got, exit := runClient(t, client, r.url, command)
+		if exit != tr.exit {
+			t.Errorf("%s: exit code %d, recorded %d: %s", command, exit, tr.exit, got)
+		}
+		if diff := compareOutput(got, tr.output); diff != "" {
+			t.Errorf("%s: %s\n--- got\n%s--- recorded\n%s", command, diff, got, tr.output)
+		}
+	}
+}
+
+func runClient(t *testing.T, client, url, command string) (string, int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, client, strings.Fields(command)[1:]...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(os.TempDir(), "trefoil-cli-home"),
+		"OS_AUTH_TYPE=none", "OS_ENDPOINT=" + url, "LC_ALL=C.UTF-8"}
+	out, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+var (
+	uuidCell = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	timeCell = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?\+00:00$`)
+)
+
+// cells breaks output into rows of cells; ids and times become their kind.
+func cells(output string) [][]string {
+	var rows [][]string
+	for _, line := range strings.Split(strings.TrimRight(output, "\n"), "\n") {
+		if strings.HasPrefix(line, "+-") || line == "" {
+			continue
+		}
+		row := strings.Split(strings.Trim(line, "|"), "|")
+		for i := range row {
+			row[i] = uuidCell.ReplaceAllString(strings.TrimSpace(row[i]), "<uuid>")
+			if strings.HasPrefix(row[i], "{'") { // Go does not keep the order of an object's members
+				parts := strings.Split(strings.Trim(row[i], "{}"), ", ")
+				slices.Sort(parts)
+				row[i] = strings.Join(parts, ", ")
+			}
+			if timeCell.MatchString(row[i]) {
+				row[i] = "<time>"
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// ownCells are what the two conductors do differently: the peer's notes, its
+// fake inspection, its fake clock of updates.
+func ownCell(name string) bool {
+	switch strings.ToLower(strings.ReplaceAll(name, " ", "_")) {
+	case "driver_internal_info", "inspection_started_at", "inspection_finished_at":
+		return true
+	}
+	return false
+}
+
+func compareOutput(got, recorded string) string {
+	g, w := cells(got), cells(recorded)
+	if len(g) != len(w) {
+		return fmt.Sprintf("%d rows, recorded %d", len(g), len(w))
+	}
+	for i := range w {
+		if len(g[i]) != len(w[i]) {
+			return fmt.Sprintf("row %d has %d cells, recorded %d", i, len(g[i]), len(w[i]))
+		}
+		for j := range w[i] {
+			if g[i][j] == w[i][j] || ownCell(w[0][j]) || ownCell(w[i][0]) || w[i][0] == "updated_at" {
+				continue
+			}
+			return fmt.Sprintf("row %d cell %d is %q, recorded %q", i, j, g[i][j], w[i][j])
+		}
+	}
+	return ""
+}
