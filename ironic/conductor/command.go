@@ -1,0 +1,194 @@
+package conductor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+	"trefoil/ironic/agentapi"
+	"trefoil/ironic/fsm"
+)
+
+// command runs a long command of the agent in the wait state and comes back to
+// the working one. It may run twice: a command that was sent before a crash is
+// found in the agent's own list, because every command that was seen to its end
+// is remembered with the node.
+func (t *task) command(ctx context.Context, wait, back fsm.State, cmd agentapi.Command) (map[string]any, error) {
+	id, err := t.send(ctx, cmd)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.enter(ctx, wait, nil); err != nil {
+		return nil, err
+	}
+	st, err := t.follow(ctx, cmd.Name, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.hold(); err != nil {
+		return nil, err
+	}
+	if err := t.enter(ctx, back, func(n *ironic.Node) { markDone(n, id) }); err != nil {
+		return nil, err
+	}
+	return commandResult(cmd.Name, st)
+}
+
+func markDone(n *ironic.Node, id string) {
+	done := doneCommands(n)
+	if !slices.Contains(done, id) {
+		put(n, agentDone, append(done, id))
+	}
+}
+
+func doneCommands(n *ironic.Node) []string {
+	var out []string
+	switch list := n.DriverInternalInfo[agentDone].(type) {
+	case []any:
+		for _, v := range list {
+			if s, ok := v.(string); ok {
+				out = append(out, s)
+			}
+		}
+	case []string:
+		out = slices.Clone(list)
+	}
+	return out
+}
+
+// send starts a command, or finds it if it was started before.
+func (t *task) send(ctx context.Context, cmd agentapi.Command) (string, error) {
+	id, err := t.sent(ctx, cmd)
+	if err != nil || id != "" {
+		return id, err
+	}
+	st, err := t.Agents.Run(ctx, target(t.node), cmd, false)
+	if err == nil {
+		return st.ID, nil
+	}
+	if !errs.Is(err, errs.Unavailable) && !errs.Is(err, errs.Conflict) {
+		return "", err
+	}
+	// The answer may have been lost, not the command.
+	if id, lerr := t.sent(ctx, cmd); lerr == nil && id != "" {
+		return id, nil
+	}
+	return "", err
+}
+
+// sent finds a command of the same name that nobody has seen the end of.
+func (t *task) sent(ctx context.Context, cmd agentapi.Command) (string, error) {
+	list, err := t.Agents.Commands(ctx, target(t.node))
+	if err != nil {
+		return "", err
+	}
+	done := doneCommands(t.node)
+	for _, c := range list {
+		if shortName(c.Name) == shortName(cmd.Name) && !slices.Contains(done, c.ID) {
+			return c.ID, nil
+		}
+	}
+	return "", nil
+}
+
+// shortName drops the extension: agents list "clean.execute_clean_step" without "clean.".
+func shortName(s string) string { return s[strings.LastIndex(s, ".")+1:] }
+
+// follow looks at a command until it ends: at each heartbeat, and every AgentPoll.
+func (t *task) follow(ctx context.Context, name, id string) (*agentapi.CommandStatus, error) {
+	t.yield()
+	deadline := t.Now().Add(t.CommandTimeout)
+	answered := t.Now()
+	for {
+		bell := t.bells.listen(t.uuid)
+		if err := t.refresh(ctx); err != nil {
+			return nil, err
+		}
+		list, err := t.Agents.Commands(ctx, target(t.node))
+		now := t.Now()
+		switch {
+		case err == nil:
+			answered = now
+			i := slices.IndexFunc(list, func(c agentapi.CommandStatus) bool { return c.ID == id })
+			if i < 0 {
+				return nil, errs.New(errs.Internal, "the agent of node %s no longer knows of %s: the machine or its agent was restarted", title(t.node), name)
+			}
+			if list[i].Status != agentapi.Running {
+				return &list[i], nil
+			}
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case now.Sub(answered) > t.AgentSilence:
+			return nil, fmt.Errorf("no answer for %s during %s on node %s, last heartbeat %s: %w",
+				now.Sub(answered).Round(time.Second), name, title(t.node), text(t.node.DriverInternalInfo, agentSeen), err)
+		}
+		if now.After(deadline) {
+			return nil, errs.New(errs.Unavailable, "%s on node %s did not end within %s", name, title(t.node), t.CommandTimeout).
+				WithHint("look at the node's console")
+		}
+		timer := time.NewTimer(t.AgentPoll)
+		select {
+		case <-bell:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// powerOffByAgent lets the ramdisk shut its machine down, and does it by hand
+// when that takes too long. It may run twice.
+func (t *task) powerOffByAgent(ctx context.Context) error {
+	if state, err := t.drv.PowerState(ctx, t.node); err == nil && state == ironic.PowerOff {
+		return t.powerOff(ctx)
+	}
+	_, err := t.Agents.Run(ctx, target(t.node), agentapi.Command{Name: "standby.power_off", Params: map[string]any{}}, false)
+	if err != nil {
+		t.note("power", "the agent did not take the power-off (%v): the machine is switched off by its BMC", err)
+		return t.powerOff(ctx)
+	}
+	deadline := t.Now().Add(t.ShutdownWait)
+	for t.Now().Before(deadline) {
+		state, err := t.drv.PowerState(ctx, t.node)
+		if err == nil && state == ironic.PowerOff {
+			break
+		}
+		if err := t.pause(ctx, min(time.Second, t.ShutdownWait/10)); err != nil {
+			return err
+		}
+	}
+	return t.powerOff(ctx)
+}
+
+// wireNode is the node as agents get it with a command: without secrets.
+func (t *task) wireNode() map[string]any {
+	n := t.node
+	return map[string]any{
+		"uuid": n.UUID, "name": n.Name, "driver": n.Driver, "properties": n.Properties,
+		"driver_info": masked(n.DriverInfo), "instance_info": masked(n.InstanceInfo),
+		"driver_internal_info": masked(n.DriverInternalInfo), "extra": n.Extra,
+		"provision_state": n.ProvisionState, "target_provision_state": n.TargetProvisionState,
+		"instance_uuid": n.InstanceUUID, "traits": n.Traits, "deploy_interface": n.Interfaces["deploy"],
+		"raid_config": n.RaidConfig, "target_raid_config": n.TargetRaidConfig,
+	}
+}
+
+func (t *task) wirePorts(ctx context.Context) ([]map[string]any, error) {
+	ports, err := t.Store.Ports(ctx, ironic.PortFilter{NodeUUID: t.uuid})
+	if err != nil {
+		return nil, err
+	}
+	out := []map[string]any{}
+	for _, p := range ports {
+		out = append(out, map[string]any{"uuid": p.UUID, "address": p.Address, "pxe_enabled": p.PXEEnabled,
+			"node_uuid": p.NodeUUID, "extra": p.Extra, "physical_network": p.PhysicalNetwork})
+	}
+	return out, nil
+}

@@ -1,0 +1,292 @@
+// Package conductor carries nodes through their provision states: each long
+// action is a durable job of idempotent steps under the node's lock. A conductor
+// that is killed goes on where it was; nothing is marked failed by a restart.
+//
+// The way of an action: the API's call takes the lock, checks the state table,
+// writes the new state together with the job's id, and enqueues the job. The
+// job's last step writes the resting state and forgets the id. So a node that
+// carries a job id always has a job to come, and Start enqueues what a crash
+// left between the two writes.
+package conductor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sort"
+	"sync"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+	"trefoil/ironic/agentapi"
+	"trefoil/ironic/api"
+	"trefoil/ironic/conductor/agentclient"
+	"trefoil/ironic/driver"
+	"trefoil/ironic/fsm"
+	"trefoil/ironic/inspect"
+	"trefoil/undercloud/jobs"
+)
+
+// Agents talks to the agent in a ramdisk; agentclient.Client is the real one.
+type Agents interface {
+	Run(ctx context.Context, t agentclient.Target, cmd agentapi.Command, wait bool) (*agentapi.CommandStatus, error)
+	Commands(ctx context.Context, t agentclient.Target) ([]agentapi.CommandStatus, error)
+}
+
+// Config is what a Conductor works with. Store, Jobs and Drivers must be set;
+// NetBoot, Images and ImageCache are needed by nodes that boot a ramdisk.
+type Config struct {
+	Store      ironic.Store
+	Jobs       jobs.Runner
+	Drivers    map[string]driver.Driver // by their name in the API
+	NetBoot    driver.NetBoot
+	Images     Images
+	ImageCache ImageCache
+	Agents     Agents // nil: agentclient.Client
+
+	// APIURL is the address of the baremetal API as the ramdisk reaches it, without /v1.
+	APIURL string
+	// InspectCallbackURL is where a ramdisk posts its inventory; empty: APIURL/v1/continue_inspection.
+	InspectCallbackURL string
+	// DeployKernel and DeployRamdisk are files of the undercloud that boot a node
+	// whose driver_info names none.
+	DeployKernel, DeployRamdisk string
+	// KernelParams are appended to every ramdisk's command line.
+	KernelParams []string
+
+	Host string // the conductor's name and the holder of its locks
+
+	CleanOnProvide bool // erase disk metadata before a node becomes available
+	SkipTearDown   bool // do not erase disk metadata when an instance is deleted
+	AddPorts       inspect.AddPorts
+	ForcePower     bool // power sync sets the machine to what the node remembers, not the reverse
+
+	LockWait        time.Duration // how long short operations wait for a node's lock; 0: 5 s
+	CallbackTimeout time.Duration // for the ramdisk to call back; 0: 1800 s
+	InspectTimeout  time.Duration // for the inventory to come; 0: 1800 s
+	CommandTimeout  time.Duration // for one command of the agent; 0: 3600 s
+	AgentPoll       time.Duration // between looks at a running command; 0: 2 s
+	AgentSilence    time.Duration // without any answer of the agent; 0: 300 s
+	PowerTimeout    time.Duration // for one power action; 0: 60 s
+	SoftTimeout     time.Duration // for a soft power action; 0: 600 s
+	ShutdownWait    time.Duration // for the agent to switch its machine off; 0: 30 s
+	SyncInterval    time.Duration // between power syncs; 0: 60 s, negative: never
+	Concurrency     int           // nodes that boot a ramdisk at the same time; 0: 10
+
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: silent
+	// OnEvent, when set, is told every line of every node's history.
+	OnEvent func(ironic.HistoryEntry)
+}
+
+// Conductor implements api.Conductor. Safe for concurrent use.
+type Conductor struct {
+	Config
+	locks locks
+	bells bells
+	slots chan struct{} // one place for each node that boots a ramdisk
+
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+}
+
+var _ api.Conductor = (*Conductor)(nil)
+
+// New makes a conductor and registers its jobs with cfg.Jobs, which must not be
+// started yet. Then start the jobs, then the conductor.
+func New(cfg Config) *Conductor {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&cfg.LockWait, 5*time.Second)
+	def(&cfg.CallbackTimeout, 30*time.Minute)
+	def(&cfg.InspectTimeout, 30*time.Minute)
+	def(&cfg.CommandTimeout, time.Hour)
+	def(&cfg.AgentPoll, 2*time.Second)
+	def(&cfg.AgentSilence, 5*time.Minute)
+	def(&cfg.PowerTimeout, time.Minute)
+	def(&cfg.SoftTimeout, 10*time.Minute)
+	def(&cfg.ShutdownWait, 30*time.Second)
+	def(&cfg.SyncInterval, time.Minute)
+	if cfg.Concurrency <= 0 {
+		cfg.Concurrency = 10
+	}
+	if cfg.InspectCallbackURL == "" {
+		cfg.InspectCallbackURL = cfg.APIURL + "/v1/continue_inspection"
+	}
+	if cfg.AddPorts == "" {
+		cfg.AddPorts = inspect.AddPXE
+	}
+	if cfg.Agents == nil {
+		cfg.Agents = &agentclient.Client{}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	c := &Conductor{Config: cfg, slots: make(chan struct{}, cfg.Concurrency)}
+	for kind, f := range c.works() {
+		cfg.Jobs.Register(jobPrefix+kind, c.handler(kind, f))
+	}
+	return c
+}
+
+// Start gives back locks that a killed predecessor left, enqueues jobs that it
+// had decided but not stored, and begins the power sync. Jobs must be running.
+func (c *Conductor) Start(ctx context.Context) error {
+	nodes, err := c.Store.Nodes(ctx, ironic.NodeFilter{})
+	if err != nil {
+		return fmt.Errorf("take up nodes: %w", err)
+	}
+	for _, n := range nodes {
+		if err := c.takeUp(ctx, n); err != nil {
+			return fmt.Errorf("take up node %s: %w", title(n), err)
+		}
+	}
+	loop, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c.stop = stop
+	if c.SyncInterval > 0 {
+		c.wg.Go(func() { c.syncLoop(loop) })
+	}
+	return nil
+}
+
+// takeUp puts one node in order after a restart.
+func (c *Conductor) takeUp(ctx context.Context, n *ironic.Node) error {
+	if n.Reservation == c.Config.Host && c.locks.holder(n.UUID) == "" {
+		if err := c.Store.Release(ctx, n.UUID, c.Config.Host); err != nil {
+			return err
+		}
+	}
+	j, ok := jobOf(n)
+	if !ok {
+		return nil
+	}
+	// A token that was given out but never used may not have reached its agent.
+	if text(n.DriverInternalInfo, agentToken) != "" && text(n.DriverInternalInfo, agentURL) == "" {
+		if _, err := c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
+			delete(n.DriverInternalInfo, agentToken)
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	st, err := c.Jobs.Status(ctx, j.ID)
+	if err == nil && (st.State == jobs.Pending || st.State == jobs.Running) {
+		return nil
+	}
+	if err == nil {
+		// It ended without writing the node's resting state: say so and rest.
+		why := st.Error
+		if why == "" {
+			why = "it was " + string(st.State)
+		}
+		return c.settleFailure(ctx, n.UUID, j, errs.New(errs.Internal, "the %s job ended unfinished: %s", j.Kind, why))
+	}
+	return c.Jobs.Enqueue(ctx, jobPrefix+j.Kind, j.ID, jobInput{Node: n.UUID})
+}
+
+// Stop ends the power sync and closes the drivers' sessions. Stop the jobs first.
+func (c *Conductor) Stop(ctx context.Context) error {
+	if c.stop != nil {
+		c.stop()
+	}
+	c.wg.Wait()
+	nodes, err := c.Store.Nodes(ctx, ironic.NodeFilter{})
+	if err != nil {
+		return fmt.Errorf("close sessions: %w", err)
+	}
+	for _, n := range nodes {
+		if d, ok := c.Config.Drivers[n.Driver]; ok {
+			if err := d.Close(ctx, n.UUID); err != nil {
+				c.Log.Debug("close the session of a node", "node", n.UUID, "error", err)
+			}
+		}
+	}
+	return nil
+}
+
+// Host is the conductor's name; it is also the holder of its locks.
+func (c *Conductor) Host() string { return c.Config.Host }
+
+// Drivers lists hardware types in alphabetical order.
+func (c *Conductor) Drivers() []string {
+	var out []string
+	for name := range c.Config.Drivers {
+		out = append(out, name)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// DriverProperties names the driver_info keys of a hardware type.
+func (c *Conductor) DriverProperties(name string) (map[string]string, error) {
+	d, ok := c.Config.Drivers[name]
+	if !ok {
+		return nil, errs.New(errs.NotFound, "Could not find the following driver(s) or hardware type(s): %s.", name)
+	}
+	out := d.Properties()
+	out["deploy_kernel"] = "Kernel of the ramdisk: file:///path, or id or name of an image. Default: the undercloud's own."
+	out["deploy_ramdisk"] = "Ramdisk: file:///path, or id or name of an image. Default: the undercloud's own."
+	out["kernel_append_params"] = "More kernel parameters for the ramdisk; %default% stands for the default ones."
+	return out, nil
+}
+
+func (c *Conductor) driver(n *ironic.Node) (driver.Driver, error) {
+	d, ok := c.Config.Drivers[n.Driver]
+	if !ok {
+		return nil, errs.New(errs.Invalid, "No valid host was found. Reason: No conductor service registered which supports driver %s for conductor group '%s'.", n.Driver, n.ConductorGroup).
+			WithHint("drivers here: %v", c.Drivers())
+	}
+	return d, nil
+}
+
+// DeleteNode removes the node if its state allows it.
+func (c *Conductor) DeleteNode(ctx context.Context, ident string) error {
+	n, release, err := c.hold(ctx, ident, "node deletion")
+	if err != nil {
+		return err
+	}
+	defer release()
+	rest := []fsm.State{fsm.Enroll, fsm.Manageable, fsm.AdoptFailed, fsm.Available}
+	switch {
+	case n.Protected:
+		return errs.New(errs.Forbidden, "Node %s is protected and can not be undeployed, rebuilt or deleted.", title(n))
+	case n.InstanceUUID != "" && !n.Maintenance:
+		return errs.New(errs.Conflict, "Node %s is associated with instance %s.", n.UUID, n.InstanceUUID)
+	case !n.Maintenance && !slices.Contains(rest, fsm.State(n.ProvisionState)):
+		return errs.New(errs.Conflict, "Can not delete node \"%s\" while it is in provision state \"%s\". Valid provision states to perform deletion are: %v", n.UUID, n.ProvisionState, rest).
+			WithHint("undeploy it first, or set it into maintenance")
+	}
+	if j, ok := jobOf(n); ok {
+		if err := c.Jobs.Cancel(ctx, j.ID); err != nil && !errs.Is(err, errs.NotFound) {
+			return err
+		}
+	}
+	if c.NetBoot != nil {
+		if err := c.NetBoot.Remove(ctx, n.UUID); err != nil {
+			return fmt.Errorf("remove node %s from network boot: %w", title(n), err)
+		}
+	}
+	if d, ok := c.Config.Drivers[n.Driver]; ok {
+		if err := d.Close(ctx, n.UUID); err != nil {
+			c.Log.Debug("close the session of a node", "node", n.UUID, "error", err)
+		}
+	}
+	return c.Store.DeleteNode(ctx, n.UUID)
+}
+
+// title is how messages name a node.
+func title(n *ironic.Node) string {
+	if n.Name != "" {
+		return n.Name
+	}
+	return n.UUID
+}

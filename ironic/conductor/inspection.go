@@ -1,0 +1,261 @@
+package conductor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+	"trefoil/ironic/agentapi"
+	"trefoil/ironic/fsm"
+	"trefoil/ironic/inspect"
+
+	"github.com/google/uuid"
+)
+
+// keyPayload holds, among the inventory's plugin data, what the processing still needs.
+const (
+	keyRootDisk      = "root_disk"
+	keyBootInterface = "boot_interface"
+	keyError         = "error"
+)
+
+// inspect boots the ramdisk, waits for its inventory and writes what it says into the node.
+func (t *task) inspect() error {
+	if bootsRamdisk(t.node) && t.node.Interfaces["inspect"] != "fake" {
+		if err := t.bootRamdisk(jobInspect); err != nil {
+			return err
+		}
+		if err := t.step("inventory", t.awaitInventory); err != nil {
+			return err
+		}
+		if err := t.step("process", t.process); err != nil {
+			return err
+		}
+		if err := t.step("power off after inspection", t.dropRamdisk); err != nil {
+			return err
+		}
+	}
+	return t.step("done", func(ctx context.Context) error {
+		t.note("inspection", "introspection finished")
+		return t.enter(ctx, fsm.Manageable, func(n *ironic.Node) {
+			now := t.Now().UTC()
+			n.InspectionFinishedAt = &now
+			delete(n.DriverInternalInfo, keyReceived)
+		})
+	})
+}
+
+// awaitInventory waits until ContinueInspection has stored the node's inventory.
+func (t *task) awaitInventory(ctx context.Context) error {
+	if text(t.node.DriverInternalInfo, keyReceived) == "" {
+		if err := t.enter(ctx, fsm.InspectWait, nil); err != nil {
+			return err
+		}
+	}
+	t.note("inspection", "waits for the ramdisk's inventory")
+	start := *t.node.ProvisionUpdatedAt
+	until := laterOf(start.Add(t.InspectTimeout), t.Now().Add(min(graceAfterRestart, t.InspectTimeout)))
+	err := t.wait(ctx, until, func(n *ironic.Node) (bool, error) {
+		return text(n.DriverInternalInfo, keyReceived) != "", nil
+	}, func(*ironic.Node) error { return t.bootTimeout("the inventory", t.Now().Sub(start)) })
+	if err != nil {
+		return err
+	}
+	return t.enter(ctx, fsm.Inspecting, nil)
+}
+
+// process writes what the stored inventory says into properties, capabilities and ports.
+func (t *task) process(ctx context.Context) error {
+	inv, err := t.Store.Inventory(ctx, t.uuid)
+	if err != nil {
+		return err
+	}
+	data, err := restore(inv)
+	if err != nil {
+		return err
+	}
+	hints, _ := t.node.Properties["root_device"].(map[string]any)
+	res, err := inspect.Process(data, hints, t.AddPorts)
+	if err != nil {
+		return fmt.Errorf("Failed to process the inventory of node %s: %w", title(t.node), err)
+	}
+	if err := t.addPorts(ctx, res.Ports); err != nil {
+		return err
+	}
+	if len(res.Missing) > 0 {
+		t.note("inspection", "the inventory does not tell %s", strings.Join(res.Missing, ", "))
+	}
+	p := res.Properties
+	t.note("inspection", "found %v CPUs (%v), %v MiB of memory, %v GiB of disk", p["cpus"], p["cpu_arch"], p["memory_mb"], p["local_gb"])
+	return t.update(ctx, func(n *ironic.Node) {
+		if n.Properties == nil {
+			n.Properties = map[string]any{}
+		}
+		for k, v := range res.Properties {
+			n.Properties[k] = v
+		}
+		n.Properties["capabilities"] = inspect.MergeCapabilities(text(n.Properties, "capabilities"), res.Capabilities)
+		if res.BootMode != "" {
+			n.BootMode = res.BootMode
+		}
+	})
+}
+
+// addPorts makes ports of interfaces that have none yet; others are left as they are.
+func (t *task) addPorts(ctx context.Context, ports []inspect.Port) error {
+	for _, p := range ports {
+		have, err := t.Store.Port(ctx, p.MAC)
+		switch {
+		case err == nil && have.NodeUUID != t.uuid:
+			return errs.New(errs.Conflict, "the address %s of node %s is a port of node %s already", p.MAC, title(t.node), have.NodeUUID).
+				WithHint("openstack baremetal port delete %s, if that is out of date", have.UUID)
+		case err == nil:
+			continue
+		case !errs.Is(err, errs.NotFound):
+			return err
+		}
+		if err := t.Store.CreatePort(ctx, &ironic.Port{UUID: uuid.NewString(), NodeUUID: t.uuid, Address: p.MAC, PXEEnabled: p.PXE}); err != nil {
+			return err
+		}
+		t.note("inspection", "added port %s", p.MAC)
+	}
+	return nil
+}
+
+// ContinueInspection stores the inventory of a ramdisk with the node that waits
+// for it and returns that node's uuid. The payload is kept before the answer goes out.
+func (c *Conductor) ContinueInspection(ctx context.Context, payload []byte) (string, error) {
+	var d agentapi.InspectionData
+	if err := json.Unmarshal(payload, &d); err != nil {
+		return "", errs.Wrap(errs.Invalid, err, "the inspection data is no valid JSON")
+	}
+	n, err := c.findInspected(ctx, &d)
+	if err != nil {
+		c.Log.Warn("inspection data without a node", "reason", err, "macs", inspect.MACs(&d), "bmc", d.Inventory.BMCAddress)
+		return "", err
+	}
+	inv, err := keep(n.UUID, payload)
+	if err != nil {
+		return "", err
+	}
+	if err := c.Store.SaveInventory(ctx, *inv); err != nil {
+		return "", err
+	}
+	_, err = c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
+		put(n, keyReceived, c.Now().UTC().Format(time.RFC3339))
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	c.note(ctx, n.UUID, "inspection", "INFO", "the ramdisk sent its inventory")
+	c.bells.ring(n.UUID)
+	return n.UUID, nil
+}
+
+// keep splits a payload into the inventory and the rest, without the ramdisk's logs.
+func keep(nodeUUID string, payload []byte) (*ironic.Inventory, error) {
+	var all map[string]any
+	if err := json.Unmarshal(payload, &all); err != nil {
+		return nil, errs.Wrap(errs.Invalid, err, "the inspection data is no JSON object")
+	}
+	inv, ok := all["inventory"].(map[string]any)
+	if !ok {
+		return nil, errs.New(errs.Invalid, "the inspection data holds no inventory")
+	}
+	delete(all, "inventory")
+	delete(all, "logs")
+	return &ironic.Inventory{NodeUUID: nodeUUID, Inventory: inv, PluginData: all}, nil
+}
+
+// restore puts a kept payload together again.
+func restore(inv *ironic.Inventory) (*agentapi.InspectionData, error) {
+	all := map[string]any{"inventory": inv.Inventory}
+	for _, k := range []string{keyRootDisk, keyBootInterface, keyError} {
+		if v, ok := inv.PluginData[k]; ok {
+			all[k] = v
+		}
+	}
+	b, err := json.Marshal(all)
+	if err != nil {
+		return nil, err
+	}
+	var d agentapi.InspectionData
+	if err := json.Unmarshal(b, &d); err != nil {
+		return nil, errs.Wrap(errs.Invalid, err, "the inventory is not in ironic-python-agent's schema")
+	}
+	return &d, nil
+}
+
+// findInspected finds the node that waits for an inventory: by the MAC addresses
+// of its ports, else by the address of its BMC. The error says what matched what.
+func (c *Conductor) findInspected(ctx context.Context, d *agentapi.InspectionData) (*ironic.Node, error) {
+	macs := inspect.MACs(d)
+	n, why, err := c.findByMACs(ctx, macs, "")
+	if err != nil {
+		return nil, err
+	}
+	if n == nil {
+		var byBMC string
+		if n, byBMC, err = c.findByBMC(ctx, d); err != nil {
+			return nil, err
+		}
+		why += "; " + byBMC
+	}
+	if n == nil {
+		return nil, errs.New(errs.NotFound, "no node fits the inventory with addresses %s: %s", strings.Join(macs, ", "), why).
+			WithHint("openstack baremetal port list shows the addresses that are known")
+	}
+	if s := fsm.State(n.ProvisionState); s != fsm.InspectWait && !(s == fsm.Inspecting && n.DriverInternalInfo[keyJobID] != nil) {
+		return nil, errs.New(errs.NotFound, "the inventory belongs to node %s, which is in state %q and waits for none", title(n), n.ProvisionState)
+	}
+	return n, nil
+}
+
+func (c *Conductor) findByBMC(ctx context.Context, d *agentapi.InspectionData) (*ironic.Node, string, error) {
+	addr := d.Inventory.BMCAddress
+	if ip := net.ParseIP(addr); ip == nil || ip.IsUnspecified() {
+		return nil, "the ramdisk saw no BMC", nil
+	}
+	nodes, err := c.Store.Nodes(ctx, ironic.NodeFilter{ProvisionState: string(fsm.InspectWait)})
+	if err != nil {
+		return nil, "", err
+	}
+	var fit []*ironic.Node
+	for _, n := range nodes {
+		if bmc := text(n.DriverInfo, "ipmi_address"); bmc == addr || resolves(ctx, bmc, addr) {
+			fit = append(fit, n)
+		}
+	}
+	switch len(fit) {
+	case 0:
+		return nil, fmt.Sprintf("no waiting node has the BMC address %s", addr), nil
+	case 1:
+		return fit[0], "", nil
+	}
+	return nil, fmt.Sprintf("%d waiting nodes share the BMC address %s", len(fit), addr), nil
+}
+
+func resolves(ctx context.Context, host, addr string) bool {
+	if host == "" || net.ParseIP(host) != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupHost(ctx, host)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	for _, ip := range ips {
+		if ip == addr {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,172 @@
+package conductor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+)
+
+// locks keeps the work on one node in this process in a row. The store's
+// reservation, which other conductors and people see, is taken with it.
+type locks struct {
+	mu   sync.Mutex
+	held map[string]*lock
+}
+
+type lock struct {
+	purpose string
+	since   time.Time
+	free    chan struct{} // closed at release
+}
+
+// take waits until uuid is free or ctx ends; then it is the caller's.
+func (l *locks) take(ctx context.Context, uuid, purpose string, now time.Time) (release func(), err error) {
+	for {
+		l.mu.Lock()
+		if l.held == nil {
+			l.held = map[string]*lock{}
+		}
+		k := l.held[uuid]
+		if k == nil {
+			k = &lock{purpose: purpose, since: now, free: make(chan struct{})}
+			l.held[uuid] = k
+			l.mu.Unlock()
+			return sync.OnceFunc(func() {
+				l.mu.Lock()
+				delete(l.held, uuid)
+				l.mu.Unlock()
+				close(k.free)
+			}), nil
+		}
+		l.mu.Unlock()
+		select {
+		case <-k.free:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%s since %s: %w", k.purpose, k.since.UTC().Format("15:04:05"), ctx.Err())
+		}
+	}
+}
+
+// holder names what a node is held for; empty when nobody holds it.
+func (l *locks) holder(uuid string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k := l.held[uuid]; k != nil {
+		return k.purpose
+	}
+	return ""
+}
+
+// hold takes a node for a short operation of the API. It waits LockWait for
+// whoever has it, so that trivial work does not end in a conflict; then the
+// error is Locked and says who has it, for what and since when.
+func (c *Conductor) hold(ctx context.Context, ident, purpose string) (*ironic.Node, func(), error) {
+	n, err := c.Store.Node(ctx, ident)
+	if err != nil {
+		return nil, nil, err
+	}
+	wait, cancel := context.WithTimeout(ctx, c.LockWait)
+	defer cancel()
+	release, err := c.locks.take(wait, n.UUID, purpose, c.Now())
+	if err != nil {
+		return nil, nil, errs.New(errs.Locked, "Node %s is locked by host %s (%v), please retry after the current operation is completed.",
+			n.UUID, c.Config.Host, unwrapText(err))
+	}
+	n, err = c.reserve(ctx, n.UUID, purpose)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return n, c.releaser(n.UUID, release), nil
+}
+
+// unwrapText drops the context's part of a lock error, which means nothing to people.
+func unwrapText(err error) string {
+	s := err.Error()
+	for _, tail := range []string{": " + context.DeadlineExceeded.Error(), ": " + context.Canceled.Error()} {
+		if len(s) > len(tail) && s[len(s)-len(tail):] == tail {
+			return s[:len(s)-len(tail)]
+		}
+	}
+	return s
+}
+
+// holdForJob takes a node for a job; it waits as long as the job lives.
+func (c *Conductor) holdForJob(ctx context.Context, uuid, purpose string) (*ironic.Node, func(), error) {
+	release, err := c.locks.take(ctx, uuid, purpose, c.Now())
+	if err != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	for {
+		n, err := c.reserve(ctx, uuid, purpose)
+		if err == nil {
+			return n, c.releaser(uuid, release), nil
+		}
+		if !errs.Is(err, errs.Locked) {
+			release()
+			return nil, nil, err
+		}
+		// Another conductor has it: look again.
+		if err := c.pause(ctx, time.Second); err != nil {
+			release()
+			return nil, nil, err
+		}
+	}
+}
+
+func (c *Conductor) reserve(ctx context.Context, uuid, purpose string) (*ironic.Node, error) {
+	return c.Store.Reserve(ctx, uuid, c.Config.Host, purpose)
+}
+
+func (c *Conductor) releaser(uuid string, release func()) func() {
+	return sync.OnceFunc(func() {
+		// The lock is given back whatever became of the work's context.
+		if err := c.Store.Release(context.Background(), uuid, c.Config.Host); err != nil {
+			c.Log.Error("give back a node's lock", "node", uuid, "error", err)
+		}
+		release()
+	})
+}
+
+// pause waits for d or until ctx ends, with ctx's cause as the error.
+func (c *Conductor) pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// bells wake whoever waits for news of a node.
+type bells struct {
+	mu sync.Mutex
+	ch map[string]chan struct{}
+}
+
+func (b *bells) listen(uuid string) <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = map[string]chan struct{}{}
+	}
+	if b.ch[uuid] == nil {
+		b.ch[uuid] = make(chan struct{})
+	}
+	return b.ch[uuid]
+}
+
+func (b *bells) ring(uuid string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if ch := b.ch[uuid]; ch != nil {
+		close(ch)
+		delete(b.ch, uuid)
+	}
+}

@@ -1,0 +1,301 @@
+package conductor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+	"trefoil/ironic/fsm"
+)
+
+// finalPower is the state that a power action ends in; empty for an unknown one.
+func finalPower(target string) string {
+	switch target {
+	case ironic.PowerOn, ironic.Rebooting, ironic.SoftRebooting:
+		return ironic.PowerOn
+	case ironic.PowerOff, ironic.SoftPowerOff:
+		return ironic.PowerOff
+	}
+	return ""
+}
+
+// SetPower starts a power action.
+func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout int) error {
+	final := finalPower(target)
+	if final == "" {
+		return errs.New(errs.Invalid, "The requested power state \"%s\" is not known.", target).
+			WithHint("use power on, power off, rebooting, soft power off or soft rebooting")
+	}
+	if timeout < 0 {
+		return errs.New(errs.Invalid, "timeout has to be greater than 0")
+	}
+	n, release, err := c.hold(ctx, ident, "power action "+target)
+	if err != nil {
+		return err
+	}
+	defer release()
+	drv, err := c.driver(n)
+	if err != nil {
+		return err
+	}
+	if err := drv.Validate(n); err != nil {
+		return err
+	}
+	if n.DisablePowerOff && (final == ironic.PowerOff || target != ironic.PowerOn) {
+		return errs.New(errs.Invalid, "Node %s must not be switched off: disable_power_off is set.", title(n))
+	}
+	var j jobRef
+	_, err = c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
+		if busy, ok := jobOf(n); ok {
+			return errs.New(errs.Locked, "Node %s is busy: %s is under way in state \"%s\". Its power can not be changed now.",
+				n.UUID, busy.Kind, n.ProvisionState).WithHint("wait for it to end, or openstack baremetal node abort %s", n.UUID)
+		}
+		n.TargetPowerState, n.LastError = final, ""
+		j = assign(n, jobPower)
+		put(n, keyPower, target)
+		put(n, keyTimeout, timeout)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.Jobs.Enqueue(ctx, jobPrefix+jobPower, j.ID, jobInput{Node: n.UUID})
+}
+
+// keyPower holds the power action that a node's job carries out.
+const keyPower = "power_action"
+
+// power is the job behind SetPower.
+func (t *task) power() error {
+	return t.step("power", func(ctx context.Context) error {
+		target := text(t.node.DriverInternalInfo, keyPower)
+		limit := t.PowerTimeout
+		if target == ironic.SoftPowerOff || target == ironic.SoftRebooting {
+			limit = t.SoftTimeout
+		}
+		if s := number(t.node.DriverInternalInfo, keyTimeout); s > 0 {
+			limit = time.Duration(s) * time.Second
+		}
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		if err := t.drv.SetPower(ctx, t.node, target); err != nil {
+			return fmt.Errorf("Failed to change power state of node %s to '%s': %w", title(t.node), target, err)
+		}
+		t.note("power", "%s: done", target)
+		return t.update(context.WithoutCancel(ctx), func(n *ironic.Node) {
+			n.PowerState, n.TargetPowerState = finalPower(target), ""
+			delete(n.DriverInternalInfo, keyPower)
+			delete(n.DriverInternalInfo, keyTimeout)
+			unassign(n)
+		})
+	})
+}
+
+// SetBootDevice chooses what the node boots from.
+func (c *Conductor) SetBootDevice(ctx context.Context, ident, device string, persistent bool) error {
+	n, release, err := c.hold(ctx, ident, "setting the boot device")
+	if err != nil {
+		return err
+	}
+	defer release()
+	drv, err := c.driver(n)
+	if err != nil {
+		return err
+	}
+	if err := drv.Validate(n); err != nil {
+		return err
+	}
+	return drv.SetBootDevice(ctx, n, device, persistent)
+}
+
+// BootDevice asks the node's BMC what it boots from.
+func (c *Conductor) BootDevice(ctx context.Context, ident string) (string, bool, error) {
+	n, err := c.Store.Node(ctx, ident)
+	if err != nil {
+		return "", false, err
+	}
+	drv, err := c.driver(n)
+	if err != nil {
+		return "", false, err
+	}
+	if err := drv.Validate(n); err != nil {
+		return "", false, err
+	}
+	return drv.BootDevice(ctx, n)
+}
+
+// SupportedBootDevices names what SetBootDevice takes.
+func (c *Conductor) SupportedBootDevices(ctx context.Context, ident string) ([]string, error) {
+	n, err := c.Store.Node(ctx, ident)
+	if err != nil {
+		return nil, err
+	}
+	drv, err := c.driver(n)
+	if err != nil {
+		return nil, err
+	}
+	return drv.SupportedBootDevices(n), nil
+}
+
+// syncWorkers bounds how many BMCs are asked at the same time.
+const syncWorkers = 8
+
+// syncTries is how often a BMC may stay silent before its node is set into maintenance.
+const syncTries = 3
+
+// syncLoop holds what nodes remember of their power against what their BMCs say.
+func (c *Conductor) syncLoop(ctx context.Context) {
+	silent := silences{count: map[string]int{}}
+	for {
+		if err := c.pause(ctx, c.SyncInterval); err != nil {
+			return
+		}
+		c.syncAll(ctx, &silent)
+	}
+}
+
+// silences counts, by node, the syncs in a row that got no answer.
+type silences struct {
+	mu    sync.Mutex
+	count map[string]int
+}
+
+func (s *silences) add(uuid string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count[uuid]++
+	return s.count[uuid]
+}
+
+func (s *silences) clear(uuid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.count, uuid)
+}
+
+func (c *Conductor) syncAll(ctx context.Context, silent *silences) {
+	nodes, err := c.Store.Nodes(ctx, ironic.NodeFilter{})
+	if err != nil {
+		c.Log.Error("power sync", "error", err)
+		return
+	}
+	sem := make(chan struct{}, syncWorkers)
+	var wg sync.WaitGroup
+	for _, n := range nodes {
+		if !syncs(n) {
+			continue
+		}
+		select {
+		case sem <- struct{}{}:
+		case <-ctx.Done():
+			wg.Wait()
+			return
+		}
+		wg.Go(func() {
+			defer func() { <-sem }()
+			c.syncNode(ctx, n, silent)
+		})
+	}
+	wg.Wait()
+}
+
+// syncs reports whether power sync looks at a node: not while something is done with it.
+func syncs(n *ironic.Node) bool {
+	if _, ok := jobOf(n); ok || n.Reservation != "" || n.TargetPowerState != "" {
+		return false
+	}
+	if n.Maintenance && n.Fault != faultPower {
+		return false
+	}
+	s := fsm.State(n.ProvisionState)
+	return !slices.Contains([]fsm.State{fsm.Enroll, fsm.AdoptFailed}, s) && !fsm.Busy(s)
+}
+
+func (c *Conductor) syncNode(ctx context.Context, n *ironic.Node, silent *silences) {
+	drv, err := c.driver(n)
+	if err != nil {
+		return
+	}
+	qctx, cancel := context.WithTimeout(ctx, c.PowerTimeout)
+	defer cancel()
+	state, err := drv.PowerState(qctx, n)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		if silent.add(n.UUID) == syncTries {
+			c.powerFault(ctx, n, err)
+		}
+	default:
+		silent.clear(n.UUID)
+		c.recordPower(ctx, n, drv.SetPower, state)
+	}
+}
+
+// powerFault sets a node into maintenance because its BMC stays silent. The fault
+// goes by itself when the BMC answers again.
+func (c *Conductor) powerFault(ctx context.Context, n *ironic.Node, cause error) {
+	if n.Fault == faultPower {
+		return
+	}
+	words := fmt.Sprintf("During sync_power_state, max retries exceeded for node %s: %v", title(n), cause)
+	_, err := c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
+		if syncs(n) && !n.Maintenance {
+			n.Maintenance, n.MaintenanceReason, n.Fault, n.LastError = true, words, faultPower, words
+		}
+		return nil
+	})
+	if err != nil {
+		c.Log.Error("record a power fault", "node", n.UUID, "error", err)
+	}
+	c.note(ctx, n.UUID, "power", "ERROR", words)
+}
+
+// recordPower takes over what the BMC says, or with ForcePower sets the machine
+// back to what the node remembers.
+func (c *Conductor) recordPower(ctx context.Context, n *ironic.Node, set func(context.Context, *ironic.Node, string) error, state string) {
+	if n.PowerState == state && n.Fault != faultPower {
+		return
+	}
+	if c.ForcePower && n.PowerState != "" && n.PowerState != state && n.Fault != faultPower {
+		c.forcePower(ctx, n, set)
+		return
+	}
+	was := n.PowerState
+	_, err := c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
+		if !syncs(n) || n.PowerState != was {
+			return nil // something happened meanwhile
+		}
+		n.PowerState = state
+		if n.Fault == faultPower {
+			n.Maintenance, n.MaintenanceReason, n.Fault = false, "", ""
+		}
+		return nil
+	})
+	if err != nil {
+		c.Log.Error("record a power state", "node", n.UUID, "error", err)
+		return
+	}
+	if was != "" && was != state {
+		c.note(ctx, n.UUID, "power", "INFO", fmt.Sprintf("the machine is in %q, the node said %q: taken over", state, was))
+	}
+}
+
+func (c *Conductor) forcePower(ctx context.Context, n *ironic.Node, set func(context.Context, *ironic.Node, string) error) {
+	held, release, err := c.hold(ctx, n.UUID, "power sync")
+	if err != nil {
+		return
+	}
+	defer release()
+	if _, busy := jobOf(held); busy || held.PowerState != n.PowerState {
+		return
+	}
+	if err := set(ctx, held, held.PowerState); err != nil {
+		c.Log.Warn("power sync could not set a node back", "node", n.UUID, "error", err)
+		return
+	}
+	c.note(ctx, n.UUID, "power", "INFO", fmt.Sprintf("the machine was set back to %q", held.PowerState))
+}

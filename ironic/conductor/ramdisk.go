@@ -1,0 +1,214 @@
+package conductor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+	"trefoil/ironic/driver"
+	"trefoil/ironic/inspect"
+)
+
+// bootsRamdisk reports whether the node's interfaces boot real ramdisks; those
+// of fake hardware do not.
+func bootsRamdisk(n *ironic.Node) bool { return n.Interfaces["boot"] != "fake" }
+
+// usesAgent reports whether deploying and cleaning go through an agent.
+func usesAgent(n *ironic.Node) bool {
+	return bootsRamdisk(n) && n.Interfaces["deploy"] != "fake"
+}
+
+// bootRamdisk starts the machine into the ramdisk. Each of its steps may run
+// twice: the machine is switched off before the entry is published, and is only
+// switched on if it is off.
+func (t *task) bootRamdisk(purpose string) error {
+	if err := t.enterRamdisk(); err != nil {
+		return err
+	}
+	if err := t.step("power off", t.powerOff); err != nil {
+		return err
+	}
+	if err := t.step("publish ramdisk", func(ctx context.Context) error { return t.publish(ctx, purpose) }); err != nil {
+		return err
+	}
+	err := t.step("boot from network", func(ctx context.Context) error {
+		if err := t.drv.SetBootDevice(ctx, t.node, ironic.BootPXE, false); err != nil {
+			return fmt.Errorf("set the boot device of node %s to network: %w", title(t.node), err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return t.step("power on", t.powerOn)
+}
+
+// publish makes the ramdisk bootable and forgets the agent of the boot before.
+func (t *task) publish(ctx context.Context, purpose string) error {
+	if t.NetBoot == nil {
+		return errs.New(errs.Internal, "network boot is not set up on this undercloud")
+	}
+	if err := t.update(ctx, forgetAgent); err != nil {
+		return err
+	}
+	entry, err := t.bootEntry(ctx, purpose)
+	if err != nil {
+		return err
+	}
+	if err := t.NetBoot.Publish(ctx, *entry); err != nil {
+		return fmt.Errorf("publish the ramdisk for node %s: %w", title(t.node), err)
+	}
+	return nil
+}
+
+func (t *task) bootEntry(ctx context.Context, purpose string) (*driver.BootEntry, error) {
+	ports, err := t.Store.Ports(ctx, ironic.PortFilter{NodeUUID: t.uuid})
+	if err != nil {
+		return nil, err
+	}
+	e := &driver.BootEntry{NodeUUID: t.uuid, BootMode: bootMode(t.node), Purpose: purpose}
+	for _, p := range ports {
+		e.MACs = append(e.MACs, p.Address)
+	}
+	if len(e.MACs) == 0 {
+		return nil, errs.New(errs.Invalid, "node %s has no port, so that nothing can be booted over its network", title(t.node)).
+			WithHint("openstack baremetal port create <MAC address> --node %s", t.uuid)
+	}
+	if e.Kernel, err = t.bootFile(ctx, "deploy_kernel", t.DeployKernel); err != nil {
+		return nil, err
+	}
+	if e.Ramdisk, err = t.bootFile(ctx, "deploy_ramdisk", t.DeployRamdisk); err != nil {
+		return nil, err
+	}
+	if purpose == jobInspect {
+		e.Params = append(e.Params, "ipa-inspection-callback-url="+t.InspectCallbackURL)
+	} else {
+		e.Params = append(e.Params, "ipa-api-url="+t.APIURL)
+	}
+	own := text(t.node.DriverInfo, "kernel_append_params")
+	if own == "" {
+		own = "%default%"
+	}
+	more := strings.ReplaceAll(own, "%default%", strings.Join(t.KernelParams, " "))
+	e.Params = append(e.Params, strings.Fields(more)...)
+	return e, nil
+}
+
+// bootFile finds a file of the ramdisk: the node's own (a file: URL, a path or an
+// image) or the undercloud's.
+func (t *task) bootFile(ctx context.Context, key, otherwise string) (string, error) {
+	ref := text(t.node.DriverInfo, key)
+	if ref == "" {
+		if otherwise == "" {
+			return "", errs.New(errs.Invalid, "node %s has no %s in driver_info and the undercloud has none", title(t.node), key).
+				WithHint("openstack overcloud image upload, then openstack overcloud node configure --all-manageable")
+		}
+		return otherwise, nil
+	}
+	if strings.HasPrefix(ref, "/") {
+		return ref, nil
+	}
+	if u, err := url.Parse(ref); err == nil && u.Scheme == "file" {
+		return u.Path, nil
+	}
+	if t.Images == nil {
+		return "", errs.New(errs.Invalid, "%s of node %s is %q, which is no file", key, title(t.node), ref)
+	}
+	img, err := t.Images.Image(ctx, ref)
+	if err != nil {
+		return "", fmt.Errorf("%s of node %s: %w", key, title(t.node), err)
+	}
+	return img.Path, nil
+}
+
+// bootMode is the node's firmware mode; empty when nobody knows it yet.
+func bootMode(n *ironic.Node) string {
+	if m := inspect.ParseCapabilities(text(n.Properties, "capabilities"))["boot_mode"]; m != "" {
+		return m
+	}
+	return n.BootMode
+}
+
+// forgetAgent drops what was known of the agent of an earlier boot.
+func forgetAgent(n *ironic.Node) {
+	for _, k := range []string{agentToken, agentURL, agentSeen, agentVersion, agentCA, agentDone} {
+		delete(n.DriverInternalInfo, k)
+	}
+}
+
+// dropRamdisk switches the machine off and ends its network boot.
+func (t *task) dropRamdisk(ctx context.Context) error {
+	if !bootsRamdisk(t.node) {
+		return nil
+	}
+	return t.removeRamdisk(ctx, func(change func(*ironic.Node)) error { return t.update(ctx, change) })
+}
+
+func (t *task) removeRamdisk(ctx context.Context, update func(func(*ironic.Node)) error) error {
+	var first error
+	if t.NetBoot != nil {
+		if err := t.NetBoot.Remove(ctx, t.uuid); err != nil {
+			first = fmt.Errorf("remove node %s from network boot: %w", title(t.node), err)
+		}
+	}
+	off := t.switchTo(ctx, ironic.PowerOff)
+	return errors.Join(first, off, update(func(n *ironic.Node) {
+		forgetAgent(n)
+		if off == nil {
+			n.PowerState = ironic.PowerOff
+		}
+	}))
+}
+
+func (t *task) powerOff(ctx context.Context) error { return t.powerTo(ctx, ironic.PowerOff) }
+func (t *task) powerOn(ctx context.Context) error  { return t.powerTo(ctx, ironic.PowerOn) }
+
+// powerTo switches the machine and records where it is.
+func (t *task) powerTo(ctx context.Context, state string) error {
+	if err := t.switchTo(ctx, state); err != nil {
+		return err
+	}
+	return t.update(ctx, func(n *ironic.Node) { n.PowerState = state })
+}
+
+func (t *task) switchTo(ctx context.Context, state string) error {
+	ctx, cancel := context.WithTimeout(ctx, t.PowerTimeout)
+	defer cancel()
+	if err := t.drv.SetPower(ctx, t.node, state); err != nil {
+		return fmt.Errorf("%s node %s: %w", state, title(t.node), err)
+	}
+	return nil
+}
+
+// phase says how far a network boot has come and what to look at when it stays there.
+func phase(p driver.BootPhase) (words, hint string) {
+	switch p {
+	case driver.PhaseNone:
+		return "no DHCP request was seen from the node",
+			"check that its first NIC is on the provisioning network, that the port's MAC address is right and that it boots from the network"
+	case driver.PhaseDHCP:
+		return "the node asked for an address but did not fetch the iPXE script",
+			"check that TFTP (udp/69) and HTTP reach the undercloud and that no other DHCP server answers"
+	case driver.PhaseScript:
+		return "iPXE has its script but the kernel was not fetched",
+			"check the path to the undercloud's HTTP server and the console of the node"
+	case driver.PhaseKernel:
+		return "the kernel was fetched, the ramdisk was not",
+			"look at the node's console: the transfer may have broken off"
+	default:
+		return "kernel and ramdisk were fetched but the agent did not call back",
+			"look at the node's console: too little memory, no driver for its NIC, or no route to the undercloud"
+	}
+}
+
+// bootTimeout makes the error of a ramdisk that did not come in time.
+func (t *task) bootTimeout(what string, waited time.Duration) error {
+	words, hint := phase(t.NetBoot.Phase(t.uuid))
+	return errs.New(errs.Unavailable, "Timeout reached while waiting for %s of node %s: after %s %s",
+		what, title(t.node), waited.Round(time.Second), words).WithHint("%s", hint)
+}

@@ -1,0 +1,329 @@
+package conductor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+	"trefoil/ironic/driver"
+	"trefoil/ironic/fsm"
+	"trefoil/undercloud/jobs"
+)
+
+// jobPrefix begins the kind of each job of the conductor.
+const jobPrefix = "node."
+
+type jobInput struct {
+	Node string `json:"node"`
+}
+
+// jobRef is how a node remembers the job that carries it.
+type jobRef struct {
+	ID   string
+	Kind string
+}
+
+// Keys of driver_internal_info.
+const (
+	keyJobID     = "job_id"
+	keyJobKind   = "job_kind"
+	keyJobSeq    = "job_seq"
+	agentToken   = "agent_secret_token"
+	agentURL     = "agent_url"
+	agentSeen    = "agent_last_heartbeat"
+	agentVersion = "agent_version"
+	agentCA      = "agent_verify_ca"
+	agentDone    = "agent_commands_done"
+	keyReceived  = "inspection_received_at"
+	keyManual    = "clean_steps"
+	keyTimeout   = "power_timeout"
+)
+
+func jobOf(n *ironic.Node) (jobRef, bool) {
+	j := jobRef{ID: text(n.DriverInternalInfo, keyJobID), Kind: text(n.DriverInternalInfo, keyJobKind)}
+	return j, j.ID != ""
+}
+
+// assign gives a node a new job inside an update; the caller enqueues it afterwards.
+func assign(n *ironic.Node, kind string) jobRef {
+	seq := number(n.DriverInternalInfo, keyJobSeq) + 1
+	j := jobRef{ID: fmt.Sprintf("%s/%s/%d", n.UUID, kind, seq), Kind: kind}
+	put(n, keyJobSeq, seq)
+	put(n, keyJobID, j.ID)
+	put(n, keyJobKind, kind)
+	return j
+}
+
+func unassign(n *ironic.Node) {
+	delete(n.DriverInternalInfo, keyJobID)
+	delete(n.DriverInternalInfo, keyJobKind)
+}
+
+func put(n *ironic.Node, key string, v any) {
+	m := maps.Clone(n.DriverInternalInfo)
+	if m == nil {
+		m = map[string]any{}
+	}
+	m[key] = v
+	n.DriverInternalInfo = m
+}
+
+func text(m map[string]any, key string) string {
+	s, _ := m[key].(string)
+	return s
+}
+
+func number(m map[string]any, key string) int64 {
+	switch v := m[key].(type) {
+	case float64:
+		return int64(v)
+	case int64:
+		return v
+	case int:
+		return int64(v)
+	}
+	return 0
+}
+
+// task is one job at work on one node.
+type task struct {
+	*Conductor
+	run     jobs.Run
+	uuid    string
+	node    *ironic.Node // as it was read last
+	drv     driver.Driver
+	kind    string
+	release func()
+	slot    bool
+}
+
+// errSuperseded ends a job whose node was given another one.
+var errSuperseded = errors.New("another action took over the node")
+
+// handler wraps the work of a kind of job: lock, work, failure, release.
+func (c *Conductor) handler(kind string, work func(*task) error) jobs.Handler {
+	return func(r jobs.Run, raw json.RawMessage) error {
+		var in jobInput
+		if err := json.Unmarshal(raw, &in); err != nil {
+			return fmt.Errorf("decode the input of job %s: %w", r.ID(), err)
+		}
+		t := &task{Conductor: c, run: r, uuid: in.Node, kind: kind}
+		defer t.leave()
+		err := t.begin()
+		if err == nil {
+			err = work(t)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case r.Err() != nil, errors.Is(err, errSuperseded), errs.Is(err, errs.NotFound) && t.gone():
+			return err // stopped, cancelled or deleted: whoever did it settles the node
+		}
+		t.hold()
+		if serr := c.settleFailure(context.WithoutCancel(r), t.uuid, jobRef{ID: r.ID(), Kind: kind}, err); serr != nil {
+			c.Log.Error("record a failure", "node", t.uuid, "error", serr)
+		}
+		return err
+	}
+}
+
+func (t *task) gone() bool {
+	_, err := t.Store.Node(context.WithoutCancel(t.run), t.uuid)
+	return errs.Is(err, errs.NotFound)
+}
+
+func (t *task) begin() error {
+	if err := t.hold(); err != nil {
+		return err
+	}
+	drv, err := t.Conductor.driver(t.node)
+	t.drv = drv
+	return err
+}
+
+// hold takes the node's lock if the task does not have it, and looks that the node still is its own.
+func (t *task) hold() error {
+	if t.release != nil {
+		return nil
+	}
+	n, release, err := t.holdForJob(t.run, t.uuid, t.kind)
+	if err != nil {
+		return err
+	}
+	t.release = release
+	return t.own(n)
+}
+
+func (t *task) own(n *ironic.Node) error {
+	t.node = n
+	if j, ok := jobOf(n); !ok || j.ID != t.run.ID() {
+		return errSuperseded
+	}
+	return nil
+}
+
+// yield gives the lock back while the task waits.
+func (t *task) yield() {
+	if t.release != nil {
+		t.release()
+		t.release = nil
+	}
+}
+
+func (t *task) leave() {
+	t.yield()
+	if t.slot {
+		<-t.slots
+		t.slot = false
+	}
+}
+
+// enterRamdisk waits for a place among the nodes that boot a ramdisk.
+func (t *task) enterRamdisk() error {
+	select {
+	case t.slots <- struct{}{}:
+		t.slot = true
+		return nil
+	default:
+	}
+	t.note("transition", "waits: %d other nodes boot a ramdisk already", cap(t.slots))
+	t.yield()
+	select {
+	case t.slots <- struct{}{}:
+		t.slot = true
+		return t.hold()
+	case <-t.run.Done():
+		return context.Cause(t.run)
+	}
+}
+
+// step runs f once; after a crash inside it f runs again, so f must be idempotent.
+func (t *task) step(name string, f func(ctx context.Context) error) error {
+	_, err := t.run.Step(name, func(ctx context.Context) (any, error) {
+		if err := t.refresh(ctx); err != nil {
+			return nil, err
+		}
+		return nil, f(ctx)
+	})
+	return err
+}
+
+func (t *task) refresh(ctx context.Context) error {
+	n, err := t.Store.Node(ctx, t.uuid)
+	if err != nil {
+		return err
+	}
+	return t.own(n)
+}
+
+// update edits the node if it still is the task's.
+func (t *task) update(ctx context.Context, change func(*ironic.Node)) error {
+	n, err := t.Store.UpdateNode(ctx, t.uuid, func(n *ironic.Node) error {
+		if j, ok := jobOf(n); !ok || j.ID != t.run.ID() {
+			return errSuperseded
+		}
+		change(n)
+		return nil
+	})
+	if err == nil {
+		t.node = n
+	}
+	return err
+}
+
+// enter moves the node into a state; a node that is there already is left alone,
+// so that a step may run twice. A stable state ends the job.
+func (t *task) enter(ctx context.Context, to fsm.State, change func(*ironic.Node)) error {
+	var bad error
+	err := t.update(ctx, func(n *ironic.Node) {
+		if change != nil {
+			change(n)
+		}
+		if bad = t.Conductor.move(n, to); bad == nil && !fsm.Busy(to) {
+			unassign(n)
+		}
+	})
+	return errors.Join(err, bad)
+}
+
+// move sets a provision state if the table leads there from where the node is.
+func (c *Conductor) move(n *ironic.Node, to fsm.State) error {
+	from := fsm.State(n.ProvisionState)
+	if from == to {
+		return nil
+	}
+	ok := false
+	for _, tr := range fsm.Transitions() {
+		ok = ok || tr.From == from && tr.To == to
+	}
+	if !ok {
+		return errs.New(errs.Internal, "no event leads node %s from %q to %q", title(n), from, to)
+	}
+	c.place(n, to)
+	return nil
+}
+
+// place writes a state with what hangs on it.
+func (c *Conductor) place(n *ironic.Node, to fsm.State) {
+	now := c.Now().UTC()
+	n.ProvisionState, n.TargetProvisionState, n.ProvisionUpdatedAt = string(to), string(fsm.Target(to)), &now
+	if n.DriverInternalInfo[keyManual] != nil && (to == fsm.Cleaning || to == fsm.CleanWait) {
+		n.TargetProvisionState = string(fsm.Manageable)
+	}
+	c.Log.Info("node changed state", "node", title(n), "uuid", n.UUID, "state", to)
+}
+
+// note writes a line of the node's history.
+func (t *task) note(kind, format string, args ...any) {
+	t.Conductor.note(t.run, t.uuid, kind, "INFO", fmt.Sprintf(format, args...))
+}
+
+func (c *Conductor) note(ctx context.Context, uuid, kind, severity, sentence string) {
+	e := ironic.HistoryEntry{NodeUUID: uuid, EventType: kind, Event: sentence, Severity: severity,
+		Conductor: c.Config.Host, CreatedAt: c.Now().UTC()}
+	if err := c.Store.AddHistory(context.WithoutCancel(ctx), e); err != nil {
+		c.Log.Warn("write a node's history", "node", uuid, "error", err)
+	}
+	if c.OnEvent != nil {
+		c.OnEvent(e)
+	}
+}
+
+// wait waits, without the lock, until ready says so or the time is up. late makes the error then.
+func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Node) (bool, error), late func(*ironic.Node) error) error {
+	t.yield()
+	for {
+		bell := t.bells.listen(t.uuid)
+		n, err := t.Store.Node(ctx, t.uuid)
+		if err != nil {
+			return err
+		}
+		if err := t.own(n); err != nil {
+			return err
+		}
+		if ok, err := ready(n); err != nil || ok {
+			if err == nil {
+				err = t.hold()
+			}
+			return err
+		}
+		left := until.Sub(t.Now())
+		if left <= 0 {
+			return late(n)
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-bell:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+		timer.Stop()
+	}
+}

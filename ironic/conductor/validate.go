@@ -1,0 +1,108 @@
+package conductor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+	"trefoil/ironic/api"
+)
+
+// interfaceKinds returns, by driver, each kind of interface with what may be
+// chosen; the first is the default.
+func interfaceKinds(driverName string) map[string][]string {
+	if driverName == "fake-hardware" {
+		return map[string][]string{
+			"bios": {"no-bios", "fake"}, "boot": {"fake", "ipxe", "pxe"}, "console": {"no-console", "fake"},
+			"deploy": {"fake", "direct", "ramdisk", "custom-agent"}, "firmware": {"no-firmware", "fake"},
+			"inspect": {"fake", "no-inspect", "agent"}, "management": {"fake", "noop"},
+			"network": {"noop", "flat"}, "power": {"fake"}, "raid": {"no-raid", "fake", "agent"},
+			"rescue": {"no-rescue", "fake"}, "storage": {"noop", "fake"}, "vendor": {"no-vendor", "fake"},
+		}
+	}
+	return map[string][]string{
+		"bios": {"no-bios"}, "boot": {"ipxe", "pxe"}, "console": {"no-console"},
+		"deploy": {"direct", "custom-agent"}, "firmware": {"no-firmware"},
+		"inspect": {"agent", "no-inspect", "inspector"}, "management": {"ipmitool", "noop"},
+		"network": {"noop", "flat"}, "power": {"ipmitool"}, "raid": {"no-raid", "agent"},
+		"rescue": {"no-rescue"}, "storage": {"noop"}, "vendor": {"no-vendor", "ipmitool"},
+	}
+}
+
+// CheckCreate fills a new node's interfaces, resource class and conductor, or
+// says why it cannot be managed.
+func (c *Conductor) CheckCreate(ctx context.Context, n *ironic.Node) error {
+	if _, err := c.driver(n); err != nil {
+		return err
+	}
+	kinds := interfaceKinds(n.Driver)
+	set := map[string]string{}
+	for kind, choices := range kinds {
+		set[kind] = choices[0]
+	}
+	for kind, v := range n.Interfaces {
+		choices, ok := kinds[kind]
+		if !ok {
+			return errs.New(errs.Invalid, "there is no %s interface", kind)
+		}
+		if v == "" {
+			continue
+		}
+		if !slices.Contains(choices, v) {
+			return errs.New(errs.Invalid, "Could not find the following interface in the 'ironic.hardware.interfaces.%s' entrypoint: %s. Valid interfaces are ['%s'].",
+				kind, v, strings.Join(choices, "', '"))
+		}
+		set[kind] = v
+	}
+	n.Interfaces = set
+	if n.ResourceClass == "" {
+		n.ResourceClass = "baremetal"
+	}
+	n.Conductor = c.Config.Host
+	return nil
+}
+
+// Validate tells for each interface whether the node has what it needs.
+func (c *Conductor) Validate(ctx context.Context, ident string) (map[string]api.Validation, error) {
+	n, err := c.Store.Node(ctx, ident)
+	if err != nil {
+		return nil, err
+	}
+	drv, err := c.driver(n)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]api.Validation{}
+	for kind := range interfaceKinds(n.Driver) {
+		out[kind] = api.Validation{Result: true}
+		if v := n.Interfaces[kind]; strings.HasPrefix(v, "no-") {
+			out[kind] = api.Validation{Reason: "not supported"}
+		}
+	}
+	set := func(kind string, err error) {
+		if err != nil {
+			out[kind] = api.Validation{Reason: err.Error()}
+		}
+	}
+	bmc := drv.Validate(n)
+	set("power", bmc)
+	set("management", bmc)
+	if bootsRamdisk(n) {
+		t := &task{Conductor: c, uuid: n.UUID, node: n, drv: drv}
+		_, err := t.bootEntry(ctx, jobDeploy)
+		set("boot", err)
+		if out["inspect"].Result {
+			set("inspect", err)
+		}
+	}
+	if err := c.checkDeploy(ctx, n); err != nil {
+		set("deploy", fmt.Errorf("Failed to validate deploy image info for node %s: %w", title(n), err))
+		if out["boot"].Result {
+			set("boot", err)
+		}
+	}
+	return out, nil
+}
