@@ -2,20 +2,126 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
+	"trefoil/internal/errs"
+	"trefoil/overcloud/apply"
 	"trefoil/overcloud/apply/firstboot"
+	"trefoil/overcloud/resource"
 )
 
+const usage = `usage: os-apply-config COMMAND
+
+  apply       make one step of this node's configuration so: a JSON document on
+              standard input, JSON lines of events on standard output
+  status      print which steps have been applied, as JSON
+  first-boot  set this node up from its config drive
+  version     print the hash of this program
+
+Exit codes: 0 done, 1 failed (the last event says what), 2 wrong use.
+`
+
+// configDriveWait is for a drive whose driver is still being loaded.
+const configDriveWait = 30 * time.Second
+
+// lockWait is longer than a step whose deployer was lost may still take.
+const lockWait = 20 * time.Minute
+
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := firstboot.Run(ctx, firstboot.Options{Root: "/", User: "heat-admin", Log: stdout, Wait: 30 * time.Second,
-		Machine: firstboot.Linux{Sys: "/sys", Dev: "/dev"}})
-	if err != nil {
-		fmt.Fprintln(stderr, "first-boot:", err)
+	commands := map[string]func() error{
+		"apply":      func() error { return applyStep(ctx, stdin, stdout) },
+		"status":     func() error { return status(stdout) },
+		"version":    func() error { return version(stdout) },
+		"first-boot": func() error { return firstBoot(ctx, stdout) },
+	}
+	if len(args) != 1 || commands[args[0]] == nil {
+		fmt.Fprint(stderr, usage)
+		return 2
+	}
+	if err := commands[args[0]](); err != nil {
+		fmt.Fprintf(stderr, "os-apply-config %s: %v\n", args[0], err)
+		if hint := errs.HintOf(err); hint != "" {
+			fmt.Fprintln(stderr, hint)
+		}
 		return 1
 	}
 	return 0
 }
 
+func engine(emit func(resource.Event)) *apply.Engine {
+	return &apply.Engine{Root: "/", System: apply.Linux{}, Now: time.Now, Emit: emit, LockWait: lockWait}
+}
+
+// applyStep ends with an event "done" or "failed" whatever happens, so that the
+// deployer never has to guess from a closed connection.
+func applyStep(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
+	enc := json.NewEncoder(stdout)
+	enc.SetEscapeHTML(false)
+	emit := func(e resource.Event) { _ = enc.Encode(e) } // a closed connection must not stop a step half-way
+	doc, err := resource.Decode(stdin)
+	step := 0
+	if err == nil {
+		step = doc.Step
+		_, err = engine(emit).Apply(ctx, doc)
+	}
+	var known *apply.Failure
+	if err != nil && !errors.As(err, &known) {
+		emit(resource.Event{Event: "failed", Step: step, Error: err.Error(), Hint: errs.HintOf(err)})
+	}
+	return err
+}
+
+// stepStatus is one line of status.
+type stepStatus struct {
+	apply.Record
+	Pending bool `json:"pending,omitempty"` // a run was begun and has not ended well
+}
+
+func status(stdout io.Writer) error {
+	e := engine(nil)
+	enc := json.NewEncoder(stdout)
+	for step := 1; step <= 5; step++ {
+		r, ok := e.Recorded(step)
+		pending := e.Pending(step)
+		if !ok && !pending {
+			continue
+		}
+		r.Step = step
+		if err := enc.Encode(stepStatus{r, pending}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// version prints the SHA-256 of this program: the deployer compares it with
+// that of its own copy to know whether to upload it.
+func version(stdout io.Writer) error {
+	name, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(stdout, hex.EncodeToString(h.Sum(nil)))
+	return err
+}
+
+func firstBoot(ctx context.Context, stdout io.Writer) error {
+	return firstboot.Run(ctx, firstboot.Options{Root: "/", User: firstboot.User, Log: stdout, Wait: configDriveWait,
+		Machine: firstboot.Linux{Sys: "/sys", Dev: "/dev"}})
+}

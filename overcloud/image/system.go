@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"trefoil/overcloud/apply/firstboot"
 )
 
 // User is the administrator in the image; its keys come with the config drive.
-const User = "heat-admin"
+const User = firstboot.User
 
 // FirstBootPath is where os-apply-config lies in the image.
 const FirstBootPath = "usr/local/bin/os-apply-config"

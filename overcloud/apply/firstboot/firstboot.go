@@ -17,6 +17,9 @@ import (
 	"time"
 )
 
+// User is the administrator of every node; it is made with the image.
+const User = "heat-admin"
+
 // stampPath records which instance has been set up.
 const stampPath = "var/lib/os-apply-config/first-boot.json"
 

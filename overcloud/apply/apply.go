@@ -1,0 +1,278 @@
+// Package apply makes one step of a node's configuration so: the engine of
+// os-apply-config. Resources are taken in order, each is looked at first and
+// touched only when it is not as wanted. What was done is recorded, so that the
+// same step asked for again costs one look, and a run that was killed is
+// finished by the next one, restarts that were still due included.
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/resource"
+)
+
+// Engine applies documents. One run at a time on a machine: a second one waits.
+type Engine struct {
+	Root   string // "/" in earnest
+	System System
+	Now    func() time.Time
+	Emit   func(resource.Event) // called from one goroutine, in order
+	Poll   time.Duration        // between two looks of a Wait; default 300 ms
+
+	LockWait time.Duration // how long to wait for another run; 0 is not at all
+}
+
+// Failure is the error of a resource that could not be made so. It has been
+// emitted as an event already.
+type Failure struct {
+	Key  string
+	Err  error
+	Tail []string
+}
+
+func (f *Failure) Error() string { return f.Key + ": " + f.Err.Error() }
+
+// Unwrap returns the cause.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// step is one run over one document.
+type step struct {
+	*Engine
+	doc      *resource.Document
+	began    time.Time
+	last     time.Time // when the event before was emitted
+	hide     mask
+	touched  map[string]bool // keys changed in this step, runs that were cut short included
+	count    int             // changed by this run
+	units    map[string]unitState
+	dirty    bool // unit files changed: systemd must read them again
+}
+
+// Apply makes the document so. It returns the number of changed resources. A
+// *Failure names the resource that failed; those after it were not tried.
+func (e *Engine) Apply(ctx context.Context, doc *resource.Document) (int, error) {
+	unlock, err := e.lock(ctx, doc.Step)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	s := &step{Engine: e, doc: doc, began: e.Now(), last: e.Now(), hide: newMask(doc), touched: map[string]bool{}}
+	sum := resource.Sum(doc.Resources)
+	same, err := s.asRecorded(ctx, sum)
+	if err != nil {
+		return 0, err
+	}
+	if same {
+		for _, r := range doc.Resources {
+			s.emit("unchanged", r.Key())
+		}
+		s.done()
+		return 0, nil
+	}
+	if s.touched, err = e.readPending(doc.Step); err != nil {
+		return 0, err
+	}
+	if err := s.all(ctx); err != nil {
+		return s.count, err
+	}
+	if err := e.record(doc, sum, s.count); err != nil {
+		return s.count, err
+	}
+	s.done()
+	return s.count, nil
+}
+
+// asRecorded tells whether the same resources were applied completely before
+// and what can be verified cheaply still holds.
+func (s *step) asRecorded(ctx context.Context, sum string) (bool, error) {
+	rec, ok := s.Recorded(s.doc.Step)
+	if !ok || rec.Sum != sum {
+		return false, nil
+	}
+	if err := s.loadUnits(ctx); err != nil {
+		return false, err
+	}
+	for _, r := range s.doc.Resources {
+		h, err := s.handler(r)
+		if err != nil {
+			return false, err
+		}
+		if h.cheap == nil {
+			continue
+		}
+		if ok, err := h.cheap(); err != nil || !ok {
+			return false, nil // the full run finds it again, and says what it is
+		}
+	}
+	return true, nil
+}
+
+func (s *step) all(ctx context.Context) error {
+	for i := 0; i < len(s.doc.Resources); {
+		n := 1
+		var err error
+		if batch := mysqlRun(s.doc.Resources[i:]); len(batch) > 0 {
+			n = len(batch)
+			err = s.mysql(ctx, batch)
+		} else {
+			err = s.one(ctx, s.doc.Resources[i])
+		}
+		if err != nil {
+			return err
+		}
+		i += n
+	}
+	return nil
+}
+
+// handler is how one resource is looked at and made so.
+type handler struct {
+	// cheap looks without starting a process; nil where that cannot be done.
+	cheap func() (bool, error)
+	// ok looks; nil means use cheap.
+	ok func(context.Context) (bool, error)
+	// set makes it so.
+	set func(context.Context) error
+	// slow resources are announced before they begin.
+	slow bool
+}
+
+func (s *step) handler(r resource.Resource) (handler, error) {
+	switch {
+	case r.File != nil:
+		return s.file(r), nil
+	case r.Directory != nil:
+		return s.directory(r.Directory), nil
+	case r.Link != nil:
+		return s.link(r.Link), nil
+	case r.Sysctl != nil:
+		return s.sysctl(r.Sysctl), nil
+	case r.KernelModule != nil:
+		return s.module(r.KernelModule), nil
+	case r.Unit != nil:
+		return s.unit(r.Unit), nil
+	case r.OVSBridge != nil:
+		return s.ovsBridge(r.OVSBridge), nil
+	case r.OVSPort != nil:
+		return s.ovsPort(r.OVSPort), nil
+	case r.Exec != nil:
+		return s.exec(r.Exec), nil
+	case r.Wait != nil:
+		return s.wait(r.Wait), nil
+	case r.Disks != nil:
+		return s.disks(r.Disks), nil
+	case r.MySQLDatabase != nil, r.MySQLUser != nil:
+		return handler{}, nil // in batches, by mysql
+	}
+	return handler{}, errs.New(errs.Invalid, "resource %s holds nothing", r.Key())
+}
+
+func (s *step) one(ctx context.Context, r resource.Resource) error {
+	key := r.Key()
+	if err := ctx.Err(); err != nil {
+		return s.fail(key, err, nil)
+	}
+	h, err := s.handler(r)
+	if err != nil {
+		return s.fail(key, err, nil)
+	}
+	if h.slow {
+		s.emit("start", key)
+	}
+	look := h.ok
+	if look == nil {
+		look = func(context.Context) (bool, error) { return h.cheap() }
+	}
+	ok, err := look(ctx)
+	if err == nil && ok {
+		s.emit("unchanged", key)
+		return nil
+	}
+	if err == nil {
+		err = s.changing(key)
+	}
+	if err == nil {
+		err = h.set(ctx)
+	}
+	if err != nil {
+		var f *Failure
+		if errors.As(err, &f) {
+			return s.fail(key, f.Err, f.Tail)
+		}
+		return s.fail(key, err, nil)
+	}
+	s.count++
+	s.emit("changed", key)
+	return nil
+}
+
+// changing records, before it happens, that a resource is about to change: a
+// unit that must restart because of it does so even after a kill in between.
+func (s *step) changing(key string) error {
+	if s.touched[key] {
+		return nil
+	}
+	s.touched[key] = true
+	return s.writePending(s.doc.Step, slices.Sorted(maps.Keys(s.touched)))
+}
+
+func (s *step) emit(event, key string) {
+	now := s.Now()
+	s.Emit(resource.Event{Event: event, Key: key, Step: s.doc.Step, MS: now.Sub(s.last).Milliseconds()})
+	if event != "waiting" && event != "start" {
+		s.last = now
+	}
+}
+
+func (s *step) done() {
+	s.Emit(resource.Event{Event: "done", Step: s.doc.Step, MS: s.Now().Sub(s.began).Milliseconds(), Changed: s.count})
+}
+
+func (s *step) fail(key string, err error, tail []string) error {
+	hidden := make([]string, len(tail))
+	for i, l := range tail {
+		hidden[i] = s.hide.line(l)
+	}
+	hint := errs.HintOf(err)
+	if hint == "" && errors.Is(err, context.Canceled) {
+		hint = "the run was stopped; run the same step again to go on"
+	}
+	err = errors.New(s.hide.line(err.Error()))
+	s.Emit(resource.Event{Event: "failed", Key: key, Step: s.doc.Step, MS: s.Now().Sub(s.last).Milliseconds(),
+		Error: err.Error(), Hint: s.hide.line(hint), Tail: hidden})
+	return &Failure{Key: key, Err: err, Tail: hidden}
+}
+
+// withTail joins an error and the log lines that explain it.
+func withTail(err error, text string) error {
+	return &Failure{Err: err, Tail: tailLines(text)}
+}
+
+// tailLines are the last lines that say something.
+func tailLines(text string) []string {
+	var out []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimRight(line, "\r\n \t"); line != "" {
+			if len(line) > 500 {
+				line = line[:500] + "…"
+			}
+			out = append(out, line)
+		}
+	}
+	return out[max(0, len(out)-15):]
+}
+
+func (s *step) systemctl(ctx context.Context, args ...string) (string, error) {
+	out, err := s.System.Run(ctx, Command{Args: append([]string{"systemctl"}, args...), Timeout: 10 * time.Minute})
+	if err != nil {
+		return out, fmt.Errorf("systemctl %s: %w", strings.Join(args, " "), err)
+	}
+	return out, nil
+}

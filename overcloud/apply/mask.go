@@ -1,0 +1,73 @@
+package apply
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"trefoil/overcloud/resource"
+)
+
+// mask hides the secrets of a document in log lines and errors.
+type mask struct{ values []string }
+
+var (
+	inURL    = regexp.MustCompile(`(://[^:/@\s]+:)[^@/\s]+@`)
+	assigned = regexp.MustCompile(`(?i)((?:password|passwd|secret|token|private_key|cookie|credential)[a-z_]*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|\S+)`)
+	settings = regexp.MustCompile(`(?i)(pass|secret|token|key|cookie)`)
+)
+
+const (
+	stars     = "******"
+	minSecret = 6 // a shorter word would blank half of the log
+)
+
+func newMask(doc *resource.Document) mask {
+	var m mask
+	for _, r := range doc.Resources {
+		if r.MySQLUser != nil {
+			m.add(r.MySQLUser.Password)
+		}
+		if r.Exec != nil {
+			for _, v := range r.Exec.Env {
+				m.add(v)
+			}
+		}
+		if r.File != nil && r.File.Secret {
+			m.file(r.File.Content)
+		}
+	}
+	// Longest first: one secret may be the beginning of another.
+	slices.SortFunc(m.values, func(a, b string) int { return len(b) - len(a) })
+	return m
+}
+
+// file finds the secrets in a settings file; a file of one word is one secret.
+func (m *mask) file(content string) {
+	if f := strings.Fields(content); len(f) == 1 {
+		m.add(f[0])
+	}
+	for line := range strings.Lines(content) {
+		if k, v, ok := strings.Cut(line, "="); ok && settings.MatchString(k) {
+			m.add(strings.Trim(strings.TrimSpace(v), `"'`))
+		}
+		for _, u := range inURL.FindAllString(line, -1) {
+			_, pass, _ := strings.Cut(strings.TrimPrefix(u, "://"), ":")
+			m.add(strings.TrimSuffix(pass, "@"))
+		}
+	}
+}
+
+func (m *mask) add(v string) {
+	if len(v) >= minSecret && !slices.Contains(m.values, v) {
+		m.values = append(m.values, v)
+	}
+}
+
+func (m mask) line(s string) string {
+	for _, v := range m.values {
+		s = strings.ReplaceAll(s, v, stars)
+	}
+	s = inURL.ReplaceAllString(s, "${1}"+stars+"@")
+	return assigned.ReplaceAllString(s, "${1}"+stars)
+}

@@ -1,0 +1,231 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/resource"
+)
+
+// unitState is what systemd says of a unit.
+type unitState struct{ id, load, active, path string }
+
+func (u unitState) running() bool { return u.active == "active" || u.active == "reloading" }
+
+func fullName(name string) string {
+	if strings.HasPrefix(filepath.Ext(name), ".") && slices.Contains([]string{".service", ".socket", ".timer", ".target", ".mount", ".path"}, filepath.Ext(name)) {
+		return name
+	}
+	return name + ".service"
+}
+
+// loadUnits asks systemd once for all units of the document: each call costs a
+// tenth of a second under emulation.
+func (s *step) loadUnits(ctx context.Context) error {
+	var names []string
+	for _, r := range s.doc.Resources {
+		if r.Unit != nil && !slices.Contains(names, fullName(r.Unit.Name)) {
+			names = append(names, fullName(r.Unit.Name))
+		}
+	}
+	s.units = map[string]unitState{}
+	if len(names) == 0 {
+		return nil
+	}
+	out, err := s.systemctl(ctx, append([]string{"show", "--property=Id,LoadState,ActiveState,FragmentPath", "--"}, names...)...)
+	if err != nil {
+		return err
+	}
+	blocks := strings.Split(strings.TrimSpace(out), "\n\n")
+	if len(blocks) != len(names) {
+		return fmt.Errorf("systemctl show: %d answers for %d units", len(blocks), len(names))
+	}
+	for i, b := range blocks {
+		var u unitState
+		for line := range strings.Lines(b) {
+			k, v, _ := strings.Cut(strings.TrimSpace(line), "=")
+			switch k {
+			case "Id":
+				u.id = v
+			case "LoadState":
+				u.load = v
+			case "ActiveState":
+				u.active = v
+			case "FragmentPath":
+				u.path = v
+			}
+		}
+		s.units[names[i]] = u
+	}
+	return nil
+}
+
+func (s *step) unit(u *resource.Unit) handler {
+	name := fullName(u.Name)
+	return handler{
+		slow: true,
+		// cheap is right only after loadUnits, as asRecorded does.
+		cheap: func() (bool, error) { return s.unitOK(u, s.units[name]) },
+		ok: func(ctx context.Context) (bool, error) {
+			if s.dirty {
+				if _, err := s.systemctl(ctx, "daemon-reload"); err != nil {
+					return false, err
+				}
+				s.units, s.dirty = nil, false
+			}
+			if s.units == nil {
+				if err := s.loadUnits(ctx); err != nil {
+					return false, err
+				}
+			}
+			if s.due(u) != "" && s.units[name].running() {
+				return false, nil
+			}
+			return s.unitOK(u, s.units[name])
+		},
+		set: func(ctx context.Context) error { return s.setUnit(ctx, u, s.units[name]) },
+	}
+}
+
+// due returns the first changed key that the unit must restart for.
+func (s *step) due(u *resource.Unit) string {
+	for key := range s.touched {
+		for _, p := range u.RestartOn {
+			if resource.Matches(p, key) {
+				return key
+			}
+		}
+	}
+	return ""
+}
+
+func (s *step) unitOK(u *resource.Unit, is unitState) (bool, error) {
+	stopped := u.State == "stopped"
+	if is.load == "not-found" && stopped {
+		return true, nil
+	}
+	if is.load == "not-found" || is.load == "masked" {
+		return false, errs.New(errs.NotFound, "unit %s is %s on this node", fullName(u.Name), is.load).
+			WithHint("the package that brings it is not in the image: rebuild overcloud-full with the roles that you deploy")
+	}
+	enabled, err := s.enabled(is)
+	if err != nil || enabled != wantEnabled(u) {
+		return false, err
+	}
+	if stopped {
+		return is.active == "inactive" || is.active == "failed", nil
+	}
+	return is.running() || u.NoBlock && is.active == "activating", nil
+}
+
+func wantEnabled(u *resource.Unit) bool {
+	if u.Enabled != nil {
+		return *u.Enabled
+	}
+	return u.State != "stopped"
+}
+
+// setUnit enables by writing the link itself: systemctl enable runs a perl
+// script per unit on Debian where there is an init script of the same name.
+func (s *step) setUnit(ctx context.Context, u *resource.Unit, is unitState) error {
+	if err := s.enable(is, wantEnabled(u)); err != nil {
+		return err
+	}
+	verb := ""
+	switch {
+	case u.State == "stopped" && is.active != "inactive" && is.active != "failed":
+		verb = "stop"
+	case u.State == "stopped":
+	case is.running() && s.due(u) != "" && u.Reload:
+		verb = "reload-or-restart"
+	case is.running() && s.due(u) != "":
+		verb = "restart"
+	case is.active == "activating" && s.due(u) != "":
+		verb = "restart"
+	case !is.running():
+		verb = "start"
+	}
+	if verb == "" {
+		return nil
+	}
+	if is.active == "failed" && verb != "stop" {
+		if _, err := s.systemctl(ctx, "reset-failed", is.id); err != nil {
+			return err
+		}
+	}
+	args := []string{verb, is.id}
+	if u.NoBlock {
+		args = []string{"--no-block", verb, is.id}
+	}
+	if _, err := s.systemctl(ctx, args...); err != nil {
+		return withTail(errs.Wrap(errs.Internal, err, "%s unit %s", verb, u.Name).
+			WithHint("journalctl -u %s on the node tells more", is.id), s.journal(ctx, is.id))
+	}
+	is.active = map[string]string{"stop": "inactive"}[verb]
+	if verb != "stop" {
+		is.active = "active"
+	}
+	s.units[fullName(u.Name)] = is
+	return nil
+}
+
+func (s *step) journal(ctx context.Context, unit string) string {
+	out, err := s.System.Run(context.WithoutCancel(ctx), Command{Args: []string{"journalctl", "--no-pager", "-o", "cat", "-n", "15", "-u", unit}, Timeout: 20 * time.Second})
+	if err != nil {
+		return "the journal could not be read: " + err.Error()
+	}
+	return out
+}
+
+// wants is the directory whose links start a unit at boot.
+func wants(id string) string {
+	switch filepath.Ext(id) {
+	case ".socket":
+		return "etc/systemd/system/sockets.target.wants"
+	case ".timer":
+		return "etc/systemd/system/timers.target.wants"
+	}
+	return "etc/systemd/system/multi-user.target.wants"
+}
+
+func (s *step) wantLinks(is unitState) ([]string, error) {
+	return filepath.Glob(filepath.Join(s.path("etc/systemd/system"), "*.wants", is.id))
+}
+
+func (s *step) enabled(is unitState) (bool, error) {
+	links, err := s.wantLinks(is)
+	return len(links) > 0, err
+}
+
+func (s *step) enable(is unitState, want bool) error {
+	have, err := s.enabled(is)
+	if err != nil || have == want {
+		return err
+	}
+	if !want {
+		links, err := s.wantLinks(is)
+		for _, l := range links {
+			if e := os.Remove(l); e != nil && !errors.Is(e, fs.ErrNotExist) {
+				err = errors.Join(err, e)
+			}
+		}
+		return err
+	}
+	dir := s.path(wants(is.id))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	err = os.Symlink(is.path, filepath.Join(dir, is.id))
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}

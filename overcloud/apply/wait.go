@@ -1,0 +1,195 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/resource"
+)
+
+const (
+	defaultTimeout = 300 * time.Second
+	sayEvery       = 5 * time.Second // between two "waiting" events
+)
+
+func seconds(n int) time.Duration {
+	if n <= 0 {
+		return defaultTimeout
+	}
+	return time.Duration(n) * time.Second
+}
+
+func (s *step) exec(e *resource.Exec) handler {
+	run := func(ctx context.Context, args []string) error {
+		_, err := s.System.Run(ctx, Command{Args: args, Env: e.Env, User: e.User, Timeout: seconds(e.Timeout)})
+		return err
+	}
+	return handler{
+		slow: true,
+		ok: func(ctx context.Context) (bool, error) {
+			if e.Creates != "" {
+				_, err := os.Lstat(s.path(e.Creates))
+				return err == nil, nil
+			}
+			err := run(ctx, e.Unless)
+			var ended *RunError
+			if errors.As(err, &ended) {
+				return false, nil
+			}
+			return err == nil, err
+		},
+		set: func(ctx context.Context) error {
+			err := run(ctx, e.Command)
+			var ended *RunError
+			if errors.As(err, &ended) {
+				return withTail(err, ended.Output)
+			}
+			return err
+		},
+	}
+}
+
+// wait polls until the thing answers. It ends early when the unit behind it
+// has failed: nothing would come any more.
+func (s *step) wait(w *resource.Wait) handler {
+	return handler{
+		slow:  true,
+		ok:    func(ctx context.Context) (bool, error) { return true, s.waitFor(ctx, w) },
+		cheap: nil,
+		set:   func(context.Context) error { return nil },
+	}
+}
+
+func (s *step) waitFor(ctx context.Context, w *resource.Wait) error {
+	began := s.Now()
+	said := began
+	for {
+		last := s.System.Probe(ctx, *w)
+		if last == nil {
+			return nil
+		}
+		if s.Now().Sub(began) >= seconds(w.Timeout) {
+			return s.gaveUp(ctx, w, fmt.Errorf("no answer after %s: %w", seconds(w.Timeout), last))
+		}
+		if s.Now().Sub(said) >= sayEvery {
+			said = s.Now()
+			s.emit("waiting", "wait:"+w.Name)
+			if w.Unit != "" && s.failed(ctx, w.Unit) {
+				return s.gaveUp(ctx, w, fmt.Errorf("unit %s has failed: %w", w.Unit, last))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(s.poll()):
+		}
+	}
+}
+
+// failed is certain only for a unit that systemd has given up.
+func (s *step) failed(ctx context.Context, unit string) bool {
+	out, err := s.systemctl(ctx, "show", "--property=ActiveState", "--", fullName(unit))
+	return err == nil && strings.TrimSpace(out) == "ActiveState=failed"
+}
+
+func (s *step) gaveUp(ctx context.Context, w *resource.Wait, err error) error {
+	what := w.TCP + w.HTTP + w.Unix
+	e := errs.Wrap(errs.Unavailable, err, "wait for %s", what)
+	var log string
+	switch {
+	case w.Log != "":
+		e = e.WithHint("%s on the node tells more", w.Log)
+		log = logEnd(s.path(w.Log))
+	case w.Unit != "":
+		e = e.WithHint("journalctl -u %s on the node tells more", w.Unit)
+	}
+	if log == "" && w.Unit != "" {
+		log = s.journal(ctx, fullName(w.Unit))
+	}
+	return withTail(e, log)
+}
+
+// logEnd reads the last 16 KiB of a log file; "" when there is nothing to read.
+func logEnd(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err == nil && st.Size() > 16<<10 {
+		if _, err := f.Seek(-16<<10, io.SeekEnd); err != nil {
+			return ""
+		}
+	}
+	b, err := io.ReadAll(io.LimitReader(f, 16<<10))
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// disks looks only; a node whose disks do not fit is a mistake of placement.
+func (s *step) disks(d *resource.Disks) handler {
+	return handler{slow: true, ok: func(ctx context.Context) (bool, error) {
+		all, err := s.System.Disks(ctx)
+		if err != nil {
+			return false, fmt.Errorf("list disks: %w", err)
+		}
+		return true, CheckDisks(d, all)
+	}}
+}
+
+// CheckDisks tells whether enough free disks of the size are among those; the
+// error says of each disk why it does not do.
+func CheckDisks(d *resource.Disks, all []Disk) error {
+	var why []string
+	good := 0
+	for _, disk := range all {
+		if len(d.Devices) > 0 && !contains(d.Devices, disk.Path) {
+			continue
+		}
+		size := float64(disk.Bytes) / (1 << 30)
+		switch {
+		case disk.Use != "" && disk.Use != "ceph_bluestore": // a data disk that Ceph has taken stays good
+			why = append(why, fmt.Sprintf("%s (%.1f GiB): %s", disk.Path, size, disk.Use))
+		case size < float64(d.MinSizeGB):
+			why = append(why, fmt.Sprintf("%s: %.1f GiB is too small", disk.Path, size))
+		default:
+			good++
+		}
+	}
+	if good >= d.Count {
+		return nil
+	}
+	for _, path := range d.Devices {
+		if !present(all, path) {
+			why = append(why, path+": no such disk")
+		}
+	}
+	return errs.New(errs.Invalid, "%d free data disks of at least %d GiB; expected %d: %s", good, d.MinSizeGB, d.Count, strings.Join(why, "; ")).
+		WithHint("add disks to the machine, or clean those that are in use (baremetal node clean), or lower the number in the environment")
+}
+
+func present(all []Disk, path string) bool {
+	for _, d := range all {
+		if d.Path == path {
+			return true
+		}
+	}
+	return false
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
