@@ -19,6 +19,7 @@ type Plan struct {
 	Passwords   map[string]string `json:"passwords"`
 	Warnings    []string          `json:"warnings,omitempty"` // unused, deprecated, misspelt
 	CloudDomain string            `json:"cloud_domain"`
+	Outputs     map[string]any    `json:"outputs,omitempty"` // of overcloud.yaml, with %{…} where an address is not known yet
 	// Configure evaluates service templates for real machines; see Configure in configure.go.
 }
 
@@ -34,6 +35,28 @@ type Role struct {
 	Networks       []string `json:"networks"`
 	Packages       []string `json:"packages"` // Debian packages its services need in the image
 	Summary        []string `json:"summary"`  // one line a service: what it will do, for --dry-run
+
+	ServerResource string        `json:"server_resource"` // name in events: Controller, NovaCompute
+	Data           []ServiceData `json:"data"`            // what the services' templates gave; secrets included
+}
+
+// ServiceData is the role_data output of one service template.
+type ServiceData struct {
+	Name     string         `json:"name"`     // service_name
+	Template string         `json:"template"` // file, for errors
+	Packages []string       `json:"packages,omitempty"`
+	Summary  string         `json:"summary,omitempty"`
+	Steps    [Steps][]Entry `json:"steps"`
+	Settings map[string]any `json:"settings,omitempty"` // config_settings
+	Firewall map[string]any `json:"firewall,omitempty"` // firewall_rules
+}
+
+// Entry is one resource as a template wrote it: it may hold %{…} names that
+// only a machine can fill in, and may be meant for some machines only.
+type Entry struct {
+	Resource      map[string]any `json:"resource"`
+	ForEachPeer   string         `json:"for_each_peer,omitempty"`  // once for every other node that runs this service
+	BootstrapOnly bool           `json:"bootstrap_only,omitempty"` // on the first node that runs the service
 }
 
 // Node is a machine that has been given a role, a name and an address.

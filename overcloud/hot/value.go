@@ -1,0 +1,118 @@
+package hot
+
+import (
+	"fmt"
+	"reflect"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// String is a value as text, as Heat's functions write it: null is empty, a
+// boolean is True or False, a map or a list is JSON with sorted keys.
+func String(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case bool:
+		if v {
+			return "True"
+		}
+		return "False"
+	case int:
+		return strconv.Itoa(v)
+	case float64:
+		if v == float64(int64(v)) && v < 1e15 && v > -1e15 {
+			return strconv.FormatFloat(v, 'f', 1, 64)
+		}
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case map[string]any, []any:
+		return toJSON(v)
+	}
+	return fmt.Sprint(v)
+}
+
+// toJSON writes JSON as Python's json.dumps(sort_keys=True) does.
+func toJSON(v any) string {
+	var b strings.Builder
+	writeJSON(&b, v)
+	return b.String()
+}
+
+func writeJSON(b *strings.Builder, v any) {
+	switch v := v.(type) {
+	case nil:
+		b.WriteString("null")
+	case bool:
+		b.WriteString(strconv.FormatBool(v))
+	case string:
+		quoteJSON(b, v)
+	case []any:
+		b.WriteByte('[')
+		for i, e := range v {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			writeJSON(b, e)
+		}
+		b.WriteByte(']')
+	case map[string]any:
+		b.WriteByte('{')
+		for i, k := range sortedKeys(v) {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			quoteJSON(b, k)
+			b.WriteString(": ")
+			writeJSON(b, v[k])
+		}
+		b.WriteByte('}')
+	default:
+		b.WriteString(String(v))
+	}
+}
+
+func quoteJSON(b *strings.Builder, s string) {
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case r < 0x20 || r > 0x7e && r <= 0xffff:
+			fmt.Fprintf(b, `\u%04x`, r)
+		case r > 0xffff:
+			r -= 0x10000
+			fmt.Fprintf(b, `\u%04x\u%04x`, 0xd800+(r>>10), 0xdc00+(r&0x3ff))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// same is equality of plain values; 1 and 1.0 are equal.
+func same(a, b any) bool {
+	if x, ok := toNumber(a); ok {
+		y, ok := toNumber(b)
+		return ok && x == y
+	}
+	return reflect.DeepEqual(a, b)
+}

@@ -1,0 +1,153 @@
+package jinja
+
+// node is a statement; expr is an expression. Both know their line.
+type node interface{ at() int }
+
+type expr interface{ at() int }
+
+type pos int
+
+func (p pos) at() int { return int(p) }
+
+type (
+	dataNode struct {
+		pos
+		text string
+	}
+	outputNode struct {
+		pos
+		e expr
+	}
+	ifNode struct {
+		pos
+		cond       expr
+		then, orel []node
+	}
+	forNode struct {
+		pos
+		target     expr
+		iter       expr
+		cond       expr
+		body, orel []node
+		recursive  bool
+	}
+	setNode struct {
+		pos
+		target expr
+		value  expr
+		filter expr // set block: filters on a placeholder
+		body   []node
+		block  bool
+	}
+	withNode struct {
+		pos
+		names  []string
+		values []expr
+		body   []node
+	}
+	filterNode struct {
+		pos
+		filter expr
+		body   []node
+	}
+	includeNode struct {
+		pos
+		name    expr
+		missing bool // ignore missing
+		context bool
+	}
+	macroNode struct {
+		pos
+		name     string
+		params   []string
+		defaults []expr // for the last len(defaults) params
+		body     []node
+	}
+	blockNode struct {
+		pos
+		body []node
+	}
+	doNode struct {
+		pos
+		e expr
+	}
+)
+
+type (
+	constExpr struct {
+		pos
+		v any
+	}
+	nameExpr struct {
+		pos
+		name string
+	}
+	listExpr struct {
+		pos
+		items []expr
+		tuple bool
+	}
+	dictExpr struct {
+		pos
+		keys, values []expr
+	}
+	unaryExpr struct {
+		pos
+		op string
+		x  expr
+	}
+	binaryExpr struct {
+		pos
+		op   string
+		x, y expr
+	}
+	compareExpr struct {
+		pos
+		x    expr
+		ops  []string
+		rest []expr
+	}
+	condExpr struct {
+		pos
+		cond, then, orel expr // orel may be nil
+	}
+	attrExpr struct {
+		pos
+		x    expr
+		name string
+	}
+	itemExpr struct {
+		pos
+		x, key expr
+	}
+	sliceExpr struct {
+		pos
+		from, to, step expr
+	}
+	callExpr struct {
+		pos
+		fn   expr
+		args args
+	}
+	filterExpr struct {
+		pos
+		x    expr // nil: the body of a filter block
+		name string
+		args args
+	}
+	testExpr struct {
+		pos
+		x      expr
+		name   string
+		args   args
+		negate bool
+	}
+)
+
+type args struct {
+	pos    []expr
+	names  []string
+	named  []expr
+	star   expr
+	kwargs expr
+}

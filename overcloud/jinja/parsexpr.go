@@ -1,0 +1,355 @@
+package jinja
+
+import "slices"
+
+// tupleExpr reads an expression or an unparenthesised tuple.
+func (p *parser) tupleExpr() expr { return p.tupleOf(p.expr) }
+
+func (p *parser) tupleOf(one func() expr) expr {
+	first := one()
+	if !p.isOp(",") {
+		return first
+	}
+	l := &listExpr{pos: pos(p.line), items: []expr{first}, tuple: true}
+	for p.accept(",") {
+		if t := p.peek(); t.kind == tokEnd || p.isOp(")") {
+			break
+		}
+		l.items = append(l.items, one())
+	}
+	return l
+}
+
+// expr reads an inline if or less.
+func (p *parser) expr() expr {
+	p.enter()
+	defer p.leave()
+	e := p.or()
+	for p.isWord("if") {
+		at := pos(p.line)
+		p.pos++
+		c := &condExpr{pos: at, then: e, cond: p.or()}
+		if p.acceptWord("else") {
+			c.orel = p.expr()
+		}
+		e = c
+	}
+	return e
+}
+
+// noCond is an expression where "if" belongs to somebody else.
+func (p *parser) noCond() expr { return p.or() }
+
+func (p *parser) or() expr {
+	x := p.and()
+	for p.isWord("or") {
+		at := pos(p.line)
+		p.pos++
+		x = &binaryExpr{at, "or", x, p.and()}
+	}
+	return x
+}
+
+func (p *parser) and() expr {
+	x := p.not()
+	for p.isWord("and") {
+		at := pos(p.line)
+		p.pos++
+		x = &binaryExpr{at, "and", x, p.not()}
+	}
+	return x
+}
+
+func (p *parser) not() expr {
+	if p.isWord("not") {
+		p.enter()
+		defer p.leave()
+		at := pos(p.line)
+		p.pos++
+		return &unaryExpr{at, "not", p.not()}
+	}
+	return p.compare()
+}
+
+var comparisons = []string{"==", "!=", "<", "<=", ">", ">="}
+
+func (p *parser) compare() expr {
+	c := &compareExpr{pos: pos(p.line), x: p.sum()}
+	for {
+		t := p.peek()
+		switch {
+		case t.kind == tokOp && slices.Contains(comparisons, t.text):
+			p.pos++
+			c.ops = append(c.ops, t.text)
+		case p.isWord("in"):
+			p.pos++
+			c.ops = append(c.ops, "in")
+		case p.isWord("not") && p.toks[p.pos+1].kind == tokName && p.toks[p.pos+1].text == "in":
+			p.pos += 2
+			c.ops = append(c.ops, "not in")
+		default:
+			if len(c.ops) == 0 {
+				return c.x
+			}
+			return c
+		}
+		c.rest = append(c.rest, p.sum())
+	}
+}
+
+func (p *parser) sum() expr {
+	x := p.concat()
+	for p.isOp("+") || p.isOp("-") {
+		t := p.take()
+		x = &binaryExpr{pos(t.line), t.text, x, p.concat()}
+	}
+	return x
+}
+
+func (p *parser) concat() expr {
+	x := p.product()
+	for p.isOp("~") {
+		t := p.take()
+		x = &binaryExpr{pos(t.line), "~", x, p.product()}
+	}
+	return x
+}
+
+func (p *parser) product() expr {
+	x := p.unary(true)
+	for {
+		t := p.peek()
+		if t.kind != tokOp || !slices.Contains([]string{"*", "/", "//", "%"}, t.text) {
+			return x
+		}
+		p.pos++
+		x = &binaryExpr{pos(t.line), t.text, x, p.unary(true)}
+	}
+}
+
+func (p *parser) unary(filters bool) expr {
+	p.enter()
+	defer p.leave()
+	var x expr
+	if t := p.peek(); t.kind == tokOp && (t.text == "-" || t.text == "+") {
+		p.pos++
+		x = &unaryExpr{pos(t.line), t.text, p.unary(false)}
+	} else {
+		x = p.postfix(p.primary())
+		for p.isOp("**") {
+			t := p.take()
+			x = &binaryExpr{pos(t.line), "**", x, p.unary(false)}
+		}
+	}
+	if filters {
+		x = p.filters(x)
+	}
+	return x
+}
+
+func (p *parser) primary() expr {
+	t := p.peek()
+	at := pos(t.line)
+	switch t.kind {
+	case tokName:
+		p.pos++
+		switch t.text {
+		case "true", "True":
+			return &constExpr{at, true}
+		case "false", "False":
+			return &constExpr{at, false}
+		case "none", "None":
+			return &constExpr{at, nil}
+		}
+		return &nameExpr{at, t.text}
+	case tokString:
+		s := ""
+		for p.peek().kind == tokString {
+			s += p.take().text
+		}
+		return &constExpr{at, s}
+	case tokInt:
+		p.pos++
+		return &constExpr{at, t.i}
+	case tokFloat:
+		p.pos++
+		return &constExpr{at, t.f}
+	case tokOp:
+		switch t.text {
+		case "(":
+			p.pos++
+			if p.accept(")") {
+				return &listExpr{pos: at, tuple: true}
+			}
+			e := p.tupleExpr()
+			p.want(")")
+			return e
+		case "[":
+			p.pos++
+			l := &listExpr{pos: at}
+			for !p.accept("]") {
+				if len(l.items) > 0 {
+					p.want(",")
+					if p.accept("]") {
+						break
+					}
+				}
+				l.items = append(l.items, p.expr())
+			}
+			return l
+		case "{":
+			p.pos++
+			return p.dict(at)
+		}
+	}
+	p.fail("expected an expression, got %s", p.describe())
+	return nil
+}
+
+func (p *parser) dict(at pos) expr {
+	d := &dictExpr{pos: at}
+	for !p.accept("}") {
+		if len(d.keys) > 0 {
+			p.want(",")
+			if p.accept("}") {
+				break
+			}
+		}
+		d.keys = append(d.keys, p.expr())
+		p.want(":")
+		d.values = append(d.values, p.expr())
+	}
+	return d
+}
+
+// postfix reads .attr, [item] and calls.
+func (p *parser) postfix(x expr) expr {
+	for {
+		at := pos(p.peek().line)
+		switch {
+		case p.accept("."):
+			t := p.take()
+			switch t.kind {
+			case tokName:
+				x = &attrExpr{at, x, t.text}
+			case tokInt:
+				x = &itemExpr{at, x, &constExpr{at, t.i}}
+			default:
+				p.fail("expected a name after \".\"")
+			}
+		case p.accept("["):
+			x = &itemExpr{at, x, p.subscript()}
+			p.want("]")
+		case p.isOp("("):
+			x = &callExpr{at, x, p.args()}
+		default:
+			return x
+		}
+	}
+}
+
+func (p *parser) subscript() expr {
+	s := &sliceExpr{pos: pos(p.line)}
+	if !p.isOp(":") {
+		s.from = p.expr()
+		if !p.isOp(":") {
+			return s.from
+		}
+	}
+	p.want(":")
+	if !p.isOp("]") && !p.isOp(":") {
+		s.to = p.expr()
+	}
+	if p.accept(":") && !p.isOp("]") {
+		s.step = p.expr()
+	}
+	return s
+}
+
+func (p *parser) args() args {
+	var a args
+	p.want("(")
+	for first := true; !p.accept(")"); first = false {
+		if !first {
+			p.want(",")
+			if p.accept(")") {
+				break
+			}
+		}
+		next := p.toks[min(p.pos+1, len(p.toks)-1)]
+		switch {
+		case p.accept("*"):
+			a.star = p.expr()
+		case p.accept("**"):
+			a.kwargs = p.expr()
+		case p.peek().kind == tokName && next.kind == tokOp && next.text == "=":
+			a.names = append(a.names, p.take().text)
+			p.pos++
+			a.named = append(a.named, p.expr())
+		default:
+			if len(a.named) > 0 {
+				p.fail("a positional argument follows a named one")
+			}
+			a.pos = append(a.pos, p.expr())
+		}
+	}
+	return a
+}
+
+// filters reads |filter and "is test".
+func (p *parser) filters(x expr) expr {
+	for {
+		switch {
+		case p.isOp("|"):
+			x = p.filterChain(x, false)
+		case p.isWord("is"):
+			x = p.test(x)
+		case p.isOp("("):
+			x = &callExpr{pos(p.line), x, p.args()}
+		default:
+			return x
+		}
+	}
+}
+
+// filterChain reads |name(args)…; open means that the first has no bar.
+func (p *parser) filterChain(x expr, open bool) expr {
+	for open || p.accept("|") {
+		open = false
+		at := pos(p.peek().line)
+		f := &filterExpr{pos: at, x: x, name: p.wantName("a filter name")}
+		for p.accept(".") {
+			f.name += "." + p.wantName("a filter name")
+		}
+		if filter(f.name) == nil {
+			p.fail("unknown filter %q%s", f.name, suggest(f.name, filterNames()))
+		}
+		if p.isOp("(") {
+			f.args = p.args()
+		}
+		x = f
+	}
+	return x
+}
+
+func (p *parser) test(x expr) expr {
+	t := &testExpr{pos: pos(p.line), x: x}
+	p.pos++ // is
+	t.negate = p.acceptWord("not")
+	t.name = p.wantName("a test name")
+	for p.accept(".") {
+		t.name += "." + p.wantName("a test name")
+	}
+	if test(t.name) == nil {
+		p.fail("unknown test %q%s", t.name, suggest(t.name, testNames()))
+	}
+	next := p.peek()
+	switch {
+	case p.isOp("("):
+		t.args = p.args()
+	case next.kind == tokString || next.kind == tokInt || next.kind == tokFloat || p.isOp("[") || p.isOp("{"),
+		next.kind == tokName && !slices.Contains([]string{"else", "or", "and", "is", "if", "in", "not", "recursive"}, next.text):
+		t.args.pos = []expr{p.postfix(p.primary())}
+	}
+	return t
+}

@@ -1,0 +1,287 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"sort"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/internal/yaml"
+	"trefoil/overcloud/hot"
+)
+
+// Options are what one deployment adds to the tree.
+type Options struct {
+	Stack        string            // default overcloud
+	Roles        File              // empty: roles_data.yaml of the tree
+	Networks     File              // empty: network_data.yaml of the tree
+	Environments []File            // -e, in order; a name below the tree is relative to it
+	Files        map[string][]byte // files outside the tree that environments refer to, by cleaned path
+	Counts       map[string]int    // machines by role, from --control-scale and the like
+	Flavors      map[string]string // flavors by role, from --control-flavor and the like
+	Parameters   map[string]any    // parameter_defaults from other flags: NtpServer, NovaComputeLibvirtType …
+	Passwords    map[string]string // from GeneratePasswords
+}
+
+// TreePath is where TripleO keeps its tree; environments may name files below it.
+const TreePath = "/usr/share/openstack-tripleo-heat-templates/"
+
+const rootTemplate = "overcloud.yaml"
+
+// builder holds what one Build works on.
+type builder struct {
+	tree     fs.FS
+	o        Options
+	rendered map[string][]byte
+	roles    *roleFile
+	env      *hot.Environment
+	given    []given // parameters that a person gave, to be checked for misspelling
+	ev       *hot.Evaluator
+	root     *hot.Stack
+}
+
+type given struct {
+	name   string
+	origin hot.Origin
+}
+
+// Build turns the tree and the options into a plan. It is deterministic: the
+// same input gives the same plan. Precedence of parameters, low to high: the
+// tree's environments, passwords, Parameters, Counts and Flavors, Environments.
+func Build(ctx context.Context, tree fs.FS, o Options) (*Plan, error) {
+	if o.Stack == "" {
+		o.Stack = "overcloud"
+	}
+	b := &builder{tree: tree, o: o, env: hot.NewEnvironment()}
+	if err := b.load(ctx); err != nil {
+		return nil, err
+	}
+	if err := b.environment(); err != nil {
+		return nil, err
+	}
+	if err := b.checkServices(); err != nil {
+		return nil, err
+	}
+	b.ev = &hot.Evaluator{Read: b.read, Env: b.env, Root: o.Stack}
+	var err error
+	if b.root, err = b.ev.Stack(ctx, rootTemplate, nil); err != nil {
+		return nil, err
+	}
+	p := &Plan{Stack: o.Stack, Parameters: b.env.Defaults, Passwords: o.Passwords, Outputs: map[string]any{}}
+	p.CloudDomain, _ = b.root.Parameters["CloudDomain"].(string)
+	if err := b.outputs(p); err != nil {
+		return nil, err
+	}
+	for _, def := range b.roles.roles {
+		r, err := b.role(def, p.Outputs["RoleData"])
+		if err != nil {
+			return nil, err
+		}
+		p.Roles = append(p.Roles, *r)
+	}
+	delete(p.Outputs, "RoleData") // it stands in the roles
+	p.Warnings = b.lint()
+	return p, p.rehearse()
+}
+
+// load reads roles and networks and renders the tree.
+func (b *builder) load(ctx context.Context) error {
+	roles, err := b.file(b.o.Roles, "roles_data.yaml")
+	if err != nil {
+		return err
+	}
+	networks, err := b.file(b.o.Networks, "network_data.yaml")
+	if err != nil {
+		return err
+	}
+	if b.roles, err = parseRoles(roles); err != nil {
+		return err
+	}
+	nets, err := parseNetworks(networks)
+	if err != nil {
+		return err
+	}
+	b.rendered, err = render(ctx, b.tree, b.roles, nets)
+	return err
+}
+
+func (b *builder) file(f File, def string) (File, error) {
+	if f.Data != nil {
+		return f, nil
+	}
+	if f.Name == "" {
+		f.Name = def
+	}
+	data, err := b.read(f.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, errs.New(errs.NotFound, "%s not found in the template tree", f.Name).
+			WithHint("give --templates a directory with TripleO's layout")
+	}
+	return File{f.Name, data}, err
+}
+
+// read returns a rendered file, a file of the tree or one that came with the environments.
+func (b *builder) read(name string) ([]byte, error) {
+	name = path.Clean(name)
+	if data, ok := b.o.Files[name]; ok {
+		return data, nil
+	}
+	name = strings.TrimPrefix(name, TreePath)
+	if data, ok := b.rendered[name]; ok {
+		return data, nil
+	}
+	if !fs.ValidPath(name) {
+		return nil, fs.ErrNotExist
+	}
+	return fs.ReadFile(b.tree, name)
+}
+
+// environment merges everything that sets parameters and the registry.
+func (b *builder) environment() error {
+	base, err := b.baseEnvironments()
+	if err != nil {
+		return err
+	}
+	for _, name := range base {
+		f, err := b.file(File{}, name)
+		if err != nil {
+			return err
+		}
+		e, err := hot.ParseEnvironment(f.Name, f.Data)
+		if err != nil {
+			return err
+		}
+		b.env.Merge(e)
+	}
+	for k, v := range b.o.Passwords {
+		b.env.SetDefault(k, v, "generated passwords")
+	}
+	for _, k := range sortedKeys(b.o.Parameters) {
+		b.env.SetDefault(k, b.o.Parameters[k], "command line")
+		b.given = append(b.given, given{k, hot.Origin{File: "command line"}})
+	}
+	if err := b.countsAndFlavors(); err != nil {
+		return err
+	}
+	for _, f := range b.o.Environments {
+		if f.Data == nil {
+			if f, err = b.file(f, f.Name); err != nil {
+				return err
+			}
+		}
+		e, err := hot.ParseEnvironment(strings.TrimPrefix(f.Name, TreePath), f.Data)
+		if err != nil {
+			return err
+		}
+		for _, k := range append(sortedKeys(e.Defaults), sortedKeys(e.Parameters)...) {
+			b.given = append(b.given, given{k, e.Origins[k]})
+		}
+		b.env.Merge(e)
+	}
+	return nil
+}
+
+// baseEnvironments are those of plan-environment.yaml, else the usual registry.
+func (b *builder) baseEnvironments() ([]string, error) {
+	data, err := b.read("plan-environment.yaml")
+	if errors.Is(err, fs.ErrNotExist) {
+		return []string{"overcloud-resource-registry.yaml"}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read plan-environment.yaml: %w", err)
+	}
+	var pe struct {
+		Environments []struct {
+			Path string `yaml:"path"`
+		} `yaml:"environments"`
+	}
+	if err := yaml.Unmarshal("plan-environment.yaml", data, &pe); err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, e := range pe.Environments {
+		out = append(out, e.Path)
+	}
+	return out, nil
+}
+
+func (b *builder) countsAndFlavors() error {
+	set := func(role, param string, v any) error {
+		known := slices.ContainsFunc(b.roles.roles, func(r roleDef) bool { return r.Name == role })
+		if !known {
+			return errs.New(errs.Invalid, "%s: no role %s, although %s is set to %v", b.roles.name, role, param, v).
+				WithHint("add the role to the roles file (-r) or leave the flag out")
+		}
+		b.env.SetDefault(param, v, "command line")
+		return nil
+	}
+	for _, role := range sortedKeys(b.o.Counts) {
+		if err := set(role, role+"Count", b.o.Counts[role]); err != nil {
+			return err
+		}
+	}
+	for _, role := range sortedKeys(b.o.Flavors) {
+		if err := set(role, "Overcloud"+role+"Flavor", b.o.Flavors[role]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkServices tells which services of the roles file no registry knows.
+func (b *builder) checkServices() error {
+	var p problems
+	for _, r := range b.roles.roles {
+		for _, s := range r.Services {
+			if _, _, mapped := b.env.Resolve(s.Text); !mapped {
+				p.add(b.roles.name, s.Line, "role %s: unknown service %q%s", r.Name, s.Text, hot.Suggest(s.Text, b.env.Types()))
+			}
+		}
+	}
+	if len(p) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "%s", strings.Join(p, "\n")).
+		WithHint("a service needs a line in a resource_registry: a template, or OS::Heat::None to leave it out")
+}
+
+func (b *builder) outputs(p *Plan) error {
+	t, err := b.ev.Template(rootTemplate)
+	if err != nil {
+		return err
+	}
+	for _, o := range t.Outputs {
+		v, err := b.root.Output(o.Name)
+		if err != nil {
+			return err
+		}
+		p.Outputs[o.Name] = v
+	}
+	return nil
+}
+
+// lint tells which given parameters no template uses, with the nearest name.
+func (b *builder) lint() []string {
+	declared := b.ev.Declared()
+	var out []string
+	for _, g := range b.given {
+		if !b.ev.Used(g.name) {
+			out = append(out, fmt.Sprintf("%s: parameter %s is not used by any template%s", g.origin, g.name, hot.Suggest(g.name, declared)))
+		}
+	}
+	return out
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
+}

@@ -1,0 +1,220 @@
+package plan
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/hot"
+	"trefoil/overcloud/resource"
+)
+
+// Configure says what every one of the given machines must do in steps 1–5.
+// The roles' service data is evaluated once, at Build; here only the %{…} names
+// of each machine are filled in. It is deterministic and does not change p.
+func (p *Plan) Configure(nodes []Node) (Config, error) {
+	c, err := newConfigurer(p, nodes)
+	if err != nil {
+		return nil, err
+	}
+	cfg := Config{}
+	for i := range c.nodes {
+		docs, err := c.node(&c.nodes[i])
+		if err != nil {
+			return nil, err
+		}
+		cfg[c.nodes[i].Name] = docs
+	}
+	return cfg, nil
+}
+
+// configurer knows all machines and what runs where.
+type configurer struct {
+	p         *Plan
+	nodes     []Node // in the order of the roles, then of their index
+	roles     map[string]*Role
+	byService map[string][]*Node
+	common    map[string]string // names that mean the same on every machine
+}
+
+func newConfigurer(p *Plan, nodes []Node) (*configurer, error) {
+	c := &configurer{p: p, roles: map[string]*Role{}, byService: map[string][]*Node{}, common: map[string]string{}}
+	order := map[string]int{}
+	for i := range p.Roles {
+		c.roles[p.Roles[i].Name] = &p.Roles[i]
+		order[p.Roles[i].Name] = i
+	}
+	seen := map[string]bool{}
+	for _, n := range nodes {
+		if c.roles[n.Role] == nil {
+			return nil, errs.New(errs.Invalid, "node %s has role %s, which the plan does not have", n.Name, n.Role)
+		}
+		if _, err := netip.ParseAddr(n.Address); err != nil {
+			return nil, errs.New(errs.Invalid, "node %s: %q is not an IP address", n.Name, n.Address)
+		}
+		if seen[n.Name] {
+			return nil, errs.New(errs.Invalid, "node %s is given twice", n.Name)
+		}
+		seen[n.Name] = true
+		c.nodes = append(c.nodes, n)
+	}
+	sort.SliceStable(c.nodes, func(i, j int) bool {
+		a, b := c.nodes[i], c.nodes[j]
+		if a.Role != b.Role {
+			return order[a.Role] < order[b.Role]
+		}
+		return a.Index < b.Index
+	})
+	for i := range c.nodes {
+		n := &c.nodes[i]
+		for _, s := range c.roles[n.Role].Data {
+			c.byService[s.Name] = append(c.byService[s.Name], n)
+		}
+	}
+	c.shared()
+	return c, nil
+}
+
+// shared fills in the names that mean the same everywhere.
+func (c *configurer) shared() {
+	var hosts strings.Builder
+	for _, n := range c.nodes {
+		fmt.Fprintf(&hosts, "%s %s %s %s.ctlplane.%s %s.ctlplane\n", n.Address, c.fqdn(&n), n.Name, n.Name, c.p.CloudDomain, n.Name)
+	}
+	c.common["hosts.entries"] = strings.TrimSuffix(hosts.String(), "\n")
+	c.common["stack.name"] = c.p.Stack
+	c.common["cloud.domain"] = c.p.CloudDomain
+	for _, r := range c.p.Roles {
+		if i := slices.IndexFunc(c.nodes, func(n Node) bool { return n.Role == r.Name }); i >= 0 && slices.Contains(r.Tags, "controller") {
+			c.common["cloud.address"] = c.nodes[i].Address
+			c.common["cloud.controller"] = c.nodes[i].Name
+			break
+		}
+	}
+	for name, nodes := range c.byService {
+		var ips, names []string
+		for _, n := range nodes {
+			ips = append(ips, n.Address)
+			names = append(names, n.Name)
+		}
+		c.common[name+"_node_ips"] = strings.Join(ips, ",")
+		c.common[name+"_node_names"] = strings.Join(names, ",")
+	}
+}
+
+func (c *configurer) fqdn(n *Node) string { return n.Name + "." + c.p.CloudDomain }
+
+// facts are the names of one machine under a prefix: node or peer.
+func (c *configurer) facts(prefix string, n *Node) map[string]string {
+	addr := netip.MustParseAddr(n.Address)
+	return map[string]string{
+		prefix + ".name": n.Name, prefix + ".fqdn": c.fqdn(n), prefix + ".address": n.Address,
+		prefix + ".hex": hex.EncodeToString(addr.AsSlice()), prefix + ".index": strconv.Itoa(n.Index),
+		prefix + ".role": n.Role, prefix + ".uuid": n.UUID,
+	}
+}
+
+// node makes the documents of one machine.
+func (c *configurer) node(n *Node) ([]resource.Document, error) {
+	docs := make([]resource.Document, Steps)
+	self := c.facts("node", n)
+	role := c.roles[n.Role]
+	for i := range docs {
+		d := &docs[i]
+		*d = resource.Document{Stack: c.p.Stack, Node: n.Name, Role: n.Role, Step: i + 1, Resources: []resource.Resource{}}
+		for s := range role.Data {
+			svc := &role.Data[s]
+			for e := range svc.Steps[i] {
+				list, err := c.entry(n, svc, &svc.Steps[i][e], self)
+				if err != nil {
+					return nil, fmt.Errorf("service %s (%s): step_%d[%d]: %w", svc.Name, svc.Template, i+1, e, err)
+				}
+				d.Resources = append(d.Resources, list...)
+			}
+		}
+		d.Hash = resource.Sum(d.Resources)
+		if err := resource.Validate(d); err != nil {
+			return nil, fmt.Errorf("role %s, step %d: %w", n.Role, i+1, err)
+		}
+	}
+	return docs, nil
+}
+
+// entry makes the resources of one entry: none, one, or one for each peer.
+func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]string) ([]resource.Resource, error) {
+	if e.BootstrapOnly && c.byService[svc.Name][0] != n {
+		return nil, nil
+	}
+	scopes := []map[string]string{self, c.common}
+	if e.ForEachPeer == "" {
+		r, err := makeResource(e.Resource, svc.Name, scopes)
+		return []resource.Resource{r}, err
+	}
+	var out []resource.Resource
+	for _, peer := range c.byService[e.ForEachPeer] {
+		if peer == n {
+			continue
+		}
+		r, err := makeResource(e.Resource, svc.Name, append(scopes, c.facts("peer", peer)))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// placeholder is a name that a machine fills in, written as in Hiera.
+var placeholder = regexp.MustCompile(`%\{([A-Za-z0-9_.]+)\}`)
+
+// interpolate fills in the names in every string of v.
+func interpolate(v any, scopes []map[string]string) (any, error) {
+	switch t := v.(type) {
+	case string:
+		return interpolateText(t, scopes)
+	case []any:
+		out := make([]any, len(t))
+		for i, e := range t {
+			var err error
+			if out[i], err = interpolate(e, scopes); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case map[string]any:
+		out := make(map[string]any, len(t))
+		for k, e := range t {
+			var err error
+			if out[k], err = interpolate(e, scopes); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+	return v, nil
+}
+
+func interpolateText(s string, scopes []map[string]string) (string, error) {
+	var failed error
+	out := placeholder.ReplaceAllStringFunc(s, func(m string) string {
+		name := m[2 : len(m)-1]
+		for _, sc := range scopes {
+			if v, ok := sc[name]; ok {
+				return v
+			}
+		}
+		var known []string
+		for _, sc := range scopes {
+			known = append(known, sortedKeys(sc)...)
+		}
+		failed = errs.New(errs.Invalid, "%s means nothing here%s", m, hot.Suggest(name, known))
+		return m
+	})
+	return out, failed
+}

@@ -1,0 +1,192 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/hot"
+)
+
+// role reads what the evaluated stack says about one role.
+func (b *builder) role(def roleDef, roleData any) (*Role, error) {
+	group, err := b.root.Resource(def.Name)
+	if err != nil {
+		return nil, err
+	}
+	r := &Role{Name: def.Name, Count: group.Count, Tags: def.Tags, Networks: def.Networks, ServerResource: def.ServerResource}
+	if len(group.Members) != 1 {
+		return nil, errs.New(errs.Invalid, "%s: resource %s is not a group of servers", rootTemplate, def.Name)
+	}
+	server, err := group.Members[0].Resource(def.ServerResource)
+	if err != nil {
+		return nil, err
+	}
+	r.Flavor, r.Image = hot.String(server.Properties["flavor"]), hot.String(server.Properties["image"])
+	r.HostnameFormat = hot.String(b.root.Parameters[def.Name+"HostnameFormat"])
+	if err := checkHostname(r); err != nil {
+		return nil, err
+	}
+	services, _ := b.root.Parameters[def.Name+"Services"].([]any)
+	files := b.serviceFiles(r, services)
+	byRole, _ := roleData.(map[string]any)
+	list, _ := byRole[def.Name].([]any)
+	for _, v := range list {
+		if v == nil {
+			continue
+		}
+		d, err := parseServiceData(v, files)
+		if err != nil {
+			return nil, fmt.Errorf("role %s: %w", def.Name, err)
+		}
+		r.Data = append(r.Data, *d)
+		r.Packages = append(r.Packages, d.Packages...)
+		if d.Summary != "" {
+			r.Summary = append(r.Summary, d.Name+": "+d.Summary)
+		}
+	}
+	sort.Strings(r.Packages)
+	r.Packages = slices.Compact(r.Packages)
+	return r, nil
+}
+
+func checkHostname(r *Role) error {
+	if r.Count > 1 && !strings.Contains(r.HostnameFormat, "%index%") {
+		return errs.New(errs.Invalid, "parameter %sHostnameFormat is %q: %d machines would have the same name", r.Name, r.HostnameFormat, r.Count).
+			WithHint("put %%index%% into it")
+	}
+	return nil
+}
+
+// serviceFiles fills Services with those that are enabled and returns the
+// template files by service name, guessed from the registry, for errors.
+func (b *builder) serviceFiles(r *Role, services []any) map[string]string {
+	files := map[string]string{}
+	for _, s := range services {
+		typ := hot.String(s)
+		target, _, _ := b.env.Resolve(typ)
+		if target == "OS::Heat::None" {
+			continue
+		}
+		r.Services = append(r.Services, typ)
+		base := target[strings.LastIndex(target, "/")+1:]
+		files[strings.ReplaceAll(strings.TrimSuffix(base, ".yaml"), "-", "_")] = target
+	}
+	return files
+}
+
+// dataKeys are the keys of role_data that TripleO knows; those that are not
+// ours to apply are left to the program that does.
+var dataKeys = strings.Fields(`service_name packages summary step_config config_settings global_config_settings
+	service_config_settings firewall_rules puppet_config kolla_config docker_config docker_puppet_tasks
+	container_puppet_tasks container_config container_config_scripts docker_config_scripts host_prep_tasks
+	deploy_steps_tasks external_deploy_tasks external_post_deploy_tasks post_deploy_steps_tasks upgrade_tasks
+	update_tasks post_upgrade_tasks post_update_tasks pre_upgrade_rolling_tasks fast_forward_upgrade_tasks
+	fast_forward_post_upgrade_tasks external_update_tasks external_upgrade_tasks scale_tasks keystone_resources
+	metadata_settings monitoring_subscription monitoring_subscriptions logging_source logging_sources
+	logging_group logging_groups ansible_group_vars`)
+
+func parseServiceData(v any, files map[string]string) (*ServiceData, error) {
+	m, ok := v.(map[string]any)
+	name, _ := m["service_name"].(string)
+	if !ok || name == "" {
+		return nil, errs.New(errs.Invalid, "a service's role_data has no service_name")
+	}
+	d := &ServiceData{Name: name, Template: templateOf(name, files), Summary: hot.String(m["summary"])}
+	fail := func(format string, args ...any) error {
+		return errs.New(errs.Invalid, "service %s (%s): %s", name, d.Template, fmt.Sprintf(format, args...))
+	}
+	for _, k := range sortedKeys(m) {
+		if !slices.Contains(dataKeys, k) {
+			return nil, fail("role_data has an unknown key %q%s", k, hot.Suggest(k, dataKeys))
+		}
+	}
+	packages, ok := m["packages"].([]any)
+	if !ok && m["packages"] != nil {
+		return nil, fail("packages must be a list of Debian packages")
+	}
+	for _, p := range packages {
+		d.Packages = append(d.Packages, hot.String(p))
+	}
+	d.Settings, _ = m["config_settings"].(map[string]any)
+	d.Firewall, _ = m["firewall_rules"].(map[string]any)
+	steps, ok := m["step_config"].(map[string]any)
+	if !ok && m["step_config"] != nil {
+		return nil, fail("step_config must be a map of step_1 … step_%d", Steps)
+	}
+	for _, k := range sortedKeys(steps) {
+		var n int
+		if _, err := fmt.Sscanf(k, "step_%d", &n); err != nil || n < 1 || n > Steps || k != fmt.Sprintf("step_%d", n) {
+			return nil, fail("step_config has an unknown key %q; expected step_1 … step_%d", k, Steps)
+		}
+		entries, ok := steps[k].([]any)
+		if !ok && steps[k] != nil {
+			return nil, fail("%s must be a list of resources", k)
+		}
+		for i, e := range entries {
+			entry, problem := parseEntry(e)
+			if problem != "" {
+				return nil, fail("%s[%d]: %s", k, i, problem)
+			}
+			d.Steps[n-1] = append(d.Steps[n-1], entry)
+		}
+	}
+	return d, nil
+}
+
+func templateOf(name string, files map[string]string) string {
+	for k, f := range files {
+		if k == name {
+			return f
+		}
+	}
+	best := ""
+	for _, k := range sortedKeys(files) {
+		if strings.Contains(k, strings.SplitN(name, "_", 2)[0]) && (best == "" || len(k) < len(best)) {
+			best = k
+		}
+	}
+	if best == "" {
+		return "role_data"
+	}
+	return files[best]
+}
+
+// resourceTypes are the kinds of resource.Resource.
+var resourceTypes = strings.Fields("file directory link sysctl kernel_module unit mysql_database mysql_user ovs_bridge ovs_port exec wait disks")
+
+// parseEntry takes an entry apart: one key is the resource, the others say where it goes.
+func parseEntry(v any) (Entry, string) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return Entry{}, "a resource is a map with one of " + strings.Join(resourceTypes, ", ")
+	}
+	e := Entry{Resource: map[string]any{}}
+	typ := ""
+	for _, k := range sortedKeys(m) {
+		switch {
+		case k == "for_each_peer":
+			e.ForEachPeer = hot.String(m[k])
+		case k == "bootstrap_only":
+			e.BootstrapOnly, ok = m[k].(bool)
+			if !ok {
+				return e, "bootstrap_only must be true or false"
+			}
+		case k == "type":
+		case !slices.Contains(resourceTypes, k):
+			return e, fmt.Sprintf("unknown resource %q%s", k, hot.Suggest(k, append([]string{"for_each_peer", "bootstrap_only"}, resourceTypes...)))
+		case typ != "":
+			return e, fmt.Sprintf("both %s and %s; write two resources", typ, k)
+		default:
+			typ = k
+			e.Resource[k] = m[k]
+		}
+	}
+	if typ == "" {
+		return e, "no resource; expected one of " + strings.Join(resourceTypes, ", ")
+	}
+	e.Resource["type"] = typ
+	return e, ""
+}

@@ -1,0 +1,195 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/internal/yaml"
+	"trefoil/overcloud/hot"
+	"trefoil/overcloud/jinja"
+)
+
+// File is a named text; the name is used in errors and for relative paths.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// roleFile is roles_data: the roles as templates see them and as we need them.
+type roleFile struct {
+	name  string
+	value *jinja.List
+	roles []roleDef
+}
+
+type roleDef struct {
+	Name           string
+	Line           int
+	Tags           []string
+	Networks       []string
+	Services       []located
+	ServerResource string // deprecated_server_resource_name, else the role's name
+	value          *jinja.Dict
+}
+
+// located is a text with the line that it stands in.
+type located struct {
+	Text string
+	Line int
+}
+
+// roleKeys are the keys of a role in TripleO's roles_data, Queens and Wallaby.
+var roleKeys = strings.Fields(`name description CountDefault HostnameFormatDefault ImageDefault FlavorDefault
+	RoleParametersDefault ServicesDefault networks networks_skip_config default_route_networks tags update_serial
+	upgrade_batch_size disable_constraints disable_upgrade_deployment uses_deprecated_params
+	deprecated_param_extraconfig deprecated_param_flavor deprecated_param_image deprecated_param_metadata
+	deprecated_param_scheduler_hints deprecated_param_ips deprecated_server_resource_name
+	deprecated_nic_config_name rhsm_enforce ansible_group_vars`)
+
+// problems collects what is wrong, each with its place.
+type problems []string
+
+func (p *problems) add(file string, line int, format string, args ...any) {
+	*p = append(*p, fmt.Sprintf("%s:%d: %s", file, line, fmt.Sprintf(format, args...)))
+}
+
+func (p problems) err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "%s", strings.Join(p, "\n"))
+}
+
+// parseRoles reads a roles_data file.
+func parseRoles(f File) (*roleFile, error) {
+	root, err := yaml.Parse(f.Name, f.Data)
+	if err != nil {
+		return nil, err
+	}
+	var p problems
+	if root == nil || root.Kind != yaml.SequenceNode {
+		p.add(f.Name, 1, "a roles file is a list of roles, each with a name")
+		return nil, p.err()
+	}
+	v, err := jinja.FromYAML(f.Name, root)
+	if err != nil {
+		return nil, err
+	}
+	rf := &roleFile{name: f.Name, value: v.(*jinja.List)}
+	seen := map[string]int{}
+	for i, n := range root.Content {
+		d, ok := rf.value.Items[i].(*jinja.Dict)
+		if !ok {
+			p.add(f.Name, n.Line, "a role is a map with a name")
+			continue
+		}
+		r := parseRole(&p, f.Name, n, d)
+		if line, dup := seen[r.Name]; dup && r.Name != "" {
+			p.add(f.Name, n.Line, "role %s is given twice, first in line %d", r.Name, line)
+		}
+		seen[r.Name] = n.Line
+		rf.roles = append(rf.roles, r)
+	}
+	if len(rf.roles) == 0 {
+		p.add(f.Name, 1, "no roles")
+	}
+	return rf, p.err()
+}
+
+func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
+	r := roleDef{Line: n.Line, value: d}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		switch k.Value {
+		case "name":
+			r.Name = v.Value
+		case "tags":
+			r.Tags = texts(v)
+		case "networks":
+			r.Networks = texts(v)
+		case "deprecated_server_resource_name":
+			r.ServerResource = v.Value
+		case "ServicesDefault":
+			for _, s := range v.Content {
+				r.Services = append(r.Services, located{s.Value, s.Line})
+			}
+		default:
+			if !slices.Contains(roleKeys, k.Value) {
+				p.add(file, k.Line, "unknown key %q in a role%s", k.Value, hot.Suggest(k.Value, roleKeys))
+			}
+		}
+	}
+	if r.Name == "" {
+		p.add(file, n.Line, "a role without a name")
+	}
+	if r.ServerResource == "" {
+		r.ServerResource = r.Name
+	}
+	return r
+}
+
+// texts is a list of strings, or the keys of a map (networks in Wallaby's form).
+func texts(n *yaml.Node) []string {
+	var out []string
+	step := 1
+	if n.Kind == yaml.MappingNode {
+		step = 2
+	}
+	for i := 0; i < len(n.Content); i += step {
+		out = append(out, n.Content[i].Value)
+	}
+	return out
+}
+
+// primary is the role with the tags primary and controller, else the first.
+func (rf *roleFile) primary() string {
+	for _, r := range rf.roles {
+		if slices.Contains(r.Tags, "primary") && slices.Contains(r.Tags, "controller") {
+			return r.Name
+		}
+	}
+	return rf.roles[0].Name
+}
+
+// parseNetworks reads a network_data file, with the defaults of name_lower and enabled.
+func parseNetworks(f File) (*jinja.List, error) {
+	root, err := yaml.Parse(f.Name, f.Data)
+	if err != nil {
+		return nil, err
+	}
+	if root == nil {
+		return jinja.NewList(), nil
+	}
+	v, err := jinja.FromYAML(f.Name, root)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := v.(*jinja.List)
+	var p problems
+	if !ok {
+		p.add(f.Name, root.Line, "a networks file is a list of networks, each with a name")
+		return nil, p.err()
+	}
+	for i, it := range list.Items {
+		d, ok := it.(*jinja.Dict)
+		if !ok {
+			p.add(f.Name, root.Content[i].Line, "a network is a map with a name")
+			continue
+		}
+		name, _ := d.Get("name")
+		s, ok := name.(string)
+		if !ok || s == "" {
+			p.add(f.Name, root.Content[i].Line, "a network without a name")
+			continue
+		}
+		if _, has := d.Get("name_lower"); !has {
+			d.Set("name_lower", strings.ToLower(s))
+		}
+		if _, has := d.Get("enabled"); !has {
+			d.Set("enabled", true)
+		}
+	}
+	return list, p.err()
+}
