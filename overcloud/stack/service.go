@@ -16,7 +16,7 @@ type Service struct {
 	// Check renders the plan and says what is wrong with it.
 	Check func(ctx context.Context, s *Stack) error
 	// Passwords completes a stack's passwords; those that exist are kept.
-	Passwords func(existing map[string]string) map[string]string
+	Passwords func(existing map[string]string) (map[string]string, error)
 	// Enqueue has Engine.Run called durably; the same job twice is one job.
 	Enqueue func(ctx context.Context, job, stackID string) error
 	// Stop ends a running job.
@@ -39,8 +39,12 @@ func (v *Service) Create(ctx context.Context, name string, timeoutMins int, in I
 		return nil, v.busy(old, errs.New(errs.Conflict, "the stack (%s) already exists", name))
 	}
 	now := v.Now()
+	passwords, err := v.Passwords(nil)
+	if err != nil {
+		return nil, err
+	}
 	s := &Stack{ID: v.NewID(), Name: name, Action: Create, State: InProgress, Reason: "Stack CREATE started", TimeoutMins: timeoutMins,
-		Generation: 1, Input: in, Passwords: v.Passwords(nil), CreatedAt: now, StartedAt: now}
+		Generation: 1, Input: in, Passwords: passwords, CreatedAt: now, StartedAt: now}
 	if err := v.Check(ctx, s); err != nil {
 		return nil, err
 	}
@@ -62,7 +66,11 @@ func (v *Service) busy(s *Stack, otherwise error) error {
 // Update accepts a new shape for a stack.
 func (v *Service) Update(ctx context.Context, ident string, timeoutMins int, in Input) error {
 	return v.begin(ctx, ident, Update, func(s *Stack) error {
-		s.Input, s.TimeoutMins, s.Passwords = in, timeoutMins, v.Passwords(s.Passwords)
+		passwords, err := v.Passwords(s.Passwords)
+		if err != nil {
+			return err
+		}
+		s.Input, s.TimeoutMins, s.Passwords = in, timeoutMins, passwords
 		return v.Check(ctx, s)
 	})
 }

@@ -21,13 +21,16 @@ const (
 	Failed     = "FAILED"
 )
 
-// Input is what a deployment was asked to be: everything needed to render the plan again.
+// Input is what a deployment was asked to be: everything needed to make the plan again.
 type Input struct {
-	Files        map[string]string `json:"files"`        // the template tree and whatever it reads, by path
-	Environments []string          `json:"environments"` // names in Files, later wins
-	RolesFile    string            `json:"roles_file"`   // name in Files
+	Tree         []byte            `json:"tree"`         // zip of the template tree
+	Files        map[string]string `json:"files"`        // what lies outside it, by cleaned path
+	Environments []string          `json:"environments"` // names in Files or in the tree; later wins
+	RolesFile    string            `json:"roles_file"`   // likewise; empty: the tree's
 	NetworksFile string            `json:"networks_file"`
-	Parameters   map[string]any    `json:"parameters"` // from flags: ControllerCount, NtpServer, …
+	Counts       map[string]int    `json:"counts"`     // machines by role, from flags
+	Flavors      map[string]string `json:"flavors"`    // flavors by role, from flags
+	Parameters   map[string]any    `json:"parameters"` // from other flags: NtpServer, …
 }
 
 // Stack is one deployment.

@@ -21,7 +21,7 @@ func TestStackSurvivesReopen(t *testing.T) {
 	}
 	now := time.Date(2020, 8, 14, 8, 39, 21, 0, time.UTC)
 	s := &stack.Stack{ID: "id-1", Name: "overcloud", Action: stack.Create, State: stack.InProgress, CreatedAt: now,
-		Input: stack.Input{Files: map[string]string{"a.yaml": "b"}}, Passwords: map[string]string{"AdminPassword": "x"}}
+		Input: stack.Input{Tree: []byte("zip"), Files: map[string]string{"a.yaml": "b"}}, Passwords: map[string]string{"AdminPassword": "x"}}
 	check(t, db.CreateStack(ctx, s))
 	if err := db.CreateStack(ctx, s); !errs.Is(err, errs.Conflict) {
 		t.Errorf("second create: %v", err)
