@@ -1,0 +1,239 @@
+package virt
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"trefoil/vbmc/domain"
+	"trefoil/vbmc/domain/bootxml"
+	"trefoil/vbmc/domain/domaintest"
+	"trefoil/vbmc/libvirt"
+)
+
+const perDevice = `<domain><name>m</name><os><type>hvm</type></os><devices>
+  <disk device='disk'><target dev='vda'/>
+    <boot order='2'/>
+  </disk>
+  <disk device='cdrom'><target dev='sda'/>
+    <boot order='1'/>
+  </disk>
+  <interface><mac address='52:54:00:00:00:01'/>
+  </interface>
+</devices></domain>`
+
+const osStyle = `<domain><name>m</name><os><type>hvm</type><boot dev='cdrom'/><boot dev='hd'/></os><devices>
+  <disk device='disk'><target dev='vda'/></disk>
+  <disk device='cdrom'><target dev='sda'/></disk>
+  <interface><mac address='52:54:00:00:00:01'/></interface>
+</devices></domain>`
+
+// hypervisor is a libvirt of one domain in memory.
+type hypervisor struct {
+	stored, live string
+	away         error // every call fails with it
+	createFails  error
+	defines      int
+}
+
+func (h *hypervisor) domain() libvirt.Domain {
+	d := libvirt.Domain{Name: "m", UUID: libvirt.UUID{1}, State: libvirt.StateShutoff}
+	if h.live != "" {
+		d.State = libvirt.StateRunning
+	}
+	return d
+}
+
+func (h *hypervisor) Cached(string) (libvirt.Domain, error) { return h.domain(), h.away }
+func (h *hypervisor) Refresh(context.Context, string) (libvirt.Domain, error) {
+	return h.domain(), h.away
+}
+
+func (h *hypervisor) when(running bool, f func()) error {
+	if h.away != nil {
+		return h.away
+	}
+	if (h.live != "") != running {
+		return &libvirt.Error{Op: "test", Code: libvirt.CodeOperationInvalid, Msg: "wrong state"}
+	}
+	f()
+	return nil
+}
+
+func (h *hypervisor) CreateDomain(context.Context, string) error {
+	if h.createFails != nil {
+		return h.createFails
+	}
+	return h.when(false, func() { h.live = h.stored })
+}
+func (h *hypervisor) DestroyDomain(context.Context, string) error {
+	return h.when(true, func() { h.live = "" })
+}
+func (h *hypervisor) ShutdownDomain(context.Context, string) error { return h.when(true, func() {}) }
+func (h *hypervisor) ResetDomain(context.Context, string) error    { return h.when(true, func() {}) }
+func (h *hypervisor) InjectNMI(context.Context, string) error      { return h.when(true, func() {}) }
+func (h *hypervisor) DomainXML(_ context.Context, _ string, f libvirt.XMLFlags) (string, error) {
+	if f != libvirt.XMLInactive|libvirt.XMLSecure {
+		return "", errors.New("XML that is defined again must be read with INACTIVE and SECURE")
+	}
+	return h.stored, h.away
+}
+func (h *hypervisor) DefineDomain(_ context.Context, xml string) (libvirt.Domain, error) {
+	if h.away == nil {
+		h.stored = xml
+		h.defines++
+	}
+	return h.domain(), h.away
+}
+
+func newMachine(t *testing.T, h *hypervisor, dir string) *Machine {
+	t.Helper()
+	m, err := New(h, "m", FileStore{filepath.Join(dir, "state")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestContract(t *testing.T) {
+	for name, xml := range map[string]string{"per device": perDevice, "os": osStyle} {
+		t.Run(name, func(t *testing.T) {
+			domaintest.Run(t, func(t *testing.T) domaintest.Subject {
+				h := &hypervisor{stored: xml}
+				return domaintest.Subject{Machine: newMachine(t, h, t.TempDir()), LastBoot: func(t *testing.T) domain.Device {
+					d, err := bootxml.Parse(h.live)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if first := d.First(); first != domain.CDROM { // the machine's own order
+						return first
+					}
+					return domain.None
+				}}
+			})
+		})
+	}
+}
+
+func same(t *testing.T, got, want string) {
+	t.Helper()
+	norm := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	if norm(got) != norm(want) {
+		t.Errorf("stored definition:\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestNothingElseChanges: after every kind of override the definition is the user's again.
+func TestNothingElseChanges(t *testing.T) {
+	ctx := context.Background()
+	for _, xml := range []string{perDevice, osStyle} {
+		h := &hypervisor{stored: xml}
+		m := newMachine(t, h, t.TempDir())
+		for _, o := range []domain.Override{{Device: domain.PXE}, {Device: domain.Disk, Persistent: true}, {Device: domain.PXE, Persistent: true}, {}} {
+			if err := m.SetOverride(ctx, o); err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(m.On(ctx), m.Off(ctx)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		same(t, h.stored, xml)
+	}
+}
+
+// TestCrashBetween: the daemon dies after the temporary order was stored; the next
+// one puts the order back before it does anything else.
+func TestCrashBetween(t *testing.T) {
+	ctx, dir := context.Background(), t.TempDir()
+	h := &hypervisor{stored: perDevice}
+	m := newMachine(t, h, dir)
+	if err := m.SetOverride(ctx, domain.Override{Device: domain.PXE}); err != nil {
+		t.Fatal(err)
+	}
+	gone := &libvirt.UnavailableError{URI: "test", Op: "start", Err: libvirt.ErrTimeout}
+	h.createFails = cut{h, gone}.err()
+	if err := m.On(ctx); !errors.Is(err, domain.ErrUnavailable) {
+		t.Fatalf("start: %v, want unavailable", err)
+	}
+	same(t, h.stored, perDevice) // the connection was there: repaired at once
+	h.createFails = nil
+
+	// Now a real crash: state and definition as they are between define and create.
+	s, err := FileStore{filepath.Join(dir, "state")}.Load()
+	if err != nil || s.Once == nil {
+		t.Fatalf("the override is lost after a failed start: %+v, %v", s, err)
+	}
+	doc, _ := bootxml.Parse(h.stored)
+	wrote, _ := doc.Override(doc.Config(), domain.PXE)
+	s.Repair = &Change{Before: doc.Config(), Wrote: wrote}
+	h.stored, _ = doc.Apply(wrote)
+	if err := (FileStore{filepath.Join(dir, "state")}).Save(s); err != nil {
+		t.Fatal(err)
+	}
+	m = newMachine(t, h, dir)
+	if err := m.Repair(ctx); err != nil {
+		t.Fatal(err)
+	}
+	same(t, h.stored, perDevice)
+	if err := m.On(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if d, _ := bootxml.Parse(h.live); d.First() != domain.PXE {
+		t.Errorf("the override was not used after the crash")
+	}
+	same(t, h.stored, perDevice)
+}
+
+// cut stands for a start whose answer is lost.
+type cut struct {
+	h   *hypervisor
+	why error
+}
+
+func (c cut) err() error { return c.why }
+
+// TestUserEditIsKept: an order that the user made while an override was in force
+// is not overwritten.
+func TestUserEditIsKept(t *testing.T) {
+	ctx := context.Background()
+	h := &hypervisor{stored: osStyle}
+	m := newMachine(t, h, t.TempDir())
+	if err := m.SetOverride(ctx, domain.Override{Device: domain.PXE, Persistent: true}); err != nil {
+		t.Fatal(err)
+	}
+	edited := strings.Replace(osStyle, "<boot dev='cdrom'/><boot dev='hd'/>", "<boot dev='hd'/>", 1)
+	h.stored = edited
+	if err := m.SetOverride(ctx, domain.Override{}); err != nil {
+		t.Fatal(err)
+	}
+	same(t, h.stored, edited)
+}
+
+// TestAwayIsNotOff: while libvirt is away there is no power state.
+func TestAwayIsNotOff(t *testing.T) {
+	h := &hypervisor{stored: osStyle, away: &libvirt.UnavailableError{URI: "test", Op: "x", Err: libvirt.ErrTimeout}}
+	m := newMachine(t, h, t.TempDir())
+	if _, err := m.Power(); !errors.Is(err, domain.ErrUnavailable) {
+		t.Errorf("power: %v", err)
+	}
+	if err := m.SetOverride(context.Background(), domain.Override{Device: domain.PXE}); !errors.Is(err, domain.ErrUnavailable) {
+		t.Errorf("set: %v", err)
+	}
+}
+
+// TestOverrideThatChangesNothing defines nothing: every define is a risk.
+func TestOverrideThatChangesNothing(t *testing.T) {
+	ctx := context.Background()
+	h := &hypervisor{stored: osStyle}
+	m := newMachine(t, h, t.TempDir())
+	for range 2 {
+		if err := m.SetOverride(ctx, domain.Override{Device: domain.CDROM, Persistent: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h.defines != 0 {
+		t.Errorf("%d defines for an order that was there already", h.defines)
+	}
+}

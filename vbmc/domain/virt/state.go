@@ -1,0 +1,86 @@
+package virt
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"trefoil/vbmc/domain"
+	"trefoil/vbmc/domain/bootxml"
+)
+
+// State is what a machine must remember over a restart of the daemon: libvirt has
+// no one-time boot device, and what was changed must be found back.
+type State struct {
+	// Once is the pending one-time override.
+	Once *domain.Override `json:"once,omitempty"`
+	// Persistent is the persistent override with what it replaced.
+	Persistent *Persistent `json:"persistent,omitempty"`
+	// Repair is set while a temporary order may stand in the stored definition.
+	Repair *Change `json:"repair,omitempty"`
+	// Stale: the machine runs, and was started before the persistent override.
+	Stale bool `json:"stale,omitempty"`
+}
+
+// Persistent is a persistent override in force.
+type Persistent struct {
+	Override domain.Override `json:"override"`
+	Change
+}
+
+// Change is an edit of the boot order: what was there, and what we wrote. Only
+// what we wrote is ever taken back; an order the user made meanwhile stays.
+type Change struct {
+	Before bootxml.Config `json:"before"`
+	Wrote  bootxml.Config `json:"wrote"`
+}
+
+// Store keeps a machine's state.
+type Store interface {
+	Load() (State, error) // the zero State when there is none
+	Save(State) error
+}
+
+// FileStore keeps the state in a JSON file, written atomically with mode 0600.
+type FileStore struct{ Path string }
+
+// Load implements Store.
+func (f FileStore) Load() (State, error) {
+	var s State
+	raw, err := os.ReadFile(f.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, fmt.Errorf("read boot state: %w", err)
+	}
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return State{}, fmt.Errorf("read boot state %s: %w", f.Path, err)
+	}
+	return s, nil
+}
+
+// Save implements Store.
+func (f FileStore) Save(s State) error {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("write boot state: %w", err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(f.Path), ".state-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("write boot state: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(raw)
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), f.Path)
+	}
+	if err != nil {
+		return fmt.Errorf("write boot state %s: %w", f.Path, err)
+	}
+	return nil
+}
