@@ -27,7 +27,7 @@ func (s *server) lookup(c *call) error {
 	}
 	found, err := s.conductor.Lookup(c.ctx(), macs, uuid)
 	if err != nil {
-		return err
+		return s.discreet(c, err)
 	}
 	return c.json(http.StatusOK, found)
 }
@@ -83,11 +83,18 @@ func (s *server) continueInspection(c *call) error {
 		return err
 	}
 	uuid, err := s.conductor.ContinueInspection(c.ctx(), data)
-	if errs.Is(err, errs.NotFound) {
-		s.log.Warn("inspection data of an unknown machine", "request_id", requestID(c.ctx()), "reason", err)
-	}
 	if err != nil {
-		return err
+		return s.discreet(c, err)
 	}
 	return c.json(http.StatusAccepted, object{{"uuid", uuid}})
+}
+
+// discreet keeps from callers without credentials which machines there are and
+// what they do; the log has the reason, under the id of the request.
+func (s *server) discreet(c *call, err error) error {
+	if !errs.Is(err, errs.NotFound) {
+		return err
+	}
+	s.log.Warn("a ramdisk was not recognised", "request_id", requestID(c.ctx()), "path", c.r.URL.Path, "reason", err)
+	return clientError(http.StatusNotFound, "Resource could not be found.")
 }

@@ -1,0 +1,108 @@
+//go:build e2e
+
+package api_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"trefoil/ironic/api"
+	"trefoil/ironic/conductor"
+	"trefoil/ironic/driver"
+	"trefoil/ironic/driver/fake"
+	"trefoil/undercloud/jobs/durable"
+	"trefoil/undercloud/store/sqlite"
+)
+
+// realService is the API over the real conductor, durable jobs and SQLite. The
+// machines are the fake driver's, also under the name ipmi: gophercloud's tests
+// never reach a BMC.
+func realService(t *testing.T, auth func(http.Handler) http.Handler) string {
+	t.Helper()
+	ctx := context.Background()
+	dir := t.TempDir()
+	db, err := sqlite.Open(ctx, filepath.Join(dir, "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	runner := durable.New(durable.Config{Path: filepath.Join(dir, "jobs.db")})
+	machines := &fake.Driver{}
+	cond := conductor.New(conductor.Config{Store: db, Jobs: runner, Host: "localhost", SyncInterval: -1,
+		Drivers: map[string]driver.Driver{fake.Name: machines, "ipmi": machines}})
+	if err := runner.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stop, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		runner.Stop(stop)
+	})
+	if err := cond.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(api.New(api.Config{Store: db, Conductor: cond, Auth: auth}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func basic(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, ok := r.BasicAuth(); !ok || user != "admin" || password != "secret" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+var verdict = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): (\S+)`)
+
+// TestGophercloudAcceptance runs gophercloud's own acceptance tests, unmodified,
+// from the module's source. Allocations are issue 6.
+func TestGophercloudAcceptance(t *testing.T) {
+	for _, suite := range []struct {
+		name string
+		auth func(http.Handler) http.Handler
+	}{{"noauth", nil}, {"httpbasic", basic}} {
+		t.Run(suite.name, func(t *testing.T) {
+			url := realService(t, suite.auth)
+			out := runAcceptance(t, suite.name, []string{"IRONIC_ENDPOINT=" + url + "/v1", "OS_USERNAME=admin",
+				"OS_PASSWORD=secret", "OS_BRANCH=stable/2023.1"})
+			results := verdict.FindAllStringSubmatch(out, -1)
+			if len(results) < 6 {
+				t.Fatalf("only %d tests ran:\n%s", len(results), out)
+			}
+			for _, m := range results {
+				t.Logf("%s %s", m[1], m[2])
+				if m[1] == "FAIL" && !strings.Contains(m[2], "Allocation") {
+					t.Errorf("%s failed:\n%s", m[2], out)
+				}
+			}
+		})
+	}
+}
+
+func runAcceptance(t *testing.T, suite string, env []string) string {
+	t.Helper()
+	where, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/gophercloud/gophercloud/v2").Output()
+	if err != nil {
+		t.Fatalf("find gophercloud's source: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-tags", "fixtures acceptance",
+		"./internal/acceptance/openstack/baremetal/"+suite)
+	cmd.Dir = strings.TrimSpace(string(where))
+	cmd.Env = append(os.Environ(), env...)
+	out, _ := cmd.CombinedOutput() // the verdicts are read, not the exit code
+	return string(out)
+}
