@@ -92,10 +92,12 @@ type Resource struct {
 
 // Node is a machine of a stack.
 type Node struct {
-	Name    string `json:"name"`
-	Role    string `json:"role"`
-	Address string `json:"address"`
-	HostKey string `json:"host_key"`
+	Name     string `json:"name"`
+	Role     string `json:"role"`
+	Index    int    `json:"index"`
+	Address  string `json:"address"`
+	HostKey  string `json:"host_key"`
+	NodeUUID string `json:"node_uuid"`
 }
 
 func (c *Client) get(ctx context.Context, path string, out any) error {

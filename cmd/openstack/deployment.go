@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"trefoil/internal/errs"
+	"trefoil/internal/format"
+	"trefoil/overcloud/deploy"
+	"trefoil/overcloud/deploy/cloud"
+	"trefoil/overcloud/placement"
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/session"
+	"trefoil/overcloud/stack"
+	"trefoil/overcloud/stack/api"
+	"trefoil/overcloud/stack/client"
+)
+
+// deployment is one `overcloud deploy`.
+type deployment struct {
+	p    *program
+	c    *cli.Context
+	name string
+	in   stack.Input
+
+	made *plan.Plan
+	s    *session.Session
+	h    *client.Client
+	old  *client.Stack // nil: there is none yet
+}
+
+// plan makes the plan here, so that a mistake in a template is told before
+// anything is sent, and logs in.
+func (d *deployment) plan() error {
+	passwords, err := plan.GeneratePasswords(nil, rand.Reader) // the undercloud makes the real ones
+	if err != nil {
+		return err
+	}
+	if d.made, err = deploy.PlanOf(d.c.Context, &stack.Stack{Name: d.name, Input: d.in, Passwords: passwords}); err != nil {
+		return err
+	}
+	for _, w := range d.made.Warnings {
+		fmt.Fprintf(d.p.err, "WARNING: %s\n", w)
+	}
+	if d.s, err = d.p.session(d.c); err != nil {
+		return err
+	}
+	if d.h, err = client.New(d.s); err != nil {
+		return err
+	}
+	d.old, err = d.h.Stack(d.c.Context, d.name)
+	if errs.Is(err, errs.NotFound) {
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	if d.old != nil && d.old.InProgress() {
+		return errs.New(errs.Conflict, "Unable to deploy as the stack '%s' status is '%s'", d.name, d.old.Status).
+			WithHint("follow it with: openstack stack event list %s --follow; stop it with: openstack stack cancel %s", d.name, d.name)
+	}
+	return nil
+}
+
+// place chooses machines as the undercloud would, so that what does not fit is
+// told at once with its cure.
+func (d *deployment) place() ([]placement.Choice, error) {
+	ctx := d.c.Context
+	api := &cloud.Cloud{Open: func(context.Context) (*session.Session, error) { return d.s, nil }}
+	nodes, err := api.Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var given []placement.Given
+	if d.old != nil {
+		have, err := d.h.Nodes(ctx, d.old.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range have {
+			given = append(given, placement.Given{NodeUUID: n.NodeUUID, Role: n.Role, Index: n.Index})
+		}
+	}
+	var wants []placement.Want
+	for _, r := range d.made.Roles {
+		if r.Count == 0 {
+			continue
+		}
+		profile, class, err := api.Flavor(ctx, r.Flavor)
+		if err != nil {
+			return nil, fmt.Errorf("role %s: %w", r.Name, err)
+		}
+		_, disk, err := api.Image(ctx, r.Image)
+		if err != nil {
+			return nil, fmt.Errorf("role %s: %w", r.Name, err)
+		}
+		wants = append(wants, placement.Want{Role: r.Name, Flavor: r.Flavor, Count: r.Count, Profile: profile, ResourceClass: class, MinDiskGB: disk})
+	}
+	return placement.Place(nodes, wants, given)
+}
+
+// checked is place with the errors told in full.
+func (d *deployment) checked() ([]placement.Choice, error) {
+	choices, err := d.place()
+	if err != nil {
+		fmt.Fprintln(d.p.err, "ERRORS")
+		d.p.refusals(err)
+		return nil, fmt.Errorf("%w\nConfiguration has 1 errors, fix them before proceeding. Ignoring these errors is likely to lead to a failed deploy.", err) //nolint:staticcheck // TripleO's words
+	}
+	return choices, nil
+}
+
+func (d *deployment) dryRun() error {
+	choices, err := d.checked()
+	if err != nil {
+		return err
+	}
+	var rows [][]any
+	for _, r := range d.made.Roles {
+		for _, ch := range choices {
+			if ch.Role == r.Name {
+				name := strings.NewReplacer("%stackname%", d.name, "%index%", fmt.Sprint(ch.Index)).Replace(r.HostnameFormat)
+				rows = append(rows, []any{name, r.Name, ch.Node.Label(), ch.Node.UUID, r.Flavor})
+			}
+		}
+	}
+	if len(rows) == 0 {
+		fmt.Fprintln(d.p.out, "No machine would be added.")
+	} else if err := format.Table(d.p.out, []string{"Server", "Role", "Node", "Node UUID", "Flavor"}, rows, format.Left); err != nil {
+		return err
+	}
+	for _, r := range d.made.Roles {
+		if r.Count == 0 {
+			continue
+		}
+		fmt.Fprintf(d.p.out, "\n%s (%d):\n", r.Name, r.Count)
+		for _, line := range r.Summary {
+			fmt.Fprintf(d.p.out, "  %s\n", line)
+		}
+	}
+	fmt.Fprintln(d.p.out, "\nValidation Finished")
+	return nil
+}
+
+// run starts the action and follows it to its end.
+func (d *deployment) run() error {
+	if _, err := d.checked(); err != nil {
+		return err
+	}
+	ctx := d.c.Context
+	req := api.Request{Name: d.name, TimeoutMins: d.c.Int("timeout"), Input: d.in}
+	id, after := "", ""
+	var err error
+	if d.old == nil {
+		id, err = d.h.Create(ctx, req)
+	} else {
+		id = d.old.ID
+		if after, err = d.h.LastEvent(ctx, id); err == nil {
+			err = d.h.Update(ctx, id, req)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	s, err := d.h.Follow(ctx, d.name, id, after, d.p.out, d.p.err)
+	if stopped := d.p.interrupted(ctx, d.name); stopped != nil {
+		return stopped
+	}
+	if err != nil {
+		return err
+	}
+	if s == nil {
+		return errs.New(errs.Conflict, "stack %s was deleted while it was deployed", d.name)
+	}
+	fmt.Fprintf(d.p.out, "\n Stack %s %s \n\n", d.name, s.Status)
+	if strings.HasSuffix(s.Status, stack.Failed) {
+		d.p.printFailures(s.Failures)
+		fmt.Fprintf(d.p.err, "\nrun the same command again: it goes on where it stopped\n")
+		return errs.New(errs.Conflict, "Heat Stack %s failed.", map[bool]string{true: "create", false: "update"}[d.old == nil])
+	}
+	return d.finish(s)
+}
+
+// finish writes overcloudrc and known_hosts, and says where the cloud is.
+func (d *deployment) finish(s *client.Stack) error {
+	ctx := d.c.Context
+	nodes, err := d.h.Nodes(ctx, s.ID)
+	if err != nil {
+		return err
+	}
+	dir, err := home()
+	if err != nil {
+		return err
+	}
+	if err := d.pinHosts(dir, nodes); err != nil {
+		return err
+	}
+	if sum := s.Summary; sum.NodesAdded+sum.NodesRemoved+sum.Changed == 0 {
+		fmt.Fprintln(d.p.err, "nothing had to be changed")
+	} else {
+		fmt.Fprintf(d.p.err, "%d node(s) added, %d removed, %d resource(s) changed on nodes\n", sum.NodesAdded, sum.NodesRemoved, sum.Changed)
+	}
+	url, _ := s.OutputMap()["KeystoneURL"].(string)
+	if url == "" {
+		fmt.Fprintln(d.p.out, "Overcloud Deployed")
+		return nil
+	}
+	password, err := d.h.Output(ctx, s.ID, "AdminPassword")
+	if err != nil {
+		return err
+	}
+	rc := filepath.Join(dir, d.name+"rc")
+	if err := writeRC(rc, d.name, url, password, nodes); err != nil {
+		return err
+	}
+	if err := addCloud(dir, d.name, url, password); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.p.out, "Overcloud Endpoint: %s\nOvercloud rc file: %s\nOvercloud Deployed\n", url, rc)
+	return nil
+}
+
+// pinHosts writes the nodes' SSH host keys, which the deployer made, to
+// known_hosts; keys of machines that had these addresses before go.
+func (d *deployment) pinHosts(dir string, nodes []client.Node) error {
+	file := filepath.Join(dir, ".ssh", "known_hosts")
+	old, err := os.ReadFile(file)
+	if err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("read known hosts: %w", err)
+	}
+	ours := map[string]bool{}
+	for _, n := range nodes {
+		ours[n.Address], ours[n.Name] = true, true
+	}
+	var lines []string
+	for line := range strings.Lines(string(old)) {
+		host, _, _ := strings.Cut(line, " ")
+		if !slices.ContainsFunc(strings.Split(host, ","), func(h string) bool { return ours[h] }) {
+			lines = append(lines, strings.TrimRight(line, "\n"))
+		}
+	}
+	for _, n := range nodes {
+		if !strings.Contains(string(old), n.Address+" ") && !strings.Contains(string(old), n.Address+",") {
+			fmt.Fprintf(d.p.out, "Host %s not found in %s\n", n.Address, file)
+		}
+		key := strings.Fields(n.HostKey)
+		if len(key) >= 2 {
+			lines = append(lines, fmt.Sprintf("%s,%s %s %s", n.Address, n.Name, key[0], key[1]))
+		}
+	}
+	return writeFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600)
+}

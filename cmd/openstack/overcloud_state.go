@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sort"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"trefoil/internal/errs"
+	"trefoil/internal/format"
+	"trefoil/overcloud/stack"
+)
+
+func (p *program) overcloudDelete(c *cli.Context) error {
+	name := c.Args().First()
+	if name == "" {
+		name = os.Getenv("OVERCLOUD_STACK_NAME")
+	}
+	if name == "" || c.NArg() > 1 {
+		return usageError{errors.New("You must specify a stack name")} //nolint:staticcheck // TripleO's words
+	}
+	if !c.Bool("yes") {
+		if err := p.confirm("Are you sure you want to delete this overcloud [y/N]? "); err != nil {
+			return err
+		}
+	}
+	h, err := p.stacks(c)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "Deleting stack %s...\n", name)
+	s, err := h.Stack(c.Context, name)
+	if errs.Is(err, errs.NotFound) {
+		fmt.Fprintf(p.err, "No stack found ('%s'), skipping delete\n", name)
+		fmt.Fprintf(p.out, "Deleting plan %s...\nSuccess.\n", name)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	after, err := h.LastEvent(c.Context, s.ID)
+	if err != nil {
+		return err
+	}
+	if err := h.Delete(c.Context, s.ID); err != nil {
+		return err
+	}
+	end, err := h.Follow(c.Context, name, s.ID, after, p.progress(c), p.err)
+	if stopped := p.interrupted(c.Context, name); stopped != nil {
+		return stopped
+	}
+	if err != nil {
+		return err
+	}
+	if end != nil {
+		p.printFailures(end.Failures)
+		return errs.New(errs.Conflict, "stack %s is %s", name, end.Status).WithHint("run the same command again: it goes on where it stopped")
+	}
+	fmt.Fprintf(p.out, "Deleting plan %s...\nSuccess.\n", name)
+	return nil
+}
+
+// confirm asks; anything but y or yes is no.
+func (p *program) confirm(question string) error {
+	f, ok := p.in.(*os.File)
+	if ok {
+		st, err := f.Stat()
+		ok = err == nil && st.Mode()&os.ModeCharDevice != 0
+	}
+	if !ok {
+		fmt.Fprintln(p.err, "User interaction required, cannot confirm.")
+		return errs.New(errs.Invalid, "Action not confirmed, exiting.").WithHint("give -y")
+	}
+	fmt.Fprint(p.out, question)
+	line, err := bufio.NewReader(p.in).ReadString('\n')
+	if a := strings.ToLower(strings.TrimSpace(line)); err != nil || a != "y" && a != "yes" {
+		return errs.New(errs.Invalid, "Action not confirmed, exiting.")
+	}
+	return nil
+}
+
+func (p *program) overcloudStatus(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	h, err := p.stacks(c)
+	if err != nil {
+		return err
+	}
+	name := c.String("stack")
+	s, err := h.Stack(c.Context, name)
+	if errs.Is(err, errs.NotFound) {
+		fmt.Fprintf(p.out, "No deployment was found for %s\n", name)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	status := "DEPLOY_SUCCESS"
+	switch {
+	case s.InProgress():
+		status = "DEPLOYING"
+	case strings.HasSuffix(s.Status, stack.Failed):
+		status = "DEPLOY_FAILED"
+	}
+	return format.List(p.out, options(c), []string{"Plan Name", "Created", "Updated", "Deployment Status"},
+		[][]any{{name, s.CreationTime, orNone(s.UpdatedTime), status}})
+}
+
+func (p *program) overcloudFailures(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	h, err := p.stacks(c)
+	if err != nil {
+		return err
+	}
+	s, err := h.Stack(c.Context, c.String("stack"))
+	if err != nil {
+		return err
+	}
+	p.printFailures(s.Failures)
+	return nil
+}
+
+// printFailures tells the cause first, then, in TripleO's form, what is known of each.
+func (p *program) printFailures(fs []stack.Failure) {
+	if len(fs) == 0 {
+		return
+	}
+	fmt.Fprintf(p.out, "%s\n", fs[0].Line())
+	if fs[0].Hint != "" {
+		fmt.Fprintf(p.out, "to try: %s\n", fs[0].Hint)
+	}
+	for _, f := range fs {
+		host := f.Node
+		if host == "" {
+			host = "undercloud"
+		}
+		fmt.Fprintf(p.out, "\n|-> Failures for host: %s\n|--> Task: %s\n", host, strings.TrimSpace(f.Phase+" "+f.Service+" "+f.Key))
+		facts := map[string]any{"msg": f.Error}
+		if f.Hint != "" {
+			facts["hint"] = f.Hint
+		}
+		keys := make([]string, 0, len(facts))
+		for k := range facts {
+			keys = append(keys, k)
+		}
+		sort.Strings(keys)
+		for _, k := range keys {
+			v, _ := json.Marshal(facts[k]) // text always marshals
+			fmt.Fprintf(p.out, "|---> %s: %s\n", k, v)
+		}
+		for _, l := range f.Tail {
+			fmt.Fprintf(p.out, "     %s\n", l)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/internal/yaml"
+	"trefoil/overcloud/stack/client"
+)
+
+// writeFile replaces a file as a whole: a reader, or a crash, never sees half of it.
+func writeFile(name string, data []byte, mode os.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	defer os.Remove(f.Name()) // gone already when all went well
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(mode)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
+
+// shell quotes a value for sh.
+func shell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// writeRC writes the file that a user sources to work with the overcloud, with
+// the variables of TripleO's Queens overcloudrc.
+func writeRC(file, name, url, password string, nodes []client.Node) error {
+	noProxy := []string{}
+	if old := os.Getenv("no_proxy"); old != "" {
+		noProxy = strings.Split(old, ",")
+	}
+	for _, n := range nodes {
+		noProxy = append(noProxy, n.Address)
+	}
+	sort.Strings(noProxy)
+	vars := [][2]string{
+		{"NOVA_VERSION", "1.1"}, {"COMPUTE_API_VERSION", "1.1"}, {"OS_USERNAME", "admin"}, {"OS_PROJECT_NAME", "admin"},
+		{"OS_USER_DOMAIN_NAME", "Default"}, {"OS_PROJECT_DOMAIN_NAME", "Default"}, {"OS_NO_CACHE", "True"}, {"OS_CLOUDNAME", name},
+		{"no_proxy", strings.Join(noProxy, ",")}, {"PYTHONWARNINGS", "ignore:Certificate has no, ignore:A true SSLContext object is not available"},
+		{"OS_AUTH_TYPE", "password"}, {"OS_PASSWORD", password}, {"OS_AUTH_URL", url + "v3"}, {"OS_IDENTITY_API_VERSION", "3"},
+		{"OS_IMAGE_API_VERSION", "2"}, {"OS_VOLUME_API_VERSION", "3"}, {"OS_REGION_NAME", "regionOne"},
+	}
+	var b strings.Builder
+	b.WriteString("# Clear any old environment that may conflict.\nfor key in $( set | awk -F= '/^OS_/ {print $1}' ); do unset \"${key}\" ; done\n")
+	for _, v := range vars {
+		fmt.Fprintf(&b, "export %s=%s\n", v[0], shell(v[1]))
+	}
+	fmt.Fprintf(&b, `
+# Add OS_CLOUDNAME to PS1
+if [ -z "${CLOUDPROMPT_ENABLED:-}" ]; then
+    export PS1=${PS1:-""}
+    export PS1=\${OS_CLOUDNAME:+"(\$OS_CLOUDNAME)"}\ $PS1
+    export CLOUDPROMPT_ENABLED=1
+fi
+`)
+	return writeFile(file, []byte(b.String()), 0o600)
+}
+
+// addCloud puts the overcloud into clouds.yaml beside whatever is there.
+func addCloud(home, name, url, password string) error {
+	file := filepath.Join(home, ".config", "openstack", "clouds.yaml")
+	doc := map[string]any{}
+	data, err := os.ReadFile(file)
+	if err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("read %s: %w", file, err)
+	}
+	if err := yaml.Unmarshal(file, data, &doc); err != nil {
+		return errs.Wrap(errs.Invalid, err, "add cloud %s", name)
+	}
+	clouds, ok := doc["clouds"].(map[string]any)
+	if !ok {
+		clouds = map[string]any{}
+	}
+	clouds[name] = map[string]any{
+		"auth": map[string]any{"auth_url": url + "v3", "username": "admin", "password": password, "project_name": "admin",
+			"user_domain_name": "Default", "project_domain_name": "Default"},
+		"region_name": "regionOne", "identity_api_version": "3",
+	}
+	doc["clouds"] = clouds
+	out, err := yaml.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	return writeFile(file, out, 0o600)
+}
