@@ -1,10 +1,6 @@
 package compute
 
-import (
-	"net/http"
-
-	"trefoil/internal/errs"
-)
+import "net/http"
 
 // hostServices are the parts that an undercloud runs, as TripleO's host list
 // shows them; here one process is all three.
@@ -37,8 +33,5 @@ func (s *Service) hostRoutes(mux *http.ServeMux) {
 		writeJSON(w, http.StatusOK, map[string]any{"availabilityZoneInfo": []any{
 			map[string]any{"zoneName": "nova", "zoneState": map[string]any{"available": true}, "hosts": nil}}})
 		return nil
-	})
-	s.route(mux, "GET /v2.1/os-hypervisors/{id}", func(_ http.ResponseWriter, r *http.Request) error {
-		return errs.New(errs.NotFound, "Compute host %s could not be found.", r.PathValue("id"))
 	})
 }

@@ -120,13 +120,13 @@ func (s *Service) endpointRows(*http.Request) (string, []map[string]any) {
 func (s *Service) assignmentRows(*http.Request) (string, []map[string]any) {
 	var out []map[string]any
 	add := func(u *user, scope map[string]any) {
-		out = append(out, map[string]any{"user": map[string]any{"id": u.ID}, "scope": scope,
-			"role": map[string]any{"id": s.id("role", RoleAdmin)}, "links": map[string]any{}})
+		out = append(out, map[string]any{"user": map[string]any{"id": u.ID, "name": u.Name, "domain": domainRef()}, "scope": scope,
+			"role": map[string]any{"id": s.id("role", RoleAdmin), "name": RoleAdmin}, "links": map[string]any{}})
 	}
 	for _, u := range s.users {
 		for _, p := range s.projects {
 			if u.projects[p.ID] {
-				add(u, map[string]any{"project": map[string]any{"id": p.ID}})
+				add(u, map[string]any{"project": map[string]any{"id": p.ID, "name": p.Name, "domain": domainRef()}})
 			}
 		}
 		add(u, map[string]any{"system": map[string]any{"all": true}})

@@ -26,7 +26,12 @@ func (o *opt[T]) UnmarshalJSON(data []byte) error {
 		o.null = true
 		return nil
 	}
-	return json.Unmarshal(data, &o.v)
+	err := json.Unmarshal(data, &o.v)
+	var text string
+	if err != nil && json.Unmarshal(data, &text) == nil && json.Unmarshal([]byte(text), &o.v) == nil {
+		return nil // "1450" for 1450: OpenStackClient sends what the user typed
+	}
+	return err
 }
 
 // into writes the value to dst when the request has one.

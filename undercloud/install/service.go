@@ -1,0 +1,127 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/undercloud/config"
+	"trefoil/undercloud/secret"
+)
+
+// unitName is what systemd calls the service.
+const unitName = "undercloud.service"
+
+// NewProcess is the background service of an undercloud: `undercloud start|stop|status`
+// and the installer agree on it. svc may be nil when only Status or Stop are wanted.
+func NewProcess(binary, stateDir string, svc *config.Service) *Process {
+	p := &Process{Binary: binary, Args: []string{"serve", "--config", config.ServicePath(stateDir)},
+		PIDFile: filepath.Join(stateDir, "undercloud.pid"), LogFile: filepath.Join(stateDir, "undercloud.log")}
+	if svc != nil {
+		p.HealthURL = HealthURL(svc)
+	}
+	return p
+}
+
+// HealthURL answers 200 when the service is ready.
+func HealthURL(svc *config.Service) string { return svc.AuthURL() + "/healthz" }
+
+func (in *installer) process(svc *config.Service) *Process {
+	return NewProcess(in.Binary, in.StateDir, svc)
+}
+
+// serviceHealthy tells whether our own service, however it was started, answers.
+func (in *installer) serviceHealthy() bool {
+	old, err := config.LoadService(config.ServicePath(in.StateDir))
+	return err == nil && Healthy(context.Background(), HealthURL(old))
+}
+
+// start starts the service, or restarts it when its configuration or program changed.
+func (in *installer) start(ctx context.Context, changed bool) error {
+	ctx, cancel := context.WithTimeout(ctx, in.HealthTimeout)
+	defer cancel()
+	switch {
+	case in.StartService != nil:
+		if err := in.StartService(ctx, in.svc, changed); err != nil {
+			return err
+		}
+		return (&Process{HealthURL: HealthURL(in.svc), LogFile: in.process(nil).LogFile}).waitHealthy(ctx, nil)
+	case HasSystemd():
+		return in.startUnit(ctx, changed)
+	}
+	p := in.process(in.svc)
+	st, err := p.Status()
+	if err != nil {
+		return err
+	}
+	if st.Running && (changed || st.Stale) {
+		in.log.info("Restarting the service: its configuration or program changed")
+		if err := p.Stop(ctx); err != nil {
+			return err
+		}
+	}
+	st, err = p.Start(ctx)
+	if err == nil {
+		in.log.info("The service runs as process %d, log %s", st.PID, p.LogFile)
+	}
+	return err
+}
+
+// HasSystemd tells whether systemd is the init of this machine (sd_booted(3)).
+func HasSystemd() bool {
+	info, err := os.Lstat("/run/systemd/system")
+	return err == nil && info.IsDir()
+}
+
+func unit(binary, stateDir string) string {
+	return "[Unit]\nDescription=Trefoil undercloud\nWants=network-online.target\nAfter=network-online.target\n\n" +
+		"[Service]\nExecStart=" + binary + " serve --config " + config.ServicePath(stateDir) + "\n" +
+		"Restart=on-failure\nRestartSec=1\nLimitNOFILE=65536\nUMask=0077\n\n[Install]\nWantedBy=multi-user.target\n"
+}
+
+func (in *installer) startUnit(ctx context.Context, changed bool) error {
+	path := in.etc("systemd", "system", unitName)
+	text := unit(in.Binary, in.StateDir)
+	if old, err := os.ReadFile(path); err != nil || string(old) != text {
+		if err := secret.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+		if err := systemctl(ctx, "daemon-reload"); err != nil {
+			return err
+		}
+		changed = true
+	}
+	if err := systemctl(ctx, "enable", unitName); err != nil {
+		return err
+	}
+	verb := "start"
+	if changed {
+		verb = "restart"
+	}
+	if err := systemctl(ctx, verb, unitName); err != nil {
+		return errs.Wrap(errs.Unavailable, err, "start the service").WithHint("journalctl -u undercloud -n 50")
+	}
+	return (&Process{HealthURL: HealthURL(in.svc), LogFile: "the journal: journalctl -u undercloud"}).waitHealthy(ctx, nil)
+}
+
+func systemctl(ctx context.Context, args ...string) error {
+	out, err := exec.CommandContext(ctx, "systemctl", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("systemctl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// removeUnit stops and forgets the unit, if there is one.
+func removeUnit(ctx context.Context, o *Options) error {
+	path := o.etc("systemd", "system", unitName)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || !HasSystemd() {
+		return nil
+	}
+	return errors.Join(systemctl(ctx, "disable", "--now", unitName), os.Remove(path), systemctl(ctx, "daemon-reload"))
+}

@@ -1,0 +1,196 @@
+package install
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+
+	"trefoil/internal/errs"
+	"trefoil/internal/yaml"
+	"trefoil/undercloud/config"
+	"trefoil/undercloud/secret"
+)
+
+// Uninstall stops the service and takes back what Run did: the bridge (its
+// addresses go back to local_interface), NAT, files. The state with all images
+// and nodes goes, too. Passwords, stackrc's twin, stay unless purge: a new
+// installation then has the same. SSH keys and ip_forward, if something else
+// switched it on, always stay. It can be repeated, and finishes what was cut off.
+func Uninstall(ctx context.Context, o Options, purge bool) error {
+	o = o.withDefaults()
+	if o.EUID() != 0 {
+		return errs.New(errs.Forbidden, "removing the undercloud needs root").WithHint("run it with sudo")
+	}
+	if o.StateDir == "/" || !filepath.IsAbs(o.StateDir) {
+		return errs.New(errs.Invalid, "state directory %q is not one that could be removed", o.StateDir)
+	}
+	rec, err := loadRecord(o.StateDir)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(removeUnit(ctx, &o), NewProcess(o.Binary, o.StateDir, nil).Stop(ctx)); err != nil {
+		return err // a running service would write on
+	}
+	if err := errors.Join(restoreNetwork(rec), dropNAT(ctx), restoreForward(rec)); err != nil {
+		return err // the record stays for another try
+	}
+	files := []string{o.etc("sysctl.d", sysctlFile)}
+	if ours, err := isOurNetConfig(o.etc("os-net-config", "config.json")); err != nil {
+		return err
+	} else if ours {
+		files = append(files, o.etc("os-net-config", "config.json"))
+	}
+	files = append(files, o.stackrcPath())
+	if purge {
+		files = append(files, o.passwordsPath())
+	}
+	all := []error{cleanHosts(o.etc("hosts")), removeCloud(o.home(".config", "openstack", "clouds.yaml"), o.Home)}
+	for _, f := range files {
+		all = append(all, removeIfExists(f))
+	}
+	if err := errors.Join(all...); err != nil {
+		return err
+	}
+	return os.RemoveAll(o.StateDir)
+}
+
+// restoreNetwork gives the interface its MTU and addresses back and removes the bridge.
+func restoreNetwork(rec *netRecord) error {
+	if rec.Interface == "" {
+		return nil // nothing was ever changed
+	}
+	bridge, err := netlink.LinkByName(config.Bridge)
+	var missing netlink.LinkNotFoundError
+	if errors.As(err, &missing) {
+		bridge, err = nil, nil
+	}
+	if err != nil {
+		return fmt.Errorf("find %s: %w", config.Bridge, err)
+	}
+	member, err := netlink.LinkByName(rec.Interface)
+	if err != nil && !errors.As(err, &missing) {
+		return fmt.Errorf("find %s: %w", rec.Interface, err)
+	}
+	var gateways []netlink.Route
+	if bridge != nil {
+		if gateways, err = netlink.RouteList(bridge, netlink.FAMILY_ALL); err != nil {
+			return fmt.Errorf("list routes of %s: %w", config.Bridge, err)
+		}
+		if err := netlink.LinkDel(bridge); err != nil {
+			return fmt.Errorf("remove %s: %w", config.Bridge, err)
+		}
+	}
+	if member == nil {
+		return nil // the interface was unplugged
+	}
+	all := []error{action("set MTU of "+rec.Interface, netlink.LinkSetMTU(member, rec.MTU))}
+	for _, a := range rec.Addresses {
+		all = append(all, action("add "+a+" to "+rec.Interface, netlink.AddrReplace(member, address(a))))
+	}
+	for _, r := range gateways {
+		if r.Gw == nil || !slices.ContainsFunc(rec.Addresses, func(a string) bool { return address(a).Contains(r.Gw) }) {
+			continue // it was a route of ours
+		}
+		r.LinkIndex = member.Attrs().Index
+		all = append(all, action("move route to "+rec.Interface, netlink.RouteReplace(&r)))
+	}
+	return errors.Join(all...)
+}
+
+func restoreForward(rec *netRecord) error {
+	if rec.Forward == "" {
+		return nil
+	}
+	return os.WriteFile(forwardPath, []byte(rec.Forward+"\n"), 0o644)
+}
+
+// isOurNetConfig tells whether the file describes our bridge.
+func isOurNetConfig(path string) (bool, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	var c struct {
+		Network []struct {
+			Name, Type string
+		} `json:"network_config"`
+	}
+	if json.Unmarshal(data, &c) != nil {
+		return false, nil
+	}
+	return len(c.Network) == 1 && c.Network[0].Name == config.Bridge && c.Network[0].Type == "linux_bridge", nil
+}
+
+// cleanHosts removes the lines that carry our mark.
+func cleanHosts(path string) error {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var kept bytes.Buffer
+	for _, line := range strings.SplitAfter(string(data), "\n") {
+		if !strings.HasSuffix(strings.TrimSpace(line), hostsMark) {
+			kept.WriteString(line)
+		}
+	}
+	if kept.Len() == len(data) {
+		return nil
+	}
+	return replaceHosts(path, kept.Bytes())
+}
+
+// replaceHosts writes /etc/hosts, also where it is a mount, as in containers.
+func replaceHosts(path string, data []byte) error {
+	err := secret.WriteFile(path, data, 0o644)
+	if errors.Is(err, syscall.EBUSY) {
+		return os.WriteFile(path, data, 0o644)
+	}
+	return err
+}
+
+// removeCloud takes our cloud out of clouds.yaml and the file with it when it was the only one.
+func removeCloud(path, home string) error {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	root, err := yaml.Parse(path, data)
+	if err != nil || root == nil || root.Kind != yaml.MappingNode {
+		return err
+	}
+	clouds := child(root, "clouds", &yaml.Node{Kind: yaml.MappingNode})
+	for i := 0; i+1 < len(clouds.Content); i += 2 {
+		if clouds.Content[i].Value == "undercloud" {
+			clouds.Content = slices.Delete(clouds.Content, i, i+2)
+			break
+		}
+	}
+	if len(clouds.Content) == 0 && len(root.Content) == 2 {
+		return removeIfExists(path)
+	}
+	if data, err = yaml.Marshal(root); err != nil {
+		return err
+	}
+	if err := secret.WriteFile(path, data, 0o600); err != nil {
+		return err
+	}
+	return giveToOwner(home, path)
+}
