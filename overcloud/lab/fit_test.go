@@ -1,0 +1,77 @@
+package lab
+
+import (
+	"strings"
+	"testing"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/lab/probe"
+)
+
+func TestFit(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		memory Size
+		accel  probe.Accel
+		want   map[string]int // MiB
+	}{
+		{"a 24 GiB host gives everything", 23 * gib, probe.TCG, map[string]int{"control-1": 5120, "compute-1": 2048, "storage-1": 1536}},
+		{"a 12 GiB host gives all the same share", 11 * gib, probe.TCG, map[string]int{"control-1": 3520, "compute-1": 1216, "storage-1": 1088}},
+		{"KVM needs no translated code", 11 * gib, probe.KVM, map[string]int{"control-1": 3968, "compute-1": 1472, "storage-1": 1216}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := example(t)
+			got, err := Fit(c, Host{CPUs: 2, MemoryTotal: 24 * gib, MemoryAvailable: tt.memory, DiskFree: 100 * gib}, tt.accel)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var sum Size
+			for _, m := range got {
+				sum += m.RAM + m.TBCache + qemuMemory
+				if w, ok := tt.want[m.Name]; ok && m.RAM.MiB() != w {
+					t.Errorf("%s got %d MiB, want %d", m.Name, m.RAM.MiB(), w)
+				}
+				if m.RAM < m.Memory.Min || m.RAM > m.Memory.Want {
+					t.Errorf("%s got %s, outside of %s to %s", m.Name, m.RAM, m.Memory.Min, m.Memory.Want)
+				}
+			}
+			if sum > tt.memory-hostMemory {
+				t.Errorf("%s given out of %s", about(sum), about(tt.memory))
+			}
+		})
+	}
+}
+
+func TestTooLittleIsSaidWithNumbers(t *testing.T) {
+	c := example(t)
+	_, err := Fit(c, Host{CPUs: 2, MemoryTotal: 8 * gib, MemoryAvailable: 6 * gib, DiskFree: 100 * gib}, probe.TCG)
+	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "6.0 GiB available of 8.0 GiB, 9.9 GiB needed at the least (machines 7.0 GiB") {
+		t.Errorf("memory: %v", err)
+	}
+	if h := errs.HintOf(err); !strings.Contains(h, "3.9 GiB more") || !strings.Contains(h, "control-1 3G") {
+		t.Errorf("hint: %s", h)
+	}
+	_, err = Fit(c, Host{CPUs: 2, MemoryTotal: 64 * gib, MemoryAvailable: 60 * gib, DiskFree: 10 * gib}, probe.TCG)
+	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "10.0 GiB free, 23.5 GiB needed") {
+		t.Errorf("disk: %v", err)
+	}
+}
+
+func TestVCPUsStayWithinTheHosts(t *testing.T) {
+	c := example(t)
+	c.Machines[0].VCPUs = 8
+	got, err := Fit(c, Host{CPUs: 2, MemoryAvailable: 60 * gib, DiskFree: 100 * gib}, probe.KVM)
+	if err != nil || got[0].VCPUs != 2 || got[0].TBCache != 0 {
+		t.Errorf("got %d vCPUs, %s translation cache, %v", got[0].VCPUs, got[0].TBCache, err)
+	}
+	if c.Machines[0].VCPUs != 8 {
+		t.Error("the description was changed")
+	}
+}
+
+func TestParseMeminfo(t *testing.T) {
+	total, available := parseMeminfo("MemTotal:       24684416 kB\nMemFree:  1 kB\nMemAvailable:   24301000 kB\nHugePages_Total:       0\nbroken\n")
+	if total.MiB() != 24105 || available.MiB() != 23731 {
+		t.Errorf("got %d and %d MiB", total.MiB(), available.MiB())
+	}
+}
