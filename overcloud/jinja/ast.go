@@ -65,7 +65,9 @@ type (
 	}
 	blockNode struct {
 		pos
-		body []node
+		name   string
+		body   []node
+		scoped bool // sees the names of the loop it stands in
 	}
 	doNode struct {
 		pos

@@ -74,6 +74,9 @@ func (r *renderer) name(e *nameExpr, s *scope) any {
 	if f, ok := global(e.name); ok {
 		return f
 	}
+	if top := s.top(); e.name == "self" && top.tmpl != nil {
+		return self{top}
+	}
 	return Undefined{"'" + e.name + "' is undefined"}
 }
 
@@ -137,6 +140,10 @@ func (r *renderer) attr(line int, x any, name string) any {
 	case *Namespace:
 		if a, ok := v.attrs.Get(name); ok {
 			return a
+		}
+	case self:
+		if b, ok := v.attr(name); ok {
+			return b
 		}
 	case *macro:
 		if name == "name" {

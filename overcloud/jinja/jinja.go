@@ -46,16 +46,21 @@ type Env struct {
 
 // Template is a parsed template; it is immutable.
 type Template struct {
-	Name string
-	body []node
+	Name   string
+	body   []node
+	blocks map[string]*blockNode
 }
 
 // Parse checks the syntax of src. name is for errors.
 func Parse(name, src string) (t *Template, err error) {
 	defer recoverError(name, &err)
+	return parse(name, src), nil
+}
+
+func parse(name, src string) *Template {
 	p := &parser{name: name, segs: scan(name, src)}
 	body, _ := p.parseUntil(nil)
-	return &Template{Name: name, body: body}, nil
+	return &Template{Name: name, body: body, blocks: p.blocks}
 }
 
 // Render parses and renders src. The values of vars are those that FromGo
@@ -85,7 +90,7 @@ func (e *Env) RenderTemplate(t *Template, vars *Dict) (out string, err error) {
 	}
 	var b strings.Builder
 	r.out = &b
-	r.exec(t.body, newScope(root))
+	r.template(t, newScope(root))
 	return b.String(), nil
 }
 

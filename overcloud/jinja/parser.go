@@ -11,7 +11,8 @@ type parser struct {
 	pos   int
 	line  int
 	depth int
-	tags  []string // open block tags, for errors
+
+	blocks map[string]*blockNode
 }
 
 // maxNesting bounds recursion in the parser.
@@ -136,7 +137,7 @@ func (p *parser) wantName(what string) string {
 	return t.text
 }
 
-// end closes an end tag such as endif.
+// statement reads what follows a tag's name.
 func (p *parser) statement(name string) node {
 	at := pos(p.line)
 	switch name {
@@ -159,14 +160,7 @@ func (p *parser) statement(name string) node {
 		p.close()
 		return &filterNode{at, f, body}
 	case "block":
-		p.wantName("a block name")
-		p.close()
-		body, _ := p.parseUntil([]string{"endblock"})
-		if p.peek().kind == tokName {
-			p.pos++
-		}
-		p.close()
-		return &blockNode{at, body}
+		return p.parseBlock(at)
 	case "do":
 		n := &doNode{at, p.tupleExpr()}
 		p.close()
@@ -304,6 +298,25 @@ func (p *parser) parseMacro(at pos) node {
 	}
 	p.close()
 	n.body, _ = p.parseUntil([]string{"endmacro"})
+	if p.peek().kind == tokName {
+		p.pos++
+	}
+	p.close()
+	return n
+}
+
+func (p *parser) parseBlock(at pos) node {
+	n := &blockNode{pos: at, name: p.wantName("a block name")}
+	n.scoped = p.acceptWord("scoped")
+	p.close()
+	if _, dup := p.blocks[n.name]; dup {
+		p.fail("block %q is defined twice", n.name)
+	}
+	if p.blocks == nil {
+		p.blocks = map[string]*blockNode{}
+	}
+	p.blocks[n.name] = n
+	n.body, _ = p.parseUntil([]string{"endblock"})
 	if p.peek().kind == tokName {
 		p.pos++
 	}

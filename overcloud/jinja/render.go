@@ -11,6 +11,36 @@ import (
 type scope struct {
 	vars   map[string]any
 	parent *scope
+	tmpl   *Template // set on the outermost scope of a template
+}
+
+// top is the scope of the template that s belongs to.
+func (s *scope) top() *scope {
+	for s.tmpl == nil && s.parent != nil {
+		s = s.parent
+	}
+	return s
+}
+
+// template runs a whole template in a scope that becomes its outermost.
+func (r *renderer) template(t *Template, s *scope) {
+	s.tmpl = t
+	r.exec(t.body, s)
+}
+
+// self is the value of "self": its attributes render the template's blocks.
+type self struct{ s *scope }
+
+func (v self) attr(name string) (any, bool) {
+	b, ok := v.s.tmpl.blocks[name]
+	if !ok {
+		return nil, false
+	}
+	return Func{name, func(r *renderer, line int, _ []any, _ *Dict) any {
+		r.enter(line)
+		defer r.leave()
+		return r.capture(b.body, newScope(v.s))
+	}}, true
 }
 
 func newScope(parent *scope) *scope { return &scope{vars: map[string]any{}, parent: parent} }
@@ -100,7 +130,11 @@ func (r *renderer) exec(body []node, s *scope) {
 			body := r.capture(n.body, newScope(s))
 			r.write(n.at(), Str(r.chain(n.filter, body, s)))
 		case *blockNode:
-			r.exec(n.body, newScope(s))
+			from := s
+			if !n.scoped {
+				from = s.top()
+			}
+			r.exec(n.body, newScope(from))
 		case *doNode:
 			r.eval(n.e, s)
 		}
@@ -290,7 +324,7 @@ func (r *renderer) include(n *includeNode, s *scope) {
 	if n.context {
 		in = newScope(s)
 	}
-	r.exec(t.body, in)
+	r.template(t, in)
 	r.files = r.files[:len(r.files)-1]
 }
 
@@ -309,9 +343,7 @@ func (r *renderer) load(name string, line int) *Template {
 	if err != nil {
 		r.fail(line, "template %s cannot be read: %v", Repr(name), err)
 	}
-	p := &parser{name: name, segs: scan(name, src)}
-	body, _ := p.parseUntil(nil)
-	t := &Template{Name: name, body: body}
+	t := parse(name, src)
 	r.cache[name] = t
 	return t
 }
