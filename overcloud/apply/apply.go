@@ -45,14 +45,14 @@ func (f *Failure) Unwrap() error { return f.Err }
 // step is one run over one document.
 type step struct {
 	*Engine
-	doc      *resource.Document
-	began    time.Time
-	last     time.Time // when the event before was emitted
-	hide     mask
-	touched  map[string]bool // keys changed in this step, runs that were cut short included
-	count    int             // changed by this run
-	units    map[string]unitState
-	dirty    bool // unit files changed: systemd must read them again
+	doc     *resource.Document
+	began   time.Time
+	last    time.Time // when the event before was emitted
+	hide    mask
+	touched map[string]bool // keys changed in this step, runs that were cut short included
+	count   int             // changed by this run
+	units   map[string]unitState
+	dirty   bool // unit files changed: systemd must read them again
 }
 
 // Apply makes the document so. It returns the number of changed resources. A

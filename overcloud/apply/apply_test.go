@@ -1,0 +1,163 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/resource"
+)
+
+func TestSecondRunOfAStepChangesNothingAndAsksSystemdOnce(t *testing.T) {
+	n := newNode(t)
+	n.sys.units["web.service"] = "inactive"
+	rs := []resource.Resource{fileRes("/etc/web.conf", "a"), unitRes("web", "file:/etc/web.conf")}
+	n.must("changed file:/etc/web.conf\nchanged unit:web\ndone", rs...)
+	n.must("unchanged file:/etc/web.conf\nunchanged unit:web\ndone", rs...)
+	if len(n.sys.ran) != 1 {
+		t.Errorf("ran %q", n.sys.ran)
+	}
+	if _, err := os.Readlink(filepath.Join(n.Root, "etc/systemd/system/multi-user.target.wants/web.service")); err != nil {
+		t.Error("the unit is not enabled:", err)
+	}
+}
+
+func TestUnitRestartsOnlyWhenItsFileChanged(t *testing.T) {
+	n := newNode(t)
+	n.sys.units["web.service"] = "active"
+	n.sys.units["db.service"] = "active"
+	conf := func(s string) []resource.Resource {
+		return []resource.Resource{fileRes("/etc/web/a", s), fileRes("/etc/db", "x"), unitRes("db", "file:/etc/db"), unitRes("web", "file:/etc/web/*")}
+	}
+	if _, err := n.apply(conf("1")...); err != nil {
+		t.Fatal(err)
+	}
+	n.must("changed file:/etc/web/a\nunchanged file:/etc/db\nunchanged unit:db\nchanged unit:web\ndone", conf("2")...)
+	if !slices.Contains(n.sys.ran, "systemctl restart web.service") || slices.Contains(n.sys.ran, "systemctl restart db.service") {
+		t.Errorf("ran %q", n.sys.ran)
+	}
+}
+
+func TestDriftIsRepairedEvenWhenTheHashIsTheSame(t *testing.T) {
+	for name, spoil := range map[string]func(*node){
+		"file edited":   func(n *node) { n.put("etc/web.conf", "edited") },
+		"file deleted":  func(n *node) { os.Remove(filepath.Join(n.Root, "etc/web.conf")) },
+		"mode changed":  func(n *node) { os.Chmod(filepath.Join(n.Root, "etc/web.conf"), 0o600) },
+		"unit stopped":  func(n *node) { n.sys.units["web.service"] = "inactive" },
+		"unit failed":   func(n *node) { n.sys.units["web.service"] = "failed" },
+		"unit disabled": func(n *node) { os.RemoveAll(filepath.Join(n.Root, "etc/systemd/system")) },
+	} {
+		n := newNode(t)
+		n.sys.units["web.service"] = "inactive"
+		rs := []resource.Resource{fileRes("/etc/web.conf", "a"), unitRes("web", "file:/etc/web.conf")}
+		if _, err := n.apply(rs...); err != nil {
+			t.Fatal(err)
+		}
+		spoil(n)
+		if got, err := n.apply(rs...); err != nil || !strings.Contains(got, "changed") {
+			t.Errorf("%s: %v\n%s", name, err, got)
+		}
+		if n.read("etc/web.conf") != "a" || n.sys.units["web.service"] != "active" {
+			t.Errorf("%s: not repaired", name)
+		}
+	}
+}
+
+func TestRestartThatAKilledRunStillOwedIsDoneByTheNext(t *testing.T) {
+	n := newNode(t)
+	n.sys.units["web.service"] = "active"
+	rs := []resource.Resource{fileRes("/etc/web.conf", "new"), unitRes("web", "file:/etc/web.conf")}
+	ctx, kill := context.WithCancel(t.Context())
+	n.sys.onRun = func([]string) { kill() } // the first look at the unit is the last thing that happens
+	if _, err := n.Apply(ctx, &resource.Document{Step: 3, Resources: rs}); !errors.As(err, new(*Failure)) {
+		t.Fatalf("error %v", err)
+	}
+	if n.read("etc/web.conf") != "new" || !n.Pending(3) {
+		t.Fatal("the run was not cut where the test wants it")
+	}
+	n.sys.onRun = nil
+	n.must("unchanged file:/etc/web.conf\nchanged unit:web\ndone", rs...)
+	if !slices.Contains(n.sys.ran, "systemctl restart web.service") || n.Pending(3) {
+		t.Errorf("ran %q, pending %v", n.sys.ran, n.Pending(3))
+	}
+}
+
+func TestFailureEndsTheStepAndTellsTheLogWithoutSecrets(t *testing.T) {
+	n := newNode(t)
+	n.sys.units["web.service"], n.sys.broken["web.service"] = "inactive", true
+	got, err := n.apply(unitRes("web"), fileRes("/etc/after", "x"))
+	if err == nil || got != "failed unit:web" {
+		t.Fatalf("%v\n%s", err, got)
+	}
+	e := n.events[len(n.events)-1]
+	if len(e.Tail) != 2 || e.Hint == "" || strings.Contains(strings.Join(e.Tail, ""), "s3cret") {
+		t.Errorf("event %+v", e)
+	}
+	if _, ok := n.Recorded(3); ok {
+		t.Error("a failed step is recorded as done")
+	}
+}
+
+func TestMissingUnitOrOwnerSaysThatTheImageLacksThePackage(t *testing.T) {
+	n := newNode(t)
+	owned := fileRes("/etc/a", "x")
+	owned.File.Owner = "nobody-here"
+	for _, r := range []resource.Resource{unitRes("gone"), owned} {
+		if _, err := n.apply(r); err == nil {
+			t.Errorf("%s was applied", r.Key())
+		}
+		if hint := n.events[len(n.events)-1].Hint; !strings.Contains(hint, "image") {
+			t.Errorf("%s: hint %q", r.Key(), hint)
+		}
+	}
+}
+
+func TestSecondRunWaitsForTheFirstAndThenGivesUp(t *testing.T) {
+	n := newNode(t)
+	os.MkdirAll(filepath.Join(n.Root, "run"), 0o755)
+	f, err := os.Create(filepath.Join(n.Root, "run/os-apply-config.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	f.WriteString("4711\n")
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	n.LockWait = 10e9
+	_, err = n.apply(fileRes("/etc/a", "x"))
+	if !errs.Is(err, errs.Locked) || !strings.Contains(err.Error(), "4711") {
+		t.Errorf("error %v", err)
+	}
+	if len(n.events) == 0 || n.events[0].Event != "waiting" {
+		t.Errorf("events %v", n.events)
+	}
+}
+
+func TestUnitFileChangeMakesSystemdReadAgain(t *testing.T) {
+	n := newNode(t)
+	n.sys.units["web.service"] = "active"
+	n.must("changed file:/etc/systemd/system/web.service.d/x.conf\nchanged unit:web\ndone",
+		fileRes("/etc/systemd/system/web.service.d/x.conf", "[Service]"), unitRes("web", "file:/etc/systemd/system/*"))
+	if !slices.Contains(n.sys.ran, "systemctl daemon-reload") {
+		t.Errorf("ran %q", n.sys.ran)
+	}
+}
+
+func TestStoppedUnitIsStoppedAndDisabled(t *testing.T) {
+	n := newNode(t)
+	n.sys.units["web.service"] = "active"
+	n.put("etc/systemd/system/multi-user.target.wants/web.service", "")
+	r := unitRes("web")
+	r.Unit.State = "stopped"
+	n.must("changed unit:web\ndone", r)
+	if links, _ := filepath.Glob(filepath.Join(n.Root, "etc/systemd/system/*.wants/*")); len(links) != 0 || n.sys.units["web.service"] != "inactive" {
+		t.Errorf("links %v, unit %s", links, n.sys.units["web.service"])
+	}
+}
