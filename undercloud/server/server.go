@@ -1,0 +1,162 @@
+// Package server runs the undercloud's HTTP services: each on its own address,
+// with access log, metrics, limits and an orderly stop.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Service is one HTTP service.
+type Service struct {
+	Name    string
+	Addr    string // host:port
+	Handler http.Handler
+}
+
+// Server holds the services and what all of them report to.
+type Server struct {
+	Log      *slog.Logger
+	Registry *prometheus.Registry
+
+	requests *prometheus.HistogramVec
+	services []Service
+}
+
+// New makes a server whose registry counts requests, Go's runtime and the process.
+func New(log *slog.Logger) *Server {
+	s := &Server{Log: log, Registry: prometheus.NewRegistry(), requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "trefoil_http_request_seconds", Help: "Time to answer, by service, method and status.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)},
+		[]string{"service", "method", "status"})}
+	s.Registry.MustRegister(s.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return s
+}
+
+// Add puts a service on an address. All are added before Run.
+func (s *Server) Add(name, addr string, h http.Handler) {
+	s.services = append(s.services, Service{name, addr, h})
+}
+
+// Health adds /healthz and /metrics in front of a handler. ready says why the
+// undercloud is not ready, or nil.
+func (s *Server) Health(next http.Handler, ready func() error) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Registry, promhttp.HandlerOpts{}))
+	mux.Handle("/", next)
+	return mux
+}
+
+// Listen opens all addresses before anything is served, so that a port that is
+// taken is told at once and nothing runs half.
+func (s *Server) Listen(ctx context.Context) ([]net.Listener, error) {
+	var all []net.Listener
+	for _, svc := range s.services {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", svc.Addr)
+		if err != nil {
+			for _, open := range all {
+				open.Close()
+			}
+			return nil, fmt.Errorf("listen for %s on %s: %w", svc.Name, svc.Addr, err)
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// Run serves until ctx ends or a service fails; then all stop, giving requests
+// that are under way a few seconds.
+func (s *Server) Run(ctx context.Context, listeners []net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	failed := make(chan error, len(s.services))
+	for i, svc := range s.services {
+		srv := &http.Server{Handler: s.watch(svc), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+			ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
+		wg.Go(func() {
+			if err := srv.Serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serve %s: %w", svc.Name, err)
+				cancel()
+			}
+		})
+		wg.Go(func() {
+			<-ctx.Done()
+			stop, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer done()
+			if srv.Shutdown(stop) != nil {
+				srv.Close()
+			}
+		})
+	}
+	wg.Wait()
+	close(failed)
+	return <-failed
+}
+
+// watch logs and measures each request and turns a panic into a 500.
+func (s *Server) watch(svc Service) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				s.Log.Error("panic in a request", "service", svc.Name, "method", r.Method, "path", r.URL.Path, "panic", p)
+				if !rec.wrote {
+					rec.WriteHeader(http.StatusInternalServerError)
+				}
+			}
+			took := time.Since(began)
+			s.requests.WithLabelValues(svc.Name, method(r.Method), strconv.Itoa(rec.status)).Observe(took.Seconds())
+			// Paths only: queries can hold an agent's token.
+			s.Log.Debug("request", "service", svc.Name, "method", r.Method, "path", r.URL.Path, "status", rec.status, "ms", took.Milliseconds(), "from", r.RemoteAddr)
+		}()
+		svc.Handler.ServeHTTP(rec, r)
+	})
+}
+
+// method keeps a stranger's made-up methods out of the metrics' labels.
+func method(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return m
+	}
+	return "other"
+}
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	wrote  bool
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.status, r.wrote = status, true
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.wrote = true
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the writer behind.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
