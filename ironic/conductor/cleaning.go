@@ -75,7 +75,7 @@ func (t *task) runCleaning(steps []map[string]any) error {
 	}
 	for i, s := range steps {
 		name := fmt.Sprintf("clean %d %s", i, text(s, "step"))
-		if err := t.step(name, func(ctx context.Context) error { return t.cleanStep(ctx, s) }); err != nil {
+		if err := t.step(name, func(ctx context.Context) error { return t.cleanStep(ctx, name, s) }); err != nil {
 			return err
 		}
 	}
@@ -84,7 +84,7 @@ func (t *task) runCleaning(steps []map[string]any) error {
 
 // cleanStep runs one step in the agent. The list of the agent's own steps gives
 // the versions that execute_clean_step must be told.
-func (t *task) cleanStep(ctx context.Context, want map[string]any) error {
+func (t *task) cleanStep(ctx context.Context, name string, want map[string]any) error {
 	ports, err := t.wirePorts(ctx)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func (t *task) cleanStep(ctx context.Context, want map[string]any) error {
 		return err
 	}
 	t.note("transition", "runs clean step %s", text(step, "step"))
-	_, err = t.command(ctx, fsm.CleanWait, fsm.Cleaning, agentapi.Command{Name: "clean.execute_clean_step", Params: map[string]any{
+	_, err = t.command(ctx, name, fsm.CleanWait, fsm.Cleaning, agentapi.Command{Name: "clean.execute_clean_step", Params: map[string]any{
 		"step": step, "node": t.wireNode(), "ports": ports, "clean_version": known["hardware_manager_version"]}})
 	return err
 }

@@ -3,6 +3,7 @@ package conductor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,15 +15,15 @@ import (
 )
 
 // command runs a long command of the agent in the wait state and comes back to
-// the working one. It may run twice: a command that was sent before a crash is
-// found in the agent's own list, because every command that was seen to its end
-// is remembered with the node.
-func (t *task) command(ctx context.Context, wait, back fsm.State, cmd agentapi.Command) (map[string]any, error) {
-	id, err := t.send(ctx, cmd)
+// the working one. It may run twice: what was sent for a step is remembered with
+// the node, and a command whose sending a crash kept from being remembered is the
+// one in the agent's own list that belongs to no step.
+func (t *task) command(ctx context.Context, step string, wait, back fsm.State, cmd agentapi.Command) (map[string]any, error) {
+	id, err := t.send(ctx, step, cmd)
 	if err != nil {
 		return nil, err
 	}
-	if err := t.enter(ctx, wait, nil); err != nil {
+	if err := t.enter(ctx, wait, func(n *ironic.Node) { remember(n, step, id) }); err != nil {
 		return nil, err
 	}
 	st, err := t.follow(ctx, cmd.Name, id)
@@ -32,37 +33,34 @@ func (t *task) command(ctx context.Context, wait, back fsm.State, cmd agentapi.C
 	if err := t.hold(); err != nil {
 		return nil, err
 	}
-	if err := t.enter(ctx, back, func(n *ironic.Node) { markDone(n, id) }); err != nil {
+	if err := t.enter(ctx, back, nil); err != nil {
 		return nil, err
 	}
 	return commandResult(cmd.Name, st)
 }
 
-func markDone(n *ironic.Node, id string) {
-	done := doneCommands(n)
-	if !slices.Contains(done, id) {
-		put(n, agentDone, append(done, id))
-	}
-}
-
-func doneCommands(n *ironic.Node) []string {
-	var out []string
-	switch list := n.DriverInternalInfo[agentDone].(type) {
-	case []any:
-		for _, v := range list {
-			if s, ok := v.(string); ok {
-				out = append(out, s)
-			}
+// remember notes the agent's id of a step's command.
+func remember(n *ironic.Node, step, id string) {
+	sent := map[string]any{step: id}
+	for k, v := range commandsSent(n) {
+		if k != step {
+			sent[k] = v
 		}
-	case []string:
-		out = slices.Clone(list)
 	}
-	return out
+	put(n, agentCommands, sent)
 }
 
-// send starts a command, or finds it if it was started before.
-func (t *task) send(ctx context.Context, cmd agentapi.Command) (string, error) {
-	id, err := t.sent(ctx, cmd)
+func commandsSent(n *ironic.Node) map[string]any {
+	m, _ := n.DriverInternalInfo[agentCommands].(map[string]any)
+	return m
+}
+
+// send starts a step's command, or finds it if it was started before.
+func (t *task) send(ctx context.Context, step string, cmd agentapi.Command) (string, error) {
+	if id := text(commandsSent(t.node), step); id != "" {
+		return id, nil
+	}
+	id, err := t.stray(ctx, cmd)
 	if err != nil || id != "" {
 		return id, err
 	}
@@ -74,21 +72,21 @@ func (t *task) send(ctx context.Context, cmd agentapi.Command) (string, error) {
 		return "", err
 	}
 	// The answer may have been lost, not the command.
-	if id, lerr := t.sent(ctx, cmd); lerr == nil && id != "" {
+	if id, lerr := t.stray(ctx, cmd); lerr == nil && id != "" {
 		return id, nil
 	}
 	return "", err
 }
 
-// sent finds a command of the same name that nobody has seen the end of.
-func (t *task) sent(ctx context.Context, cmd agentapi.Command) (string, error) {
+// stray finds a command of the same name that belongs to no step.
+func (t *task) stray(ctx context.Context, cmd agentapi.Command) (string, error) {
 	list, err := t.Agents.Commands(ctx, target(t.node))
 	if err != nil {
 		return "", err
 	}
-	done := doneCommands(t.node)
+	sent := slices.Collect(maps.Values(commandsSent(t.node)))
 	for _, c := range list {
-		if shortName(c.Name) == shortName(cmd.Name) && !slices.Contains(done, c.ID) {
+		if shortName(c.Name) == shortName(cmd.Name) && !slices.Contains(sent, any(c.ID)) {
 			return c.ID, nil
 		}
 	}

@@ -153,7 +153,7 @@ func (t *task) writeImage(ctx context.Context, info agentapi.ImageInfo) error {
 	if drive != "" {
 		args["configdrive"] = drive
 	}
-	_, err = t.command(ctx, fsm.DeployWait, fsm.Deploying, agentapi.Command{Name: "deploy.execute_deploy_step", Params: map[string]any{
+	_, err = t.command(ctx, "write_image", fsm.DeployWait, fsm.Deploying, agentapi.Command{Name: "deploy.execute_deploy_step", Params: map[string]any{
 		"step": map[string]any{"interface": "deploy", "step": "write_image", "args": args},
 		"node": t.deployNode(), "ports": ports, "deploy_version": known["hardware_manager_version"]}})
 	return err
@@ -196,7 +196,7 @@ func (t *task) installBootloader(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	_, err := t.command(ctx, fsm.DeployWait, fsm.Deploying, agentapi.Command{Name: "image.install_bootloader", Params: map[string]any{
+	_, err := t.command(ctx, "install_bootloader", fsm.DeployWait, fsm.Deploying, agentapi.Command{Name: "image.install_bootloader", Params: map[string]any{
 		"root_uuid": nil, "efi_system_part_uuid": nil, "prep_boot_part_uuid": nil, "target_boot_mode": ironic.UEFI}})
 	return err
 }

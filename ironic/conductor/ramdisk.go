@@ -136,7 +136,7 @@ func bootMode(n *ironic.Node) string {
 
 // forgetAgent drops what was known of the agent of an earlier boot.
 func forgetAgent(n *ironic.Node) {
-	for _, k := range []string{agentToken, agentURL, agentSeen, agentVersion, agentCA, agentDone} {
+	for _, k := range []string{agentToken, agentURL, agentSeen, agentVersion, agentCA, agentCommands} {
 		delete(n.DriverInternalInfo, k)
 	}
 }

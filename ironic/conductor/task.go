@@ -30,18 +30,18 @@ type jobRef struct {
 
 // Keys of driver_internal_info.
 const (
-	keyJobID     = "job_id"
-	keyJobKind   = "job_kind"
-	keyJobSeq    = "job_seq"
-	agentToken   = "agent_secret_token"
-	agentURL     = "agent_url"
-	agentSeen    = "agent_last_heartbeat"
-	agentVersion = "agent_version"
-	agentCA      = "agent_verify_ca"
-	agentDone    = "agent_commands_done"
-	keyReceived  = "inspection_received_at"
-	keyManual    = "clean_steps"
-	keyTimeout   = "power_timeout"
+	keyJobID      = "job_id"
+	keyJobKind    = "job_kind"
+	keyJobSeq     = "job_seq"
+	agentToken    = "agent_secret_token"
+	agentURL      = "agent_url"
+	agentSeen     = "agent_last_heartbeat"
+	agentVersion  = "agent_version"
+	agentCA       = "agent_verify_ca"
+	agentCommands = "agent_commands"
+	keyReceived   = "inspection_received_at"
+	keyManual     = "clean_steps"
+	keyTimeout    = "power_timeout"
 )
 
 func jobOf(n *ironic.Node) (jobRef, bool) {

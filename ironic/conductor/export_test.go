@@ -1,0 +1,36 @@
+package conductor
+
+import (
+	"context"
+
+	"trefoil/ironic"
+)
+
+// What the tests, which stand outside because they use the real store, look at within.
+
+const (
+	FaultPower = faultPower
+	SyncTries  = syncTries
+	GiB        = gib
+)
+
+var FitsDisk = fitsDisk
+
+func HasJob(n *ironic.Node) bool  { _, ok := jobOf(n); return ok }
+func Token(n *ironic.Node) string { return text(n.DriverInternalInfo, agentToken) }
+
+func (c *Conductor) Hold(ctx context.Context, ident, purpose string) (*ironic.Node, func(), error) {
+	return c.hold(ctx, ident, purpose)
+}
+
+// Decide writes the state and the job of a verification without storing the job.
+func (c *Conductor) Decide(n *ironic.Node) {
+	c.place(n, "verifying")
+	assign(n, jobVerify)
+}
+
+// Syncer returns one round of the power sync, which remembers silent BMCs.
+func (c *Conductor) Syncer() func(context.Context) {
+	s := &silences{count: map[string]int{}}
+	return func(ctx context.Context) { c.syncAll(ctx, s) }
+}

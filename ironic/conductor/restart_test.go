@@ -1,0 +1,82 @@
+package conductor_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"trefoil/ironic"
+)
+
+// Wherever the conductor dies, a new one over the same files brings the node to
+// the end, and the agent is not told to do a long thing twice.
+func TestKilledAtAnyStepItGoesOn(t *testing.T) {
+	boot := []string{"power off", "publish ramdisk", "boot from network", "power on"}
+	for _, c := range []struct {
+		from, verb, to string
+		steps          []string
+		ran            string
+	}{
+		{"enroll", "manage", "manageable", []string{"verify"}, ""},
+		{"manageable", "inspect", "manageable", append(boot, "inventory", "process", "power off after inspection", "done"), ""},
+		{"available", "active", "active", append(append([]string{"image"}, boot...), "call-back", "write image", "install bootloader",
+			"shut down ramdisk", "boot from disk", "boot instance", "done"), "execute_deploy_step install_bootloader"},
+		{"active", "deleted", "available", append(append([]string{"tear down", "forget instance"}, boot...), "call-back",
+			"clean 0 erase_devices_metadata", "power off after cleaning", "done"), "execute_clean_step"},
+	} {
+		for _, step := range c.steps {
+			for _, after := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%s/after=%v", c.verb, step, after), func(t *testing.T) {
+					t.Parallel()
+					w := newWorld(t, nil)
+					w.node(c.from)
+					w.crashAt(step, after, func() { w.provision(c.verb) })
+					n := w.await(c.to)
+					if n.LastError != "" {
+						t.Errorf("error %q", n.LastError)
+					}
+					if got := strings.Join(w.ran, " "); got != c.ran {
+						t.Errorf("agents ran %q, want %q", got, c.ran)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestAKilledConductorsLockIsGivenBack(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.node("manageable")
+	if _, err := w.db.Reserve(t.Context(), n.UUID, "undercloud", "power action"); err != nil {
+		t.Fatal(err)
+	}
+	w.stop()
+	w.start()
+	if got, err := w.db.Node(t.Context(), n.UUID); err != nil || got.Reservation != "" {
+		t.Errorf("%+v %v", got, err)
+	}
+	if _, err := w.db.Reserve(t.Context(), n.UUID, "other", "its own work"); err != nil {
+		t.Fatal(err)
+	}
+	w.stop()
+	w.start()
+	if got, err := w.db.Node(t.Context(), n.UUID); err != nil || got.Reservation != "other" {
+		t.Errorf("another conductor's lock was taken: %+v %v", got, err)
+	}
+}
+
+// The state and the job's id are written before the job is stored: a kill in
+// between leaves a node whose job is yet to come.
+func TestAJobThatWasDecidedButNotStoredStarts(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.node("enroll")
+	if _, err := w.db.UpdateNode(t.Context(), n.UUID, func(n *ironic.Node) error {
+		w.c.Decide(n)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.stop()
+	w.start()
+	w.await("manageable")
+}
