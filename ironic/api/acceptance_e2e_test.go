@@ -18,7 +18,9 @@ import (
 	"trefoil/ironic/conductor"
 	"trefoil/ironic/driver"
 	"trefoil/ironic/driver/fake"
+	"trefoil/undercloud/identity"
 	"trefoil/undercloud/jobs/durable"
+	"trefoil/undercloud/secret"
 	"trefoil/undercloud/store/sqlite"
 )
 
@@ -66,19 +68,47 @@ func basic(next http.Handler) http.Handler {
 
 var verdict = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): (\S+)`)
 
+// keystone is the built-in identity service with the bare-metal API in its catalog.
+func keystone(t *testing.T) (auth func(http.Handler) http.Handler, env func(api string) []string) {
+	t.Helper()
+	var service *identity.Service
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { service.Handler().ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+	key, err := secret.LoadKey(filepath.Join(t.TempDir(), "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	make := func(api string) *identity.Service {
+		return identity.New(identity.Config{Key: key, AuthURL: server.URL,
+			Catalog: []identity.Endpoint{{Type: "baremetal", Name: "ironic", URL: api}},
+			Users:   []identity.User{{Name: "admin", Password: "secret", Projects: []string{"admin"}}}})
+	}
+	service = make("")
+	auth = func(next http.Handler) http.Handler { return service.Middleware(next) }
+	return auth, func(api string) []string {
+		service = make(api) // the same key: tokens and ids do not change
+		return []string{"OS_AUTH_URL=" + server.URL + "/v3", "OS_USERNAME=admin", "OS_PASSWORD=secret", "OS_PROJECT_NAME=admin",
+			"OS_DOMAIN_ID=default", "OS_REGION_NAME=regionOne", "OS_IMAGE_ID=x", "OS_FLAVOR_ID=x", "OS_BRANCH=stable/2023.1"}
+	}
+}
+
 // TestGophercloudAcceptance runs gophercloud's own acceptance tests, unmodified,
 // from the module's source. Allocations are issue 6.
 func TestGophercloudAcceptance(t *testing.T) {
+	tokens, keystoneEnv := keystone(t)
+	simple := func(api string) []string {
+		return []string{"IRONIC_ENDPOINT=" + api + "/v1", "OS_USERNAME=admin", "OS_PASSWORD=secret", "OS_BRANCH=stable/2023.1"}
+	}
 	for _, suite := range []struct {
-		name string
-		auth func(http.Handler) http.Handler
-	}{{"noauth", nil}, {"httpbasic", basic}} {
+		name  string
+		auth  func(http.Handler) http.Handler
+		env   func(api string) []string
+		tests int
+	}{{"noauth", nil, simple, 6}, {"httpbasic", basic, simple, 7}, {"v1", tokens, keystoneEnv, 14}} {
 		t.Run(suite.name, func(t *testing.T) {
-			url := realService(t, suite.auth)
-			out := runAcceptance(t, suite.name, []string{"IRONIC_ENDPOINT=" + url + "/v1", "OS_USERNAME=admin",
-				"OS_PASSWORD=secret", "OS_BRANCH=stable/2023.1"})
+			out := runAcceptance(t, suite.name, suite.env(realService(t, suite.auth)))
 			results := verdict.FindAllStringSubmatch(out, -1)
-			if len(results) < 6 {
+			if len(results) < suite.tests {
 				t.Fatalf("only %d tests ran:\n%s", len(results), out)
 			}
 			for _, m := range results {

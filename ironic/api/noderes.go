@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strings"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -252,22 +251,4 @@ func (s *server) getBIOS(c *call) error {
 		return err
 	}
 	return clientError(http.StatusNotFound, "Node %s doesn't have a BIOS setting '%s'", n.UUID, c.r.PathValue("setting"))
-}
-
-func (s *server) vendorMethods(c *call) error {
-	if _, err := c.node(); err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, object{})
-}
-
-func (s *server) vendorCall(c *call) error {
-	if _, err := c.node(); err != nil {
-		return err
-	}
-	method := c.r.URL.Query().Get("method")
-	if method == "" {
-		return badRequest("Method not specified when calling vendor extension.")
-	}
-	return badRequest("No handler for method %s", strings.TrimSpace(method))
 }
