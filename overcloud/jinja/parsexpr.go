@@ -116,15 +116,25 @@ func (p *parser) concat() expr {
 }
 
 func (p *parser) product() expr {
-	x := p.unary(true)
+	x := p.power()
 	for {
 		t := p.peek()
 		if t.kind != tokOp || !slices.Contains([]string{"*", "/", "//", "%"}, t.text) {
 			return x
 		}
 		p.pos++
-		x = &binaryExpr{pos(t.line), t.text, x, p.unary(true)}
+		x = &binaryExpr{pos(t.line), t.text, x, p.power()}
 	}
+}
+
+// power binds less than the sign before a number: -2 ** 2 is 4, as in Jinja2.
+func (p *parser) power() expr {
+	x := p.unary(true)
+	for p.isOp("**") {
+		t := p.take()
+		x = &binaryExpr{pos(t.line), "**", x, p.unary(true)}
+	}
+	return x
 }
 
 func (p *parser) unary(filters bool) expr {
@@ -136,10 +146,6 @@ func (p *parser) unary(filters bool) expr {
 		x = &unaryExpr{pos(t.line), t.text, p.unary(false)}
 	} else {
 		x = p.postfix(p.primary())
-		for p.isOp("**") {
-			t := p.take()
-			x = &binaryExpr{pos(t.line), "**", x, p.unary(false)}
-		}
 	}
 	if filters {
 		x = p.filters(x)

@@ -294,8 +294,9 @@ func (l *loopState) attr(name string) (any, bool) {
 }
 
 func (r *renderer) include(n *includeNode, s *scope) {
-	names := []any{r.eval(n.name, s)}
-	switch v := names[0].(type) {
+	wanted := r.eval(n.name, s)
+	names := []any{wanted}
+	switch v := wanted.(type) {
 	case *List:
 		names = v.Items
 	case Tuple:
@@ -313,7 +314,7 @@ func (r *renderer) include(n *includeNode, s *scope) {
 	}
 	if t == nil {
 		if !n.missing {
-			r.fail(n.at(), "template %s not found", Repr(names[0]))
+			r.fail(n.at(), "template %s not found", Repr(wanted))
 		}
 		return
 	}
