@@ -43,6 +43,10 @@ func appendJSON(buf []byte, v any) ([]byte, error) {
 			}
 		}
 		return append(buf, ']'), nil
+	case []string:
+		if len(x) == 0 {
+			return append(buf, "[]"...), nil
+		}
 	case map[string]any:
 		if len(x) == 0 {
 			return append(buf, "{}"...), nil
