@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/internal/format"
 	"trefoil/overcloud/lab"
+	"trefoil/undercloud/ramdisk"
 )
 
 // labCommand makes and removes virtual laboratories. It talks to the host it runs
@@ -35,12 +37,23 @@ func labCommand() *cli.Command {
 }
 
 func labManager(c *cli.Context) (*lab.Manager, error) {
-	return lab.New("", func(line string) {
+	m, err := lab.New("", func(line string) {
 		if !c.Bool("quiet") {
 			fmt.Fprintln(c.App.ErrWriter, line)
 		}
 	})
+	if err != nil {
+		return nil, err
+	}
+	m.Probe.Fetch = func(ctx context.Context) (string, error) {
+		k, err := ramdisk.FetchKernel(ctx, kernelCache, ramdisk.Cloud)
+		return k.Image, err
+	}
+	return m, nil
 }
+
+// kernelCache keeps the kernel that the probe boots where /boot has none.
+const kernelCache = "/var/cache/trefoil/kernels"
 
 func labDescription(c *cli.Context) (file string, data []byte, err error) {
 	if file = c.String("file"); file == "" {

@@ -164,7 +164,7 @@ func (m *Manager) acceleration(ctx context.Context, c *Config) (probe.Result, er
 	if c.Acceleration != "auto" {
 		return probe.Result{Accel: probe.Accel(c.Acceleration), Reason: "asked for by the lab's description"}, nil
 	}
-	r, err := m.Probe(ctx)
+	r, err := m.Probe.Probe(ctx)
 	if err != nil {
 		return r, fmt.Errorf("find out whether KVM works: %w", err)
 	}

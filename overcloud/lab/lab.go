@@ -27,7 +27,7 @@ type Manager struct {
 	Run   Runner
 	Start func(env []string, output string, args ...string) (Process, error) // a daemon that outlives this program
 	Dial  func(ctx context.Context, uri string) (hypervisor, error)
-	Probe func(ctx context.Context) (probe.Result, error)
+	Probe *probe.Prober
 	Host  func(dir string) (Host, error)
 	Now   func() time.Time
 	Say   func(line string) // one line for each thing done; may be nil
@@ -50,9 +50,14 @@ func New(root string, say func(string)) (*Manager, error) {
 	if dir, err := os.UserCacheDir(); err == nil {
 		cache = filepath.Join(dir, "trefoil/accel.json")
 	}
-	return &Manager{
-		Root: root, Run: system{}, Start: startDaemon, Dial: dial, Probe: probe.New(cache).Probe, Host: ReadHost, Now: time.Now, Say: say,
-	}, nil
+	p := probe.New(cache)
+	m := &Manager{
+		Root: root, Run: system{}, Start: startDaemon, Dial: dial, Probe: p, Host: ReadHost, Now: time.Now, Say: say,
+	}
+	p.Booting = func(kernel string, limit time.Duration) {
+		m.say("looking whether KVM works: booting %s, at most %.0f s", filepath.Base(kernel), limit.Seconds())
+	}
+	return m, nil
 }
 
 func (m *Manager) say(format string, args ...any) {

@@ -39,3 +39,28 @@ func TestTheInitProgramRunsUnderEmulation(t *testing.T) {
 		t.Fatalf("marker seen: %v, error: %v, console:\n%s", found, err, output)
 	}
 }
+
+// TestTheProbeAnswersOnThisMachine runs the whole probe against the real
+// /dev/kvm: it must come to an answer within its limit, and know it the next time.
+func TestTheProbeAnswersOnThisMachine(t *testing.T) {
+	p := New(filepath.Join(t.TempDir(), "accel.json"))
+	if k := os.Getenv("TREFOIL_PROBE_KERNEL"); k != "" {
+		p.Kernels = []string{k}
+	}
+	first, err := p.Probe(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s: %s (%+v)", first.Accel, first.Reason, first.Evidence)
+	if first.Reason == "" || first.Evidence.Seconds > (p.Limit+10*time.Second).Seconds() {
+		t.Errorf("answer %+v", first)
+	}
+	start := time.Now()
+	second, err := p.Probe(context.Background())
+	if err != nil || second.Accel != first.Accel {
+		t.Fatalf("second answer %+v, %v", second, err)
+	}
+	if first.Evidence.Guest != "" && time.Since(start) > time.Second {
+		t.Error("the kernel was booted again")
+	}
+}

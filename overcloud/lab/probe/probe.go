@@ -49,9 +49,13 @@ type Evidence struct {
 
 // Prober boots the kernel. The zero value is not useful; take New.
 type Prober struct {
-	QEMU    string        // binary, a path or a name on PATH
-	Device  string        // /dev/kvm
-	Kernels []string      // glob patterns, best first
+	QEMU    string   // binary, a path or a name on PATH
+	Device  string   // /dev/kvm
+	Kernels []string // glob patterns, best first
+	// Fetch brings a kernel where the machine has none; nil: do without.
+	Fetch func(ctx context.Context) (string, error)
+	// Booting is told before a kernel is booted, since that may take Limit; may be nil.
+	Booting func(kernel string, limit time.Duration)
 	Limit   time.Duration // how long a kernel may take to userspace
 	Cache   string        // file of the stored answer; empty: none
 	Now     func() time.Time
@@ -80,8 +84,16 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 		return r, nil
 	}
 	r := Result{Accel: TCG, Evidence: ev}
+	err = opens(p.Device)
 	kernel := p.kernel()
-	switch err := opens(p.Device); {
+	if err == nil && kernel == "" && p.Fetch != nil {
+		if kernel, err = p.Fetch(ctx); err != nil {
+			r.Reason = fmt.Sprintf("%s opens, but there is no kernel to boot under it (%v): using emulation (slower)", p.Device, err)
+			r.Hint = "apt-get install linux-image-cloud-amd64"
+			return r, ctx.Err()
+		}
+	}
+	switch {
 	case errors.Is(err, os.ErrNotExist):
 		r.Reason = p.Device + " does not exist: using emulation (slower)"
 		r.Hint = "switch on virtualization in the firmware, or nested virtualization in the outer machine"
@@ -93,6 +105,9 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 		r.Reason = p.Device + " opens, but there is no kernel in /boot to boot under it: using emulation (slower)"
 		r.Hint = "apt-get install linux-image-cloud-amd64"
 		return r, nil
+	}
+	if p.Booting != nil {
+		p.Booting(kernel, p.Limit)
 	}
 	r.Evidence.Guest = kernel
 	start := p.Now()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"debug/elf"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,6 +53,13 @@ func TestTheProbeAnswers(t *testing.T) {
 		{name: "kernel hangs", script: "echo 'Probing EDD'; exec sleep 60", accel: TCG, reason: "opens but a kernel did not reach userspace in 1 s"},
 		{name: "QEMU refuses", script: "echo 'failed to initialize kvm'; exit 1", accel: TCG, reason: "QEMU gave up (failed to initialize kvm)"},
 		{name: "no device", script: "exit 9", change: func(p *Prober) { p.Device += "x" }, accel: TCG, reason: "does not exist"},
+		{name: "kernel has to be fetched", script: "echo '" + marker + "'", change: func(p *Prober) {
+			kernel := p.Kernels[0]
+			p.Kernels, p.Fetch = nil, func(context.Context) (string, error) { return kernel, nil }
+		}, accel: KVM, reason: "reached userspace"},
+		{name: "kernel cannot be fetched", script: "exit 9", change: func(p *Prober) {
+			p.Kernels, p.Fetch = nil, func(context.Context) (string, error) { return "", errors.New("no network") }
+		}, accel: TCG, reason: "no kernel to boot under it (no network)"},
 		{name: "no kernel", script: "exit 9", change: func(p *Prober) { p.Kernels = nil }, accel: TCG, reason: "no kernel in /boot"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,0 +1,301 @@
+package lab
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/lab/probe"
+	"trefoil/vbmc/libvirt"
+)
+
+// programs is a Runner that notes what it was asked to run.
+type programs struct {
+	calls []string
+	fail  string // the call that holds this text fails
+	out   map[string]string
+}
+
+func (p *programs) Run(_ context.Context, _ []string, name string, args ...string) (string, error) {
+	call := name + " " + strings.Join(args, " ")
+	p.calls = append(p.calls, call)
+	if p.fail != "" && strings.Contains(call, p.fail) {
+		return "", errors.New("no")
+	}
+	if name == "qemu-img" {
+		return "", os.WriteFile(args[len(args)-2], nil, 0o600)
+	}
+	return p.out[call], nil
+}
+
+// domains is a libvirt in memory.
+type domains map[string]string
+
+func (d domains) Domains(context.Context) ([]libvirt.Domain, error) {
+	var out []libvirt.Domain
+	for _, n := range slices.Sorted(maps.Keys(d)) {
+		out = append(out, libvirt.Domain{Name: n})
+	}
+	return out, nil
+}
+
+func (d domains) DomainXML(_ context.Context, name string, _ libvirt.XMLFlags) (string, error) {
+	return d[name], nil
+}
+
+func (d domains) DefineDomain(_ context.Context, text string) (libvirt.Domain, error) {
+	_, rest, _ := strings.Cut(text, "<name>")
+	name, _, _ := strings.Cut(rest, "<")
+	d[name] = text
+	return libvirt.Domain{Name: name}, nil
+}
+
+func (d domains) DestroyDomain(context.Context, string) error {
+	return &libvirt.Error{Code: libvirt.CodeOperationInvalid}
+}
+
+func (d domains) UndefineDomain(_ context.Context, name string, _ libvirt.UndefineFlags) error {
+	delete(d, name)
+	return nil
+}
+
+func (domains) Close() error { return nil }
+
+// onTheHost is a planned lab without a namespace, and its Manager with fakes.
+func onTheHost(t *testing.T) (*Manager, *State, *programs, domains) {
+	t.Helper()
+	c := example(t)
+	c.Namespace = NoNamespace
+	run, virt := &programs{out: map[string]string{}}, domains{}
+	m := &Manager{
+		Root: t.TempDir(), Run: run, Now: time.Now,
+		Dial: func(context.Context, string) (hypervisor, error) { return virt, nil },
+		Host: func(string) (Host, error) {
+			return Host{CPUs: 2, MemoryTotal: 24 * gib, MemoryAvailable: 23 * gib, DiskFree: 100 * gib}, nil
+		},
+	}
+	c.Acceleration = string(probe.TCG)
+	s, err := m.begin(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, s, run, virt
+}
+
+func TestDisksAreMadeOnce(t *testing.T) {
+	m, s, run, _ := onTheHost(t)
+	run.calls, run.fail = nil, "storage-2.qcow2"
+	if err := m.makeDisks(context.Background(), s); err == nil || !strings.Contains(err.Error(), "make disk vda of storage-2") {
+		t.Fatalf("got %v", err)
+	}
+	if len(run.calls) != 4 || run.calls[0] != "qemu-img create -q -f qcow2 "+s.dir+"/images/control-1.qcow2.new 64424509440" {
+		t.Errorf("calls %q", run.calls)
+	}
+	run.calls, run.fail = nil, ""
+	if err := m.makeDisks(context.Background(), s); err != nil {
+		t.Fatal(err)
+	}
+	if len(run.calls) != 4 { // storage-2's two disks and the computes'
+		t.Errorf("the second time: %q", run.calls)
+	}
+	files, err := filepath.Glob(s.dir + "/images/*")
+	if err != nil || len(files) != 7 || slices.ContainsFunc(files, func(f string) bool { return strings.HasSuffix(f, ".new") }) {
+		t.Errorf("files %q", files)
+	}
+}
+
+func TestOtherPeoplesDomainsStay(t *testing.T) {
+	m, s, _, virt := onTheHost(t)
+	ctx := context.Background()
+	const theirs = "<domain><name>dns-server</name></domain>"
+	virt["dns-server"] = theirs
+	if err := m.defineMachines(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	if len(virt) != 6 || ownerOf(virt["control-1"]) != "trefoil" {
+		t.Errorf("domains %v", slices.Collect(maps.Keys(virt)))
+	}
+	if err := m.removeMachines(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	if len(virt) != 1 || virt["dns-server"] != theirs {
+		t.Errorf("left: %v", slices.Collect(maps.Keys(virt)))
+	}
+	virt["compute-1"] = "<domain><name>compute-1</name></domain>"
+	if err := m.defineMachines(ctx, s); !errs.Is(err, errs.Conflict) {
+		t.Errorf("a domain of somebody else: %v", err)
+	}
+}
+
+func TestNothingIsMadeWhenANameIsTaken(t *testing.T) {
+	m, _, run, virt := onTheHost(t)
+	ctx := context.Background()
+	other := example(t)
+	other.Name, other.Namespace, other.Acceleration = "second", NoNamespace, "tcg"
+	t.Run("domain", func(t *testing.T) {
+		virt["control-1"] = "<domain><name>control-1</name></domain>"
+		defer delete(virt, "control-1")
+		if _, err := m.begin(ctx, other); !errs.Is(err, errs.Conflict) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("network", func(t *testing.T) {
+		run.out["ip -4 -o address show"] = "2: ens1    inet 192.168.0.1/16 brd 192.168.255.255 scope global ens1\n"
+		if _, err := m.begin(ctx, other); !errs.Is(err, errs.Conflict) || !strings.Contains(err.Error(), "overlaps with 192.168.0.1/16 on ens1") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("memory", func(t *testing.T) {
+		run.out = nil
+		m.Host = func(string) (Host, error) { return Host{CPUs: 1, MemoryAvailable: gib, DiskFree: 100 * gib}, nil }
+		if _, err := m.begin(ctx, other); !errs.Is(err, errs.Invalid) {
+			t.Errorf("got %v", err)
+		}
+	})
+	if _, err := os.Stat(filepath.Join(m.Root, "second")); err == nil {
+		t.Error("a directory was made")
+	}
+}
+
+func TestALabWithAnotherDescriptionIsRefused(t *testing.T) {
+	m, s, _, _ := onTheHost(t)
+	same := s.Config
+	if again, err := m.begin(context.Background(), &same); err != nil || again.Created != s.Created {
+		t.Errorf("the same description: %v", err)
+	}
+	other := *example(t)
+	other.Acceleration = "kvm"
+	if _, err := m.begin(context.Background(), &other); !errs.Is(err, errs.Conflict) {
+		t.Errorf("another description: %v", err)
+	}
+	s.Phase = Deleting
+	if err := s.save(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.begin(context.Background(), &same); !errs.Is(err, errs.Conflict) || !strings.Contains(errs.HintOf(err), "lab delete trefoil") {
+		t.Errorf("half deleted: %v", err)
+	}
+}
+
+func TestTheStateIsPrivate(t *testing.T) {
+	_, s, _, _ := onTheHost(t)
+	st, err := os.Stat(s.path("lab.json")) // holds the BMCs' passwords
+	if err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", st.Mode(), err)
+	}
+	if err := configureVBMC(s); err != nil {
+		t.Fatal(err)
+	}
+	st, err = os.Stat(s.path("vbmc/control-1/config"))
+	if err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", st.Mode(), err)
+	}
+}
+
+func TestTwoCommandsAtOnceAreRefused(t *testing.T) {
+	m := &Manager{Root: t.TempDir()}
+	unlock, err := m.lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.lock(); !errs.Is(err, errs.Locked) {
+		t.Errorf("got %v", err)
+	}
+	unlock()
+	if unlock, err = m.lock(); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+}
+
+func TestDeleteKeepsANodeFileThatWasChanged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "inspection.json")
+	sum := sha256.Sum256([]byte("ours"))
+	s := &State{Inspection: path, InspectionHash: hex.EncodeToString(sum[:])}
+	for text, stays := range map[string]bool{"edited": true, "ours": false} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := removeInspection(s); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(path); (err == nil) != stays {
+			t.Errorf("%s: stays %v", text, err == nil)
+		}
+	}
+	if err := removeInspection(s); err != nil {
+		t.Errorf("gone already: %v", err)
+	}
+}
+
+func TestDeleteOfAnUnknownLab(t *testing.T) {
+	m := &Manager{Root: t.TempDir()}
+	if err := m.Delete(context.Background(), "nope"); !errs.Is(err, errs.NotFound) {
+		t.Errorf("got %v", err)
+	}
+	if err := m.Delete(context.Background(), "../../etc"); !errs.Is(err, errs.Invalid) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestStopEndsAlsoWhatIgnoresTheFirstSignal(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 8)); err != nil { // the trap is set
+		t.Fatal(err)
+	}
+	p, ok := processOf(cmd.Process.Pid)
+	if !ok {
+		t.Fatal("the process is not there")
+	}
+	gone := make(chan error, 1)
+	go func() { gone <- cmd.Wait() }()
+	list := func() ([]Process, error) {
+		if p.running() {
+			return []Process{p}, nil
+		}
+		return nil, nil
+	}
+	names, err := stop(context.Background(), list, 100*time.Millisecond)
+	if err != nil || len(names) != 1 || !strings.HasPrefix(names[0], "sh (pid ") {
+		t.Errorf("ended %q, %v", names, err)
+	}
+	if err := <-gone; err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+func TestParseStat(t *testing.T) {
+	const fields = "1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0"
+	if p, ok := parseStat(7, "7 (a) b) S "+fields); !ok || p != (Process{7, "4711"}) {
+		t.Errorf("got %+v %v", p, ok)
+	}
+	for _, text := range []string{"", "7", "7 (x) S", "7 (x) Z " + fields} {
+		if p, ok := parseStat(7, text); ok {
+			t.Errorf("%q gave %+v", text, p)
+		}
+	}
+	if _, ok := processFromFile(filepath.Join(t.TempDir(), "none")); ok {
+		t.Error("found a process without a file")
+	}
+	other := Process{PID: os.Getpid(), Start: "1"}
+	if other.running() {
+		t.Error("a reused number was taken for the process")
+	}
+}
