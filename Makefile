@@ -1,0 +1,56 @@
+# Trefoil: OpenStack On OpenStack. `make help` lists what there is to make.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+BIN     := $(CURDIR)/bin
+PROGS   := openstack undercloud vbmc ironic-agent os-apply-config
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GO      := CGO_ENABLED=0 go
+
+.PHONY: help build test unit client e2e demo demo-clean lint fuzz bench clean deps
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: ## build the five programs into bin/
+	@mkdir -p $(BIN)
+	@for p in $(PROGS); do $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/$$p ./cmd/$$p || exit 1; done
+	@ln -sf vbmc $(BIN)/vbmcd && ln -sf openstack $(BIN)/neutron
+	@ls -l --block-size=K $(BIN) | awk 'NR > 1 && $$5 {print $$5, $$9}'
+
+deps: ## install the Debian packages that demo and test need, and say which
+	@scripts/deps
+
+test: deps build ## everything: unit tests, real clients, one deployment on real machines (root)
+	@scripts/test
+
+unit: ## quick loop: no root, no network, no machines
+	go test ./...
+
+client: deps build ## ipmitool, FreeIPMI and the Python openstack client against our services (root)
+	@scripts/test client
+
+e2e: deps build ## one deployment on real machines, with kills, scaling and deletion (root)
+	@scripts/test e2e
+
+demo: deps build ## the article on five virtual machines, typed one command after another (root)
+	@scripts/demo
+
+demo-clean: ## remove what `make demo` left
+	@scripts/demo-clean
+
+lint: ## gofmt, go vet, and golangci-lint when it is installed
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	go vet -tags e2e ./...
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo 'golangci-lint is not installed: gofmt and go vet only'; fi
+
+fuzz: ## each fuzz test for 10 s
+	@scripts/fuzz
+
+bench: deps build ## costs beside a peer on this machine (root)
+	@scripts/bench
+
+clean: ## remove what was built
+	rm -rf $(BIN) build

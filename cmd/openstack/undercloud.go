@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"trefoil/internal/errs"
+	"trefoil/undercloud/install"
+)
+
+// stateDirEnv moves everything the undercloud keeps; labs and tests use it.
+const stateDirEnv = "UNDERCLOUD_STATE_DIR"
+
+func (p *program) undercloudCommand() *cli.Command {
+	return &cli.Command{Name: "undercloud", Usage: "the service that deploys", Subcommands: []*cli.Command{
+		{Name: "install", Usage: "install or change the undercloud as ~/undercloud.conf says", Flags: []cli.Flag{
+			&cli.StringFlag{Name: "config", Usage: "configuration file", Value: "undercloud.conf"}}, Action: p.undercloudInstall},
+		{Name: "uninstall", Usage: "remove the undercloud with all its nodes and images; its interface is given back", Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "purge", Usage: "also forget the passwords"}}, Action: p.undercloudUninstall},
+	}}
+}
+
+// sibling finds a program of this project: beside this one.
+func sibling(name string) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find this program: %w", err)
+	}
+	if self, err = filepath.EvalSymlinks(self); err != nil {
+		return "", fmt.Errorf("find this program: %w", err)
+	}
+	path := filepath.Join(filepath.Dir(self), name)
+	if st, err := os.Stat(path); err != nil || st.IsDir() {
+		return "", errs.New(errs.NotFound, "the program %s is not beside %s", name, self).WithHint("install all five programs into one directory: make build")
+	}
+	return path, nil
+}
+
+func (p *program) installOptions() (install.Options, error) {
+	h, err := home()
+	if err != nil {
+		return install.Options{}, err
+	}
+	binary, err := sibling("undercloud")
+	if err != nil {
+		return install.Options{}, err
+	}
+	return install.Options{Home: h, Binary: binary, StateDir: os.Getenv(stateDirEnv), Out: p.out}, nil
+}
+
+func (p *program) undercloudInstall(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	o, err := p.installOptions()
+	if err != nil {
+		return err
+	}
+	o.ConfPath = c.String("config")
+	if err := install.Run(c.Context, o); err != nil {
+		if c.Context.Err() != nil {
+			return err
+		}
+		return silentError(exitFailed) // the installer has told reason and log
+	}
+	return nil
+}
+
+func (p *program) undercloudUninstall(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	o, err := p.installOptions()
+	if err != nil {
+		return err
+	}
+	return install.Uninstall(context.WithoutCancel(c.Context), o, c.Bool("purge"))
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"trefoil/internal/cliargs"
+	"trefoil/internal/errs"
+	"trefoil/undercloud/config"
+	"trefoil/undercloud/install"
+)
+
+// version is set by the linker.
+var version = "devel"
+
+// stateDirEnv moves everything the undercloud keeps; labs and tests use it.
+const stateDirEnv = "UNDERCLOUD_STATE_DIR"
+
+func run(ctx context.Context, args []string, out, errw io.Writer) int {
+	stateDir := os.Getenv(stateDirEnv)
+	if stateDir == "" {
+		stateDir = install.DefaultStateDir
+	}
+	app := &cli.App{Name: "undercloud", Usage: "the undercloud's service", Version: version, Writer: out, ErrWriter: errw,
+		ExitErrHandler: func(*cli.Context, error) {},
+		Commands: []*cli.Command{
+			{Name: "serve", Usage: "run in the foreground", Flags: []cli.Flag{
+				&cli.StringFlag{Name: "config", Usage: "undercloud.json, written by `openstack undercloud install`", Value: config.ServicePath(stateDir)}},
+				Action: func(c *cli.Context) error { return serve(c.Context, c.String("config"), errw) }},
+			{Name: "start", Usage: "run in the background", Action: func(c *cli.Context) error { return start(c.Context, stateDir, out) }},
+			{Name: "stop", Usage: "stop the background service; unfinished work goes on at the next start", Action: func(c *cli.Context) error { return stop(c.Context, stateDir, out) }},
+			{Name: "status", Usage: "tell whether the service runs; exit code 3 if not", Action: func(*cli.Context) error { return status(stateDir, out) }},
+		}}
+	err := app.RunContext(ctx, cliargs.Reorder(app, nil, args))
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(errw, "undercloud:", err)
+	if h := errs.HintOf(err); h != "" {
+		fmt.Fprintln(errw, "hint:", h)
+	}
+	if errs.Is(err, errs.Unavailable) {
+		return 3 // as LSB's init scripts: not running
+	}
+	return 1
+}
+
+func process(stateDir string) (*install.Process, error) {
+	svc, err := config.LoadService(config.ServicePath(stateDir))
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	return install.NewProcess(self, stateDir, svc), nil
+}
+
+func start(ctx context.Context, stateDir string, out io.Writer) error {
+	p, err := process(stateDir)
+	if err != nil {
+		return err
+	}
+	st, err := p.Start(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "the undercloud runs as process %d since %s, log %s\n", st.PID, st.Since.Format(time.RFC3339), p.LogFile)
+	return nil
+}
+
+func stop(ctx context.Context, stateDir string, out io.Writer) error {
+	p, err := process(stateDir)
+	if err != nil {
+		return err
+	}
+	if err := p.Stop(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "the undercloud is stopped")
+	return nil
+}
+
+func status(stateDir string, out io.Writer) error {
+	p, err := process(stateDir)
+	if err != nil {
+		return err
+	}
+	st, err := p.Status()
+	if err != nil {
+		return err
+	}
+	if !st.Running {
+		return errs.New(errs.Unavailable, "the undercloud is not running").WithHint("undercloud start; its log is %s", p.LogFile)
+	}
+	fmt.Fprintf(out, "the undercloud runs as process %d since %s, log %s\n", st.PID, st.Since.Format(time.RFC3339), p.LogFile)
+	return nil
+}

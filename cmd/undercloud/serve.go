@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"trefoil/ironic/api"
+	"trefoil/ironic/conductor"
+	"trefoil/ironic/driver"
+	"trefoil/ironic/driver/fake"
+	"trefoil/ironic/driver/ipmi"
+	inspectapi "trefoil/ironic/inspect/api"
+	stackapi "trefoil/overcloud/stack/api"
+	"trefoil/undercloud/compute"
+	"trefoil/undercloud/config"
+	"trefoil/undercloud/identity"
+	"trefoil/undercloud/image"
+	"trefoil/undercloud/imagecache"
+	"trefoil/undercloud/jobs/durable"
+	"trefoil/undercloud/netboot"
+	"trefoil/undercloud/network"
+	"trefoil/undercloud/secret"
+	"trefoil/undercloud/server"
+	"trefoil/undercloud/store/sqlite"
+)
+
+// undercloud is everything that runs in the process.
+type undercloud struct {
+	cfg  *config.Service
+	log  *slog.Logger
+	key  secret.Key
+	db   *sqlite.DB
+	jobs *durable.Runner
+
+	identity  *identity.Service
+	images    *image.Service
+	network   *network.Service
+	compute   *compute.Service
+	boot      *netboot.Service
+	conductor *conductor.Conductor
+	stacks    *stacks
+}
+
+func (u *undercloud) path(name string) string { return filepath.Join(u.cfg.StateDir, name) }
+
+// serve runs until ctx ends.
+func serve(ctx context.Context, configFile string, logw io.Writer) error {
+	cfg, err := config.LoadService(configFile)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(logw, &slog.HandlerOptions{Level: level(cfg.Debug)}))
+	u := &undercloud{cfg: cfg, log: log}
+	if err := u.open(ctx); err != nil {
+		return err
+	}
+	defer u.db.Close()
+	var ready atomic.Bool
+	srv := server.New(log)
+	u.mount(srv, func() error {
+		if !ready.Load() {
+			return errors.New("starting: jobs and nodes are being taken up")
+		}
+		return nil
+	})
+	listeners, err := srv.Listen(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() { // DHCP and TFTP end the program when they fail: without them no machine boots
+		if err := u.boot.Run(ctx); err != nil && ctx.Err() == nil {
+			cancel(fmt.Errorf("network boot: %w", err))
+		}
+	}()
+	// The APIs answer before jobs go on: a job of the deployer uses them.
+	served := make(chan error, 1)
+	go func() { served <- srv.Run(ctx, listeners) }()
+	if err := u.start(ctx); err != nil {
+		cancel(err)
+		return errors.Join(err, <-served)
+	}
+	ready.Store(true)
+	log.Info("the undercloud is ready", "identity", cfg.AuthURL(), "version", version, "pid", os.Getpid())
+	err = <-served
+	stop, done := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer done()
+	err = errors.Join(err, u.stop(stop))
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		err = errors.Join(cause, err)
+	}
+	log.Info("the undercloud is stopped")
+	return err
+}
+
+func level(debug bool) slog.Level {
+	if debug {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// open makes every part; nothing runs yet.
+func (u *undercloud) open(ctx context.Context) error {
+	var err error
+	if u.key, err = secret.LoadKey(u.path("key")); err != nil {
+		return err
+	}
+	if u.db, err = sqlite.Open(ctx, u.path("undercloud.db")); err != nil {
+		return err
+	}
+	u.jobs = durable.New(durable.Config{Path: u.path("jobs.db"), Executor: u.cfg.Hostname, Log: u.log})
+	u.identity = identity.New(identity.Config{Key: u.key, AuthURL: u.cfg.AuthURL(), Catalog: identity.DefaultCatalog(u.cfg.LocalIP.Addr().String()),
+		Users: []identity.User{{Name: "admin", Password: u.cfg.AdminPassword, Projects: []string{"admin", "service"}}}, Revocations: sqlite.NewRevocations(u.db),
+		TTL: time.Duration(u.cfg.TokenLifetime) * time.Second, Log: u.log})
+	if u.images, err = image.New(ctx, image.Config{Store: sqlite.NewImages(u.db), Dir: u.path("images"), Log: u.log}); err != nil {
+		return err
+	}
+	u.network = network.New(network.Config{Store: sqlite.NewNetworks(u.db), Reserved: u.reserved(), Log: u.log})
+	u.compute = compute.New(compute.Config{Store: sqlite.NewCompute(u.db), Servers: &compute.Nodes{Store: u.db, Network: u.network}, Hostname: u.cfg.Hostname, Log: u.log})
+	if err := u.openBareMetal(); err != nil {
+		return err
+	}
+	u.stacks, err = newStacks(u)
+	return err
+}
+
+// reserved are the undercloud's own addresses: no node gets them.
+func (u *undercloud) reserved() []netip.Addr {
+	out := []netip.Addr{u.cfg.LocalIP.Addr()}
+	for _, h := range []string{u.cfg.PublicHost, u.cfg.AdminHost} {
+		if a, err := netip.ParseAddr(h); err == nil {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func (u *undercloud) openBareMetal() error {
+	sub := u.cfg.Local()
+	var err error
+	cacheDir := u.path("imagecache")
+	u.boot, err = netboot.New(netboot.Config{Dir: u.path("netboot"), HTTPURL: "http://" + u.cfg.Addr("httpboot"), ImageDir: cacheDir,
+		Interface: u.cfg.Bridge, Address: u.cfg.LocalIP, Start: sub.InspectionStart, End: sub.InspectionEnd, Gateway: sub.Gateway,
+		DNS: u.cfg.Nameservers, MTU: u.cfg.LocalMTU, Log: u.log})
+	if err != nil {
+		return err
+	}
+	cache, err := imagecache.New(imagecache.Config{Dir: cacheDir, BaseURL: "http://" + u.cfg.Addr("httpboot"), Log: u.log})
+	if err != nil {
+		return err
+	}
+	u.conductor = conductor.New(conductor.Config{Store: u.db, Jobs: u.jobs, NetBoot: u.boot, Images: u.images, ImageCache: cache,
+		Drivers: map[string]driver.Driver{"ipmi": ipmi.New(ipmi.Config{}), "fake-hardware": fake.New(fake.Config{})},
+		APIURL:  "http://" + u.cfg.Addr("baremetal"), Host: u.cfg.Hostname, CleanOnProvide: u.cfg.CleanNodes, Log: u.log})
+	return nil
+}
+
+// mount puts every API on its address.
+func (u *undercloud) mount(srv *server.Server, ready func() error) {
+	add := func(name string, h handler) { srv.Add(name, u.cfg.Addr(name), h) }
+	add("identity", srv.Health(u.identity.Handler(), ready))
+	guard := func(h handler) handler { return u.identity.Middleware(h) }
+	add("baremetal", api.New(api.Config{Store: u.db, Conductor: u.conductor, Auth: guard, Log: u.log}))
+	add("introspection", inspectapi.New(inspectapi.Config{Store: u.db, Conductor: u.conductor, Auth: guard, Log: u.log}))
+	add("image", u.identity.Middleware(u.images.Handler(), "/", "/versions"))
+	add("network", u.identity.Middleware(u.network.Handler(), "/"))
+	add("compute", u.identity.Middleware(u.compute.Handler(), "/"))
+	add("orchestration", stackapi.New(stackapi.Config{Store: u.db, Service: u.stacks.service, Auth: guard, Log: u.log}))
+	add("httpboot", u.boot.Handler())
+}
+
+// start begins the work: jobs first (they were all registered), then nodes and stacks.
+func (u *undercloud) start(ctx context.Context) error {
+	if err := u.jobs.Start(ctx); err != nil {
+		return fmt.Errorf("start jobs: %w", err)
+	}
+	if err := u.conductor.Start(ctx); err != nil {
+		return fmt.Errorf("start conductor: %w", err)
+	}
+	return u.stacks.service.Resume(ctx)
+}
+
+func (u *undercloud) stop(ctx context.Context) error {
+	return errors.Join(u.jobs.Stop(ctx), u.conductor.Stop(ctx))
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/gophercloud/gophercloud/v2"
+	xssh "golang.org/x/crypto/ssh"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/deploy"
+	"trefoil/overcloud/deploy/cloud"
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/session"
+	"trefoil/overcloud/ssh"
+	"trefoil/overcloud/stack"
+	"trefoil/undercloud/jobs"
+	"trefoil/undercloud/secret"
+)
+
+type handler = http.Handler
+
+// stackJob is the kind of the jobs that run actions on stacks.
+const stackJob = "stack"
+
+// stacks wires the deployer to jobs and to the undercloud's own APIs.
+type stacks struct{ service *stack.Service }
+
+type stackInput struct {
+	Stack string `json:"stack"`
+}
+
+func newStacks(u *undercloud) (*stacks, error) {
+	key, public, err := deployerKey(u.path("id_ed25519"))
+	if err != nil {
+		return nil, err
+	}
+	engine := &deploy.Engine{
+		Store: u.db, Cloud: &cloud.Cloud{Open: u.loopback}, Nodes: &deploy.Remote{Dialer: &ssh.Dialer{Key: key}}, Catalog: deploy.Keystone{},
+		Plan: deploy.PlanOf, PublicKeys: []string{u.cfg.SSHPublicKey, public}, Rand: rand.Reader, Now: time.Now, Poll: time.Second, Log: u.log,
+	}
+	u.jobs.Register(stackJob, func(r jobs.Run, input json.RawMessage) error {
+		var in stackInput
+		if err := json.Unmarshal(input, &in); err != nil {
+			return fmt.Errorf("read job: %w", err)
+		}
+		return engine.Run(r, in.Stack)
+	})
+	return &stacks{service: &stack.Service{
+		Store: u.db, NewID: uuid.NewString, Now: time.Now,
+		Check: func(ctx context.Context, s *stack.Stack) error { _, err := deploy.PlanOf(ctx, s); return err },
+		Passwords: func(old map[string]string) (map[string]string, error) {
+			return plan.GeneratePasswords(old, rand.Reader)
+		},
+		Enqueue: func(ctx context.Context, job, id string) error {
+			return u.jobs.Enqueue(ctx, stackJob, job, stackInput{Stack: id})
+		},
+		Stop: u.jobs.Cancel,
+	}}, nil
+}
+
+// loopback logs in to the undercloud's own APIs: the deployer uses no other way to nodes.
+func (u *undercloud) loopback(ctx context.Context) (*session.Session, error) {
+	return session.Open(ctx, gophercloud.AuthOptions{IdentityEndpoint: u.cfg.AuthURL() + "/v3", Username: "admin", Password: u.cfg.AdminPassword,
+		DomainName: "Default", Scope: &gophercloud.AuthScope{ProjectName: "admin", DomainName: "Default"}}, gophercloud.EndpointOpts{}, nil, session.Options{})
+}
+
+// deployerKey is the service's own key to nodes, made at the first start.
+func deployerKey(path string) (xssh.Signer, string, error) {
+	pem, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		var private string
+		if _, private, err = ssh.NewHostKey(rand.Reader, "trefoil-undercloud"); err != nil {
+			return nil, "", err
+		}
+		pem = []byte(private)
+		err = secret.WriteFile(path, pem, 0o600)
+	}
+	if err != nil {
+		return nil, "", errs.Wrap(errs.Internal, err, "the deployer's SSH key")
+	}
+	key, err := ssh.ParseKey(pem)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", path, err)
+	}
+	return key, strings.TrimSpace(string(xssh.MarshalAuthorizedKey(key.PublicKey()))), nil
+}
