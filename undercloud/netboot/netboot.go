@@ -26,6 +26,7 @@ import (
 	"trefoil/ironic/driver"
 	"trefoil/undercloud/dhcp"
 	"trefoil/undercloud/httpboot"
+	"trefoil/undercloud/netboot/radv"
 	"trefoil/undercloud/tftp"
 )
 
@@ -116,6 +117,12 @@ func (s *Service) Run(ctx context.Context) error {
 	go func() { failed <- srv.ListenAndServe(ctx) }()
 	go func() {
 		failed <- tftp.Serve(ctx, tftp.Config{Addr: netip.AddrPortFrom(s.cfg.Address.Addr(), 69), Dir: s.cfg.IPXEDir, Log: s.cfg.Log})
+	}()
+	go func() {
+		known := func(mac string) bool { _, ok := s.ByMAC(mac); return ok }
+		if err := radv.Serve(ctx, s.cfg.Interface, known, s.cfg.Log); err != nil {
+			s.cfg.Log.Warn("no IPv6 here: iPXE will wait 16 s for it at each boot", "error", err)
+		}
 	}()
 	first := <-failed
 	cancel()

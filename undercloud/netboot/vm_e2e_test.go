@@ -179,6 +179,9 @@ func (l *lab) start(mode, disk string) <-chan struct{} {
 		"-serial", "stdio", "-monitor", "none", "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng",
 		"-netdev", "tap,id=n0,ifname=tap0,script=no,downscript=no", "-device", nic,
 		"-drive", "file=" + disk + ",if=none,id=d0,format=qcow2,cache=writeback,discard=unmap", "-device", "virtio-blk-pci,drive=d0,serial=disk-1"}
+	if dump := os.Getenv("TREFOIL_E2E_PCAP"); dump != "" {
+		args = append(args, "-object", "filter-dump,id=f0,netdev=n0,file="+dump)
+	}
 	if mode == "uefi" {
 		vars := filepath.Join(l.t.TempDir(), "vars.fd")
 		must(l.t, exec.Command("cp", "/usr/share/OVMF/OVMF_VARS_4M.fd", vars).Run())
