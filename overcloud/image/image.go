@@ -24,7 +24,7 @@ const Name = "overcloud-full"
 
 // builder changes when what the builder writes changes, so that images built
 // before are not taken for up to date.
-const builder = "1"
+const builder = "2"
 
 // Options of one build. Suite, Kernel and Cmdline have defaults.
 type Options struct {
@@ -149,6 +149,7 @@ func (b *build) run(ctx context.Context) (*Manifest, error) {
 		do   func(context.Context) error
 	}{
 		{"packages", b.packages},
+		{"schema", b.schema},
 		{"system", b.system},
 		{"boot", func(ctx context.Context) error { return b.bootFiles(ctx, disk) }},
 		{"disk", func(ctx context.Context) error { return b.rawDisk(ctx, disk) }},

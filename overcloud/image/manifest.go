@@ -34,7 +34,7 @@ type OutputFile struct {
 
 // treeKey names what the package tree depends on.
 func (b *build) treeKey() string {
-	return hash("tree", builder, b.Suite, b.sources.content, strings.Join(b.include(), " "))
+	return hash("tree", b.Suite, b.sources.content, strings.Join(b.include(), " "))
 }
 
 // key names what the image depends on.
@@ -48,7 +48,7 @@ func (b *build) key() string {
 	if _, err := io.Copy(h, f); err != nil {
 		return ""
 	}
-	return hash(b.treeKey(), fmt.Sprint(b.SizeGB), b.Cmdline, hex.EncodeToString(h.Sum(nil)))
+	return hash(builder, b.treeKey(), fmt.Sprint(b.SizeGB), b.Cmdline, hex.EncodeToString(h.Sum(nil)))
 }
 
 func hash(parts ...string) string {

@@ -75,9 +75,6 @@ func (b *build) packages(ctx context.Context) error {
 	if err := os.RemoveAll(filepath.Join(tree, "usr/sbin/policy-rc.d")); err != nil {
 		return err
 	}
-	if err := b.schema(ctx, tree); err != nil {
-		return err
-	}
 	return os.Rename(tree, b.tree)
 }
 

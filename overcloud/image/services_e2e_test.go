@@ -92,13 +92,13 @@ func documents() []resource.Document {
 			fileAt("/etc/keystone/fernet-keys/0", key("f0"), "keystone", "0600", true), fileAt("/etc/keystone/fernet-keys/1", key("f1"), "keystone", "0600", true),
 			fileAt("/etc/keystone/credential-keys/0", key("c0"), "keystone", "0600", true), fileAt("/etc/keystone/credential-keys/1", key("c1"), "keystone", "0600", true),
 			exec(resource.Exec{Name: "keystone db_sync", Command: []string{"keystone-manage", "db_sync"}, User: "keystone",
-				Unless: []string{"mysql", "--batch", "-e", "SELECT 1 FROM keystone.application_credential LIMIT 1"}}),
+				Unless: []string{"sh", "-c", `test "$(cat /var/lib/os-apply-config/schema/keystone)" = "$(dpkg-query -W -f '${Version}' keystone)" || test "$(mysql -N -e 'SELECT count(*) FROM keystone.endpoint')" -ge 3`}}),
+			unit("keystone", "file:/etc/keystone/*"), // its start and the bootstrap take a processor each
 			exec(resource.Exec{Name: "keystone bootstrap", Command: []string{"keystone-manage", "bootstrap", "--bootstrap-region-id", "regionOne",
 				"--bootstrap-admin-url", "http://" + ip + ":5000/v3/", "--bootstrap-internal-url", "http://" + ip + ":5000/v3/", "--bootstrap-public-url", "http://" + ip + ":5000/v3/"},
 				User: "keystone", Env: map[string]string{"OS_BOOTSTRAP_PASSWORD": "admin-pass-1234"},
 				Unless: []string{"sh", "-c", "test $(mysql -N -e 'SELECT count(*) FROM keystone.endpoint') -ge 3"}}),
 		}, {
-			unit("keystone"),
 			wait(resource.Wait{Name: "keystone", HTTP: "http://" + ip + ":5000/v3", Status: 200, Unit: "keystone", Log: "/var/log/keystone/keystone.log"}),
 		}, {
 			{Type: "ovs_bridge", Service: "test", OVSBridge: &resource.OVSBridge{Name: "br-int", FailMode: "secure"}},

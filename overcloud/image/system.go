@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -94,7 +95,22 @@ func (b *build) system(ctx context.Context) error {
 	if err := b.oneWorker(); err != nil {
 		return err
 	}
+	if err := b.noSessions(); err != nil {
+		return err
+	}
 	return b.anonymous()
+}
+
+// noSessions takes pam_systemd out: it would start a service manager for the
+// administrator at each first login of a deployer, a second under emulation.
+func (b *build) noSessions() error {
+	name := filepath.Join(b.tree, "etc/pam.d/common-session")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	lines := slices.DeleteFunc(strings.SplitAfter(string(data), "\n"), func(l string) bool { return strings.Contains(l, "pam_systemd.so") })
+	return os.WriteFile(name, []byte(strings.Join(lines, "")), 0o644)
 }
 
 // oneWorker sets the number of processes in Debian's uwsgi files to one:
@@ -133,13 +149,15 @@ func (b *build) anonymous() error {
 	return nil
 }
 
+var chrootEnv = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "DEBIAN_FRONTEND=noninteractive"}
+
 func (b *build) chroot(ctx context.Context, name string, args ...string) error {
 	return b.chrootIn(ctx, b.tree, nil, name, args...)
 }
 
 func (b *build) chrootIn(ctx context.Context, tree string, stdin io.Reader, name string, args ...string) error {
 	cmd := command(ctx, "/usr/sbin/chroot", append([]string{tree, name}, args...)...)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "DEBIAN_FRONTEND=noninteractive"}
+	cmd.Env = chrootEnv
 	cmd.SysProcAttr.Unshareflags |= syscall.CLONE_NEWNET
 	var out bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &out
