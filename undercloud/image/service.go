@@ -149,3 +149,12 @@ func (i *Image) check() error {
 	}
 	return nil
 }
+
+// ImageID returns the id of the active image that ref, an id or a name, means, or "".
+func (s *Service) ImageID(ctx context.Context, ref string) string {
+	i, err := s.Image(ctx, ref)
+	if err != nil {
+		return "" // the caller shows what it has
+	}
+	return i.ID
+}
