@@ -125,7 +125,7 @@ func labList(c *cli.Context) error {
 	}
 	rows := make([][]any, len(labs))
 	for i, s := range labs {
-		rows[i] = []any{s.Config.Name, s.Phase, len(s.Machines), s.Config.Namespace, string(s.Acceleration.Accel), s.Dir()}
+		rows[i] = []any{s.Config.Name, s.Condition(), len(s.Machines), s.Config.Namespace, string(s.Acceleration.Accel), s.Dir()}
 	}
 	return format.List(c.App.Writer, options(c), []string{"Name", "State", "Machines", "Namespace", "Acceleration", "Directory"}, rows)
 }
@@ -145,7 +145,7 @@ func labShow(c *cli.Context) error {
 	}
 	n := s.Config.Network
 	fields := []format.Field{
-		{Name: "name", Value: s.Config.Name}, {Name: "state", Value: s.Phase}, {Name: "namespace", Value: s.Config.Namespace},
+		{Name: "name", Value: s.Config.Name}, {Name: "state", Value: s.Condition()}, {Name: "namespace", Value: s.Config.Namespace},
 		{Name: "acceleration", Value: string(s.Acceleration.Accel)}, {Name: "acceleration_reason", Value: s.Acceleration.Reason},
 		{Name: "bridge", Value: n.Bridge}, {Name: "cidr", Value: n.CIDR}, {Name: "host_address", Value: n.HostAddress}, {Name: "local_interface", Value: n.Interface},
 		{Name: "libvirt_uri", Value: s.LibvirtURI()}, {Name: "vbmc_config", Value: s.VBMCConfig()},

@@ -24,6 +24,9 @@ func (m *Manager) Delete(ctx context.Context, name string) error {
 	defer unlock()
 	defer m.tidy()
 	s, err := m.load(name)
+	if errs.Is(err, errs.NotFound) {
+		_ = os.Remove(filepath.Join(m.Root, name)) // of a create that was killed before its first note: empty
+	}
 	if err != nil {
 		return err
 	}

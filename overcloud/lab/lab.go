@@ -139,7 +139,7 @@ func (m *Manager) Command(name string, args []string) (argv, env []string, err e
 	}
 	if s.Config.Private() {
 		if _, err := os.Stat(s.namespacePath()); err != nil {
-			return nil, nil, errs.New(errs.Conflict, "lab %q has no network namespace now (state: %s)", name, s.Phase).
+			return nil, nil, errs.New(errs.Conflict, "lab %q has no network namespace now (state: %s)", name, s.Condition()).
 				WithHint("openstack lab create makes it again, for example after a restart of the host")
 		}
 	}

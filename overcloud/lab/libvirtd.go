@@ -174,14 +174,15 @@ func (m *Manager) awaitLibvirtd(ctx context.Context, s *State) error {
 	}
 }
 
-// endHalfStarted ends a daemon of the lab that a killed create left behind before
-// it noted the process. Machines go on running.
+// endHalfStarted ends a daemon of the lab that is not the noted one: a killed
+// create left it behind, or the shell that was about to become it. Machines and
+// everything else in the namespace go on running.
 func (m *Manager) endHalfStarted(ctx context.Context, s *State, name string) error {
 	_, err := stop(ctx, func() ([]Process, error) {
 		all, err := processesIn(s.namespacePath())
 		var out []Process
 		for _, p := range all {
-			if p.name() == name {
+			if n := p.name(); n == name || s.Phase == Creating && (n == "sh" || n == "mount") {
 				out = append(out, p)
 			}
 		}

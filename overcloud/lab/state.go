@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +19,10 @@ const (
 	Creating = "creating" // not finished: create again to go on
 	Ready    = "ready"
 	Deleting = "deleting" // delete again to go on
+
+	// Stopped is what Condition calls a ready lab whose network is gone since the
+	// host's restart: create it again, its disks are kept.
+	Stopped = "stopped"
 )
 
 // State is what is known of a lab, kept in its directory as lab.json.
@@ -66,6 +69,16 @@ func (s *State) ConsoleLog(machine string) string {
 	return s.path("images", machine+"-console.log")
 }
 
+// Condition is the phase as a person should see it.
+func (s *State) Condition() string {
+	if s.Phase == Ready && s.Config.Private() {
+		if _, err := os.Stat(s.namespacePath()); err != nil {
+			return Stopped
+		}
+	}
+	return s.Phase
+}
+
 func (s *State) save() error {
 	s.Version = stateVersion
 	b, err := json.MarshalIndent(s, "", "  ")
@@ -104,6 +117,9 @@ func (m *Manager) load(name string) (*State, error) {
 		return nil, errs.New(errs.NotFound, "there is no lab %q in %s", name, m.Root).
 			WithHint("openstack lab list shows the labs; TREFOIL_LAB_DIR chooses the directory")
 	}
+	if errors.Is(err, os.ErrPermission) {
+		return nil, errs.Wrap(errs.Forbidden, err, "read lab %s", name).WithHint("labs belong to root: use sudo")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read lab %s: %w", name, err)
 	}
@@ -119,15 +135,22 @@ func (m *Manager) load(name string) (*State, error) {
 
 // names lists the labs below Root.
 func (m *Manager) names() ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(m.Root, "*", "lab.json"))
+	entries, err := os.ReadDir(m.Root) // sorted by name
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return nil, errs.Wrap(errs.Forbidden, err, "list labs").WithHint("labs belong to root: use sudo")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list labs: %w", err)
 	}
 	var out []string
-	for _, f := range files {
-		out = append(out, filepath.Base(filepath.Dir(f)))
+	for _, e := range entries {
+		if _, err := os.Stat(filepath.Join(m.Root, e.Name(), "lab.json")); err == nil {
+			out = append(out, e.Name())
+		}
 	}
-	sort.Strings(out)
 	return out, nil
 }
 

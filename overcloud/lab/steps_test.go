@@ -202,6 +202,25 @@ func TestTheStateIsPrivate(t *testing.T) {
 	}
 }
 
+func TestListOfLabs(t *testing.T) {
+	m, s, _, _ := onTheHost(t)
+	if err := os.Mkdir(filepath.Join(m.Root, "not-a-lab"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	all, err := m.List(context.Background())
+	if err != nil || len(all) != 1 || all[0].Config.Name != "trefoil" || all[0].Condition() != Creating {
+		t.Errorf("got %d labs, %v", len(all), err)
+	}
+	s.Phase, s.Config.Namespace = Ready, "trefoil-nowhere"
+	if got := s.Condition(); got != Stopped {
+		t.Errorf("without its namespace the lab is %s", got)
+	}
+	none := &Manager{Root: filepath.Join(m.Root, "none")}
+	if all, err := none.List(context.Background()); err != nil || len(all) != 0 {
+		t.Errorf("no directory: %v, %v", all, err)
+	}
+}
+
 func TestTwoCommandsAtOnceAreRefused(t *testing.T) {
 	m := &Manager{Root: t.TempDir()}
 	unlock, err := m.lock()
