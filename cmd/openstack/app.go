@@ -39,6 +39,9 @@ type program struct {
 
 func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) int {
 	p := &program{in: in, out: out, err: errw}
+	if isNeutron(args) {
+		return p.runNeutron(ctx, args)
+	}
 	app := p.app()
 	if next, ok := p.handOver(app, args); ok {
 		return next()

@@ -15,6 +15,7 @@ import (
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/stack"
 	"trefoil/templates"
+	"trefoil/undercloud/image/upload"
 	"trefoil/undercloud/ramdisk"
 )
 
@@ -132,4 +133,34 @@ func (p *program) buildProgress() func(image.Progress) {
 		}
 		fmt.Fprintf(p.err, "overcloud-full: %s%s %s %s\n", pr.Stage, count, pr.Note, pr.Elapsed.Round(time.Second))
 	}
+}
+
+func (p *program) imageUploadCommand() *cli.Command {
+	return &cli.Command{Name: "upload", Usage: "upload overcloud-full and the ramdisk", Flags: []cli.Flag{
+		&cli.StringFlag{Name: "image-path", Usage: "directory of the files", Value: ".", EnvVars: []string{"IMAGE_PATH"}},
+		&cli.StringFlag{Name: "os-image-name", Usage: "file of the disk image", Value: "overcloud-full.qcow2", EnvVars: []string{"OS_IMAGE_NAME"}},
+		&cli.StringFlag{Name: "ironic-python-agent-name", Usage: "base name of the ramdisk's files", Value: "ironic-python-agent", EnvVars: []string{"IRONIC_PYTHON_AGENT_NAME", "AGENT_NAME"}},
+		&cli.StringFlag{Name: "http-boot", Usage: "accepted; the undercloud serves boot files from the images"},
+		&cli.BoolFlag{Name: "update-existing", Usage: "replace images whose content differs"},
+		&cli.BoolFlag{Name: "whole-disk", Usage: "upload no kernel and ramdisk of the image"},
+		&cli.StringFlag{Name: "architecture", Usage: "prefix of the images' names"},
+		&cli.StringFlag{Name: "platform", Usage: "prefix of the images' names; needs --architecture"},
+	}, Action: p.imageUpload}
+}
+
+func (p *program) imageUpload(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	s, err := p.session(c)
+	if err != nil {
+		return err
+	}
+	api, err := s.Image()
+	if err != nil {
+		return err
+	}
+	return upload.Run(c.Context, upload.Options{Client: api, ImagePath: c.String("image-path"), OSImageName: c.String("os-image-name"),
+		AgentName: c.String("ironic-python-agent-name"), UpdateExisting: c.Bool("update-existing"), WholeDisk: c.Bool("whole-disk"),
+		Architecture: c.String("architecture"), Platform: c.String("platform"), Out: p.out})
 }
