@@ -74,7 +74,7 @@ func checkFunction(p *problems, t *Template, name string, line int, arg *yaml.No
 	literal := first.Kind == yaml.ScalarNode
 	switch {
 	case !isFunction(name):
-		if looksLikeFunction.MatchString(name) {
+		if looksLikeFunction.MatchString(name) && name != "get_input" { // get_input is a software configuration's own
 			p.add(line, "unknown function %q%s", name, Suggest(name, functions))
 			p.hint = "the functions are " + strings.Join(functions, ", ")
 		}

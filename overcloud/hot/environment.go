@@ -28,6 +28,7 @@ type Environment struct {
 	Defaults   map[string]any // parameter_defaults: of every template
 	Origins    map[string]Origin
 	Registry   []Mapping // later ones win over earlier ones of the same pattern
+	Warnings   []string  // keys given twice
 }
 
 // Mapping is a line of a resource_registry. Target is a file (slashes, relative
@@ -62,7 +63,11 @@ func ParseEnvironment(file string, data []byte) (*Environment, error) {
 		p.add(root.Line, "an environment is a map with parameter_defaults or resource_registry")
 		return nil, p.err()
 	}
-	checkDuplicates(p, root, 0)
+	if tooLarge(root, 0, new(int)) {
+		p.add(root.Line, "more than %d values or %d levels deep, aliases followed", maxNodes, maxDepth)
+		return nil, p.err()
+	}
+	e.Warnings = dedupe(p, root)
 	for _, s := range pairs(root) {
 		switch s.key.Value {
 		case "parameters", "parameter_defaults":
@@ -118,6 +123,7 @@ func (e *Environment) Merge(other *Environment) {
 		e.Origins[k] = v
 	}
 	e.Registry = append(e.Registry, other.Registry...)
+	e.Warnings = append(e.Warnings, other.Warnings...)
 }
 
 // SetDefault lays one parameter default over e.

@@ -87,17 +87,12 @@ func parseConstraint(p *problems, param string, n *yaml.Node) []constraint {
 			list, _ := v.([]any)
 			out = append(out, constraint{check: allowedValues(list)})
 		case "allowed_pattern":
-			re, err := regexp.Compile("^(?:" + f.val.Value + ")$")
+			check, err := allowedPattern(f.val.Value)
 			if err != nil {
 				p.add(f.val.Line, "parameter %s: bad allowed_pattern: %v", param, err)
 				continue
 			}
-			out = append(out, constraint{check: func(v any) string {
-				if !re.MatchString(String(v)) {
-					return "does not match the pattern " + f.val.Value
-				}
-				return ""
-			}})
+			out = append(out, constraint{check: check})
 		case "range", "length":
 			m, _ := v.(map[string]any)
 			out = append(out, constraint{check: between(f.key.Value, m)})
@@ -112,6 +107,27 @@ func parseConstraint(p *problems, param string, n *yaml.Node) []constraint {
 		out[i].what = what
 	}
 	return out
+}
+
+// lacks is the one look-ahead that TripleO's patterns use: a text without X.
+var lacks = regexp.MustCompile(`^\^?\(\(\?!(.*)\)\.\)\*\$?$`)
+
+func allowedPattern(pattern string) (func(any) string, error) {
+	want := true
+	expr := "^(?:" + pattern + ")$"
+	if m := lacks.FindStringSubmatch(pattern); m != nil {
+		want, expr = false, m[1]
+	}
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		return nil, err
+	}
+	return func(v any) string {
+		if re.MatchString(String(v)) != want {
+			return "does not match the pattern " + pattern
+		}
+		return ""
+	}, nil
 }
 
 func allowedValues(list []any) func(any) string {

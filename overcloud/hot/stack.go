@@ -106,6 +106,16 @@ func (ev *Evaluator) Declared() []string {
 	return out
 }
 
+// Warnings returns those of all templates that were read, sorted.
+func (ev *Evaluator) Warnings() []string {
+	var out []string
+	for _, t := range ev.templates {
+		out = append(out, t.Warnings...)
+	}
+	sort.Strings(out)
+	return out
+}
+
 func (ev *Evaluator) stack(file, name string, given map[string]any, from Origin, depth int) (*Stack, error) {
 	if depth > maxNested {
 		return nil, at(from, "stacks are nested more than %d deep; does %s contain itself?", maxNested, file)

@@ -24,6 +24,7 @@ type Template struct {
 	Conditions  []*Named
 	Resources   []*Definition
 	Outputs     []*Named
+	Warnings    []string // keys given twice
 }
 
 // Named is a condition or an output: a name and what to evaluate.
@@ -116,7 +117,11 @@ func ParseTemplate(file string, data []byte) (*Template, error) {
 		p.add(1, "a template is a map with heat_template_version and resources or outputs")
 		return nil, p.err()
 	}
-	checkDuplicates(p, root, 0)
+	if tooLarge(root, 0, new(int)) {
+		p.add(root.Line, "more than %d values or %d levels deep, aliases followed", maxNodes, maxDepth)
+		return nil, p.err()
+	}
+	t.Warnings = dedupe(p, root)
 	for _, s := range pairs(root) {
 		switch s.key.Value {
 		case "heat_template_version":
@@ -189,24 +194,51 @@ func isNull(n *yaml.Node) bool {
 // maxDepth bounds the nesting of a file.
 const maxDepth = 200
 
-func checkDuplicates(p *problems, n *yaml.Node, depth int) {
-	if depth > maxDepth {
-		p.add(n.Line, "nested more than %d levels deep", maxDepth)
-		return
+// maxNodes bounds a file with its aliases followed, so that a few lines of
+// aliases cannot stand for gigabytes.
+const maxNodes = 1_000_000
+
+func tooLarge(n *yaml.Node, depth int, count *int) bool {
+	if *count++; *count > maxNodes || depth > maxDepth {
+		return true
 	}
+	if n.Kind == yaml.AliasNode {
+		return tooLarge(n.Alias, depth+1, count)
+	}
+	for _, c := range n.Content {
+		if tooLarge(c, depth+1, count) {
+			return true
+		}
+	}
+	return false
+}
+
+// dedupe leaves the last of keys that are given more than once, as PyYAML
+// does, and returns a warning for each: TripleO's own trees have some.
+func dedupe(p *problems, n *yaml.Node) []string {
+	var out []string
 	if n.Kind == yaml.MappingNode {
-		seen := map[string]int{}
+		last := map[string]int{}
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			k := n.Content[i]
-			if line, ok := seen[k.Value]; ok && k.Kind == yaml.ScalarNode && k.Tag != "!!merge" {
-				p.add(k.Line, "key %q is given twice, first in line %d", k.Value, line)
+			last[n.Content[i].Value] = i
+		}
+		if len(last) < len(n.Content)/2 {
+			kept := make([]*yaml.Node, 0, 2*len(last))
+			for i := 0; i+1 < len(n.Content); i += 2 {
+				k := n.Content[i]
+				if at := last[k.Value]; at == i || k.Kind != yaml.ScalarNode || k.Tag == "!!merge" {
+					kept = append(kept, k, n.Content[i+1])
+				} else {
+					out = append(out, fmt.Sprintf("%s:%d: key %q is given again in line %d; the last one counts", p.file, k.Line, k.Value, n.Content[at].Line))
+				}
 			}
-			seen[k.Value] = k.Line
+			n.Content = kept
 		}
 	}
 	for _, c := range n.Content {
-		checkDuplicates(p, c, depth+1)
+		out = append(out, dedupe(p, c)...)
 	}
+	return out
 }
 
 func parseResources(p *problems, n *yaml.Node) []*Definition {

@@ -268,7 +268,7 @@ func (b *builder) outputs(p *Plan) error {
 // lint tells which given parameters no template uses, with the nearest name.
 func (b *builder) lint() []string {
 	declared := b.ev.Declared()
-	var out []string
+	out := append(append([]string(nil), b.env.Warnings...), b.ev.Warnings()...)
 	for _, g := range b.given {
 		if !b.ev.Used(g.name) {
 			out = append(out, fmt.Sprintf("%s: parameter %s is not used by any template%s", g.origin, g.name, hot.Suggest(g.name, declared)))

@@ -146,6 +146,20 @@ func (c *configurer) node(n *Node) ([]resource.Document, error) {
 	return docs, nil
 }
 
+// OutputsFor fills the machines' names and addresses into the plan's outputs:
+// KeystoneURL, EndpointMap and whatever else overcloud.yaml has.
+func (p *Plan) OutputsFor(nodes []Node) (map[string]any, error) {
+	c, err := newConfigurer(p, nodes)
+	if err != nil {
+		return nil, err
+	}
+	v, err := interpolate(p.Outputs, []map[string]string{c.common})
+	if err != nil {
+		return nil, fmt.Errorf("outputs: %w", err)
+	}
+	return v.(map[string]any), nil
+}
+
 // entry makes the resources of one entry: none, one, or one for each peer.
 func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]string) ([]resource.Resource, error) {
 	if e.BootstrapOnly && c.byService[svc.Name][0] != n {

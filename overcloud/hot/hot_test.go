@@ -1,0 +1,264 @@
+package hot
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected parts of testdata")
+
+const header = `heat_template_version: queens
+parameters:
+  Name: {type: string, default: cloud}
+  Number: {type: number, default: 3}
+  List: {type: comma_delimited_list, default: 'a, b'}
+  Map: {type: json, default: {list: [x, y], other: 1}}
+conditions:
+  is_true: {equals: [{get_param: Name}, cloud]}
+  is_false: {not: is_true}
+resources:
+  Value:
+    type: OS::Heat::Value
+    properties: {type: json, value: {a: 1, b: {get_param: Name}}}
+  Nested:
+    type: nested.yaml
+    properties: {Who: {get_param: Name}}
+  Chain:
+    type: OS::Heat::ResourceChain
+    properties:
+      resources: ['My::Nested', 'My::None', 'My::Nested']
+      resource_properties: {Who: chain}
+outputs:
+  out:
+    value:
+`
+
+const nested = `heat_template_version: queens
+parameters:
+  Who: {type: string}
+outputs:
+  greeting: {value: {list_join: [' ', [hello, {get_param: Who}]]}}
+`
+
+// evaluator has files, and a registry with My::Nested and My::None.
+func evaluator(t testing.TB, files map[string]string) *Evaluator {
+	t.Helper()
+	env, err := ParseEnvironment("env.yaml", []byte("resource_registry: {'My::Nested': nested.yaml, 'My::None': 'OS::Heat::None'}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Evaluator{Env: env, Root: "stack", Read: func(name string) ([]byte, error) {
+		if s, ok := files[name]; ok {
+			return []byte(s), nil
+		}
+		return nil, fs.ErrNotExist
+	}}
+}
+
+func evaluate(t testing.TB, template string) (any, error) {
+	t.Helper()
+	ev := evaluator(t, map[string]string{"root.yaml": template, "nested.yaml": nested, "files/hello.txt": "hello\n"})
+	s, err := ev.Stack(context.Background(), "root.yaml", nil)
+	if err != nil {
+		return nil, err
+	}
+	return s.Output("out")
+}
+
+func TestFunctions(t *testing.T) {
+	const file = "testdata/functions.txt"
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	for _, c := range strings.Split(string(data), "=== ")[1:] {
+		title, rest, _ := strings.Cut(c, "\n")
+		value, want, ok := strings.Cut(rest, "\n---\n")
+		if !ok {
+			t.Fatalf("case %q has no line ---", title)
+		}
+		v, err := evaluate(t, header+"      "+value+"\n")
+		got := ""
+		if err != nil {
+			got = "error: " + err.Error()
+		} else if b, jsonErr := json.Marshal(v); jsonErr == nil {
+			got = string(b)
+		}
+		if got += "\n"; got != want && !*update {
+			t.Errorf("%s:\n got %swant %s", title, got, want)
+		}
+		fmt.Fprintf(&out, "=== %s\n%s\n---\n%s", title, value, got)
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestParameterTypesAndConstraints(t *testing.T) {
+	tests := []struct {
+		name, decl string
+		value      any
+		want       string // JSON, or what the problem says
+	}{
+		{"number from text", "{type: number}", "42", "42"},
+		{"not a number", "{type: number}", "many", "is not a number"},
+		{"boolean from text", "{type: boolean}", "Yes", "true"},
+		{"not a boolean", "{type: boolean}", "maybe", "is not a boolean"},
+		{"json from text", "{type: json}", `{"a": 1}`, `{"a":1}`},
+		{"not json", "{type: json}", "{", "is not a map or a list"},
+		{"list from text", "{type: comma_delimited_list}", "a, b", `["a","b"]`},
+		{"empty list", "{type: comma_delimited_list}", "", `[]`},
+		{"string from a map", "{type: string}", map[string]any{"b": 1, "a": nil}, `"{\"a\": null, \"b\": 1}"`},
+		{"string from a boolean", "{type: string}", true, `"True"`},
+		{"allowed value", "{type: string, constraints: [{allowed_values: [kvm, qemu]}]}", "kvm", `"kvm"`},
+		{"refused value", "{type: string, constraints: [{allowed_values: [kvm, qemu]}]}", "xen", "is not one of kvm, qemu"},
+		{"pattern", "{type: string, constraints: [{allowed_pattern: '[a-z]+'}]}", "abc1", "does not match the pattern [a-z]+"},
+		{"look-ahead pattern refuses", "{type: string, constraints: [{allowed_pattern: '^((?!balance.tcp).)*$'}]}", "x balance-tcp", "does not match the pattern ^((?!balance.tcp).)*$"},
+		{"look-ahead pattern allows", "{type: string, constraints: [{allowed_pattern: '^((?!balance.tcp).)*$'}]}", "lacp", `"lacp"`},
+		{"range", "{type: number, constraints: [{range: {min: 1, max: 5}, description: one to five}]}", 9, "has a range above 5 (one to five)"},
+		{"length", "{type: string, constraints: [{length: {min: 3}}]}", "ab", "has a length below 3"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tmpl, err := ParseTemplate("t.yaml", []byte("heat_template_version: queens\nparameters:\n  P: "+tt.decl+"\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, problem := tmpl.Parameters[0].Check(tt.value)
+			got := problem
+			if problem == "" {
+				b, _ := json.Marshal(v)
+				got = string(b)
+			}
+			if got != tt.want {
+				t.Fatalf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestTemplateErrorsNameFileAndLine(t *testing.T) {
+	tests := []struct{ name, template, want string }{
+		{"not a map", "- a", "root.yaml:1: a template is a map with heat_template_version and resources or outputs"},
+		{"no version", "resources: {}", "root.yaml:1: heat_template_version is missing"},
+		{"unknown section", "heat_template_version: queens\nressources: {}", "root.yaml:2: unknown section \"ressources\"; did you mean \"resources\"?"},
+		{"unknown type of parameter", "heat_template_version: queens\nparameters:\n  A: {type: strng}", "root.yaml:3: parameter A: unknown type \"strng\"; expected one of string, number, boolean, json, comma_delimited_list"},
+		{"bad default", "heat_template_version: queens\nparameters:\n  A: {type: number, default: x}", "root.yaml:3: parameter A: the default is not a number"},
+		{"unknown key of a resource", "heat_template_version: queens\nresources:\n  R:\n    type: OS::Heat::Value\n    propertys: {}", "root.yaml:5: resource R: unknown key \"propertys\"; did you mean \"properties\"?"},
+		{"all at once", "heat_template_version: queens\noutputs:\n  a: {value: {get_param: X}}\n  b: {value: {get_filee: X}}", "root.yaml:3: get_param: the template has no parameter \"X\"\nroot.yaml:4: unknown function \"get_filee\"; did you mean \"get_file\"?"},
+		{"missing parameter", "heat_template_version: queens\nparameters:\n  A: {type: string}", "root.yaml:3: parameter A has no value and no default"},
+		{"unknown resource type", "heat_template_version: queens\nresources:\n  R: {type: 'My::Nestd'}\noutputs: {out: {value: {get_attr: [R, x]}}}", "root.yaml:3: unknown resource type \"My::Nestd\"; did you mean \"My::Nested\"?"},
+		{"unknown property", "heat_template_version: queens\nresources:\n  R: {type: nested.yaml, properties: {Whoo: x}}\noutputs: {out: {value: {get_attr: [R, greeting]}}}", "nested.yaml:3: parameter Who has no value and no default\nroot.yaml:3: nested.yaml has no parameter \"Whoo\"; did you mean \"Who\"?"},
+		{"template not found", "heat_template_version: queens\nresources:\n  R: {type: gone.yaml}\noutputs: {out: {value: {get_attr: [R, x]}}}", "root.yaml:3: template gone.yaml not found"},
+		{"resources in a circle", "heat_template_version: queens\nresources:\n  A: {type: 'OS::Heat::Value', properties: {value: {get_attr: [B, value]}}}\n  B: {type: 'OS::Heat::Value', properties: {value: {get_attr: [A, value]}}}\noutputs: {out: {value: {get_attr: [A, value]}}}", "root.yaml:3: resource A needs itself: A, B"},
+		{"template in itself", "heat_template_version: queens\nresources:\n  R: {type: root.yaml}\noutputs: {out: {value: {get_attr: [R, out]}}}", "root.yaml:3: stacks are nested more than 30 deep; does root.yaml contain itself?"},
+		{"condition in a circle", "heat_template_version: queens\nconditions:\n  a: {not: b}\n  b: {not: a}\noutputs: {out: {value: {if: [a, 1, 2]}}}", "root.yaml:4: condition a needs itself"},
+		{"an alias of itself", "heat_template_version: queens\noutputs: {out: {value: &a [*a]}}", "root.yaml:1: more than 1000000 values or 200 levels deep, aliases followed"},
+		{"aliases that explode", "heat_template_version: queens\noutputs:\n  a: {value: &a [1,1,1,1,1,1,1,1,1,1]}\n  b: {value: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]}\n  c: {value: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]}\n  d: {value: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]}\n  e: {value: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]}\n  f: {value: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]}", "root.yaml:1: more than 1000000 values or 200 levels deep, aliases followed"},
+		{"broken YAML", "heat_template_version: queens\n\tresources: {}", "root.yaml:2: found a tab character that violates indentation"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := evaluate(t, tt.template)
+			if err == nil || err.Error() != tt.want {
+				t.Fatalf("\n got %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestEnvironmentsMergeMapsAndReplaceLists(t *testing.T) {
+	env := NewEnvironment()
+	for i, text := range []string{
+		"parameter_defaults: {M: {a: 1, deep: {x: 1}}, L: [1, 2], S: old}",
+		"parameter_defaults: {M: {b: 2, deep: {y: 2}}, L: [3]}",
+	} {
+		e, err := ParseEnvironment(fmt.Sprintf("e%d.yaml", i), []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		env.Merge(e)
+	}
+	got, _ := json.Marshal(env.Defaults)
+	if want := `{"L":[3],"M":{"a":1,"b":2,"deep":{"x":1,"y":2}},"S":"old"}`; string(got) != want {
+		t.Fatalf("got %s, want %s", got, want)
+	}
+	if o := env.Origins["L"].String(); o != "e1.yaml:1" {
+		t.Fatalf("origin of L is %s", o)
+	}
+}
+
+func TestRegistryResolves(t *testing.T) {
+	e, err := ParseEnvironment("environments/e.yaml", []byte(`resource_registry:
+  A::Exact: ../deployment/x.yaml
+  A::*: B::*
+  A::Long::*: C::Fixed
+  B::Thing: OS::Heat::None
+  'A::*Middle': never.yaml
+  A::Removed:
+  Loop::A: Loop::B
+  Loop::B: Loop::A
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for typ, want := range map[string]string{
+		"A::Exact": "deployment/x.yaml", "A::Thing": "OS::Heat::None", "A::Long::One": "C::Fixed",
+		"Unknown": "Unknown", "A::XMiddle": "B::XMiddle", "A::Removed": "A::Removed",
+	} {
+		if got, _, _ := e.Resolve(typ); got != want {
+			t.Errorf("%s resolves to %s, want %s", typ, got, want)
+		}
+	}
+	e.Resolve("Loop::A") // must end
+}
+
+func TestUnknownKeyOfAnEnvironment(t *testing.T) {
+	_, err := ParseEnvironment("e.yaml", []byte("\nparameters_default: {}\n"))
+	if want := `e.yaml:2: unknown key "parameters_default"; did you mean "parameter_defaults"?`; err == nil || err.Error() != want {
+		t.Fatalf("\n got %v\nwant %s", err, want)
+	}
+}
+
+func TestValueOfWrongTypeNamesWhoGaveIt(t *testing.T) {
+	ev := evaluator(t, map[string]string{"root.yaml": "heat_template_version: queens\nparameters:\n  Secret: {type: number}\n"})
+	ev.Env.Defaults["Secret"] = "hunter2"
+	ev.Env.Origins["Secret"] = Origin{"mine.yaml", 7}
+	_, err := ev.Stack(context.Background(), "root.yaml", nil)
+	if want := "mine.yaml:7: parameter Secret is not a number (declared in root.yaml:3)"; err == nil || err.Error() != want {
+		t.Fatalf("\n got %v\nwant %s", err, want)
+	}
+}
+
+func FuzzParseTemplate(f *testing.F) {
+	f.Add([]byte(header + "      {get_param: Name}\n"))
+	f.Add([]byte(nested))
+	f.Add([]byte("a: &a [*a]"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, err := ParseTemplate("f.yaml", data); err != nil {
+			return
+		}
+		_, _ = evaluate(t, string(data)) // must not panic nor hang
+	})
+}
+
+func FuzzParseEnvironment(f *testing.F) {
+	f.Add([]byte("parameter_defaults: {A: 1}\nresource_registry: {X: y.yaml}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e, err := ParseEnvironment("f.yaml", data)
+		if err != nil {
+			return
+		}
+		NewEnvironment().Merge(e)
+		e.Resolve("X")
+	})
+}
