@@ -19,19 +19,30 @@ func (p *program) handOver(app *cli.App, args []string) (func() int, bool) {
 		return nil, false
 	}
 	return func() int {
-		if next := nextOnPath("openstack"); next != "" {
+		if next := nextOnPath("openstack"); next != "" && !ours(args) {
 			// exec returns only when it failed.
 			err := syscall.Exec(next, append([]string{next}, args[1:]...), os.Environ())
 			fmt.Fprintf(p.err, "run %s: %v\n", next, err)
 			return exitFailed
 		}
-		fmt.Fprintf(p.err, "openstack: %s is not %s, and there is no other openstack on PATH to hand it to.\n", quote(unknown), what)
+		fmt.Fprintf(p.err, "openstack: %s is not %s, and there is no other openstack on PATH that has it.\n", quote(unknown), what)
 		if near := nearest(unknown, leaves(app.Commands, nil)); near != "" && what == "a known command" {
 			fmt.Fprintf(p.err, "Did you mean one of these?\n  %s\n", near)
 		}
 		fmt.Fprintln(p.err, "hint: openstack --help lists the commands; the Python client is in Debian's package python3-openstackclient")
 		return exitUsage
 	}, true
+}
+
+// ours tells whether the first word is a noun that only this program has: the
+// Python client's answer to a mistyped flag of it would mislead.
+func ours(args []string) bool {
+	for _, a := range args[1:] {
+		if !strings.HasPrefix(a, "-") {
+			return a == "overcloud" || a == "undercloud" || a == "lab"
+		}
+	}
+	return false
 }
 
 func quote(s string) string { return "'" + s + "'" }
