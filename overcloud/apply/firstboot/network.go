@@ -53,8 +53,9 @@ type NetService struct {
 // FirstAddress is the first static address without its prefix, or "".
 func (n *Network) FirstAddress() string {
 	for _, a := range n.Networks {
-		if addr, _, ok := strings.Cut(a.Address, "/"); ok || addr != "" {
-			return addr
+		addr, _, _ := strings.Cut(a.Address, "/")
+		if ip, err := netip.ParseAddr(addr); err == nil && ip.Zone() == "" {
+			return ip.String()
 		}
 	}
 	return ""
