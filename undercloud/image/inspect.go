@@ -65,7 +65,7 @@ func inspectQcow2(head []byte, isQcow bool, size int64) (int64, error) {
 			WithHint("flatten it: qemu-img convert -O qcow2 IN OUT")
 	case virtual == 0 || virtual > maxVirtualSize:
 		return 0, errs.New(errs.Invalid, "the qcow2 image says that its disk has %d bytes", virtual)
-	case l1Offset+uint64(l1Size)*8 > uint64(size):
+	case l1Offset > uint64(size) || l1Offset+uint64(l1Size)*8 > uint64(size):
 		return 0, errs.New(errs.Invalid, "the qcow2 image is cut off: its L1 table ends after the %d bytes of the file", size)
 	}
 	return int64(virtual), nil

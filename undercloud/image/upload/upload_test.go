@@ -155,7 +155,9 @@ func TestUploadRefusals(t *testing.T) {
 		want   string
 		left   string // an image that must not be there
 	}{
-		"a missing file": {func(dir string, _ *Options) error { return os.Remove(filepath.Join(dir, "ironic-python-agent.initramfs")) },
+		"a missing file": {func(dir string, _ *Options) error {
+			return os.Remove(filepath.Join(dir, "ironic-python-agent.initramfs"))
+		},
 			`ironic-python-agent.initramfs" does not exist.`, "overcloud-full-vmlinuz"},
 		"platform without architecture": {func(_ string, o *Options) error { o.Platform = "SNB"; return nil }, "without specifying the architecture", "overcloud-full"},
 		"an image that is no qcow2": {func(dir string, _ *Options) error {
