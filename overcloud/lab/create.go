@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"trefoil/internal/errs"
@@ -210,6 +212,9 @@ func (m *Manager) checkNeighbours(ctx context.Context, s *State) error {
 	if err := m.checkNetwork(ctx, s); err != nil || s.Config.Private() {
 		return err
 	}
+	if err := checkPorts(s); err != nil {
+		return err
+	}
 	h, err := m.Dial(ctx, s.LibvirtURI())
 	if err != nil {
 		return fmt.Errorf("reach the host's libvirt: %w", err)
@@ -223,6 +228,19 @@ func (m *Manager) checkNeighbours(ctx context.Context, s *State) error {
 		if o, ok := owners[x.Name]; ok && o != s.Config.Name {
 			return foreign(x.Name, s.LibvirtURI())
 		}
+	}
+	return nil
+}
+
+// checkPorts refuses vBMC ports that another program of the host listens on.
+func checkPorts(s *State) error {
+	for _, x := range s.Machines {
+		conn, err := net.ListenPacket("udp4", ":"+strconv.Itoa(x.VBMC.Port))
+		if err != nil {
+			return errs.Wrap(errs.Conflict, err, "vBMC port %d of %s is taken", x.VBMC.Port, x.Name).
+				WithHint("see who has it: ss -lunp 'sport = :%d'; choose another vbmc.port, or give the lab a namespace of its own", x.VBMC.Port)
+		}
+		_ = conn.Close() // it was only tried
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,6 +153,20 @@ func TestNothingIsMadeWhenANameIsTaken(t *testing.T) {
 	t.Run("network", func(t *testing.T) {
 		run.out["ip -4 -o address show"] = "2: ens1    inet 192.168.0.1/16 brd 192.168.255.255 scope global ens1\n"
 		if _, err := m.begin(ctx, other); !errs.Is(err, errs.Conflict) || !strings.Contains(err.Error(), "overlaps with 192.168.0.1/16 on ens1") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("vBMC port", func(t *testing.T) {
+		run.out = nil
+		conn, err := net.ListenPacket("udp4", ":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		taken := *other
+		taken.Machines = slices.Clone(other.Machines)
+		taken.Machines[4].VBMC.Port = conn.LocalAddr().(*net.UDPAddr).Port
+		if _, err := m.begin(ctx, &taken); !errs.Is(err, errs.Conflict) || !strings.Contains(err.Error(), "of compute-2 is taken") {
 			t.Errorf("got %v", err)
 		}
 	})
