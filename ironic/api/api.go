@@ -116,6 +116,9 @@ func (s *server) guardedRoutes() []route {
 		{path: "/v1/drivers/{driver}", methods: methods{"GET": s.getDriver}},
 		{path: "/v1/drivers/{driver}/properties", methods: methods{"GET": s.driverProperties}},
 		{path: "/v1/drivers/{driver}/vendor_passthru/methods", methods: methods{"GET": s.driverVendorMethods}},
+		{path: "/v1/drivers/{driver}/raid/logical_disk_properties", since: 12, methods: methods{"GET": s.raidProperties}},
+		{path: "/v1/drivers/{driver}/vendor_passthru/{method}", methods: methods{"GET": s.driverVendorCall,
+			"POST": s.driverVendorCall, "PUT": s.driverVendorCall, "DELETE": s.driverVendorCall}},
 		{path: "/v1/drivers/{driver}/vendor_passthru", methods: methods{"GET": s.driverVendorCall, "POST": s.driverVendorCall,
 			"PUT": s.driverVendorCall, "DELETE": s.driverVendorCall}},
 		{path: "/v1/conductors", since: 49, methods: methods{"GET": s.listConductors}},
@@ -155,6 +158,8 @@ func (s *server) nodeRoutes() []route {
 		{path: n + "/ports/detail", methods: methods{"GET": s.listNodePortsDetail}},
 		{path: n + "/portgroups", since: 24, methods: methods{"GET": s.listNodePortgroups}},
 		{path: n + "/vendor_passthru/methods", methods: methods{"GET": s.vendorMethods}},
+		{path: n + "/vendor_passthru/{method}", methods: methods{"GET": s.vendorCall, "POST": s.vendorCall,
+			"PUT": s.vendorCall, "PATCH": s.vendorCall, "DELETE": s.vendorCall}},
 		{path: n + "/vendor_passthru", methods: methods{"GET": s.vendorCall, "POST": s.vendorCall,
 			"PUT": s.vendorCall, "DELETE": s.vendorCall}},
 	}

@@ -33,7 +33,10 @@ func (s *server) driverVendorCall(c *call) error {
 }
 
 func (c *call) noVendorMethod() error {
-	method := c.r.URL.Query().Get("method")
+	method := c.r.PathValue("method")
+	if method == "" {
+		method = c.r.URL.Query().Get("method")
+	}
 	if method == "" {
 		return badRequest("Method not specified when calling vendor extension.")
 	}

@@ -1,0 +1,73 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+
+	"trefoil/ironic"
+)
+
+// putRAID keeps the wanted RAID layout for the next cleaning.
+func (s *server) putRAID(c *call) error {
+	body, err := c.objectBody(bodyLimit)
+	if err != nil {
+		return err
+	}
+	if err := checkRAID(body); err != nil {
+		return err
+	}
+	n, err := c.node()
+	if err != nil {
+		return err
+	}
+	if kind := n.Interfaces["raid"]; kind == "" || kind == "no-raid" {
+		return clientError(http.StatusNotFound, "Driver %s does not support raid (disabled or not implemented).", n.Driver)
+	}
+	_, err = s.store.UpdateNode(c.ctx(), n.UUID, func(row *ironic.Node) error {
+		row.TargetRaidConfig = body
+		return mayPatch(row, nil)
+	})
+	if err != nil {
+		return err
+	}
+	return c.status(http.StatusNoContent)
+}
+
+// checkRAID wants what Ironic's schema wants: logical disks, each with a size and a level.
+func checkRAID(body map[string]any) error {
+	if len(body) == 0 {
+		return nil // forgets the layout
+	}
+	if err := only("raid", body, "logical_disks"); err != nil {
+		return err
+	}
+	disks, ok := body["logical_disks"].([]any)
+	if !ok || len(disks) == 0 {
+		return badRequest("Schema error for raid: 'logical_disks' must be a list of at least one disk")
+	}
+	levels := []string{"JBOD", "0", "1", "2", "5", "6", "1+0", "5+0", "6+0"}
+	for i, d := range disks {
+		disk, _ := d.(map[string]any)
+		level, _ := disk["raid_level"].(string)
+		if !slices.Contains(levels, level) {
+			return badRequest("Schema error for raid: raid_level of disk %d is not one of %v", i, levels)
+		}
+		size, isNumber := disk["size_gb"].(float64)
+		if disk["size_gb"] != "MAX" && (!isNumber || size < 0) {
+			return badRequest("Schema error for raid: size_gb of disk %d is neither a size in GiB nor \"MAX\"", i)
+		}
+	}
+	return nil
+}
+
+// raidProperties explains the members of a logical disk that checkRAID knows.
+func (s *server) raidProperties(c *call) error {
+	if _, err := s.driver(c); err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, object{
+		{"is_root_volume", "Whether this is the disk that the instance boots from; at most one can be. Optional."},
+		{"raid_level", "One of JBOD, 0, 1, 2, 5, 6, 1+0, 5+0, 6+0. Required."},
+		{"size_gb", "Size in GiB, or MAX for what is left. Required."},
+	})
+}
