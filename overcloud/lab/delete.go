@@ -43,7 +43,7 @@ func (m *Manager) Delete(ctx context.Context, name string) error {
 	if err := m.removeNetwork(ctx, s); err != nil {
 		return fmt.Errorf("delete lab %s: %w", name, err)
 	}
-	m.say("removed network %s", m.where(s))
+	m.say("removed the network (%s)", m.where(s))
 	if err := removeInspection(s); err != nil {
 		return fmt.Errorf("delete lab %s: %w", name, err)
 	}

@@ -35,6 +35,9 @@ func (m *Manager) makeDisks(ctx context.Context, s *State) error {
 	if err := os.MkdirAll(s.imageDir(), 0o711); err != nil {
 		return fmt.Errorf("make the directory of disks: %w", err)
 	}
+	if err := checkReachable(s); err != nil {
+		return err
+	}
 	for _, machine := range s.Machines {
 		for i, d := range machine.Disks {
 			path := filepath.Join(s.imageDir(), diskFile(machine.Name, i))
@@ -50,6 +53,25 @@ func (m *Manager) makeDisks(ctx context.Context, s *State) error {
 			if err != nil {
 				return fmt.Errorf("make disk %s of %s: %w", diskName(i), machine.Name, err)
 			}
+		}
+	}
+	return nil
+}
+
+// checkReachable makes sure that the host's QEMU, which runs as a user of its own,
+// can walk to the disks. A private lab's libvirt sees them elsewhere.
+func checkReachable(s *State) error {
+	if s.Config.Private() {
+		return nil
+	}
+	for dir := s.imageDir(); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		st, err := os.Stat(dir)
+		if err != nil {
+			return fmt.Errorf("look at the way to the disks: %w", err)
+		}
+		if st.Mode().Perm()&0o001 == 0 {
+			return errs.New(errs.Invalid, "QEMU cannot reach the disks: %s has mode %04o", dir, st.Mode().Perm()).
+				WithHint("chmod o+x %s, or choose another TREFOIL_LAB_DIR", dir)
 		}
 	}
 	return nil

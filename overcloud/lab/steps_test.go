@@ -78,14 +78,23 @@ func onTheHost(t *testing.T) (*Manager, *State, *programs, domains) {
 	c := example(t)
 	c.Namespace = NoNamespace
 	run, virt := &programs{out: map[string]string{}}, domains{}
+	root := t.TempDir()
+	for _, dir := range []string{root, filepath.Dir(root)} {
+		if err := os.Chmod(dir, 0o711); err != nil {
+			t.Fatal(err)
+		}
+	}
 	m := &Manager{
-		Root: t.TempDir(), Run: run, Now: time.Now,
+		Root: root, Run: run, Now: time.Now,
 		Dial: func(context.Context, string) (hypervisor, error) { return virt, nil },
 		Host: func(string) (Host, error) {
 			return Host{CPUs: 2, MemoryTotal: 24 * gib, MemoryAvailable: 23 * gib, DiskFree: 100 * gib}, nil
 		},
 	}
 	c.Acceleration = string(probe.TCG)
+	for i := range c.Machines {
+		c.Machines[i].VBMC.Port = 0 // whatever runs on the test's host, one is free
+	}
 	s, err := m.begin(context.Background(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -112,6 +121,16 @@ func TestDisksAreMadeOnce(t *testing.T) {
 	files, err := filepath.Glob(s.dir + "/images/*")
 	if err != nil || len(files) != 7 || slices.ContainsFunc(files, func(f string) bool { return strings.HasSuffix(f, ".new") }) {
 		t.Errorf("files %q", files)
+	}
+}
+
+func TestDisksThatQEMUCannotReachAreRefused(t *testing.T) {
+	m, s, _, _ := onTheHost(t)
+	if err := os.Chmod(s.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.makeDisks(context.Background(), s); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), s.dir+" has mode 0700") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -143,6 +162,9 @@ func TestNothingIsMadeWhenANameIsTaken(t *testing.T) {
 	ctx := context.Background()
 	other := example(t)
 	other.Name, other.Namespace, other.Acceleration = "second", NoNamespace, "tcg"
+	for i := range other.Machines {
+		other.Machines[i].VBMC.Port = 0
+	}
 	t.Run("domain", func(t *testing.T) {
 		virt["control-1"] = "<domain><name>control-1</name></domain>"
 		defer delete(virt, "control-1")
