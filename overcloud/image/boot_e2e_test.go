@@ -5,7 +5,6 @@ package image
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"net"
@@ -16,9 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/diskfs/go-diskfs/backend/file"
-	"github.com/diskfs/go-diskfs/filesystem/iso9660"
 	"golang.org/x/crypto/ssh"
+
+	"trefoil/ironic/agent/disk"
+	"trefoil/ironic/configdrive"
 )
 
 const (
@@ -55,64 +55,58 @@ func newKey(t *testing.T) (ssh.Signer, string) {
 	return signer, string(pem.EncodeToMemory(block))
 }
 
-// configDrive writes an ISO 9660 with Rock Ridge, label config-2.
-func configDrive(t *testing.T, path string, files map[string]any) {
+// nodeDisk makes a disk of 8 GB as the ramdisk's agent leaves it: the image,
+// and the config drive in a partition at the end. The agent's own code does it.
+func nodeDisk(t *testing.T, image, path string, drive map[string]any) {
 	t.Helper()
-	f, err := os.Create(path)
+	files, err := configdrive.Files(drive, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	work := t.TempDir()
-	iso, err := iso9660.Create(file.New(f, false), 0, 0, 2048, work)
+	iso, err := configdrive.ISO(configdrive.Label, files)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range []string{"openstack", "openstack/latest"} {
-		if err := iso.Mkdir(d); err != nil {
-			t.Fatal(err)
+	for _, args := range [][]string{{"convert", "-O", "raw", image, path}, {"resize", "-q", "-f", "raw", path, "8G"}} {
+		if out, err := exec.Command("qemu-img", args...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
 		}
 	}
-	for name, v := range files {
-		b, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := iso.OpenFile("openstack/latest/"+name, os.O_CREATE|os.O_RDWR)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := out.Write(b); err != nil {
-			t.Fatal(err)
-		}
-		out.Close()
-	}
-	if err := iso.Finalize(iso9660.FinalizeOptions{RockRidge: true, VolumeIdentifier: "config-2"}); err != nil {
+	d, err := disk.System(path)
+	if err != nil {
 		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := disk.FixTable(d); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := disk.WriteConfigDrive(d, iso); err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []string{"bios", "uefi"} {
+		if err := disk.CheckBootable(d, mode); err != nil {
+			t.Errorf("the agent does not take the image for bootable by %s: %v", mode, err)
+		}
 	}
 }
 
-// boot starts QEMU without KVM on a fresh overlay of the image.
+// boot starts QEMU without KVM on a disk with the image.
 func boot(t *testing.T, image string, extra ...string) *vm {
 	t.Helper()
 	m := &vm{t: t, dir: t.TempDir(), exited: make(chan error, 1)}
 	hostSigner, hostPrivate := newKey(t)
 	m.host = hostSigner.PublicKey()
 	m.signer, _ = newKey(t)
-	seed := filepath.Join(m.dir, "seed.iso")
-	configDrive(t, seed, map[string]any{
-		"meta_data.json": map[string]any{"uuid": "5d6b3f0e-0000-4000-8000-000000000001", "hostname": vmName + ".localdomain", "name": vmName,
-			"public_keys": map[string]string{"default": string(ssh.MarshalAuthorizedKey(m.signer.PublicKey()))}},
-		"network_data.json": map[string]any{
+	path := filepath.Join(m.dir, "disk.raw")
+	nodeDisk(t, image, path, map[string]any{
+		"meta_data": map[string]any{"uuid": "5d6b3f0e-0000-4000-8000-000000000001", "hostname": vmName + ".localdomain", "name": vmName,
+			"public_keys": map[string]any{"default": string(ssh.MarshalAuthorizedKey(m.signer.PublicKey()))}},
+		"network_data": map[string]any{
 			"links":    []map[string]any{{"id": "eth0", "type": "phy", "ethernet_mac_address": vmMAC, "mtu": 1500}},
 			"networks": []map[string]any{{"id": "ctlplane", "link": "eth0", "type": "ipv4", "ip_address": vmAddress, "netmask": "255.255.255.0", "routes": []map[string]string{{"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": "192.168.24.2"}}}},
 			"services": []map[string]string{{"type": "dns", "address": "192.168.24.3"}}},
-		"user_data": map[string]any{"ssh_keys": map[string]string{"ed25519_private": hostPrivate, "ed25519_public": string(ssh.MarshalAuthorizedKey(m.host))}},
+		"user_data": map[string]any{"ssh_deletekeys": true, "ssh_keys": map[string]string{"ed25519_private": hostPrivate, "ed25519_public": string(ssh.MarshalAuthorizedKey(m.host))}},
 	})
-	disk := filepath.Join(m.dir, "disk.qcow2")
-	if out, err := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", image, disk, "8G").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +115,7 @@ func boot(t *testing.T, image string, extra ...string) *vm {
 	l.Close()
 	args := append([]string{"-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem", "-smp", "2", "-m", "2048", "-display", "none", "-monitor", "none",
 		"-serial", "file:" + filepath.Join(m.dir, "console.log"), "-device", "virtio-rng-pci",
-		"-drive", "file=" + disk + ",if=virtio,cache=unsafe", "-drive", "file=" + seed + ",if=virtio,format=raw,readonly=on",
+		"-drive", "file=" + path + ",if=virtio,format=raw,cache=unsafe,discard=unmap",
 		"-netdev", fmt.Sprintf("user,id=n0,net=192.168.24.0/24,hostfwd=tcp:127.0.0.1:%d-%s:22,hostfwd=tcp:127.0.0.1:%d-%s:5000", m.port, vmAddress, m.port+1, vmAddress),
 		"-device", "virtio-net-pci,netdev=n0,mac=" + vmMAC + ",romfile="}, extra...)
 	qemu := exec.Command("qemu-system-x86_64", args...)
@@ -210,8 +204,11 @@ func checkMachine(m *vm) {
 	if got := m.run(`sudo ss -Hlntu | awk '$5 !~ /:22$/'`); got != "" {
 		m.t.Errorf("something beside ssh listens:\n%s", got)
 	}
-	if got := m.run("df --output=size -BG / | tail -1"); strings.TrimSpace(got) < "7G" {
+	if got := m.run("df --output=size -BG / | tail -1"); strings.TrimSpace(got) != "8G" {
 		m.t.Errorf("root filesystem was not grown to the disk of 8 GB: %s", got)
+	}
+	if got := m.run("ps -C systemd -o args= | grep -- --user; true"); got != "" {
+		m.t.Errorf("a login starts %s", got)
 	}
 	if got := m.run("cat /etc/machine-id"); len(got) != 32 {
 		m.t.Errorf("machine-id %q", got)

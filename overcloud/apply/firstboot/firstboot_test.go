@@ -43,7 +43,7 @@ func (f *fakeMachine) Chown(path, user string) error { _, err := os.Stat(path); 
 const (
 	meta    = `{"uuid":"u-1","hostname":"node-0.example.org","public_keys":{"b":"ssh-ed25519 BBBB\n","a":"ssh-ed25519 AAAA"}}`
 	netData = `{"links":[{"id":"e0","type":"phy","ethernet_mac_address":"52:54:00:aa:00:01","mtu":1450},{"id":"e1","type":"phy","ethernet_mac_address":"52:54:00:AA:00:02","mtu":null}],
- "networks":[{"id":"n","link":"e0","type":"ipv4","ip_address":"192.168.24.9","netmask":"255.255.255.0","routes":[{"network":"0.0.0.0","netmask":"0.0.0.0","gateway":"192.168.24.1"}]},
+ "networks":[{"id":"n","link":"e0","type":"ipv4","ip_address":"192.168.24.9","netmask":"255.255.255.0","routes":[{"network":"0.0.0.0","netmask":"0.0.0.0","gateway":"192.168.24.1"},{"network":"0.0.0.0","netmask":"0.0.0.0","gateway":""}]},
   {"id":"m","link":"e1","type":"ipv4_dhcp"},{"id":"six","link":"e0","type":"ipv6","ip_address":"fd00::9/64"}],
  "services":[{"type":"dns","address":"192.0.2.53"},{"type":"dns","address":"junk"}]}`
 	userDoc = "#cloud-config\nssh_keys:\n  ed25519_private: |\n    PRIVATE\n  ed25519_public: ssh-ed25519 PUB\nruncmd: [ignored]\n"

@@ -155,7 +155,12 @@ func zero(p netip.Prefix) string {
 	return "::"
 }
 
+// route without a gateway says nothing that the address does not: a network
+// without a router is written so by some deployers.
 func route(b *strings.Builder, r NetRoute) error {
+	if r.Gateway == "" {
+		return nil
+	}
 	dest, err := prefix(r.Network, r.Netmask)
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ const (
 // Partition types used by the image.
 var (
 	TypeBIOSBoot = MustGUID("21686148-6449-6E6F-744E-656564454649")
-	TypeESP      = MustGUID("C12A7328-F81F-11D2-BA4B-00C04FC93EC9")
+	TypeESP      = MustGUID("C12A7328-F81F-11D2-BA4B-00A0C93EC93B")
 	TypeRoot     = MustGUID("4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709") // Linux root, x86-64
 )
 

@@ -66,7 +66,7 @@ func TestPartitionBeyondTheDiskIsRefused(t *testing.T) {
 }
 
 func TestGUIDText(t *testing.T) {
-	const s = "c12a7328-f81f-11d2-ba4b-00c04fc93ec9"
+	const s = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 	if TypeESP.String() != s || TypeESP[0] != 0x28 {
 		t.Errorf("GUID %s, first byte %#x", TypeESP, TypeESP[0])
 	}
