@@ -1,7 +1,9 @@
 package hot
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +18,8 @@ func knownType(t string) bool { return slices.Contains(knownTypes, t) }
 func (s *Stack) expand(r *Resource) error {
 	switch {
 	case isFile(r.Target):
-		m, err := s.nested(r, r.Target, r.Name, r.Properties)
+		_, from, _ := s.resolve(r.Type)
+		m, err := s.nested(r, r.Target, r.Name, from, r.Properties)
 		r.Members = []*Stack{m}
 		return err
 	case r.Target == "OS::Heat::ResourceChain":
@@ -27,7 +30,10 @@ func (s *Stack) expand(r *Resource) error {
 	return nil
 }
 
-func (s *Stack) nested(r *Resource, file, name string, props map[string]any) (*Stack, error) {
+func (s *Stack) nested(r *Resource, file, name string, from Origin, props map[string]any) (*Stack, error) {
+	if _, err := s.ev.Template(file); errors.Is(err, fs.ErrNotExist) && from.File != "" {
+		return nil, at(from, "template %s not found, needed by %s", file, r.origin)
+	}
 	return s.ev.stack(file, s.Name+"."+name, props, r.origin, s.depth+1)
 }
 
@@ -41,7 +47,7 @@ func (s *Stack) expandChain(r *Resource) error {
 	props, _ := r.Properties["resource_properties"].(map[string]any)
 	for i, e := range list {
 		typ := String(e)
-		target, _, _ := s.resolve(typ)
+		target, from, _ := s.resolve(typ)
 		if target == "OS::Heat::None" {
 			r.Members = append(r.Members, nil)
 			continue
@@ -49,7 +55,7 @@ func (s *Stack) expandChain(r *Resource) error {
 		if !isFile(target) {
 			return at(r.origin, "unknown resource type %q in %s%s", typ, r.Name, Suggest(typ, s.ev.Env.Types()))
 		}
-		m, err := s.nested(r, target, fmt.Sprintf("%s.%d", r.Name, i), props)
+		m, err := s.nested(r, target, fmt.Sprintf("%s.%d", r.Name, i), from, props)
 		if err != nil {
 			return err
 		}
@@ -72,7 +78,7 @@ func (s *Stack) expandGroup(r *Resource) error {
 	r.Count = n
 	def, _ := r.Properties["resource_def"].(map[string]any)
 	typ := String(def["type"])
-	target, _, _ := s.resolve(typ)
+	target, from, _ := s.resolve(typ)
 	props, _ := def["properties"].(map[string]any)
 	switch {
 	case target == "OS::Heat::None" || knownType(target):
@@ -80,7 +86,7 @@ func (s *Stack) expandGroup(r *Resource) error {
 	case !isFile(target):
 		return at(r.origin, "unknown resource type %q in resource_def of %s%s", typ, r.Name, Suggest(typ, s.ev.Env.Types()))
 	}
-	m, err := s.nested(r, target, r.Name+".%index%", props)
+	m, err := s.nested(r, target, r.Name+".%index%", from, props)
 	r.Members = []*Stack{m}
 	return err
 }

@@ -93,7 +93,6 @@ func (c *configurer) shared() {
 	for _, r := range c.p.Roles {
 		if i := slices.IndexFunc(c.nodes, func(n Node) bool { return n.Role == r.Name }); i >= 0 && slices.Contains(r.Tags, "controller") {
 			c.common["cloud.address"] = c.nodes[i].Address
-			c.common["cloud.controller"] = c.nodes[i].Name
 			break
 		}
 	}
@@ -104,6 +103,7 @@ func (c *configurer) shared() {
 			names = append(names, n.Name)
 		}
 		c.common[name+"_node_ips"] = strings.Join(ips, ",")
+		c.common[name+"_bootstrap_ip"], c.common[name+"_bootstrap_name"] = ips[0], names[0]
 		c.common[name+"_node_names"] = strings.Join(names, ",")
 	}
 }
@@ -162,7 +162,8 @@ func (p *Plan) OutputsFor(nodes []Node) (map[string]any, error) {
 
 // entry makes the resources of one entry: none, one, or one for each peer.
 func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]string) ([]resource.Resource, error) {
-	if e.BootstrapOnly && c.byService[svc.Name][0] != n {
+	first := c.byService[svc.Name][0] == n
+	if e.BootstrapOnly && !first || e.NotOnBootstrap && first {
 		return nil, nil
 	}
 	scopes := []map[string]string{self, c.common}

@@ -54,9 +54,10 @@ type ServiceData struct {
 // Entry is one resource as a template wrote it: it may hold %{…} names that
 // only a machine can fill in, and may be meant for some machines only.
 type Entry struct {
-	Resource      map[string]any `json:"resource"`
-	ForEachPeer   string         `json:"for_each_peer,omitempty"`  // once for every other node that runs this service
-	BootstrapOnly bool           `json:"bootstrap_only,omitempty"` // on the first node that runs the service
+	Resource       map[string]any `json:"resource"`
+	ForEachPeer    string         `json:"for_each_peer,omitempty"`    // once for every other node that runs this service
+	BootstrapOnly  bool           `json:"bootstrap_only,omitempty"`   // on the first node that runs the service
+	NotOnBootstrap bool           `json:"not_on_bootstrap,omitempty"` // on all others
 }
 
 // Node is a machine that has been given a role, a name and an address.

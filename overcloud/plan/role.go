@@ -169,14 +169,16 @@ func parseEntry(v any) (Entry, string) {
 		switch {
 		case k == "for_each_peer":
 			e.ForEachPeer = hot.String(m[k])
-		case k == "bootstrap_only":
-			e.BootstrapOnly, ok = m[k].(bool)
-			if !ok {
-				return e, "bootstrap_only must be true or false"
+		case k == "bootstrap_only", k == "not_on_bootstrap":
+			on, isBool := m[k].(bool)
+			if !isBool {
+				return e, k + " must be true or false"
 			}
+			e.BootstrapOnly = e.BootstrapOnly || on && k == "bootstrap_only"
+			e.NotOnBootstrap = e.NotOnBootstrap || on && k == "not_on_bootstrap"
 		case k == "type":
 		case !slices.Contains(resourceTypes, k):
-			return e, fmt.Sprintf("unknown resource %q%s", k, hot.Suggest(k, append([]string{"for_each_peer", "bootstrap_only"}, resourceTypes...)))
+			return e, fmt.Sprintf("unknown resource %q%s", k, hot.Suggest(k, append([]string{"for_each_peer", "bootstrap_only", "not_on_bootstrap"}, resourceTypes...)))
 		case typ != "":
 			return e, fmt.Sprintf("both %s and %s; write two resources", typ, k)
 		default:
