@@ -12,8 +12,11 @@ import (
 	"trefoil/undercloud/install"
 )
 
-// stateDirEnv moves everything the undercloud keeps; labs and tests use it.
-const stateDirEnv = "UNDERCLOUD_STATE_DIR"
+// Labs and tests move what the undercloud keeps, and where it finds /etc.
+const (
+	stateDirEnv   = "UNDERCLOUD_STATE_DIR"
+	configRootEnv = "UNDERCLOUD_CONFIG_ROOT"
+)
 
 func (p *program) undercloudCommand() *cli.Command {
 	return &cli.Command{Name: "undercloud", Usage: "the service that deploys", Subcommands: []*cli.Command{
@@ -49,7 +52,7 @@ func (p *program) installOptions() (install.Options, error) {
 	if err != nil {
 		return install.Options{}, err
 	}
-	return install.Options{Home: h, Binary: binary, StateDir: os.Getenv(stateDirEnv), Out: p.out}, nil
+	return install.Options{Home: h, Binary: binary, StateDir: os.Getenv(stateDirEnv), ConfigRoot: os.Getenv(configRootEnv), Out: p.out}, nil
 }
 
 func (p *program) undercloudInstall(c *cli.Context) error {

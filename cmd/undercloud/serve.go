@@ -160,7 +160,7 @@ func (u *undercloud) openBareMetal() error {
 		return err
 	}
 	u.conductor = conductor.New(conductor.Config{Store: u.db, Jobs: u.jobs, NetBoot: u.boot, Images: u.images, ImageCache: cache,
-		Drivers: map[string]driver.Driver{"ipmi": ipmi.New(ipmi.Config{}), "fake-hardware": fake.New(fake.Config{})},
+		Drivers: map[string]driver.Driver{"ipmi": &ipmi.Driver{}, fake.Name: &fake.Driver{}},
 		APIURL:  "http://" + u.cfg.Addr("baremetal"), Host: u.cfg.Hostname, CleanOnProvide: u.cfg.CleanNodes, Log: u.log})
 	return nil
 }
