@@ -269,9 +269,31 @@ func (b *builder) outputs(p *Plan) error {
 func (b *builder) lint() []string {
 	declared := b.ev.Declared()
 	out := append(append([]string(nil), b.env.Warnings...), b.ev.Warnings()...)
+	out = append(out, b.leftOut()...)
 	for _, g := range b.given {
 		if !b.ev.Used(g.name) {
 			out = append(out, fmt.Sprintf("%s: parameter %s is not used by any template%s", g.origin, g.name, hot.Suggest(g.name, declared)))
+		}
+	}
+	return out
+}
+
+// withoutTemplate is the environment that lists services which the tree has no template for.
+const withoutTemplate = "environments/services-without-template.yaml"
+
+// leftOut tells, for each role, which services are asked for but not there yet.
+func (b *builder) leftOut() []string {
+	var out []string
+	for _, r := range b.roles.roles {
+		var names []string
+		services, _ := b.root.Parameters[r.Name+"Services"].([]any)
+		for _, s := range services {
+			if target, from, _ := b.env.Resolve(hot.String(s)); target == "OS::Heat::None" && from.File == withoutTemplate {
+				names = append(names, strings.TrimPrefix(hot.String(s), "OS::TripleO::Services::"))
+			}
+		}
+		if len(names) > 0 {
+			out = append(out, fmt.Sprintf("%s: role %s: %d services have no template yet and are left out: %s", b.roles.name, r.Name, len(names), strings.Join(names, ", ")))
 		}
 	}
 	return out

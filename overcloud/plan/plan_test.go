@@ -375,6 +375,20 @@ func TestMisspeltParameterIsToldWithTheNearest(t *testing.T) {
 	}
 }
 
+func TestServicesWithoutTemplateAreLeftOutWithAWarning(t *testing.T) {
+	o := article(t)
+	o.Roles = plan.File{Name: "theirs.yaml", Data: []byte("- name: Controller\n  tags: [primary, controller]\n  ServicesDefault: ['OS::TripleO::Services::HorizonX', 'OS::TripleO::Services::Horizon', 'OS::TripleO::Services::Kernel']\n- name: Compute\n- name: CephStorage\n")}
+	_, err := plan.Build(context.Background(), templates.FS, o)
+	if err == nil || !strings.Contains(err.Error(), "theirs.yaml:3: role Controller: unknown service") {
+		t.Fatalf("got %v", err)
+	}
+	o.Roles.Data = bytes.ReplaceAll(o.Roles.Data, []byte("'OS::TripleO::Services::HorizonX', "), nil)
+	want := []string{"theirs.yaml: role Controller: 1 services have no template yet and are left out: Horizon"}
+	if got := build(t, o).Warnings; !reflect.DeepEqual(got[:1], want) {
+		t.Fatalf("got %q", got)
+	}
+}
+
 func TestPrecedenceOfParameters(t *testing.T) {
 	o := article(t)
 	o.Parameters["TimeZone"] = "Europe/Rome"
