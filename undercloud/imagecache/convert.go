@@ -2,6 +2,7 @@ package imagecache
 
 import (
 	"bytes"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -220,15 +221,12 @@ func describe(f *os.File, size int64, used []bool) (*bmap.Map, error) {
 		wg.Go(func() {
 			for i := range next {
 				r := &m.Ranges[i]
-				h, err := bmap.NewHash(m.ChecksumType)
-				if err == nil {
-					_, err = io.Copy(h, io.NewSectionReader(f, r.Offset, r.Length))
-				}
-				if err != nil {
+				strong, quick := sha256.New(), md5.New()
+				if _, err := io.Copy(io.MultiWriter(strong, quick), io.NewSectionReader(f, r.Offset, r.Length)); err != nil {
 					errc <- fmt.Errorf("checksum of image at %d: %w", r.Offset, err)
 					continue
 				}
-				r.Sum = hex.EncodeToString(h.Sum(nil))
+				r.Sum, r.MD5 = hex.EncodeToString(strong.Sum(nil)), hex.EncodeToString(quick.Sum(nil))
 			}
 		})
 	}

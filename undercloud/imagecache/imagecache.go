@@ -28,8 +28,8 @@ import (
 	"trefoil/ironic/conductor"
 )
 
-// Checksum is the hash of ranges in our block maps; see docs of package bmap
-// and the figures in range_hash.md.
+// Checksum is the hash of ranges in our block maps. Each range also has an MD5;
+// package bmap says why.
 const Checksum = "sha256"
 
 // reserve is the disk space that is always left free, bytes.
@@ -267,7 +267,7 @@ func contentKey(img *conductor.Image) (string, error) {
 		}
 		sum = hex.EncodeToString(h.Sum(nil))
 	}
-	key := sha256.Sum256([]byte("1 " + img.DiskFormat + " " + Checksum + " " + sum))
+	key := sha256.Sum256([]byte("2 " + img.DiskFormat + " " + Checksum + " " + sum))
 	return hex.EncodeToString(key[:]), nil
 }
 

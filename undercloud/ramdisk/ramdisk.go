@@ -66,7 +66,9 @@ type Options struct {
 	OutDir      string
 }
 
-// DefaultCompression is what boots quickest under emulation; see docs in compression.go.
+// DefaultCompression is the smallest: under TCG all four boot within the noise of each
+// other (power-on to inventory, two runs each on a loaded host: none 9.6 MB 10.0/13.0 s,
+// gzip 3.8 MB 11.0/13.2 s, lz4 4.6 MB 13.4/13.3 s, zstd 3.5 MB 10.9/15.1 s).
 const DefaultCompression = Zstd
 
 // Result names the two files and says whether they were already there.

@@ -27,6 +27,7 @@ type Writer struct {
 	HTTP    *http.Client
 	Workers int          // parallel ranges; default 4
 	Report  func(string) // progress in words; may be nil
+	Quick   *bool        // check ranges by MD5; default: measured, see package bmap
 	MD5     bool         // accept MD5 checksums, which prove nothing against an attacker
 }
 
