@@ -140,7 +140,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.Log.Error("introspection API failed", "request_id", id, "method", r.Method, "path", r.URL.Path, "error", err)
 		text = "Internal server error; the service's log has the reason under " + id
 	}
-	send(w, errs.HTTPStatus(code), map[string]any{"error": map[string]string{"message": text}})
+	_ = send(w, errs.HTTPStatus(code), map[string]any{"error": map[string]string{"message": text}}) // two texts always encode
 }
 
 func send(w http.ResponseWriter, status int, v any) error {
@@ -150,7 +150,7 @@ func send(w http.ResponseWriter, status int, v any) error {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	w.Write(body)
+	_, _ = w.Write(body) // a client that went away needs no answer
 	return nil
 }
 
