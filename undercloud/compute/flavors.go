@@ -68,7 +68,7 @@ func (s *Service) listFlavors(detail bool) func(http.ResponseWriter, *http.Reque
 		minRAM, _ := strconv.Atoi(q.Get("minRam"))
 		minDisk, _ := strconv.Atoi(q.Get("minDisk"))
 		all = slices.DeleteFunc(all, func(f *Flavor) bool { return f.RAM < minRAM || f.Disk < minDisk })
-		all, err = page(r, all, func(f *Flavor) string { return f.ID })
+		all, next, err := page(r, all, func(f *Flavor) string { return f.ID })
 		if err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (s *Service) listFlavors(detail bool) func(http.ResponseWriter, *http.Reque
 			}
 			out = append(out, v)
 		}
-		writeJSON(w, http.StatusOK, map[string]any{"flavors": out})
+		writeJSON(w, http.StatusOK, cut("flavors", out, next))
 		return nil
 	}
 }

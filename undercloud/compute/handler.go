@@ -3,6 +3,7 @@ package compute
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -110,28 +111,37 @@ func selfLinks(r *http.Request, kind, id string) []any {
 }
 
 // page cuts a list by the query's marker and limit; id gives an item's marker.
-func page[T any](r *http.Request, list []T, id func(T) string) ([]T, error) {
+// next is the link to what follows, as Nova adds it to a list that was cut.
+func page[T any](r *http.Request, list []T, id func(T) string) (out []T, next []any, err error) {
 	q := r.URL.Query()
 	if marker := q.Get("marker"); marker != "" {
-		at := -1
-		for i, v := range list {
-			if id(v) == marker {
-				at = i
-			}
-		}
+		at := slices.IndexFunc(list, func(v T) bool { return id(v) == marker })
 		if at < 0 {
-			return nil, errs.New(errs.Invalid, "marker [%s] not found", marker)
+			return nil, nil, errs.New(errs.Invalid, "marker [%s] not found", marker)
 		}
 		list = list[at+1:]
 	}
 	if text := q.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
-			return nil, errs.New(errs.Invalid, "Invalid input for query parameter limit: %q is not a natural number", text)
+			return nil, nil, errs.New(errs.Invalid, "Invalid input for query parameter limit: %q is not a natural number", text)
 		}
-		list = list[:min(n, len(list))]
+		if n > 0 && n < len(list) {
+			list = list[:n]
+			q.Set("marker", id(list[n-1]))
+			next = []any{map[string]any{"rel": "next", "href": "http://" + r.Host + r.URL.Path + "?" + q.Encode()}}
+		}
 	}
-	return list, nil
+	return list, next, nil
+}
+
+// cut adds the link to a list's answer when there is one.
+func cut(kind string, items []any, next []any) map[string]any {
+	out := map[string]any{kind: items}
+	if next != nil {
+		out[kind+"_links"] = next
+	}
+	return out
 }
 
 func caller(r *http.Request) identity.Identity {

@@ -33,7 +33,7 @@ func (s *Service) listServers(detail bool) func(http.ResponseWriter, *http.Reque
 		})
 		// Newest first is Nova's order.
 		slices.SortStableFunc(list, func(a, b Server) int { return b.CreatedAt.Compare(a.CreatedAt) })
-		list, err = page(r, list, func(v Server) string { return v.ID })
+		list, next, err := page(r, list, func(v Server) string { return v.ID })
 		if err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func (s *Service) listServers(detail bool) func(http.ResponseWriter, *http.Reque
 			}
 			out = append(out, s.serverView(r, v, flavors))
 		}
-		writeJSON(w, http.StatusOK, map[string]any{"servers": out})
+		writeJSON(w, http.StatusOK, cut("servers", out, next))
 		return nil
 	}
 }
