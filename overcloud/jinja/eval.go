@@ -42,6 +42,21 @@ func (r *renderer) eval(e expr, s *scope) any {
 			return Undefined{"the inline if-expression evaluated to false and no else section was defined"}
 		}
 		return r.eval(e.orel, s)
+	case *filterExpr:
+		var x any
+		if e.x != nil {
+			x = r.eval(e.x, s)
+		}
+		return r.applyFilter(e, x, s)
+	case *testExpr:
+		return r.applyTest(e, s)
+	}
+	return r.access(e, s)
+}
+
+// access evaluates x.name, x[key] and calls.
+func (r *renderer) access(e expr, s *scope) any {
+	switch e := e.(type) {
 	case *attrExpr:
 		return r.attr(e.at(), r.eval(e.x, s), e.name)
 	case *itemExpr:
@@ -54,14 +69,6 @@ func (r *renderer) eval(e expr, s *scope) any {
 		fn := r.eval(e.fn, s)
 		args, kw := r.args(e.at(), e.args, s)
 		return r.call(e.at(), fn, args, kw)
-	case *filterExpr:
-		var x any
-		if e.x != nil {
-			x = r.eval(e.x, s)
-		}
-		return r.applyFilter(e, x, s)
-	case *testExpr:
-		return r.applyTest(e, s)
 	}
 	r.fail(e.at(), "cannot be used here")
 	return nil

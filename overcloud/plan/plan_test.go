@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path"
@@ -15,7 +14,6 @@ import (
 	"sort"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"trefoil/internal/errs"
 	"trefoil/overcloud/plan"
@@ -165,30 +163,6 @@ func TestConfigOfTheArticle(t *testing.T) {
 	golden(t, "config.txt", b.String())
 }
 
-func TestRenderedTree(t *testing.T) {
-	read := func(name string) plan.File {
-		data, err := fs.ReadFile(templates.FS, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return plan.File{Name: name, Data: data}
-	}
-	out, err := plan.Render(context.Background(), templates.FS, read("roles_data.yaml"), read("network_data.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for n := range out {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	var b strings.Builder
-	for _, n := range names {
-		fmt.Fprintf(&b, "=== %s\n%s\n", n, out[n])
-	}
-	golden(t, "rendered.txt", b.String())
-}
-
 func TestSameInputGivesTheSamePlanAndHashes(t *testing.T) {
 	a, b := build(t, article(t)), build(t, article(t))
 	if !reflect.DeepEqual(a, b) {
@@ -284,84 +258,6 @@ func TestNoSecretOnACommandLine(t *testing.T) {
 	}
 }
 
-// overlay is the default tree with some files replaced.
-func overlay(t testing.TB, files map[string]string) fs.FS {
-	t.Helper()
-	m := fstest.MapFS{}
-	err := fs.WalkDir(templates.FS, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		data, err := fs.ReadFile(templates.FS, name)
-		m[name] = &fstest.MapFile{Data: data}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range files {
-		m[name] = &fstest.MapFile{Data: []byte(text)}
-	}
-	return m
-}
-
-const service = "heat_template_version: queens\nparameters:\n  ServiceNetMap: {type: json, default: {}}\n  EndpointMap: {type: json, default: {}}\n" +
-	"  DefaultPasswords: {type: json, default: {}}\n  RoleName: {type: string, default: ''}\n  RoleParameters: {type: json, default: {}}\noutputs:\n  role_data:\n    value:\n"
-
-func TestMistakesAreNamed(t *testing.T) {
-	kernel := func(text string) map[string]string {
-		return map[string]string{"deployment/kernel/kernel.yaml": service + text}
-	}
-	role := func(text string) plan.Options {
-		return plan.Options{Roles: plan.File{Name: "my_roles.yaml", Data: []byte(text)}}
-	}
-	tests := []struct {
-		name  string
-		files map[string]string
-		o     plan.Options
-	}{
-		{"service that nobody knows", nil, role("- name: Controller\n  tags: [primary, controller]\n  ServicesDefault:\n    - OS::TripleO::Services::Kernel\n    - OS::TripleO::Services::Keyston\n")},
-		{"unknown key of a role", nil, role("- name: Controller\n  CountDefalt: 1\n")},
-		{"role without a name", nil, role("- CountDefault: 1\n")},
-		{"role given twice", nil, role("- name: A\n- name: A\n")},
-		{"roles file that is no list", nil, role("name: A\n")},
-		{"unknown function in a service", kernel("      service_name: kernel\n      summary: {list_jion: ['', []]}\n"), plan.Options{}},
-		{"unknown parameter in a service", kernel("      service_name: kernel\n      summary: {get_param: RoleNam}\n"), plan.Options{}},
-		{"unknown key of role_data", kernel("      service_name: kernel\n      step_configs: {}\n"), plan.Options{}},
-		{"unknown step", kernel("      service_name: kernel\n      step_config: {step_6: []}\n"), plan.Options{}},
-		{"unknown resource", kernel("      service_name: kernel\n      step_config: {step_1: [{fiel: {path: /a}}]}\n"), plan.Options{}},
-		{"unknown field of a resource", kernel("      service_name: kernel\n      step_config: {step_1: [{file: {pth: /a}}]}\n"), plan.Options{}},
-		{"number where a text is wanted", kernel("      service_name: kernel\n      step_config: {step_1: [{file: {path: /a, mode: 0644}}]}\n"), plan.Options{}},
-		{"resource that cannot be", kernel("      service_name: kernel\n      step_config: {step_1: [{file: {path: a/b}}]}\n"), plan.Options{}},
-		{"unknown name of a machine", kernel("      service_name: kernel\n      step_config: {step_1: [{file: {path: /a, content: '%{node.adress}'}}]}\n"), plan.Options{}},
-		{"broken Jinja", map[string]string{"overcloud.j2.yaml": "a:\n{% for role in roles %}\n"}, plan.Options{}},
-		{"undefined in Jinja", map[string]string{"overcloud.j2.yaml": "{{ role.name }}\n"}, plan.Options{}},
-		{"unknown key of an environment", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_default: {A: 1}\n")}}}},
-		{"value that a parameter refuses", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  NovaComputeLibvirtType: xen\n")}}}},
-		{"registry with a missing template", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::Kernel: gone.yaml\n")}}}},
-		{"scale of a role that is not there", nil, plan.Options{Counts: map[string]int{"BlockStorage": 1}}},
-		{"names that clash", nil, plan.Options{Counts: map[string]int{"Compute": 2}, Parameters: map[string]any{"ComputeHostnameFormat": "compute"}}},
-	}
-	var b strings.Builder
-	for _, tt := range tests {
-		tt.o.Passwords = passwords(t)
-		_, err := plan.Build(context.Background(), overlay(t, tt.files), tt.o)
-		if err == nil {
-			t.Errorf("%s: no error", tt.name)
-			continue
-		}
-		if errs.CodeOf(err) != errs.Invalid {
-			t.Errorf("%s: code is %s", tt.name, errs.CodeOf(err))
-		}
-		fmt.Fprintf(&b, "=== %s\n%s\n", tt.name, err)
-		if h := errs.HintOf(err); h != "" {
-			fmt.Fprintf(&b, "hint: %s\n", h)
-		}
-		b.WriteString("\n")
-	}
-	golden(t, "errors.txt", b.String())
-}
-
 func TestMisspeltParameterIsToldWithTheNearest(t *testing.T) {
 	o := article(t)
 	o.Environments = []plan.File{{Name: "/home/stack/my.yaml", Data: []byte("parameter_defaults:\n  NtpServer: [a]\n  KeystonePaswordHashRounds: 4\n  Zzz: 1\n")}}
@@ -418,37 +314,6 @@ func TestCountsDefaultToTheRoles(t *testing.T) {
 	}
 }
 
-func TestPasswordsAreKept(t *testing.T) {
-	random := rand.NewChaCha8([32]byte{1})
-	first, err := plan.GeneratePasswords(map[string]string{"AdminPassword": "mine", "Custom": "kept"}, random)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second, err := plan.GeneratePasswords(first, random)
-	if err != nil || !reflect.DeepEqual(first, second) {
-		t.Fatalf("passwords changed at the second call (%v)", err)
-	}
-	if first["AdminPassword"] != "mine" || first["Custom"] != "kept" {
-		t.Fatal("a given password was replaced")
-	}
-	seen := map[string]string{}
-	for k, v := range first {
-		if other, dup := seen[v]; dup {
-			t.Errorf("%s and %s are the same", k, other)
-		}
-		seen[v] = k
-	}
-	for k, want := range map[string]string{"MysqlRootPassword": `^[A-Za-z0-9]{25}$`, "KeystoneFernetKey0": `^[A-Za-z0-9_-]{43}=$`,
-		"CephMonKey": `^AQAAAAAAAAAAABAA[A-Za-z0-9+/=]{24}$`, "CephClusterFSID": `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`} {
-		if !regexp.MustCompile(want).MatchString(first[k]) {
-			t.Errorf("%s is not of the form %s", k, want)
-		}
-	}
-	if _, err := plan.GeneratePasswords(nil, bytes.NewReader(nil)); err == nil {
-		t.Error("no error although there was no randomness")
-	}
-}
-
 func TestMachinesThatCannotBe(t *testing.T) {
 	p := build(t, article(t))
 	for name, nodes := range map[string][]plan.Node{
@@ -462,34 +327,40 @@ func TestMachinesThatCannotBe(t *testing.T) {
 	}
 }
 
-func TestTemplatesOfTheOldKindGetTheRolesName(t *testing.T) {
-	tree := fstest.MapFS{
-		"old.role.j2.yaml":                      {Data: []byte("{{role}} {{disable_constraints}}")},
-		"new.role.j2.yaml":                      {Data: []byte("{{role.name}}")},
-		"network/config/x/nic.role.j2.yaml":     {Data: []byte("{{role.name}}")},
-		"network/ports/port_v6.network.j2.yaml": {Data: []byte("{{network.name_lower}}")},
-		"network/network.network.j2.yaml":       {Data: []byte("{{network.name}}")},
-		"skipped.j2.yaml":                       {Data: []byte("x")},
-		"j2_excludes.yaml":                      {Data: []byte("name: [skipped.yaml]")},
-		"with.j2.yaml":                          {Data: []byte("{% include 'sub/part.j2' %}")},
-		"sub/part.j2":                           {Data: []byte("{{roles|length}}{{networks|length}}")},
-	}
-	roles := plan.File{Name: "r", Data: []byte("- name: Ctrl\n  disable_constraints: true\n  deprecated_nic_config_name: c.yaml\n- name: Comp\n")}
-	nets := plan.File{Name: "n", Data: []byte("- name: Internal\n- name: Unused\n  enabled: false\n")}
-	out, err := plan.Render(context.Background(), tree, roles, nets)
+// TestServicesMayStandInAnyOrder: TripleO's role files list them by name, so
+// Keystone comes before the database it needs.
+func TestServicesMayStandInAnyOrder(t *testing.T) {
+	cfg, err := build(t, article(t)).Configure(machines)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{
-		"ctrl-old.yaml": "Ctrl True", "comp-old.yaml": "Comp None", "ctrl-new.yaml": "Ctrl", "comp-new.yaml": "Comp",
-		"network/config/x/c.yaml": "Ctrl", "network/config/x/comp.yaml": "Comp",
-		"network/ports/internal_v6.yaml": "internal", "network/internal.yaml": "Internal", "with.yaml": "22",
+	ready := map[string]int{}
+	for _, d := range cfg["overcloud-controller-0"] {
+		for _, r := range d.Resources {
+			if r.Wait != nil {
+				ready[r.Service] = d.Step
+			}
+			if (r.MySQLDatabase != nil || r.MySQLUser != nil) && (ready["mysql"] == 0 || ready["mysql"] == d.Step) {
+				t.Errorf("%s stands in step %d, in which or after which the database becomes ready", r.Key(), d.Step)
+			}
+		}
 	}
-	got := map[string]string{}
-	for n, b := range out {
-		got[n] = string(b)
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Fatalf("got %q", got)
+}
+
+func BenchmarkBuild(b *testing.B) {
+	for _, compute := range []int{2, 60} {
+		b.Run(fmt.Sprintf("%dnodes", compute+3), func(b *testing.B) {
+			o := article(b)
+			o.Counts["Compute"] = compute
+			nodes := append([]plan.Node(nil), machines[1], machines[2], machines[4])
+			for i := range compute {
+				nodes = append(nodes, plan.Node{Name: fmt.Sprintf("compute-%d", i), Role: "Compute", Index: i, Address: fmt.Sprintf("192.168.254.%d", i+1)})
+			}
+			for b.Loop() {
+				if _, err := build(b, o).Configure(nodes); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

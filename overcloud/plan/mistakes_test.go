@@ -1,0 +1,92 @@
+package plan_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/plan"
+	"trefoil/templates"
+)
+
+// overlay is the default tree with some files replaced.
+func overlay(t testing.TB, files map[string]string) fs.FS {
+	t.Helper()
+	m := fstest.MapFS{}
+	err := fs.WalkDir(templates.FS, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(templates.FS, name)
+		m[name] = &fstest.MapFile{Data: data}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		m[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return m
+}
+
+const service = "heat_template_version: queens\nparameters:\n  ServiceNetMap: {type: json, default: {}}\n  EndpointMap: {type: json, default: {}}\n" +
+	"  DefaultPasswords: {type: json, default: {}}\n  RoleName: {type: string, default: ''}\n  RoleParameters: {type: json, default: {}}\noutputs:\n  role_data:\n    value:\n"
+
+func TestMistakesAreNamed(t *testing.T) {
+	kernel := func(text string) map[string]string {
+		return map[string]string{"deployment/kernel/kernel.yaml": service + text}
+	}
+	role := func(text string) plan.Options {
+		return plan.Options{Roles: plan.File{Name: "my_roles.yaml", Data: []byte(text)}}
+	}
+	tests := []struct {
+		name  string
+		files map[string]string
+		o     plan.Options
+	}{
+		{"service that nobody knows", nil, role("- name: Controller\n  tags: [primary, controller]\n  ServicesDefault:\n    - OS::TripleO::Services::Kernel\n    - OS::TripleO::Services::Keyston\n")},
+		{"unknown key of a role", nil, role("- name: Controller\n  CountDefalt: 1\n")},
+		{"role without a name", nil, role("- CountDefault: 1\n")},
+		{"role given twice", nil, role("- name: A\n- name: A\n")},
+		{"roles file that is no list", nil, role("name: A\n")},
+		{"unknown function in a service", kernel("      service_name: kernel\n      summary: {list_jion: ['', []]}\n"), plan.Options{}},
+		{"unknown parameter in a service", kernel("      service_name: kernel\n      summary: {get_param: RoleNam}\n"), plan.Options{}},
+		{"unknown key of role_data", kernel("      service_name: kernel\n      step_configs: {}\n"), plan.Options{}},
+		{"unknown step", kernel("      service_name: kernel\n      step_config: {step_6: []}\n"), plan.Options{}},
+		{"unknown resource", kernel("      service_name: kernel\n      step_config: {step_1: [{fiel: {path: /a}}]}\n"), plan.Options{}},
+		{"unknown field of a resource", kernel("      service_name: kernel\n      step_config: {step_1: [{file: {pth: /a}}]}\n"), plan.Options{}},
+		{"number where a text is wanted", kernel("      service_name: kernel\n      step_config: {step_1: [{file: {path: /a, mode: 0644}}]}\n"), plan.Options{}},
+		{"resource that cannot be", kernel("      service_name: kernel\n      step_config: {step_1: [{file: {path: a/b}}]}\n"), plan.Options{}},
+		{"unknown name of a machine", kernel("      service_name: kernel\n      step_config: {step_1: [{file: {path: /a, content: '%{node.adress}'}}]}\n"), plan.Options{}},
+		{"broken Jinja", map[string]string{"overcloud.j2.yaml": "a:\n{% for role in roles %}\n"}, plan.Options{}},
+		{"undefined in Jinja", map[string]string{"overcloud.j2.yaml": "{{ role.name }}\n"}, plan.Options{}},
+		{"unknown key of an environment", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_default: {A: 1}\n")}}}},
+		{"value that a parameter refuses", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  NovaComputeLibvirtType: xen\n")}}}},
+		{"registry with a missing template", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::Kernel: gone.yaml\n")}}}},
+		{"scale of a role that is not there", nil, plan.Options{Counts: map[string]int{"BlockStorage": 1}}},
+		{"names that clash", nil, plan.Options{Counts: map[string]int{"Compute": 2}, Parameters: map[string]any{"ComputeHostnameFormat": "compute"}}},
+	}
+	var b strings.Builder
+	for _, tt := range tests {
+		tt.o.Passwords = passwords(t)
+		_, err := plan.Build(context.Background(), overlay(t, tt.files), tt.o)
+		if err == nil {
+			t.Errorf("%s: no error", tt.name)
+			continue
+		}
+		if errs.CodeOf(err) != errs.Invalid {
+			t.Errorf("%s: code is %s", tt.name, errs.CodeOf(err))
+		}
+		fmt.Fprintf(&b, "=== %s\n%s\n", tt.name, err)
+		if h := errs.HintOf(err); h != "" {
+			fmt.Fprintf(&b, "hint: %s\n", h)
+		}
+		b.WriteString("\n")
+	}
+	golden(t, "errors.txt", b.String())
+}
