@@ -78,15 +78,15 @@ func keystone(t *testing.T) (auth func(http.Handler) http.Handler, env func(api 
 	if err != nil {
 		t.Fatal(err)
 	}
-	make := func(api string) *identity.Service {
+	build := func(api string) *identity.Service {
 		return identity.New(identity.Config{Key: key, AuthURL: server.URL,
 			Catalog: []identity.Endpoint{{Type: "baremetal", Name: "ironic", URL: api}},
 			Users:   []identity.User{{Name: "admin", Password: "secret", Projects: []string{"admin"}}}})
 	}
-	service = make("")
+	service = build("")
 	auth = func(next http.Handler) http.Handler { return service.Middleware(next) }
 	return auth, func(api string) []string {
-		service = make(api) // the same key: tokens and ids do not change
+		service = build(api) // the same key: tokens and ids do not change
 		return []string{"OS_AUTH_URL=" + server.URL + "/v3", "OS_USERNAME=admin", "OS_PASSWORD=secret", "OS_PROJECT_NAME=admin",
 			"OS_DOMAIN_ID=default", "OS_REGION_NAME=regionOne", "OS_IMAGE_ID=x", "OS_FLAVOR_ID=x", "OS_BRANCH=stable/2023.1"}
 	}

@@ -41,8 +41,8 @@ func checkJSON(data []byte) error {
 		return badRequest("Malformed request body: nested deeper than %d levels.", maxDepth)
 	}
 	var syntax *json.SyntaxError
-	var any json.RawMessage
-	err := json.Unmarshal(data, &any)
+	var whole json.RawMessage
+	err := json.Unmarshal(data, &whole)
 	if errors.As(err, &syntax) {
 		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
 		return badRequest("Malformed request body: %s at line %d, byte %d.", syntax.Error(), line, syntax.Offset)

@@ -169,7 +169,7 @@ func (c *call) raw(status int, body []byte) error {
 	c.wrote = true
 	c.w.Header().Set("Content-Type", "application/json")
 	c.w.WriteHeader(status)
-	c.w.Write(body)
+	_, _ = c.w.Write(body) // a client that went away needs no answer
 	return nil
 }
 

@@ -78,5 +78,5 @@ func writeError(w http.ResponseWriter, e *apiError) {
 	body, _ := json.Marshal(map[string]string{"error_message": string(text)})
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(e.status)
-	w.Write(body)
+	_, _ = w.Write(body) // a client that went away needs no answer
 }

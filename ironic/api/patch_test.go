@@ -165,6 +165,31 @@ func fuzzAPI(f *testing.F) (*apitest.Store, http.Handler) {
 	return store, api.New(api.Config{Store: store, Conductor: conductor, Log: slog.New(slog.DiscardHandler)})
 }
 
+// FuzzBody sends anything to everything that reads a body.
+func FuzzBody(f *testing.F) {
+	routes := []string{"POST /v1/nodes", "POST /v1/ports", "PUT /v1/nodes/n/states/provision", "PUT /v1/nodes/n/states/power",
+		"PUT /v1/nodes/n/states/raid", "PUT /v1/nodes/n/maintenance", "PUT /v1/nodes/n/traits", "POST /v1/nodes/n/vifs",
+		"PUT /v1/nodes/n/management/boot_device", "POST /v1/heartbeat/n", "POST /v1/continue_inspection", "PATCH /v1/ports/p"}
+	for _, seed := range []string{`{"driver":"ipmi","name":"x"}`, `{"target":"clean","clean_steps":[{"interface":"a","step":"b"}]}`,
+		`{"target":"soft power off","timeout":1}`, `{"callback_url":"x","agent_token":"token"}`, `{"traits":["CUSTOM_A"]}`, `null`, `[]`,
+		`{"node_uuid":"00000000-0000-4000-8000-000000000001","address":"52:54:00:00:00:01"}`, `{"logical_disks":[{"size_gb":1,"raid_level":"1"}]}`} {
+		f.Add(seed)
+	}
+	_, h := fuzzAPI(f)
+	f.Fuzz(func(t *testing.T, body string) {
+		for _, route := range routes {
+			method, path, _ := strings.Cut(route, " ")
+			req := httptest.NewRequest(method, path, strings.NewReader(body))
+			req.Header.Set("X-OpenStack-Ironic-API-Version", "1.82")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, req)
+			if w.Code >= 500 || w.Body.Len() > 0 && !json.Valid(w.Body.Bytes()) {
+				t.Fatalf("%s: status %d: %s", route, w.Code, w.Body)
+			}
+		}
+	})
+}
+
 func FuzzPatch(f *testing.F) {
 	for _, seed := range []string{
 		`[{"op":"add","path":"/extra/a","value":{"b":[1,2]}}]`, `[{"op":"remove","path":"/name"}]`, `[]`,
