@@ -63,7 +63,7 @@ func repr(v any) string {
 
 func isNumber(v any) bool {
 	switch v.(type) {
-	case int, int32, int64, uint, uint32, uint64, float32, float64:
+	case int, int32, int64, uint, uint32, uint64, float32, float64, json.Number:
 		return true
 	}
 	return false
