@@ -1,0 +1,344 @@
+package deploy_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/deploy"
+	"trefoil/overcloud/placement"
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/resource"
+	"trefoil/overcloud/stack"
+	"trefoil/templates"
+	"trefoil/undercloud/store/sqlite"
+)
+
+// fakeCloud is an undercloud in memory: machines become active when asked.
+type fakeCloud struct {
+	mu       sync.Mutex
+	nodes    []placement.Node
+	deployed map[string]string // node → instance
+	deploys  int
+	failNode string // deploy of this node fails
+	next     int
+}
+
+func (f *fakeCloud) Nodes(context.Context) ([]placement.Node, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := slices.Clone(f.nodes)
+	for i := range out {
+		if id := f.deployed[out[i].UUID]; id != "" {
+			out[i].State, out[i].InstanceUUID = "active", id
+		}
+	}
+	return out, nil
+}
+
+func (f *fakeCloud) Flavor(_ context.Context, name string) (string, string, error) {
+	if name == "baremetal" {
+		return "", "baremetal", nil
+	}
+	return name, "baremetal", nil
+}
+
+func (f *fakeCloud) Image(context.Context, string) (string, int, error) { return "image-id", 4, nil }
+
+func (f *fakeCloud) EnsurePort(_ context.Context, node, server, instance string) (deploy.Address, error) {
+	i := slices.IndexFunc(f.nodes, func(n placement.Node) bool { return n.UUID == node })
+	return deploy.Address{PortID: "port-" + instance, MAC: "52:54:00:00:00:01", IP: fmt.Sprintf("192.168.255.%d", 11+i), CIDR: "192.168.255.0/24"}, nil
+}
+
+func (f *fakeCloud) DeletePorts(context.Context, string) error { return nil }
+
+func (f *fakeCloud) Deploy(_ context.Context, node string, d deploy.Instance) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.deployed[node] == d.UUID {
+		return nil
+	}
+	f.deploys++
+	f.deployed[node] = d.UUID
+	return nil
+}
+
+func (f *fakeCloud) State(_ context.Context, node string) (deploy.NodeState, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if node == f.failNode {
+		return deploy.NodeState{Provision: "deploy failed", LastError: "the disk is on fire"}, nil
+	}
+	if f.deployed[node] == "" {
+		return deploy.NodeState{Provision: "available"}, nil
+	}
+	return deploy.NodeState{Provision: "active"}, nil
+}
+
+func (f *fakeCloud) Undeploy(_ context.Context, node, instance string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.deployed[node] == instance {
+		delete(f.deployed, node)
+	}
+	return nil
+}
+
+// fakeNodes remembers what was applied, and reports "changed" only for what is new.
+type fakeNodes struct {
+	mu      sync.Mutex
+	applied map[string]string // node/step → hash
+	order   []string          // "step node"
+	fail    string            // "step node" that fails once it is reached
+	stop    context.CancelFunc
+	stopAt  string // "step node" at which the service is stopped
+}
+
+func (f *fakeNodes) Reach(context.Context, stack.Node, func(string)) error { return nil }
+
+func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at := fmt.Sprintf("%d %s", doc.Step, n.Name)
+	f.order = append(f.order, at)
+	switch at {
+	case f.stopAt:
+		f.stop()
+		return ctx.Err()
+	case f.fail:
+		tell(resource.Event{Event: "failed", Key: doc.Resources[0].Key(), Error: "it would not start", Hint: "look at it", Tail: []string{"last line"}})
+		return nil
+	}
+	if f.applied[at] != doc.Hash {
+		f.applied[at] = doc.Hash
+		tell(resource.Event{Event: "changed", Key: "file:/x"})
+	}
+	tell(resource.Event{Event: "done"})
+	return nil
+}
+
+type noCatalog struct{}
+
+func (noCatalog) Ensure(context.Context, string, string) error { return nil }
+
+type world struct {
+	t      *testing.T
+	db     *sqlite.DB
+	cloud  *fakeCloud
+	nodes  *fakeNodes
+	engine *deploy.Engine
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	db, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	w := &world{t: t, db: db, cloud: &fakeCloud{deployed: map[string]string{}}, nodes: &fakeNodes{applied: map[string]string{}}}
+	for _, n := range [][2]string{{"control-1", "control"}, {"compute-1", "compute"}, {"compute-2", "compute"}, {"storage-1", "ceph-storage"}} {
+		w.cloud.nodes = append(w.cloud.nodes, placement.Node{UUID: "uuid-" + n[0], Name: n[0], State: "available", PowerState: "power off",
+			ResourceClass: "baremetal", Capabilities: map[string]string{"profile": n[1]}})
+	}
+	w.engine = &deploy.Engine{Store: db, Cloud: w.cloud, Nodes: w.nodes, Catalog: noCatalog{}, Plan: deploy.PlanOf, PublicKeys: []string{"ssh-ed25519 AAAA"},
+		Rand: rand.Reader, Now: time.Now, Poll: time.Millisecond, Log: slog.New(slog.DiscardHandler)}
+	return w
+}
+
+// begin writes down an action as the service does.
+func (w *world) begin(action string, computes int) *stack.Stack {
+	w.t.Helper()
+	ctx := context.Background()
+	tree, err := deploy.PackTree(templates.FS)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	passwords, err := plan.GeneratePasswords(nil, rand.Reader)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	in := stack.Input{Tree: tree, Counts: map[string]int{"Controller": 1, "Compute": computes, "CephStorage": 1},
+		Flavors: map[string]string{"Controller": "control", "Compute": "compute", "CephStorage": "ceph-storage"}}
+	s := &stack.Stack{ID: "id", Name: "overcloud", Action: action, State: stack.InProgress, Input: in, Passwords: passwords, TimeoutMins: 10, CreatedAt: time.Now(), StartedAt: time.Now()}
+	if old, err := w.db.Stack(ctx, "id"); err == nil {
+		s, err = w.db.UpdateStack(ctx, "id", func(x *stack.Stack) error {
+			x.Action, x.State, x.Input, x.StartedAt = action, stack.InProgress, in, time.Now()
+			return nil
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		_ = old
+	} else if err := w.db.CreateStack(ctx, s); err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+func (w *world) run(want string) *stack.Stack {
+	w.t.Helper()
+	err := w.engine.Run(context.Background(), "id")
+	s, serr := w.db.Stack(context.Background(), "id")
+	if serr != nil {
+		w.t.Fatal(serr)
+	}
+	if s.Status() != want {
+		w.t.Fatalf("status %s, want %s: %v\n%+v", s.Status(), want, err, s.Failures)
+	}
+	return s
+}
+
+func (w *world) lines() []string {
+	evs, err := w.db.Events(context.Background(), "id", 0, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var out []string
+	for _, e := range evs {
+		out = append(out, e.Resource+" "+e.Status)
+	}
+	return out
+}
+
+func TestCreateThenNothingThenScaleThenDelete(t *testing.T) {
+	w := newWorld(t)
+	w.begin(stack.Create, 1)
+	s := w.run("CREATE_COMPLETE")
+	if s.Outputs["KeystoneURL"] != "http://192.168.255.11:5000/" || s.Summary.NodesAdded != 3 || s.Summary.Changed == 0 {
+		t.Errorf("outputs %v, summary %+v", s.Outputs["KeystoneURL"], s.Summary)
+	}
+	lines := w.lines()
+	for _, want := range []string{" CREATE_IN_PROGRESS", "Controller.0.Controller CREATE_COMPLETE", "Compute.0.NovaCompute CREATE_COMPLETE",
+		"AllNodesDeploySteps.ControllerDeployment_Step5 CREATE_COMPLETE", " CREATE_COMPLETE"} {
+		if !slices.Contains(lines, want) {
+			t.Errorf("no event %q in\n%s", want, strings.Join(lines, "\n"))
+		}
+	}
+	w.barriers()
+
+	w.begin(stack.Update, 1)
+	if s = w.run("UPDATE_COMPLETE"); s.Summary.Changed+s.Summary.NodesAdded+s.Summary.NodesRemoved != 0 || w.cloud.deploys != 3 {
+		t.Errorf("a second deploy changed something: %+v, %d deploys", s.Summary, w.cloud.deploys)
+	}
+
+	w.begin(stack.Update, 2)
+	if s = w.run("UPDATE_COMPLETE"); s.Summary.NodesAdded != 1 || w.cloud.deploys != 4 {
+		t.Errorf("scaling up: %+v, %d deploys", s.Summary, w.cloud.deploys)
+	}
+	w.begin(stack.Update, 1)
+	if s = w.run("UPDATE_COMPLETE"); s.Summary.NodesRemoved != 1 || w.cloud.deployed["uuid-compute-2"] != "" {
+		t.Errorf("scaling down: %+v %v", s.Summary, w.cloud.deployed)
+	}
+
+	w.begin(stack.Delete, 1)
+	if err := w.engine.Run(context.Background(), "id"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.db.Stack(context.Background(), "id"); !errs.Is(err, errs.NotFound) || len(w.cloud.deployed) != 0 {
+		t.Errorf("after delete: %v, machines %v", err, w.cloud.deployed)
+	}
+}
+
+// barriers: no node begins a step before all have ended the one before.
+func (w *world) barriers() {
+	w.t.Helper()
+	last := byte('0')
+	for _, at := range w.nodes.order {
+		if at[0] < last {
+			w.t.Fatalf("step %c after step %c: %v", at[0], last, w.nodes.order)
+		}
+		last = at[0]
+	}
+}
+
+func TestFailureNamesNodeStepServiceAndResourceThenTheNextRunGoesOn(t *testing.T) {
+	w := newWorld(t)
+	w.begin(stack.Create, 1)
+	w.nodes.fail = "3 overcloud-controller-0"
+	s := w.run("CREATE_FAILED")
+	f := s.Failures[0]
+	if f.Node != "overcloud-controller-0" || f.Phase != "step 3" || f.Error != "it would not start" || f.Service == "" || f.Key == "" || f.Tail[0] != "last line" {
+		t.Errorf("%+v", f)
+	}
+	if slices.ContainsFunc(w.nodes.order, func(at string) bool { return at[0] > '3' }) {
+		t.Errorf("went on behind a failed step: %v", w.nodes.order)
+	}
+	w.nodes.fail = ""
+	w.begin(stack.Update, 1)
+	w.run("UPDATE_COMPLETE")
+	if w.cloud.deploys != 3 {
+		t.Errorf("machines were deployed again: %d", w.cloud.deploys)
+	}
+}
+
+func TestMachineThatFailsIsNamedWithItsError(t *testing.T) {
+	w := newWorld(t)
+	w.begin(stack.Create, 1)
+	w.cloud.failNode = "uuid-compute-1"
+	s := w.run("CREATE_FAILED")
+	if f := s.Failures[0]; f.Node != "overcloud-novacompute-0" || !strings.Contains(f.Error, "the disk is on fire") || !strings.Contains(f.Hint, "history") {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestTooFewNodesChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.begin(stack.Create, 3)
+	s := w.run("CREATE_FAILED")
+	if f := s.Failures[0]; f.Phase != "placement" || !strings.Contains(f.Error, "Compute: 3 wanted, 1 missing") || len(f.Tail) == 0 {
+		t.Errorf("%+v", f)
+	}
+	if ns, _ := w.db.StackNodes(context.Background(), "id"); len(ns) != 0 || w.cloud.deploys != 0 {
+		t.Errorf("half done: %v, %d deploys", ns, w.cloud.deploys)
+	}
+}
+
+// The service may be stopped anywhere: nothing is marked failed, and the next
+// Run goes on to the end without doing a machine twice.
+func TestStoppedAnywhereGoesOn(t *testing.T) {
+	for step := 1; step <= 4; step++ { // our tree has nothing for a controller in step 5
+		t.Run(fmt.Sprint("step ", step), func(t *testing.T) {
+			w := newWorld(t)
+			w.begin(stack.Create, 1)
+			ctx, cancel := context.WithCancel(context.Background())
+			w.nodes.stop, w.nodes.stopAt = cancel, fmt.Sprintf("%d overcloud-controller-0", step)
+			if err := w.engine.Run(ctx, "id"); !errors.Is(err, context.Canceled) {
+				t.Fatalf("stopped run: %v (order %v)", err, w.nodes.order)
+			}
+			if s, _ := w.db.Stack(context.Background(), "id"); s.Status() != "CREATE_IN_PROGRESS" {
+				t.Fatalf("a stop was recorded as %s", s.Status())
+			}
+			w.nodes.stopAt = ""
+			w.run("CREATE_COMPLETE")
+			if w.cloud.deploys != 3 {
+				t.Errorf("%d deploys of 3 machines", w.cloud.deploys)
+			}
+		})
+	}
+}
+
+func TestCancelIsRecorded(t *testing.T) {
+	w := newWorld(t)
+	w.begin(stack.Create, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	w.nodes.stopAt = "2 overcloud-controller-0"
+	w.nodes.stop = func() {
+		_, _ = w.db.UpdateStack(context.Background(), "id", func(s *stack.Stack) error { s.CancelRequested = true; return nil })
+		cancel()
+	}
+	_ = w.engine.Run(ctx, "id")
+	s, err := w.db.Stack(context.Background(), "id")
+	if err != nil || s.Status() != "CREATE_FAILED" || !strings.Contains(s.Failures[0].Error, "cancelled by the user") {
+		t.Errorf("%v %+v", err, s)
+	}
+}
