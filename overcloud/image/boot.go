@@ -71,7 +71,7 @@ func (b *build) bootFiles(ctx context.Context, l *layout) error {
 func (b *build) mkimage(ctx context.Context, target, conf string) ([]byte, error) {
 	out := filepath.Join(b.work, target+".img")
 	args := append([]string{"-O", target, "-p", "/boot/grub", "-c", conf, "-o", out}, moduleSets[target]...)
-	if msg, err := command(ctx, "grub-mkimage", args...).CombinedOutput(); err != nil {
+	if msg, err := output(command(ctx, "grub-mkimage", args...)); err != nil {
 		return nil, fmt.Errorf("make GRUB for %s: %w: %s", target, err, msg)
 	}
 	return os.ReadFile(out)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,7 @@ type vm struct {
 	host   ssh.PublicKey
 	dir    string
 	exited chan error
+	pid    int
 }
 
 func newKey(t *testing.T) (ssh.Signer, string) {
@@ -123,6 +125,7 @@ func boot(t *testing.T, image string, extra ...string) *vm {
 	if err := qemu.Start(); err != nil {
 		t.Fatal(err)
 	}
+	m.pid = qemu.Process.Pid
 	go func() { m.exited <- qemu.Wait() }()
 	t.Cleanup(func() { qemu.Process.Kill() })
 	m.connect(3 * time.Minute)
@@ -142,12 +145,24 @@ func (m *vm) connect(limit time.Duration) {
 		case <-time.After(300 * time.Millisecond):
 		}
 		if m.client, last = dial(m.port, conf); last == nil {
-			m.t.Logf("ssh answers %.1f s after QEMU was started", time.Since(began).Seconds())
+			m.t.Logf("ssh answers %.1f s after QEMU was started; it took %s of processor time", time.Since(began).Seconds(), processorTime(m.pid))
 			m.t.Cleanup(func() { m.client.Close() })
 			return
 		}
 	}
 	m.t.Fatalf("no ssh after %s: %v\n%s", limit, last, m.console())
+}
+
+// processorTime is what a boot costs whatever else the machine does.
+func processorTime(pid int) time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 // dial bounds the handshake too: QEMU's forwarder takes connections long before sshd does.

@@ -52,8 +52,8 @@ func (b *build) rawDisk(ctx context.Context, l *layout) error {
 }
 
 func (b *build) makeRoot(ctx context.Context, raw string, l *layout) error {
-	out, err := command(ctx, "mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-U", l.rootUUID, "-d", b.tree,
-		"-E", "lazy_itable_init=0,offset="+strconv.Itoa(rootFirst*sector), raw, strconv.FormatInt(l.rootBytes/1024, 10)+"k").CombinedOutput()
+	out, err := output(command(ctx, "mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-U", l.rootUUID, "-d", b.tree,
+		"-E", "lazy_itable_init=0,offset="+strconv.Itoa(rootFirst*sector), raw, strconv.FormatInt(l.rootBytes/1024, 10)+"k"))
 	b.Log.Write(out)
 	if err != nil {
 		return fmt.Errorf("make root filesystem: mke2fs: %w: %s", err, lastLines(string(out), 5))
@@ -134,8 +134,8 @@ func treeSize(root string) (int64, error) {
 
 // convert makes the qcow2 and lays kernel and initial ramdisk beside it.
 func (b *build) convert(ctx context.Context) error {
-	out, err := command(ctx, "qemu-img", "convert", "-O", "qcow2", "-W", "-m", "4",
-		filepath.Join(b.work, "disk.raw"), b.staged(".qcow2")).CombinedOutput()
+	out, err := output(command(ctx, "qemu-img", "convert", "-O", "qcow2", "-W", "-m", "4",
+		filepath.Join(b.work, "disk.raw"), b.staged(".qcow2")))
 	if err != nil {
 		os.Remove(b.staged(".qcow2"))
 		return fmt.Errorf("make qcow2: qemu-img: %w: %s", err, lastLines(string(out), 3))

@@ -2,6 +2,7 @@ package image
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -95,7 +96,7 @@ func (b *build) mmdebstrap(ctx context.Context, over, tree string) error {
 	watch := &aptWatch{build: b}
 	done := make(chan struct{})
 	go func() { defer close(done); watch.read(r) }()
-	err := cmd.Run()
+	err := finish(cmd)
 	w.Close()
 	<-done
 	if err != nil {
@@ -117,6 +118,24 @@ func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
 	return cmd
+}
+
+// finish runs a command of command's to its end and leaves nothing of its group behind.
+func finish(cmd *exec.Cmd) error {
+	err := cmd.Run()
+	if cmd.Process != nil && err != nil {
+		// The leader has ended; what it started may still hold the tree.
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
+	return err
+}
+
+// output is finish that returns what was printed.
+func output(cmd *exec.Cmd) ([]byte, error) {
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := finish(cmd)
+	return out.Bytes(), err
 }
 
 // aptWatch turns what apt and dpkg print into progress, and keeps the end of it

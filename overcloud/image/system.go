@@ -161,7 +161,7 @@ func (b *build) chrootIn(ctx context.Context, tree string, stdin io.Reader, name
 	cmd.SysProcAttr.Unshareflags |= syscall.CLONE_NEWNET
 	var out bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &out
-	err := cmd.Run()
+	err := finish(cmd)
 	b.Log.Write(out.Bytes())
 	if err != nil {
 		return fmt.Errorf("%s in the image: %w: %s", name, err, lastLines(out.String(), 5))
