@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -97,13 +96,35 @@ func runTranscript(t *testing.T, url string, own func(column string) bool, skip 
 
 var createdUUID = regexp.MustCompile(`(?m)^\| uuid +\| (\S+) `)
 
+// TestRealClientThroughKeystone logs in with the built-in identity service.
+func TestRealClientThroughKeystone(t *testing.T) {
+	client, err := exec.LookPath("openstack")
+	if err != nil {
+		t.Fatal("this test needs the real client: apt-get install python3-openstackclient python3-ironicclient")
+	}
+	auth, env := keystone(t)
+	login := append(env(realService(t, auth)), "OS_USER_DOMAIN_NAME=Default", "OS_PROJECT_DOMAIN_NAME=Default", "OS_IDENTITY_API_VERSION=3")
+	got, exit := runWith(t, client, login, "openstack baremetal conductor list -f value -c Hostname")
+	if exit != 0 || strings.TrimSpace(got) != "localhost" {
+		t.Errorf("exit code %d: %s", exit, got)
+	}
+	got, exit = runWith(t, client, append(login, "OS_PASSWORD=wrong"), "openstack baremetal node list")
+	if exit == 0 || !strings.Contains(got, "401") {
+		t.Errorf("wrong password: exit code %d: %s", exit, got)
+	}
+}
+
 func runClient(t *testing.T, client, url, command string) (string, int) {
+	t.Helper()
+	return runWith(t, client, []string{"OS_AUTH_TYPE=none", "OS_ENDPOINT=" + url}, command)
+}
+
+func runWith(t *testing.T, client string, env []string, command string) (string, int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, client, strings.Fields(command)[1:]...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(os.TempDir(), "trefoil-cli-home"),
-		"OS_AUTH_TYPE=none", "OS_ENDPOINT=" + url, "LC_ALL=C.UTF-8"}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LC_ALL=C.UTF-8"}, env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
