@@ -1,0 +1,66 @@
+package templates_test
+
+import (
+	"io/fs"
+	"strings"
+	"testing"
+
+	"trefoil/overcloud/hot"
+	"trefoil/roles"
+	"trefoil/templates"
+)
+
+// TestRolesDataIsTheRoles: the default roles file is the three role files in a row.
+func TestRolesDataIsTheRoles(t *testing.T) {
+	var want strings.Builder
+	for _, name := range []string{"Controller", "Compute", "CephStorage"} {
+		data, err := fs.ReadFile(roles.FS, name+".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Write(data)
+	}
+	got, err := fs.ReadFile(templates.FS, "roles_data.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want.String() {
+		t.Fatal("roles_data.yaml is not Controller.yaml, Compute.yaml and CephStorage.yaml in a row")
+	}
+}
+
+// TestEveryFileParses: also those that no default role uses.
+func TestEveryFileParses(t *testing.T) {
+	err := fs.WalkDir(templates.FS, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(name, ".j2.yaml") {
+			return err
+		}
+		data, err := fs.ReadFile(templates.FS, name)
+		if err != nil {
+			return err
+		}
+		var warnings []string
+		switch {
+		case strings.HasPrefix(name, "environments/"):
+			var e *hot.Environment
+			if e, err = hot.ParseEnvironment(name, data); err == nil {
+				warnings = e.Warnings
+			}
+		case strings.Contains(string(data), "heat_template_version"):
+			var tmpl *hot.Template
+			if tmpl, err = hot.ParseTemplate(name, data); err == nil {
+				warnings = tmpl.Warnings
+			}
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, w := range warnings {
+			t.Error(w)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
