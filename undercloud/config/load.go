@@ -21,7 +21,7 @@ func Load(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, errs.New(errs.NotFound, "configuration file %s does not exist", path).
-			WithHint("copy the sample: cp /usr/share/trefoil/undercloud.conf.sample %s, and set local_interface, local_ip and the ranges", path)
+			WithHint("copy examples/undercloud.conf there, and set local_interface, local_ip and the ranges")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
