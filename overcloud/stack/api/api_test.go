@@ -1,0 +1,188 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/stack"
+	"trefoil/overcloud/stack/api"
+	"trefoil/undercloud/store/sqlite"
+)
+
+type world struct {
+	t        *testing.T
+	db       *sqlite.DB
+	enqueued []string
+	stopped  []string
+	checked  error
+	url      string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	db, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "s.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	w := &world{t: t, db: db}
+	ids := 0
+	svc := &stack.Service{Store: db, Now: func() time.Time { return time.Date(2020, 8, 14, 8, 0, 0, 0, time.UTC) },
+		NewID: func() string { ids++; return strings.Repeat("a", 35) + string(rune('0'+ids)) },
+		Check: func(context.Context, *stack.Stack) error { return w.checked },
+		Passwords: func(old map[string]string) (map[string]string, error) {
+			if old != nil {
+				return old, nil
+			}
+			return map[string]string{"AdminPassword": "s3cret"}, nil
+		},
+		Enqueue: func(_ context.Context, job, _ string) error { w.enqueued = append(w.enqueued, job); return nil },
+		Stop:    func(_ context.Context, job string) error { w.stopped = append(w.stopped, job); return nil }}
+	srv := httptest.NewServer(api.New(api.Config{Store: db, Service: svc, Log: slog.New(slog.DiscardHandler)}))
+	t.Cleanup(srv.Close)
+	w.url = srv.URL + "/v1/project/stacks"
+	return w
+}
+
+func (w *world) do(method, path, body string) (int, string) {
+	w.t.Helper()
+	req, err := http.NewRequest(method, w.url+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+func (w *world) finish(state string) {
+	w.t.Helper()
+	s, err := w.db.Stack(context.Background(), "overcloud")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.db.UpdateStack(context.Background(), s.ID, func(s *stack.Stack) error {
+		s.State, s.Outputs = state, map[string]string{"KeystoneURL": "http://1.2.3.4:5000/", "AdminPassword": "s3cret"}
+		return nil
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+const create = `{"stack_name":"overcloud","timeout_mins":240,"input":{"tree":"emlw"}}`
+
+func TestLifeOfAStack(t *testing.T) {
+	w := newWorld(t)
+	if code, body := w.do("POST", "", create); code != 201 || !strings.Contains(body, `"id":"`) {
+		t.Fatalf("create: %d %s", code, body)
+	}
+	if code, body := w.do("POST", "", create); code != 409 || !strings.Contains(body, "Unable to deploy as the stack 'overcloud' status is 'CREATE_IN_PROGRESS'") || !strings.Contains(body, "stack cancel overcloud") {
+		t.Errorf("a deploy while another runs: %d %s", code, body)
+	}
+	if code, _ := w.do("PUT", "/overcloud", create); code != 409 {
+		t.Errorf("an update while another runs: %d", code)
+	}
+	if code, _ := w.do("POST", "/overcloud/actions", `{"cancel_update":null}`); code != 204 || len(w.stopped) != 1 || w.stopped[0] != w.enqueued[0] {
+		t.Errorf("cancel: %d, stopped %v of %v", code, w.stopped, w.enqueued)
+	}
+	w.finish(stack.Complete)
+	if code, _ := w.do("POST", "/overcloud/actions", `{"cancel_update":null}`); code != 409 {
+		t.Errorf("cancel of nothing: %d", code)
+	}
+	if code, _ := w.do("PUT", "/overcloud", create); code != 202 {
+		t.Errorf("update: %d", code)
+	}
+	if len(w.enqueued) != 2 || w.enqueued[0] == w.enqueued[1] {
+		t.Errorf("each action is a job of its own: %v", w.enqueued)
+	}
+	w.finish(stack.Complete)
+	if code, body := w.do("GET", "/overcloud", ""); code != 200 || strings.Contains(body, "s3cret") || !strings.Contains(body, `"stack_status":"UPDATE_COMPLETE"`) {
+		t.Errorf("show: %d %s", code, body)
+	}
+	if _, body := w.do("GET", "", ""); strings.Contains(body, "s3cret") {
+		t.Errorf("the list shows a password: %s", body)
+	}
+	if _, body := w.do("GET", "/overcloud/outputs", ""); strings.Contains(body, "s3cret") {
+		t.Errorf("the outputs' list shows a password: %s", body)
+	}
+	if code, body := w.do("GET", "/overcloud/outputs/AdminPassword", ""); code != 200 || !strings.Contains(body, "s3cret") {
+		t.Errorf("the output by name: %d %s", code, body)
+	}
+	if code, _ := w.do("DELETE", "/overcloud", ""); code != 204 || len(w.enqueued) != 3 {
+		t.Errorf("delete: %d, jobs %v", code, w.enqueued)
+	}
+}
+
+func TestEvents(t *testing.T) {
+	w := newWorld(t)
+	w.do("POST", "", create)
+	s, err := w.db.Stack(context.Background(), "overcloud")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range []string{"", "Controller", "Controller.0"} {
+		e := &stack.Event{StackID: s.ID, Resource: r, Status: "CREATE_COMPLETE", Reason: "state changed", Time: time.Unix(int64(i), 0)}
+		if err := w.db.Record(context.Background(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got struct{ Events []map[string]any }
+	_, body := w.do("GET", "/overcloud/"+s.ID+"/events?marker=1", "")
+	if err := json.Unmarshal([]byte(body), &got); err != nil || len(got.Events) != 2 || got.Events[0]["resource_name"] != "Controller" || got.Events[0]["event_time"] != "1970-01-01T00:00:01Z" {
+		t.Errorf("%v %s", err, body)
+	}
+	_, body = w.do("GET", "/overcloud/resources", "")
+	if !strings.Contains(body, `"resource_name":"Controller"`) || strings.Contains(body, "Controller.0") {
+		t.Errorf("resources of depth 0: %s", body)
+	}
+	if _, body = w.do("GET", "/overcloud/resources?nested_depth=1", ""); !strings.Contains(body, "Controller.0") {
+		t.Errorf("resources of depth 1: %s", body)
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		name, method, path, body string
+		code                     int
+		want                     string
+	}{
+		{"unknown stack", "GET", "/nope", "", 404, "the stack (nope) could not be found"},
+		{"broken JSON", "POST", "", "{", 400, "not valid JSON"},
+		{"bad name", "POST", "", `{"stack_name":"../x"}`, 400, "is not valid"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if code, body := w.do(c.method, c.path, c.body); code != c.code || !strings.Contains(body, c.want) {
+				t.Errorf("%d %s", code, body)
+			}
+		})
+	}
+	w.checked = errs.New(errs.Invalid, "templates/x.yaml:3: unknown function get_parm").WithHint("did you mean get_param?")
+	if code, body := w.do("POST", "", create); code != 400 || !strings.Contains(body, "x.yaml:3") || !strings.Contains(body, "did you mean") {
+		t.Errorf("a plan with a mistake: %d %s", code, body)
+	}
+	w.checked = errors.New("pq: password=hunter2")
+	if code, body := w.do("POST", "", create); code != 500 || strings.Contains(body, "hunter2") {
+		t.Errorf("an internal error leaks: %d %s", code, body)
+	}
+	if all, _ := w.db.Stacks(context.Background()); len(all) != 0 {
+		t.Errorf("a refused create left %d stacks", len(all))
+	}
+}
