@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"regexp"
 	"slices"
 	"sort"
@@ -41,10 +42,12 @@ type configurer struct {
 	roles     map[string]*Role
 	byService map[string][]*Node
 	common    map[string]string // names that mean the same on every machine
+
+	decoded map[*Entry]resource.Resource // entries as resources, names not filled in; shared, never changed
 }
 
 func newConfigurer(p *Plan, nodes []Node) (*configurer, error) {
-	c := &configurer{p: p, roles: map[string]*Role{}, byService: map[string][]*Node{}, common: map[string]string{}}
+	c := &configurer{p: p, roles: map[string]*Role{}, byService: map[string][]*Node{}, common: map[string]string{}, decoded: map[*Entry]resource.Resource{}}
 	order := map[string]int{}
 	for i := range p.Roles {
 		c.roles[p.Roles[i].Name] = &p.Roles[i]
@@ -168,7 +171,7 @@ func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]
 	}
 	scopes := []map[string]string{self, c.common}
 	if e.ForEachPeer == "" {
-		r, err := makeResource(e.Resource, svc.Name, scopes)
+		r, err := c.resource(e, svc.Name, scopes)
 		return []resource.Resource{r}, err
 	}
 	var out []resource.Resource
@@ -176,7 +179,7 @@ func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]
 		if peer == n {
 			continue
 		}
-		r, err := makeResource(e.Resource, svc.Name, append(scopes, c.facts("peer", peer)))
+		r, err := c.resource(e, svc.Name, append(scopes[:2:2], c.facts("peer", peer)))
 		if err != nil {
 			return nil, err
 		}
@@ -187,6 +190,20 @@ func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]
 
 // placeholder is a name that a machine fills in, written as in Hiera.
 var placeholder = regexp.MustCompile(`%\{([A-Za-z0-9_.]+)\}`)
+
+// resource decodes an entry, the first time, and fills in its names.
+func (c *configurer) resource(e *Entry, service string, scopes []map[string]string) (resource.Resource, error) {
+	r, ok := c.decoded[e]
+	if !ok {
+		var err error
+		if r, err = decodeResource(e.Resource, service); err != nil {
+			return r, err
+		}
+		c.decoded[e] = r
+	}
+	err := fill(reflect.ValueOf(&r).Elem(), scopes)
+	return r, err
+}
 
 // interpolate fills in the names in every string of v.
 func interpolate(v any, scopes []map[string]string) (any, error) {
@@ -216,6 +233,9 @@ func interpolate(v any, scopes []map[string]string) (any, error) {
 }
 
 func interpolateText(s string, scopes []map[string]string) (string, error) {
+	if !strings.Contains(s, "%{") {
+		return s, nil
+	}
 	var failed error
 	out := placeholder.ReplaceAllStringFunc(s, func(m string) string {
 		name := m[2 : len(m)-1]

@@ -5,20 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"trefoil/internal/errs"
 	"trefoil/overcloud/resource"
 )
 
-// makeResource fills in the names of an entry and decodes it strictly.
-func makeResource(raw map[string]any, service string, scopes []map[string]string) (resource.Resource, error) {
+// decodeResource decodes an entry strictly; its names are not filled in yet.
+func decodeResource(raw map[string]any, service string) (resource.Resource, error) {
 	var r resource.Resource
-	v, err := interpolate(raw, scopes)
-	if err != nil {
-		return r, err
-	}
-	data, err := json.Marshal(v)
+	data, err := json.Marshal(raw)
 	if err != nil {
 		return r, fmt.Errorf("encode resource: %w", err)
 	}
@@ -34,6 +31,57 @@ func makeResource(raw map[string]any, service string, scopes []map[string]string
 	}
 	r.Service = service
 	return r, nil
+}
+
+// fill fills in the names in every string of v. What v points to is copied
+// before it is changed: decoded entries are shared by all machines.
+func fill(v reflect.Value, scopes []map[string]string) error {
+	switch v.Kind() {
+	case reflect.String:
+		s, err := interpolateText(v.String(), scopes)
+		v.SetString(s)
+		return err
+	case reflect.Pointer:
+		if v.IsNil() {
+			return nil
+		}
+		c := reflect.New(v.Type().Elem())
+		c.Elem().Set(v.Elem())
+		v.Set(c)
+		return fill(c.Elem(), scopes)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if err := fill(v.Field(i), scopes); err != nil {
+				return err
+			}
+		}
+	case reflect.Slice:
+		if v.Len() == 0 {
+			return nil
+		}
+		c := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(c, v)
+		v.Set(c)
+		for i := range c.Len() {
+			if err := fill(c.Index(i), scopes); err != nil {
+				return err
+			}
+		}
+	case reflect.Map: // of strings: environments and options
+		m, _ := v.Interface().(map[string]string)
+		if len(m) == 0 {
+			return nil
+		}
+		c := make(map[string]string, len(m))
+		for k, s := range m {
+			var err error
+			if c[k], err = interpolateText(s, scopes); err != nil {
+				return err
+			}
+		}
+		v.Set(reflect.ValueOf(c))
+	}
+	return nil
 }
 
 // rehearse configures imagined machines, so that a mistake in a service
