@@ -1,0 +1,60 @@
+package session_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/gophercloud/gophercloud/v2"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/session"
+)
+
+func TestMessage(t *testing.T) {
+	for _, c := range []struct{ name, body, want string }{
+		{"Ironic nests JSON in JSON", `{"error_message": "{\"faultcode\": \"Client\", \"faultstring\": \"Node nope could not be found.\", \"debuginfo\": null}"}`, "Node nope could not be found."},
+		{"Ironic's router", `{"error_message": "{\"code\": 404, \"title\": \"Not Found\", \"description\": \"\"}"}`, "Not Found"},
+		{"Keystone", `{"error": {"code": 401, "title": "Unauthorized", "message": "The request you have made requires authentication."}}`, "The request you have made requires authentication."},
+		{"Heat", `{"code": 404, "error": {"message": "The Stack (x) could not be found.", "type": "EntityNotFound"}, "title": "Not Found"}`, "The Stack (x) could not be found."},
+		{"Nova", `{"itemNotFound": {"message": "Flavor x could not be found.", "code": 404}}`, "Flavor x could not be found."},
+		{"Neutron", `{"NeutronError": {"type": "SubnetNotFound", "message": "Subnet x could not be found", "detail": ""}}`, "Subnet x could not be found"},
+		{"plain text", "no\n", "no"},
+		{"a page of a proxy says nothing", "<html>", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := session.Message([]byte(c.body)); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func open(url string) error {
+	_, err := session.Open(context.Background(), gophercloud.AuthOptions{IdentityEndpoint: url, Username: "admin", Password: "hunter2", DomainName: "Default"},
+		gophercloud.EndpointOpts{}, nil, session.Options{})
+	return err
+}
+
+func TestLoginRefused(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = w.Write([]byte(`{"error": {"code": 401, "message": "bad password"}}`))
+	}))
+	defer srv.Close()
+	err := open(srv.URL + "/v3")
+	if !errs.Is(err, errs.Unauthorized) || !strings.Contains(err.Error(), "bad password") || strings.Contains(err.Error(), "hunter2") || errs.HintOf(err) == "" {
+		t.Errorf("%v (hint %q)", err, errs.HintOf(err))
+	}
+}
+
+func TestNobodyAnswers(t *testing.T) {
+	srv := httptest.NewServer(http.NotFoundHandler())
+	srv.Close()
+	err := open(srv.URL + "/v3")
+	if !errs.Is(err, errs.Unavailable) || !strings.Contains(errs.HintOf(err), "undercloud status") {
+		t.Errorf("%v (hint %q)", err, errs.HintOf(err))
+	}
+}
