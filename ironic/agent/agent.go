@@ -91,9 +91,16 @@ func New(cfg Config) *Agent {
 	return a
 }
 
-// Run inspects when asked to, then serves commands until ctx ends. It retries
-// what fails for as long as it runs; each try is a log line.
+// Run inspects when asked to, then serves commands until ctx ends, then returns
+// nil. It retries what fails for as long as it runs; each try is a log line.
 func (a *Agent) Run(ctx context.Context) error {
+	if err := a.run(ctx); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+func (a *Agent) run(ctx context.Context) error {
 	if a.cfg.InspectURL != "" {
 		if err := a.inspect(ctx); err != nil {
 			return err

@@ -3,6 +3,7 @@
 package netboot
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -10,14 +11,15 @@ import (
 )
 
 func TestInspectionOverTheNetwork(t *testing.T) {
-	for _, mode := range []string{"bios", "uefi"} {
-		t.Run(mode, func(t *testing.T) {
+	for _, name := range []string{"bios", "uefi", "uefi by TFTP"} {
+		mode, _, _ := strings.Cut(name, " ")
+		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.publish(mode, "ipa-inspection-callback-url=http://192.0.2.1:8088/v1/continue_inspection")
 			begin := time.Now()
-			l.start(mode, newDisk(t, "10G"))
+			l.start(name, newDisk(t, "10G"))
 			d := receive(t, "inventory", l.api.inventory, 4*time.Minute)
-			t.Logf("MEASURED %s: power on to inventory %.1f s", mode, time.Since(begin).Seconds())
+			t.Logf("MEASURED %s: power on to inventory %.1f s", name, time.Since(begin).Seconds())
 			inv := d.Inventory
 			if inv.CPU.Count != 2 || inv.CPU.Architecture != "x86_64" || inv.Memory.PhysicalMB != 1024 {
 				t.Errorf("cpu %+v memory %+v", inv.CPU, inv.Memory)

@@ -171,10 +171,14 @@ func (l *lab) publish(mode string, params ...string) {
 		Kernel: l.boot.Kernel, Ramdisk: l.boot.Initramfs, Purpose: "test", Params: append(params, "console=ttyS0", "loglevel=4")}))
 }
 
-// start runs a machine; the returned channel closes when it has powered off.
+// start runs a machine: "bios" and "uefi" have iPXE in the network card's ROM,
+// "uefi by TFTP" has the firmware's own PXE only. The returned channel closes when it has powered off.
 func (l *lab) start(mode, disk string) <-chan struct{} {
 	l.t.Helper()
 	nic := "virtio-net-pci,netdev=n0,mac=" + nodeMAC + ",bootindex=1"
+	if strings.HasSuffix(mode, "TFTP") {
+		nic += ",romfile="
+	}
 	args := []string{"-accel", "tcg,thread=multi", "-machine", "q35", "-smp", "2", "-m", "1024", "-display", "none", "-no-reboot",
 		"-serial", "stdio", "-monitor", "none", "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng",
 		"-netdev", "tap,id=n0,ifname=tap0,script=no,downscript=no", "-device", nic,
@@ -182,7 +186,7 @@ func (l *lab) start(mode, disk string) <-chan struct{} {
 	if dump := os.Getenv("TREFOIL_E2E_PCAP"); dump != "" {
 		args = append(args, "-object", "filter-dump,id=f0,netdev=n0,file="+dump)
 	}
-	if mode == "uefi" {
+	if strings.HasPrefix(mode, "uefi") {
 		vars := filepath.Join(l.t.TempDir(), "vars.fd")
 		must(l.t, exec.Command("cp", "/usr/share/OVMF/OVMF_VARS_4M.fd", vars).Run())
 		args = append(args, "-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd", "-drive", "if=pflash,format=raw,file="+vars)

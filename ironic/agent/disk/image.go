@@ -25,10 +25,11 @@ const chunk = 4 << 20
 // Writer streams images from HTTP to disks.
 type Writer struct {
 	HTTP    *http.Client
-	Workers int          // parallel ranges; default 4
-	Report  func(string) // progress in words; may be nil
-	Quick   *bool        // check ranges by MD5; default: measured, see package bmap
-	MD5     bool         // accept MD5 checksums, which prove nothing against an attacker
+	Workers int           // parallel ranges; default 4
+	Report  func(string)  // progress in words; may be nil
+	Pause   time.Duration // before a range is fetched again, growing; default one second
+	Quick   *bool         // check ranges by MD5; default: measured, see package bmap
+	MD5     bool          // accept MD5 checksums, which prove nothing against an attacker
 }
 
 // Result says what was written.

@@ -140,6 +140,10 @@ func (w *Writer) worker(ctx context.Context, d Device, info agentapi.ImageInfo, 
 		return fmt.Errorf("allocate buffer: %w", err)
 	}
 	defer freeBuffer(buf)
+	pause := w.Pause
+	if pause == 0 {
+		pause = time.Second
+	}
 	for r := range todo {
 		for try := 1; ; try++ {
 			err := w.oneRange(ctx, d, info, algo, r, buf)
@@ -153,7 +157,7 @@ func (w *Writer) worker(ctx context.Context, d Device, info agentapi.ImageInfo, 
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-time.After(time.Duration(try) * time.Second):
+			case <-time.After(time.Duration(try) * pause):
 			}
 		}
 		wrote(r.Length)

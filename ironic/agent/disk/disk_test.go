@@ -1,0 +1,341 @@
+package disk
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic/agent/bmap"
+	"trefoil/ironic/agent/gpt"
+	"trefoil/ironic/agentapi"
+)
+
+const mib = 1 << 20
+
+// dirty makes a file that stands for a disk with somebody else's data on it.
+func dirty(t *testing.T, size int) Device {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(path, bytes.Repeat([]byte{0xaa}, size), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := System(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+func content(t *testing.T, d Device) []byte {
+	t.Helper()
+	b, err := os.ReadFile(d.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// served is an image of 6 MiB + 1000 bytes with a hole of 2 MiB, behind HTTP.
+type served struct {
+	data, bmap []byte
+	info       agentapi.ImageInfo
+	requests   atomic.Int32
+	spoil      atomic.Int32 // so many ranges are damaged on the way
+}
+
+func serve(t *testing.T, withMD5 bool) *served {
+	t.Helper()
+	s := &served{data: make([]byte, 6*mib+1000)}
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range s.data {
+		if i < 2*mib || i >= 4*mib {
+			s.data[i] = byte(r.Uint32())
+		}
+	}
+	m := &bmap.Map{ImageSize: int64(len(s.data)), ChecksumType: "sha256"}
+	for _, rg := range [][2]int64{{0, mib}, {mib, mib}, {4 * mib, 2*mib + 1000}} {
+		part := s.data[rg[0] : rg[0]+rg[1]]
+		sum := sha256.Sum256(part)
+		x := bmap.Range{Offset: rg[0], Length: rg[1], Sum: hex.EncodeToString(sum[:])}
+		if withMD5 {
+			quick := md5.Sum(part)
+			x.MD5 = hex.EncodeToString(quick[:])
+		}
+		m.Ranges = append(m.Ranges, x)
+	}
+	var err error
+	if s.bmap, err = m.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/bmap", func(w http.ResponseWriter, _ *http.Request) { w.Write(s.bmap) })
+	mux.HandleFunc("/raw", func(w http.ResponseWriter, r *http.Request) {
+		s.requests.Add(1)
+		data := s.data
+		if s.spoil.Add(-1) >= 0 {
+			data = bytes.Clone(data)
+			for i := 0; i < len(data); i += mib / 2 {
+				data[i] ^= 1
+			}
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+	})
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	whole, list := sha256.Sum256(s.data), sha256.Sum256(s.bmap)
+	s.info = agentapi.ImageInfo{ID: "img", URLs: []string{srv.URL + "/raw"}, DiskFormat: "raw", OSHashAlgo: "sha256", OSHashValue: hex.EncodeToString(whole[:]),
+		BmapURL: srv.URL + "/bmap", BmapSHA256: hex.EncodeToString(list[:])}
+	return s
+}
+
+func writer(quick bool) *Writer {
+	return &Writer{HTTP: http.DefaultClient, Quick: &quick, Pause: time.Millisecond}
+}
+
+func TestWriteImage(t *testing.T) {
+	for name, c := range map[string]struct{ mapped, quick bool }{
+		"whole":                      {false, false},
+		"mapped, checked by SHA-256": {true, false},
+		"mapped, checked by MD5":     {true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, true)
+			if !c.mapped {
+				s.info.BmapURL = ""
+			}
+			d := dirty(t, 8*mib)
+			res, err := writer(c.quick).Write(context.Background(), d, s.info)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := content(t, d)
+			if !bytes.Equal(got[:len(s.data)], s.data) {
+				t.Error("the disk does not hold the image; holes must read as zeros, too")
+			}
+			if !bytes.Equal(got[7*mib:], bytes.Repeat([]byte{0xaa}, mib)) {
+				t.Error("bytes beyond the image were touched")
+			}
+			if want := int64(4*mib + 1000); c.mapped && res.Written != want {
+				t.Errorf("%d bytes travelled, want %d", res.Written, want)
+			}
+		})
+	}
+}
+
+func TestDamageOnTheWay(t *testing.T) {
+	for name, c := range map[string]struct{ mapped, quick bool }{"whole": {}, "sha256": {true, false}, "md5": {true, true}} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, true)
+			if !c.mapped {
+				s.info.BmapURL = ""
+			}
+			s.spoil.Store(1000)
+			d := dirty(t, 8*mib)
+			w := writer(c.quick)
+			w.Workers = 1
+			_, err := w.Write(context.Background(), d, s.info)
+			if !errs.Is(err, errs.Conflict) || !strings.Contains(err.Error(), "failed its checksum") {
+				t.Fatalf("got %v", err)
+			}
+			if head := content(t, d)[:mib]; !bytes.Equal(head, make([]byte, mib)) {
+				t.Error("half an image was left bootable")
+			}
+		})
+	}
+	t.Run("once only: the range is fetched again", func(t *testing.T) {
+		s := serve(t, false)
+		s.spoil.Store(1)
+		d := dirty(t, 8*mib)
+		if _, err := writer(true).Write(context.Background(), d, s.info); err != nil { // no MD5 in the map: SHA-256 it is
+			t.Fatal(err)
+		}
+		if n := s.requests.Load(); n != 4 {
+			t.Errorf("%d requests for 3 ranges, one of them twice", n)
+		}
+	})
+}
+
+func TestRefusedBeforeAByteIsWritten(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*agentapi.ImageInfo)
+		disk   int
+		says   string
+	}{
+		"too small, mapped":     {func(*agentapi.ImageInfo) {}, 4 * mib, "too small: it has 4.0 MiB (4194304 bytes), image img needs 6.0 MiB (6292456 bytes)"},
+		"too small, whole":      {func(i *agentapi.ImageInfo) { i.BmapURL = "" }, 4 * mib, "too small"},
+		"wrong block map":       {func(i *agentapi.ImageInfo) { i.BmapSHA256 = strings.Repeat("0", 64) }, 8 * mib, "block map of image img failed its checksum"},
+		"no checksum":           {func(i *agentapi.ImageInfo) { i.BmapURL, i.OSHashAlgo = "", "" }, 8 * mib, "no checksum"},
+		"md5 only":              {func(i *agentapi.ImageInfo) { i.BmapURL, i.OSHashAlgo, i.Checksum = "", "", strings.Repeat("a", 32) }, 8 * mib, "MD5"},
+		"qcow2":                 {func(i *agentapi.ImageInfo) { i.DiskFormat = "qcow2" }, 8 * mib, "raw images only"},
+		"no url":                {func(i *agentapi.ImageInfo) { i.URLs = nil }, 8 * mib, "no URL"},
+		"image not found (404)": {func(i *agentapi.ImageInfo) { i.BmapURL, i.URLs = "", []string{i.URLs[0] + "x"} }, 8 * mib, "404"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, true)
+			c.change(&s.info)
+			d := dirty(t, c.disk)
+			if _, err := writer(false).Write(context.Background(), d, s.info); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v", err)
+			}
+			if !bytes.Equal(content(t, d), bytes.Repeat([]byte{0xaa}, c.disk)) {
+				t.Error("the disk was touched")
+			}
+		})
+	}
+}
+
+func packed(t *testing.T, iso []byte) string {
+	t.Helper()
+	var b bytes.Buffer
+	gz := gzip.NewWriter(&b)
+	_, err := gz.Write(iso)
+	if err == nil {
+		err = gz.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(b.Bytes())
+}
+
+func TestConfigDrive(t *testing.T) {
+	ctx := context.Background()
+	iso, err := writer(false).DecodeConfigDrive(ctx, packed(t, []byte("an ISO image")))
+	if err != nil || string(iso) != "an ISO image" {
+		t.Fatalf("decode: %q %v", iso, err)
+	}
+	for _, bad := range []string{"%", base64.StdEncoding.EncodeToString([]byte("no gzip"))} {
+		if _, err := writer(false).DecodeConfigDrive(ctx, bad); !errs.Is(err, errs.Invalid) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	if _, err := writer(false).DecodeConfigDrive(ctx, packed(t, make([]byte, 64*mib+1))); err == nil || !strings.Contains(err.Error(), "64 MiB") {
+		t.Errorf("too large: %v", err)
+	}
+
+	d := dirty(t, 100*mib)
+	tab, err := gpt.New(10*mib, 512, [16]byte{1})
+	if err == nil {
+		err = tab.Write(d)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := FixTable(d); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"first", "again, into the same partition"} {
+		n, err := WriteConfigDrive(d, []byte(text))
+		if err != nil || n != 1 {
+			t.Fatalf("partition %d, %v", n, err)
+		}
+		tab, err := gpt.Read(d, 512)
+		if err != nil || len(tab.Partitions) != 1 {
+			t.Fatalf("%+v %v", tab, err)
+		}
+		if got := content(t, d)[tab.Partitions[0].First*512:]; !bytes.HasPrefix(got, []byte(text)) {
+			t.Errorf("the partition holds %q", got[:20])
+		}
+	}
+}
+
+func TestConfigDriveOnMBR(t *testing.T) {
+	d := dirty(t, 100*mib)
+	mbr := make([]byte, 512)
+	copy(mbr[446:], []byte{0x80, 0, 0, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 0x40, 0, 0}) // 2048, 16384 sectors
+	mbr[510], mbr[511] = 0x55, 0xaa
+	if _, err := d.WriteAt(mbr, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := WriteConfigDrive(d, []byte("iso"))
+	got := content(t, d)
+	if err != nil || n != 2 || got[446+16+4] != 0x83 {
+		t.Fatalf("partition %d, %v", n, err)
+	}
+	start := int(got[446+24]) | int(got[446+25])<<8 | int(got[446+26])<<16
+	if string(got[start*512:start*512+3]) != "iso" {
+		t.Error("the config drive is not where the table says")
+	}
+}
+
+func TestEraseMetadata(t *testing.T) {
+	d := dirty(t, 64*mib)
+	tab, err := gpt.New(64*mib, 512, [16]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := tab.AddAtEnd(32*mib, "data", gpt.LinuxData(), [16]byte{2})
+	if err == nil {
+		err = tab.Write(d)
+	}
+	if err == nil {
+		err = EraseMetadata(d)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := content(t, d)
+	first, last := int(part.First)*512, int(part.Last+1)*512
+	for name, span := range map[string][]byte{"head": got[:wipeSpan], "tail": got[len(got)-wipeSpan:],
+		"partition head": got[first : first+wipeSpan], "partition tail": got[last-wipeSpan : last]} {
+		if !bytes.Equal(span, make([]byte, len(span))) {
+			t.Errorf("%s still has data", name)
+		}
+	}
+	if got[first-1] != 0xaa {
+		t.Error("more than metadata was erased")
+	}
+	if err := Erase(d); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(content(t, d), make([]byte, 64*mib)) {
+		t.Error("the disk still has data")
+	}
+}
+
+func TestCheckBootable(t *testing.T) {
+	d := dirty(t, 16*mib)
+	if err := CheckBootable(d, "bios"); !errs.Is(err, errs.Invalid) {
+		t.Errorf("no boot code: %v", err)
+	}
+	if _, err := d.WriteAt([]byte{0x55, 0xaa}, 510); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckBootable(d, "bios"); err != nil {
+		t.Error(err)
+	}
+	tab, err := gpt.New(16*mib, 512, [16]byte{1})
+	if err == nil {
+		err = tab.Write(d)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckBootable(d, "uefi"); !errs.Is(err, errs.Invalid) {
+		t.Errorf("no EFI partition: %v", err)
+	}
+	if _, err := tab.AddAtEnd(2*mib, "esp", espType(), [16]byte{3}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tab.Write(d); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckBootable(d, "uefi"); err != nil {
+		t.Error(err)
+	}
+}
