@@ -21,6 +21,7 @@ type Evaluator struct {
 
 	templates map[string]*Template
 	used      map[string]bool // parameters that some evaluated template declares
+	hidden    map[string]bool // those that are declared hidden
 	steps     int
 	ctx       context.Context
 }
@@ -65,6 +66,7 @@ func (ev *Evaluator) Stack(ctx context.Context, file string, params map[string]a
 	ev.ctx = ctx
 	ev.templates = map[string]*Template{}
 	ev.used = map[string]bool{}
+	ev.hidden = map[string]bool{}
 	ev.steps = 0
 	given := map[string]any{}
 	for k, v := range ev.Env.Parameters {
@@ -106,6 +108,16 @@ func (ev *Evaluator) Declared() []string {
 	return out
 }
 
+// Hidden returns the names of parameters that must not be shown, sorted.
+func (ev *Evaluator) Hidden() []string {
+	out := make([]string, 0, len(ev.hidden))
+	for k := range ev.hidden {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
+}
+
 // Warnings returns those of all templates that were read, sorted.
 func (ev *Evaluator) Warnings() []string {
 	var out []string
@@ -137,6 +149,9 @@ func (ev *Evaluator) stack(file, name string, given map[string]any, from Origin,
 	}
 	for _, d := range t.Parameters {
 		ev.used[d.Name] = true
+		if d.Hidden {
+			ev.hidden[d.Name] = true
+		}
 		s.parameter(p, d, given)
 	}
 	sort.Strings(p.list)

@@ -72,7 +72,10 @@ func Build(ctx context.Context, tree fs.FS, o Options) (*Plan, error) {
 	if b.root, err = b.ev.Stack(ctx, rootTemplate, nil); err != nil {
 		return nil, err
 	}
-	p := &Plan{Stack: o.Stack, Parameters: b.env.Defaults, Passwords: o.Passwords, Outputs: map[string]any{}}
+	p := &Plan{Stack: o.Stack, Parameters: b.env.Defaults, Passwords: map[string]string{}, Outputs: map[string]any{}}
+	for k := range o.Passwords {
+		p.Passwords[k] = hot.String(b.env.Defaults[k])
+	}
 	p.CloudDomain, _ = b.root.Parameters["CloudDomain"].(string)
 	if err := b.outputs(p); err != nil {
 		return nil, err
@@ -86,6 +89,13 @@ func Build(ctx context.Context, tree fs.FS, o Options) (*Plan, error) {
 	}
 	delete(p.Outputs, "RoleData") // it stands in the roles
 	p.Warnings = b.lint()
+	p.Hidden = b.ev.Hidden()
+	for _, k := range sortedKeys(o.Passwords) {
+		if !slices.Contains(p.Hidden, k) {
+			p.Hidden = append(p.Hidden, k)
+		}
+	}
+	slices.Sort(p.Hidden)
 	return p, p.rehearse()
 }
 

@@ -15,8 +15,9 @@ const Steps = 5
 type Plan struct {
 	Stack       string            `json:"stack"`
 	Roles       []Role            `json:"roles"`
-	Parameters  map[string]any    `json:"parameters"` // merged parameter_defaults; secrets included
-	Passwords   map[string]string `json:"passwords"`
+	Parameters  map[string]any    `json:"parameters"`         // merged parameter_defaults; secrets included
+	Hidden      []string          `json:"hidden,omitempty"`   // names in Parameters that must not be shown
+	Passwords   map[string]string `json:"passwords"`          // as they take effect: an environment may set one
 	Warnings    []string          `json:"warnings,omitempty"` // unused, deprecated, misspelt
 	CloudDomain string            `json:"cloud_domain"`
 	Outputs     map[string]any    `json:"outputs,omitempty"` // of overcloud.yaml, with %{…} where an address is not known yet

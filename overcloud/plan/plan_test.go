@@ -11,6 +11,7 @@ import (
 	"path"
 	"reflect"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -296,6 +297,9 @@ func TestPrecedenceOfParameters(t *testing.T) {
 	p := build(t, o)
 	if p.Roles[1].Count != 7 || p.Parameters["TimeZone"] != "Asia/Tokyo" || p.Parameters["AdminPassword"] != "mine" {
 		t.Fatalf("got %d machines, time zone %v, password %v", p.Roles[1].Count, p.Parameters["TimeZone"], p.Parameters["AdminPassword"])
+	}
+	if p.Passwords["AdminPassword"] != "mine" || !slices.Contains(p.Hidden, "AdminPassword") {
+		t.Fatal("the password of an environment did not take effect, or is not hidden")
 	}
 	if p.Parameters["KeystonePasswordHashRounds"] != 4 {
 		t.Fatal("an environment of the tree, named by its full path, was not read")
