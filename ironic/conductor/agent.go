@@ -48,10 +48,14 @@ func (c *Conductor) Lookup(ctx context.Context, macs []string, nodeUUID string) 
 	token, shown := "******", false
 	n, err = c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
 		token, shown = "******", false
-		if text(n.DriverInternalInfo, agentToken) == "" {
+		switch again, _ := n.DriverInternalInfo[agentAgain].(bool); {
+		case text(n.DriverInternalInfo, agentToken) == "":
 			token, shown = rand.Text()+rand.Text(), true
 			put(n, agentToken, token)
+		case again:
+			token, shown = text(n.DriverInternalInfo, agentToken), true
 		}
+		delete(n.DriverInternalInfo, agentAgain)
 		return nil
 	})
 	if err != nil {
@@ -141,6 +145,11 @@ func (c *Conductor) Heartbeat(ctx context.Context, nodeUUID string, hb agentapi.
 		put(n, agentURL, strings.TrimRight(hb.CallbackURL, "/"))
 		put(n, agentSeen, c.Now().UTC().Format(time.RFC3339Nano))
 		put(n, agentVersion, hb.AgentVersion)
+		delete(n.DriverInternalInfo, agentAgain)
+		delete(n.DriverInternalInfo, agentMessage)
+		if hb.AgentStatusMessage != "" {
+			put(n, agentMessage, hb.AgentStatusMessage)
+		}
 		if hb.AgentVerifyCA != "" {
 			put(n, agentCA, hb.AgentVerifyCA)
 		}

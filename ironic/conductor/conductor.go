@@ -72,6 +72,7 @@ type Config struct {
 	AgentSilence    time.Duration // without any answer of the agent; 0: 300 s
 	PowerTimeout    time.Duration // for one power action; 0: 60 s
 	SoftTimeout     time.Duration // for a soft power action; 0: 600 s
+	BMCPatience     time.Duration // with a BMC that does not answer during an action; 0: 30 s
 	ShutdownWait    time.Duration // for the agent to switch its machine off; 0: 30 s
 	SyncInterval    time.Duration // between power syncs; 0: 60 s, negative: never
 	Concurrency     int           // nodes that boot a ramdisk at the same time; 0: 10
@@ -111,6 +112,7 @@ func New(cfg Config) *Conductor {
 	def(&cfg.AgentSilence, 5*time.Minute)
 	def(&cfg.PowerTimeout, time.Minute)
 	def(&cfg.SoftTimeout, 10*time.Minute)
+	def(&cfg.BMCPatience, 30*time.Second)
 	def(&cfg.ShutdownWait, 30*time.Second)
 	def(&cfg.SyncInterval, time.Minute)
 	if cfg.Concurrency <= 0 {
@@ -169,10 +171,10 @@ func (c *Conductor) takeUp(ctx context.Context, n *ironic.Node) error {
 	if !ok {
 		return nil
 	}
-	// A token that was given out but never used may not have reached its agent.
+	// A token that was never used may not have reached its agent: it is shown once more.
 	if text(n.DriverInternalInfo, agentToken) != "" && text(n.DriverInternalInfo, agentURL) == "" {
 		if _, err := c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
-			delete(n.DriverInternalInfo, agentToken)
+			put(n, agentAgain, true)
 			return nil
 		}); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,6 +196,38 @@ func TestAnImageLargerThanTheDiskIsRefusedBeforeTheMachineStarts(t *testing.T) {
 	}
 	if err := conductor.FitsDisk(&ironic.Node{Properties: map[string]any{"local_gb": 9.0}}, "fits", 10*conductor.GiB); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestABMCThatIsAwayForAMomentFailsNothing(t *testing.T) {
+	w := newWorld(t, func(c *conductor.Config) { c.BMCPatience = time.Second })
+	w.node("available")
+	var mu sync.Mutex
+	away := map[string]int{"power off": 1, "boot device": 1, "power on": 1}
+	w.drv.Fail = func(_, action string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if away[action] > 0 {
+			away[action]--
+			return errs.New(errs.Unavailable, "no answer")
+		}
+		return nil
+	}
+	w.provision("active")
+	w.await("active")
+}
+
+func TestThePhasesOfABootAreInTheHistory(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.node("manageable")
+	w.script[n.UUID] = "dead"
+	w.net.mu.Lock()
+	w.net.phase = driver.PhaseKernel
+	w.net.mu.Unlock()
+	w.provision("inspect")
+	w.await("inspect wait")
+	for !strings.Contains(w.history(), "network boot: the kernel was fetched, the ramdisk was not") {
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -206,8 +206,8 @@ func (t *task) bootFromDisk(ctx context.Context) error {
 	if err := t.NetBoot.Remove(ctx, t.uuid); err != nil {
 		return fmt.Errorf("remove node %s from network boot: %w", title(t.node), err)
 	}
-	if err := t.drv.SetBootDevice(ctx, t.node, ironic.BootDisk, true); err != nil {
-		return fmt.Errorf("set the boot device of node %s to disk: %w", title(t.node), err)
+	if err := t.setBoot(ctx, ironic.BootDisk, true); err != nil {
+		return err
 	}
 	return t.update(ctx, func(n *ironic.Node) {
 		forgetAgent(n)

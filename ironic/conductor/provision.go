@@ -99,6 +99,9 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 	}
 	switch e {
 	case fsm.EvDeploy, fsm.EvRebuild:
+		if len(req.DeploySteps) > 0 && usesAgent(n) {
+			return errs.New(errs.Invalid, "deploy_steps are not supported: a deployment writes the image and boots it")
+		}
 		if n.Maintenance {
 			return errs.New(errs.Invalid, "The %s operation can't be performed on node %s because it's in maintenance mode.", req.Target, n.UUID)
 		}
@@ -120,6 +123,9 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 	case fsm.EvClean:
 		if len(req.CleanSteps) == 0 {
 			return errs.New(errs.Invalid, "clean_steps is required when setting the target provision state to clean")
+		}
+		if req.DisableRamdisk && usesAgent(n) {
+			return errs.New(errs.Invalid, "disable_ramdisk is not supported: all clean steps run in the ramdisk")
 		}
 		return checkCleanSteps(req.CleanSteps)
 	case fsm.EvInspect:

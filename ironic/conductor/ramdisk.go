@@ -37,10 +37,7 @@ func (t *task) bootRamdisk(purpose string) error {
 		return err
 	}
 	err := t.step("boot from network", func(ctx context.Context) error {
-		if err := t.drv.SetBootDevice(ctx, t.node, ironic.BootPXE, false); err != nil {
-			return fmt.Errorf("set the boot device of node %s to network: %w", title(t.node), err)
-		}
-		return nil
+		return t.setBoot(ctx, ironic.BootPXE, false)
 	})
 	if err != nil {
 		return err
@@ -136,7 +133,7 @@ func bootMode(n *ironic.Node) string {
 
 // forgetAgent drops what was known of the agent of an earlier boot.
 func forgetAgent(n *ironic.Node) {
-	for _, k := range []string{agentToken, agentURL, agentSeen, agentVersion, agentCA, agentCommands} {
+	for _, k := range []string{agentToken, agentURL, agentSeen, agentVersion, agentCA, agentCommands, agentAgain, agentMessage} {
 		delete(n.DriverInternalInfo, k)
 	}
 }
@@ -170,10 +167,38 @@ func (t *task) powerOn(ctx context.Context) error  { return t.powerTo(ctx, ironi
 
 // powerTo switches the machine and records where it is.
 func (t *task) powerTo(ctx context.Context, state string) error {
-	if err := t.switchTo(ctx, state); err != nil {
+	if err := t.patiently(ctx, func() error { return t.switchTo(ctx, state) }); err != nil {
 		return err
 	}
 	return t.update(ctx, func(n *ironic.Node) { n.PowerState = state })
+}
+
+// setBoot chooses the boot device.
+func (t *task) setBoot(ctx context.Context, device string, persistent bool) error {
+	return t.patiently(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, t.PowerTimeout)
+		defer cancel()
+		if err := t.drv.SetBootDevice(ctx, t.node, device, persistent); err != nil {
+			return fmt.Errorf("set the boot device of node %s to %s: %w", title(t.node), device, err)
+		}
+		return nil
+	})
+}
+
+// patiently tries again while the BMC does not answer, for BMCPatience: one that
+// restarts must not fail a deployment.
+func (t *task) patiently(ctx context.Context, f func() error) error {
+	until := t.Now().Add(t.BMCPatience)
+	for {
+		err := f()
+		if err == nil || !errs.Is(err, errs.Unavailable) || !t.Now().Before(until) {
+			return err
+		}
+		t.note("power", "%v; trying again", err)
+		if err := t.pause(ctx, min(2*time.Second, t.BMCPatience/4)); err != nil {
+			return err
+		}
+	}
 }
 
 func (t *task) switchTo(ctx context.Context, state string) error {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"trefoil/ironic"
+	"trefoil/ironic/agentapi"
 )
 
 // Wherever the conductor dies, a new one over the same files brings the node to
@@ -62,6 +63,38 @@ func TestAKilledConductorsLockIsGivenBack(t *testing.T) {
 	w.start()
 	if got, err := w.db.Node(t.Context(), n.UUID); err != nil || got.Reservation != "other" {
 		t.Errorf("another conductor's lock was taken: %+v %v", got, err)
+	}
+}
+
+// A token may be lost with the conductor that gave it out: it is shown once more,
+// and an agent that has it can still use it.
+func TestATokenThatWasNeverUsedIsShownOnceMoreAfterAKill(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.node("available")
+	w.script[n.UUID] = "dead"
+	w.provision("active")
+	w.await("wait call-back")
+	look := func() string {
+		l, err := w.c.Lookup(t.Context(), []string{mac}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Config.AgentToken
+	}
+	token := look()
+	w.stop()
+	w.start()
+	if again, third := look(), look(); again != token || third != "******" {
+		t.Errorf("the token was shown again: %v, and a third time: %v", again == token, third != "******")
+	}
+	w.stop()
+	w.start()
+	hb := agentapi.Heartbeat{CallbackURL: "http://127.0.0.1:1", AgentToken: token}
+	if err := w.c.Heartbeat(t.Context(), n.UUID, hb); err != nil {
+		t.Error(err)
+	}
+	if last := look(); last != "******" {
+		t.Error("a token in use was shown")
 	}
 }
 

@@ -39,6 +39,8 @@ const (
 	agentVersion  = "agent_version"
 	agentCA       = "agent_verify_ca"
 	agentCommands = "agent_commands"
+	agentAgain    = "agent_token_shown_again"
+	agentMessage  = "agent_status_message"
 	keyReceived   = "inspection_received_at"
 	keyManual     = "clean_steps"
 	keyTimeout    = "power_timeout"
@@ -294,9 +296,23 @@ func (c *Conductor) note(ctx context.Context, uuid, kind, severity, sentence str
 	}
 }
 
+// phaseInterval is how often a wait looks how far the network boot has come.
+const phaseInterval = 2 * time.Second
+
+// watchBoot writes into the history how far the network boot has come.
+func (t *task) watchBoot(seen driver.BootPhase) driver.BootPhase {
+	now := t.NetBoot.Phase(t.uuid)
+	if now != seen && now != driver.PhaseNone {
+		words, _ := phase(now)
+		t.note("boot", "network boot: %s", words)
+	}
+	return now
+}
+
 // wait waits, without the lock, until ready says so or the time is up. late makes the error then.
 func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Node) (bool, error), late func(*ironic.Node) error) error {
 	t.yield()
+	seen := driver.PhaseNone
 	for {
 		bell := t.bells.listen(t.uuid)
 		n, err := t.Store.Node(ctx, t.uuid)
@@ -316,7 +332,8 @@ func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Nod
 		if left <= 0 {
 			return late(n)
 		}
-		timer := time.NewTimer(left)
+		seen = t.watchBoot(seen)
+		timer := time.NewTimer(min(left, phaseInterval))
 		select {
 		case <-bell:
 		case <-timer.C:

@@ -72,7 +72,7 @@ func (w *world) start() {
 	cfg := conductor.Config{Store: db, Jobs: &crashRunner{w.runner, w}, NetBoot: w.net, Images: images{}, ImageCache: images{},
 		Drivers: map[string]driver.Driver{fake.Name: w.drv}, Host: "undercloud", APIURL: "http://192.0.2.1:6385",
 		DeployKernel: "/k", DeployRamdisk: "/r", AgentPoll: 5 * time.Millisecond, SyncInterval: -1,
-		ShutdownWait: 2 * time.Second, LockWait: 3 * time.Second, CallbackTimeout: 10 * time.Second, InspectTimeout: 10 * time.Second}
+		ShutdownWait: 2 * time.Second, BMCPatience: 100 * time.Millisecond, LockWait: 3 * time.Second, CallbackTimeout: 10 * time.Second, InspectTimeout: 10 * time.Second}
 	if w.tweak != nil {
 		w.tweak(&cfg)
 	}
