@@ -17,6 +17,7 @@ const DefaultRoot = "/var/lib/trefoil/labs"
 const (
 	patience        = 5 * time.Second  // for a process to end by itself
 	libvirtPatience = 20 * time.Second // for libvirtd's drivers
+	vbmcStart       = time.Second      // within which a daemon that goes to the background has written its pid file
 	vbmcPatience    = 20 * time.Second // for the virtual BMCs to start
 )
 

@@ -239,6 +239,31 @@ func TestTheStateIsPrivate(t *testing.T) {
 	}
 }
 
+func TestWhichVBMCDaemonIsStarted(t *testing.T) {
+	dir := t.TempDir()
+	vbmc := filepath.Join(dir, "vbmc")
+	if got := strings.Join(daemonCommand(vbmc), " "); got != vbmc+" daemon" {
+		t.Errorf("ours: %s", got)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "vbmcd"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(daemonCommand(vbmc), " "); got != vbmc+"d --foreground" {
+		t.Errorf("virtualbmc's: %s", got)
+	}
+}
+
+func TestADaemonThatEndsIsToldAtOnce(t *testing.T) {
+	m, s, run, _ := onTheHost(t)
+	run.fail = "vbmc list"
+	start := m.Now()
+	calls := 0
+	m.Now = func() time.Time { calls++; return start.Add(time.Duration(calls) * time.Second) }
+	if err := m.awaitVBMC(context.Background(), s, "vbmc"); err == nil || !strings.Contains(err.Error(), "it ended (output: "+s.path("vbmc/vbmcd.out")) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestListOfLabs(t *testing.T) {
 	m, s, _, _ := onTheHost(t)
 	if err := os.Mkdir(filepath.Join(m.Root, "not-a-lab"), 0o755); err != nil {

@@ -99,6 +99,7 @@ func (m *Manager) vbmcStatus(ctx context.Context, s *State, vbmc string) (map[st
 func (m *Manager) awaitVBMC(ctx context.Context, s *State, vbmc string) error {
 	ctx, cancel := context.WithTimeout(ctx, vbmcPatience)
 	defer cancel()
+	begin := m.Now()
 	for {
 		status, err := m.vbmcStatus(ctx, s, vbmc)
 		missing := ""
@@ -109,6 +110,9 @@ func (m *Manager) awaitVBMC(ctx context.Context, s *State, vbmc string) error {
 		}
 		if err == nil && missing == "" {
 			return nil
+		}
+		if err != nil && m.Now().Sub(begin) > vbmcStart && !s.vbmcAlive() {
+			return fmt.Errorf("start the vbmc daemon: it ended (output: %s): %w", s.path("vbmc/vbmcd.out"), err)
 		}
 		select {
 		case <-ctx.Done():
@@ -139,7 +143,10 @@ func (m *Manager) startVBMC(ctx context.Context, s *State, vbmc string) error {
 			return err
 		}
 	}
-	return m.awaitVBMC(ctx, s, vbmc)
+	if err := m.awaitVBMC(ctx, s, vbmc); err != nil {
+		return err
+	}
+	return s.noteVBMCD()
 }
 
 // launchVBMC starts the lab's daemon in the background and notes its process.
@@ -149,9 +156,36 @@ func (m *Manager) launchVBMC(ctx context.Context, s *State, vbmc string) error {
 			return err
 		}
 	}
-	p, err := m.Start(s.vbmcEnv(), s.path("vbmc/vbmcd.out"), s.insideArgs(vbmc, "daemon")...)
+	p, err := m.Start(s.vbmcEnv(), s.path("vbmc/vbmcd.out"), s.insideArgs(daemonCommand(vbmc)...)...)
 	if err != nil {
 		return fmt.Errorf("start the vbmc daemon: %w", err)
+	}
+	s.VBMCD = p
+	return s.save()
+}
+
+// daemonCommand is the daemon that belongs to a vbmc program: virtualbmc's vbmcd
+// where that lies beside it, else this project's.
+func daemonCommand(vbmc string) []string {
+	vbmcd := filepath.Join(filepath.Dir(vbmc), "vbmcd")
+	if st, err := os.Stat(vbmcd); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+		return []string{vbmcd, "--foreground"}
+	}
+	return []string{vbmc, "daemon"}
+}
+
+// vbmcAlive reports that the daemon runs, under the noted number or its own word.
+func (s *State) vbmcAlive() bool {
+	_, ok := processFromFile(s.path("vbmc/master.pid"))
+	return ok || s.VBMCD.running()
+}
+
+// noteVBMCD takes the daemon's own word for its process, should it have gone to
+// the background by itself.
+func (s *State) noteVBMCD() error {
+	p, ok := processFromFile(s.path("vbmc/master.pid"))
+	if !ok || p == s.VBMCD {
+		return nil
 	}
 	s.VBMCD = p
 	return s.save()
