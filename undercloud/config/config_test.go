@@ -45,6 +45,16 @@ func TestTheArticlesFile(t *testing.T) {
 	}
 }
 
+func TestTheExampleIsGood(t *testing.T) {
+	c, err := Load(filepath.Join("..", "..", "examples", "undercloud.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Validate(nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
 	c, err := Parse("undercloud.conf", nil)
 	if err != nil {

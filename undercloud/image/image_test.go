@@ -32,7 +32,7 @@ type fixture struct {
 	c   *gophercloud.ServiceClient
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "db"))
 	if err != nil {
@@ -45,7 +45,7 @@ func newFixture(t *testing.T) *fixture {
 }
 
 // restart makes the service anew over the same state.
-func (f *fixture) restart(t *testing.T) {
+func (f *fixture) restart(t testing.TB) {
 	t.Helper()
 	s, err := image.New(t.Context(), image.Config{Store: sqlite.NewImages(f.db), Dir: f.dir})
 	if err != nil {
@@ -57,7 +57,7 @@ func (f *fixture) restart(t *testing.T) {
 	f.c = &gophercloud.ServiceClient{ProviderClient: &gophercloud.ProviderClient{}, Endpoint: srv.URL + "/v2/", Type: "image"}
 }
 
-func (f *fixture) create(t *testing.T, name, format string) string {
+func (f *fixture) create(t testing.TB, name, format string) string {
 	t.Helper()
 	i, err := images.Create(t.Context(), f.c, images.CreateOpts{Name: name, DiskFormat: format, ContainerFormat: "bare",
 		Properties: map[string]string{"hw_architecture": "x86_64"}}).Extract()

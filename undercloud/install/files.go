@@ -114,6 +114,7 @@ func (in *installer) hostsFile(context.Context) error {
 			return nil
 		}
 	}
+	data = withoutMarked(data) // a line of ours for an earlier name
 	short, _, _ := strings.Cut(in.conf.Hostname, ".")
 	if len(data) > 0 && data[len(data)-1] != '\n' {
 		data = append(data, '\n')

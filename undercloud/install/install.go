@@ -111,7 +111,7 @@ func (o *Options) home(path ...string) string {
 	return filepath.Join(append([]string{o.Home}, path...)...)
 }
 
-// PasswordsPath and StackrcPath are the two files an operator must keep safe.
+// The two files that an operator must keep safe.
 func (o *Options) passwordsPath() string { return o.home("undercloud-passwords.conf") }
 func (o *Options) stackrcPath() string   { return o.home("stackrc") }
 

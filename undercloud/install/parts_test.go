@@ -282,6 +282,13 @@ func TestHostsFile(t *testing.T) {
 			t.Errorf("%v\n%s", err, got)
 		}
 	}
+	in.conf.Hostname = "other.openstack.rnd"
+	if err := in.hostsFile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != before+"192.168.24.1 other.openstack.rnd other # undercloud\n" {
+		t.Errorf("with another name: %v\n%s", err, got)
+	}
 	if err := cleanHosts(path); err != nil {
 		t.Fatal(err)
 	}

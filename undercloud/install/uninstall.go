@@ -142,16 +142,22 @@ func cleanHosts(path string) error {
 	if err != nil {
 		return err
 	}
+	kept := withoutMarked(data)
+	if len(kept) == len(data) {
+		return nil
+	}
+	return replaceHosts(path, kept)
+}
+
+// withoutMarked drops the lines that the installer wrote.
+func withoutMarked(hosts []byte) []byte {
 	var kept bytes.Buffer
-	for _, line := range strings.SplitAfter(string(data), "\n") {
-		if !strings.HasSuffix(strings.TrimSpace(line), hostsMark) {
+	for _, line := range strings.SplitAfter(string(hosts), "\n") {
+		if !strings.HasSuffix(strings.TrimSpace(line), " "+hostsMark) {
 			kept.WriteString(line)
 		}
 	}
-	if kept.Len() == len(data) {
-		return nil
-	}
-	return replaceHosts(path, kept.Bytes())
+	return kept.Bytes()
 }
 
 // replaceHosts writes /etc/hosts, also where it is a mount, as in containers.
