@@ -63,7 +63,7 @@ func Fit(c *Config, h Host, accel probe.Accel) ([]Sized, error) {
 	}
 	if need := disk + hostDisk; h.DiskFree < need {
 		return nil, errs.New(errs.Invalid, "not enough disk for lab %q: %s free, %s needed (%s that the machines are expected to write, %s for the host)",
-			c.Name, about(h.DiskFree), about(need), about(disk), hostDisk).
+			c.Name, about(h.DiskFree), about(need), about(disk), about(hostDisk)).
 			WithHint("free %s, put the lab elsewhere (TREFOIL_LAB_DIR), or lower disks.expect or the number of machines", about(need-h.DiskFree))
 	}
 	room := h.MemoryAvailable - hostMemory - on
@@ -91,7 +91,7 @@ func tooLittle(c *Config, h Host, least, on Size, accel probe.Accel) error {
 		why = "QEMU and its translated code"
 	}
 	e := errs.New(errs.Invalid, "not enough memory for lab %q: %s available of %s, %s needed at the least (machines %s, %s %s, host and undercloud %s)",
-		c.Name, about(h.MemoryAvailable), about(h.MemoryTotal), about(need), about(least), why, about(on), hostMemory)
+		c.Name, about(h.MemoryAvailable), about(h.MemoryTotal), about(need), about(least), why, about(on), about(hostMemory))
 	return e.WithHint("stop what uses memory until %s more are available, or lower memory.min or the number of machines (%s)",
 		about(need-h.MemoryAvailable), minimums(c))
 }
