@@ -121,6 +121,7 @@ func TestMistakes(t *testing.T) {
 		"public host in a range":          {"undercloud_public_host = 192.168.255.2", "undercloud_public_host = 192.168.255.12", `undercloud_public_host "192.168.255.12" is inside a DHCP range`},
 		"TLS":                             {"generate_service_certificate = false", "generate_service_certificate = true", `TLS on the undercloud's endpoints is not available`},
 		"a subnet without its options":    {"[DEFAULT]", "[DEFAULT]\nsubnets = ctlplane-subnet,leaf1\nenable_routed_networks = true", `subnet leaf1. Missing option(s): ['cidr', 'dhcp_start', 'dhcp_end', 'gateway', 'inspection_iprange']`},
+		"NAT of IPv6":                     {"masquerade_network = 192.168.255.0/24", "masquerade_network = 2001:db8::/64", `masquerade is for IPv4 networks only, and 2001:db8::/64 is not one`},
 		"two subnets without routing":     {"[DEFAULT]", "[leaf1]\ncidr=10.1.0.0/24\ndhcp_start=10.1.0.5\ndhcp_end=10.1.0.9\ngateway=10.1.0.1\ninspection_iprange=10.1.0.20,10.1.0.30\n[DEFAULT]\nsubnets = ctlplane-subnet,leaf1", `Multiple subnets specified: ctlplane-subnet,leaf1 but routed networks are not enabled.`},
 		"a key that [auth] does not have": {"[DEFAULT]", "[auth]\nundercloud_admin_pasword = x\n[DEFAULT]", `u.conf:2: unknown option undercloud_admin_pasword in [auth]; did you mean undercloud_admin_password?`},
 	} {

@@ -38,6 +38,11 @@ func (c *Config) Validate(interfaces func() ([]string, error)) error {
 	for _, a := range c.Architectures {
 		v.add("additional_architectures", "additional_architectures: %s nodes cannot be deployed; only x86_64 is supported", a)
 	}
+	for _, n := range c.MasqueradeNetworks() {
+		if n.Addr().Is6() {
+			v.add("masquerade_network", "masquerade is for IPv4 networks only, and %s is not one: route IPv6 networks instead", n)
+		}
+	}
 	v.networkInterface(interfaces)
 	if v.errs != nil {
 		v.errs.ErrorFormat = plainList

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"io"
 	"log/slog"
+	"net"
 	"time"
 
 	"trefoil/undercloud/secret"
@@ -162,7 +163,7 @@ func (s *Service) ProjectID(name string) string {
 
 // DefaultCatalog returns the undercloud's services, each on its own port of host.
 func DefaultCatalog(host string) []Endpoint {
-	at := func(port string) string { return "http://" + host + ":" + port }
+	at := func(port string) string { return "http://" + net.JoinHostPort(host, port) }
 	return []Endpoint{
 		{"identity", "keystone", at("5000")},
 		{"baremetal", "ironic", at("6385")},

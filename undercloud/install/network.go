@@ -284,22 +284,19 @@ func forward(stateDir string, rec *netRecord, root string) error {
 
 const sysctlFile = "90-undercloud.conf"
 
-// natRules replaces our table in one transaction and touches no other.
+// natRules replaces our table in one transaction and touches no other. IPv6
+// networks are never translated; the configuration refuses to ask for it.
 func natRules(nets []netip.Prefix) string {
 	var b strings.Builder
-	for _, family := range []string{"ip", "ip6"} {
-		fmt.Fprintf(&b, "add table %s %s\ndelete table %s %s\n", family, natTable, family, natTable)
-		var rules []string
-		for _, n := range nets {
-			if n.Addr().Is4() == (family == "ip") {
-				rules = append(rules, fmt.Sprintf("    %s saddr %s %s daddr != %s masquerade", family, n, family, n))
-			}
-		}
-		if len(rules) > 0 {
-			fmt.Fprintf(&b, "table %s %s {\n  chain postrouting {\n    type nat hook postrouting priority 100; policy accept;\n%s\n  }\n}\n",
-				family, natTable, strings.Join(rules, "\n"))
-		}
+	fmt.Fprintf(&b, "add table ip %s\ndelete table ip %s\n", natTable, natTable)
+	if len(nets) == 0 {
+		return b.String()
 	}
+	fmt.Fprintf(&b, "table ip %s {\n  chain postrouting {\n    type nat hook postrouting priority 100; policy accept;\n", natTable)
+	for _, n := range nets {
+		fmt.Fprintf(&b, "    ip saddr %s ip daddr != %s masquerade\n", n, n)
+	}
+	b.WriteString("  }\n}\n")
 	return b.String()
 }
 

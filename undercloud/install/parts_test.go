@@ -335,8 +335,6 @@ table ip trefoil_undercloud {
     ip saddr 192.168.255.0/24 ip daddr != 192.168.255.0/24 masquerade
   }
 }
-add table ip6 trefoil_undercloud
-delete table ip6 trefoil_undercloud
 `
 	if got != want {
 		t.Errorf("got\n%s", got)
