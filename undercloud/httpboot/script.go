@@ -8,19 +8,27 @@ import (
 )
 
 // EntryScript is what every iPXE gets: it asks for the script of the interface
-// that booted, then of each other one, and starts anew when nobody knows the
-// machine: the node may be published a moment later.
+// that booted, then of each other one. DHCP has answered, so the machine is
+// published; when nobody knows it, the undercloud is just restarting: it asks
+// again for about a minute before it leaves the machine to its next boot device.
 func EntryScript() string {
 	var b strings.Builder
 	b.WriteString(`#!ipxe
 # Trefoil: find this machine's script by the MAC address of one of its interfaces.
+set attempt:int32 1
+:search
 isset ${mac} && chain --autofree pxelinux.cfg/${mac:hexhyp} ||
 `)
 	for _, n := range []string{"net0", "net1", "net2", "net3", "net4", "net5", "net6", "net7"} {
 		b.WriteString("isset ${" + n + "/mac} && chain --autofree pxelinux.cfg/${" + n + "/mac:hexhyp} ||\n")
 	}
-	b.WriteString(`echo No boot is published for this machine. Trying the next boot device.
-sleep 5
+	b.WriteString(`iseq ${attempt} 10 && goto give_up ||
+echo No boot script yet, attempt ${attempt} of 10
+sleep ${attempt}
+inc attempt
+goto search
+:give_up
+echo No boot is published for this machine. Trying the next boot device.
 exit 1
 `)
 	return b.String()

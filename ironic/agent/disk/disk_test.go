@@ -170,6 +170,55 @@ func TestDamageOnTheWay(t *testing.T) {
 	})
 }
 
+// TestUndercloudRestarts breaks connections in the middle and refuses some requests.
+func TestUndercloudRestarts(t *testing.T) {
+	for _, mapped := range []bool{false, true} {
+		s := serve(t, true)
+		var n atomic.Int32
+		mux := http.NewServeMux()
+		mux.HandleFunc("/bmap", func(w http.ResponseWriter, _ *http.Request) { w.Write(s.bmap) })
+		mux.HandleFunc("/raw", func(w http.ResponseWriter, r *http.Request) {
+			switch n.Add(1) {
+			case 1: // half of it, then the connection breaks
+				w = &breaking{ResponseWriter: w, left: mib / 2}
+			case 2:
+				panic(http.ErrAbortHandler)
+			case 3:
+				http.Error(w, "starting", http.StatusServiceUnavailable)
+				return
+			}
+			http.ServeContent(w, r, "", time.Unix(1, 0), bytes.NewReader(s.data))
+		})
+		srv := httptest.NewServer(mux)
+		defer srv.Close()
+		s.info.URLs, s.info.BmapURL = []string{srv.URL + "/raw"}, ""
+		if mapped {
+			s.info.BmapURL = srv.URL + "/bmap"
+		}
+		d := dirty(t, 8*mib)
+		if _, err := writer(false).Write(context.Background(), d, s.info); err != nil {
+			t.Errorf("mapped %v: %v", mapped, err)
+		} else if !bytes.Equal(content(t, d)[:len(s.data)], s.data) {
+			t.Errorf("mapped %v: the disk does not hold the image", mapped)
+		}
+	}
+}
+
+// breaking cuts the connection after so many bytes.
+type breaking struct {
+	http.ResponseWriter
+	left int
+}
+
+func (b *breaking) Write(p []byte) (int, error) {
+	if len(p) > b.left {
+		b.ResponseWriter.Write(p[:b.left])
+		panic(http.ErrAbortHandler)
+	}
+	b.left -= len(p)
+	return b.ResponseWriter.Write(p)
+}
+
 func TestRefusedBeforeAByteIsWritten(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*agentapi.ImageInfo)

@@ -24,12 +24,13 @@ const chunk = 4 << 20
 
 // Writer streams images from HTTP to disks.
 type Writer struct {
-	HTTP    *http.Client
-	Workers int           // parallel ranges; default 4
-	Report  func(string)  // progress in words; may be nil
-	Pause   time.Duration // before a range is fetched again, growing; default one second
-	Quick   *bool         // check ranges by MD5; default: measured, see package bmap
-	MD5     bool          // accept MD5 checksums, which prove nothing against an attacker
+	HTTP     *http.Client
+	Workers  int           // parallel ranges; default 4
+	Report   func(string)  // progress in words; may be nil
+	Pause    time.Duration // before something is fetched again, growing; default one second
+	Patience time.Duration // how long the undercloud may be away; default five minutes
+	Quick    *bool         // check ranges by MD5; default: measured, see package bmap
+	MD5      bool          // accept MD5 checksums, which prove nothing against an attacker
 }
 
 // Result says what was written.
@@ -126,13 +127,16 @@ func (w *Writer) get(ctx context.Context, url, byteRange string) (*http.Response
 	}
 	resp, err := w.HTTP.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("fetch image: %w", err)
+		return nil, fmt.Errorf("%w: %w", errWire, err)
 	}
-	if resp.StatusCode != want {
-		resp.Body.Close()
-		return nil, fmt.Errorf("fetch %s: %s", url, resp.Status)
+	if resp.StatusCode == want {
+		return resp, nil
 	}
-	return resp, nil
+	resp.Body.Close()
+	if resp.StatusCode >= 500 {
+		return nil, fmt.Errorf("%w: fetch %s: %s", errWire, url, resp.Status)
+	}
+	return nil, fmt.Errorf("fetch %s: %s", url, resp.Status)
 }
 
 // whole streams the image once through the hash onto the disk; the next chunk
@@ -142,16 +146,16 @@ func (w *Writer) whole(ctx context.Context, d Device, info agentapi.ImageInfo) (
 	if err != nil {
 		return Result{}, err
 	}
-	resp, err := w.get(ctx, info.URLs[0], "")
-	if err != nil {
+	body := &resuming{ctx: ctx, w: w, url: info.URLs[0]}
+	if err := body.open(); err != nil {
 		return Result{}, err
 	}
-	defer resp.Body.Close()
-	size := resp.ContentLength
+	defer body.Close()
+	size := body.size
 	if err := fits(d, info, size); err != nil {
 		return Result{}, err
 	}
-	n, err := w.stream(ctx, d, resp.Body, h, info, size)
+	n, err := w.stream(ctx, d, body, h, info, size)
 	if err != nil {
 		return Result{}, err
 	}
@@ -254,14 +258,20 @@ func pad(buf []byte, n int, room int64) int {
 
 // fetchMap fetches the block map and checks its SHA-256.
 func (w *Writer) fetchMap(ctx context.Context, info agentapi.ImageInfo) (*bmap.Map, error) {
-	resp, err := w.get(ctx, info.BmapURL, "")
+	var data []byte
+	err := w.persist(ctx, 1, func() error {
+		resp, err := w.get(ctx, info.BmapURL, "")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if data, err = io.ReadAll(io.LimitReader(resp.Body, 64<<20)); err != nil {
+			return fmt.Errorf("%w: fetch block map: %w", errWire, err)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
-	if err != nil {
-		return nil, fmt.Errorf("fetch block map: %w", err)
 	}
 	sum := sha256.Sum256(data)
 	if got := hex.EncodeToString(sum[:]); got != strings.ToLower(info.BmapSHA256) {

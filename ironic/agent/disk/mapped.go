@@ -16,8 +16,7 @@ import (
 	"trefoil/ironic/agentapi"
 )
 
-// rangeTries is how often a range is fetched before its checksum or a broken
-// connection fails the image.
+// rangeTries is how often a range is fetched before its wrong checksum fails the image.
 const rangeTries = 3
 
 // mapped writes only what the block map says holds data. Holes are zeroed on
@@ -140,25 +139,9 @@ func (w *Writer) worker(ctx context.Context, d Device, info agentapi.ImageInfo, 
 		return fmt.Errorf("allocate buffer: %w", err)
 	}
 	defer freeBuffer(buf)
-	pause := w.Pause
-	if pause == 0 {
-		pause = time.Second
-	}
 	for r := range todo {
-		for try := 1; ; try++ {
-			err := w.oneRange(ctx, d, info, algo, r, buf)
-			if err == nil {
-				break
-			}
-			if try == rangeTries || ctx.Err() != nil {
-				return err
-			}
-			w.report("image range at byte %d: %v; trying again", r.Offset, err)
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(time.Duration(try) * pause):
-			}
+		if err := w.persist(ctx, rangeTries, func() error { return w.oneRange(ctx, d, info, algo, r, buf) }); err != nil {
+			return err
 		}
 		wrote(r.Length)
 	}
@@ -184,7 +167,7 @@ func (w *Writer) oneRange(ctx context.Context, d Device, info agentapi.ImageInfo
 	for off := r.Offset; off < r.Offset+r.Length; {
 		n := int(min(int64(len(buf)), r.Offset+r.Length-off))
 		if _, err := io.ReadFull(resp.Body, buf[:n]); err != nil {
-			return fmt.Errorf("fetch image at byte %d: %w", off, err)
+			return fmt.Errorf("%w: image at byte %d: %w", errWire, off, err)
 		}
 		h.Write(buf[:n])
 		if _, err := d.WriteAt(buf[:pad(buf, n, d.Size()-off)], off); err != nil {
