@@ -34,7 +34,11 @@ type OutputFile struct {
 
 // treeKey names what the package tree depends on.
 func (b *build) treeKey() string {
-	return hash("tree", b.Suite, b.sources.content, strings.Join(b.include(), " "))
+	parts := []string{"tree", b.Suite, b.sources.content, strings.Join(b.include(), " ")}
+	for _, f := range b.overlay() {
+		parts = append(parts, f.path, f.content)
+	}
+	return hash(parts...)
 }
 
 // key names what the image depends on.

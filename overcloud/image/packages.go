@@ -36,19 +36,30 @@ func (b *build) include() []string {
 	return slices.Compact(all)
 }
 
+// trimInitrd takes out of the small initial ramdisk what a disk on virtio does
+// not need: the modules are loaded by name and the root is found by blkid, so
+// udev, LVM and RAID only cost time in the loader and at boot.
+const trimInitrd = `#!/bin/sh
+[ "$1" = prereqs ] && exit 0
+cd "$DESTDIR" || exit 1
+rm -rf scripts/init-top/udev scripts/init-bottom/udev usr/bin/udevadm usr/lib/udev usr/lib/systemd etc/udev \
+  usr/sbin/lvm usr/sbin/dmsetup scripts/*/lvm2 etc/lvm usr/lib/modules/*/kernel/drivers/md \
+  usr/lib/x86_64-linux-gnu/libdevmapper* usr/lib/x86_64-linux-gnu/libsystemd* usr/lib/x86_64-linux-gnu/libgcrypt* \
+  usr/lib/x86_64-linux-gnu/libgpg-error* usr/lib/x86_64-linux-gnu/libedit* usr/lib/x86_64-linux-gnu/libtinfo*
+`
+
 // overlay is in place before any package is configured: nothing may start, and
 // the initial ramdisk is to be a small one from its first making on.
-func (b *build) overlay(dir string) error {
-	modules, list := "most", ""
-	if strings.Contains(b.Kernel, "-cloud-") {
-		modules = "list"
-		list = strings.Join([]string{"virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net", "sd_mod", "ext4"}, "\n") + "\n"
+func (b *build) overlay() []rootFile {
+	files := []rootFile{{"usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755}}
+	if !strings.Contains(b.Kernel, "-cloud-") {
+		return append(files, rootFile{"etc/initramfs-tools/conf.d/overcloud", "MODULES=most\nCOMPRESS=gzip\nRESUME=none\n", 0o644})
 	}
-	return writeFiles(dir, []rootFile{
-		{"usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755},
-		{"etc/initramfs-tools/conf.d/overcloud", "MODULES=" + modules + "\nCOMPRESS=gzip\nRESUME=none\n", 0o644},
-		{"etc/initramfs-tools/modules", list, 0o644},
-	})
+	modules := []string{"virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net", "sd_mod", "ext4"}
+	return append(files,
+		rootFile{"etc/initramfs-tools/conf.d/overcloud", "MODULES=list\nCOMPRESS=gzip\nRESUME=none\n", 0o644},
+		rootFile{"etc/initramfs-tools/modules", strings.Join(modules, "\n") + "\n", 0o644},
+		rootFile{"etc/initramfs-tools/hooks/zz-overcloud", trimInitrd, 0o755})
 }
 
 // packages fills the tree, or takes the one that the same packages and sources
@@ -65,7 +76,7 @@ func (b *build) packages(ctx context.Context) error {
 		}
 	}
 	over := filepath.Join(b.work, "overlay")
-	if err := b.overlay(over); err != nil {
+	if err := writeFiles(over, b.overlay()); err != nil {
 		return err
 	}
 	tree := filepath.Join(b.work, "tree")
