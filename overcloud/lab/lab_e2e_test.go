@@ -16,7 +16,7 @@ import (
 )
 
 // Two small machines, one of each firmware, in a namespace that no other test uses.
-const e2eLab = `name: trefoil-e2e
+const e2eLab = `name: trefoil-labtest
 acceleration: tcg
 machines:
   - {name: e2e-bios, memory: 512M, disks: [{size: 1G, expect: 1M}, {size: 1G, expect: 1M}], vbmc: {password: "e2e%secret"}}
@@ -51,13 +51,16 @@ func buildVBMC(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "vbmc"), "trefoil/cmd/vbmc").CombinedOutput(); err != nil {
 		t.Fatalf("build vbmc: %v\n%s", err, out)
 	}
+	if err := os.Symlink("vbmc", filepath.Join(dir, "vbmcd")); err != nil { // as make build does
+		t.Fatal(err)
+	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
 // noTrace fails for everything that a deleted lab could have left.
 func noTrace(t *testing.T, root, inspection string) {
 	t.Helper()
-	for _, path := range []string{filepath.Join(root, "trefoil-e2e"), filepath.Join(namespaceDir, "trefoil-e2e"), inspection} {
+	for _, path := range []string{filepath.Join(root, "trefoil-labtest"), filepath.Join(namespaceDir, "trefoil-labtest"), inspection} {
 		if _, err := os.Lstat(path); err == nil {
 			t.Errorf("%s is left", path)
 		}
@@ -88,7 +91,7 @@ func noTrace(t *testing.T, root, inspection string) {
 // run runs a command inside the lab.
 func run(t *testing.T, m *Manager, args ...string) string {
 	t.Helper()
-	argv, env, err := m.Command("trefoil-e2e", args)
+	argv, env, err := m.Command("trefoil-labtest", args)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +156,7 @@ func powerCycle(t *testing.T, m *Manager, name string, n map[string]any) {
 	if out := run(t, m, "virsh", "domstate", name); !strings.Contains(out, "running") {
 		t.Errorf("%s after power on: %s", name, out)
 	}
-	st, err := m.Show(context.Background(), "trefoil-e2e")
+	st, err := m.Show(context.Background(), "trefoil-labtest")
 	if err != nil || st.Power[name] != "running" || st.VBMC[name] != "running" {
 		t.Errorf("%s shows as power %s, vBMC %s (%v)", name, st.Power[name], st.VBMC[name], err)
 	}

@@ -151,12 +151,13 @@ func (m *Manager) startVBMC(ctx context.Context, s *State, vbmc string) error {
 
 // launchVBMC starts the lab's daemon in the background and notes its process.
 func (m *Manager) launchVBMC(ctx context.Context, s *State, vbmc string) error {
+	daemon := daemonCommand(vbmc)
 	if s.Config.Private() {
-		if err := m.endHalfStarted(ctx, s, filepath.Base(vbmc)); err != nil {
+		if err := m.endHalfStarted(ctx, s, filepath.Base(daemon[0])); err != nil {
 			return err
 		}
 	}
-	p, err := m.Start(s.vbmcEnv(), s.path("vbmc/vbmcd.out"), s.insideArgs(daemonCommand(vbmc)...)...)
+	p, err := m.Start(s.vbmcEnv(), s.path("vbmc/vbmcd.out"), s.insideArgs(daemon...)...)
 	if err != nil {
 		return fmt.Errorf("start the vbmc daemon: %w", err)
 	}
@@ -164,8 +165,8 @@ func (m *Manager) launchVBMC(ctx context.Context, s *State, vbmc string) error {
 	return s.save()
 }
 
-// daemonCommand is the daemon that belongs to a vbmc program: virtualbmc's vbmcd
-// where that lies beside it, else this project's.
+// daemonCommand is the daemon that belongs to a vbmc program: vbmcd beside it, as
+// virtualbmc has it too and make build links it, else vbmc itself.
 func daemonCommand(vbmc string) []string {
 	vbmcd := filepath.Join(filepath.Dir(vbmc), "vbmcd")
 	if st, err := os.Stat(vbmcd); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
