@@ -153,10 +153,16 @@ func (t *task) writeImage(ctx context.Context, info agentapi.ImageInfo) error {
 	if drive != "" {
 		args["configdrive"] = drive
 	}
-	_, err = t.command(ctx, "write_image", fsm.DeployWait, fsm.Deploying, agentapi.Command{Name: "deploy.execute_deploy_step", Params: map[string]any{
+	res, err := t.command(ctx, "write_image", fsm.DeployWait, fsm.Deploying, agentapi.Command{Name: "deploy.execute_deploy_step", Params: map[string]any{
 		"step": map[string]any{"interface": "deploy", "step": "write_image", "args": args},
 		"node": t.deployNode(), "ports": ports, "deploy_version": known["hardware_manager_version"]}})
-	return err
+	if err != nil {
+		return err
+	}
+	if r, _ := res["deploy_result"].(map[string]any); text(r, "result") != "" {
+		t.note("transition", "%s", text(r, "result"))
+	}
+	return nil
 }
 
 // deployNode is the node for write_image: the agent needs nothing of what is masked.
