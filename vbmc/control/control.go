@@ -1,0 +1,242 @@
+// Package control carries commands from the vbmc program to its daemon: one
+// JSON request and one JSON reply over a unix socket that only its owner can
+// open. The daemon also asks the kernel who is calling.
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"trefoil/internal/errs"
+	"trefoil/vbmc/manager"
+)
+
+// Request is one command.
+type Request struct {
+	Command string         `json:"command"` // add, delete, start, stop, list, show
+	Domains []string       `json:"domains,omitempty"`
+	Config  manager.Config `json:"config"` // of add
+}
+
+// Reply is the daemon's answer. Messages go to standard error; RC is the exit code.
+type Reply struct {
+	RC       int            `json:"rc"`
+	Messages []string       `json:"msg,omitempty"`
+	BMCs     []manager.Info `json:"bmcs,omitempty"`
+}
+
+const (
+	maxRequest = 1 << 20
+	timeout    = 2 * time.Minute // adding asks libvirt, which may be slow
+)
+
+// Server answers commands. Safe for concurrent use.
+type Server struct {
+	Manager       *manager.Manager
+	ShowPasswords bool
+	Log           *slog.Logger
+}
+
+// Listen makes the socket at path, mode 0600. A socket that nobody answers, left
+// by a crash, is replaced; a living daemon's is not.
+func Listen(path string) (net.Listener, error) {
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c.Close()
+		return nil, errs.New(errs.Conflict, "another vbmc daemon answers on %s", path).WithHint("stop it first, or use another configuration directory")
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("remove the old control socket: %w", err)
+	}
+	// The directory is 0700, so nobody else can connect before the chmod.
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("make the control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("protect the control socket: %w", err)
+	}
+	return l, nil
+}
+
+// Serve answers until ctx ends.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("accept on the control socket: %w", err)
+		}
+		go s.answer(ctx, c.(*net.UnixConn))
+	}
+}
+
+func (s *Server) answer(ctx context.Context, c *net.UnixConn) {
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(timeout)) // a connection that is gone shows at the next read
+	if err := allowed(c); err != nil {
+		s.Log.Warn("command refused", "reason", err)
+		return
+	}
+	var req Request
+	if err := json.NewDecoder(&limited{c, maxRequest}).Decode(&req); err != nil {
+		s.Log.Warn("command not understood", "reason", err)
+		return
+	}
+	if err := json.NewEncoder(c).Encode(s.do(ctx, req)); err != nil {
+		s.Log.Debug("the caller left before its answer", "command", req.Command, "reason", err)
+	}
+}
+
+// limited ends a stream that is longer than any request.
+type limited struct {
+	c    net.Conn
+	left int
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, errors.New("request too long")
+	}
+	n, err := l.c.Read(p[:min(len(p), l.left)])
+	l.left -= n
+	return n, err
+}
+
+// allowed lets in the daemon's own user and root (SO_PEERCRED, unix(7)).
+func allowed(c *net.UnixConn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var cred *unix.Ucred
+	var serr error
+	if err := raw.Control(func(fd uintptr) { cred, serr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
+		return err
+	}
+	if serr != nil {
+		return fmt.Errorf("ask who is calling: %w", serr)
+	}
+	if cred.Uid != 0 && int(cred.Uid) != os.Getuid() {
+		return errs.New(errs.Forbidden, "user %d may not command this daemon", cred.Uid)
+	}
+	return nil
+}
+
+func (s *Server) do(ctx context.Context, req Request) *Reply {
+	switch req.Command {
+	case "add":
+		return result(s.Manager.Add(ctx, req.Config))
+	case "list":
+		all, err := s.Manager.List()
+		r := result(err)
+		r.BMCs = s.masked(all)
+		return r
+	case "show":
+		r := &Reply{}
+		for _, name := range req.Domains {
+			i, err := s.Manager.Show(name)
+			r.merge(err)
+			if err == nil {
+				r.BMCs = append(r.BMCs, s.masked([]manager.Info{i})...)
+			}
+		}
+		return r
+	case "start", "stop", "delete":
+		return s.each(req)
+	}
+	return result(errs.New(errs.Invalid, "unknown command %q", req.Command))
+}
+
+// each goes on after a failure; the exit code is the worst one.
+func (s *Server) each(req Request) *Reply {
+	names := slices.Clone(req.Domains)
+	slices.Sort(names)
+	r := &Reply{}
+	for _, name := range slices.Compact(names) {
+		var err error
+		changed := false
+		switch req.Command {
+		case "start":
+			changed, err = s.Manager.Start(name)
+		case "stop":
+			_, err = s.Manager.Stop(name)
+		case "delete":
+			err = s.Manager.Delete(name)
+		}
+		r.merge(err)
+		if changed {
+			r.Messages = append(r.Messages, "Started vBMC instance for domain "+name)
+		}
+	}
+	return r
+}
+
+func (s *Server) masked(all []manager.Info) []manager.Info {
+	for i := range all {
+		if !s.ShowPasswords {
+			all[i].Password, all[i].SASLPassword = "***", "***"
+		}
+	}
+	return all
+}
+
+func result(err error) *Reply {
+	r := &Reply{}
+	r.merge(err)
+	return r
+}
+
+func (r *Reply) merge(err error) {
+	if err == nil {
+		return
+	}
+	r.RC = 1
+	msg := err.Error()
+	if h := errs.HintOf(err); h != "" {
+		msg += " (" + h + ")"
+	}
+	r.Messages = append(r.Messages, msg)
+}
+
+// ErrNoDaemon is Call's error when nobody listens.
+var ErrNoDaemon = errors.New("the vbmc daemon is not running") //nolint:gochecknoglobals // a sentinel
+
+// Call sends a command and waits for its answer.
+func Call(ctx context.Context, socket string, req Request) (*Reply, error) {
+	d := net.Dialer{Timeout: 5 * time.Second}
+	c, err := d.DialContext(ctx, "unix", socket)
+	if err != nil {
+		if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT) {
+			return nil, ErrNoDaemon
+		}
+		return nil, fmt.Errorf("connect to the vbmc daemon at %s: %w", socket, err)
+	}
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	if err := c.SetDeadline(time.Now().Add(timeout)); err != nil {
+		return nil, err
+	}
+	if err := json.NewEncoder(c).Encode(req); err != nil {
+		return nil, fmt.Errorf("send to the vbmc daemon: %w", err)
+	}
+	var r Reply
+	if err := json.NewDecoder(c).Decode(&r); err != nil {
+		return nil, fmt.Errorf("the vbmc daemon gave no answer: %w", err)
+	}
+	return &r, nil
+}

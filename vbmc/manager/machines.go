@@ -1,0 +1,155 @@
+package manager
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/vbmc/domain"
+	"trefoil/vbmc/domain/virt"
+	"trefoil/vbmc/libvirt"
+)
+
+// Machines gives the manager its machines. Libvirt is the real one.
+type Machines interface {
+	// Check fails unless the hypervisor answers and has the domain.
+	Check(ctx context.Context, c Config) error
+	// Open makes the machine of a BMC. release is called when the BMC stops.
+	Open(c Config, statePath string) (m domain.Machine, release func(), err error)
+}
+
+// Libvirt makes machines of libvirt domains: one watched connection per URI for
+// all of them.
+type Libvirt struct {
+	Log *slog.Logger
+
+	mu    sync.Mutex
+	conns map[string]*shared
+}
+
+// shared is a connection with its users.
+type shared struct {
+	conn     *libvirt.Conn
+	users    int
+	machines map[*virt.Machine]bool
+}
+
+// checkTimeout bounds what `vbmc add` waits for libvirt.
+const checkTimeout = 20 * time.Second
+
+// Check implements Machines with virtualbmc's messages.
+func (l *Libvirt) Check(ctx context.Context, c Config) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	conn, err := libvirt.Dial(ctx, c.LibvirtURI)
+	if errs.Is(err, errs.Invalid) {
+		return err
+	}
+	if err != nil {
+		return errs.New(errs.Unavailable, "Command failed: Fail to establish a connection with libvirt URI %q. Error: %v", c.LibvirtURI, err).
+			WithHint("is libvirtd running? try: virsh -c '%s' list --all", c.LibvirtURI)
+	}
+	defer conn.Close()
+	if _, err := conn.LookupDomain(ctx, c.Domain); libvirt.IsNoDomain(err) {
+		return noDomain(c.Domain).WithHint("the domains are: %s", domainNames(ctx, conn))
+	} else if err != nil {
+		return errs.Wrap(errs.Unavailable, err, "Command failed")
+	}
+	return nil
+}
+
+func domainNames(ctx context.Context, conn *libvirt.Conn) string {
+	all, err := conn.Domains(ctx)
+	if err != nil || len(all) == 0 {
+		return "none"
+	}
+	var names []string
+	for _, d := range all {
+		names = append(names, d.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// noDomain is virtualbmc's message for a domain it does not know.
+func noDomain(name string) *errs.Error {
+	return errs.New(errs.NotFound, "Command failed: No domain with matching name %s was found", name)
+}
+
+// Open implements Machines.
+func (l *Libvirt) Open(c Config, statePath string) (domain.Machine, func(), error) {
+	s, err := l.acquire(c.LibvirtURI)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := virt.New(s.conn, c.Domain, virt.FileStore{Path: statePath}, l.Log)
+	if err != nil {
+		l.release(c.LibvirtURI, nil)
+		return nil, nil, err
+	}
+	l.mu.Lock()
+	s.machines[m] = true
+	l.mu.Unlock()
+	// What an interrupted start left behind is put back as soon as libvirt answers.
+	go l.repair(s.conn, m)
+	return m, func() { l.release(c.LibvirtURI, m) }, nil
+}
+
+func (l *Libvirt) acquire(uri string) (*shared, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.conns[uri]; s != nil {
+		s.users++
+		return s, nil
+	}
+	conn, err := libvirt.Open(uri, libvirt.WithLogger(l.Log))
+	if err != nil {
+		return nil, err
+	}
+	s := &shared{conn: conn, users: 1, machines: map[*virt.Machine]bool{}}
+	conn.OnEvent(func(ev libvirt.Event) { l.event(s, ev) })
+	if l.conns == nil {
+		l.conns = map[string]*shared{}
+	}
+	l.conns[uri] = s
+	return s, nil
+}
+
+func (l *Libvirt) release(uri string, m *virt.Machine) {
+	l.mu.Lock()
+	s := l.conns[uri]
+	delete(s.machines, m)
+	s.users--
+	last := s.users == 0
+	if last {
+		delete(l.conns, uri)
+	}
+	l.mu.Unlock()
+	if last {
+		s.conn.Close()
+	}
+}
+
+// event runs on the connection's event goroutine and must not wait for libvirt.
+func (l *Libvirt) event(s *shared, ev libvirt.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for m := range s.machines {
+		if m.Observe(ev) {
+			go l.repair(s.conn, m)
+		}
+	}
+}
+
+func (l *Libvirt) repair(conn *libvirt.Conn, m *virt.Machine) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if conn.WaitReady(ctx) != nil {
+		return // the next relist event tries again
+	}
+	if err := m.Repair(ctx); err != nil {
+		l.Log.Warn("boot order could not be put back", "reason", err)
+	}
+}
