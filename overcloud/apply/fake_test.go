@@ -26,6 +26,7 @@ type fake struct {
 	disks   []Disk
 	ran     []string
 	envs    []map[string]string
+	users   []string
 	codes   map[string]int // program → exit code
 	output  string
 	onRun   func(args []string)
@@ -50,6 +51,7 @@ func (f *fake) Probe(context.Context, resource.Wait) error {
 func (f *fake) Run(ctx context.Context, c Command) (string, error) {
 	f.ran = append(f.ran, strings.Join(c.Args, " "))
 	f.envs = append(f.envs, c.Env)
+	f.users = append(f.users, c.User)
 	if f.onRun != nil {
 		f.onRun(c.Args)
 	}
@@ -154,7 +156,7 @@ func newNode(t *testing.T) *node {
 // apply runs a step and returns its events as "changed file:/x" lines.
 func (n *node) apply(rs ...resource.Resource) (string, error) {
 	n.t.Helper()
-	n.events, n.sys.ran, n.sys.sql = nil, nil, nil
+	n.events, n.sys.ran, n.sys.sql, n.sys.users = nil, nil, nil, nil
 	doc := &resource.Document{Step: 3, Resources: rs}
 	if err := resource.Validate(doc); err != nil {
 		n.t.Fatal(err)

@@ -103,7 +103,11 @@ func TestExecIsGuardedAndGetsSecretsInItsEnvironment(t *testing.T) {
 	n.must("unchanged exec:boot\ndone", r)
 	n.sys.codes["is-done"] = 1
 	os.RemoveAll(filepath.Join(n.Root, stateDir))
+	r.Exec.User = "keystone"
 	n.must("changed exec:boot\ndone", r)
+	if got := strings.Join(n.sys.users, ","); got != ",keystone" {
+		t.Errorf("guard and command ran as %q; expected root, then the user", got)
+	}
 
 	n.sys.codes["keystone-manage"], n.sys.output = 1, "Traceback\nlogin with admin-pass was refused\n"
 	os.RemoveAll(filepath.Join(n.Root, stateDir))

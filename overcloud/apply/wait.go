@@ -26,8 +26,8 @@ func seconds(n int) time.Duration {
 }
 
 func (s *step) exec(e *resource.Exec) handler {
-	run := func(ctx context.Context, args []string) error {
-		_, err := s.System.Run(ctx, Command{Args: args, Env: e.Env, User: e.User, Timeout: seconds(e.Timeout)})
+	run := func(ctx context.Context, user string, args []string) error {
+		_, err := s.System.Run(ctx, Command{Args: args, Env: e.Env, User: user, Timeout: seconds(e.Timeout)})
 		return err
 	}
 	return handler{
@@ -37,7 +37,7 @@ func (s *step) exec(e *resource.Exec) handler {
 				_, err := os.Lstat(s.path(e.Creates))
 				return err == nil, nil
 			}
-			err := run(ctx, e.Unless)
+			err := run(ctx, "", e.Unless) // as root: it looks where the user may not, e.g. into the database
 			var ended *RunError
 			if errors.As(err, &ended) {
 				return false, nil
@@ -45,7 +45,7 @@ func (s *step) exec(e *resource.Exec) handler {
 			return err == nil, err
 		},
 		set: func(ctx context.Context) error {
-			err := run(ctx, e.Command)
+			err := run(ctx, e.User, e.Command)
 			var ended *RunError
 			if errors.As(err, &ended) {
 				return withTail(err, ended.Output)

@@ -85,13 +85,6 @@ func (b *build) system(ctx context.Context) error {
 	if err := copyFile(b.FirstBoot, filepath.Join(b.tree, FirstBootPath), 0o755); err != nil {
 		return err
 	}
-	for _, u := range masked {
-		link := filepath.Join(b.tree, "etc/systemd/system", u)
-		os.Remove(link)
-		if err := os.Symlink("/dev/null", link); err != nil {
-			return err
-		}
-	}
 	if _, err := os.Stat(filepath.Join(b.tree, "home", User)); err != nil {
 		if err := b.chroot(ctx, "useradd", "--create-home", "--shell", "/bin/bash", "--comment", "overcloud administrator", User); err != nil {
 			return err
@@ -99,6 +92,14 @@ func (b *build) system(ctx context.Context) error {
 	}
 	if err := b.chroot(ctx, "systemctl", "preset-all"); err != nil {
 		return err
+	}
+	// After preset-all, which takes away masks of instances that it does not know.
+	for _, u := range masked {
+		link := filepath.Join(b.tree, "etc/systemd/system", u)
+		os.Remove(link)
+		if err := os.Symlink("/dev/null", link); err != nil {
+			return err
+		}
 	}
 	if err := b.oneWorker(); err != nil {
 		return err

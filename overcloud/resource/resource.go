@@ -113,7 +113,8 @@ type OVSPort struct {
 }
 
 // Exec runs a program (no shell) where no declared resource will do. Creates or
-// Unless must say when it need not run. Timeout is in seconds, default 300.
+// Unless must say when it need not run; Unless runs as root, Command as User.
+// Timeout is in seconds, default 300.
 type Exec struct {
 	Name    string            `json:"name" yaml:"name"` // for people and RestartOn
 	Command []string          `json:"command" yaml:"command"`
