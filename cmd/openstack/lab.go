@@ -52,8 +52,9 @@ func labManager(c *cli.Context) (*lab.Manager, error) {
 	return m, nil
 }
 
-// kernelCache keeps the kernel that the probe boots where /boot has none.
-const kernelCache = "/var/cache/trefoil/kernels"
+// kernelCache keeps the kernel that the probe boots where /boot has none; the
+// undercloud takes the ramdisk's kernel from the same place.
+const kernelCache = "/var/cache/trefoil/kernel"
 
 func labDescription(c *cli.Context) (file string, data []byte, err error) {
 	if file = c.String("file"); file == "" {
