@@ -143,7 +143,7 @@ func newBuild(o Options) (*build, error) {
 }
 
 func (b *build) run(ctx context.Context) (*Manifest, error) {
-	disk := &layout{}
+	disk, began := &layout{}, time.Now()
 	stages := []struct {
 		name string
 		do   func(context.Context) error
@@ -165,6 +165,7 @@ func (b *build) run(ctx context.Context) (*Manifest, error) {
 		}
 		b.end()
 	}
+	b.began = began // what is told with "done" is the time of the whole build
 	return b.publish()
 }
 
@@ -173,7 +174,10 @@ func (b *build) begin(stage string) {
 	b.note(stage, "")
 }
 
-func (b *build) end() { b.seconds[b.stage] = time.Since(b.began).Seconds() }
+func (b *build) end() {
+	b.seconds[b.stage] = time.Since(b.began).Seconds()
+	b.note(b.stage, "finished")
+}
 
 func (b *build) note(stage, note string) { b.report(Progress{Stage: stage, Note: note}) }
 
