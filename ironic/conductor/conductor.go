@@ -205,14 +205,23 @@ func (c *Conductor) Stop(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("close sessions: %w", err)
 	}
+	var wg sync.WaitGroup
 	for _, n := range nodes {
-		if d, ok := c.Config.Drivers[n.Driver]; ok {
-			if err := d.Close(ctx, n.UUID); err != nil {
-				c.Log.Debug("close the session of a node", "node", n.UUID, "error", err)
-			}
-		}
+		wg.Go(func() { c.closeSession(ctx, n) })
 	}
+	wg.Wait()
 	return nil
+}
+
+// closeSession gives back what the driver keeps open. A BMC that is gone is no reason to fail.
+func (c *Conductor) closeSession(ctx context.Context, n *ironic.Node) {
+	d, ok := c.Config.Drivers[n.Driver]
+	if !ok {
+		return
+	}
+	if err := d.Close(ctx, n.UUID); err != nil {
+		c.Log.Debug("close the session of a node", "node", n.UUID, "error", err)
+	}
 }
 
 // Host is the conductor's name; it is also the holder of its locks.
@@ -277,11 +286,7 @@ func (c *Conductor) DeleteNode(ctx context.Context, ident string) error {
 			return fmt.Errorf("remove node %s from network boot: %w", title(n), err)
 		}
 	}
-	if d, ok := c.Config.Drivers[n.Driver]; ok {
-		if err := d.Close(ctx, n.UUID); err != nil {
-			c.Log.Debug("close the session of a node", "node", n.UUID, "error", err)
-		}
-	}
+	c.closeSession(ctx, n)
 	return c.Store.DeleteNode(ctx, n.UUID)
 }
 

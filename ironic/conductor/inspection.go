@@ -18,7 +18,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// keyPayload holds, among the inventory's plugin data, what the processing still needs.
+// Keys of the plugin data that the processing still needs.
 const (
 	keyRootDisk      = "root_disk"
 	keyBootInterface = "boot_interface"

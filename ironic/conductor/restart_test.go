@@ -1,12 +1,17 @@
 package conductor_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
+	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
+	"trefoil/ironic/conductor"
+	"trefoil/ironic/conductor/agentclient"
 )
 
 // Wherever the conductor dies, a new one over the same files brings the node to
@@ -95,6 +100,34 @@ func TestATokenThatWasNeverUsedIsShownOnceMoreAfterAKill(t *testing.T) {
 	}
 	if last := look(); last != "******" {
 		t.Error("a token in use was shown")
+	}
+}
+
+// lossy agents lose the answer to the first long command of each kind.
+type lossy struct {
+	agentclient.Client
+	mu   sync.Mutex
+	lost map[string]bool
+}
+
+func (l *lossy) Run(ctx context.Context, t agentclient.Target, cmd agentapi.Command, wait bool) (*agentapi.CommandStatus, error) {
+	st, err := l.Client.Run(ctx, t, cmd, wait)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !wait && !l.lost[cmd.Name] && err == nil {
+		l.lost[cmd.Name] = true
+		return nil, errs.New(errs.Unavailable, "the answer was lost")
+	}
+	return st, err
+}
+
+func TestALostAnswerDoesNotRunACommandTwice(t *testing.T) {
+	w := newWorld(t, func(c *conductor.Config) { c.Agents = &lossy{lost: map[string]bool{}} })
+	w.node("available")
+	w.provision("active")
+	w.await("active")
+	if got := strings.Join(w.ran, " "); got != "execute_deploy_step install_bootloader" {
+		t.Errorf("agents ran %q", got)
 	}
 }
 
