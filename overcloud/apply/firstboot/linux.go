@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ func (l Linux) ConfigDrive(ctx context.Context, dir string) (func(), error) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		for _, dev := range l.labelled("config-2") {
+		for _, dev := range l.rootDiskFirst(l.labelled("config-2")) {
 			if err := unix.Mount(dev, dir, "iso9660", unix.MS_RDONLY|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_NOSUID, ""); err != nil {
 				return nil, fmt.Errorf("mount %s: %w", dev, err)
 			}
@@ -42,6 +43,26 @@ func (l Linux) ConfigDrive(ctx context.Context, dir string) (func(), error) {
 		case <-tick.C:
 		}
 	}
+}
+
+// rootDiskFirst prefers the drive that was written with this system: another
+// disk may still hold the one of an earlier life of the machine.
+func (l Linux) rootDiskFirst(devs []string) []string {
+	disk, _, err := l.rootPartition()
+	if err != nil {
+		return devs
+	}
+	prefix := filepath.Join(l.Dev, disk)
+	slices.SortStableFunc(devs, func(a, b string) int {
+		switch aOwn, bOwn := strings.HasPrefix(a, prefix), strings.HasPrefix(b, prefix); {
+		case aOwn && !bOwn:
+			return -1
+		case bOwn && !aOwn:
+			return 1
+		}
+		return 0
+	})
+	return devs
 }
 
 func (l Linux) labelled(label string) []string {
