@@ -83,7 +83,7 @@ func (t *task) process(ctx context.Context) error {
 	hints, _ := t.node.Properties["root_device"].(map[string]any)
 	res, err := inspect.Process(data, hints, t.AddPorts)
 	if err != nil {
-		return fmt.Errorf("Failed to process the inventory of node %s: %w", title(t.node), err)
+		return errs.Wrap(errs.CodeOf(err), err, "Failed to process the inventory of node %s", title(t.node))
 	}
 	if err := t.addPorts(ctx, res.Ports); err != nil {
 		return err

@@ -83,7 +83,7 @@ func (t *task) power() error {
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		if err := t.drv.SetPower(ctx, t.node, target); err != nil {
-			return fmt.Errorf("Failed to change power state of node %s to '%s': %w", title(t.node), target, err)
+			return errs.Wrap(errs.CodeOf(err), err, "Failed to change power state of node %s to '%s'", title(t.node), target)
 		}
 		t.note("power", "%s: done", target)
 		return t.update(context.WithoutCancel(ctx), func(n *ironic.Node) {

@@ -2,7 +2,6 @@ package conductor
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -99,7 +98,7 @@ func (c *Conductor) Validate(ctx context.Context, ident string) (map[string]api.
 		}
 	}
 	if err := c.checkDeploy(ctx, n); err != nil {
-		set("deploy", fmt.Errorf("Failed to validate deploy image info for node %s: %w", title(n), err))
+		set("deploy", errs.Wrap(errs.CodeOf(err), err, "Failed to validate deploy image info for node %s", title(n)))
 		if out["boot"].Result {
 			set("boot", err)
 		}

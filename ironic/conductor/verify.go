@@ -2,8 +2,8 @@ package conductor
 
 import (
 	"context"
-	"fmt"
 
+	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/fsm"
 )
@@ -22,13 +22,13 @@ func (t *task) verify() error {
 
 func (t *task) checkPower(ctx context.Context) (string, error) {
 	if err := t.drv.Validate(t.node); err != nil {
-		return "", fmt.Errorf("Failed to validate power driver interface for node %s: %w", title(t.node), err)
+		return "", errs.Wrap(errs.CodeOf(err), err, "Failed to validate power driver interface for node %s", title(t.node))
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.PowerTimeout)
 	defer cancel()
 	state, err := t.drv.PowerState(ctx, t.node)
 	if err != nil {
-		return "", fmt.Errorf("Failed to get power state for node %s: %w", title(t.node), err)
+		return "", errs.Wrap(errs.CodeOf(err), err, "Failed to get power state for node %s", title(t.node))
 	}
 	return state, nil
 }

@@ -72,7 +72,7 @@ func (w *world) start() {
 	cfg := conductor.Config{Store: db, Jobs: &crashRunner{w.runner, w}, NetBoot: w.net, Images: images{}, ImageCache: images{},
 		Drivers: map[string]driver.Driver{fake.Name: w.drv}, Host: "undercloud", APIURL: "http://192.0.2.1:6385",
 		DeployKernel: "/k", DeployRamdisk: "/r", AgentPoll: 5 * time.Millisecond, SyncInterval: -1,
-		ShutdownWait: 2 * time.Second, BMCPatience: 100 * time.Millisecond, LockWait: 3 * time.Second, CallbackTimeout: 10 * time.Second, InspectTimeout: 10 * time.Second}
+		ShutdownWait: 2 * time.Second, BMCPatience: 100 * time.Millisecond, LockWait: 3 * time.Second, CallbackTimeout: time.Minute, InspectTimeout: time.Minute}
 	if w.tweak != nil {
 		w.tweak(&cfg)
 	}
@@ -142,7 +142,7 @@ func (w *world) provision(target string, more ...func(*api.ProvisionRequest)) {
 // await waits until the node is in the state and, if that is one to rest in, has no job.
 func (w *world) await(state string) *ironic.Node {
 	w.t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		n, err := w.db.Node(context.Background(), "control-1")
 		if err != nil {
@@ -431,7 +431,7 @@ func (w *world) crashAt(step string, after bool, action func()) {
 	action()
 	select {
 	case <-cr.hit:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		w.t.Fatalf("step %q was never reached", step)
 	}
 	// A killed process leaves its lock behind.

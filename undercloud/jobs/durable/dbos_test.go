@@ -41,7 +41,7 @@ func stop(t *testing.T, d *Runner) {
 // waitState polls until a job is in the state or the test's patience ends.
 func waitState(t *testing.T, d *Runner, id string, want jobs.State) jobs.Status {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		s, err := d.Status(t.Context(), id)
 		if err == nil && s.State == want {
