@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -177,19 +178,19 @@ func (m *Manager) awaitLibvirtd(ctx context.Context, s *State) error {
 // endHalfStarted ends a daemon of the lab that is not the noted one: a killed
 // create left it behind, or the shell that was about to become it. Machines and
 // everything else in the namespace go on running.
-func (m *Manager) endHalfStarted(ctx context.Context, s *State, name string) error {
+func (m *Manager) endHalfStarted(ctx context.Context, s *State, names ...string) error {
 	_, err := stop(ctx, func() ([]Process, error) {
 		all, err := processesIn(s.namespacePath())
 		var out []Process
 		for _, p := range all {
-			if n := p.name(); n == name || s.Phase == Creating && (n == "sh" || n == "mount") {
+			if n := p.name(); slices.Contains(names, n) || s.Phase == Creating && (n == "sh" || n == "mount") {
 				out = append(out, p)
 			}
 		}
 		return out, err
 	}, patience)
 	if err != nil {
-		return fmt.Errorf("end the %s of an interrupted start: %w", name, err)
+		return fmt.Errorf("end the %s of an interrupted start: %w", names[0], err)
 	}
 	return nil
 }

@@ -242,7 +242,7 @@ func TestTheStateIsPrivate(t *testing.T) {
 func TestWhichVBMCDaemonIsStarted(t *testing.T) {
 	dir := t.TempDir()
 	vbmc := filepath.Join(dir, "vbmc")
-	if got := strings.Join(daemonCommand(vbmc), " "); got != vbmc+" daemon" {
+	if got := strings.Join(daemonCommand(vbmc), " "); got != vbmc+" daemon --foreground" {
 		t.Errorf("ours: %s", got)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "vbmcd"), nil, 0o755); err != nil {
@@ -255,7 +255,7 @@ func TestWhichVBMCDaemonIsStarted(t *testing.T) {
 
 func TestADaemonThatEndsIsToldAtOnce(t *testing.T) {
 	m, s, run, _ := onTheHost(t)
-	run.fail = "vbmc list"
+	run.fail = "vbmc --no-daemon list"
 	start := m.Now()
 	calls := 0
 	m.Now = func() time.Time { calls++; return start.Add(time.Duration(calls) * time.Second) }

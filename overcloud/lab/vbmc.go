@@ -78,9 +78,10 @@ func vbmcDomain(s *State, m *Sized) string {
 	return b.String()
 }
 
-// vbmcStatus asks the daemon for each BMC's status by machine name.
+// vbmcStatus asks the daemon for each BMC's status by machine name. It must not
+// start one that is not running: the lab's own daemon is known by its process.
 func (m *Manager) vbmcStatus(ctx context.Context, s *State, vbmc string) (map[string]string, error) {
-	out, err := m.inside(ctx, s, s.vbmcEnv(), vbmc, "list", "-f", "json")
+	out, err := m.inside(ctx, s, s.vbmcEnv(), vbmc, "--no-daemon", "list", "-f", "json")
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +154,7 @@ func (m *Manager) startVBMC(ctx context.Context, s *State, vbmc string) error {
 func (m *Manager) launchVBMC(ctx context.Context, s *State, vbmc string) error {
 	daemon := daemonCommand(vbmc)
 	if s.Config.Private() {
-		if err := m.endHalfStarted(ctx, s, filepath.Base(daemon[0])); err != nil {
+		if err := m.endHalfStarted(ctx, s, "vbmc", "vbmcd"); err != nil {
 			return err
 		}
 	}
@@ -172,7 +173,7 @@ func daemonCommand(vbmc string) []string {
 	if st, err := os.Stat(vbmcd); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
 		return []string{vbmcd, "--foreground"}
 	}
-	return []string{vbmc, "daemon"}
+	return []string{vbmc, "daemon", "--foreground"}
 }
 
 // vbmcAlive reports that the daemon runs, under the noted number or its own word.
