@@ -404,6 +404,20 @@ func TestShortConflictsWaitInsteadOfFailing(t *testing.T) {
 	}
 }
 
+func TestAcceptedPowerActionsGoFirst(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.node("enroll")
+	for _, target := range []string{ironic.PowerOn, ironic.PowerOff, ironic.PowerOn} {
+		if err := w.c.SetPower(t.Context(), n.UUID, target, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.provision("manage")
+	if got := w.await("manageable"); got.PowerState != ironic.PowerOn || got.TargetPowerState != "" {
+		t.Errorf("power %q, target %q", got.PowerState, got.TargetPowerState)
+	}
+}
+
 func TestPowerSyncTakesOverWhatTheMachineSays(t *testing.T) {
 	w := newWorld(t, nil)
 	n := w.node("manageable")

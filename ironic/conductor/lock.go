@@ -71,17 +71,31 @@ func (c *Conductor) hold(ctx context.Context, ident, purpose string) (*ironic.No
 	}
 	wait, cancel := context.WithTimeout(ctx, c.LockWait)
 	defer cancel()
-	release, err := c.locks.take(wait, n.UUID, purpose, c.Now())
-	if err != nil {
-		return nil, nil, errs.New(errs.Locked, "Node %s is locked by host %s (%v), please retry after the current operation is completed.",
-			n.UUID, c.Config.Host, unwrapText(err))
-	}
-	n, err = c.reserve(ctx, n.UUID, purpose)
-	if err != nil {
+	for {
+		release, err := c.locks.take(wait, n.UUID, purpose, c.Now())
+		if err != nil {
+			return nil, nil, lockedBy(n, c.Config.Host, unwrapText(err))
+		}
+		n, err = c.reserve(ctx, n.UUID, purpose)
+		if err != nil {
+			release()
+			return nil, nil, err
+		}
+		release = c.releaser(n.UUID, release)
+		j, busy := jobOf(n)
+		if !busy || j.Kind != jobPower {
+			return n, release, nil
+		}
+		// A power action was accepted and has yet to begin: it goes first.
 		release()
-		return nil, nil, err
+		if c.pause(wait, 10*time.Millisecond) != nil {
+			return nil, nil, lockedBy(n, c.Config.Host, "power action "+text(n.DriverInternalInfo, keyPower))
+		}
 	}
-	return n, c.releaser(n.UUID, release), nil
+}
+
+func lockedBy(n *ironic.Node, host, what string) error {
+	return errs.New(errs.Locked, "Node %s is locked by host %s (%s), please retry after the current operation is completed.", n.UUID, host, what)
 }
 
 // unwrapText drops the context's part of a lock error, which means nothing to people.

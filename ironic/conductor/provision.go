@@ -70,8 +70,7 @@ func (c *Conductor) legal(n *ironic.Node, v fsm.Verb) error {
 		return nil
 	}
 	if holder := c.locks.holder(n.UUID); holder != "" && n.Reservation != "" && fsm.Busy(fsm.State(n.ProvisionState)) {
-		return errs.New(errs.Locked, "Node %s is locked by host %s (%s), please retry after the current operation is completed.",
-			n.UUID, n.Reservation, holder)
+		return lockedBy(n, n.Reservation, holder)
 	}
 	return errs.New(errs.Invalid, "The requested action \"%s\" can not be performed on node \"%s\" while it is in state \"%s\".",
 		v.Name, n.UUID, n.ProvisionState).WithHint("from here these lead on: %v", userVerbs(fsm.State(n.ProvisionState)))
