@@ -3,7 +3,6 @@ package libvirt
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 
@@ -49,7 +48,7 @@ func dialUnix(ctx context.Context, paths []string) (net.Conn, error) {
 		return nil, errors.New("no socket path to try")
 	}
 	// The first path is the one the user most likely meant.
-	return nil, fmt.Errorf("%w (is libvirtd running?)", all[0])
+	return nil, all[0]
 }
 
 // watchedConn tells when the stream has ended: go-libvirt's own signal can be

@@ -1,46 +1,37 @@
 //go:build e2e
 
-package libvirt
+package libvirt_test
 
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"testing"
+
+	"trefoil/vbmc/libvirt"
+	"trefoil/vbmc/vbmctest"
 )
 
 const testDomain = `<domain type='qemu'><name>%NAME%</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os>
 <devices><emulator>/usr/bin/qemu-system-x86_64</emulator></devices></domain>`
 
-// liveURI is the URI of a daemon made for the test: TREFOIL_E2E_LIBVIRT, by
-// default the one vbmc/vbmctest starts.
-func liveURI(t *testing.T) string {
-	t.Helper()
-	u := os.Getenv("TREFOIL_E2E_LIBVIRT")
-	if u == "" {
-		t.Fatal("set TREFOIL_E2E_LIBVIRT to the URI of a libvirtd that may be used for tests")
-	}
-	return u
-}
-
 func TestLifeOfADomain(t *testing.T) {
 	ctx := context.Background()
-	c, err := Dial(ctx, liveURI(t))
+	c, err := libvirt.Dial(ctx, vbmctest.StartLibvirtd(t).URI)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	const name = "trefoil-life"
-	if err := c.CreateDomain(ctx, name); !IsNoDomain(err) {
+	if err := c.CreateDomain(ctx, name); !libvirt.IsNoDomain(err) {
 		t.Fatalf("start of an unknown domain: %v, want no domain", err)
 	}
 	if _, err := c.DefineDomain(ctx, strings.ReplaceAll(testDomain, "%NAME%", name)); err != nil {
 		t.Fatal(err)
 	}
 	defer c.UndefineDomain(ctx, name, 0)
-	if err := c.DestroyDomain(ctx, name); !IsInvalidOperation(err) {
+	if err := c.DestroyDomain(ctx, name); !libvirt.IsInvalidOperation(err) {
 		t.Fatalf("destroy of a stopped domain: %v, want invalid operation", err)
 	}
 	if err := c.CreateDomain(ctx, name); err != nil {
@@ -53,23 +44,23 @@ func TestLifeOfADomain(t *testing.T) {
 	}
 	found := false
 	for _, d := range all {
-		found = found || d.Name == name && d.State == StateRunning
+		found = found || d.Name == name && d.State == libvirt.StateRunning
 	}
 	if !found {
 		t.Fatalf("%v does not show %s running", all, name)
 	}
-	if err := c.CreateDomain(ctx, name); !IsInvalidOperation(err) {
+	if err := c.CreateDomain(ctx, name); !libvirt.IsInvalidOperation(err) {
 		t.Fatalf("second start: %v, want invalid operation", err)
 	}
 	if err := c.DestroyDomain(ctx, name); err != nil {
 		t.Fatal(err)
 	}
 	d, err := c.LookupDomain(ctx, name)
-	if err != nil || d.State != StateShutoff {
+	if err != nil || d.State != libvirt.StateShutoff {
 		t.Fatalf("after destroy: %v, %v", d, err)
 	}
 	c.Close()
-	if _, err := c.Domains(ctx); !errors.Is(err, ErrClosed) {
+	if _, err := c.Domains(ctx); !errors.Is(err, libvirt.ErrClosed) {
 		t.Fatalf("after close: %v", err)
 	}
 }

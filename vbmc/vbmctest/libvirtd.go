@@ -1,0 +1,150 @@
+// Package vbmctest starts what end-to-end tests of virtual BMCs need: a libvirtd
+// of their own, in session mode with its own directories, and small QEMU domains
+// under emulation.
+package vbmctest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"trefoil/vbmc/libvirt"
+)
+
+// nobody runs the daemon when the test is root: as root libvirtd would take the
+// system's sockets.
+const nobody = "65534"
+
+// Libvirtd is a private libvirt daemon.
+type Libvirtd struct {
+	URI string
+	dir string
+	cmd *exec.Cmd
+}
+
+// StartLibvirtd starts a daemon that ends with the test, with all its domains.
+func StartLibvirtd(t *testing.T) *Libvirtd {
+	t.Helper()
+	// Not t.TempDir: unix socket paths are short, and nobody must get in.
+	dir, err := os.MkdirTemp("/tmp", "vbmctest-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &Libvirtd{dir: dir, URI: "qemu+unix:///session?socket=" + filepath.Join(dir, "run", "libvirt", "libvirt-sock")}
+	for _, d := range []string{"run", "cfg", "cache", "data"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if os.Geteuid() == 0 {
+		if out, err := exec.Command("chown", "-R", nobody+":"+nobody, dir).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	t.Cleanup(func() { l.clean(t) })
+	l.Start(t)
+	return l
+}
+
+// Start runs the daemon and waits until it answers.
+func (l *Libvirtd) Start(t *testing.T) {
+	t.Helper()
+	args := []string{"env", "-i", "PATH=" + os.Getenv("PATH"), "HOME=" + l.dir, "XDG_RUNTIME_DIR=" + l.dir + "/run",
+		"XDG_CONFIG_HOME=" + l.dir + "/cfg", "XDG_CACHE_HOME=" + l.dir + "/cache", "XDG_DATA_HOME=" + l.dir + "/data", "libvirtd"}
+	if os.Geteuid() == 0 {
+		args = append([]string{"setpriv", "--reuid=" + nobody, "--regid=" + nobody, "--clear-groups"}, args...)
+	}
+	l.cmd = exec.Command(args[0], args[1:]...)
+	if err := l.cmd.Start(); err != nil {
+		t.Fatalf("start libvirtd: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	for {
+		c, err := libvirt.Dial(ctx, l.URI)
+		if err == nil {
+			c.Close()
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("libvirtd does not answer: %v", err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// Stop ends the daemon; its domains go on, as they do when libvirtd restarts.
+func (l *Libvirtd) Stop() {
+	if l.cmd != nil {
+		_ = l.cmd.Process.Kill()
+		_ = l.cmd.Wait()
+		l.cmd = nil
+	}
+}
+
+// Signal sends the daemon a signal, for example SIGSTOP to make it hang.
+func (l *Libvirtd) Signal(t *testing.T, s os.Signal) {
+	t.Helper()
+	if err := l.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (l *Libvirtd) clean(t *testing.T) {
+	if l.cmd == nil {
+		l.Start(t)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	if c, err := libvirt.Dial(ctx, l.URI); err == nil {
+		all, _ := c.Domains(ctx)
+		for _, d := range all {
+			_ = c.DestroyDomain(ctx, d.Name)
+		}
+		c.Close()
+	}
+	l.Stop()
+	_ = os.RemoveAll(l.dir)
+}
+
+// Define makes a small domain that is off: a disk, a CD drive, a network card.
+// boot is put below <os> ("<boot dev='cdrom'/>…") or, with perDevice, the devices
+// get an order: CD drive, disk.
+func (l *Libvirtd) Define(t *testing.T, name, osBoot string, perDevice bool) {
+	t.Helper()
+	order := func(n int) string {
+		if !perDevice {
+			return ""
+		}
+		return fmt.Sprintf("<boot order='%d'/>", n)
+	}
+	disk := filepath.Join(l.dir, name+".img")
+	if err := os.WriteFile(disk, make([]byte, 1<<20), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(disk, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	xml := strings.Join([]string{
+		"<domain type='qemu'><name>", name, "</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>",
+		"<os><type arch='x86_64' machine='pc'>hvm</type>", osBoot, "</os><features><acpi/></features>",
+		"<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>",
+		"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='", disk, "'/><target dev='vda' bus='virtio'/>", order(2), "</disk>",
+		"<disk type='file' device='cdrom'><target dev='sda' bus='ide'/>", order(1), "</disk>",
+		"<interface type='user'><mac address='52:54:00:12:34:56'/><model type='virtio'/></interface>",
+		"<graphics type='vnc' port='-1' autoport='yes' passwd='keepme'/>",
+		"</devices></domain>"}, "")
+	c, err := libvirt.Dial(context.Background(), l.URI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.DefineDomain(context.Background(), xml); err != nil {
+		t.Fatal(err)
+	}
+}
