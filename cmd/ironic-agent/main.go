@@ -55,6 +55,9 @@ func initialize(c *console) (err error) {
 	if err := boot.LoadModules(warnf, 20*time.Second); err != nil {
 		return err
 	}
+	if err := boot.SeedRandom(); err != nil {
+		c.log.Warn("random numbers may block", "error", err)
+	}
 	c.log.Info("phase: network")
 	netCtx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()

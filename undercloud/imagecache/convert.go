@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/lima-vm/go-qcow2reader/image"
 	"github.com/lima-vm/go-qcow2reader/image/qcow2"
 	"github.com/lima-vm/go-qcow2reader/image/raw"
@@ -69,6 +70,38 @@ func open(f *os.File, format string) (image.Image, error) {
 		return nil, fmt.Errorf("its virtual size is %d", img.Size())
 	}
 	return img, nil
+}
+
+// registerZstd gives the library, whose table is global and unguarded, the one
+// decompressor it lacks.
+var registerZstd = sync.OnceFunc(func() { qcow2.SetDecompressor(qcow2.CompressionTypeZstd, unzstd) })
+
+// zstdReaders are kept: an image has one compressed block for each 64 KiB.
+var zstdReaders = sync.Pool{New: func() any {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return err
+	}
+	return d
+}}
+
+// pooled gives its decoder back when closed.
+type pooled struct{ *zstd.Decoder }
+
+func (p pooled) Close() error {
+	zstdReaders.Put(p.Decoder)
+	return nil
+}
+
+func unzstd(r io.Reader) (io.ReadCloser, error) {
+	d, ok := zstdReaders.Get().(*zstd.Decoder)
+	if !ok {
+		return nil, errors.New("no zstd decoder")
+	}
+	if err := d.Reset(r); err != nil {
+		return nil, err
+	}
+	return pooled{d}, nil
 }
 
 // checkQcow2 reads the header (QEMU docs/interop/qcow2.txt): no backing file,

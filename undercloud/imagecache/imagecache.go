@@ -78,6 +78,7 @@ func New(cfg Config) (*Cache, error) {
 	if cfg.Free == nil {
 		cfg.Free = free
 	}
+	registerZstd()
 	cfg.BaseURL = strings.TrimSuffix(cfg.BaseURL, "/")
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make image cache: %w", err)

@@ -180,7 +180,7 @@ func (l *lab) start(mode, disk string) <-chan struct{} {
 		nic += ",romfile="
 	}
 	args := []string{"-accel", "tcg,thread=multi", "-machine", "q35", "-smp", "2", "-m", "1024", "-display", "none", "-no-reboot",
-		"-serial", "stdio", "-monitor", "none", "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng",
+		"-serial", "stdio", "-monitor", "none",
 		"-netdev", "tap,id=n0,ifname=tap0,script=no,downscript=no", "-device", nic,
 		"-drive", "file=" + disk + ",if=none,id=d0,format=qcow2,cache=writeback,discard=unmap", "-device", "virtio-blk-pci,drive=d0,serial=disk-1"}
 	if dump := os.Getenv("TREFOIL_E2E_PCAP"); dump != "" {
