@@ -53,28 +53,17 @@ func (p *program) nodeList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var body struct {
-		Nodes []map[string]any `json:"nodes"`
-		Next  string           `json:"next"`
-	}
-	var rows [][]any
-	path := "nodes?limit=1000"
+	query := url.Values{"fields": {"uuid,name,instance_uuid,power_state,provision_state,maintenance"}}
 	if st := c.String("provision-state"); st != "" {
-		path += "&provision_state=" + url.QueryEscape(st)
+		query.Set("provision_state", st)
 	}
-	marker := ""
-	for {
-		body.Nodes, body.Next = nil, ""
-		if err := get(c.Context, bm, path+marker, &body); err != nil {
-			return err
-		}
-		for _, n := range body.Nodes {
-			rows = append(rows, []any{n["uuid"], n["name"], n["instance_uuid"], n["power_state"], n["provision_state"], n["maintenance"]})
-		}
-		if body.Next == "" || len(body.Nodes) == 0 {
-			break
-		}
-		marker = "&marker=" + fmt.Sprint(body.Nodes[len(body.Nodes)-1]["uuid"])
+	all, err := session.All[object](c.Context, bm, "nodes", query)
+	if err != nil {
+		return err
+	}
+	rows := make([][]any, len(all))
+	for i, n := range all {
+		rows[i] = []any{n["uuid"], n["name"], n["instance_uuid"], n["power_state"], n["provision_state"], n["maintenance"]}
 	}
 	return format.List(p.out, options(c), []string{"UUID", "Name", "Instance UUID", "Power State", "Provisioning State", "Maintenance"}, rows)
 }

@@ -75,7 +75,7 @@ func (p *program) nodeImport(c *cli.Context) error {
 		return err
 	}
 	ids, err := w.Register(c.Context, machines, !c.Bool("no-deploy-image"))
-	if err != nil {
+	if err := p.interruptible(c, err); err != nil {
 		return err
 	}
 	if c.Bool("introspect") {

@@ -55,8 +55,28 @@ func (p *program) installOptions() (install.Options, error) {
 	return install.Options{Home: h, Binary: binary, StateDir: os.Getenv(stateDirEnv), ConfigRoot: os.Getenv(configRootEnv), Out: p.out}, nil
 }
 
+// asRoot runs the command again through sudo when it needs to: the article types
+// it as user stack. handled is true when that has been done.
+func (p *program) asRoot(c *cli.Context) (handled bool, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return false, fmt.Errorf("find this program: %w", err)
+	}
+	code, again, err := install.AsRoot(c.Context, install.Elevation{Keep: []string{stateDirEnv, configRootEnv}}, self, os.Args[1:])
+	if err != nil || !again {
+		return false, err
+	}
+	if code != 0 {
+		return true, silentError(code)
+	}
+	return true, nil
+}
+
 func (p *program) undercloudInstall(c *cli.Context) error {
 	if _, err := args(c); err != nil {
+		return err
+	}
+	if handled, err := p.asRoot(c); handled || err != nil {
 		return err
 	}
 	o, err := p.installOptions()
@@ -75,6 +95,9 @@ func (p *program) undercloudInstall(c *cli.Context) error {
 
 func (p *program) undercloudUninstall(c *cli.Context) error {
 	if _, err := args(c); err != nil {
+		return err
+	}
+	if handled, err := p.asRoot(c); handled || err != nil {
 		return err
 	}
 	o, err := p.installOptions()

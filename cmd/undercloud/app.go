@@ -18,8 +18,11 @@ import (
 // version is set by the linker.
 var version = "devel"
 
-// stateDirEnv moves everything the undercloud keeps; labs and tests use it.
-const stateDirEnv = "UNDERCLOUD_STATE_DIR"
+// Labs and tests move what the undercloud keeps, and where it finds /etc.
+const (
+	stateDirEnv   = "UNDERCLOUD_STATE_DIR"
+	configRootEnv = "UNDERCLOUD_CONFIG_ROOT"
+)
 
 func run(ctx context.Context, args []string, out, errw io.Writer) int {
 	stateDir := os.Getenv(stateDirEnv)

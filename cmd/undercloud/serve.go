@@ -24,6 +24,7 @@ import (
 	"trefoil/undercloud/identity"
 	"trefoil/undercloud/image"
 	"trefoil/undercloud/imagecache"
+	"trefoil/undercloud/install"
 	"trefoil/undercloud/jobs/durable"
 	"trefoil/undercloud/netboot"
 	"trefoil/undercloud/network"
@@ -59,6 +60,10 @@ func serve(ctx context.Context, configFile string, logw io.Writer) error {
 	}
 	log := slog.New(slog.NewJSONHandler(logw, &slog.HandlerOptions{Level: level(cfg.Debug)}))
 	u := &undercloud{cfg: cfg, log: log}
+	// Bridge, addresses and NAT do not survive a reboot.
+	if err := install.EnsureNetwork(ctx, cfg, os.Getenv(configRootEnv)); err != nil {
+		return err
+	}
 	if err := u.open(ctx); err != nil {
 		return err
 	}
@@ -126,7 +131,7 @@ func (u *undercloud) open(ctx context.Context) error {
 		return err
 	}
 	u.network = network.New(network.Config{Store: sqlite.NewNetworks(u.db), Reserved: u.reserved(), Log: u.log})
-	u.compute = compute.New(compute.Config{Store: sqlite.NewCompute(u.db), Servers: &compute.Nodes{Store: u.db, Network: u.network}, Hostname: u.cfg.Hostname, Log: u.log})
+	u.compute = compute.New(compute.Config{Store: sqlite.NewCompute(u.db), Servers: &compute.Nodes{Store: u.db, Network: u.network, Images: u.images}, Hostname: u.cfg.Hostname, Log: u.log})
 	if err := u.openBareMetal(); err != nil {
 		return err
 	}
@@ -174,7 +179,7 @@ func (u *undercloud) mount(srv *server.Server, ready func() error) {
 	add("introspection", inspectapi.New(inspectapi.Config{Store: u.db, Conductor: u.conductor, Auth: guard, Log: u.log}))
 	add("image", u.identity.Middleware(u.images.Handler(), "/", "/versions"))
 	add("network", u.identity.Middleware(u.network.Handler(), "/"))
-	add("compute", u.identity.Middleware(u.compute.Handler(), "/"))
+	add("compute", u.identity.Middleware(u.compute.Handler(), "/", "/v2.1", "/v2.1/"))
 	add("orchestration", stackapi.New(stackapi.Config{Store: u.db, Service: u.stacks.service, Auth: guard, Log: u.log}))
 	add("httpboot", u.boot.Handler())
 }

@@ -127,15 +127,15 @@ func (r *run) newNode(c placement.Choice, role plan.Role, image string) (*stack.
 	}
 	return &stack.Node{
 		Node:         plan.Node{Name: name, Role: role.Name, Index: c.Index, UUID: c.Node.UUID},
-		InstanceUUID: id.String(), HostKey: pub, HostKeyPEM: pem, Flavor: role.Flavor, Image: image, Hashes: map[int]string{},
+		InstanceUUID: id.String(), HostKey: pub, HostKeyPEM: pem, Flavor: role.Flavor, Image: image, Resource: role.ServerResource, Hashes: map[int]string{},
 	}, nil
 }
 
 // serverName is the resource below a role's index: Controller.0.Controller, Compute.0.NovaCompute.
 func serverName(n stack.Node) string {
-	inner := n.Role
-	if n.Role == "Compute" {
-		inner = "NovaCompute"
+	inner := n.Resource
+	if inner == "" {
+		inner = n.Role
 	}
 	return fmt.Sprintf("%s.%d.%s", n.Role, n.Index, inner)
 }

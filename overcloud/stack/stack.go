@@ -100,7 +100,8 @@ type Node struct {
 	HostKeyPEM   string         `json:"host_key_pem"` // private half; secret, goes into the config drive
 	Flavor       string         `json:"flavor"`
 	Image        string         `json:"image"`
-	Hashes       map[int]string `json:"hashes"` // step → hash of what was applied
+	Resource     string         `json:"resource"` // name of the server in events: NovaCompute
+	Hashes       map[int]string `json:"hashes"`   // step → hash of what was applied
 }
 
 // Resource is one row of `openstack stack resource list`.

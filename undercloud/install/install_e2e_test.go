@@ -157,7 +157,7 @@ func checkMachine(t *testing.T, home, root, state string) {
 	if def := run(t, "ip", "route", "show", "default"); !strings.Contains(def, "via 10.99.0.1 dev br-ctlplane") {
 		t.Errorf("default route was lost: %q", def)
 	}
-	if rules := run(t, "nft", "list", "ruleset"); !strings.Contains(rules, "ip saddr 192.168.255.0/24 ip daddr != 192.168.255.0/24 masquerade") {
+	if rules := run(t, "nft", "list", "ruleset"); !strings.Contains(rules, "ip saddr 192.168.255.0/24 ip daddr != { 192.168.255.0/24, 224.0.0.0/4, 255.255.255.255 } masquerade") {
 		t.Errorf("no masquerade:\n%s", rules)
 	}
 	if got := read(t, "/proc/sys/net/ipv4/ip_forward"); got != "1\n" {

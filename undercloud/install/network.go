@@ -294,7 +294,9 @@ func natRules(nets []netip.Prefix) string {
 	}
 	fmt.Fprintf(&b, "table ip %s {\n  chain postrouting {\n    type nat hook postrouting priority 100; policy accept;\n", natTable)
 	for _, n := range nets {
-		fmt.Fprintf(&b, "    ip saddr %s ip daddr != %s masquerade\n", n, n)
+		// Broadcasts stay as they are: where br_netfilter is loaded, bridged DHCP
+		// answers pass here too, and would be dropped.
+		fmt.Fprintf(&b, "    ip saddr %s ip daddr != { %s, 224.0.0.0/4, 255.255.255.255 } masquerade\n", n, n)
 	}
 	b.WriteString("  }\n}\n")
 	return b.String()

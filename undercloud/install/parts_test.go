@@ -332,7 +332,7 @@ delete table ip trefoil_undercloud
 table ip trefoil_undercloud {
   chain postrouting {
     type nat hook postrouting priority 100; policy accept;
-    ip saddr 192.168.255.0/24 ip daddr != 192.168.255.0/24 masquerade
+    ip saddr 192.168.255.0/24 ip daddr != { 192.168.255.0/24, 224.0.0.0/4, 255.255.255.255 } masquerade
   }
 }
 `

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,11 +67,8 @@ func List(ctx context.Context, s *session.Session) ([]placement.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := nodes.ListDetail(bm, nodes.ListOpts{}).AllPages(ctx)
-	if err != nil {
-		return nil, session.Explain(err)
-	}
-	all, err := nodes.ExtractNodes(pages)
+	all, err := session.All[nodes.Node](ctx, bm, "nodes", url.Values{"fields": {
+		"uuid,name,provision_state,power_state,maintenance,resource_class,instance_uuid,properties"}})
 	if err != nil {
 		return nil, err
 	}
@@ -224,11 +222,7 @@ func network(ctx context.Context, nw *client) (*netInfo, error) {
 }
 
 func firstMAC(ctx context.Context, bm *client, nodeUUID string) (string, error) {
-	pages, err := bmports.ListDetail(bm, bmports.ListOpts{NodeUUID: nodeUUID}).AllPages(ctx)
-	if err != nil {
-		return "", session.Explain(err)
-	}
-	all, err := bmports.ExtractPorts(pages)
+	all, err := session.All[bmports.Port](ctx, bm, "ports", url.Values{"node": {nodeUUID}, "fields": {"address,pxe_enabled"}})
 	if err != nil {
 		return "", err
 	}
