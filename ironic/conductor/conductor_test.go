@@ -82,6 +82,18 @@ func TestTheNetworkBootCarriesWhatTheAgentNeeds(t *testing.T) {
 	}
 }
 
+func TestANodeWithoutABootablePortIsToldSo(t *testing.T) {
+	w := newWorld(t, nil)
+	w.node("manageable")
+	if _, err := w.db.UpdatePort(t.Context(), "p1", func(p *ironic.Port) error { p.PXEEnabled = false; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	w.provision("inspect")
+	if n := w.await("inspect failed"); !strings.Contains(n.LastError, "no port with PXE enabled (of 1)") || !strings.Contains(n.LastError, "port create") {
+		t.Errorf("%q", n.LastError)
+	}
+}
+
 func TestAWaitThatEndsSaysHowFarTheBootCame(t *testing.T) {
 	w := newWorld(t, func(c *conductor.Config) { c.InspectTimeout = 20 * time.Millisecond })
 	n := w.node("manageable")

@@ -70,11 +70,13 @@ func (t *task) bootEntry(ctx context.Context, purpose string) (*driver.BootEntry
 	}
 	e := &driver.BootEntry{NodeUUID: t.uuid, BootMode: bootMode(t.node), Purpose: purpose}
 	for _, p := range ports {
-		e.MACs = append(e.MACs, p.Address)
+		if p.PXEEnabled {
+			e.MACs = append(e.MACs, p.Address)
+		}
 	}
 	if len(e.MACs) == 0 {
-		return nil, errs.New(errs.Invalid, "node %s has no port, so that nothing can be booted over its network", title(t.node)).
-			WithHint("openstack baremetal port create <MAC address> --node %s", t.uuid)
+		return nil, errs.New(errs.Invalid, "node %s has no port with PXE enabled (of %d), so that nothing can be booted over its network", title(t.node), len(ports)).
+			WithHint("openstack baremetal port create <MAC address> --node %s --pxe-enabled true", t.uuid)
 	}
 	if e.Kernel, err = t.bootFile(ctx, "deploy_kernel", t.DeployKernel); err != nil {
 		return nil, err
