@@ -50,10 +50,11 @@ type Config struct {
 
 // Agent is one running agent.
 type Agent struct {
-	cfg    Config
-	cmds   *commands
-	beat   chan struct{} // asks for a heartbeat now
-	client *apiClient
+	cfg     Config
+	cmds    *commands
+	beat    chan struct{} // asks for a heartbeat now
+	started chan struct{} // says that a command began: progress is due
+	client  *apiClient
 
 	nodeUUID string
 	token    string
@@ -85,9 +86,9 @@ func New(cfg Config) *Agent {
 			*f = func() {}
 		}
 	}
-	a := &Agent{cfg: cfg, beat: make(chan struct{}, 1), token: cfg.Token}
+	a := &Agent{cfg: cfg, beat: make(chan struct{}, 1), started: make(chan struct{}, 1), token: cfg.Token}
 	a.client = &apiClient{http: cfg.HTTP, bases: cfg.APIURLs}
-	a.cmds = newCommands(a.handlers(), a.beatNow, cfg.Log)
+	a.cmds = newCommands(a.handlers(), func() { nudge(a.started) }, func() { nudge(a.beat) }, cfg.Log)
 	return a
 }
 
@@ -160,9 +161,10 @@ func (a *Agent) callbackURL(ln net.Listener) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-func (a *Agent) beatNow() {
+// nudge wakes whoever waits on ch, once for any number of calls before that.
+func nudge(ch chan<- struct{}) {
 	select {
-	case a.beat <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
 }
@@ -171,8 +173,20 @@ func (a *Agent) beatNow() {
 // while a command runs (its progress), and else 0.3–0.6 of the conductor's
 // time-out, spread so that a rack does not speak in chorus.
 func (a *Agent) heartbeats(ctx context.Context) error {
+	const progress = 10 * time.Second
 	pause := 5 * time.Second
+	next := time.NewTimer(0)
+	defer next.Stop()
 	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.started:
+			next.Reset(progress)
+			continue
+		case <-a.beat:
+		case <-next.C:
+		}
 		wait := time.Duration(float64(a.interval) * (0.3 + 0.3*rand.Float64()))
 		if err := a.heartbeat(ctx); err != nil {
 			a.cfg.Log.Warn("heartbeat failed", "error", err, "again_in", pause)
@@ -182,14 +196,9 @@ func (a *Agent) heartbeats(ctx context.Context) error {
 			pause = 5 * time.Second
 		}
 		if a.cmds.busy() {
-			wait = min(wait, 10*time.Second)
+			wait = min(wait, progress)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-a.beat:
-		case <-time.After(wait):
-		}
+		next.Reset(wait)
 	}
 }
 

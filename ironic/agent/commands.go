@@ -32,6 +32,7 @@ type entry struct {
 // commands runs commands, one asynchronous one at a time, and remembers them all.
 type commands struct {
 	handlers map[string]handler
+	started  func() // called for each asynchronous command
 	finished func()
 	log      *slog.Logger
 
@@ -41,8 +42,8 @@ type commands struct {
 	message string
 }
 
-func newCommands(h map[string]handler, finished func(), log *slog.Logger) *commands {
-	return &commands{handlers: h, finished: finished, log: log}
+func newCommands(h map[string]handler, started, finished func(), log *slog.Logger) *commands {
+	return &commands{handlers: h, started: started, finished: finished, log: log}
 }
 
 // start accepts a command. An asynchronous one goes on after start returned;
@@ -67,6 +68,7 @@ func (c *commands) start(cmd agentapi.Command) (*entry, error) {
 	c.mu.Unlock()
 	c.log.Info("command", "name", cmd.Name, "id", e.status.ID)
 	if h.async {
+		c.started()
 		go c.execute(h, e, cmd.Params)
 	} else {
 		c.execute(h, e, cmd.Params)

@@ -167,14 +167,17 @@ func (c *Cache) make(key string, img conductor.Image) (meta, error) {
 		return meta{}, errs.Wrap(errs.Internal, err, "convert image %s", img.Name)
 	}
 	m := meta{Size: src.Size(), Name: img.Name}
+	whole := make(chan error, 1)
+	go func() { // beside the ranges: it is one long chain on one processor
+		sum, err := wholeSum(f, m.Size, rangesOf(used, m.Size))
+		m.SHA256 = sum
+		whole <- err
+	}()
 	bm, err := describe(f, m.Size, used)
-	if err != nil {
+	if err = errors.Join(err, <-whole); err != nil {
 		return meta{}, err
 	}
 	m.Mapped = bm.Mapped()
-	if m.SHA256, err = wholeSum(f, m.Size, bm); err != nil {
-		return meta{}, err
-	}
 	data, err := bm.Encode()
 	if err != nil {
 		return meta{}, err
