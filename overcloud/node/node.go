@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -19,7 +19,6 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/baremetal/v1/nodes"
 	"github.com/gophercloud/gophercloud/v2/openstack/baremetal/v1/ports"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
-	"github.com/hashicorp/go-multierror"
 
 	"trefoil/internal/errs"
 	"trefoil/overcloud/inventory"
@@ -62,7 +61,9 @@ func (w *Workflow) started(name string) {
 }
 
 // Register creates or updates a node for each machine, moves those that are new
-// to manageable, and returns all their uuids in the file's order.
+// (or failed to become manageable earlier) to manageable, and returns all their
+// uuids in the file's order. Nothing is changed before it is clear which machine
+// is which node.
 func (w *Workflow) Register(ctx context.Context, machines []inventory.Machine, deployImage bool) ([]string, error) {
 	bm, err := w.client()
 	if err != nil {
@@ -78,17 +79,23 @@ func (w *Workflow) Register(ctx context.Context, machines []inventory.Machine, d
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
-	for _, m := range machines {
-		id, err := w.register(ctx, bm, m, known)
+	ids, err := match(machines, known)
+	if err != nil {
+		return nil, fmt.Errorf("Exception registering nodes: %w", err) //nolint:staticcheck // TripleO's words
+	}
+	for i, m := range machines {
+		if ids[i] == "" {
+			ids[i], err = w.create(ctx, bm, m)
+		} else {
+			err = w.update(ctx, bm, ids[i], m, known)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("Exception registering nodes: node #%d %s: %w", m.Index, m.Name, err) //nolint:staticcheck // TripleO's words
 		}
-		ids = append(ids, id)
 	}
 	fmt.Fprint(w.Out, "\n\n")
-	if err := w.manageNew(ctx, bm, ids); err != nil {
-		return nil, err
+	if err := w.manageNew(ctx, ids); err != nil {
+		return nil, fmt.Errorf("Exception registering nodes: %w", err) //nolint:staticcheck // TripleO's words
 	}
 	for _, id := range ids {
 		fmt.Fprintf(w.Out, "Successfully registered node UUID %s\n", id)
@@ -102,7 +109,8 @@ func (w *Workflow) bootImages(ctx context.Context, machines []inventory.Machine)
 	if err != nil {
 		return err
 	}
-	for key, name := range map[string]string{"deploy_kernel": "bm-deploy-kernel", "deploy_ramdisk": "bm-deploy-ramdisk"} {
+	for _, key := range []string{"deploy_kernel", "deploy_ramdisk"} {
+		name := "bm-" + strings.ReplaceAll(key, "_", "-")
 		pages, err := images.List(ic, images.ListOpts{Name: name}).AllPages(ctx)
 		if err != nil {
 			return session.Explain(err)
@@ -124,67 +132,73 @@ func (w *Workflow) bootImages(ctx context.Context, machines []inventory.Machine)
 	return nil
 }
 
-// known maps what identifies a node (MAC, BMC, uuid) to the uuids that have it.
-func (w *Workflow) known(ctx context.Context, bm *gophercloud.ServiceClient) (map[string]map[string]bool, error) {
-	out := map[string]map[string]bool{}
-	add := func(key, id string) {
-		if out[key] == nil {
-			out[key] = map[string]bool{}
-		}
-		out[key][id] = true
+// index maps what identifies a node (MAC, BMC, uuid) to the uuids that have it.
+type index map[string]map[string]bool
+
+func (x index) add(key, id string) {
+	if x[key] == nil {
+		x[key] = map[string]bool{}
 	}
-	pages, err := nodes.ListDetail(bm, nodes.ListOpts{}).AllPages(ctx)
-	if err != nil {
-		return nil, session.Explain(err)
-	}
-	all, err := nodes.ExtractNodes(pages)
+	x[key][id] = true
+}
+
+// known reads what identifies all nodes: two lists, however many nodes there are.
+func (w *Workflow) known(ctx context.Context, bm *gophercloud.ServiceClient) (index, error) {
+	out := index{}
+	all, err := session.All[nodes.Node](ctx, bm, "nodes", url.Values{"fields": {"uuid,driver_info"}})
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range all {
-		add("uuid "+n.UUID, n.UUID)
-		if a := fmt.Sprint(n.DriverInfo["ipmi_address"]); n.DriverInfo["ipmi_address"] != nil {
+		out.add("uuid "+n.UUID, n.UUID)
+		if a := n.DriverInfo["ipmi_address"]; a != nil {
 			port := "623"
 			if p := n.DriverInfo["ipmi_port"]; p != nil {
 				port = fmt.Sprint(p)
 			}
-			add("bmc "+a+":"+port, n.UUID)
+			out.add(fmt.Sprintf("bmc %v:%s", a, port), n.UUID)
 		}
 	}
-	pages, err = ports.ListDetail(bm, ports.ListOpts{}).AllPages(ctx)
-	if err != nil {
-		return nil, session.Explain(err)
-	}
-	ps, err := ports.ExtractPorts(pages)
+	ps, err := session.All[ports.Port](ctx, bm, "ports", url.Values{"fields": {"address,node_uuid"}})
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range ps {
-		add("mac "+strings.ToLower(p.Address), p.NodeUUID)
+		out.add("mac "+strings.ToLower(p.Address), p.NodeUUID)
 	}
 	return out, nil
 }
 
-func (w *Workflow) register(ctx context.Context, bm *gophercloud.ServiceClient, m inventory.Machine, known map[string]map[string]bool) (string, error) {
-	match := map[string]bool{}
-	if m.UUID != "" {
-		maps.Copy(match, known["uuid "+m.UUID])
+// match finds each machine's node; "" is a new one.
+func match(machines []inventory.Machine, known index) ([]string, error) {
+	ids, taken := make([]string, len(machines)), map[string]int{}
+	for i, m := range machines {
+		found := map[string]bool{}
+		if m.UUID != "" {
+			maps.Copy(found, known["uuid "+m.UUID])
+		}
+		if m.BMC != "" {
+			maps.Copy(found, known["bmc "+m.BMC])
+		}
+		for _, mac := range m.MACs {
+			maps.Copy(found, known["mac "+mac])
+		}
+		candidates := slices.Sorted(maps.Keys(found))
+		switch len(candidates) {
+		case 0:
+			continue
+		case 1:
+		default:
+			return nil, errs.New(errs.Conflict, "node #%d %s: Several candidates found for the same node data: %s", m.Index, m.Name, strings.Join(candidates, ", ")).
+				WithHint("one has the BMC of the entry, another its MAC: correct the entry, or delete the node that is not there any more (openstack baremetal node delete)")
+		}
+		if other, twice := taken[candidates[0]]; twice {
+			return nil, errs.New(errs.Conflict, "node #%d %s: entry #%d is the same node already: %s", m.Index, m.Name, machines[other].Index, candidates[0]).
+				WithHint("openstack baremetal node show %s; correct the MAC or the BMC of one of the two entries", candidates[0])
+		}
+		ids[i], taken[candidates[0]] = candidates[0], i
 	}
-	if m.BMC != "" {
-		maps.Copy(match, known["bmc "+m.BMC])
-	}
-	for _, mac := range m.MACs {
-		maps.Copy(match, known["mac "+mac])
-	}
-	ids := slices.Sorted(maps.Keys(match))
-	switch len(ids) {
-	case 0:
-		return w.create(ctx, bm, m)
-	case 1:
-		return ids[0], w.update(ctx, bm, ids[0], m, known)
-	}
-	return "", errs.New(errs.Conflict, "Several candidates found for the same node data: %s", strings.Join(ids, ", ")).
-		WithHint("give the entry the uuid of the right one, or delete the others")
+	return ids, nil
 }
 
 func (w *Workflow) create(ctx context.Context, bm *gophercloud.ServiceClient, m inventory.Machine) (string, error) {
@@ -214,7 +228,7 @@ func (w *Workflow) addPort(ctx context.Context, bm *gophercloud.ServiceClient, i
 
 // update brings a known node to what the file says; nothing that the file does
 // not mention is touched. Ports that are missing are added.
-func (w *Workflow) update(ctx context.Context, bm *gophercloud.ServiceClient, id string, m inventory.Machine, known map[string]map[string]bool) error {
+func (w *Workflow) update(ctx context.Context, bm *gophercloud.ServiceClient, id string, m inventory.Machine, known index) error {
 	var patch nodes.UpdateOpts
 	add := func(path string, v any) {
 		patch = append(patch, nodes.UpdateOperation{Op: nodes.AddOp, Path: path, Value: v})
@@ -246,78 +260,4 @@ func (w *Workflow) update(ctx context.Context, bm *gophercloud.ServiceClient, id
 	return nil
 }
 
-func sorted(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
-}
-
-// manageNew moves nodes that are in enroll to manageable.
-func (w *Workflow) manageNew(ctx context.Context, bm *gophercloud.ServiceClient, ids []string) error {
-	var fresh []string
-	for _, id := range ids {
-		n, err := nodes.Get(ctx, bm, id).Extract()
-		if err != nil {
-			return session.Explain(err)
-		}
-		if n.ProvisionState == "enroll" {
-			fresh = append(fresh, id)
-		}
-	}
-	if len(fresh) == 0 {
-		return nil
-	}
-	if err := w.move(ctx, fresh, nodes.TargetManage, "manageable"); err != nil {
-		return err
-	}
-	fmt.Fprintf(w.Out, "%d node(s) successfully moved to the \"manageable\" state.\n", len(fresh))
-	return nil
-}
-
-// Provide moves nodes to available.
-func (w *Workflow) Provide(ctx context.Context, ids []string) error {
-	w.started("provide")
-	if err := w.move(ctx, ids, nodes.TargetProvide, "available"); err != nil {
-		return fmt.Errorf("Failed to set nodes to available state: %w", err) //nolint:staticcheck // TripleO's words
-	}
-	fmt.Fprintf(w.Out, "%d node(s) successfully moved to the \"available\" state.\n", len(ids))
-	return nil
-}
-
-// move asks for target on all nodes and waits until each is in state.
-func (w *Workflow) move(ctx context.Context, ids []string, target nodes.TargetProvisionState, state string) error {
-	bm, err := w.client()
-	if err != nil {
-		return err
-	}
-	var failed *multierror.Error
-	var asked []string
-	for _, id := range ids {
-		n, err := nodes.Get(ctx, bm, id).Extract()
-		if err != nil {
-			return session.Explain(err)
-		}
-		if n.ProvisionState == state {
-			continue
-		}
-		if err := session.Explain(nodes.ChangeProvisionState(ctx, bm, id, nodes.ProvisionStateOpts{Target: target}).ExtractErr()); err != nil {
-			failed = multierror.Append(failed, fmt.Errorf("node %s: %w", label(n), err))
-			continue
-		}
-		asked = append(asked, id)
-	}
-	for id, why := range w.wait(ctx, asked, state, stateTimeout) {
-		failed = multierror.Append(failed, fmt.Errorf("node %s: %w", id, why))
-	}
-	return failed.ErrorOrNil()
-}
-
-func label(n *nodes.Node) string {
-	if n.Name != "" {
-		return n.Name
-	}
-	return n.UUID
-}
+func sorted(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }

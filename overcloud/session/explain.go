@@ -1,13 +1,16 @@
 package session
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 
 	"github.com/gophercloud/gophercloud/v2"
 
@@ -28,16 +31,32 @@ func Explain(err error) error {
 		}
 		return errs.New(codeOf(code.Actual), "%s (HTTP %d)", msg, code.Actual)
 	}
-	var op *net.OpError
 	var u *url.Error
-	if errors.As(err, &op) && errors.As(err, &u) {
-		where := u.URL
+	if errors.As(err, &u) && broken(u) {
+		where, cause := u.URL, u.Err
 		if p, perr := url.Parse(u.URL); perr == nil {
 			where = p.Scheme + "://" + p.Host
 		}
-		return errs.Wrap(errs.Unavailable, op, "no answer from %s", where).WithHint("is the service running? undercloud status")
+		var op *net.OpError
+		if errors.As(err, &op) {
+			cause = op
+		}
+		return errs.Wrap(errs.Unavailable, cause, "no answer from %s", where).WithHint("is the service running? undercloud status")
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
+		return errs.Wrap(errs.Unavailable, err, "the connection broke in the middle of an answer").WithHint("is the service running? undercloud status")
 	}
 	return err
+}
+
+// broken tells an answer that did not come from a request that could not be
+// made. What the caller gave up himself (Ctrl-C) is neither.
+func broken(u *url.Error) bool {
+	if errors.Is(u, context.Canceled) {
+		return false
+	}
+	var op *net.OpError
+	return errors.As(u, &op) || u.Timeout() || errors.Is(u, io.EOF) || errors.Is(u, io.ErrUnexpectedEOF)
 }
 
 func codeOf(status int) errs.Code {

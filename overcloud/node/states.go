@@ -1,0 +1,203 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/baremetal/v1/nodes"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/session"
+)
+
+// How often a verb is sent, a Poll apart: to a node that is locked for a moment
+// (by the power state's sync), as the Python client does, and to an undercloud
+// that is away, for it may be restarting.
+const (
+	asksLocked = 6
+	asksAway   = 60
+)
+
+// manageNew moves nodes that are in enroll to manageable.
+func (w *Workflow) manageNew(ctx context.Context, ids []string) error {
+	all, err := w.resolve(ctx, ids)
+	if err != nil {
+		return err
+	}
+	var fresh []state
+	for _, n := range all {
+		if n.Provision == "enroll" {
+			fresh = append(fresh, n)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	if err := w.move(ctx, fresh, nodes.TargetManage, "manageable"); err != nil {
+		return err
+	}
+	fmt.Fprintf(w.Out, "%d node(s) successfully moved to the \"manageable\" state.\n", len(fresh))
+	return nil
+}
+
+// Provide moves nodes, given by uuid or name, to available.
+func (w *Workflow) Provide(ctx context.Context, idents []string) error {
+	w.started("provide")
+	all, err := w.resolve(ctx, idents)
+	if err == nil {
+		err = w.move(ctx, all, nodes.TargetProvide, "available")
+	}
+	if err != nil {
+		return fmt.Errorf("Failed to set nodes to available state: %w", err) //nolint:staticcheck // TripleO's words
+	}
+	fmt.Fprintf(w.Out, "%d node(s) successfully moved to the \"available\" state.\n", len(all))
+	return nil
+}
+
+// move asks for target on all nodes and waits until each is in want. The error
+// has a line for each node that is not.
+func (w *Workflow) move(ctx context.Context, all []state, target nodes.TargetProvisionState, want string) error {
+	failed := map[string]error{}
+	var asked []state
+	for _, n := range all {
+		if n.Provision == want {
+			continue
+		}
+		if err := w.ask(ctx, n, target); err != nil {
+			failed[n.UUID] = err
+			continue
+		}
+		asked = append(asked, n)
+	}
+	for id, err := range w.wait(ctx, asked, want, stateTimeout) {
+		failed[id] = err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return joined(all, failed)
+}
+
+// joined is the errors of nodes in their order, one a line.
+func joined(all []state, failed map[string]error) error {
+	var out []error
+	for _, n := range all {
+		if err := failed[n.UUID]; err != nil {
+			out = append(out, err)
+		}
+	}
+	return errors.Join(out...)
+}
+
+// ask sends one verb. A node that is locked and an undercloud that is away are asked again.
+func (w *Workflow) ask(ctx context.Context, n state, target nodes.TargetProvisionState) error {
+	bm, err := w.client()
+	if err != nil {
+		return err
+	}
+	for locked, away := 0, 0; ; {
+		err := session.Explain(nodes.ChangeProvisionState(ctx, bm, n.UUID, nodes.ProvisionStateOpts{Target: target}).ExtractErr())
+		switch {
+		case err == nil:
+			return nil
+		case away > 0 && errs.Is(err, errs.Invalid):
+			return nil // the request whose answer was lost had arrived: the node is on its way
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errs.Is(err, errs.Unavailable):
+			away++
+		case errs.Is(err, errs.Conflict):
+			locked++
+		default:
+			locked = asksLocked
+		}
+		if locked >= asksLocked || away >= asksAway {
+			return fmt.Errorf("Node %s: %w", n.label(), err) //nolint:staticcheck // begins a line
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(w.Poll):
+		}
+	}
+}
+
+// Introspect inspects nodes, given by uuid or name, over IPMI and PXE; those
+// that fail are tried again.
+func (w *Workflow) Introspect(ctx context.Context, idents []string) error {
+	fmt.Fprintln(w.Out, "Waiting for introspection to finish...")
+	w.started("introspect")
+	all, err := w.resolve(ctx, idents)
+	if err != nil {
+		return err
+	}
+	left, attempts := all, max(w.Retries, 1)
+	var failed map[string]error
+	for attempt := 1; attempt <= attempts && len(left) > 0; attempt++ {
+		if attempt > 1 {
+			fmt.Fprintf(w.Out, "Retrying %d nodes that failed introspection. Attempt %d of %d \n", len(left), attempt, attempts)
+		}
+		failed = w.introspectOnce(ctx, left)
+		if ctx.Err() != nil {
+			return fmt.Errorf("introspection: %w", ctx.Err())
+		}
+		var again []state
+		for _, n := range left {
+			if failed[n.UUID] != nil {
+				again = append(again, n)
+			}
+		}
+		left = again
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("Introspection completed with errors:\nRetry limit reached with %d nodes still failing introspection\n%w", len(left), joined(left, failed)) //nolint:staticcheck // TripleO's words
+	}
+	fmt.Fprintf(w.Out, "Successfully introspected %d node(s).\n", len(all))
+	return nil
+}
+
+func (w *Workflow) introspectOnce(ctx context.Context, all []state) map[string]error {
+	failed := map[string]error{}
+	var asked []state
+	for _, n := range all {
+		if err := w.ask(ctx, n, nodes.TargetInspect); err != nil {
+			failed[n.UUID] = err
+			continue
+		}
+		asked = append(asked, n)
+	}
+	for id, err := range w.wait(ctx, asked, "manageable", introspectTimeout) {
+		failed[id] = err
+	}
+	if ctx.Err() != nil {
+		return failed
+	}
+	for _, n := range all {
+		switch err := failed[n.UUID]; {
+		case err == nil:
+			fmt.Fprintf(w.Out, "Introspection of node %s completed. Status:SUCCESS. Errors:None\n", n.UUID)
+		case errors.Is(err, errTimeout):
+			fmt.Fprintf(w.Out, "Introspection of node %s timed out.\n", n.UUID)
+		default:
+			fmt.Fprintf(w.Out, "Introspection of node %s completed. Status:FAILED. Errors:%v\n", n.UUID, err)
+		}
+	}
+	return failed
+}
+
+// Manageable lists nodes that may be introspected or provided.
+func (w *Workflow) Manageable(ctx context.Context) ([]string, error) {
+	all, err := w.states(ctx, url.Values{"provision_state": {"manageable"}})
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, n := range all {
+		if !n.Maintenance {
+			ids = append(ids, n.UUID)
+		}
+	}
+	return ids, nil
+}

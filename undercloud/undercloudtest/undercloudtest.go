@@ -1,0 +1,236 @@
+// Package undercloudtest serves the undercloud's real APIs on loopback for tests
+// of their clients. Only the conductor is scripted: no machine is needed.
+package undercloudtest
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"trefoil/ironic"
+	"trefoil/ironic/api"
+	"trefoil/ironic/api/apitest"
+	"trefoil/overcloud/stack"
+	stackapi "trefoil/overcloud/stack/api"
+	"trefoil/undercloud/compute"
+	"trefoil/undercloud/identity"
+	"trefoil/undercloud/image"
+	"trefoil/undercloud/network"
+	"trefoil/undercloud/secret"
+	"trefoil/undercloud/store/sqlite"
+)
+
+// Password of the user admin.
+const Password = "s3cret"
+
+// Cloud is the services of one undercloud. Its fields may be used by tests to
+// bring about what machines and operators do.
+type Cloud struct {
+	AuthURL   string // of the identity service, without /v3
+	Nodes     *apitest.Store
+	Conductor *Conductor
+	DB        *sqlite.DB     // images, networks, flavors and stacks
+	Stacks    *stack.Service // its jobs are in Enqueued
+
+	t         *testing.T
+	handlers  map[string]http.Handler
+	addresses map[string]string
+	servers   []*httptest.Server
+	mu        sync.Mutex
+	enqueued  []string
+	requests  []string
+}
+
+// Conductor is the scripted one, whose way to do a verb a test may choose.
+type Conductor struct {
+	*apitest.Conductor
+	// Do, if set, is called instead for each verb; it may call Conductor.Provision.
+	Do func(ctx context.Context, ident string, req api.ProvisionRequest) error
+}
+
+// Provision does what Do says.
+func (c *Conductor) Provision(ctx context.Context, ident string, req api.ProvisionRequest) error {
+	if c.Do != nil {
+		return c.Do(ctx, ident, req)
+	}
+	return c.Conductor.Provision(ctx, ident, req)
+}
+
+// New starts the services; the test's end stops them.
+func New(t *testing.T) *Cloud {
+	t.Helper()
+	dir := t.TempDir()
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	nodes := apitest.NewStore()
+	c := &Cloud{t: t, DB: db, Nodes: nodes, Conductor: &Conductor{Conductor: apitest.NewConductor(nodes)}, addresses: map[string]string{}}
+	c.make(dir)
+	c.Start()
+	t.Cleanup(c.Stop)
+	return c
+}
+
+// make wires the services as cmd/undercloud does.
+func (c *Cloud) make(dir string) {
+	c.t.Helper()
+	key, err := secret.LoadKey(filepath.Join(dir, "key"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	images, err := image.New(c.t.Context(), image.Config{Store: sqlite.NewImages(c.DB), Dir: filepath.Join(dir, "images")})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	nets := network.New(network.Config{Store: sqlite.NewNetworks(c.DB)})
+	comp := compute.New(compute.Config{Store: sqlite.NewCompute(c.DB), Hostname: "undercloud", Servers: &compute.Nodes{Store: c.Nodes, Network: nets}})
+	c.Stacks = &stack.Service{Store: c.DB, NewID: uuid.NewString, Now: time.Now,
+		Check:     func(context.Context, *stack.Stack) error { return nil },
+		Passwords: func(old map[string]string) (map[string]string, error) { return old, nil },
+		Enqueue: func(_ context.Context, job, _ string) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.enqueued = append(c.enqueued, job)
+			return nil
+		},
+		Stop: func(context.Context, string) error { return nil }}
+	catalog := c.listen()
+	id := identity.New(identity.Config{Key: key, AuthURL: c.AuthURL, Catalog: catalog, Revocations: sqlite.NewRevocations(c.DB),
+		Users: []identity.User{{Name: "admin", Password: Password, Projects: []string{"admin"}}}})
+	guard := func(h http.Handler) http.Handler { return id.Middleware(h) }
+	quiet := slog.New(slog.DiscardHandler)
+	c.handlers = map[string]http.Handler{
+		"identity": id.Handler(), "image": id.Middleware(images.Handler(), "/", "/versions"),
+		"baremetal": api.New(api.Config{Store: c.Nodes, Conductor: c.Conductor, Auth: guard, Log: quiet}),
+		"network":   id.Middleware(nets.Handler(), "/"), "compute": id.Middleware(comp.Handler(), "/"),
+		"orchestration": stackapi.New(stackapi.Config{Store: c.DB, Service: c.Stacks, Auth: guard, Log: quiet}),
+	}
+}
+
+// listen picks a port for each service and returns the catalog that names them.
+func (c *Cloud) listen() []identity.Endpoint {
+	c.t.Helper()
+	catalog := identity.DefaultCatalog("127.0.0.1")
+	for i, e := range catalog {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		c.addresses[e.Type] = l.Addr().String()
+		if err := l.Close(); err != nil {
+			c.t.Fatal(err)
+		}
+		_, path, _ := strings.Cut(strings.TrimPrefix(e.URL, "http://"), "/")
+		catalog[i].URL = strings.TrimSuffix("http://"+c.addresses[e.Type]+"/"+path, "/")
+	}
+	c.AuthURL = "http://" + c.addresses["identity"]
+	return catalog
+}
+
+// Start has the services answer, on the addresses that they always have.
+func (c *Cloud) Start() {
+	c.t.Helper()
+	for name, h := range c.handlers {
+		l, err := net.Listen("tcp", c.addresses[name])
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		srv := &httptest.Server{Listener: l, Config: &http.Server{Handler: c.counted(h)}}
+		srv.Start()
+		c.servers = append(c.servers, srv)
+	}
+}
+
+// Stop ends the services as a kill does: connections break.
+func (c *Cloud) Stop() {
+	for _, s := range c.servers {
+		s.CloseClientConnections()
+		s.Close()
+	}
+	c.servers = nil
+}
+
+func (c *Cloud) counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.mu.Lock()
+		c.requests = append(c.requests, r.Method+" "+r.URL.RequestURI())
+		c.mu.Unlock()
+		h.ServeHTTP(w, r)
+	})
+}
+
+// Requests returns what was asked of all services since the last call: "GET /v1/nodes?limit=1".
+func (c *Cloud) Requests() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := c.requests
+	c.requests = nil
+	return out
+}
+
+// Enqueued are the jobs of actions on stacks, in order.
+func (c *Cloud) Enqueued() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.enqueued...)
+}
+
+// AddNode stores a node that change has made what the test needs, with a port
+// for each MAC. It is available and powered off unless change says otherwise.
+func (c *Cloud) AddNode(name string, change func(*ironic.Node), macs ...string) *ironic.Node {
+	c.t.Helper()
+	n := &ironic.Node{UUID: uuid.NewString(), Name: name, Driver: "fake-hardware", ProvisionState: "available", PowerState: ironic.PowerOff,
+		Properties: map[string]any{}, DriverInfo: map[string]any{}, InstanceInfo: map[string]any{}, Extra: map[string]any{}}
+	if change != nil {
+		change(n)
+	}
+	var ports []*ironic.Port
+	for _, m := range macs {
+		ports = append(ports, &ironic.Port{UUID: uuid.NewString(), Address: m, PXEEnabled: true})
+	}
+	if err := c.Nodes.CreateNode(c.t.Context(), n, ports...); err != nil {
+		c.t.Fatal(err)
+	}
+	return n
+}
+
+// Node reads a node, by name or uuid.
+func (c *Cloud) Node(ident string) *ironic.Node {
+	c.t.Helper()
+	n, err := c.Nodes.Node(context.Background(), ident)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return n
+}
+
+// SetNode edits a node behind everyone's back, as a conductor does.
+func (c *Cloud) SetNode(uuid string, change func(*ironic.Node)) {
+	c.t.Helper()
+	if _, err := c.Nodes.UpdateNode(context.Background(), uuid, func(n *ironic.Node) error { change(n); return nil }); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// AddImage stores an image's record without bytes.
+func (c *Cloud) AddImage(name string, minDiskGB int) string {
+	c.t.Helper()
+	now := time.Now()
+	i := &image.Image{ID: uuid.NewString(), Name: name, Status: image.Active, ContainerFormat: "bare", DiskFormat: "qcow2", MinDisk: minDiskGB,
+		Visibility: "public", CreatedAt: now, UpdatedAt: now}
+	if err := sqlite.NewImages(c.DB).CreateImage(c.t.Context(), i); err != nil {
+		c.t.Fatal(err)
+	}
+	return i.ID
+}
