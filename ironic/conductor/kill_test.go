@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -133,7 +134,7 @@ func TestKill9InTheMiddleOfAnImage(t *testing.T) {
 	ln.Close()
 	dir := t.TempDir()
 	h := &hypervisor{apiURL: "http://" + addr, disk: filepath.Join(dir, "vda"), img: bootImage(), asked: make(chan struct{}), resume: make(chan struct{})}
-	if err := os.WriteFile(h.disk, make([]byte, 256<<20), 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(h.disk, nil, 0o600), os.Truncate(h.disk, 256<<20)); err != nil {
 		t.Fatal(err)
 	}
 	parent := httptest.NewServer(h)
