@@ -31,6 +31,8 @@ func (p *program) baremetalCommand() *cli.Command {
 				&cli.StringFlag{Name: "resource-class", Usage: "new resource class"},
 			}, Action: p.nodeSet},
 			{Name: "delete", Usage: "delete nodes", ArgsUsage: "NODE...", Action: p.nodeDelete},
+			{Name: "history", Usage: "what a node went through", Subcommands: []*cli.Command{
+				{Name: "list", Usage: "list a node's history", ArgsUsage: "NODE", Flags: formatFlags(), Action: p.nodeHistory}}},
 		}},
 	}}
 }
@@ -103,6 +105,30 @@ func fields(m map[string]any, without ...string) []format.Field {
 		out[i] = format.Field{Name: k, Value: m[k]}
 	}
 	return out
+}
+
+func (p *program) nodeHistory(c *cli.Context) error {
+	a, err := args(c, "NODE")
+	if err != nil {
+		return err
+	}
+	s, err := p.session(c)
+	if err != nil {
+		return err
+	}
+	bm, err := s.Baremetal()
+	if err != nil {
+		return err
+	}
+	var body struct{ History []object }
+	if err := get(c.Context, bm, "nodes/"+url.PathEscape(a[0])+"/history?detail=true", &body); err != nil {
+		return err
+	}
+	rows := make([][]any, len(body.History))
+	for i, h := range body.History {
+		rows[i] = []any{h["created_at"], h["severity"], h["event"]}
+	}
+	return format.List(p.out, options(c), []string{"Created At", "Severity", "Description of the event"}, rows)
 }
 
 func (p *program) nodeSet(c *cli.Context) error {

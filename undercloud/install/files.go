@@ -244,7 +244,7 @@ func stackrc(authURL, password string) string {
 		"for key in $(env | sed -n 's/^\\(OS_[A-Za-z0-9_]*\\)=.*/\\1/p'); do unset \"$key\"; done\n\n")
 	for _, kv := range [][2]string{
 		{"NOVA_VERSION", "1.1"}, {"OS_PASSWORD", password}, {"OS_AUTH_TYPE", "password"}, {"OS_AUTH_URL", authURL + "/"},
-		{"OS_USERNAME", "admin"}, {"OS_PROJECT_NAME", "admin"}, {"COMPUTE_API_VERSION", "1.1"}, {"IRONIC_API_VERSION", "1.34"},
+		{"OS_USERNAME", "admin"}, {"OS_PROJECT_NAME", "admin"}, {"COMPUTE_API_VERSION", "1.1"}, {"IRONIC_API_VERSION", "latest"},
 		{"OS_BAREMETAL_API_VERSION", "$IRONIC_API_VERSION"}, {"OS_NO_CACHE", "True"}, {"OS_CLOUDNAME", "undercloud"},
 		{"OS_IDENTITY_API_VERSION", "'3'"}, {"OS_PROJECT_DOMAIN_NAME", "'Default'"}, {"OS_USER_DOMAIN_NAME", "'Default'"}} {
 		fmt.Fprintf(&b, "export %s=%s\n", kv[0], kv[1])
@@ -260,7 +260,7 @@ func stackrc(authURL, password string) string {
 func addCloud(name string, old []byte, authURL, password string) ([]byte, error) {
 	entry, err := yaml.Marshal(map[string]any{"auth": map[string]any{"auth_url": authURL, "username": "admin", "password": password,
 		"project_name": "admin", "user_domain_name": "Default", "project_domain_name": "Default"},
-		"region_name": "regionOne", "identity_api_version": "3", "baremetal_api_version": "1.34"})
+		"region_name": "regionOne", "identity_api_version": "3", "baremetal_api_version": "latest"})
 	if err != nil {
 		return nil, err
 	}

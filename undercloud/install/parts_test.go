@@ -213,11 +213,11 @@ func TestStackrcInAShell(t *testing.T) {
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "OS_REGION_NAME=old"}
 	out, err := cmd.CombinedOutput()
 	want := `COMPUTE_API_VERSION=1.1
-IRONIC_API_VERSION=1.34
+IRONIC_API_VERSION=latest
 NOVA_VERSION=1.1
 OS_AUTH_TYPE=password
 OS_AUTH_URL=http://192.168.255.1:5000/
-OS_BAREMETAL_API_VERSION=1.34
+OS_BAREMETAL_API_VERSION=latest
 OS_CLOUDNAME=undercloud
 OS_IDENTITY_API_VERSION=3
 OS_NO_CACHE=True
