@@ -1,0 +1,111 @@
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSilentDaemon: a daemon that takes the connection and never answers costs
+// the deadline, not the program.
+func TestSilentDaemon(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	cut := make(chan struct{})
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = io.Copy(io.Discard, c) // ends when the watchdog cuts the connection
+		close(cut)
+	}()
+	short := func(c *Conn) { c.dial = 50 * time.Millisecond }
+	_, err = Dial(context.Background(), "qemu+unix:///system?socket="+path, short)
+	if !IsUnavailable(err) || !errors.Is(err, ErrTimeout) {
+		t.Errorf("%v, want a timeout", err)
+	}
+	<-cut
+}
+
+func TestNobodyListens(t *testing.T) {
+	_, err := Dial(context.Background(), "qemu+unix:///system?socket="+filepath.Join(t.TempDir(), "none"))
+	if !IsUnavailable(err) || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("%v", err)
+	}
+	c, err := Open("qemu+unix:///system?socket=" + filepath.Join(t.TempDir(), "none"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Cached("m"); !IsUnavailable(err) {
+		t.Errorf("state while away: %v, want unavailable", err)
+	}
+	c.Close()
+}
+
+func TestParseURI(t *testing.T) {
+	env := environment{uid: 1000, home: "/home/u", getenv: func(k string) string {
+		return map[string]string{"XDG_RUNTIME_DIR": "/run/user/1000"}[k]
+	}}
+	for uri, want := range map[string]struct{ transport, remote, where string }{
+		"qemu:///system":                       {"unix", "qemu:///system", "/var/run/libvirt/libvirt-sock"},
+		"qemu:///session":                      {"unix", "qemu:///session", "/run/user/1000/libvirt/libvirt-sock"},
+		"qemu+unix:///session?socket=/x":       {"unix", "qemu:///session", "/x"},
+		"qemu+tcp://h/system":                  {"tcp", "qemu:///system", "h:16509"},
+		"qemu+tcp://[fe80::1]:1/system":        {"tcp", "qemu:///system", "[fe80::1]:1"},
+		"qemu://h/system":                      {"tls", "qemu:///system", "h:16514"},
+		"qemu+ssh://root@h/system?keyfile=/k":  {"ssh", "qemu:///system", "/var/run/libvirt/libvirt-sock"},
+		"qemu+tcp://h/system?name=test:///def": {"tcp", "test:///def", "h:16509"},
+	} {
+		got, err := parseURI(uri, env)
+		if err != nil {
+			t.Errorf("%s: %v", uri, err)
+			continue
+		}
+		where := got.address()
+		if len(got.sockets) > 0 {
+			where = got.sockets[0]
+		}
+		if got.transport != want.transport || got.remote != want.remote || where != want.where {
+			t.Errorf("%s: %s %s %s, want %+v", uri, got.transport, got.remote, where, want)
+		}
+	}
+	for _, bad := range []string{"", "system", "qemu+carrier-pigeon:///system", "qemu+tcp:///system", "://"} {
+		if _, err := parseURI(bad, env); err == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
+
+// TestEventsBeatTheList: what an event told after the list was asked for wins.
+func TestEventsBeatTheList(t *testing.T) {
+	c, err := newConn("qemu:///system", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watcher{conn: c, readyCh: make(chan struct{}), domains: map[string]*entry{}}
+	c.watch = w
+	since := w.seqNow()
+	w.seq++
+	w.domains["a"] = &entry{Domain: Domain{Name: "a", State: StateRunning}, seq: w.seq}
+	w.domains["gone"] = &entry{Domain: Domain{Name: "gone"}, seq: 0}
+	w.relisted([]Domain{{Name: "a", State: StateShutoff}, {Name: "b", State: StatePaused}}, since)
+	var got []string
+	for n, e := range w.domains {
+		got = append(got, n+" "+e.State.String())
+	}
+	slices.Sort(got)
+	if want := []string{"a running", "b paused"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}

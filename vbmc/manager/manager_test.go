@@ -1,0 +1,224 @@
+package manager
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"trefoil/vbmc/domain"
+	"trefoil/vbmc/domain/fake"
+)
+
+// fakes has every domain but "missing".
+type fakes struct{ open int }
+
+func (f *fakes) Check(_ context.Context, c Config) error {
+	if c.Domain == "missing" {
+		return noDomain(c.Domain)
+	}
+	return nil
+}
+
+func (f *fakes) Open(Config, string) (domain.Machine, func(), error) {
+	f.open++
+	return fake.New([16]byte{1}), func() { f.open-- }, nil
+}
+
+func newManager(t *testing.T) (*Manager, *fakes) {
+	t.Helper()
+	f := &fakes{}
+	m := New(Settings{ConfigDir: filepath.Join(t.TempDir(), "vbmc"), Rescan: time.Hour}, f, slog.New(slog.DiscardHandler))
+	if err := os.Mkdir(m.settings.ConfigDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.stopAll)
+	return m, f
+}
+
+// freePort returns a UDP port that was free a moment ago.
+func freePort(t *testing.T) int {
+	t.Helper()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).Port
+}
+
+func config(name string, port int) Config {
+	return Config{Domain: name, Username: "admin", Password: "pa%ss#;=", Port: port, Address: "127.0.0.1", LibvirtURI: DefaultLibvirtURI}
+}
+
+func status(t *testing.T, m *Manager, name string) string {
+	t.Helper()
+	i, err := m.Show(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i.Status
+}
+
+func TestLife(t *testing.T) {
+	m, f := newManager(t)
+	port := freePort(t)
+	if err := m.Add(t.Context(), config("a", port)); err != nil {
+		t.Fatal(err)
+	}
+	if s := status(t, m, "a"); s != StatusDown {
+		t.Errorf("after add: %s", s)
+	}
+	if changed, err := m.Start("a"); err != nil || !changed {
+		t.Fatal(changed, err)
+	}
+	if changed, err := m.Start("a"); err != nil || changed {
+		t.Errorf("second start: %v %v", changed, err)
+	}
+	if s := status(t, m, "a"); s != StatusRunning {
+		t.Errorf("after start: %s", s)
+	}
+	info, err := os.Stat(m.store.file("a"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("configuration: %v, %v", info.Mode(), err)
+	}
+	if _, err := m.Stop("a"); err != nil {
+		t.Fatal(err)
+	}
+	if s := status(t, m, "a"); s != StatusDown || f.open != 0 {
+		t.Errorf("after stop: %s, %d machines open", s, f.open)
+	}
+	if err := m.Delete("a"); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := m.List(); err != nil || len(all) != 0 {
+		t.Errorf("after delete: %v %v", all, err)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	m, _ := newManager(t)
+	port := freePort(t)
+	if err := m.Add(t.Context(), config("a", port)); err != nil {
+		t.Fatal(err)
+	}
+	busy, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	with := func(f func(*Config)) Config { c := config("b", freePort(t)); f(&c); return c }
+	for want, c := range map[string]Config{
+		"[Errno 17] File exists: '":              config("a", freePort(t)),
+		"is taken by the vBMC of domain a":       config("b", port),
+		"cannot listen on port":                  config("b", busy.LocalAddr().(*net.UDPAddr).Port),
+		"No domain with matching name missing":   config("missing", freePort(t)),
+		"is not a domain name":                   config("../b", freePort(t)),
+		"--port 0":                               config("b", 0),
+		"--address":                              with(func(c *Config) { c.Address = "localhost" }),
+		"--password: IPMI passwords have":        with(func(c *Config) { c.Password = strings.Repeat("x", 21) }),
+		"A password and username are required":   with(func(c *Config) { c.SASLUsername = "u" }),
+		"SASL authentication to libvirt is not ": with(func(c *Config) { c.SASLUsername, c.SASLPassword = "u", "p" }),
+	} {
+		if err := m.Add(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if all, _ := m.List(); len(all) != 1 {
+		t.Errorf("a refused BMC left something behind: %v", all)
+	}
+	for _, f := range []func(string) (bool, error){m.Start, m.Stop} {
+		if _, err := f("nobody"); err == nil || err.Error() != "No domain with matching name nobody was found" {
+			t.Errorf("%v", err)
+		}
+	}
+	if err := m.Delete("nobody"); err == nil || err.Error() != "Command failed: No domain with matching name nobody was found" {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestFilesAreFollowed: a file in virtualbmc's own writing is taken over, an edit
+// is noticed, a removed directory stops its BMC, and a daemon's end keeps `active`.
+func TestFilesAreFollowed(t *testing.T) {
+	m, _ := newManager(t)
+	dir := m.store.dir("a")
+	write := func(active, port string) {
+		t.Helper()
+		text := "# made by virtualbmc\n[VirtualBMC]\nDomain_Name: a\nusername = admin\npassword = pa%%ss\nport = " + port + "\naddress = 127.0.0.1\nlibvirt_uri = qemu:///system\nactive = " + active + "\n"
+		if err := os.WriteFile(m.store.file("a"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write("True", "99999")
+	m.Sync()
+	if i, _ := m.Show("a"); i.Status != StatusError || !strings.Contains(i.Reason, "--port 99999") || i.Password != "pa%ss" {
+		t.Errorf("%+v", i)
+	}
+	write("True", "0"+strconv.Itoa(freePort(t)))
+	m.Sync()
+	if s := status(t, m, "a"); s != StatusRunning {
+		t.Errorf("after the port was set right: %s", s)
+	}
+	m.stopAll()
+	if c, err := m.store.load("a"); err != nil || !c.Active {
+		t.Errorf("the daemon's end made the BMC inactive: %+v, %v", c, err)
+	}
+	m.Sync()
+	write("False", "1")
+	m.Sync()
+	if s := status(t, m, "a"); s != StatusDown {
+		t.Errorf("after active = False: %s", s)
+	}
+	write("True", strconv.Itoa(freePort(t)))
+	m.Sync()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	m.Sync()
+	if len(m.running) != 0 {
+		t.Error("a BMC without a configuration still runs")
+	}
+}
+
+func TestConfigRoundTrip(t *testing.T) {
+	d := dirStore{t.TempDir()}
+	if err := os.Mkdir(d.dir("a"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c := config("a", 623)
+	c.Active = true
+	if err := d.save(c); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.load("a"); err != nil || got != c {
+		t.Errorf("%+v, %v, want %+v", got, err, c)
+	}
+}
+
+func TestOverlaps(t *testing.T) {
+	for _, tc := range []struct {
+		a, b string
+		want bool
+	}{{"::", "::", true}, {"::", "127.0.0.1", true}, {"0.0.0.0", "127.0.0.1", true}, {"0.0.0.0", "::1", false}, {"127.0.0.1", "127.0.0.2", false}} {
+		a, b := config("a", 623), config("b", 623)
+		a.Address, b.Address = tc.a, tc.b
+		if a.overlaps(b) != tc.want || b.overlaps(a) != tc.want {
+			t.Errorf("%s and %s: want %v", tc.a, tc.b, tc.want)
+		}
+	}
+}
+
+func FuzzINI(f *testing.F) {
+	f.Add("[a]\nk = v\n  more\n")
+	f.Add("k")
+	f.Add("[")
+	f.Fuzz(func(_ *testing.T, s string) { _, _ = parseINI("f", s) })
+}
