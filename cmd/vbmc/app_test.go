@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// vbmc runs the program with a home of its own.
+func vbmc(t *testing.T, home string, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = run(t.Context(), append([]string{"vbmc"}, args...), homeEnv(home), &o, &e)
+	return code, o.String(), e.String()
+}
+
+func homeEnv(home string) func(string) string {
+	return func(k string) string { return map[string]string{"HOME": home}[k] }
+}
+
+func TestWrongCommandLines(t *testing.T) {
+	home := t.TempDir()
+	for args, want := range map[string]string{
+		"add":            "the following arguments are required: domain_name",
+		"start":          "the following arguments are required: domain_names",
+		"add a --prot":   "flag provided but not defined: -prot",
+		"add a --port x": "invalid value",
+		"strat a":        "Did you mean",
+	} {
+		code, _, errs := vbmc(t, home, strings.Fields(args)...)
+		if code != exitUsage || !strings.Contains(errs, want) {
+			t.Errorf("vbmc %s: code %d, %q, want 2 and %q", args, code, errs, want)
+		}
+	}
+}
+
+func TestNoDaemon(t *testing.T) {
+	code, _, errs := vbmc(t, t.TempDir(), "list", "--no-daemon")
+	if code != exitFailed || !strings.Contains(errs, "is not running") || !strings.Contains(errs, "vbmcd") {
+		t.Errorf("code %d, %q", code, errs)
+	}
+}
+
+// TestDaemon talks to a daemon in the foreground, as another process would.
+func TestDaemon(t *testing.T) {
+	home := t.TempDir()
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan int, 1)
+	var log bytes.Buffer
+	go func() { done <- run(ctx, []string{"/usr/bin/vbmcd", "--foreground"}, homeEnv(home), &log, &log) }()
+	socket := filepath.Join(home, ".vbmc", "vbmcd.sock")
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		if c, err := net.Dial("unix", socket); err == nil {
+			c.Close()
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the daemon does not answer")
+		}
+	}
+	if code, out, errs := vbmc(t, home, "list", "--no-daemon"); code != 0 || out != "\n" {
+		t.Errorf("empty list: code %d, %q, %q", code, out, errs)
+	}
+	if code, _, errs := vbmc(t, home, "--no-daemon", "start", "a"); code != 1 || !strings.Contains(errs, "(1): No domain with matching name a was found") {
+		t.Errorf("start of an unknown one: code %d, %q", code, errs)
+	}
+	uri := "qemu+unix:///system?socket=" + filepath.Join(home, "none")
+	if code, _, errs := vbmc(t, home, "add", "a", "--no-daemon", "--port", "7001", "--libvirt-uri", uri); code != 1 ||
+		!strings.Contains(errs, `(1): Command failed: Fail to establish a connection with libvirt URI "`+uri+`"`) {
+		t.Errorf("add without libvirt: code %d, %q", code, errs)
+	}
+	if code, _, errs := vbmc(t, home, "daemon", "--foreground"); code != 1 || !strings.Contains(errs, "another vbmc daemon answers") {
+		t.Errorf("second daemon: code %d, %q", code, errs)
+	}
+	stop()
+	if code := <-done; code != 0 {
+		t.Errorf("daemon ended with %d: %s", code, log.String())
+	}
+	if _, err := net.Dial("unix", socket); err == nil {
+		t.Error("the socket is still there")
+	}
+}
