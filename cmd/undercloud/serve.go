@@ -123,7 +123,7 @@ func (u *undercloud) open(ctx context.Context) error {
 	if u.db, err = sqlite.Open(ctx, u.path("undercloud.db")); err != nil {
 		return err
 	}
-	u.jobs = durable.New(durable.Config{Path: u.path("jobs.db"), Executor: u.cfg.Hostname, Log: u.log})
+	u.jobs = durable.New(durable.Config{Path: u.path("jobs.db"), Log: u.log})
 	u.identity = identity.New(identity.Config{Key: u.key, AuthURL: u.cfg.AuthURL(), Catalog: identity.DefaultCatalog(u.cfg.LocalIP.Addr().String()),
 		Users: []identity.User{{Name: "admin", Password: u.cfg.AdminPassword, Projects: []string{"admin", "service"}}}, Revocations: sqlite.NewRevocations(u.db),
 		TTL: time.Duration(u.cfg.TokenLifetime) * time.Second, Log: u.log})
