@@ -131,6 +131,9 @@ func (r *run) newNode(c placement.Choice, role plan.Role, image string) (*stack.
 	}, nil
 }
 
+// loginTimeout is how long a machine that boots its image may take to let us in.
+const loginTimeout = 20 * time.Minute
+
 // serverName is the resource below a role's index: Controller.0.Controller, Compute.0.NovaCompute.
 func serverName(n stack.Node) string {
 	inner := n.Resource
@@ -199,6 +202,8 @@ func (r *run) provisionNode(ctx context.Context, p *plan.Plan, n stack.Node) err
 	if err := r.waitState(ctx, n, "active", "deploy failed", "error"); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
+	defer cancel()
 	return r.Nodes.Reach(ctx, n, func(reason string) {
 		r.log.Info("waiting for SSH", "node", n.Name, "address", n.Address, "reason", reason)
 	})
