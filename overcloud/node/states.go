@@ -5,20 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/baremetal/v1/nodes"
 
-	"trefoil/internal/errs"
 	"trefoil/overcloud/session"
-)
-
-// How often a verb is sent, a Poll apart: to a node that is locked for a moment
-// (by the power state's sync), as the Python client does, and to an undercloud
-// that is away, for it may be restarting.
-const (
-	asksLocked = 6
-	asksAway   = 60
 )
 
 // manageNew moves nodes that are in enroll to manageable.
@@ -92,36 +82,19 @@ func joined(all []state, failed map[string]error) error {
 	return errors.Join(out...)
 }
 
-// ask sends one verb. A node that is locked and an undercloud that is away are asked again.
+// ask sends one verb.
 func (w *Workflow) ask(ctx context.Context, n state, target nodes.TargetProvisionState) error {
 	bm, err := w.client()
 	if err != nil {
 		return err
 	}
-	for locked, away := 0, 0; ; {
-		err := session.Explain(nodes.ChangeProvisionState(ctx, bm, n.UUID, nodes.ProvisionStateOpts{Target: target}).ExtractErr())
-		switch {
-		case err == nil:
-			return nil
-		case away > 0 && errs.Is(err, errs.Invalid):
-			return nil // the request whose answer was lost had arrived: the node is on its way
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errs.Is(err, errs.Unavailable):
-			away++
-		case errs.Is(err, errs.Conflict):
-			locked++
-		default:
-			locked = asksLocked
-		}
-		if locked >= asksLocked || away >= asksAway {
-			return fmt.Errorf("Node %s: %w", n.label(), err) //nolint:staticcheck // begins a line
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(w.Poll):
-		}
+	err = session.Ask(ctx, w.Poll, func() error {
+		return nodes.ChangeProvisionState(ctx, bm, n.UUID, nodes.ProvisionStateOpts{Target: target}).ExtractErr()
+	})
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("Node %s: %w", n.label(), err) //nolint:staticcheck // begins a line
 	}
+	return err
 }
 
 // Introspect inspects nodes, given by uuid or name, over IPMI and PXE; those

@@ -29,7 +29,11 @@ func Explain(err error) error {
 		if msg == "" {
 			msg = http.StatusText(code.Actual)
 		}
-		return errs.New(codeOf(code.Actual), "%s (HTTP %d)", msg, code.Actual)
+		kind := codeOf(code.Actual)
+		if kind == errs.Conflict && strings.Contains(msg, " is locked by host ") {
+			kind = errs.Locked // Ironic's words for "in a moment"
+		}
+		return errs.New(kind, "%s (HTTP %d)", msg, code.Actual)
 	}
 	var u *url.Error
 	if errors.As(err, &u) && broken(u) {

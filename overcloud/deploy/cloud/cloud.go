@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/baremetal/v1/nodes"
 	bmports "github.com/gophercloud/gophercloud/v2/openstack/baremetal/v1/ports"
@@ -34,6 +35,7 @@ const Network = "ctlplane"
 // so that a deployer may start before the services it talks to.
 type Cloud struct {
 	Open func(ctx context.Context) (*session.Session, error)
+	Poll time.Duration // between two looks, where one must wait; default 1 s
 
 	mu sync.Mutex
 	s  *session.Session

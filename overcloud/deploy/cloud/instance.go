@@ -3,8 +3,10 @@ package cloud
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/baremetal/v1/nodes"
@@ -35,6 +37,10 @@ func (c *Cloud) Deploy(ctx context.Context, nodeUUID string, d deploy.Instance) 
 	case n.ProvisionState != "available" && n.ProvisionState != "deploy failed":
 		return errs.New(errs.Conflict, "node %s is %s, not available", nodeUUID, n.ProvisionState)
 	}
+	drive, err := configDrive(d)
+	if err != nil {
+		return err
+	}
 	patch := nodes.UpdateOpts{
 		nodes.UpdateOperation{Op: nodes.AddOp, Path: "/instance_uuid", Value: d.UUID},
 		nodes.UpdateOperation{Op: nodes.AddOp, Path: "/instance_info", Value: map[string]any{
@@ -44,14 +50,23 @@ func (c *Cloud) Deploy(ctx context.Context, nodeUUID string, d deploy.Instance) 
 	if n.InstanceUUID == d.UUID {
 		patch = patch[1:]
 	}
-	if _, err := nodes.Update(ctx, bm, nodeUUID, patch).Extract(); err != nil {
-		return session.Explain(err)
-	}
-	drive, err := configDrive(d)
+	err = session.Ask(ctx, c.poll(), func() error { return nodes.Update(ctx, bm, nodeUUID, patch).Err })
 	if err != nil {
 		return err
 	}
-	return session.Explain(nodes.ChangeProvisionState(ctx, bm, nodeUUID, nodes.ProvisionStateOpts{Target: nodes.TargetActive, ConfigDrive: drive}).ExtractErr())
+	return c.change(ctx, bm, nodeUUID, nodes.ProvisionStateOpts{Target: nodes.TargetActive, ConfigDrive: drive})
+}
+
+// change sends one verb.
+func (c *Cloud) change(ctx context.Context, bm *client, nodeUUID string, o nodes.ProvisionStateOpts) error {
+	return session.Ask(ctx, c.poll(), func() error { return nodes.ChangeProvisionState(ctx, bm, nodeUUID, o).ExtractErr() })
+}
+
+func (c *Cloud) poll() time.Duration {
+	if c.Poll > 0 {
+		return c.Poll
+	}
+	return time.Second
 }
 
 // State implements deploy.Cloud.
@@ -67,28 +82,44 @@ func (c *Cloud) State(ctx context.Context, nodeUUID string) (deploy.NodeState, e
 	return deploy.NodeState{Provision: n.ProvisionState, Target: n.TargetProvisionState, LastError: n.LastError, InstanceUUID: n.InstanceUUID}, nil
 }
 
-// Undeploy implements deploy.Cloud.
+// Undeploy implements deploy.Cloud. A machine that is receiving its image cannot
+// be stopped in that very moment: Undeploy waits until it can. A machine that
+// has nothing of the instance any more is errs.NotFound: there is nothing to wait for.
 func (c *Cloud) Undeploy(ctx context.Context, nodeUUID, instance string) error {
 	bm, err := c.baremetal(ctx)
 	if err != nil {
 		return err
 	}
-	n, err := nodes.Get(ctx, bm, nodeUUID).Extract()
-	if err != nil {
-		return session.Explain(err)
-	}
-	if n.InstanceUUID != instance || n.ProvisionState == "available" {
-		if n.ProvisionState == "available" && n.InstanceUUID == instance && instance != "" {
-			_, err := nodes.Update(ctx, bm, nodeUUID, nodes.UpdateOpts{nodes.UpdateOperation{Op: nodes.RemoveOp, Path: "/instance_uuid"}}).Extract()
+	for {
+		n, err := nodes.Get(ctx, bm, nodeUUID).Extract()
+		if err != nil {
 			return session.Explain(err)
 		}
-		return nil
+		switch st := n.ProvisionState; {
+		case n.InstanceUUID == "" && (st == "available" || st == "clean failed" || st == "error" || givingBack(st)):
+			return nil // done, on its way or stuck on it: Ironic forgets the instance before it cleans
+		case n.InstanceUUID == "" || n.InstanceUUID != instance:
+			return errs.New(errs.NotFound, "node %s does not run instance %s: it is %s", nodeUUID, instance, st)
+		case givingBack(st):
+			return nil
+		case st == "available": // chosen, never deployed
+			return session.Ask(ctx, c.poll(), func() error {
+				return nodes.Update(ctx, bm, nodeUUID, nodes.UpdateOpts{nodes.UpdateOperation{Op: nodes.RemoveOp, Path: "/instance_uuid"}}).Err
+			})
+		case st != "deploying":
+			return c.change(ctx, bm, nodeUUID, nodes.ProvisionStateOpts{Target: nodes.TargetDeleted})
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("node %s is still deploying: %w", nodeUUID, ctx.Err())
+		case <-time.After(c.poll()):
+		}
 	}
-	switch n.ProvisionState {
-	case "deleting", "cleaning", "clean wait":
-		return nil
-	}
-	return session.Explain(nodes.ChangeProvisionState(ctx, bm, nodeUUID, nodes.ProvisionStateOpts{Target: nodes.TargetDeleted}).ExtractErr())
+}
+
+// givingBack tells the states between a machine's instance and its being available.
+func givingBack(state string) bool {
+	return state == "deleting" || state == "cleaning" || state == "clean wait"
 }
 
 func (c *Cloud) baremetal(ctx context.Context) (*client, error) {
@@ -114,10 +145,14 @@ func configDrive(d deploy.Instance) (nodes.ConfigDrive, error) {
 	for _, s := range d.Address.Nameservers {
 		services = append(services, map[string]any{"type": "dns", "address": s})
 	}
+	routes := []map[string]any{}
+	if d.Address.Gateway != "" {
+		routes = append(routes, map[string]any{"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": d.Address.Gateway})
+	}
 	network := map[string]any{
 		"links": []map[string]any{{"id": "ctlplane", "type": "phy", "ethernet_mac_address": d.Address.MAC, "mtu": d.Address.MTU}},
 		"networks": []map[string]any{{"id": "ctlplane", "type": "ipv4", "link": "ctlplane", "ip_address": d.Address.IP,
-			"netmask": net.IP(cidr.Mask).String(), "routes": []map[string]any{{"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": d.Address.Gateway}}}},
+			"netmask": net.IP(cidr.Mask).String(), "routes": routes}},
 		"services": services,
 	}
 	user, err := json.Marshal(map[string]any{"ssh_deletekeys": true, "ssh_keys": map[string]string{"ed25519_private": d.HostKeyPEM, "ed25519_public": d.HostKey}})

@@ -20,7 +20,11 @@ import (
 )
 
 // Client is not bound to one stack. Safe for concurrent use.
-type Client struct{ c *gophercloud.ServiceClient }
+type Client struct {
+	Poll time.Duration // between two looks of Follow
+
+	c *gophercloud.ServiceClient
+}
 
 // New makes a client of a session.
 func New(s *session.Session) (*Client, error) {
@@ -28,7 +32,7 @@ func New(s *session.Session) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{c}, nil
+	return &Client{Poll: time.Second, c: c}, nil
 }
 
 // Stack is a stack as the API shows it.
@@ -187,14 +191,15 @@ func (c *Client) Cancel(ctx context.Context, ident string) error {
 func (c *Client) Follow(ctx context.Context, name, id, after string, out, progress io.Writer) (*Stack, error) {
 	away := time.Time{}
 	for {
-		evs, err := c.Events(ctx, id, after)
-		for _, e := range evs {
-			fmt.Fprintln(out, e.Line(name))
-			after = e.ID
-		}
-		var s *Stack
+		// The state first: when it is final, the events read after it are all there are.
+		s, err := c.Stack(ctx, id)
 		if err == nil {
-			s, err = c.Stack(ctx, id)
+			var evs []Event
+			evs, err = c.Events(ctx, id, after)
+			for _, e := range evs {
+				fmt.Fprintln(out, e.Line(name))
+				after = e.ID
+			}
 		}
 		switch {
 		case errs.Is(err, errs.NotFound):
@@ -214,24 +219,15 @@ func (c *Client) Follow(ctx context.Context, name, id, after string, out, progre
 				away = time.Time{}
 			}
 			if !s.InProgress() {
-				return s, c.rest(ctx, name, id, after, out)
+				return s, nil
 			}
 		}
 		select {
 		case <-ctx.Done():
 			return s, ctx.Err()
-		case <-time.After(time.Second):
+		case <-time.After(c.Poll):
 		}
 	}
-}
-
-// rest prints the events that came between the last look at them and the end.
-func (c *Client) rest(ctx context.Context, name, id, after string, out io.Writer) error {
-	evs, err := c.Events(ctx, id, after)
-	for _, e := range evs {
-		fmt.Fprintln(out, e.Line(name))
-	}
-	return err
 }
 
 // LastEvent is the id of the newest event, "" if there is none.
