@@ -12,12 +12,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"trefoil/ironic"
 	"trefoil/ironic/api"
 	"trefoil/ironic/conductor"
 	"trefoil/ironic/driver"
 	"trefoil/ironic/driver/fake"
 	"trefoil/ironic/driver/ipmi"
 	inspectapi "trefoil/ironic/inspect/api"
+	"trefoil/overcloud/deploy"
 	stackapi "trefoil/overcloud/stack/api"
 	"trefoil/undercloud/compute"
 	"trefoil/undercloud/config"
@@ -166,7 +168,12 @@ func (u *undercloud) openBareMetal() error {
 	}
 	u.conductor = conductor.New(conductor.Config{Store: u.db, Jobs: u.jobs, NetBoot: u.boot, Images: u.images, ImageCache: cache,
 		Drivers: map[string]driver.Driver{"ipmi": &ipmi.Driver{}, fake.Name: &fake.Driver{}},
-		APIURL:  "http://" + u.cfg.Addr("baremetal"), Host: u.cfg.Hostname, CleanOnProvide: u.cfg.CleanNodes, Log: u.log})
+		APIURL:  "http://" + u.cfg.Addr("baremetal"), Host: u.cfg.Hostname, CleanOnProvide: u.cfg.CleanNodes, Log: u.log,
+		OnEvent: func(h ironic.HistoryEntry) {
+			if err := deploy.Relay(context.Background(), u.db, h.NodeUUID, h.Event, time.Now()); err != nil {
+				u.log.Warn("a node's event did not reach its stack", "node", h.NodeUUID, "error", err)
+			}
+		}})
 	return nil
 }
 

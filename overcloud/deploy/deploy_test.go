@@ -342,3 +342,29 @@ func TestCancelIsRecorded(t *testing.T) {
 		t.Errorf("%v %+v", err, s)
 	}
 }
+
+func TestRelayTellsOnlyOfMachinesUnderWay(t *testing.T) {
+	w := newWorld(t)
+	w.begin(stack.Create, 1)
+	w.run("CREATE_COMPLETE")
+	say := func(node, sentence string) {
+		if err := deploy.Relay(context.Background(), w.db, node, sentence, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := len(w.lines())
+	say("uuid-control-1", "the stack rests")
+	say("uuid-nobody", "no stack has it")
+	if len(w.lines()) != before {
+		t.Error("told of a machine that is not under way")
+	}
+	w.begin(stack.Update, 1)
+	if err := w.db.Record(context.Background(), &stack.Event{StackID: "id", Resource: "Controller.0.Controller", Status: "UPDATE_IN_PROGRESS", Time: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	say("uuid-control-1", "the agent writes the image")
+	evs, err := w.db.Events(context.Background(), "id", 0, 0)
+	if last := evs[len(evs)-1]; err != nil || last.Reason != "the agent writes the image" || last.Status != "UPDATE_IN_PROGRESS" {
+		t.Errorf("%v %+v", err, last)
+	}
+}
