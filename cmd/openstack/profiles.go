@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"trefoil/internal/format"
 	"trefoil/overcloud/deploy/cloud"
 	"trefoil/overcloud/placement"
+	"trefoil/overcloud/session"
 )
 
 // scales are the roles that the Queens command line knows by flag.
@@ -99,6 +101,9 @@ func possible(n placement.Node) []string {
 	return out
 }
 
+// profilesMatch gives untagged nodes the profiles that they may have (their
+// capability <profile>_profile) until every flavor has its nodes. When some are
+// missing it says which, and changes nothing.
 func (p *program) profilesMatch(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
@@ -107,37 +112,65 @@ func (p *program) profilesMatch(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	wants, err := p.wants(c, s)
+	if err != nil {
+		return err
+	}
 	nodes, err := cloud.List(c.Context, s)
 	if err != nil {
 		return err
 	}
-	var wants []placement.Want
-	for _, r := range scales() {
-		n := c.Int(r.flag + "-scale")
-		if n == 0 {
-			continue
-		}
-		flavor := c.String(r.flag + "-flavor")
-		if flavor == "" {
-			return usageError{fmt.Errorf("--%s-scale needs --%s-flavor", r.flag, r.flag)}
-		}
-		profile, class, err := cloud.Flavor(c.Context, s, flavor)
-		if errs.Is(err, errs.NotFound) {
-			return errs.New(errs.NotFound, "Provided --%s-flavor, '%s', does not exist", r.flag, flavor).WithHint("openstack flavor list")
-		} else if err != nil {
-			return err
-		}
-		wants = append(wants, placement.Want{Role: r.role, Flavor: flavor, Count: n, Profile: profile, ResourceClass: class})
+	m := placement.Match(nodes, wants)
+	for _, line := range slices.Concat(m.Errors, m.Warnings) {
+		fmt.Fprintln(p.err, line)
 	}
-	chosen, err := placement.Place(nodes, wants, nil)
+	chosen, err := placement.Place(m.Nodes, wants, m.Given)
 	if err != nil {
 		p.refusals(err)
-		return fmt.Errorf("Failed to validate and assign profiles.: %w", err) //nolint:staticcheck // TripleO's words
+	}
+	if len(m.Errors) > 0 || err != nil {
+		return errs.New(errs.Conflict, "Failed to validate and assign profiles.")
+	}
+	for _, t := range m.Tags {
+		if c.Bool("dry-run") {
+			fmt.Fprintf(p.out, "Node %s would be tagged to profile %s\n", t.Node.Label(), t.Profile)
+			continue
+		}
+		if err := cloud.SetProfile(c.Context, s, t.Node, t.Profile); err != nil {
+			return fmt.Errorf("tag node %s to profile %s: %w", t.Node.Label(), t.Profile, err)
+		}
+		fmt.Fprintf(p.out, "Node %s is tagged to profile %s\n", t.Node.Label(), t.Profile)
 	}
 	for _, ch := range chosen {
 		fmt.Fprintf(p.out, "%s: %s\n", ch.Role, ch.Node.Label())
 	}
 	return nil
+}
+
+// wants are the roles of the command line with what their flavors ask for.
+func (p *program) wants(c *cli.Context, s *session.Session) ([]placement.Want, error) {
+	var wants []placement.Want
+	for _, r := range scales() {
+		n := c.Int(r.flag + "-scale")
+		if n < 0 {
+			return nil, usageError{fmt.Errorf("--%s-scale %d: expected a number of machines", r.flag, n)}
+		}
+		if n == 0 {
+			continue
+		}
+		flavor := c.String(r.flag + "-flavor")
+		if flavor == "" {
+			return nil, usageError{fmt.Errorf("--%s-scale needs --%s-flavor", r.flag, r.flag)}
+		}
+		profile, class, err := cloud.Flavor(c.Context, s, flavor)
+		if errs.Is(err, errs.NotFound) {
+			return nil, errs.New(errs.NotFound, "Provided --%s-flavor, '%s', does not exist", r.flag, flavor).WithHint("openstack flavor list")
+		} else if err != nil {
+			return nil, err
+		}
+		wants = append(wants, placement.Want{Role: r.role, Flavor: flavor, Count: n, Profile: profile, ResourceClass: class})
+	}
+	return wants, nil
 }
 
 // refusals prints why machines do not fit: per node the rule and its cure.

@@ -35,8 +35,11 @@ func (v *Service) Create(ctx context.Context, name string, timeoutMins int, in I
 	if !validName.MatchString(name) {
 		return nil, errs.New(errs.Invalid, "stack name %q is not valid: a letter, then letters, digits and -", name)
 	}
-	if old, err := v.Store.Stack(ctx, name); err == nil {
+	switch old, err := v.Store.Stack(ctx, name); {
+	case err == nil:
 		return nil, v.busy(old, errs.New(errs.Conflict, "the stack (%s) already exists", name))
+	case !errs.Is(err, errs.NotFound):
+		return nil, err
 	}
 	now := v.Now()
 	passwords, err := v.Passwords(nil)

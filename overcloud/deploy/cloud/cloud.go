@@ -5,8 +5,10 @@ package cloud
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -82,6 +84,22 @@ func List(ctx context.Context, s *session.Session) ([]placement.Node, error) {
 			LocalGB: number(n.Properties["local_gb"]), MemoryMB: number(n.Properties["memory_mb"])}
 	}
 	return out, nil
+}
+
+// SetProfile tags a node to a profile; its other capabilities stay.
+func SetProfile(ctx context.Context, s *session.Session, n placement.Node, profile string) error {
+	bm, err := s.Baremetal()
+	if err != nil {
+		return err
+	}
+	caps := maps.Clone(n.Capabilities)
+	caps["profile"] = profile
+	var text []string
+	for _, k := range slices.Sorted(maps.Keys(caps)) {
+		text = append(text, k+":"+caps[k])
+	}
+	patch := nodes.UpdateOpts{nodes.UpdateOperation{Op: nodes.AddOp, Path: "/properties/capabilities", Value: strings.Join(text, ",")}}
+	return session.Ask(ctx, time.Second, func() error { return nodes.Update(ctx, bm, n.UUID, patch).Err })
 }
 
 func number(v any) int {
