@@ -18,7 +18,7 @@ const (
 // Ask makes a request that changes something and repeats it while the node is
 // locked or the service is away. The error is explained (see Explain). When an
 // answer was lost and the repeated request is refused as not fitting the node's
-// state, the first one had arrived: that is no error.
+// state, or the node stays locked, the first one had arrived: that is no error.
 func Ask(ctx context.Context, poll time.Duration, request func() error) error {
 	for locked, away := 0, 0; ; {
 		err := Explain(request())
@@ -35,6 +35,9 @@ func Ask(ctx context.Context, poll time.Duration, request func() error) error {
 			locked++
 		default:
 			return err
+		}
+		if locked >= asksLocked && away > 0 {
+			return nil // what holds the node for so long is what was asked
 		}
 		if locked >= asksLocked || away >= asksAway {
 			return err
