@@ -123,7 +123,8 @@ func (u *user) command(computes int) string { return fmt.Sprintf(deploy, compute
 // ssh logs in as the article does; the host key must be known already.
 func (u *user) ssh(server, command string) string {
 	u.t.Helper()
-	return u.ok("ssh -o BatchMode=yes -o StrictHostKeyChecking=yes heat-admin@$(openstack server list -f value -c Name -c Networks | sed -n 's/^" + server + " ctlplane=//p') '" + command + "'")
+	// ssh takes files from the passwd file's home, whatever HOME says.
+	return u.ok("ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$HOME/.ssh/known_hosts -i $HOME/.ssh/id_rsa heat-admin@$(openstack server list -f value -c Name -c Networks | sed -n 's/^" + server + " ctlplane=//p') '" + command + "'")
 }
 
 func (u *user) again() {
