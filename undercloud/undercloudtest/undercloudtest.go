@@ -4,7 +4,9 @@ package undercloudtest
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -42,8 +44,10 @@ type Cloud struct {
 	Stacks    *stack.Service // its jobs are in Enqueued
 
 	t         *testing.T
+	guard     func(http.Handler) http.Handler
 	handlers  map[string]http.Handler
 	addresses map[string]string
+	listeners map[string]net.Listener // of services that were not started yet
 	servers   []*httptest.Server
 	mu        sync.Mutex
 	enqueued  []string
@@ -75,7 +79,7 @@ func New(t *testing.T) *Cloud {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	nodes := apitest.NewStore()
-	c := &Cloud{t: t, DB: db, Nodes: nodes, Conductor: &Conductor{Conductor: apitest.NewConductor(nodes)}, addresses: map[string]string{}}
+	c := &Cloud{t: t, DB: db, Nodes: nodes, Conductor: &Conductor{Conductor: apitest.NewConductor(nodes)}, addresses: map[string]string{}, listeners: map[string]net.Listener{}}
 	c.make(dir)
 	c.Start()
 	t.Cleanup(c.Stop)
@@ -108,29 +112,29 @@ func (c *Cloud) make(dir string) {
 	catalog := c.listen()
 	id := identity.New(identity.Config{Key: key, AuthURL: c.AuthURL, Catalog: catalog, Revocations: sqlite.NewRevocations(c.DB),
 		Users: []identity.User{{Name: "admin", Password: Password, Projects: []string{"admin"}}}})
-	guard := func(h http.Handler) http.Handler { return id.Middleware(h) }
+	c.guard = func(h http.Handler) http.Handler { return id.Middleware(h) }
 	quiet := slog.New(slog.DiscardHandler)
 	c.handlers = map[string]http.Handler{
 		"identity": id.Handler(), "image": id.Middleware(images.Handler(), "/", "/versions"),
-		"baremetal": api.New(api.Config{Store: c.Nodes, Conductor: c.Conductor, Auth: guard, Log: quiet}),
+		"baremetal": api.New(api.Config{Store: c.Nodes, Conductor: c.Conductor, Auth: c.guard, Log: quiet}),
 		"network":   id.Middleware(nets.Handler(), "/"), "compute": id.Middleware(comp.Handler(), "/"),
-		"orchestration": stackapi.New(stackapi.Config{Store: c.DB, Service: c.Stacks, Auth: guard, Log: quiet}),
+		"orchestration": stackapi.New(stackapi.Config{Store: c.DB, Service: c.Stacks, Auth: c.guard, Log: quiet}),
 	}
 }
 
-// listen picks a port for each service and returns the catalog that names them.
+// listen picks an address for each service and returns the catalog that names them.
+// The loopback address is the test's own: a port of it is still free after a
+// restart, which one of 127.0.0.1, where every program's connections end, may not be.
 func (c *Cloud) listen() []identity.Endpoint {
 	c.t.Helper()
-	catalog := identity.DefaultCatalog("127.0.0.1")
+	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), rand.IntN(256), 1+rand.IntN(250))
+	catalog := identity.DefaultCatalog(host)
 	for i, e := range catalog {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		c.addresses[e.Type] = l.Addr().String()
-		if err := l.Close(); err != nil {
-			c.t.Fatal(err)
-		}
+		c.listeners[e.Type], c.addresses[e.Type] = l, l.Addr().String()
 		_, path, _ := strings.Cut(strings.TrimPrefix(e.URL, "http://"), "/")
 		catalog[i].URL = strings.TrimSuffix("http://"+c.addresses[e.Type]+"/"+path, "/")
 	}
@@ -141,15 +145,34 @@ func (c *Cloud) listen() []identity.Endpoint {
 // Start has the services answer, on the addresses that they always have.
 func (c *Cloud) Start() {
 	c.t.Helper()
+	for name, l := range c.listeners {
+		if c.handlers[name] == nil { // one that is not served here
+			_ = l.Close()
+			delete(c.listeners, name)
+		}
+	}
 	for name, h := range c.handlers {
-		l, err := net.Listen("tcp", c.addresses[name])
-		if err != nil {
-			c.t.Fatal(err)
+		l := c.listeners[name]
+		delete(c.listeners, name)
+		if l == nil {
+			var err error
+			if l, err = net.Listen("tcp", c.addresses[name]); err != nil {
+				c.t.Fatal(err)
+			}
 		}
 		srv := &httptest.Server{Listener: l, Config: &http.Server{Handler: c.counted(h)}}
 		srv.Start()
 		c.servers = append(c.servers, srv)
 	}
+}
+
+// ServeBaremetal has another store and conductor answer, the real ones for
+// example. Cloud's own functions go on working on Nodes.
+func (c *Cloud) ServeBaremetal(store ironic.Store, conductor api.Conductor) {
+	c.t.Helper()
+	c.Stop()
+	c.handlers["baremetal"] = api.New(api.Config{Store: store, Conductor: conductor, Auth: c.guard, Log: slog.New(slog.DiscardHandler)})
+	c.Start()
 }
 
 // Stop ends the services as a kill does: connections break.
