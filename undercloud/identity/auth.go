@@ -82,7 +82,10 @@ func (s *Service) login(r *http.Request, req *authRequest) (*user, error) {
 	if err != nil {
 		source = r.RemoteAddr
 	}
-	bucket := source + "/" + arg.Name + arg.ID
+	bucket := source + "/" + arg.Name
+	if arg.ID != "" { // the name counts for nothing then, so it must not open another bucket
+		bucket = source + "//" + arg.ID
+	}
 	if wait := s.fails.blocked(bucket); wait > 0 {
 		return nil, errs.New(errs.Unauthorized, "Too many failed logins from this address; try again in %d seconds.", int(wait.Seconds())+1)
 	}

@@ -130,6 +130,38 @@ func TestForgedTokens(t *testing.T) {
 	}
 }
 
+// The last character of a signature holds two bits that mean nothing.
+func TestARevokedTokenHasNoSecondSpelling(t *testing.T) {
+	s, _ := testService(t)
+	text := token(t, s)
+	head := map[string]string{"X-Auth-Token": text, "X-Subject-Token": text}
+	if w := send(s.Handler(), "DELETE", "/v3/auth/tokens", "", head); w.Code != http.StatusNoContent {
+		t.Fatalf("revoke: %d %s", w.Code, w.Body)
+	}
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	for _, last := range alphabet + "\n" {
+		for _, spelt := range []string{text[:len(text)-1] + string(last), text + string(last)} {
+			if _, err := s.check(t.Context(), spelt); err == nil {
+				t.Errorf("the revoked token is good again as …%q", spelt[len(spelt)-3:])
+			}
+		}
+	}
+}
+
+func TestGuessingByIDIsSlowedDownWhateverTheName(t *testing.T) {
+	s, _ := testService(t)
+	try := func(name, password string) string {
+		return send(s.Handler(), "POST", "/v3/auth/tokens", `{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":"`+
+			s.users[0].ID+`","name":"`+name+`","password":"`+password+`"}}}}}`, nil).Body.String()
+	}
+	for i := range maxFailures {
+		try(strings.Repeat("x", i), "guess")
+	}
+	if got := try("another", "s3cret"); !strings.Contains(got, "Too many failed logins") {
+		t.Errorf("after %d failures: %s", maxFailures, got)
+	}
+}
+
 func TestLoginRefusals(t *testing.T) {
 	for name, tc := range map[string]struct {
 		password, scope string

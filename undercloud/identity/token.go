@@ -38,8 +38,11 @@ func (s *Service) sign(c claims) (string, error) {
 		return "", fmt.Errorf("encode token: %w", err)
 	}
 	body := base64.RawURLEncoding.EncodeToString(data)
-	mac := base64.RawURLEncoding.EncodeToString(s.signing.MAC([]byte(body)))
-	return tokenPrefix + body + "." + mac, nil
+	return tokenPrefix + body + "." + s.signature(body), nil
+}
+
+func (s *Service) signature(body string) string {
+	return base64.RawURLEncoding.EncodeToString(s.signing.MAC([]byte(body)))
 }
 
 // parse checks signature, expiry and that the user is still there.
@@ -48,8 +51,9 @@ func (s *Service) parse(text string) (claims, error) {
 	bad := errs.New(errs.Unauthorized, "The request you have made requires authentication.")
 	rest, ok := strings.CutPrefix(text, tokenPrefix)
 	body, sig, ok2 := strings.Cut(rest, ".")
-	mac, err := base64.RawURLEncoding.DecodeString(sig)
-	if !ok || !ok2 || err != nil || !hmac.Equal(mac, s.signing.MAC([]byte(body))) {
+	// The texts are compared, not the bytes: base64 has several texts for the same
+	// bytes, and a revoked token must not live on under another one.
+	if !ok || !ok2 || !hmac.Equal([]byte(sig), []byte(s.signature(body))) {
 		return c, bad
 	}
 	data, err := base64.RawURLEncoding.DecodeString(body)
