@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -184,12 +185,14 @@ func (p *program) nodeDelete(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed []error // one that cannot be deleted does not keep the others
 	for _, n := range a {
 		_, err := bm.Delete(c.Context, bm.ServiceURL("nodes", url.PathEscape(n)), nil)
 		if err := session.Explain(err); err != nil {
-			return fmt.Errorf("failed to delete node %s: %w", n, err)
+			failed = append(failed, fmt.Errorf("failed to delete node %s: %w", n, err))
+			continue
 		}
 		fmt.Fprintf(p.out, "Deleted node %s\n", n)
 	}
-	return nil
+	return errors.Join(failed...)
 }

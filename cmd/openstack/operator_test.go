@@ -161,7 +161,7 @@ func TestNodeCommands(t *testing.T) {
 	o.want("baremetal node set nope --name x", 1, "", "Node nope could not be found")
 	o.want("overcloud profiles list", 0, "control", "")
 	o.want("baremetal node delete n1000", 0, "Deleted node n1000", "")
-	o.want("baremetal node delete n1000", 1, "", "failed to delete node n1000")
+	o.want("baremetal node delete n1000 n999", 1, "Deleted node n999", "failed to delete node n1000")
 }
 
 func tagged(caps string) func(*ironic.Node) {

@@ -111,7 +111,7 @@ func (w *Workflow) bootImages(ctx context.Context, machines []inventory.Machine)
 	}
 	for _, key := range []string{"deploy_kernel", "deploy_ramdisk"} {
 		name := "bm-" + strings.ReplaceAll(key, "_", "-")
-		pages, err := images.List(ic, images.ListOpts{Name: name}).AllPages(ctx)
+		pages, err := images.List(ic, images.ListOpts{Name: name, Status: images.ImageStatusActive}).AllPages(ctx)
 		if err != nil {
 			return session.Explain(err)
 		}

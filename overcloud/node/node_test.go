@@ -186,6 +186,8 @@ func TestRegisterRefuses(t *testing.T) {
 	}{
 		{name: "no boot images", file: "[" + entryA + "]", nodes: func(w *world) {},
 			want: "No image with the name 'bm-deploy-kernel' found - make sure you have uploaded boot images."},
+		{name: "boot images whose upload was broken off", file: "[" + entryA + "]", nodes: func(w *world) { w.AddHalfImage("bm-deploy-kernel") },
+			want: "No image with the name 'bm-deploy-kernel' found - make sure you have uploaded boot images."},
 		{name: "several candidates", file: "[" + entryB + "," + entryA + "]", images: true, nodes: func(w *world) {
 			w.AddNode("mac", nil, "52:54:00:aa:00:01")
 			w.AddNode("bmc", func(n *ironic.Node) {

@@ -246,11 +246,22 @@ func (c *Cloud) SetNode(uuid string, change func(*ironic.Node)) {
 	}
 }
 
-// AddImage stores an image's record without bytes.
+// AddImage stores an image's record without bytes, as if they had all come.
 func (c *Cloud) AddImage(name string, minDiskGB int) string {
 	c.t.Helper()
+	return c.addImage(name, image.Active, minDiskGB)
+}
+
+// AddHalfImage stores an image whose upload was broken off.
+func (c *Cloud) AddHalfImage(name string) string {
+	c.t.Helper()
+	return c.addImage(name, image.Queued, 0)
+}
+
+func (c *Cloud) addImage(name, status string, minDiskGB int) string {
+	c.t.Helper()
 	now := time.Now()
-	i := &image.Image{ID: uuid.NewString(), Name: name, Status: image.Active, ContainerFormat: "bare", DiskFormat: "qcow2", MinDisk: minDiskGB,
+	i := &image.Image{ID: uuid.NewString(), Name: name, Status: status, ContainerFormat: "bare", DiskFormat: "qcow2", MinDisk: minDiskGB,
 		Visibility: "public", CreatedAt: now, UpdatedAt: now}
 	if err := sqlite.NewImages(c.DB).CreateImage(c.t.Context(), i); err != nil {
 		c.t.Fatal(err)

@@ -162,7 +162,7 @@ func (c *Cloud) Image(ctx context.Context, name string) (string, int, error) {
 	if err != nil {
 		return "", 0, err
 	}
-	pages, err := images.List(ic, images.ListOpts{Name: name}).AllPages(ctx)
+	pages, err := images.List(ic, images.ListOpts{Name: name, Status: images.ImageStatusActive}).AllPages(ctx)
 	if err != nil {
 		return "", 0, session.Explain(err)
 	}

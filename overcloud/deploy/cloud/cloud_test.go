@@ -109,6 +109,7 @@ func TestFlavor(t *testing.T) {
 
 func TestImage(t *testing.T) {
 	w := newWorld(t)
+	w.under.AddHalfImage("overcloud-full")
 	if _, _, err := w.cloud.Image(t.Context(), "overcloud-full"); !errs.Is(err, errs.NotFound) || !strings.Contains(errs.HintOf(err), "overcloud image upload") {
 		t.Errorf("%v", err)
 	}
