@@ -109,6 +109,7 @@ func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) er
 			done = true
 		case "changed":
 			changed++
+			r.log.Info("changed on node", "node", n.Name, "step", doc.Step, "resource", ev.Key)
 		case "waiting":
 			r.log.Info("node waits", "node", n.Name, "step", doc.Step, "for", ev.Key)
 		}
