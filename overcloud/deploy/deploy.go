@@ -37,7 +37,9 @@ type Cloud interface {
 	// already runs or receives that instance is left alone.
 	Deploy(ctx context.Context, nodeUUID string, d Instance) error
 	State(ctx context.Context, nodeUUID string) (NodeState, error)
-	// Undeploy gives the machine back if instanceUUID is what it runs; it returns at once.
+	// Undeploy gives the machine back if instanceUUID is what it runs, as soon as the
+	// machine's state allows it, and does not wait for the end. NotFound: it has
+	// nothing of the instance.
 	Undeploy(ctx context.Context, nodeUUID, instanceUUID string) error
 }
 

@@ -217,6 +217,9 @@ func (r *run) waitState(ctx context.Context, n stack.Node, want string, bad ...s
 		if err == nil && st.Provision == want {
 			return nil
 		}
+		if errs.Is(err, errs.NotFound) {
+			return errs.Wrap(errs.NotFound, err, "bare-metal node %s was deleted while %s was waited for", n.UUID, n.Name)
+		}
 		if err == nil && slices.Contains(bad, st.Provision) {
 			return errs.New(errs.Conflict, "bare-metal node %s is in state %q: %s", n.UUID, st.Provision, st.LastError).
 				WithHint("openstack baremetal node show %s; openstack baremetal node history list %s", n.UUID, n.UUID)
