@@ -370,6 +370,15 @@ func TestAnInventoryWithoutANodeIsExplained(t *testing.T) {
 	if _, err = w.c.ContinueInspection(t.Context(), []byte("{")); !errs.Is(err, errs.Invalid) {
 		t.Errorf("%v", err)
 	}
+	// Fifteen megabytes of empty disks once took more than two gigabytes of memory.
+	bomb := `{"inventory":{"disks":[{}` + strings.Repeat(",{}", 100_000) + `]}}`
+	if _, err = w.c.ContinueInspection(t.Context(), []byte(bomb)); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "holds 100000 values") {
+		t.Errorf("%v", err)
+	}
+	long := strings.Replace(inventory, "{", `{"logs":"\"`+strings.Repeat(",", 100_000)+`",`, 1)
+	if _, err = w.c.ContinueInspection(t.Context(), []byte(long)); !errs.Is(err, errs.NotFound) {
+		t.Errorf("commas in a text count: %v", err)
+	}
 }
 
 func TestPowerActionsAndLocks(t *testing.T) {

@@ -131,6 +131,9 @@ func (t *task) addPorts(ctx context.Context, ports []inspect.Port) error {
 // ContinueInspection stores the inventory of a ramdisk with the node that waits
 // for it and returns that node's uuid. The payload is kept before the answer goes out.
 func (c *Conductor) ContinueInspection(ctx context.Context, payload []byte) (string, error) {
+	if n := values(payload); n > maxValues {
+		return "", errs.New(errs.Invalid, "the inspection data holds %d values; at most %d are taken", n, maxValues)
+	}
 	var d agentapi.InspectionData
 	if err := json.Unmarshal(payload, &d); err != nil {
 		return "", errs.Wrap(errs.Invalid, err, "the inspection data is no valid JSON")
@@ -157,6 +160,29 @@ func (c *Conductor) ContinueInspection(ctx context.Context, payload []byte) (str
 	c.note(ctx, n.UUID, "inspection", "INFO", "the ramdisk sent its inventory")
 	c.bells.ring(n.UUID)
 	return n.UUID, nil
+}
+
+// maxValues bounds how many values an inventory may hold. Anybody on the network
+// may send one, and three bytes of "{}," become half a kilobyte in memory; that of
+// a big machine has some thousand values.
+const maxValues = 50_000
+
+// values counts the commas outside of strings, which are as many as the values.
+func values(payload []byte) int {
+	n, inString := 0, false
+	for i := 0; i < len(payload); i++ {
+		switch payload[i] {
+		case '\\':
+			i++ // only strings have it
+		case '"':
+			inString = !inString
+		case ',':
+			if !inString {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // keep splits a payload into the inventory and the rest, without the ramdisk's logs.

@@ -193,6 +193,10 @@ func (s *server) continued(w http.ResponseWriter, r *http.Request) error {
 		return errs.New(errs.Invalid, "Inspection data is not valid JSON.")
 	}
 	id, err := s.Conductor.ContinueInspection(r.Context(), data)
+	if errs.Is(err, errs.NotFound) { // whoever has no credentials need not know which machines there are
+		s.Log.Warn("a ramdisk was not recognised", "request_id", w.Header().Get("X-Openstack-Request-Id"), "reason", err)
+		return notFound(w, r)
+	}
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/baremetalintrospection/noauth"
 	"github.com/gophercloud/gophercloud/v2/openstack/baremetalintrospection/v1/introspection"
 
+	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/api/apitest"
 	"trefoil/ironic/inspect/api"
@@ -223,6 +224,10 @@ func TestRamdiskContinues(t *testing.T) {
 	}
 	if status, got := r.do("POST", "/v1/continue", "", "{}"); status != 404 {
 		t.Errorf("unknown machine: %d %s", status, got)
+	}
+	r.conductor.Fail = func(string) error { return errs.New(errs.NotFound, "the inventory belongs to node n, which is secret") }
+	if status, got := r.do("POST", "/v1/continue", "", "{}"); status != 404 || strings.Contains(got, "secret") {
+		t.Errorf("a stranger is told about a node: %d %s", status, got)
 	}
 	r.conductor.Fail = func(string) error { panic("secret") }
 	if status, got := r.do("POST", "/v1/continue", "", "{}"); status != 500 || strings.Contains(got, "secret") {
