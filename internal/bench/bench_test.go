@@ -1,0 +1,166 @@
+//go:build bench
+
+package bench
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// A run is three processes: the one that a user starts builds the ramdisk, its
+// child measures in network, process and mount namespaces of its own, and the child's child is
+// the peer's BMC, so that server and client share no process on either side.
+const (
+	roleEnv = "TREFOIL_BENCH_ROLE" // "", roleInside, rolePeer
+	bootEnv = "TREFOIL_BENCH_BOOT" // directory with kernel and initramfs
+
+	roleInside = "inside"
+	rolePeer   = "peer"
+)
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(roleEnv) {
+	case roleInside:
+		if err := settle(); err != nil {
+			fmt.Println("FAIL:", err)
+			os.Exit(1)
+		}
+		os.Exit(m.Run())
+	case rolePeer:
+		if err := servePeer(); err != nil {
+			fmt.Fprintln(os.Stderr, "peer's BMC:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if err := outside(); err != nil {
+		fmt.Println("FAIL:", err)
+		os.Exit(1)
+	}
+}
+
+func outside() error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("machines and network namespaces need root: run it as root or with sudo")
+	}
+	dir, err := os.MkdirTemp("", "trefoil-bench-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	say("ramdisk: Debian's kernel and bin/ironic-agent")
+	if err := buildRamdisk(dir); err != nil {
+		return err
+	}
+	cmd := exec.Command(os.Args[0], os.Args[1:]...)
+	cmd.Env = append(os.Environ(), roleEnv+"="+roleInside, bootEnv+"="+dir)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	return cmd.Run()
+}
+
+// settle makes the namespaces usable: loopback, /proc of our processes, a /tmp
+// that ends with us. Whatever was started here ends with us, too.
+func settle() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("mount /proc: %w", err)
+	}
+	if err := unix.Mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777"); err != nil {
+		return fmt.Errorf("mount /tmp: %w", err)
+	}
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("find loopback: %w", err)
+	}
+	return netlink.LinkSetUp(lo)
+}
+
+// TestBench measures everything, one thing after another, and prints the table.
+func TestBench(t *testing.T) {
+	began := time.Now()
+	var rows []Row
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T) []Row
+	}{{"bmc", benchBMC}, {"nodes", benchNodes}, {"plan", benchPlan}, {"image", benchImage}, {"machine", benchMachine}} {
+		if !t.Run(part.name, func(t *testing.T) { rows = append(rows, part.run(t)...) }) {
+			return
+		}
+	}
+	fmt.Printf("\nmeasured in %.0f s; load average now %s\n", time.Since(began).Seconds(), load())
+	must(t, Print(os.Stdout, rows))
+}
+
+// say tells what is being measured and what is waited for.
+func say(format string, args ...any) {
+	fmt.Printf("%s bench: %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
+}
+
+func load() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Fields(string(b))[0]
+}
+
+// rounds measures each function in turns, so that both sides meet the same
+// load, and returns the median of each.
+func rounds(n int, measure ...func() float64) []float64 {
+	got := make([][]float64, len(measure))
+	for range n {
+		for i, f := range measure {
+			got[i] = append(got[i], f())
+		}
+	}
+	out := make([]float64, len(measure))
+	for i, g := range got {
+		slices.Sort(g)
+		out[i] = g[len(g)/2]
+	}
+	return out
+}
+
+// perSecond runs f again and again for about d and returns runs per second.
+func perSecond(d time.Duration, f func()) float64 {
+	began := time.Now()
+	n := 0
+	for time.Since(began) < d {
+		f()
+		n++
+	}
+	return float64(n) / time.Since(began).Seconds()
+}
+
+// took is the seconds that f takes.
+func took(f func()) float64 {
+	began := time.Now()
+	f()
+	return time.Since(began).Seconds()
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func shell(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+}

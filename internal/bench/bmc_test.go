@@ -1,0 +1,236 @@
+//go:build bench
+
+package bench
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"trefoil/ironic"
+	ipmidriver "trefoil/ironic/driver/ipmi"
+	"trefoil/vbmc/vbmctest"
+
+	"github.com/bougou/go-ipmi/pkg/bmc"
+	"github.com/bougou/go-ipmi/pkg/client"
+	"github.com/bougou/go-ipmi/pkg/clock"
+	"github.com/bougou/go-ipmi/pkg/hal/mock"
+	"github.com/bougou/go-ipmi/pkg/server"
+	"github.com/bougou/go-ipmi/pkg/transport/udp"
+	"github.com/bougou/go-ipmi/pkg/types"
+)
+
+const (
+	bmcUser     = "admin"
+	bmcPassword = "bench-only"
+	firstPort   = 6230
+	manyBMCs    = 51
+)
+
+func benchBMC(t *testing.T) []Row {
+	say("vBMC: a libvirtd of its own with %d domains that are off", manyBMCs)
+	l := vbmctest.StartLibvirtd(t)
+	for i := range manyBMCs {
+		l.Define(t, domainName(i), "<boot dev='hd'/>", false)
+	}
+	home := t.TempDir()
+	addBMC(t, home, 0, l.URI)
+	pid := startDaemon(t, home)
+	say("vBMC: waiting for the first BMC's answer")
+	awaitBMC(t, firstPort)
+	peer := startPeer(t)
+	awaitBMC(t, peer)
+	say("vBMC: sessions and status commands, then ipmitool")
+	rows := append(bmcRates(t, peer), ipmitool(t))
+
+	one := rss(t, pid)
+	for i := 1; i < manyBMCs; i++ {
+		addBMC(t, home, i, l.URI)
+	}
+	say("vBMC: waiting until %d more BMCs answer", manyBMCs-1)
+	for i := 1; i < manyBMCs; i++ {
+		awaitBMC(t, firstPort+i)
+	}
+	many := rss(t, pid)
+	return append(rows,
+		Row{What: "vBMC daemon, resident, 51 BMCs", Ours: Figure{many, "MiB"}, Peer: Figure{1541, "MiB"}, Less: true,
+			Note: fmt.Sprintf("%s MiB with one BMC; peer: virtualbmc with 50, 51 processes (recorded)", number(one))},
+		Row{What: "one more vBMC, resident", Ours: Figure{(many - one) / (manyBMCs - 1), "MiB"}, Peer: Figure{29.7, "MiB"}, Less: true,
+			Note: "peer: virtualbmc (recorded)"})
+}
+
+func domainName(i int) string { return fmt.Sprintf("bench-%02d", i) }
+
+// addBMC writes a BMC's configuration as `vbmc add` and `vbmc start` leave it.
+func addBMC(t *testing.T, home string, i int, uri string) {
+	t.Helper()
+	dir := filepath.Join(home, ".vbmc", domainName(i))
+	must(t, os.MkdirAll(dir, 0o700))
+	text := fmt.Sprintf("[VirtualBMC]\ndomain_name = %s\nusername = %s\npassword = %s\nport = %d\naddress = 127.0.0.1\nlibvirt_uri = %s\nactive = True\n",
+		domainName(i), bmcUser, bmcPassword, firstPort+i, uri)
+	must(t, os.WriteFile(filepath.Join(dir, "config"), []byte(text), 0o600))
+}
+
+// startDaemon runs bin/vbmc's daemon on a home of its own.
+func startDaemon(t *testing.T, home string) (pid int) {
+	t.Helper()
+	conf := filepath.Join(home, ".vbmc", "virtualbmc.conf")
+	must(t, os.WriteFile(conf, []byte("[default]\nserver_spawn_wait = 200\n"), 0o600))
+	log, err := os.Create(filepath.Join(home, "vbmcd.log"))
+	must(t, err)
+	defer log.Close()
+	cmd := exec.Command("vbmc", "daemon", "--foreground")
+	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	must(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Signal(syscall.SIGTERM); _ = cmd.Wait() })
+	return cmd.Process.Pid
+}
+
+// servePeer is go-ipmi's own BMC over its in-memory hardware, until killed.
+func servePeer() error {
+	b := bmc.New(bmc.DeviceInfo{DeviceID: 32, IPMIVersion: 0x20, ManufacturerID: 0x157}, [16]byte{1}, mock.New(), bmc.WithClock(clock.Real))
+	u, err := b.Users.Add(2, bmcUser)
+	if err != nil {
+		return err
+	}
+	u.SetPassword([]byte(bmcPassword))
+	u.Enabled = true
+	u.ChannelAccess[1] = bmc.UserChannelAccess{MaxPrivilege: bmc.PrivilegeLevelAdministrator, Enabled: true}
+	pc, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return err
+	}
+	fmt.Println(pc.LocalAddr().(*net.UDPAddr).Port)
+	return server.NewServer(b, udp.Wrap(pc)).Serve(context.Background())
+}
+
+func startPeer(t *testing.T) (port int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), roleEnv+"="+rolePeer)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	must(t, err)
+	port, err = strconv.Atoi(strings.TrimSpace(line))
+	must(t, err)
+	return port
+}
+
+// login opens a session as the IPMI driver does.
+func login(port int) (*client.Client, error) {
+	c, err := client.NewClient("127.0.0.1", port, bmcUser, bmcPassword)
+	if err != nil {
+		return nil, err
+	}
+	c.WithTimeout(time.Second).WithRetry(2).WithMaxPrivilegeLevel(types.PrivilegeLevelAdministrator).WithCipherSuiteID(17)
+	return c, c.Connect(context.Background())
+}
+
+// session is a whole one: log in, ask for the power state, log out.
+func session(port int) error {
+	c, err := login(port)
+	if err != nil {
+		return err
+	}
+	if _, err := c.GetChassisStatus(context.Background()); err != nil {
+		return err
+	}
+	return c.Close(context.Background())
+}
+
+func awaitBMC(t *testing.T, port int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		err := session(port)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the BMC on port %d does not answer: %v", port, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func bmcRates(t *testing.T, peer int) []Row {
+	sessions := func(port int) func() float64 {
+		return func() float64 { return perSecond(1500*time.Millisecond, func() { must(t, session(port)) }) }
+	}
+	status := func(port int) func() float64 {
+		c, err := login(port)
+		must(t, err)
+		t.Cleanup(func() { _ = c.Close(context.Background()) })
+		return func() float64 {
+			return perSecond(1500*time.Millisecond, func() {
+				_, err := c.GetChassisStatus(context.Background())
+				must(t, err)
+			})
+		}
+	}
+	s := rounds(3, sessions(firstPort), sessions(peer))
+	c := rounds(3, status(firstPort), status(peer))
+	note := "one client (go-ipmi), suite 17, loopback; peer: go-ipmi's server over a machine in memory, ours over libvirt"
+	return []Row{
+		{What: "vBMC sessions: login, status, logout", Ours: Figure{s[0], "/s"}, Peer: Figure{s[1], "/s"}, Note: note},
+		{What: "vBMC status in an open session", Ours: Figure{c[0], "/s"}, Peer: Figure{c[1], "/s"}, Note: "the same"},
+	}
+}
+
+// ipmitool sets what the conductor does for a power state beside what upstream
+// Ironic does: one process for each.
+func ipmitool(t *testing.T) Row {
+	d := &ipmidriver.Driver{Rate: 1e9, Burst: 1e9}
+	n := &ironic.Node{UUID: "bench", DriverInfo: map[string]any{"ipmi_address": "127.0.0.1", "ipmi_port": firstPort,
+		"ipmi_username": bmcUser, "ipmi_password": bmcPassword}}
+	t.Cleanup(func() { _ = d.Close(context.Background(), n.UUID) })
+	tool := func() float64 {
+		return took(func() {
+			cmd := exec.Command("ipmitool", "-I", "lanplus", "-C", "17", "-H", "127.0.0.1", "-p", strconv.Itoa(firstPort), "-U", bmcUser, "-E", "power", "status")
+			cmd.Env = append(os.Environ(), "IPMI_PASSWORD="+bmcPassword)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("ipmitool: %v: %s", err, out)
+			}
+		}) * 1000
+	}
+	ours := func() float64 {
+		return 1000 / perSecond(200*time.Millisecond, func() {
+			_, err := d.PowerState(context.Background(), n)
+			must(t, err)
+		})
+	}
+	m := rounds(9, ours, tool)
+	return Row{What: "conductor asks a BMC for its power state", Ours: Figure{m[0], "ms"}, Peer: Figure{m[1], "ms"}, Less: true,
+		Note: "same vBMC; ours: kept session; peer: one ipmitool a question, as upstream Ironic"}
+}
+
+// rss is the resident memory of a process, MiB.
+func rss(t *testing.T, pid int) float64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	must(t, err)
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
+			must(t, err)
+			return kb / 1024
+		}
+	}
+	t.Fatalf("no VmRSS of process %d", pid)
+	return 0
+}

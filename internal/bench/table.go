@@ -1,0 +1,76 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"trefoil/internal/format"
+)
+
+// Figure is a measured number. The zero value means that there is none.
+type Figure struct {
+	Value float64
+	Unit  string // "sessions/s", "ms", "MB/s"; stands behind the number
+}
+
+func (f Figure) String() string {
+	if f == (Figure{}) {
+		return "-"
+	}
+	return number(f.Value) + " " + f.Unit
+}
+
+// Row is one line of the table. Series replaces Ours where one number does not
+// say it: the cost of a node at three sizes, for example.
+type Row struct {
+	What       string
+	Ours, Peer Figure
+	Series     string
+	Less       bool // a smaller figure is the better one
+	Note       string
+}
+
+// Ratio says how many times better ours is than the peer's, "" without a peer.
+func (r Row) Ratio() string {
+	if r.Ours == (Figure{}) || r.Peer == (Figure{}) || r.Ours.Value <= 0 || r.Peer.Value <= 0 {
+		return ""
+	}
+	ratio := r.Ours.Value / r.Peer.Value
+	if r.Less {
+		ratio = 1 / ratio
+	}
+	return number(ratio) + "×"
+}
+
+// Print writes all rows as a table and says how to read a ratio.
+func Print(w io.Writer, rows []Row) error {
+	cells := make([][]any, len(rows))
+	for i, r := range rows {
+		ours := r.Series
+		if ours == "" {
+			ours = r.Ours.String()
+		}
+		cells[i] = []any{r.What, ours, r.Peer.String(), r.Ratio(), r.Note}
+	}
+	if err := format.Table(w, []string{"what", "ours", "peer", "ratio", "note"}, cells, format.Left); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w, "ratio: how many times better ours is (below 1: worse). (recorded): measured earlier on another 2-core machine.")
+	return err
+}
+
+// number keeps three digits of a figure and all before its point.
+func number(v float64) string {
+	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	places := max(0, 2-int(math.Floor(math.Log10(math.Abs(v)))))
+	s := strconv.FormatFloat(v, 'f', places, 64)
+	if places > 0 {
+		s = strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
+	}
+	return s
+}
