@@ -79,6 +79,10 @@ func (e *Engine) Apply(ctx context.Context, doc *resource.Document) (int, error)
 	if s.touched, err = e.readPending(doc.Step); err != nil {
 		return 0, err
 	}
+	// A killed run may have written unit files that systemd has not read.
+	for key := range s.touched {
+		s.dirty = s.dirty || unitFile(key)
+	}
 	if err := s.all(ctx); err != nil {
 		return s.count, err
 	}

@@ -88,6 +88,23 @@ func TestRestartThatAKilledRunStillOwedIsDoneByTheNext(t *testing.T) {
 	}
 }
 
+func TestUnitFileThatAKilledRunWroteIsReadBySystemd(t *testing.T) {
+	n := newNode(t)
+	n.sys.units["web.service"] = "active"
+	rs := []resource.Resource{fileRes("/etc/systemd/system/web.service", "new"), unitRes("web", "file:/etc/systemd/system/web.service")}
+	ctx, kill := context.WithCancel(t.Context())
+	n.sys.onRun = func([]string) { kill() }
+	if _, err := n.Apply(ctx, &resource.Document{Step: 3, Resources: rs}); err == nil || !n.Pending(3) {
+		t.Fatal("the run was not cut where the test wants it")
+	}
+	n.sys.onRun = nil
+	n.must("unchanged file:/etc/systemd/system/web.service\nchanged unit:web\ndone", rs...)
+	reload, restart := slices.Index(n.sys.ran, "systemctl daemon-reload"), slices.Index(n.sys.ran, "systemctl restart web.service")
+	if reload < 0 || restart < reload {
+		t.Errorf("ran %q", n.sys.ran)
+	}
+}
+
 func TestFailureEndsTheStepAndTellsTheLogWithoutSecrets(t *testing.T) {
 	n := newNode(t)
 	n.sys.units["web.service"], n.sys.broken["web.service"] = "inactive", true

@@ -79,13 +79,14 @@ func (s *step) file(r resource.Resource) handler {
 			if err != nil {
 				return err
 			}
-			if strings.Contains(f.Path, "/systemd/system") {
-				s.dirty = true
-			}
+			s.dirty = s.dirty || unitFile(f.Path)
 			return writeAtomic(path, []byte(f.Content), mode, uid, gid)
 		},
 	}
 }
+
+// unitFile tells whether systemd must read its units again when path changes.
+func unitFile(path string) bool { return strings.Contains(path, "/systemd/system") }
 
 func (s *step) directory(d *resource.Directory) handler {
 	path, mode := s.path(d.Path), parseMode(d.Mode, 0o755)
