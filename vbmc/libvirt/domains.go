@@ -180,13 +180,6 @@ func (c *Conn) InjectNMI(ctx context.Context, name string) error {
 	})
 }
 
-// SetDomainAutostart chooses whether libvirtd starts the domain when it starts.
-func (c *Conn) SetDomainAutostart(ctx context.Context, name string, on bool) error {
-	return c.onDomain(ctx, "set autostart of", name, slowNo, func(l *golibvirt.Libvirt, d golibvirt.Domain) error {
-		return l.DomainSetAutostart(d, boolInt(on))
-	})
-}
-
 // Capabilities returns the host's capabilities as XML.
 func (c *Conn) Capabilities(ctx context.Context) (string, error) {
 	return invoke(ctx, c, "read capabilities", c.slow, (*golibvirt.Libvirt).ConnectGetCapabilities)
@@ -217,11 +210,4 @@ func (c *Conn) onDomain(ctx context.Context, verb, name string, p pace, f func(*
 		}
 		return f(l, d)
 	})
-}
-
-func boolInt(b bool) int32 {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -22,7 +22,6 @@ const (
 	CodeSystem           Code = 38
 	CodeRPC              Code = 39
 	CodeNoDomain         Code = 42
-	CodeNoNetwork        Code = 43
 	CodeAuthFailed       Code = 45
 	CodeOperationInvalid Code = 55
 	CodeConfigUnsupp     Code = 67
@@ -78,19 +77,9 @@ func CodeOf(err error) Code {
 // IsNoDomain reports that libvirt has no such domain (42).
 func IsNoDomain(err error) bool { return CodeOf(err) == CodeNoDomain }
 
-// IsNoNetwork reports that libvirt has no such network (43).
-func IsNoNetwork(err error) bool { return CodeOf(err) == CodeNoNetwork }
-
 // IsInvalidOperation reports that the object is not in a state that allows the
 // operation (55): starting what runs, stopping what is off.
 func IsInvalidOperation(err error) bool { return CodeOf(err) == CodeOperationInvalid }
-
-// IsExists reports that a domain or network of that name or UUID is already there.
-// libvirt has no code of its own for it on define: it answers 9 (operation failed).
-func IsExists(err error) bool {
-	c := CodeOf(err)
-	return c == CodeOperationFailed || c == 60 || c == 12 // DOM_EXIST, NETWORK_EXIST
-}
 
 // IsUnavailable reports that libvirtd is away or timed out: worth trying again later.
 func IsUnavailable(err error) bool {

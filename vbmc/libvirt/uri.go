@@ -69,7 +69,7 @@ func parseURI(raw string, env environment) (target, error) {
 		remote:    (&url.URL{Scheme: driver, Path: u.Path}).String(),
 	}
 	if u.Path == "" || u.Host == "" {
-		t.remote = driver + "://" + orSlash(u.Path)
+		t.remote = driver + "://" + orDefault(u.Path, "/")
 	}
 	if name := q.Get("name"); name != "" {
 		t.remote = name
@@ -90,8 +90,6 @@ func parseURI(raw string, env environment) (target, error) {
 	}
 	return t, nil
 }
-
-func orSlash(p string) string { return orDefault(p, "/") }
 
 func orDefault(s, d string) string {
 	if s == "" {
