@@ -13,8 +13,6 @@ import (
 	"trefoil/ironic"
 )
 
-type portField = field[*ironic.Port]
-
 // portTable has every field of a port in the order in which Ironic answers.
 func portTable() table[*ironic.Port] {
 	return table[*ironic.Port]{

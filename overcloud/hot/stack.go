@@ -197,9 +197,6 @@ func (s *Stack) fail(n *yaml.Node, format string, args ...any) error {
 // File is the template's name.
 func (s *Stack) File() string { return s.t.File }
 
-// ResourceNames returns the names of the template's resources in its order.
-func (s *Stack) ResourceNames() []string { return resourceNames(s.t) }
-
 // Output evaluates one output; absent ones are nil.
 func (s *Stack) Output(name string) (any, error) {
 	o := named(s.t.Outputs, name)
