@@ -14,7 +14,8 @@ import (
 // again after a crash the remembered result is returned and f is not run.
 // f may run more than once if the crash fell inside it: it must be idempotent.
 // Names must be unique within a job and in the same order at each run.
-// Errors are not remembered as results: the step is tried again after a crash.
+// An error ends the step, too: after a crash its text is returned again, without
+// its code. What is worth another try is tried inside f.
 type Run interface {
 	context.Context
 	// ID is the job's.
