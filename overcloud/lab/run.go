@@ -20,8 +20,8 @@ type Runner interface {
 // system runs real programs.
 type system struct{}
 
-// Run implements Runner. env is added to a plain environment (PATH only comes from
-// this process), so that a lab is the same whoever makes it. The error carries what the program said.
+// Run implements Runner. env is added to this process's environment, with the C
+// locale. The error carries what the program said.
 func (system) Run(ctx context.Context, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(cmd.Environ(), append([]string{"LC_ALL=C"}, env...)...)
