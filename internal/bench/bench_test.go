@@ -16,13 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A run is three processes: the one that a user starts builds the ramdisk, its
-// child measures in network, process and mount namespaces of its own, and the child's child is
-// the peer's BMC, so that server and client share no process on either side.
+// A run is four processes: the one that a user starts builds the ramdisk; init
+// is the first process in network, process and mount namespaces of its own; its
+// child measures; and the peer's BMC is the child of that, so that server and
+// client share no process on either side.
 const (
-	roleEnv = "TREFOIL_BENCH_ROLE" // "", roleInside, rolePeer
+	roleEnv = "TREFOIL_BENCH_ROLE" // "", roleInit, roleInside, rolePeer
 	bootEnv = "TREFOIL_BENCH_BOOT" // directory with kernel and initramfs
 
+	roleInit   = "init"
 	roleInside = "inside"
 	rolePeer   = "peer"
 )
@@ -30,22 +32,30 @@ const (
 func TestMain(m *testing.M) {
 	switch os.Getenv(roleEnv) {
 	case roleInside:
-		if err := settle(); err != nil {
-			fmt.Println("FAIL:", err)
-			os.Exit(1)
-		}
 		os.Exit(m.Run())
+	case roleInit:
+		end("namespace", initProcess())
 	case rolePeer:
-		if err := servePeer(); err != nil {
-			fmt.Fprintln(os.Stderr, "peer's BMC:", err)
-			os.Exit(1)
-		}
-		return
+		end("peer's BMC", servePeer())
+	default:
+		end("bench", outside())
 	}
-	if err := outside(); err != nil {
-		fmt.Println("FAIL:", err)
+}
+
+func end(what string, err error) {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "FAIL: %s: %v\n", what, err)
 		os.Exit(1)
 	}
+}
+
+// again is this program in another role.
+func again(role string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], os.Args[1:]...)
+	cmd.Env = append(os.Environ(), roleEnv+"="+role)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
 }
 
 func outside() error {
@@ -61,11 +71,34 @@ func outside() error {
 	if err := buildRamdisk(dir); err != nil {
 		return err
 	}
-	cmd := exec.Command(os.Args[0], os.Args[1:]...)
-	cmd.Env = append(os.Environ(), roleEnv+"="+roleInside, bootEnv+"="+dir)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	cmd := again(roleInit)
+	cmd.Env = append(cmd.Env, bootEnv+"="+dir)
+	cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS
 	return cmd.Run()
+}
+
+// initProcess runs the measuring child and takes leave of every orphan:
+// libvirtd waits until the machines that it killed are gone altogether.
+func initProcess() error {
+	if err := settle(); err != nil {
+		return err
+	}
+	cmd := again(roleInside)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	for {
+		var st syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &st, 0, nil)
+		switch {
+		case err != nil && err != syscall.EINTR:
+			return fmt.Errorf("wait for the measuring process: %w", err)
+		case pid == cmd.Process.Pid && st.ExitStatus() != 0:
+			return fmt.Errorf("the measuring process ended with status %d", st.ExitStatus())
+		case pid == cmd.Process.Pid:
+			return nil
+		}
+	}
 }
 
 // settle makes the namespaces usable: loopback, /proc of our processes, a /tmp

@@ -47,11 +47,6 @@ func benchBMC(t *testing.T) []Row {
 	pid := startDaemon(t, home)
 	say("vBMC: waiting for the first BMC's answer")
 	awaitBMC(t, firstPort)
-	peer := startPeer(t)
-	awaitBMC(t, peer)
-	say("vBMC: sessions and status commands, then ipmitool")
-	rows := append(bmcRates(t, peer), ipmitool(t))
-
 	one := rss(t, pid)
 	for i := 1; i < manyBMCs; i++ {
 		addBMC(t, home, i, l.URI)
@@ -61,12 +56,20 @@ func benchBMC(t *testing.T) []Row {
 		awaitBMC(t, firstPort+i)
 	}
 	many := rss(t, pid)
+
+	peerPID, peer := startPeer(t)
+	awaitBMC(t, peer)
+	say("vBMC: sessions and status commands, then ipmitool")
+	rows := append(bmcRates(t, bmcAt{pid, firstPort}, bmcAt{peerPID, peer}), ipmitool(t))
 	return append(rows,
-		Row{What: "vBMC daemon, resident, 51 BMCs", Ours: Figure{many, "MiB"}, Peer: Figure{1541, "MiB"}, Less: true,
-			Note: fmt.Sprintf("%s MiB with one BMC; peer: virtualbmc with 50, 51 processes (recorded)", number(one))},
-		Row{What: "one more vBMC, resident", Ours: Figure{(many - one) / (manyBMCs - 1), "MiB"}, Peer: Figure{29.7, "MiB"}, Less: true,
-			Note: "peer: virtualbmc (recorded)"})
+		Row{What: "vBMC daemon resident, 51 BMCs", Ours: Figure{many, "MiB"}, Peer: Figure{1541, "MiB"}, Less: true,
+			Note: fmt.Sprintf("%s after the load above; peer: virtualbmc, 50 BMCs (recorded)", number(rss(t, pid)))},
+		Row{What: "vBMC: one more BMC, resident", Ours: Figure{(many - one) * 1024 / (manyBMCs - 1), "KiB"}, Peer: Figure{29.7 * 1024, "KiB"}, Less: true,
+			Note: fmt.Sprintf("the first: %s MiB; peer: virtualbmc (recorded)", number(one))})
 }
+
+// bmcAt is a process and the port that it answers on.
+type bmcAt struct{ pid, port int }
 
 func domainName(i int) string { return fmt.Sprintf("bench-%02d", i) }
 
@@ -115,12 +118,10 @@ func servePeer() error {
 	return server.NewServer(b, udp.Wrap(pc)).Serve(context.Background())
 }
 
-func startPeer(t *testing.T) (port int) {
+func startPeer(t *testing.T) (pid, port int) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleEnv+"="+rolePeer)
-	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd := again(rolePeer)
+	cmd.Stdout = nil
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())
@@ -129,7 +130,7 @@ func startPeer(t *testing.T) (port int) {
 	must(t, err)
 	port, err = strconv.Atoi(strings.TrimSpace(line))
 	must(t, err)
-	return port
+	return cmd.Process.Pid, port
 }
 
 // login opens a session as the IPMI driver does.
@@ -168,28 +169,55 @@ func awaitBMC(t *testing.T, port int) {
 	}
 }
 
-func bmcRates(t *testing.T, peer int) []Row {
+func bmcRates(t *testing.T, ours, peer bmcAt) []Row {
+	const each = 1500 * time.Millisecond
 	sessions := func(port int) func() float64 {
-		return func() float64 { return perSecond(1500*time.Millisecond, func() { must(t, session(port)) }) }
+		return func() float64 { return perSecond(each, func() { must(t, session(port)) }) }
 	}
 	status := func(port int) func() float64 {
 		c, err := login(port)
 		must(t, err)
 		t.Cleanup(func() { _ = c.Close(context.Background()) })
 		return func() float64 {
-			return perSecond(1500*time.Millisecond, func() {
+			return perSecond(each, func() {
 				_, err := c.GetChassisStatus(context.Background())
 				must(t, err)
 			})
 		}
 	}
-	s := rounds(3, sessions(firstPort), sessions(peer))
-	c := rounds(3, status(firstPort), status(peer))
-	note := "one client (go-ipmi), suite 17, loopback; peer: go-ipmi's server over a machine in memory, ours over libvirt"
-	return []Row{
-		{What: "vBMC sessions: login, status, logout", Ours: Figure{s[0], "/s"}, Peer: Figure{s[1], "/s"}, Note: note},
-		{What: "vBMC status in an open session", Ours: Figure{c[0], "/s"}, Peer: Figure{c[1], "/s"}, Note: "the same"},
+	s := rounds(3, sessions(ours.port), sessions(peer.port))
+	c := rounds(3, status(ours.port), status(peer.port))
+	cost := func(b bmcAt) func() float64 {
+		return func() float64 {
+			const n = 1000
+			before := cpu(t, b.pid)
+			for range n {
+				must(t, session(b.port))
+			}
+			return (cpu(t, b.pid) - before) * 1000 / n
+		}
 	}
+	p := rounds(3, cost(ours), cost(peer))
+	return []Row{
+		{What: "vBMC sessions: login, status, logout", Ours: Figure{s[0], "/s"}, Peer: Figure{s[1], "/s"},
+			Note: "peer: go-ipmi's server, machine in memory; one go-ipmi client"},
+		{What: "vBMC status in an open session", Ours: Figure{c[0], "/s"}, Peer: Figure{c[1], "/s"}, Note: "the same; suite 17, loopback; ours over libvirt"},
+		{What: "vBMC processor time of a session", Ours: Figure{p[0], "ms"}, Peer: Figure{p[1], "ms"}, Less: true, Note: "the same; of the server alone"},
+	}
+}
+
+// cpu is the processor time that a process has used, seconds.
+func cpu(t *testing.T, pid int) float64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	must(t, err)
+	_, rest, _ := strings.Cut(string(text), ") ")
+	f := strings.Fields(rest) // from the third field on: proc_pid_stat(5)
+	user, err := strconv.ParseFloat(f[11], 64)
+	must(t, err)
+	system, err := strconv.ParseFloat(f[12], 64)
+	must(t, err)
+	return (user + system) / 100 // USER_HZ is 100 on every Linux
 }
 
 // ipmitool sets what the conductor does for a power state beside what upstream
@@ -216,7 +244,7 @@ func ipmitool(t *testing.T) Row {
 	}
 	m := rounds(9, ours, tool)
 	return Row{What: "conductor asks a BMC for its power state", Ours: Figure{m[0], "ms"}, Peer: Figure{m[1], "ms"}, Less: true,
-		Note: "same vBMC; ours: kept session; peer: one ipmitool a question, as upstream Ironic"}
+		Note: "same vBMC; kept session; peer: ipmitool, one process a question"}
 }
 
 // rss is the resident memory of a process, MiB.
