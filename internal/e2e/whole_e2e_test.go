@@ -110,7 +110,8 @@ func (u *user) deploy() {
 	u.kill()
 	wants(u.t, d.wait(0), "[overcloud]: CREATE_COMPLETE  Stack CREATE completed successfully", " Stack overcloud CREATE_COMPLETE ", "Overcloud Endpoint: http://192.168.255.", "Overcloud Deployed")
 
-	wants(u.t, u.ok("/usr/bin/openstack --os-cloud overcloud token issue -f value -c id"), "gAAAAA")
+	// The Python client lets OS_* of stackrc win over --os-cloud: they go first.
+	wants(u.t, u.ok("unset ${!OS_*}; /usr/bin/openstack --os-cloud overcloud token issue -f value -c id"), "gAAAAA")
 	wants(u.t, u.ok("source overcloudrc; openstack project list -f value -c Name"), "admin", "service")
 	wants(u.t, u.ok("openstack server list"), "overcloud-controller-0", "ACTIVE", "ctlplane=192.168.255.", "overcloud-full")
 	wants(u.t, u.ok("openstack stack list -f value -c 'Stack Name' -c 'Stack Status'"), "overcloud CREATE_COMPLETE")

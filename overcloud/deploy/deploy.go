@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -119,7 +120,10 @@ func (e *Engine) Run(ctx context.Context, id string) error {
 	if s.State != stack.InProgress {
 		return nil
 	}
-	r := &run{Engine: e, s: s, log: e.Log.With("stack", s.Name), summary: stack.Summary{Seconds: map[string]int{}}}
+	r := &run{Engine: e, s: s, log: e.Log.With("stack", s.Name), summary: s.Summary}
+	if r.summary.Seconds == nil {
+		r.summary.Seconds = map[string]int{}
+	}
 	rctx := ctx
 	if s.TimeoutMins > 0 {
 		var cancel context.CancelFunc
@@ -181,8 +185,18 @@ func (r *run) timed(phase string, f func() error) error {
 	began := r.Now()
 	err := f()
 	r.mu.Lock()
-	r.summary.Seconds[phase] = int(r.Now().Sub(began).Round(time.Second).Seconds())
+	defer r.mu.Unlock()
+	r.summary.Seconds[phase] += int(r.Now().Sub(began).Round(time.Second).Seconds())
+	return err
+}
+
+// keep writes the summary down, so that a restart does not forget what was done.
+func (r *run) keep(ctx context.Context) error {
+	r.mu.Lock()
+	sum := r.summary
+	sum.Seconds = maps.Clone(sum.Seconds)
 	r.mu.Unlock()
+	_, err := r.Store.UpdateStack(ctx, r.s.ID, func(s *stack.Stack) error { s.Summary = sum; return nil })
 	return err
 }
 

@@ -172,7 +172,7 @@ func (w *world) begin(action string, computes int) *stack.Stack {
 	s := &stack.Stack{ID: "id", Name: "overcloud", Action: action, State: stack.InProgress, Input: in, Passwords: passwords, TimeoutMins: 10, CreatedAt: time.Now(), StartedAt: time.Now()}
 	if old, err := w.db.Stack(ctx, "id"); err == nil {
 		s, err = w.db.UpdateStack(ctx, "id", func(x *stack.Stack) error {
-			x.Action, x.State, x.Input, x.StartedAt = action, stack.InProgress, in, time.Now()
+			x.Action, x.State, x.Input, x.StartedAt, x.Summary = action, stack.InProgress, in, time.Now(), stack.Summary{}
 			return nil
 		})
 		if err != nil {
@@ -319,7 +319,9 @@ func TestStoppedAnywhereGoesOn(t *testing.T) {
 				t.Fatalf("a stop was recorded as %s", s.Status())
 			}
 			w.nodes.stopAt = ""
-			w.run("CREATE_COMPLETE")
+			if s := w.run("CREATE_COMPLETE"); s.Summary.NodesAdded != 3 {
+				t.Errorf("the restart forgot what was done: %+v", s.Summary)
+			}
 			if w.cloud.deploys != 3 {
 				t.Errorf("%d deploys of 3 machines", w.cloud.deploys)
 			}

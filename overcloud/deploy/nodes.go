@@ -58,9 +58,10 @@ func (r *run) assign(ctx context.Context, p *plan.Plan) error {
 		}
 	}
 	r.mu.Lock()
-	r.summary.NodesAdded, r.summary.NodesRemoved = len(choices), len(surplus)
+	r.summary.NodesAdded += len(choices)
+	r.summary.NodesRemoved += len(surplus)
 	r.mu.Unlock()
-	return nil
+	return r.keep(ctx)
 }
 
 // split separates the nodes the plan still wants from those beyond its counts,

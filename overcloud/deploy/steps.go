@@ -37,6 +37,9 @@ func (r *run) configure(ctx context.Context, p *plan.Plan) error {
 			if err := r.timed(name, func() error { return r.step(ctx, p, nodes, cfg, step) }); err != nil {
 				return err
 			}
+			if err := r.keep(ctx); err != nil {
+				return err
+			}
 			if step == catalogStep && outputs["KeystoneURL"] != "" {
 				if err := r.Catalog.Ensure(ctx, outputs["KeystoneURL"], outputs["AdminPassword"]); err != nil {
 					return &Failed{[]stack.Failure{{Phase: "keystone resources", Service: "keystone", Error: err.Error(), Hint: errs.HintOf(err)}}}

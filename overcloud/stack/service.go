@@ -97,7 +97,7 @@ func (v *Service) begin(ctx context.Context, ident, action string, change func(*
 		}
 		s.Action, s.State, s.Reason, s.StartedAt = action, InProgress, "Stack "+action+" started", v.Now()
 		s.Generation++
-		s.Failures, s.CancelRequested = nil, false
+		s.Failures, s.Summary, s.CancelRequested = nil, Summary{}, false
 		return nil
 	})
 	if err != nil {
