@@ -100,7 +100,7 @@ func conversion(t *testing.T, dir, qcow2 string) Row {
 	}
 	m := rounds(3, ours, peer)
 	return Row{What: "image made ready for agents, once each", Ours: Figure{m[0], "MB/s"}, Peer: Figure{m[1], "MB/s"},
-		Note: "with SHA-256 and MD5 maps; peer: qemu-img convert, sync; none"}
+		Note: "makes SHA-256 and MD5 block maps, too; peer: qemu-img convert, sync"}
 }
 
 func writing(t *testing.T, dir, qcow2 string) Row {
