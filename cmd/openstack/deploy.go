@@ -243,5 +243,6 @@ func (p *program) interrupted(ctx context.Context, name string) error {
 	fmt.Fprintf(p.err, "\ninterrupted. The undercloud goes on with stack %s.\n", name)
 	fmt.Fprintf(p.err, "follow it with: openstack stack event list %s --follow\n", name)
 	fmt.Fprintf(p.err, "stop it with:   openstack stack cancel %s\n", name)
+	fmt.Fprintln(p.err, "a deploy that has ended writes its rc file when the same command is typed again")
 	return silentError(exitInterrupted)
 }

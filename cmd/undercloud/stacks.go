@@ -63,6 +63,16 @@ func newStacks(u *undercloud) (*stacks, error) {
 			return u.jobs.Enqueue(ctx, stackJob, job, stackInput{Stack: id})
 		},
 		Stop: u.jobs.Cancel,
+		Ended: func(ctx context.Context, job string) (bool, error) {
+			st, err := u.jobs.Status(ctx, job)
+			if errs.Is(err, errs.NotFound) {
+				return false, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			return st.State == jobs.Done || st.State == jobs.Failed || st.State == jobs.Cancelled, nil
+		},
 	}}, nil
 }
 

@@ -131,9 +131,12 @@ func (e *Engine) Run(ctx context.Context, id string) error {
 			errs.New(errs.Unavailable, "the deployment did not end within %d minutes", s.TimeoutMins))
 		defer cancel()
 	}
-	if s.Action == stack.Delete {
+	switch {
+	case s.CancelRequested: // before this run began
+		err = context.Canceled
+	case s.Action == stack.Delete:
 		err = r.remove(rctx)
-	} else {
+	default:
 		err = r.deploy(rctx)
 	}
 	if ctx.Err() != nil && !r.cancelled() {
@@ -221,15 +224,17 @@ func (r *run) finish(ctx context.Context, cause error) error {
 		r.log.Info("stack deleted")
 		return r.Store.DeleteStack(ctx, r.s.ID)
 	}
+	// The event first: killed in between, the action runs again and says it twice
+	// rather than never.
+	if err := r.event(ctx, "", r.s.Action, state, reason, ""); err != nil {
+		return err
+	}
 	_, err := r.Store.UpdateStack(ctx, r.s.ID, func(s *stack.Stack) error {
 		now := r.Now()
 		s.State, s.Reason, s.Failures, s.Summary, s.UpdatedAt, s.CancelRequested = state, reason, failures, r.summary, &now, false
 		return nil
 	})
 	if err != nil {
-		return err
-	}
-	if err := r.event(ctx, "", r.s.Action, state, reason, ""); err != nil {
 		return err
 	}
 	r.log.Info("stack action ended", "status", r.s.Action+"_"+state, "reason", reason, "seconds", r.summary.Seconds)

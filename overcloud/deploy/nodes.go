@@ -21,31 +21,29 @@ import (
 )
 
 // assign makes the stack's nodes match the plan's counts: surplus machines are
-// given back, missing ones are chosen and written down with name and keys.
+// given back, missing ones are chosen and written down with name and keys. That
+// all will fit is known before the first machine is given back.
 func (r *run) assign(ctx context.Context, p *plan.Plan) error {
 	have, err := r.Store.StackNodes(ctx, r.s.ID)
 	if err != nil {
 		return err
 	}
 	have, surplus := split(have, p)
-	if err := r.giveBack(ctx, surplus); err != nil {
-		return err
-	}
 	wants, images, err := r.wants(ctx, p)
 	if err != nil {
 		return err
 	}
-	machines, err := r.Cloud.Nodes(ctx)
+	choices, err := r.place(ctx, wants, have, surplus)
 	if err != nil {
-		return fmt.Errorf("list bare-metal nodes: %w", err)
+		return err
 	}
-	given := make([]placement.Given, len(have))
-	for i, n := range have {
-		given[i] = placement.Given{NodeUUID: n.UUID, Role: n.Role, Index: n.Index}
-	}
-	choices, err := placement.Place(machines, wants, given)
-	if err != nil {
-		return placementFailed(err)
+	if len(surplus) > 0 {
+		if err := r.giveBack(ctx, surplus); err != nil {
+			return err
+		}
+		if choices, err = r.place(ctx, wants, have, nil); err != nil {
+			return err
+		}
 	}
 	for _, c := range choices {
 		role := p.Roles[slices.IndexFunc(p.Roles, func(x plan.Role) bool { return x.Name == c.Role })]
@@ -62,6 +60,28 @@ func (r *run) assign(ctx context.Context, p *plan.Plan) error {
 	r.summary.NodesRemoved += len(surplus)
 	r.mu.Unlock()
 	return r.keep(ctx)
+}
+
+// place chooses machines; those in free count as available though they are not yet.
+func (r *run) place(ctx context.Context, wants []placement.Want, have, free []stack.Node) ([]placement.Choice, error) {
+	machines, err := r.Cloud.Nodes(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list bare-metal nodes: %w", err)
+	}
+	for i, m := range machines {
+		if slices.ContainsFunc(free, func(n stack.Node) bool { return n.UUID == m.UUID }) {
+			machines[i].State, machines[i].InstanceUUID = "available", ""
+		}
+	}
+	given := make([]placement.Given, len(have))
+	for i, n := range have {
+		given[i] = placement.Given{NodeUUID: n.UUID, Role: n.Role, Index: n.Index}
+	}
+	choices, err := placement.Place(machines, wants, given)
+	if err != nil {
+		return nil, placementFailed(err)
+	}
+	return choices, nil
 }
 
 // split separates the nodes the plan still wants from those beyond its counts,
@@ -152,22 +172,14 @@ func (r *run) provision(ctx context.Context, p *plan.Plan, nodes []stack.Node) e
 			return err
 		}
 	}
-	err := r.each(nodes, "provisioning", func(n stack.Node) error {
+	failed := each(nodes, func(n stack.Node) error {
 		return r.around(ctx, serverName(n), n.InstanceUUID, func() error { return r.provisionNode(ctx, p, n) })
 	})
-	if err != nil {
-		return err
-	}
-	for _, role := range p.Roles {
-		if err := r.event(ctx, role.Name, r.s.Action, stack.Complete, "state changed", ""); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.closeRoles(ctx, p, nodes, failed, "provisioning", func(role string) string { return role })
 }
 
-// each runs f for all nodes at the same time and joins what went wrong.
-func (r *run) each(nodes []stack.Node, phase string, f func(stack.Node) error) error {
+// each runs f for all nodes at the same time and returns what went wrong, by name.
+func each(nodes []stack.Node, f func(stack.Node) error) map[string]error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	failed := map[string]error{}
@@ -181,7 +193,30 @@ func (r *run) each(nodes []stack.Node, phase string, f func(stack.Node) error) e
 		})
 	}
 	wg.Wait()
-	return join(phase, failed)
+	return failed
+}
+
+// closeRoles ends each role's resource: failed where one of its own nodes did.
+func (r *run) closeRoles(ctx context.Context, p *plan.Plan, nodes []stack.Node, failed map[string]error, phase string, resource func(role string) string) error {
+	cause := join(phase, failed)
+	if cause != nil && ctx.Err() != nil {
+		return cause // stopped, not failed: the next run closes them
+	}
+	for _, role := range p.Roles {
+		if role.Count == 0 {
+			continue
+		}
+		state, reason := stack.Complete, "state changed"
+		for _, n := range nodes {
+			if err := failed[n.Name]; n.Role == role.Name && err != nil {
+				state, reason = stack.Failed, err.Error()
+			}
+		}
+		if err := r.event(ctx, resource(role.Name), r.s.Action, state, reason, ""); err != nil {
+			return err
+		}
+	}
+	return cause
 }
 
 func (r *run) provisionNode(ctx context.Context, p *plan.Plan, n stack.Node) error {
@@ -235,7 +270,7 @@ func (r *run) waitState(ctx context.Context, n stack.Node, want string, bad ...s
 
 // giveBack undeploys nodes and waits until each is available again.
 func (r *run) giveBack(ctx context.Context, nodes []stack.Node) error {
-	return r.each(nodes, "removal", func(n stack.Node) error {
+	return join("removal", each(nodes, func(n stack.Node) error {
 		err := r.deleteEvent(ctx, n, stack.InProgress)
 		if err != nil {
 			return err
@@ -257,7 +292,7 @@ func (r *run) giveBack(ctx context.Context, nodes []stack.Node) error {
 			return err
 		}
 		return r.Store.DeleteStackNode(ctx, r.s.ID, n.Name)
-	})
+	}))
 }
 
 func (r *run) deleteEvent(ctx context.Context, n stack.Node, state string) error {

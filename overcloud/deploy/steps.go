@@ -78,7 +78,7 @@ func (r *run) step(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg pl
 			}
 		}
 	}
-	err := r.each(nodes, fmt.Sprintf("step %d", step), func(n stack.Node) error {
+	failed := each(nodes, func(n stack.Node) error {
 		docs := cfg[n.Name]
 		i := slices.IndexFunc(docs, func(d resource.Document) bool { return d.Step == step })
 		if i < 0 || len(docs[i].Resources) == 0 {
@@ -86,18 +86,7 @@ func (r *run) step(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg pl
 		}
 		return r.around(ctx, fmt.Sprintf("%s.%d", group(n.Role), n.Index), "", func() error { return r.apply(ctx, n, docs[i]) })
 	})
-	for _, role := range p.Roles {
-		state, reason := stack.Complete, "state changed"
-		if err != nil {
-			state, reason = stack.Failed, err.Error()
-		}
-		if role.Count > 0 && ctx.Err() == nil {
-			if err := r.event(ctx, group(role.Name), r.s.Action, state, reason, ""); err != nil {
-				return err
-			}
-		}
-	}
-	return err
+	return r.closeRoles(ctx, p, nodes, failed, fmt.Sprintf("step %d", step), group)
 }
 
 // apply runs one document on one node and turns its last failed event into the cause.

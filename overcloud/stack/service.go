@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"time"
@@ -20,7 +21,9 @@ type Service struct {
 	// Enqueue has Engine.Run called durably; the same job twice is one job.
 	Enqueue func(ctx context.Context, job, stackID string) error
 	// Stop ends a running job.
-	Stop  func(ctx context.Context, job string) error
+	Stop func(ctx context.Context, job string) error
+	// Ended tells whether a job is known and will not run again.
+	Ended func(ctx context.Context, job string) (bool, error)
 	NewID func() string
 	Now   func() time.Time
 }
@@ -54,7 +57,37 @@ func (v *Service) Create(ctx context.Context, name string, timeoutMins int, in I
 	if err := v.Store.CreateStack(ctx, s); err != nil {
 		return nil, err
 	}
-	return s, v.Enqueue(ctx, job(s), s.ID)
+	return s, v.enqueue(ctx, s)
+}
+
+// enqueue hands the action over; where that fails the stack must not look busy.
+func (v *Service) enqueue(ctx context.Context, s *Stack) error {
+	err := v.Enqueue(ctx, job(s), s.ID)
+	if err == nil {
+		return nil
+	}
+	if serr := v.settle(context.WithoutCancel(ctx), s, "the undercloud could not begin: "+err.Error()); serr != nil {
+		return errors.Join(err, serr)
+	}
+	return err
+}
+
+// settle ends an action that nothing will end any more.
+func (v *Service) settle(ctx context.Context, s *Stack, reason string) error {
+	failure := Failure{Phase: "undercloud", Error: reason, Hint: "run the same command again: it goes on where it stopped"}
+	changed := false
+	_, err := v.Store.UpdateStack(ctx, s.ID, func(x *Stack) error {
+		if changed = x.State == InProgress && x.Generation == s.Generation; !changed {
+			return nil
+		}
+		now := v.Now()
+		x.State, x.Reason, x.Failures, x.CancelRequested, x.UpdatedAt = Failed, reason, []Failure{failure}, false, &now
+		return nil
+	})
+	if err != nil || !changed {
+		return err
+	}
+	return v.Store.Record(ctx, &Event{StackID: s.ID, StackName: s.Name, Type: "OS::Heat::Stack", Status: s.Action + "_" + Failed, Reason: reason, Time: v.Now()})
 }
 
 // busy is the refusal while an action runs, otherwise else.
@@ -103,7 +136,7 @@ func (v *Service) begin(ctx context.Context, ident, action string, change func(*
 	if err != nil {
 		return err
 	}
-	return v.Enqueue(ctx, job(s), s.ID)
+	return v.enqueue(ctx, s)
 }
 
 // Cancel asks the running action to end. Machines stay as they are.
@@ -122,20 +155,70 @@ func (v *Service) Cancel(ctx context.Context, ident string) error {
 	if err != nil {
 		return err
 	}
-	return v.Stop(ctx, job(s))
+	if err := v.Stop(ctx, job(s)); err != nil {
+		return err
+	}
+	return v.awaitEnd(ctx, s)
 }
 
-// Resume has unfinished actions run again: a crash may fall between the row and its job.
+// cancelWait is how long a cancelled action may take to write down its end.
+const cancelWait = 10 * time.Second
+
+// awaitEnd waits until the action has written its end, and writes it itself where
+// the job ended without (it had not begun, or died in between).
+func (v *Service) awaitEnd(ctx context.Context, s *Stack) error {
+	deadline := time.Now().Add(cancelWait)
+	for {
+		now, err := v.Store.Stack(ctx, s.ID)
+		if errs.Is(err, errs.NotFound) || err == nil && now.State != InProgress {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		ended, err := v.Ended(ctx, job(s))
+		if err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			if ended {
+				return v.settle(ctx, s, "cancelled by the user")
+			}
+			return nil // a step that cannot be interrupted; its end will be written
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Resume has unfinished actions run again: a crash may fall between the row and
+// its job. An action whose job has ended without a word is closed as failed.
 func (v *Service) Resume(ctx context.Context) error {
 	all, err := v.Store.Stacks(ctx)
 	if err != nil {
 		return err
 	}
 	for _, s := range all {
-		if s.State == InProgress {
-			if err := v.Enqueue(ctx, job(s), s.ID); err != nil {
-				return fmt.Errorf("resume stack %s: %w", s.Name, err)
-			}
+		if s.State != InProgress {
+			continue
+		}
+		ended, err := v.Ended(ctx, job(s))
+		if err != nil {
+			return fmt.Errorf("look for the job of stack %s: %w", s.Name, err)
+		}
+		switch {
+		case ended && s.CancelRequested:
+			err = v.settle(ctx, s, "cancelled by the user")
+		case ended:
+			err = v.settle(ctx, s, "the undercloud was interrupted as the action ended")
+		default:
+			err = v.Enqueue(ctx, job(s), s.ID)
+		}
+		if err != nil {
+			return fmt.Errorf("resume stack %s: %w", s.Name, err)
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,8 @@ type world struct {
 	jobs    []string
 	stopped []string
 	refuse  error // of Enqueue
+	ended   bool // what the jobs say
+	silent  bool // a stopped job writes nothing down
 	check   error
 }
 
@@ -47,7 +50,15 @@ func newWorld(t *testing.T) *world {
 			w.jobs = append(w.jobs, job)
 			return nil
 		},
-		Stop: func(_ context.Context, job string) error { w.stopped = append(w.stopped, job); return nil }}
+		Ended: func(context.Context, string) (bool, error) { return w.ended, nil },
+		Stop: func(_ context.Context, job string) error {
+			w.stopped = append(w.stopped, job)
+			if w.silent {
+				return nil
+			}
+			_, err := db.UpdateStack(context.Background(), "id1", func(s *stack.Stack) error { s.State = stack.Failed; return nil })
+			return err
+		}}
 	return w
 }
 
@@ -62,11 +73,10 @@ func (w *world) end(t *testing.T, id string) {
 func TestResumeAfterACrash(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	w.refuse = errors.New("killed")
-	if _, err := w.Create(ctx, "overcloud", 240, stack.Input{}); err == nil {
-		t.Fatal("no error")
+	if _, err := w.Create(ctx, "overcloud", 240, stack.Input{}); err != nil {
+		t.Fatal(err)
 	}
-	w.refuse = nil
+	w.jobs = nil  // killed before the job was stored
 	for range 2 { // a second start before the job has run: the same job again, not another one
 		if err := w.Resume(ctx); err != nil {
 			t.Fatal(err)
@@ -80,13 +90,60 @@ func TestResumeAfterACrash(t *testing.T) {
 	if err := w.Resume(ctx); err != nil || len(w.jobs) != 0 {
 		t.Errorf("what is finished is resumed: %v %v", w.jobs, err)
 	}
-	w.refuse = errors.New("no")
-	if err := w.Update(ctx, "overcloud", 1, stack.Input{}); err == nil {
-		t.Error("no error")
+	if err := w.Update(ctx, "overcloud", 1, stack.Input{}); err != nil {
+		t.Fatal(err)
 	}
+	w.refuse = errors.New("no")
 	if err := w.Resume(ctx); err == nil {
 		t.Error("a job that cannot be resumed is passed over in silence")
 	}
+}
+
+// However an action ends, the stack does not stay busy for ever.
+func TestNothingStaysBusy(t *testing.T) {
+	status := func(w *world, want, reason string) {
+		t.Helper()
+		s, err := w.Store.Stack(t.Context(), "overcloud")
+		if err != nil || s.Status() != want || !strings.Contains(s.Reason, reason) {
+			t.Errorf("%v %s %q, want %s %q", err, s.Status(), s.Reason, want, reason)
+		}
+	}
+	t.Run("the job cannot be stored", func(t *testing.T) {
+		w := newWorld(t)
+		w.refuse = errors.New("disk full")
+		if _, err := w.Create(t.Context(), "overcloud", 240, stack.Input{}); err == nil {
+			t.Fatal("no error")
+		}
+		status(w, "CREATE_FAILED", "disk full")
+	})
+	t.Run("killed between the job's end and the stack's", func(t *testing.T) {
+		w := newWorld(t)
+		if _, err := w.Create(t.Context(), "overcloud", 240, stack.Input{}); err != nil {
+			t.Fatal(err)
+		}
+		w.ended = true
+		if err := w.Resume(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		status(w, "CREATE_FAILED", "interrupted")
+		if err := w.Update(t.Context(), "overcloud", 240, stack.Input{}); err != nil {
+			t.Errorf("the stack cannot be used again: %v", err)
+		}
+	})
+	t.Run("cancelled before it began", func(t *testing.T) {
+		w := newWorld(t)
+		if _, err := w.Create(t.Context(), "overcloud", 240, stack.Input{}); err != nil {
+			t.Fatal(err)
+		}
+		w.silent, w.ended = true, true
+		ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond) // killed while it waits
+		defer stop()
+		_ = w.Cancel(ctx, "overcloud")
+		if err := w.Resume(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		status(w, "CREATE_FAILED", "cancelled by the user")
+	})
 }
 
 func TestEachActionIsAGeneration(t *testing.T) {

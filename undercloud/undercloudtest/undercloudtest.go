@@ -108,7 +108,16 @@ func (c *Cloud) make(dir string) {
 			c.enqueued = append(c.enqueued, job)
 			return nil
 		},
-		Stop: func(context.Context, string) error { return nil }}
+		Ended: func(context.Context, string) (bool, error) { return false, nil },
+		Stop: func(ctx context.Context, job string) error {
+			all, err := c.DB.Stacks(ctx)
+			for _, s := range all {
+				if err == nil && strings.HasPrefix(job, "stack-"+s.ID) {
+					_, err = c.DB.UpdateStack(ctx, s.ID, func(s *stack.Stack) error { s.State = stack.Failed; return nil })
+				}
+			}
+			return err
+		}}
 	catalog := c.listen()
 	id := identity.New(identity.Config{Key: key, AuthURL: c.AuthURL, Catalog: catalog, Revocations: sqlite.NewRevocations(c.DB),
 		Users: []identity.User{{Name: "admin", Password: Password, Projects: []string{"admin"}}}})

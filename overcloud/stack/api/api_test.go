@@ -47,7 +47,12 @@ func newWorld(t *testing.T) *world {
 			return map[string]string{"AdminPassword": "s3cret"}, nil
 		},
 		Enqueue: func(_ context.Context, job, _ string) error { w.enqueued = append(w.enqueued, job); return nil },
-		Stop:    func(_ context.Context, job string) error { w.stopped = append(w.stopped, job); return nil }}
+		Ended:   func(context.Context, string) (bool, error) { return false, nil },
+		Stop: func(_ context.Context, job string) error {
+			w.stopped = append(w.stopped, job)
+			w.finish(stack.Failed)
+			return nil
+		}}
 	srv := httptest.NewServer(api.New(api.Config{Store: db, Service: svc, Log: slog.New(slog.DiscardHandler)}))
 	t.Cleanup(srv.Close)
 	w.url = srv.URL + "/v1/project/stacks"
