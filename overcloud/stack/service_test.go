@@ -20,8 +20,8 @@ type world struct {
 	jobs    []string
 	stopped []string
 	refuse  error // of Enqueue
-	ended   bool // what the jobs say
-	silent  bool // a stopped job writes nothing down
+	ended   bool  // what the jobs say
+	silent  bool  // a stopped job writes nothing down
 	check   error
 }
 
