@@ -91,3 +91,13 @@ func TestUnknownColumnAndFormat(t *testing.T) {
 		}
 	}
 }
+
+func TestControlCharactersAreShownNotObeyed(t *testing.T) {
+	var b strings.Builder
+	if err := format.List(&b, format.Options{}, []string{"Name"}, [][]any{{"a\x1b[2J\u009b\r"}}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), `| a\x1b[2J\u009b\r |`) {
+		t.Errorf("%q", b.String())
+	}
+}

@@ -3,7 +3,9 @@ package format
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -32,7 +34,7 @@ func Table(w io.Writer, columns []string, rows [][]any, align Align) error {
 	for r, row := range rows {
 		cells[r] = make([][]string, len(columns))
 		for i := range columns {
-			cells[r][i] = strings.Split(Text(row[i]), "\n")
+			cells[r][i] = strings.Split(visible(Text(row[i])), "\n")
 			for _, l := range cells[r][i] {
 				width[i] = max(width[i], utf8.RuneCountInString(l))
 			}
@@ -80,4 +82,23 @@ func Table(w io.Writer, columns []string, rows [][]any, align Align) error {
 	b.WriteString(rule + "\n")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// visible escapes control characters: a name that somebody gave to a network must
+// not be able to recolour or rewrite the operator's terminal.
+func visible(s string) string {
+	control := func(r rune) bool { return unicode.IsControl(r) && r != '\n' }
+	if !strings.ContainsFunc(s, control) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if control(r) {
+			q := strconv.QuoteRuneToASCII(r)
+			b.WriteString(q[1 : len(q)-1])
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }

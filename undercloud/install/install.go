@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"trefoil/internal/errs"
 	"trefoil/undercloud/config"
 )
@@ -122,6 +124,7 @@ type installer struct {
 	conf      *config.Config
 	svc       *config.Service
 	passwords map[string]string
+	lock      *os.File // while it is open no other installation runs on StateDir
 }
 
 // Run installs or updates the undercloud. Everything it has to say, the reason of
@@ -135,6 +138,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer log.close()
 	in := &installer{Options: o, log: log}
+	defer func() { in.lock.Close() }() // nil: closes nothing
 	if err := in.run(ctx); err != nil {
 		log.failure(err)
 		return err
@@ -217,7 +221,27 @@ func (in *installer) stateDir(context.Context) error {
 	if err := os.MkdirAll(in.StateDir, 0o700); err != nil {
 		return err
 	}
-	return os.Chmod(in.StateDir, 0o700)
+	if err := os.Chmod(in.StateDir, 0o700); err != nil {
+		return err
+	}
+	return in.alone()
+}
+
+// alone keeps a second installation off: each would make passwords, and
+// stackrc could get those of one and the service those of the other. The lock
+// goes with the process, however it ends.
+func (in *installer) alone() error {
+	f, err := os.OpenFile(filepath.Join(in.StateDir, "install.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return errs.Wrap(errs.Conflict, err, "another installation of this undercloud is running").
+			WithHint("wait until it has ended, then run the same command again")
+	}
+	in.lock = f
+	return nil
 }
 
 func (in *installer) serviceFile() (bool, error) {

@@ -145,6 +145,22 @@ func newInstaller(t *testing.T, conf string) *installer {
 	return &installer{Options: o, conf: c}
 }
 
+func TestOneInstallationAtATime(t *testing.T) {
+	first := newInstaller(t, good)
+	if err := first.stateDir(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second := &installer{Options: first.Options, conf: first.conf}
+	if err := second.stateDir(t.Context()); !errs.Is(err, errs.Conflict) {
+		t.Errorf("beside the first: %v", err)
+	}
+	first.lock.Close()
+	if err := second.stateDir(t.Context()); err != nil {
+		t.Errorf("after the first: %v", err)
+	}
+	second.lock.Close()
+}
+
 func TestPasswordsAreKept(t *testing.T) {
 	in := newInstaller(t, good+"[auth]\nundercloud_admin_password = chosen\n")
 	if err := in.makePasswords(t.Context()); err != nil {
