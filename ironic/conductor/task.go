@@ -2,6 +2,7 @@ package conductor
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,7 +33,6 @@ type jobRef struct {
 const (
 	keyJobID      = "job_id"
 	keyJobKind    = "job_kind"
-	keyJobSeq     = "job_seq"
 	agentToken    = "agent_secret_token"
 	agentURL      = "agent_url"
 	agentSeen     = "agent_last_heartbeat"
@@ -52,10 +52,10 @@ func jobOf(n *ironic.Node) (jobRef, bool) {
 }
 
 // assign gives a node a new job inside an update; the caller enqueues it afterwards.
+// The id is random in its end: jobs outlive their node, and a node that is created
+// again with the same UUID must not meet one of its predecessor.
 func assign(n *ironic.Node, kind string) jobRef {
-	seq := number(n.DriverInternalInfo, keyJobSeq) + 1
-	j := jobRef{ID: fmt.Sprintf("%s/%s/%d", n.UUID, kind, seq), Kind: kind}
-	put(n, keyJobSeq, seq)
+	j := jobRef{ID: fmt.Sprintf("%s/%s/%s", n.UUID, kind, rand.Text()), Kind: kind}
 	put(n, keyJobID, j.ID)
 	put(n, keyJobKind, kind)
 	return j
