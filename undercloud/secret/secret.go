@@ -1,10 +1,8 @@
 // Package secret makes, keeps and uses the undercloud's secrets: one key file
-// from which every other key is derived, sealed values, random passwords.
+// from which every other key is derived, files, random passwords.
 package secret
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -28,7 +26,7 @@ func (Key) String() string { return "******" }
 func (Key) GoString() string { return "******" }
 
 // LoadKey reads the key file at path, or makes it (0600) when there is none.
-// A file of another length is refused: a new key would make every sealed value unreadable.
+// A file of another length is refused: a new key would end every token and session.
 func LoadKey(path string) (Key, error) {
 	var k Key
 	data, err := os.ReadFile(path)
@@ -62,43 +60,6 @@ func (k Key) MAC(data []byte) []byte {
 	m := hmac.New(sha256.New, k[:])
 	m.Write(data)
 	return m.Sum(nil)
-}
-
-// Seal encrypts plain (AES-256-GCM) and binds it to context, which Open must repeat.
-func (k Key) Seal(plain []byte, context string) ([]byte, error) {
-	g, err := k.gcm()
-	if err != nil {
-		return nil, err
-	}
-	nonce := make([]byte, g.NonceSize())
-	if _, err := rand.Read(nonce); err != nil {
-		return nil, fmt.Errorf("make nonce: %w", err)
-	}
-	return g.Seal(nonce, nonce, plain, []byte(context)), nil
-}
-
-// Open decrypts what Seal made; a changed value, key or context is an error.
-func (k Key) Open(sealed []byte, context string) ([]byte, error) {
-	g, err := k.gcm()
-	if err != nil {
-		return nil, err
-	}
-	if len(sealed) < g.NonceSize() {
-		return nil, errors.New("open sealed value: too short")
-	}
-	plain, err := g.Open(nil, sealed[:g.NonceSize()], sealed[g.NonceSize():], []byte(context))
-	if err != nil {
-		return nil, fmt.Errorf("open sealed value: %w", err)
-	}
-	return plain, nil
-}
-
-func (k Key) gcm() (cipher.AEAD, error) {
-	b, err := aes.NewCipher(k[:])
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(b)
 }
 
 // Password returns n random letters and digits read from r (crypto/rand.Reader).
