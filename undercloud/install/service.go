@@ -51,7 +51,7 @@ func (in *installer) start(ctx context.Context, changed bool) error {
 			return err
 		}
 		return (&Process{HealthURL: HealthURL(in.svc), LogFile: in.process(nil).LogFile}).waitHealthy(ctx, nil)
-	case HasSystemd():
+	case in.usesUnit():
 		return in.startUnit(ctx, changed)
 	}
 	p := in.process(in.svc)
@@ -72,11 +72,26 @@ func (in *installer) start(ctx context.Context, changed bool) error {
 	return err
 }
 
-// HasSystemd tells whether systemd is the init of this machine (sd_booted(3)).
-func HasSystemd() bool {
-	info, err := os.Lstat("/run/systemd/system")
-	return err == nil && info.IsDir()
+// HasSystemd tells whether systemd is the init of this machine (sd_booted(3)) and
+// its services would live in our network. In a lab's network namespace they would
+// not: the service would take the interfaces of the host that carries the lab.
+func HasSystemd() bool { return systemdAt("/") }
+
+func systemdAt(root string) bool {
+	info, err := os.Lstat(filepath.Join(root, "run", "systemd", "system"))
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	ours, err := os.Stat(filepath.Join(root, "proc", "self", "ns", "net"))
+	if err != nil {
+		return false
+	}
+	inits, err := os.Stat(filepath.Join(root, "proc", "1", "ns", "net"))
+	return err == nil && os.SameFile(ours, inits)
 }
+
+// usesUnit tells whether systemd runs the service: it reads no other /etc than the machine's.
+func (o *Options) usesUnit() bool { return filepath.Clean(o.ConfigRoot) == "/" && HasSystemd() }
 
 func unit(binary, stateDir string) string {
 	return "[Unit]\nDescription=Trefoil undercloud\nWants=network-online.target\nAfter=network-online.target\n\n" +
@@ -120,7 +135,7 @@ func systemctl(ctx context.Context, args ...string) error {
 // removeUnit stops and forgets the unit, if there is one.
 func removeUnit(ctx context.Context, o *Options) error {
 	path := o.etc("systemd", "system", unitName)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || !HasSystemd() {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || !o.usesUnit() {
 		return nil
 	}
 	return errors.Join(systemctl(ctx, "disable", "--now", unitName), os.Remove(path), systemctl(ctx, "daemon-reload"))
