@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"runtime/debug"
 	"time"
 
 	"trefoil/vbmc/domain"
@@ -88,7 +89,19 @@ func (b *BMC) runOutside(src netip.AddrPort, m wire.Message) (byte, []byte) {
 	if cc != ccOK {
 		return cc, nil
 	}
-	return c.run(b, request{ctx: context.Background(), src: src, data: m.Data})
+	return b.call(c, request{ctx: context.Background(), src: src, data: m.Data})
+}
+
+// call runs a command. A fault in it is this request's failure and stays in this
+// BMC: the daemon serves the BMCs of all domains.
+func (b *BMC) call(c command, r request) (cc byte, data []byte) {
+	defer func() {
+		if f := recover(); f != nil {
+			b.log.Error("fault in a command", "command", c.name, "from", r.src, "fault", f, "stack", string(debug.Stack()))
+			cc, data = ccUnspecified, nil
+		}
+	}()
+	return c.run(b, r)
 }
 
 // inSession handles an encrypted packet of an open session.
@@ -135,7 +148,7 @@ func (b *BMC) inSession(src netip.AddrPort, p wire.V20, reply func([]byte)) {
 		return
 	}
 	b.mu.Unlock()
-	cc, data := c.run(b, r)
+	cc, data := b.call(c, r)
 	b.mu.Lock()
 	b.finish(s, a, m, cc, data, reply)
 }
@@ -145,6 +158,11 @@ const opLimit = 3 * time.Minute
 
 // runWaiting runs a command that may wait for the hypervisor.
 func (b *BMC) runWaiting(c command, r request, s *session, a *answer, m wire.Message, reply func([]byte)) {
+	defer func() { // of what comes after the command; it runs when b.mu is free again
+		if f := recover(); f != nil {
+			b.log.Error("fault while answering", "command", c.name, "from", r.src, "fault", f, "stack", string(debug.Stack()))
+		}
+	}()
 	type outcome struct {
 		cc   byte
 		data []byte
@@ -154,7 +172,7 @@ func (b *BMC) runWaiting(c command, r request, s *session, a *answer, m wire.Mes
 		ctx, cancel := context.WithTimeout(context.Background(), opLimit)
 		defer cancel()
 		r.ctx = ctx
-		cc, data := c.run(b, r)
+		cc, data := b.call(c, r)
 		done <- outcome{cc, data}
 	}()
 	var o outcome
