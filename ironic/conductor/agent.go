@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -177,6 +178,9 @@ func checkHeartbeat(n *ironic.Node, hb agentapi.Heartbeat) error {
 	if hb.CallbackURL == "" {
 		return errs.New(errs.Invalid, "Missing mandatory parameter callback_url.")
 	}
+	if u, err := url.Parse(hb.CallbackURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return errs.New(errs.Invalid, "callback_url %q is not the http or https address of an agent.", hb.CallbackURL)
+	}
 	if old := text(n.DriverInternalInfo, agentURL); old != "" && old != strings.TrimRight(hb.CallbackURL, "/") {
 		return errs.New(errs.Invalid, "Detected change in ramdisk provided \"callback_url\"")
 	}
@@ -224,13 +228,22 @@ func laterOf(a, b time.Time) time.Time {
 	return b
 }
 
-// call runs a command that the agent answers at once.
+// call runs a command that the agent answers at once. An agent that still is busy
+// with what a killed conductor asked of it is asked again, for AgentSilence.
 func (t *task) call(ctx context.Context, name string, params map[string]any) (map[string]any, error) {
-	st, err := t.Agents.Run(ctx, target(t.node), agentapi.Command{Name: name, Params: params}, true)
-	if err != nil {
-		return nil, err
+	until := t.Now().Add(t.AgentSilence)
+	for {
+		st, err := t.Agents.Run(ctx, target(t.node), agentapi.Command{Name: name, Params: params}, true)
+		if err == nil {
+			return commandResult(name, st)
+		}
+		if !errs.Is(err, errs.Conflict) || !t.Now().Before(until) {
+			return nil, err
+		}
+		if err := t.pause(ctx, t.AgentPoll); err != nil {
+			return nil, err
+		}
 	}
-	return commandResult(name, st)
 }
 
 func commandResult(name string, st *agentapi.CommandStatus) (map[string]any, error) {

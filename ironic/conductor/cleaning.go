@@ -82,28 +82,42 @@ func (t *task) runCleaning(steps []map[string]any) error {
 	return t.step("power off after cleaning", t.dropRamdisk)
 }
 
-// cleanStep runs one step in the agent. The list of the agent's own steps gives
-// the versions that execute_clean_step must be told.
+// cleanStep runs one step in the agent.
 func (t *task) cleanStep(ctx context.Context, name string, want map[string]any) error {
-	ports, err := t.wirePorts(ctx)
+	cmd, err := t.cleanCommand(ctx, name, want)
 	if err != nil {
 		return err
+	}
+	_, err = t.command(ctx, name, fsm.CleanWait, fsm.Cleaning, cmd)
+	return err
+}
+
+// cleanCommand makes the command of a clean step. The list of the agent's own
+// steps gives the versions that execute_clean_step must be told. One that was sent
+// before is only followed: the agent refuses to list its steps while one runs.
+func (t *task) cleanCommand(ctx context.Context, name string, want map[string]any) (agentapi.Command, error) {
+	cmd := agentapi.Command{Name: "clean.execute_clean_step"}
+	if begun, err := t.begun(ctx, name, cmd.Name); begun || err != nil {
+		return cmd, err
+	}
+	ports, err := t.wirePorts(ctx)
+	if err != nil {
+		return cmd, err
 	}
 	known, err := t.call(ctx, "clean.get_clean_steps", map[string]any{"node": t.wireNode(), "ports": ports})
 	if err != nil {
-		return err
+		return cmd, err
 	}
 	step, err := findStep(known, "clean_steps", want)
 	if err != nil {
-		return err
+		return cmd, err
 	}
 	if err := t.update(ctx, func(n *ironic.Node) { n.CleanStep = step }); err != nil {
-		return err
+		return cmd, err
 	}
 	t.note("transition", "runs clean step %s", text(step, "step"))
-	_, err = t.command(ctx, name, fsm.CleanWait, fsm.Cleaning, agentapi.Command{Name: "clean.execute_clean_step", Params: map[string]any{
-		"step": step, "node": t.wireNode(), "ports": ports, "clean_version": known["hardware_manager_version"]}})
-	return err
+	cmd.Params = map[string]any{"step": step, "node": t.wireNode(), "ports": ports, "clean_version": known["hardware_manager_version"]}
+	return cmd, nil
 }
 
 // findStep looks a step up among those the agent announced, by manager.

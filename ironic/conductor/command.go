@@ -55,12 +55,25 @@ func commandsSent(n *ironic.Node) map[string]any {
 	return m
 }
 
+// begun reports whether a step's command was sent before, in an earlier life of the
+// conductor, and makes sure that the node remembers it.
+func (t *task) begun(ctx context.Context, step, name string) (bool, error) {
+	if text(commandsSent(t.node), step) != "" {
+		return true, nil
+	}
+	id, err := t.stray(ctx, name)
+	if err != nil || id == "" {
+		return false, err
+	}
+	return true, t.update(ctx, func(n *ironic.Node) { remember(n, step, id) })
+}
+
 // send starts a step's command, or finds it if it was started before.
 func (t *task) send(ctx context.Context, step string, cmd agentapi.Command) (string, error) {
 	if id := text(commandsSent(t.node), step); id != "" {
 		return id, nil
 	}
-	id, err := t.stray(ctx, cmd)
+	id, err := t.stray(ctx, cmd.Name)
 	if err != nil || id != "" {
 		return id, err
 	}
@@ -72,21 +85,21 @@ func (t *task) send(ctx context.Context, step string, cmd agentapi.Command) (str
 		return "", err
 	}
 	// The answer may have been lost, not the command.
-	if id, lerr := t.stray(ctx, cmd); lerr == nil && id != "" {
+	if id, lerr := t.stray(ctx, cmd.Name); lerr == nil && id != "" {
 		return id, nil
 	}
 	return "", err
 }
 
-// stray finds a command of the same name that belongs to no step.
-func (t *task) stray(ctx context.Context, cmd agentapi.Command) (string, error) {
+// stray finds a command of the name that belongs to no step.
+func (t *task) stray(ctx context.Context, name string) (string, error) {
 	list, err := t.Agents.Commands(ctx, target(t.node))
 	if err != nil {
 		return "", err
 	}
 	sent := slices.Collect(maps.Values(commandsSent(t.node)))
 	for _, c := range list {
-		if shortName(c.Name) == shortName(cmd.Name) && !slices.Contains(sent, any(c.ID)) {
+		if shortName(c.Name) == shortName(name) && !slices.Contains(sent, any(c.ID)) {
 			return c.ID, nil
 		}
 	}

@@ -139,23 +139,11 @@ func (t *task) writeImage(ctx context.Context, info agentapi.ImageInfo) error {
 	if err != nil {
 		return err
 	}
-	known, err := t.call(ctx, "deploy.get_deploy_steps", map[string]any{"node": t.wireNode(), "ports": ports})
+	cmd, err := t.writeCommand(ctx, info, ports)
 	if err != nil {
 		return err
 	}
-	if err := t.update(ctx, func(n *ironic.Node) {
-		n.DeployStep = map[string]any{"interface": "deploy", "step": "write_image", "priority": 80}
-	}); err != nil {
-		return err
-	}
-	t.note("transition", "the agent writes image %s", info.ID)
-	args := map[string]any{"image_info": info}
-	if drive != "" {
-		args["configdrive"] = drive
-	}
-	res, err := t.command(ctx, "write_image", fsm.DeployWait, fsm.Deploying, agentapi.Command{Name: "deploy.execute_deploy_step", Params: map[string]any{
-		"step": map[string]any{"interface": "deploy", "step": "write_image", "args": args},
-		"node": t.deployNode(), "ports": ports, "deploy_version": known["hardware_manager_version"]}})
+	res, err := t.command(ctx, writeStep, fsm.DeployWait, fsm.Deploying, cmd)
 	if err != nil {
 		return err
 	}
@@ -163,6 +151,36 @@ func (t *task) writeImage(ctx context.Context, info agentapi.ImageInfo) error {
 		t.note("transition", "%s", text(r, "result"))
 	}
 	return nil
+}
+
+// writeStep names the writing among the commands that were sent to the agent.
+const writeStep = "write_image"
+
+// writeCommand makes the command that writes the image. One that was sent before
+// is only followed: then the agent is not asked for its versions, because it
+// refuses every command while one runs.
+func (t *task) writeCommand(ctx context.Context, info agentapi.ImageInfo, ports []map[string]any) (agentapi.Command, error) {
+	cmd := agentapi.Command{Name: "deploy.execute_deploy_step"}
+	if begun, err := t.begun(ctx, writeStep, cmd.Name); begun || err != nil {
+		return cmd, err
+	}
+	known, err := t.call(ctx, "deploy.get_deploy_steps", map[string]any{"node": t.wireNode(), "ports": ports})
+	if err != nil {
+		return cmd, err
+	}
+	if err := t.update(ctx, func(n *ironic.Node) {
+		n.DeployStep = map[string]any{"interface": "deploy", "step": writeStep, "priority": 80}
+	}); err != nil {
+		return cmd, err
+	}
+	t.note("transition", "the agent writes image %s", info.ID)
+	args := map[string]any{"image_info": info}
+	if drive := info.ConfigDrive; drive != "" {
+		args["configdrive"] = drive
+	}
+	cmd.Params = map[string]any{"step": map[string]any{"interface": "deploy", "step": writeStep, "args": args},
+		"node": t.deployNode(), "ports": ports, "deploy_version": known["hardware_manager_version"]}
+	return cmd, nil
 }
 
 // deployNode is the node for write_image: the agent needs nothing of what is masked.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -145,4 +146,58 @@ func TestAJobThatWasDecidedButNotStoredStarts(t *testing.T) {
 	w.stop()
 	w.start()
 	w.await("manageable")
+}
+
+// An agent refuses every command while one runs: a conductor that was killed
+// meanwhile must only follow that one, and ask the agent for nothing else.
+func TestKilledDuringALongCommandItOnlyFollows(t *testing.T) {
+	for verb, c := range map[string]struct{ from, wait, to, ran string }{
+		"active":  {"available", "wait call-back", "active", "execute_deploy_step install_bootloader"},
+		"provide": {"manageable", "clean wait", "available", "execute_clean_step"},
+	} {
+		t.Run(verb, func(t *testing.T) {
+			w := newWorld(t, func(c *conductor.Config) { c.AgentSilence, c.CleanOnProvide = 50*time.Millisecond, true })
+			n := w.node(c.from)
+			w.script[n.UUID] = "hang"
+			w.provision(verb)
+			w.awaitCommand()
+			w.await(c.wait)
+			w.stop()
+			w.mu.Lock()
+			w.script[n.UUID] = ""
+			a := w.agents[n.UUID]
+			w.mu.Unlock()
+			w.start()
+			time.AfterFunc(200*time.Millisecond, func() { a.finish(a.last(), false) })
+			if n := w.await(c.to); n.LastError != "" {
+				t.Errorf("error %q", n.LastError)
+			}
+			if got := strings.Join(w.ran, " "); got != c.ran {
+				t.Errorf("agents ran %q, want %q", got, c.ran)
+			}
+		})
+	}
+}
+
+// awaitCommand waits until an agent has begun a long command.
+func (w *world) awaitCommand() {
+	w.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		w.mu.Lock()
+		n := len(w.ran)
+		w.mu.Unlock()
+		if n > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatal("no agent began a command")
+		}
+	}
+}
+
+// last is the id of the agent's newest command.
+func (a *agent) last() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.commands[len(a.commands)-1].ID
 }

@@ -322,12 +322,17 @@ func (a *agent) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if n := len(a.commands); n > 0 && a.commands[n-1].Status == agentapi.Running {
+		http.Error(w, `{"faultcode":"Client","faultstring":"Agent is busy."}`, http.StatusConflict)
+		return
+	}
 	json.NewEncoder(w).Encode(a.run(cmd))
 }
 
+// run begins a command; the caller holds mu.
 func (a *agent) run(cmd agentapi.Command) agentapi.CommandStatus {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	_, short, _ := strings.Cut(cmd.Name, ".")
 	st := agentapi.CommandStatus{ID: fmt.Sprintf("c%d", len(a.commands)), Name: short, Status: agentapi.Succeeded}
 	switch cmd.Name {
