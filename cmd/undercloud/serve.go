@@ -74,7 +74,7 @@ func serve(ctx context.Context, configFile string, logw io.Writer) error {
 	srv := server.New(log)
 	u.mount(srv, func() error {
 		if !ready.Load() {
-			return errors.New("starting: jobs and nodes are being taken up")
+			return errors.New("starting or stopping: jobs and nodes are being taken up or put down")
 		}
 		return nil
 	})
@@ -82,29 +82,22 @@ func serve(ctx context.Context, configFile string, logw io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() { // DHCP and TFTP end the program when they fail: without them no machine boots
-		if err := u.boot.Run(ctx); err != nil && ctx.Err() == nil {
-			cancel(fmt.Errorf("network boot: %w", err))
-		}
-	}()
-	// The APIs answer before jobs go on: a job of the deployer uses them.
-	served := make(chan error, 1)
-	go func() { served <- srv.Run(ctx, listeners) }()
-	if err := u.start(ctx); err != nil {
-		cancel(err)
-		return errors.Join(err, <-served)
-	}
-	ready.Store(true)
-	log.Info("the undercloud is ready", "identity", cfg.AuthURL(), "version", version, "pid", os.Getpid())
-	err = <-served
-	stop, done := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-	defer done()
-	err = errors.Join(err, u.stop(stop))
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-		err = errors.Join(cause, err)
-	}
+	err = lifecycle{
+		serve: func(ctx context.Context) error { return srv.Run(ctx, listeners) },
+		boot: func(ctx context.Context) error {
+			if err := u.boot.Run(ctx); err != nil {
+				return fmt.Errorf("network boot: %w", err)
+			}
+			return nil
+		},
+		start: u.start, stop: u.stop,
+		ready: func(is bool) {
+			ready.Store(is)
+			if is {
+				log.Info("the undercloud is ready", "identity", cfg.AuthURL(), "version", version, "pid", os.Getpid())
+			}
+		},
+	}.run(ctx)
 	log.Info("the undercloud is stopped")
 	return err
 }

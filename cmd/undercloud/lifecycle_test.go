@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+)
+
+// parts is a lifecycle whose APIs and boot services end with their context.
+func parts(ready chan<- bool) lifecycle {
+	wait := func(ctx context.Context) error { <-ctx.Done(); return nil }
+	none := func(context.Context) error { return nil }
+	return lifecycle{serve: wait, boot: wait, start: none, stop: none, ready: func(r bool) { ready <- r }}
+}
+
+// TestAPIsAnswerUntilJobsHaveStopped: a step that got no answer would record a failure.
+func TestAPIsAnswerUntilJobsHaveStopped(t *testing.T) {
+	ready := make(chan bool, 2)
+	l := parts(ready)
+	var order []string
+	apis := make(chan struct{})
+	l.serve = func(ctx context.Context) error {
+		<-ctx.Done()
+		close(apis)
+		return nil
+	}
+	l.stop = func(ctx context.Context) error {
+		select {
+		case <-apis:
+			order = append(order, "no answer")
+		default:
+			order = append(order, "answered")
+		}
+		if ctx.Err() != nil {
+			order = append(order, "no time")
+		}
+		return nil
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- l.run(ctx) }()
+	if !<-ready {
+		t.Error("never ready")
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("an orderly stop: %v", err)
+	}
+	<-apis // closed in the end
+	if !slices.Equal(order, []string{"answered"}) || <-ready {
+		t.Errorf("while jobs stopped: %v", order)
+	}
+}
+
+// TestAPartThatFailsEndsAll names the reason once, and stops the jobs.
+func TestAPartThatFailsEndsAll(t *testing.T) {
+	broken := errors.New("port is taken")
+	fails := func(context.Context) error { return broken }
+	for name, change := range map[string]func(*lifecycle){
+		"boot": func(l *lifecycle) { l.boot = fails }, "serve": func(l *lifecycle) { l.serve = fails }, "start": func(l *lifecycle) { l.start = fails },
+	} {
+		l := parts(make(chan bool, 2))
+		stopped := 0
+		l.stop = func(context.Context) error { stopped++; return nil }
+		change(&l)
+		if err := l.run(t.Context()); !errors.Is(err, broken) || err.Error() != broken.Error() || stopped != 1 {
+			t.Errorf("%s: %v, stopped %d times", name, err, stopped)
+		}
+	}
+}
