@@ -30,8 +30,11 @@ func Uninstall(ctx context.Context, o Options, purge bool) error {
 	if o.EUID() != 0 {
 		return errs.New(errs.Forbidden, "removing the undercloud needs root").WithHint("run it with sudo")
 	}
-	if o.StateDir == "/" || !filepath.IsAbs(o.StateDir) {
+	if filepath.Clean(o.StateDir) == "/" || !filepath.IsAbs(o.StateDir) {
 		return errs.New(errs.Invalid, "state directory %q is not one that could be removed", o.StateDir)
+	}
+	if err := checkOurs(o.StateDir); err != nil {
+		return err
 	}
 	rec, err := loadRecord(o.StateDir)
 	if err != nil {
@@ -60,7 +63,47 @@ func Uninstall(ctx context.Context, o Options, purge bool) error {
 	if err := errors.Join(all...); err != nil {
 		return err
 	}
-	return os.RemoveAll(o.StateDir)
+	return removeState(o.StateDir)
+}
+
+// marks are the files that tell an undercloud's state directory from any other.
+func marks(stateDir string) []string {
+	return []string{config.ServicePath(stateDir), recordPath(stateDir), filepath.Join(stateDir, "key")}
+}
+
+// checkOurs refuses to remove a directory that no undercloud made, as when
+// UNDERCLOUD_STATE_DIR names a home directory.
+func checkOurs(stateDir string) error {
+	list, err := os.ReadDir(stateDir)
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(list) == 0 {
+		return nil // removed already, or nothing is lost
+	}
+	if err != nil {
+		return fmt.Errorf("look into state directory: %w", err)
+	}
+	for _, f := range marks(stateDir) {
+		if info, err := os.Lstat(f); err == nil && info.Mode().IsRegular() {
+			return nil
+		}
+	}
+	return errs.New(errs.Invalid, "%s is not the state directory of an undercloud: it holds none of undercloud.json, network.json and key", stateDir).
+		WithHint("set UNDERCLOUD_STATE_DIR as it was for the installation, or remove the directory by hand")
+}
+
+// removeState removes the marks last, so that another run knows the directory again.
+func removeState(stateDir string) error {
+	list, err := os.ReadDir(stateDir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, e := range list {
+		if path := filepath.Join(stateDir, e.Name()); !slices.Contains(marks(stateDir), path) {
+			if err := os.RemoveAll(path); err != nil {
+				return err
+			}
+		}
+	}
+	return os.RemoveAll(stateDir)
 }
 
 // restoreNetwork gives the interface its MTU and addresses back and removes the bridge.
