@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"golang.org/x/crypto/ssh"
 	"gopkg.in/ini.v1"
@@ -66,15 +67,13 @@ func (in *installer) homeFile(path string, data []byte, mode os.FileMode) error 
 // makePasswords keeps what the file has, takes what undercloud.conf says, and makes the rest.
 func (in *installer) makePasswords(context.Context) error {
 	in.passwords = map[string]string{}
-	if f, err := ini.Load(in.passwordsPath()); err == nil {
-		for _, k := range f.Section("auth").Keys() {
-			in.passwords[k.Name()] = k.Value()
+	if data, err := os.ReadFile(in.passwordsPath()); err == nil {
+		if in.passwords, err = readPasswords(data); err != nil {
+			return fmt.Errorf("read %s: %w", in.passwordsPath(), err)
 		}
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("read %s: %w", in.passwordsPath(), err)
 	}
-	var b strings.Builder
-	b.WriteString("[auth]\n")
 	for _, k := range config.AuthKeys() {
 		if v := in.conf.Auth[k]; v != "" {
 			in.passwords[k] = v
@@ -86,9 +85,44 @@ func (in *installer) makePasswords(context.Context) error {
 			}
 			in.passwords[k] = v
 		}
-		fmt.Fprintf(&b, "%s=%s\n", k, in.passwords[k])
 	}
-	return in.homeFile(in.passwordsPath(), []byte(b.String()), 0o600)
+	return in.homeFile(in.passwordsPath(), passwordsFile(in.passwords), 0o600)
+}
+
+// passwordsFile is undercloud-passwords.conf: everything after the first = is the value.
+func passwordsFile(passwords map[string]string) []byte {
+	var b strings.Builder
+	b.WriteString("[auth]\n")
+	for _, k := range config.AuthKeys() {
+		fmt.Fprintf(&b, "%s=%s\n", k, passwords[k])
+	}
+	return []byte(b.String())
+}
+
+// readPasswords takes values as they stand: a # or a quote belongs to the password.
+func readPasswords(data []byte) (map[string]string, error) {
+	f, err := ini.LoadSources(ini.LoadOptions{IgnoreInlineComment: true, IgnoreContinuation: true, PreserveSurroundedQuote: true, KeyValueDelimiters: "="}, data)
+	if err != nil {
+		return nil, err
+	}
+	return f.Section("auth").KeysHash(), nil
+}
+
+// checkAuth refuses passwords that a file with one of them per line cannot keep.
+func (in *installer) checkAuth(context.Context) error {
+	var bad []string
+	for _, k := range config.AuthKeys() {
+		v := in.conf.Auth[k]
+		kept, err := readPasswords(passwordsFile(map[string]string{k: v}))
+		if strings.IndexFunc(v, unicode.IsControl) >= 0 || err != nil || kept[k] != v {
+			bad = append(bad, k)
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "%s: [auth] holds value(s) that cannot be kept: %s", in.ConfPath, strings.Join(bad, ", ")).
+		WithHint("a password is one line without control characters; it neither begins with ` or three quotes nor begins or ends with a space")
 }
 
 func (in *installer) newPassword(key string) (string, error) {
@@ -243,7 +277,7 @@ func stackrc(authURL, password string) string {
 	b.WriteString("# Forget every other cloud first: its settings would mix with these.\n" +
 		"for key in $(env | sed -n 's/^\\(OS_[A-Za-z0-9_]*\\)=.*/\\1/p'); do unset \"$key\"; done\n\n")
 	for _, kv := range [][2]string{
-		{"NOVA_VERSION", "1.1"}, {"OS_PASSWORD", password}, {"OS_AUTH_TYPE", "password"}, {"OS_AUTH_URL", authURL + "/"},
+		{"NOVA_VERSION", "1.1"}, {"OS_PASSWORD", shellWord(password)}, {"OS_AUTH_TYPE", "password"}, {"OS_AUTH_URL", shellWord(authURL + "/")},
 		{"OS_USERNAME", "admin"}, {"OS_PROJECT_NAME", "admin"}, {"COMPUTE_API_VERSION", "1.1"}, {"IRONIC_API_VERSION", "latest"},
 		{"OS_BAREMETAL_API_VERSION", "$IRONIC_API_VERSION"}, {"OS_NO_CACHE", "True"}, {"OS_CLOUDNAME", "undercloud"},
 		{"OS_IDENTITY_API_VERSION", "'3'"}, {"OS_PROJECT_DOMAIN_NAME", "'Default'"}, {"OS_USER_DOMAIN_NAME", "'Default'"}} {
@@ -254,6 +288,17 @@ func stackrc(authURL, password string) string {
 		"    export PS1=\"\\${OS_CLOUDNAME:+(\\$OS_CLOUDNAME) }${PS1:-}\"\n" +
 		"    export CLOUDPROMPT_ENABLED=1\nfi\n")
 	return b.String()
+}
+
+// shellWord quotes a value for sh where it needs that, and leaves others as TripleO writes them.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_./:@%+,=-", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // addCloud puts the cloud into a clouds.yaml and keeps all else in it, comments too.

@@ -29,7 +29,7 @@ const (
 func (in *installer) preflight(ctx context.Context) error {
 	in.log.info("Checking this machine")
 	var all *multierror.Error
-	for _, check := range []func(context.Context) error{in.checkConfig, in.checkMemory, in.checkPrograms, in.checkIPXE,
+	for _, check := range []func(context.Context) error{in.checkConfig, in.checkAuth, in.checkMemory, in.checkPrograms, in.checkIPXE,
 		in.checkAddress, in.checkPorts, in.checkLocalIP, in.checkPasswords} {
 		if err := check(ctx); err != nil {
 			all = multierror.Append(all, err)
