@@ -3,6 +3,8 @@ package conductor_test
 import (
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -322,8 +324,9 @@ func TestTheAgentProtocolIsThatOfTheTraces(t *testing.T) {
 		t.Error("the token shows in the node of a later lookup")
 	}
 	for words, hb := range map[string]agentapi.Heartbeat{
-		"Agent token is required for heartbeat processing.": {CallbackURL: "http://a"},
-		"Invalid or missing agent token received.":          {CallbackURL: "http://a", AgentToken: "wrong"},
+		"Agent token is required for heartbeat processing.":                               {CallbackURL: "http://a"},
+		"Invalid or missing agent token received.":                                        {CallbackURL: "http://a", AgentToken: "wrong"},
+		`callback_url "file:///etc/passwd" is not the http or https address of an agent.`: {CallbackURL: "file:///etc/passwd", AgentToken: first.Config.AgentToken},
 	} {
 		if err := w.c.Heartbeat(t.Context(), n.UUID, hb); !errs.Is(err, errs.Invalid) || err.Error() != words {
 			t.Errorf("got %v, want %s", err, words)
@@ -495,6 +498,29 @@ func TestDeletingANodeAsksItsState(t *testing.T) {
 	}
 	if _, err := w.db.Node(t.Context(), n.UUID); !errs.Is(err, errs.NotFound) {
 		t.Error(err)
+	}
+}
+
+// What deploy_kernel names is served to everybody on the network.
+func TestSecretFilesAreNotBooted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := path + "-link"
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{path, link, t.TempDir()} {
+		if _, err := conductor.PublicFile("deploy_kernel", p); !errs.Is(err, errs.Invalid) {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := conductor.PublicFile("deploy_kernel", path); err != nil || got != path {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

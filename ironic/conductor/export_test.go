@@ -16,6 +16,8 @@ const (
 
 var FitsDisk = fitsDisk
 
+var PublicFile = publicFile
+
 func HasJob(n *ironic.Node) bool  { _, ok := jobOf(n); return ok }
 func Token(n *ironic.Node) string { return text(n.DriverInternalInfo, agentToken) }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -110,10 +111,10 @@ func (t *task) bootFile(ctx context.Context, key, otherwise string) (string, err
 		return otherwise, nil
 	}
 	if strings.HasPrefix(ref, "/") {
-		return ref, nil
+		return publicFile(key, ref)
 	}
 	if u, err := url.Parse(ref); err == nil && u.Scheme == "file" {
-		return u.Path, nil
+		return publicFile(key, u.Path)
 	}
 	if t.Images == nil {
 		return "", errs.New(errs.Invalid, "%s of node %s is %q, which is no file", key, title(t.node), ref)
@@ -123,6 +124,18 @@ func (t *task) bootFile(ctx context.Context, key, otherwise string) (string, err
 		return "", fmt.Errorf("%s of node %s: %w", key, title(t.node), err)
 	}
 	return img.Path, nil
+}
+
+// publicFile lets only files be booted that everybody on this machine may read:
+// they are handed to whoever asks for them over the network, and a node's
+// driver_info must not get the undercloud's keys or /etc/shadow there.
+func publicFile(key, path string) (string, error) {
+	st, err := os.Stat(path)
+	if err == nil && (!st.Mode().IsRegular() || st.Mode().Perm()&0o004 == 0) {
+		return "", errs.New(errs.Invalid, "%s %s is no file that everybody may read, and would be served to everybody", key, path).
+			WithHint("chmod o+r %s, if it really is a kernel or ramdisk; or upload it as an image", path)
+	}
+	return path, nil // one that is missing is told when it is published
 }
 
 // bootMode is the node's firmware mode; empty when nobody knows it yet.

@@ -118,7 +118,9 @@ func (c *Client) once(ctx context.Context, t Target, method, path string, body [
 		return err
 	}
 	defer tr.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: tr}).Do(req)
+	// An agent answers itself: a redirect could send the undercloud anywhere.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := (&http.Client{Transport: tr, CheckRedirect: stay}).Do(req)
 	if err != nil {
 		return errs.Wrap(errs.Unavailable, withoutURL(err), "the agent at %s does not answer", base)
 	}

@@ -68,6 +68,17 @@ func TestFailuresSayWhyAndHideTheToken(t *testing.T) {
 	}
 }
 
+func TestARedirectIsNotFollowed(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the undercloud was sent elsewhere") }))
+	defer elsewhere.Close()
+	agent := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	defer agent.Close()
+	_, err := (&Client{}).Run(t.Context(), Target{URL: agent.URL, Token: token}, agentapi.Command{Name: "standby.sync"}, true)
+	if err == nil || !strings.Contains(err.Error(), "HTTP 307") || strings.Contains(err.Error(), token) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestListingIsTriedAgain(t *testing.T) {
 	var calls atomic.Int32
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
