@@ -2,6 +2,7 @@ package conductor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -63,7 +64,16 @@ func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout 
 	if err != nil {
 		return err
 	}
-	return c.Jobs.Enqueue(ctx, jobPrefix+jobPower, j.ID, jobInput{Node: n.UUID})
+	if err := c.enqueue(ctx, n, j); err != nil {
+		return errors.Join(err, c.takeBack(context.WithoutCancel(ctx), n.UUID, j, err, forgetPowerAction))
+	}
+	return nil
+}
+
+func forgetPowerAction(n *ironic.Node) {
+	n.TargetPowerState = ""
+	delete(n.DriverInternalInfo, keyPower)
+	delete(n.DriverInternalInfo, keyTimeout)
 }
 
 // keyPower holds the power action that a node's job carries out.
@@ -87,9 +97,8 @@ func (t *task) power() error {
 		}
 		t.note("power", "%s: done", target)
 		return t.update(context.WithoutCancel(ctx), func(n *ironic.Node) {
-			n.PowerState, n.TargetPowerState = finalPower(target), ""
-			delete(n.DriverInternalInfo, keyPower)
-			delete(n.DriverInternalInfo, keyTimeout)
+			n.PowerState = finalPower(target)
+			forgetPowerAction(n)
 			unassign(n)
 		})
 	})

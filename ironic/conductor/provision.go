@@ -2,7 +2,9 @@ package conductor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -153,12 +155,15 @@ func (c *Conductor) start(ctx context.Context, n *ironic.Node, e fsm.Event, req 
 	kind := map[fsm.State]string{fsm.Verifying: jobVerify, fsm.Cleaning: jobClean, fsm.Inspecting: jobInspect,
 		fsm.Deploying: jobDeploy, fsm.Deleting: jobDelete, fsm.Adopting: jobAdopt}[next]
 	var j, old jobRef
+	var before ironic.Node
 	from := n.ProvisionState
 	_, err = c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
 		if n.ProvisionState != from {
 			return errs.New(errs.Locked, "Node %s changed to state %q meanwhile, please retry.", n.UUID, n.ProvisionState)
 		}
 		old, _ = jobOf(n)
+		before = *n
+		before.DriverInternalInfo, before.InstanceInfo = maps.Clone(n.DriverInternalInfo), maps.Clone(n.InstanceInfo)
 		n.LastError = ""
 		c.prepare(n, e, req)
 		c.place(n, next)
@@ -176,15 +181,18 @@ func (c *Conductor) start(ctx context.Context, n *ironic.Node, e fsm.Event, req 
 		return err
 	}
 	c.note(ctx, n.UUID, "transition", "INFO", fmt.Sprintf("%s was asked for: %s → %s", req.Target, from, next))
-	if old.ID != "" {
-		if err := c.Jobs.Cancel(ctx, old.ID); err != nil && !errs.Is(err, errs.NotFound) {
-			c.Log.Warn("cancel the job before", "job", old.ID, "error", err)
-		}
-	}
+	c.cancelOld(ctx, old)
 	if kind == "" {
 		return nil
 	}
-	return c.Jobs.Enqueue(ctx, jobPrefix+kind, j.ID, jobInput{Node: n.UUID})
+	err = c.enqueue(ctx, n, j)
+	if err == nil {
+		return nil
+	}
+	if old.ID != "" { // the job before is gone: there is no way back
+		return errors.Join(err, c.settleFailure(context.WithoutCancel(ctx), n.UUID, j, err))
+	}
+	return errors.Join(err, c.takeBack(context.WithoutCancel(ctx), n.UUID, j, err, func(n *ironic.Node) { restoreState(n, &before) }))
 }
 
 // cleansOnProvide reports whether a node is cleaned before it becomes available.
@@ -248,12 +256,12 @@ func (c *Conductor) abort(ctx context.Context, n *ironic.Node, to fsm.State) err
 		return err
 	}
 	c.note(ctx, n.UUID, "transition", "INFO", fmt.Sprintf("aborted by request: %s → %s", n.ProvisionState, to))
-	if old.ID != "" {
-		if err := c.Jobs.Cancel(ctx, old.ID); err != nil && !errs.Is(err, errs.NotFound) {
-			c.Log.Warn("cancel an aborted job", "job", old.ID, "error", err)
-		}
+	c.cancelOld(ctx, old)
+	if err := c.enqueue(ctx, n, j); err != nil {
+		// The wait is over all the same; what the job would tidy up is tidied up here.
+		return errors.Join(err, c.settleFailure(context.WithoutCancel(ctx), n.UUID, j, err))
 	}
-	return c.Jobs.Enqueue(ctx, jobPrefix+jobSettle, j.ID, jobInput{Node: n.UUID})
+	return nil
 }
 
 // settle tidies up after an abort: the machine off, its network boot gone.

@@ -44,6 +44,7 @@ type world struct {
 	// script says what the agent of a machine does; nil: all goes well.
 	script map[string]string
 	ran    []string // long commands that agents began
+	noJobs bool     // jobs can not be stored
 }
 
 func newWorld(t *testing.T, tweak func(*conductor.Config)) *world {
@@ -398,6 +399,16 @@ func (r *crashRunner) Register(kind string, h jobs.Handler) {
 	r.Runner.Register(kind, func(run jobs.Run, in json.RawMessage) error { return h(&crashRun{run, r.w}, in) })
 }
 
+func (r *crashRunner) Enqueue(ctx context.Context, kind, id string, input any) error {
+	r.w.mu.Lock()
+	refuse := r.w.noJobs
+	r.w.mu.Unlock()
+	if refuse {
+		return errors.New("disk full")
+	}
+	return r.Runner.Enqueue(ctx, kind, id, input)
+}
+
 type crashRun struct {
 	jobs.Run
 	w *world
@@ -452,4 +463,11 @@ func (w *world) crashAt(step string, after bool, action func()) {
 	if before.Reservation != "" {
 		w.t.Logf("killed while %s held the node", before.Reservation)
 	}
+}
+
+// refuseJobs makes storing a job fail, or work again.
+func (w *world) refuseJobs(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.noJobs = on
 }

@@ -1,0 +1,57 @@
+package conductor
+
+import (
+	"context"
+	"fmt"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+)
+
+// cancelOld ends the job that a node had before it was given another one.
+func (c *Conductor) cancelOld(ctx context.Context, old jobRef) {
+	if old.ID == "" {
+		return
+	}
+	if err := c.Jobs.Cancel(ctx, old.ID); err != nil && !errs.Is(err, errs.NotFound) {
+		c.Log.Warn("cancel the job before", "job", old.ID, "error", err)
+	}
+}
+
+// enqueue stores a job that was assigned to a node. The caller, who has the node's
+// lock, settles the failure: nobody else would before the next start.
+func (c *Conductor) enqueue(ctx context.Context, n *ironic.Node, j jobRef) error {
+	if err := c.Jobs.Enqueue(ctx, jobPrefix+j.Kind, j.ID, jobInput{Node: n.UUID}); err != nil {
+		return errs.Wrap(errs.CodeOf(err), err, "store the %s job of node %s", j.Kind, title(n))
+	}
+	return nil
+}
+
+// takeBack undoes an assignment whose job could not be stored.
+func (c *Conductor) takeBack(ctx context.Context, uuid string, j jobRef, cause error, undo func(*ironic.Node)) error {
+	_, err := c.Store.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
+		if cur, ok := jobOf(n); !ok || cur.ID != j.ID {
+			return nil
+		}
+		unassign(n)
+		undo(n)
+		n.LastError = cause.Error()
+		return nil
+	})
+	c.note(ctx, uuid, "transition", "ERROR", fmt.Sprintf("%s did not start: %v", j.Kind, cause))
+	return err
+}
+
+// restoreState puts back what start and prepare have changed.
+func restoreState(n, before *ironic.Node) {
+	n.ProvisionState, n.TargetProvisionState, n.ProvisionUpdatedAt = before.ProvisionState, before.TargetProvisionState, before.ProvisionUpdatedAt
+	n.Maintenance, n.MaintenanceReason, n.Fault = before.Maintenance, before.MaintenanceReason, before.Fault
+	n.InspectionStartedAt, n.InspectionFinishedAt = before.InspectionStartedAt, before.InspectionFinishedAt
+	n.InstanceInfo = before.InstanceInfo
+	for _, k := range []string{keyManual, keyReceived} {
+		delete(n.DriverInternalInfo, k)
+		if v, ok := before.DriverInternalInfo[k]; ok {
+			put(n, k, v)
+		}
+	}
+}
