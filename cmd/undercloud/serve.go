@@ -56,8 +56,14 @@ func (u *undercloud) path(name string) string { return filepath.Join(u.cfg.State
 
 // serve runs until ctx ends.
 func serve(ctx context.Context, configFile string, logw io.Writer) error {
-	cfg, err := config.LoadService(configFile)
+	configFile, err := filepath.Abs(configFile)
 	if err != nil {
+		return fmt.Errorf("find the configuration: %w", err)
+	}
+	self := install.NewProcess("", filepath.Dir(configFile), nil)
+	self.Config = configFile
+	var cfg *config.Service
+	if err := self.Announce(func() (err error) { cfg, err = config.LoadService(configFile); return err }); err != nil {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(logw, &slog.HandlerOptions{Level: level(cfg.Debug)}))

@@ -26,6 +26,7 @@ type Process struct {
 	Env       []string // added to ours
 	PIDFile   string
 	LogFile   string
+	Config    string // the file that it read at its start; empty: none
 	HealthURL string // answers 200 when the service is ready; empty: not waited for
 }
 
@@ -34,7 +35,7 @@ type Status struct {
 	Running bool
 	PID     int
 	Since   time.Time // when it was started
-	Stale   bool      // its program was replaced since
+	Stale   bool      // its program or its configuration was replaced since
 }
 
 // pidRecord identifies a process: a PID alone may be somebody else's by now.
@@ -43,6 +44,7 @@ type pidRecord struct {
 	Ticks   uint64    `json:"start_ticks"` // since boot, field 22 of /proc/PID/stat
 	BootID  string    `json:"boot_id"`
 	Started time.Time `json:"started"`
+	Config  string    `json:"config,omitempty"` // which version of Process.Config it read
 }
 
 // Status tells whether the process that the file names still runs.
@@ -59,7 +61,22 @@ func (p *Process) Status() (Status, error) {
 		return Status{}, err
 	}
 	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", rec.PID))
-	return Status{Running: true, PID: rec.PID, Since: rec.Started, Stale: err == nil && strings.HasSuffix(exe, " (deleted)")}, nil
+	replaced := err == nil && strings.HasSuffix(exe, " (deleted)")
+	return Status{Running: true, PID: rec.PID, Since: rec.Started, Stale: replaced || rec.Config != fileVersion(p.Config)}, nil
+}
+
+// fileVersion changes whenever the file is replaced. It compares no clocks, and
+// tells nothing of a file that holds secrets.
+func fileVersion(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	var inode uint64
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		inode = st.Ino
+	}
+	return fmt.Sprintf("%d-%d-%d", inode, info.Size(), info.ModTime().UnixNano())
 }
 
 func (p *Process) record() (*pidRecord, error) {
@@ -115,6 +132,7 @@ func (p *Process) Start(ctx context.Context) (Status, error) {
 		return Status{}, fmt.Errorf("open service log: %w", err)
 	}
 	defer log.Close()
+	version := fileVersion(p.Config)         // before the program reads it
 	cmd := exec.Command(p.Binary, p.Args...) //nolint:gosec // the operator's own program
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, "/"
 	cmd.Env = append(os.Environ(), p.Env...)
@@ -124,9 +142,12 @@ func (p *Process) Start(ctx context.Context) (Status, error) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	if err := p.remember(cmd.Process.Pid); err != nil {
-		_ = cmd.Process.Kill() // nobody could ever stop it
-		return Status{}, err
+	// Programs that know how write their own record; theirs is the better one.
+	if st, err := p.Status(); err != nil || st.PID != cmd.Process.Pid {
+		if err := p.remember(cmd.Process.Pid, version); err != nil {
+			_ = cmd.Process.Kill() // nobody could ever stop it
+			return Status{}, err
+		}
 	}
 	if err := p.waitHealthy(ctx, ended); err != nil {
 		return Status{}, err
@@ -134,7 +155,25 @@ func (p *Process) Start(ctx context.Context) (Status, error) {
 	return p.Status()
 }
 
-func (p *Process) remember(pid int) error {
+// Announce is called by the program itself at its start; load reads Config. It can
+// then be found and stopped even when whoever started it was killed right after,
+// or was systemd. Another one that runs is an errs.Conflict.
+func (p *Process) Announce(load func() error) error {
+	version := fileVersion(p.Config) // of what load reads, or older: then it counts as replaced
+	if err := load(); err != nil {
+		return err
+	}
+	st, err := p.Status()
+	if err != nil {
+		return err
+	}
+	if st.Running && st.PID != os.Getpid() {
+		return errs.New(errs.Conflict, "the undercloud runs already, as process %d", st.PID).WithHint("undercloud stop")
+	}
+	return p.remember(os.Getpid(), version)
+}
+
+func (p *Process) remember(pid int, config string) error {
 	ticks, alive, err := startTicks(pid)
 	if err != nil || !alive {
 		ticks = 0 // it ended already: waitHealthy says so
@@ -143,7 +182,7 @@ func (p *Process) remember(pid int) error {
 	if err != nil {
 		return fmt.Errorf("read boot id: %w", err)
 	}
-	data, err := json.Marshal(pidRecord{PID: pid, Ticks: ticks, BootID: boot, Started: time.Now().UTC()})
+	data, err := json.Marshal(pidRecord{PID: pid, Ticks: ticks, BootID: boot, Started: time.Now().UTC(), Config: config})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"trefoil/internal/errs"
+	"trefoil/undercloud/secret"
 )
 
 func process(t *testing.T, script string) *Process {
@@ -45,7 +46,7 @@ func TestProcessStartsOnceAndStops(t *testing.T) {
 // with another start time, as after a reboot.
 func TestAForeignProcessIsLeftAlone(t *testing.T) {
 	p := process(t, "exec sleep 600")
-	if err := p.remember(os.Getpid()); err != nil {
+	if err := p.remember(os.Getpid(), ""); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(p.PIDFile)
@@ -107,6 +108,70 @@ func TestStartWaitsForHealth(t *testing.T) {
 	st, err := p.Start(t.Context())
 	if err != nil || !st.Running || asked != 3 {
 		t.Errorf("%+v, %v after %d questions", st, err, asked)
+	}
+	if err := p.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAReplacedConfigurationIsNoticed also when the run that replaced it was cut
+// off and nobody remembers that it did.
+func TestAReplacedConfigurationIsNoticed(t *testing.T) {
+	p := process(t, "exec sleep 600")
+	p.Config = filepath.Join(filepath.Dir(p.PIDFile), "undercloud.json")
+	replace := func() {
+		t.Helper()
+		if err := secret.WriteFile(p.Config, []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace()
+	st, err := p.Start(t.Context())
+	if err != nil || !st.Running || st.Stale {
+		t.Fatalf("just started: %+v, %v", st, err)
+	}
+	defer func() {
+		if err := p.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	replace()
+	if st, err := p.Status(); err != nil || !st.Running || !st.Stale {
+		t.Errorf("with another configuration: %+v, %v", st, err)
+	}
+}
+
+// TestAServiceCanBeFoundWithoutItsStarter lets this process announce itself, as a
+// service whose starter was killed before it could write the record.
+func TestAServiceCanBeFoundWithoutItsStarter(t *testing.T) {
+	p := process(t, "")
+	for range 2 {
+		if err := p.Announce(func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st, err := p.Status(); err != nil || st.PID != os.Getpid() || st.Stale {
+		t.Errorf("%+v, %v", st, err)
+	}
+	if st, err := p.Start(t.Context()); err != nil || st.PID != os.Getpid() {
+		t.Errorf("a second one was started: %+v, %v", st, err)
+	}
+}
+
+func TestASecondServiceRefusesToRun(t *testing.T) {
+	p := process(t, "exec sleep 600")
+	if _, err := p.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before, err := p.Status()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Announce(func() error { return nil }); !errs.Is(err, errs.Conflict) {
+		t.Errorf("announced beside another: %v", err)
+	}
+	if st, err := p.Status(); err != nil || st != before {
+		t.Errorf("the first one's record changed: %+v, %v", st, err)
 	}
 	if err := p.Stop(t.Context()); err != nil {
 		t.Error(err)

@@ -20,7 +20,8 @@ const unitName = "undercloud.service"
 // NewProcess is the background service of an undercloud: `undercloud start|stop|status`
 // and the installer agree on it. svc may be nil when only Status or Stop are wanted.
 func NewProcess(binary, stateDir string, svc *config.Service) *Process {
-	p := &Process{Binary: binary, Args: []string{"serve", "--config", config.ServicePath(stateDir)},
+	conf := config.ServicePath(stateDir)
+	p := &Process{Binary: binary, Args: []string{"serve", "--config", conf}, Config: conf,
 		PIDFile: filepath.Join(stateDir, "undercloud.pid"), LogFile: filepath.Join(stateDir, "undercloud.log")}
 	if svc != nil {
 		p.HealthURL = HealthURL(svc)
@@ -114,8 +115,12 @@ func (in *installer) startUnit(ctx context.Context, changed bool) error {
 	if err := systemctl(ctx, "enable", unitName); err != nil {
 		return err
 	}
+	st, err := in.process(in.svc).Status()
+	if err != nil {
+		return err
+	}
 	verb := "start"
-	if changed {
+	if changed || !st.Running || st.Stale { // restart also starts
 		verb = "restart"
 	}
 	if err := systemctl(ctx, verb, unitName); err != nil {
