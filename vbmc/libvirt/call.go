@@ -2,6 +2,7 @@ package libvirt
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -35,6 +36,12 @@ func invokeOn[T any](ctx context.Context, c *Conn, s *session, op string, limit 
 	go func() {
 		watchdog := time.AfterFunc(limit, func() { s.stream.Close() })
 		defer watchdog.Stop()
+		defer func() { // a reply that the library cannot take ends this call, not the program
+			if r := recover(); r != nil {
+				s.stream.Close()
+				done <- result[T]{err: fmt.Errorf("fault in the libvirt library: %v", r)}
+			}
+		}()
 		v, err := f(s.lv)
 		done <- result[T]{v, err}
 	}()

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
 )
 
 // TestSilentDaemon: a daemon that takes the connection and never answers costs
@@ -36,6 +38,23 @@ func TestSilentDaemon(t *testing.T) {
 		t.Errorf("%v, want a timeout", err)
 	}
 	<-cut
+}
+
+// TestAFaultInTheLibraryEndsTheCall: without recover it would end this process, and
+// with it the BMCs of all domains.
+func TestAFaultInTheLibraryEndsTheCall(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	s := &session{stream: newWatchedConn(ours)}
+	_, err := invokeOn(context.Background(), &Conn{uri: "test:///"}, s, "ask", time.Minute, func(*golibvirt.Libvirt) (nothing, error) {
+		panic("broken on purpose")
+	})
+	if err == nil || !strings.Contains(err.Error(), "broken on purpose") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := theirs.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection is still used")
+	}
 }
 
 func TestNobodyListens(t *testing.T) {
