@@ -97,6 +97,40 @@ func (d dirStore) file(name string) string { return filepath.Join(d.root, name, 
 // state is where the machine's boot state is kept.
 func (d dirStore) state(name string) string { return filepath.Join(d.root, name, "state.json") }
 
+// clear removes what lies in a domain's directory beside its configuration: boot
+// state, and files whose writer was killed. What is not ours stays.
+func (d dirStore) clear(name string) error {
+	entries, err := os.ReadDir(d.dir(name))
+	for _, e := range entries {
+		n := e.Name()
+		if n == "state.json" || strings.HasPrefix(n, ".new-") || strings.HasPrefix(n, ".state-") {
+			err = errors.Join(err, os.Remove(filepath.Join(d.dir(name), n)))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("clear directory of domain %s: %w", name, err)
+	}
+	return nil
+}
+
+// remove removes a domain's directory; one without configuration, left by a killed
+// add or delete, only when nothing foreign lies in it.
+func (d dirStore) remove(name string) error {
+	if _, err := os.Lstat(d.file(name)); err == nil {
+		if err := os.RemoveAll(d.dir(name)); err != nil {
+			return fmt.Errorf("remove configuration of domain %s: %w", name, err)
+		}
+		return nil
+	}
+	if err := d.clear(name); err != nil {
+		return err
+	}
+	if err := os.Remove(d.dir(name)); err != nil {
+		return fmt.Errorf("remove directory of domain %s: %w", name, err)
+	}
+	return nil
+}
+
 // names lists the domains that have a configuration.
 func (d dirStore) names() ([]string, error) {
 	entries, err := os.ReadDir(d.root)

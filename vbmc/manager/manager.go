@@ -207,18 +207,23 @@ func (m *Manager) Add(ctx context.Context, c Config) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	dir := m.store.dir(c.Domain)
-	if _, err := os.Lstat(dir); err == nil {
+	// The file counts: a directory without one was left by an add that was killed.
+	if _, err := os.Lstat(m.store.file(c.Domain)); err == nil {
 		return errs.New(errs.Conflict, "[Errno 17] File exists: '%s'", dir).
 			WithHint("domain %s has a vBMC already; see: vbmc show %s", c.Domain, c.Domain)
 	}
 	if err := m.portFree(c); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make directory of domain %s: %w", c.Domain, err)
 	}
+	// Boot state of a domain that was there before must not become the new one's.
+	if err := m.store.clear(c.Domain); err != nil {
+		return err
+	}
 	if err := m.store.save(c); err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
+		return errors.Join(err, m.store.remove(c.Domain))
 	}
 	return nil
 }
@@ -318,15 +323,13 @@ func (m *Manager) Delete(name string) error {
 	if err := validName(name); err != nil {
 		return err
 	}
-	if _, err := os.Stat(m.store.file(name)); err != nil {
+	// Also a directory without configuration goes: an add or a delete was killed.
+	if i, err := os.Lstat(m.store.dir(name)); err != nil || !i.IsDir() {
 		return noDomain(name).WithHint("see: vbmc list")
 	}
 	m.stop(name)
 	delete(m.faults, name)
-	if err := os.RemoveAll(m.store.dir(name)); err != nil {
-		return fmt.Errorf("remove configuration of domain %s: %w", name, err)
-	}
-	return nil
+	return m.store.remove(name)
 }
 
 // Info is a BMC with its status.

@@ -142,6 +142,60 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestAKilledAddIsMendedByTheNextCommand: between making the directory and writing
+// the configuration, and in the middle of delete, there is a directory without one.
+func TestAKilledAddIsMendedByTheNextCommand(t *testing.T) {
+	m, _ := newManager(t)
+	half := func() {
+		if err := os.MkdirAll(m.store.dir("a"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for _, left := range []string{m.store.state("a"), filepath.Join(m.store.dir("a"), ".new-1")} {
+			if err := os.WriteFile(left, []byte("{}"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	half()
+	if err := m.Delete("a"); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+	if _, err := os.Lstat(m.store.dir("a")); !os.IsNotExist(err) {
+		t.Errorf("after delete: %v", err)
+	}
+	if err := m.Delete("a"); err == nil || !strings.Contains(err.Error(), "No domain") {
+		t.Errorf("delete of nothing: %v", err)
+	}
+	half()
+	if err := m.Add(t.Context(), config("a", freePort(t))); err != nil {
+		t.Fatalf("add: %v", err)
+	}
+	if s := status(t, m, "a"); s != StatusDown {
+		t.Errorf("after add: %s", s)
+	}
+	if left, err := os.ReadDir(m.store.dir("a")); err != nil || len(left) != 1 {
+		t.Errorf("the old files are still there: %v %v", left, err)
+	}
+	if err := m.Add(t.Context(), config("a", freePort(t))); err == nil || !strings.Contains(err.Error(), "File exists") {
+		t.Errorf("second add: %v", err)
+	}
+	// The daemon's own files lie beside the domains' directories.
+	if err := os.WriteFile(filepath.Join(m.settings.ConfigDir, "master.pid"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(m.settings.ConfigDir, "foreign/data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"master.pid", "foreign"} {
+		if err := m.Delete(name); err == nil {
+			t.Errorf("delete of %s, which is no domain's: no error", name)
+		}
+		if _, err := os.Stat(m.store.dir(name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestFilesAreFollowed: a file in virtualbmc's own writing is taken over, an edit
 // is noticed, a removed directory stops its BMC, and a daemon's end keeps `active`.
 func TestFilesAreFollowed(t *testing.T) {
