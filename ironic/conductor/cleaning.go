@@ -3,6 +3,7 @@ package conductor
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -159,6 +160,9 @@ func (t *task) tearDown() error {
 		return err
 	}
 	err = t.step("forget instance", func(ctx context.Context) error {
+		if err := t.detachVIFs(ctx, t.uuid); err != nil {
+			return err
+		}
 		t.note("transition", "the instance is torn down")
 		return t.enter(ctx, fsm.Cleaning, func(n *ironic.Node) {
 			forgetInstance(n)
@@ -175,6 +179,30 @@ func (t *task) tearDown() error {
 		}
 	}
 	return t.endCleaning(false)
+}
+
+// keyVIF is where a port's internal_info names the virtual interface attached to it.
+const keyVIF = "tenant_vif_port_id"
+
+// detachVIFs takes the instance's virtual interfaces off the node's ports.
+func (c *Conductor) detachVIFs(ctx context.Context, uuid string) error {
+	ports, err := c.Store.Ports(ctx, ironic.PortFilter{NodeUUID: uuid})
+	if err != nil {
+		return err
+	}
+	for _, p := range ports {
+		if _, ok := p.InternalInfo[keyVIF]; !ok {
+			continue
+		}
+		if _, err := c.Store.UpdatePort(ctx, p.UUID, func(p *ironic.Port) error {
+			p.InternalInfo = maps.Clone(p.InternalInfo)
+			delete(p.InternalInfo, keyVIF)
+			return nil
+		}); err != nil {
+			return fmt.Errorf("detach the virtual interface of port %s: %w", p.Address, err)
+		}
+	}
+	return nil
 }
 
 // forgetInstance drops all that belongs to the instance and not to the machine.

@@ -294,6 +294,11 @@ func (c *Conductor) settleFailure(ctx context.Context, uuid string, j jobRef, ca
 		}
 	}
 	from := n.ProvisionState
+	if from == string(fsm.Deleting) { // its instance is forgotten all the same
+		if err := c.detachVIFs(ctx, uuid); err != nil {
+			words += "; also, " + err.Error()
+		}
+	}
 	_, err = c.Store.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
 		if cur, ok := jobOf(n); !ok || cur.ID != j.ID {
 			return nil
