@@ -67,6 +67,7 @@ type Config struct {
 	LockWait        time.Duration // how long short operations wait for a node's lock; 0: 5 s
 	CallbackTimeout time.Duration // for the ramdisk to call back; 0: 1800 s
 	InspectTimeout  time.Duration // for the inventory to come; 0: 1800 s
+	BootStall       time.Duration // without progress of a network boot until its machine is restarted; 0: 180 s
 	CommandTimeout  time.Duration // for one command of the agent; 0: 3600 s
 	AgentPoll       time.Duration // between looks at a running command; 0: 2 s
 	AgentSilence    time.Duration // without any answer of the agent; 0: 300 s
@@ -107,6 +108,7 @@ func New(cfg Config) *Conductor {
 	def(&cfg.LockWait, 5*time.Second)
 	def(&cfg.CallbackTimeout, 30*time.Minute)
 	def(&cfg.InspectTimeout, 30*time.Minute)
+	def(&cfg.BootStall, 3*time.Minute)
 	def(&cfg.CommandTimeout, time.Hour)
 	def(&cfg.AgentPoll, 2*time.Second)
 	def(&cfg.AgentSilence, 5*time.Minute)

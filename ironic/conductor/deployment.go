@@ -234,7 +234,7 @@ func (t *task) bootFromDisk(ctx context.Context) error {
 		return err
 	}
 	return t.update(ctx, func(n *ironic.Node) {
-		forgetAgent(n)
+		forgetBoot(n)
 		n.DeployStep = map[string]any{"interface": "deploy", "step": "boot_instance", "priority": 20}
 	})
 }

@@ -28,13 +28,19 @@ func usesAgent(n *ironic.Node) bool {
 // twice: the machine is switched off before the entry is published, and is only
 // switched on if it is off.
 func (t *task) bootRamdisk(purpose string) error {
+	t.purpose = purpose
 	if err := t.enterRamdisk(); err != nil {
 		return err
 	}
 	if err := t.step("power off", t.powerOff); err != nil {
 		return err
 	}
-	if err := t.step("publish ramdisk", func(ctx context.Context) error { return t.publish(ctx, purpose) }); err != nil {
+	if err := t.step("publish ramdisk", func(ctx context.Context) error {
+		if err := t.update(ctx, forgetBoot); err != nil {
+			return err
+		}
+		return t.publish(ctx, purpose)
+	}); err != nil {
 		return err
 	}
 	err := t.step("boot from network", func(ctx context.Context) error {
@@ -170,7 +176,7 @@ func (t *task) removeRamdisk(ctx context.Context, update func(func(*ironic.Node)
 	}
 	off := t.switchTo(ctx, ironic.PowerOff)
 	return errors.Join(first, off, update(func(n *ironic.Node) {
-		forgetAgent(n)
+		forgetBoot(n)
 		if off == nil {
 			n.PowerState = ironic.PowerOff
 		}

@@ -100,6 +100,7 @@ type task struct {
 	node    *ironic.Node // as it was read last
 	drv     driver.Driver
 	kind    string
+	purpose string // of the ramdisk that was booted last
 	release func()
 	slot    bool
 }
@@ -296,23 +297,10 @@ func (c *Conductor) note(ctx context.Context, uuid, kind, severity, sentence str
 	}
 }
 
-// phaseInterval is how often a wait looks how far the network boot has come.
-const phaseInterval = 2 * time.Second
-
-// watchBoot writes into the history how far the network boot has come.
-func (t *task) watchBoot(seen driver.BootPhase) driver.BootPhase {
-	now := t.NetBoot.Phase(t.uuid)
-	if now != seen && now != driver.PhaseNone {
-		words, _ := phase(now)
-		t.note("boot", "network boot: %s", words)
-	}
-	return now
-}
-
 // wait waits, without the lock, until ready says so or the time is up. late makes the error then.
 func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Node) (bool, error), late func(*ironic.Node) error) error {
 	t.yield()
-	seen := driver.PhaseNone
+	boot := bootWatch{since: t.Now()}
 	for {
 		bell := t.bells.listen(t.uuid)
 		n, err := t.Store.Node(ctx, t.uuid)
@@ -332,8 +320,10 @@ func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Nod
 		if left <= 0 {
 			return late(n)
 		}
-		seen = t.watchBoot(seen)
-		timer := time.NewTimer(min(left, phaseInterval))
+		if err := t.watchBoot(ctx, &boot, left); err != nil {
+			return err
+		}
+		timer := time.NewTimer(min(left, phaseInterval, t.BootStall))
 		select {
 		case <-bell:
 		case <-timer.C:

@@ -45,6 +45,8 @@ type world struct {
 	script map[string]string
 	ran    []string // long commands that agents began
 	noJobs bool     // jobs can not be stored
+	boots  int      // starts from the network
+	misses int      // how many of them go wrong before one succeeds
 }
 
 func newWorld(t *testing.T, tweak func(*conductor.Config)) *world {
@@ -191,7 +193,8 @@ func (w *world) switched(uuid, state, device string) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.script[uuid] == "dead" {
+	w.boots++
+	if w.script[uuid] == "dead" || w.boots <= w.misses {
 		return
 	}
 	w.agents[uuid] = startAgent(w, uuid, e)
@@ -214,6 +217,7 @@ type netBoot struct {
 	mu      sync.Mutex
 	entries map[string]driver.BootEntry
 	phase   driver.BootPhase
+	looks   int // at the phase
 }
 
 func (n *netBoot) Publish(_ context.Context, e driver.BootEntry) error {
@@ -230,7 +234,12 @@ func (n *netBoot) Remove(_ context.Context, uuid string) error {
 	return nil
 }
 
-func (n *netBoot) Phase(string) driver.BootPhase { n.mu.Lock(); defer n.mu.Unlock(); return n.phase }
+func (n *netBoot) Phase(string) driver.BootPhase {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.looks++
+	return n.phase
+}
 
 func (n *netBoot) entry(uuid string) (driver.BootEntry, bool) {
 	n.mu.Lock()
