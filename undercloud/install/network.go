@@ -28,6 +28,7 @@ type netRecord struct {
 	Addresses []string `json:"addresses"` // that the interface had, moved to the bridge
 	Virtual   []string `json:"virtual"`   // /32 and /128 that we added
 	Forward   string   `json:"forward"`   // net.ipv4.ip_forward before, when we changed it
+	Transit   *transit `json:"transit,omitempty"`
 }
 
 func recordPath(stateDir string) string { return filepath.Join(stateDir, "network.json") }
@@ -78,7 +79,7 @@ func EnsureNetwork(ctx context.Context, svc *config.Service, root string) error 
 	if err != nil {
 		return err
 	}
-	if err := moveAddresses(member, bridge); err != nil {
+	if err := moveAddresses(rec, svc.StateDir, member, bridge); err != nil {
 		return err
 	}
 	if err := enslave(svc, member, bridge); err != nil {
@@ -139,44 +140,6 @@ func ensureBridge(svc *config.Service, member netlink.Link) (netlink.Link, error
 		return nil, errs.New(errs.Conflict, "%s is there already and is a %s, not a bridge", svc.Bridge, l.Type())
 	}
 	return l, nil
-}
-
-// moveAddresses carries what the interface has over to the bridge: the machine
-// stays reachable, with the routes that hang on its addresses.
-func moveAddresses(member, bridge netlink.Link) error {
-	addrs, err := globalAddresses(member)
-	if err != nil {
-		return err
-	}
-	routes, err := netlink.RouteList(member, netlink.FAMILY_ALL)
-	if err != nil {
-		return fmt.Errorf("list routes of %s: %w", member.Attrs().Name, err)
-	}
-	if len(addrs) == 0 {
-		return nil
-	}
-	if err := netlink.LinkSetUp(bridge); err != nil {
-		return fmt.Errorf("set %s up: %w", bridge.Attrs().Name, err)
-	}
-	for _, a := range addrs {
-		moved := &netlink.Addr{IPNet: a.IPNet}
-		if err := netlink.AddrReplace(bridge, moved); err != nil {
-			return fmt.Errorf("add %s to %s: %w", a.IPNet, bridge.Attrs().Name, err)
-		}
-		if err := netlink.AddrDel(member, &netlink.Addr{IPNet: a.IPNet}); err != nil {
-			return fmt.Errorf("take %s from %s: %w", a.IPNet, member.Attrs().Name, err)
-		}
-	}
-	for _, r := range routes {
-		if r.Gw == nil {
-			continue // the kernel makes the others from the addresses
-		}
-		r.LinkIndex = bridge.Attrs().Index
-		if err := netlink.RouteReplace(&r); err != nil {
-			return fmt.Errorf("move route %s to %s: %w", r.String(), bridge.Attrs().Name, err)
-		}
-	}
-	return nil
 }
 
 func enslave(svc *config.Service, member, bridge netlink.Link) error {

@@ -43,7 +43,7 @@ func Uninstall(ctx context.Context, o Options, purge bool) error {
 	if err := errors.Join(removeUnit(ctx, &o), NewProcess(o.Binary, o.StateDir, nil).Stop(ctx)); err != nil {
 		return err // a running service would write on
 	}
-	if err := errors.Join(restoreNetwork(rec), dropNAT(ctx), restoreForward(rec)); err != nil {
+	if err := errors.Join(restoreNetwork(rec, o.StateDir), dropNAT(ctx), restoreForward(rec)); err != nil {
 		return err // the record stays for another try
 	}
 	files := []string{o.etc("sysctl.d", sysctlFile)}
@@ -107,7 +107,7 @@ func removeState(stateDir string) error {
 }
 
 // restoreNetwork gives the interface its MTU and addresses back and removes the bridge.
-func restoreNetwork(rec *netRecord) error {
+func restoreNetwork(rec *netRecord, stateDir string) error {
 	if rec.Interface == "" {
 		return nil // nothing was ever changed
 	}
@@ -123,30 +123,44 @@ func restoreNetwork(rec *netRecord) error {
 	if err != nil && !errors.As(err, &missing) {
 		return fmt.Errorf("find %s: %w", rec.Interface, err)
 	}
-	var gateways []netlink.Route
 	if bridge != nil {
-		if gateways, err = netlink.RouteList(bridge, netlink.FAMILY_ALL); err != nil {
-			return fmt.Errorf("list routes of %s: %w", config.Bridge, err)
-		}
-		if err := netlink.LinkDel(bridge); err != nil {
-			return fmt.Errorf("remove %s: %w", config.Bridge, err)
+		if err := rec.leaveBridge(stateDir, bridge); err != nil {
+			return err
 		}
 	}
 	if member == nil {
 		return nil // the interface was unplugged
 	}
-	all := []error{action("set MTU of "+rec.Interface, netlink.LinkSetMTU(member, rec.MTU))}
-	for _, a := range rec.Addresses {
-		all = append(all, action("add "+a+" to "+rec.Interface, netlink.AddrReplace(member, address(a))))
+	boot, err := bootID()
+	if err != nil {
+		return fmt.Errorf("read boot id: %w", err)
 	}
-	for _, r := range gateways {
-		if r.Gw == nil || !slices.ContainsFunc(rec.Addresses, func(a string) bool { return address(a).Contains(r.Gw) }) {
-			continue // it was a route of ours
-		}
-		r.LinkIndex = member.Attrs().Index
-		all = append(all, action("move route to "+rec.Interface, netlink.RouteReplace(&r)))
+	back := rec.take(boot, rec.Addresses, nil)
+	return errors.Join(action("set MTU of "+rec.Interface, netlink.LinkSetMTU(member, rec.MTU)), back.arrive(nil, member))
+}
+
+// leaveBridge notes what goes back to the interface and removes the bridge with it.
+func (r *netRecord) leaveBridge(stateDir string, bridge netlink.Link) error {
+	gateways, err := gatewayRoutes(bridge)
+	if err != nil {
+		return err
 	}
-	return errors.Join(all...)
+	boot, err := bootID()
+	if err != nil {
+		return fmt.Errorf("read boot id: %w", err)
+	}
+	r.Transit = r.take(boot, r.Addresses, r.reachable(gateways))
+	if err := r.save(stateDir); err != nil {
+		return err
+	}
+	return action("remove "+config.Bridge, netlink.LinkDel(bridge))
+}
+
+// reachable are the routes whose gateway the interface's own addresses reach; others were ours.
+func (r *netRecord) reachable(all []route) []route {
+	return slices.DeleteFunc(all, func(x route) bool {
+		return !slices.ContainsFunc(r.Addresses, func(a string) bool { return address(a).Contains(x.Via.AsSlice()) })
+	})
 }
 
 func restoreForward(rec *netRecord) error {
