@@ -2,6 +2,7 @@ package firstboot
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -36,25 +37,53 @@ func (l Linux) GrowRoot() (int64, error) {
 		return 0, err
 	}
 	defer f.Close()
-	t, err := gpt.Read(f)
+	gained, err := grow(f, number, sectors, kernel{
+		partition: func(p gpt.Partition) error { return resizePartition(f, number, p) }, root: resizeRoot,
+	})
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", disk, err)
 	}
+	return gained * gpt.Sector, nil
+}
+
+// table is where a disk's partition table is read and written.
+type table interface {
+	io.ReaderAt
+	io.WriterAt
+	Sync() error
+}
+
+// kernel are the two things that only the running system can do. Both do nothing
+// when the size is right already.
+type kernel struct {
+	partition, root func(gpt.Partition) error
+}
+
+// grow lengthens the partition in the table and then has partition and filesystem
+// follow it. They follow also when the table needs no change: an earlier run may
+// have lost power, or failed, after writing it. It returns the sectors gained.
+func grow(f table, number int, sectors uint64, k kernel) (int64, error) {
+	t, err := gpt.Read(f)
+	if err != nil {
+		return 0, err
+	}
 	gained, err := Extend(t, number, sectors)
-	if err != nil || gained == 0 {
+	if err != nil {
 		return 0, err
 	}
-	if err := t.Write(f, sectors); err != nil {
-		return 0, err
-	}
-	if err := f.Sync(); err != nil {
-		return 0, err
+	if gained > 0 {
+		if err := t.Write(f, sectors); err != nil {
+			return 0, err
+		}
+		if err := f.Sync(); err != nil {
+			return 0, err
+		}
 	}
 	p := t.Partitions[number-1]
-	if err := resizePartition(f, number, p); err != nil {
+	if err := k.partition(p); err != nil {
 		return 0, fmt.Errorf("tell the kernel the new size of partition %d: %w", number, err)
 	}
-	return gained * gpt.Sector, resizeRoot(p)
+	return gained, k.root(p)
 }
 
 // Extend lengthens partition number in the table as far as there is free
