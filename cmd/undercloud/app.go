@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, out, errw io.Writer) int {
 	return 1
 }
 
-func process(stateDir string) (*install.Process, error) {
+func service(stateDir string) (install.Service, error) {
 	svc, err := config.LoadService(config.ServicePath(stateDir))
 	if err != nil {
 		return nil, err
@@ -62,11 +62,11 @@ func process(stateDir string) (*install.Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	return install.NewProcess(self, stateDir, svc), nil
+	return install.NewService(self, stateDir, os.Getenv(configRootEnv), svc), nil
 }
 
 func start(ctx context.Context, stateDir string, out io.Writer) error {
-	p, err := process(stateDir)
+	p, err := service(stateDir)
 	if err != nil {
 		return err
 	}
@@ -74,12 +74,12 @@ func start(ctx context.Context, stateDir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "the undercloud runs as process %d since %s, log %s\n", st.PID, st.Since.Format(time.RFC3339), p.LogFile)
+	fmt.Fprintf(out, "the undercloud runs as process %d since %s, log %s\n", st.PID, st.Since.Format(time.RFC3339), p.Log())
 	return nil
 }
 
 func stop(ctx context.Context, stateDir string, out io.Writer) error {
-	p, err := process(stateDir)
+	p, err := service(stateDir)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func stop(ctx context.Context, stateDir string, out io.Writer) error {
 }
 
 func status(stateDir string, out io.Writer) error {
-	p, err := process(stateDir)
+	p, err := service(stateDir)
 	if err != nil {
 		return err
 	}
@@ -100,8 +100,8 @@ func status(stateDir string, out io.Writer) error {
 		return err
 	}
 	if !st.Running {
-		return errs.New(errs.Unavailable, "the undercloud is not running").WithHint("undercloud start; its log is %s", p.LogFile)
+		return errs.New(errs.Unavailable, "the undercloud is not running").WithHint("undercloud start; its log is %s", p.Log())
 	}
-	fmt.Fprintf(out, "the undercloud runs as process %d since %s, log %s\n", st.PID, st.Since.Format(time.RFC3339), p.LogFile)
+	fmt.Fprintf(out, "the undercloud runs as process %d since %s, log %s\n", st.PID, st.Since.Format(time.RFC3339), p.Log())
 	return nil
 }

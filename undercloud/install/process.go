@@ -47,6 +47,9 @@ type pidRecord struct {
 	Config  string    `json:"config,omitempty"` // which version of Process.Config it read
 }
 
+// Log is the file that the process writes to.
+func (p *Process) Log() string { return p.LogFile }
+
 // Status tells whether the process that the file names still runs.
 func (p *Process) Status() (Status, error) {
 	rec, err := p.record()

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"trefoil/internal/errs"
 	"trefoil/undercloud/config"
@@ -115,18 +116,80 @@ func (in *installer) startUnit(ctx context.Context, changed bool) error {
 	if err := systemctl(ctx, "enable", unitName); err != nil {
 		return err
 	}
-	st, err := in.process(in.svc).Status()
+	u := &unitService{process: in.process(in.svc), systemctl: systemctl}
+	return u.ensure(ctx, changed)
+}
+
+// Service is the undercloud's service, whoever runs it.
+type Service interface {
+	Start(ctx context.Context) (Status, error)
+	Stop(ctx context.Context) error
+	Status() (Status, error)
+	Log() string // where to read what it says
+}
+
+// NewService is systemd's unit where an installation into stateDir made one and
+// systemd runs services in our network; else the background process. configRoot is
+// the prefix of /etc; svc may be nil when only Status or Stop are wanted.
+func NewService(binary, stateDir, configRoot string, svc *config.Service) Service {
+	o := Options{StateDir: stateDir, ConfigRoot: configRoot}.withDefaults()
+	p := NewProcess(binary, stateDir, svc)
+	if o.usesUnit() && o.hasUnit() {
+		return &unitService{process: p, systemctl: systemctl}
+	}
+	return p
+}
+
+// hasUnit tells whether the machine's unit is that of our state directory.
+func (o *Options) hasUnit() bool {
+	text, err := os.ReadFile(o.etc("systemd", "system", unitName))
+	return err == nil && strings.Contains(string(text), " serve --config "+config.ServicePath(o.StateDir)+"\n")
+}
+
+// unitService is the service under systemd. Its process announces itself as a
+// background process does, which tells what systemd does not: what it read.
+type unitService struct {
+	process   *Process
+	systemctl func(ctx context.Context, args ...string) error
+}
+
+// Log names the journal.
+func (u *unitService) Log() string { return "the journal: journalctl -u undercloud" }
+
+// Status is that of the process.
+func (u *unitService) Status() (Status, error) { return u.process.Status() }
+
+// Stop has systemd stop it; then it is not restarted either.
+func (u *unitService) Stop(ctx context.Context) error { return u.systemctl(ctx, "stop", unitName) }
+
+// Start starts the unit unless it runs, and waits until it is healthy, a minute at
+// most: systemd would start one that fails again and again.
+func (u *unitService) Start(ctx context.Context) (Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := u.run(ctx, "start"); err != nil {
+		return Status{}, err
+	}
+	return u.Status()
+}
+
+// ensure starts the unit, or restarts it when what it runs with is not what is there.
+func (u *unitService) ensure(ctx context.Context, changed bool) error {
+	st, err := u.Status()
 	if err != nil {
 		return err
 	}
-	verb := "start"
-	if changed || !st.Running || st.Stale { // restart also starts
-		verb = "restart"
+	if changed || !st.Running || st.Stale {
+		return u.run(ctx, "restart") // starts it, too
 	}
-	if err := systemctl(ctx, verb, unitName); err != nil {
+	return u.run(ctx, "start")
+}
+
+func (u *unitService) run(ctx context.Context, verb string) error {
+	if err := u.systemctl(ctx, verb, unitName); err != nil {
 		return errs.Wrap(errs.Unavailable, err, "start the service").WithHint("journalctl -u undercloud -n 50")
 	}
-	return (&Process{HealthURL: HealthURL(in.svc), LogFile: "the journal: journalctl -u undercloud"}).waitHealthy(ctx, nil)
+	return (&Process{HealthURL: u.process.HealthURL, LogFile: u.Log()}).waitHealthy(ctx, nil)
 }
 
 func systemctl(ctx context.Context, args ...string) error {
@@ -137,11 +200,10 @@ func systemctl(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// removeUnit stops and forgets the unit, if there is one.
+// removeUnit stops and forgets the unit of this state directory, if there is one.
 func removeUnit(ctx context.Context, o *Options) error {
-	path := o.etc("systemd", "system", unitName)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || !o.usesUnit() {
+	if !o.usesUnit() || !o.hasUnit() {
 		return nil
 	}
-	return errors.Join(systemctl(ctx, "disable", "--now", unitName), os.Remove(path), systemctl(ctx, "daemon-reload"))
+	return errors.Join(systemctl(ctx, "disable", "--now", unitName), os.Remove(o.etc("systemd", "system", unitName)), systemctl(ctx, "daemon-reload"))
 }

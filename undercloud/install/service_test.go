@@ -1,9 +1,14 @@
 package install
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+
+	"trefoil/undercloud/secret"
 )
 
 // machine is a root directory with systemd running and the two network namespaces.
@@ -42,5 +47,73 @@ func TestALabsServiceIsNotGivenToTheHostsSystemd(t *testing.T) {
 	}
 	if (&Options{ConfigRoot: t.TempDir()}).usesUnit() {
 		t.Error("a unit would be written below another root, where systemd does not look")
+	}
+}
+
+// TestTheUnitIsRestartedWhenItRunsWithSomethingElse also when nobody remembers a change.
+func TestTheUnitIsRestartedWhenItRunsWithSomethingElse(t *testing.T) {
+	p := process(t, "")
+	p.Config = filepath.Join(filepath.Dir(p.PIDFile), "undercloud.json")
+	touch(t, p.Config)
+	var asked []string
+	u := &unitService{process: p, systemctl: func(_ context.Context, args ...string) error {
+		asked = append(asked, strings.Join(args, " "))
+		return nil
+	}}
+	ensure := func(why string, changed bool, want string) {
+		t.Helper()
+		asked = nil
+		if err := u.ensure(t.Context(), changed); err != nil || !slices.Equal(asked, []string{want}) {
+			t.Errorf("%s: %v, %v, want %s", why, asked, err, want)
+		}
+	}
+	ensure("not running", false, "restart undercloud.service")
+	if err := p.Announce(func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	ensure("nothing changed", false, "start undercloud.service")
+	ensure("this run changed it", true, "restart undercloud.service")
+	if err := secret.WriteFile(p.Config, []byte("{ }"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ensure("an earlier run changed it", false, "restart undercloud.service")
+}
+
+// TestSystemdStopsAndStartsItsOwnService: a signal alone would leave systemd's view wrong.
+func TestSystemdStopsAndStartsItsOwnService(t *testing.T) {
+	var asked []string
+	u := &unitService{process: process(t, ""), systemctl: func(_ context.Context, args ...string) error {
+		asked = append(asked, args[0])
+		return nil
+	}}
+	if _, err := u.Start(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := u.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if !slices.Equal(asked, []string{"start", "stop"}) {
+		t.Errorf("asked systemd to %v", asked)
+	}
+}
+
+// TestAnotherUndercloudsUnitIsNotOurs: a lab's undercloud has another state directory.
+func TestAnotherUndercloudsUnitIsNotOurs(t *testing.T) {
+	o := options(t, good)
+	if o.hasUnit() {
+		t.Error("a unit that is not there")
+	}
+	path := o.etc("systemd", "system", unitName)
+	touch(t, path)
+	for stateDir, ours := range map[string]bool{o.StateDir: true, DefaultStateDir: false} {
+		if err := os.WriteFile(path, []byte(unit("/usr/bin/undercloud", stateDir)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if o.hasUnit() != ours {
+			t.Errorf("the unit of %s is ours: %v", stateDir, !ours)
+		}
+	}
+	if _, ok := NewService("/usr/bin/undercloud", o.StateDir, o.ConfigRoot, nil).(*Process); !ok {
+		t.Error("below another root the service is not a background process")
 	}
 }
