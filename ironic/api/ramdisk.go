@@ -71,7 +71,7 @@ func (s *server) heartbeat(c *call) error {
 		AgentStatusMessage: values["agent_status_message"],
 	})
 	if err != nil {
-		return err
+		return s.discreet(c, err)
 	}
 	return c.status(http.StatusAccepted)
 }
