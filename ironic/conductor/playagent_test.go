@@ -1,0 +1,159 @@
+package conductor_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"trefoil/ironic"
+	"trefoil/ironic/agentapi"
+	"trefoil/ironic/driver"
+)
+
+// agent plays ironic-python-agent as the recorded traces show it.
+type agent struct {
+	w     *world
+	uuid  string
+	srv   *httptest.Server
+	quit  chan struct{}
+	done  sync.WaitGroup
+	once  sync.Once
+	token string
+
+	mu       sync.Mutex
+	commands []agentapi.CommandStatus
+}
+
+func startAgent(w *world, uuid string, e driver.BootEntry) *agent {
+	a := &agent{w: w, uuid: uuid, quit: make(chan struct{})}
+	a.srv = httptest.NewServer(http.HandlerFunc(a.serve))
+	life := a.live
+	for _, p := range e.Params {
+		if strings.HasPrefix(p, "ipa-inspection-callback-url=") {
+			life = a.report
+		}
+	}
+	a.done.Go(life)
+	return a
+}
+
+func (a *agent) stop() {
+	a.once.Do(func() { close(a.quit); a.srv.Close() })
+}
+
+func (a *agent) sleep() bool {
+	select {
+	case <-a.quit:
+		return false
+	case <-time.After(3 * time.Millisecond):
+		return true
+	}
+}
+
+// live looks the node up, then sends heartbeats.
+func (a *agent) live() {
+	for a.sleep() {
+		c := a.w.conductor()
+		if c == nil {
+			continue
+		}
+		if a.token == "" {
+			if l, err := c.Lookup(context.Background(), []string{mac}, ""); err == nil && l.Config.AgentToken != "******" {
+				a.token = l.Config.AgentToken
+			}
+			continue
+		}
+		_ = c.Heartbeat(context.Background(), a.uuid, agentapi.Heartbeat{CallbackURL: a.srv.URL, AgentToken: a.token, AgentVersion: "9"})
+	}
+}
+
+// report sends an inventory until it is taken.
+func (a *agent) report() {
+	for a.sleep() {
+		if c := a.w.conductor(); c != nil {
+			if _, err := c.ContinueInspection(context.Background(), []byte(inventory)); err == nil {
+				return
+			}
+		}
+	}
+}
+
+func (a *agent) serve(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Get("agent_token") != a.token {
+		http.Error(w, `{"faultcode":"Client","faultstring":"Invalid agent token."}`, http.StatusUnauthorized)
+		return
+	}
+	if r.Method == http.MethodGet {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		json.NewEncoder(w).Encode(agentapi.Commands{Commands: a.commands})
+		return
+	}
+	var cmd agentapi.Command
+	if err := json.NewDecoder(r.Body).Decode(&cmd); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if n := len(a.commands); n > 0 && a.commands[n-1].Status == agentapi.Running {
+		http.Error(w, `{"faultcode":"Client","faultstring":"Agent is busy."}`, http.StatusConflict)
+		return
+	}
+	json.NewEncoder(w).Encode(a.run(cmd))
+}
+
+// run begins a command; the caller holds mu.
+func (a *agent) run(cmd agentapi.Command) agentapi.CommandStatus {
+	_, short, _ := strings.Cut(cmd.Name, ".")
+	st := agentapi.CommandStatus{ID: fmt.Sprintf("c%d", len(a.commands)), Name: short, Status: agentapi.Succeeded}
+	switch cmd.Name {
+	case "clean.get_clean_steps":
+		st.Result = map[string]any{"clean_steps": map[string]any{"GenericHardwareManager": []any{
+			map[string]any{"step": "erase_devices_metadata", "priority": 99, "interface": "deploy"}}},
+			"hardware_manager_version": map[string]any{"generic_hardware_manager": "1.2"}}
+	case "deploy.get_deploy_steps":
+		st.Result = map[string]any{"deploy_steps": map[string]any{}, "hardware_manager_version": map[string]any{"generic_hardware_manager": "1.2"}}
+	case "standby.power_off":
+		go func() {
+			_ = a.w.drv.SetPower(context.Background(), &ironic.Node{UUID: a.uuid}, ironic.PowerOff)
+		}()
+	default:
+		st.Status = agentapi.Running
+		a.w.mu.Lock()
+		a.w.ran = append(a.w.ran, short)
+		fail := a.w.script[a.uuid] == "fail"
+		hang := a.w.script[a.uuid] == "hang"
+		a.w.mu.Unlock()
+		if !hang {
+			go a.finish(st.ID, fail)
+		}
+	}
+	a.commands = append(a.commands, st)
+	return st
+}
+
+func (a *agent) finish(id string, fail bool) {
+	a.sleep()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := slices.IndexFunc(a.commands, func(c agentapi.CommandStatus) bool { return c.ID == id })
+	a.commands[i].Status = agentapi.Succeeded
+	if fail {
+		a.commands[i].Status = agentapi.Failed
+		a.commands[i].Error = &agentapi.CommandError{Type: "ImageChecksumError", Message: "Error verifying image checksum:", Details: "want abc"}
+	}
+}
+
+const inventory = `{"inventory": {"cpu": {"count": 4, "architecture": "x86_64", "flags": ["vmx", "aes"]},
+ "memory": {"total": 8000000000, "physical_mb": 8192},
+ "disks": [{"name": "/dev/vdb", "size": 107374182400}, {"name": "/dev/vda", "size": 64424509440}],
+ "interfaces": [{"name": "lo", "mac_address": "00:00:00:00:00:00"}, {"name": "eth0", "mac_address": "52:54:00:00:00:01", "has_carrier": true},
+  {"name": "eth1", "mac_address": "52:54:00:00:00:02", "has_carrier": true}],
+ "boot": {"current_boot_mode": "uefi"}}, "boot_interface": "01-52-54-00-00-00-01", "logs": "AAAA", "error": null}`
