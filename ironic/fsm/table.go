@@ -1,6 +1,10 @@
 package fsm
 
-import "trefoil/internal/errs"
+import (
+	"slices"
+
+	"trefoil/internal/errs"
+)
 
 // Event moves a node from one state to the next.
 type Event string
@@ -40,6 +44,11 @@ type Transition struct {
 
 // Transitions returns the whole table.
 func Transitions() []Transition {
+	return slices.Concat(enrolled(), prepared(), deployed(), rescued(), serviced())
+}
+
+// enrolled has the rows of a node that is taken in and waits for work.
+func enrolled() []Transition {
 	return []Transition{
 		{Enroll, EvManage, Verifying},
 		{Verifying, EvDone, Manageable},
@@ -51,7 +60,12 @@ func Transitions() []Transition {
 		{Manageable, EvAdopt, Adopting},
 		{Available, EvDeploy, Deploying},
 		{Available, EvManage, Manageable},
+	}
+}
 
+// prepared has the rows of cleaning and inspection.
+func prepared() []Transition {
+	return []Transition{
 		{Cleaning, EvDone, Available},
 		{Cleaning, EvManage, Manageable},
 		{Cleaning, EvFail, CleanFailed},
@@ -74,7 +88,12 @@ func Transitions() []Transition {
 		{InspectWait, EvAbort, InspectFailed},
 		{InspectFailed, EvManage, Manageable},
 		{InspectFailed, EvInspect, Inspecting},
+	}
+}
 
+// deployed has the rows of an instance from its deployment to its end, and of adoption.
+func deployed() []Transition {
+	return []Transition{
 		{Deploying, EvDone, Active},
 		{Deploying, EvFail, DeployFailed},
 		{Deploying, EvWait, DeployWait},
@@ -103,7 +122,12 @@ func Transitions() []Transition {
 		{Adopting, EvFail, AdoptFailed},
 		{AdoptFailed, EvAdopt, Adopting},
 		{AdoptFailed, EvManage, Manageable},
+	}
+}
 
+// rescued has the rows of rescue.
+func rescued() []Transition {
+	return []Transition{
 		{Rescuing, EvDone, Rescue},
 		{Rescuing, EvWait, RescueWait},
 		{Rescuing, EvFail, RescueFailed},
@@ -122,7 +146,12 @@ func Transitions() []Transition {
 		{UnrescueFailed, EvRescue, Rescuing},
 		{UnrescueFailed, EvUnrescue, Unrescuing},
 		{UnrescueFailed, EvDelete, Deleting},
+	}
+}
 
+// serviced has the rows of service.
+func serviced() []Transition {
+	return []Transition{
 		{Servicing, EvDone, Active},
 		{Servicing, EvWait, ServiceWait},
 		{Servicing, EvHold, ServiceHold},
