@@ -75,7 +75,7 @@ func TestThePhasesOfABootAreInTheHistory(t *testing.T) {
 	w.net.mu.Unlock()
 	w.provision("inspect")
 	w.await("inspect wait")
-	for !strings.Contains(w.history(), "network boot: the kernel was fetched, the ramdisk was not") {
+	for !strings.Contains(w.history(), "network boot: the kernel is fetched") {
 		time.Sleep(time.Millisecond)
 	}
 }

@@ -35,8 +35,7 @@ func (t *task) watchBoot(ctx context.Context, w *bootWatch, left time.Duration) 
 	if now != w.phase {
 		w.phase, w.since = now, t.Now()
 		if now != driver.PhaseNone {
-			words, _ := phase(now)
-			t.note("boot", "network boot: %s", words)
+			t.note("boot", "network boot: %s", reachedWords(now))
 		}
 		return nil
 	}
@@ -107,4 +106,19 @@ func (t *task) startAgain(ctx context.Context) error {
 func forgetBoot(n *ironic.Node) {
 	forgetAgent(n)
 	delete(n.DriverInternalInfo, keyRestarts)
+}
+
+// reachedWords says how far a boot has come while it goes on; phase says the
+// same of one that came no further.
+func reachedWords(p driver.BootPhase) string {
+	switch p {
+	case driver.PhaseDHCP:
+		return "the node has an address"
+	case driver.PhaseScript:
+		return "iPXE has its script"
+	case driver.PhaseKernel:
+		return "the kernel is fetched"
+	default:
+		return "kernel and ramdisk are fetched, the agent starts"
+	}
 }
