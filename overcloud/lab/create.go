@@ -225,7 +225,7 @@ func (m *Manager) checkNeighbours(ctx context.Context, s *State) error {
 		return err
 	}
 	for _, x := range s.Machines {
-		if o, ok := owners[x.Name]; ok && o != s.Config.Name {
+		if o, ok := owners[x.Name]; ok && o.lab != s.Config.Name {
 			return foreign(x.Name, s.LibvirtURI())
 		}
 	}

@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/xml"
 	"fmt"
 	"strings"
@@ -35,7 +37,7 @@ func domainXML(lab string, m *Sized, n *Network, accel probe.Accel, p places) (s
 		Name:        m.Name,
 		UUID:        m.UUID,
 		Description: fmt.Sprintf("machine of lab %s", lab),
-		Metadata:    &libvirtxml.DomainMetadata{XML: ownerXML(lab, m.Role)},
+		Metadata:    &libvirtxml.DomainMetadata{XML: ownerXML(lab, m.Role, "")},
 		Memory:      &libvirtxml.DomainMemory{Value: uint(m.RAM.MiB()), Unit: "MiB"},
 		VCPU:        &libvirtxml.DomainVCPU{Value: uint(m.VCPUs)},
 		OS:          firmware(m, p),
@@ -47,6 +49,11 @@ func domainXML(lab string, m *Sized, n *Network, accel probe.Accel, p places) (s
 	accelerate(&d, m, accel)
 	text, err := d.Marshal()
 	if err != nil {
+		return "", fmt.Errorf("describe machine %s: %w", m.Name, err)
+	}
+	sum := sha256.Sum256([]byte(text))
+	d.Metadata.XML = ownerXML(lab, m.Role, hex.EncodeToString(sum[:8]))
+	if text, err = d.Marshal(); err != nil {
 		return "", fmt.Errorf("describe machine %s: %w", m.Name, err)
 	}
 	return text, nil
@@ -140,8 +147,14 @@ func diskFile(machine string, i int) string {
 	return machine + "-" + diskName(i) + ".qcow2"
 }
 
-func ownerXML(lab, role string) string {
-	return fmt.Sprintf(`<trefoil:lab xmlns:trefoil=%q name=%q role=%q/>`, owner, lab, escape(role))
+// mark is what a lab writes into its domains.
+type mark struct {
+	lab  string
+	made string // hash of the description that the domain was made from
+}
+
+func ownerXML(lab, role, made string) string {
+	return fmt.Sprintf(`<trefoil:lab xmlns:trefoil=%q name=%q role=%q made=%q/>`, owner, lab, escape(role), made)
 }
 
 func escape(s string) string {
@@ -150,21 +163,23 @@ func escape(s string) string {
 	return b.String()
 }
 
-// ownerOf returns the lab that a domain says it belongs to, or "".
-func ownerOf(domain string) string {
+// ownerOf returns the mark of the lab that a domain says it belongs to; zero when
+// there is none. libvirt keeps it as it was written.
+func ownerOf(domain string) mark {
 	var d struct {
 		Lab []struct {
 			XMLName xml.Name
 			Name    string `xml:"name,attr"`
+			Made    string `xml:"made,attr"`
 		} `xml:"metadata>lab"`
 	}
 	if xml.Unmarshal([]byte(domain), &d) != nil {
-		return ""
+		return mark{}
 	}
 	for _, l := range d.Lab {
 		if l.XMLName.Space == owner {
-			return l.Name
+			return mark{l.Name, l.Made}
 		}
 	}
-	return ""
+	return mark{}
 }

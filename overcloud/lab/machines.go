@@ -78,25 +78,31 @@ func checkReachable(s *State) error {
 }
 
 // defineMachines tells libvirt of every machine; a machine that runs keeps
-// running. A domain of somebody else with the same name is left alone.
+// running. A domain made from the same description stays as it is: it may hold a
+// boot device that its virtual BMC has set. A domain of somebody else with the
+// same name is left alone.
 func (m *Manager) defineMachines(ctx context.Context, s *State) error {
 	h, err := m.Dial(ctx, s.LibvirtURI())
 	if err != nil {
 		return fmt.Errorf("reach the lab's libvirt: %w", err)
 	}
 	defer h.Close()
-	theirs, err := ownersByName(ctx, h)
+	domains, err := ownersByName(ctx, h)
 	if err != nil {
 		return err
 	}
 	for i := range s.Machines {
 		machine := &s.Machines[i]
-		if o, ok := theirs[machine.Name]; ok && o != s.Config.Name {
+		there, ok := domains[machine.Name]
+		if ok && there.lab != s.Config.Name {
 			return foreign(machine.Name, s.LibvirtURI())
 		}
 		text, err := domainXML(s.Config.Name, machine, &s.Config.Network, s.Acceleration.Accel, s.places())
 		if err != nil {
 			return err
+		}
+		if ok && there.made != "" && there.made == ownerOf(text).made {
+			continue
 		}
 		if _, err := h.DefineDomain(ctx, text); err != nil {
 			return fmt.Errorf("define machine %s: %w", machine.Name, err)
@@ -110,13 +116,13 @@ func foreign(name, uri string) error {
 		WithHint("rename the machine, or give the lab a namespace (and so a libvirt) of its own")
 }
 
-// ownersByName maps each domain to the lab that it belongs to, or "".
-func ownersByName(ctx context.Context, h hypervisor) (map[string]string, error) {
+// ownersByName maps each domain to the mark that says which lab it belongs to.
+func ownersByName(ctx context.Context, h hypervisor) (map[string]mark, error) {
 	domains, err := h.Domains(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list the domains: %w", err)
 	}
-	out := map[string]string{}
+	out := map[string]mark{}
 	for _, d := range domains {
 		text, err := h.DomainXML(ctx, d.Name, libvirt.XMLInactive)
 		if libvirt.IsNoDomain(err) {
@@ -142,8 +148,8 @@ func (m *Manager) removeMachines(ctx context.Context, s *State) error {
 	if err != nil {
 		return err
 	}
-	for name, lab := range owners {
-		if lab != s.Config.Name {
+	for name, its := range owners {
+		if its.lab != s.Config.Name {
 			continue
 		}
 		if err := h.DestroyDomain(ctx, name); err != nil && !libvirt.IsInvalidOperation(err) && !libvirt.IsNoDomain(err) {

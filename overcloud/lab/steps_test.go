@@ -142,7 +142,7 @@ func TestOtherPeoplesDomainsStay(t *testing.T) {
 	if err := m.defineMachines(ctx, s); err != nil {
 		t.Fatal(err)
 	}
-	if len(virt) != 6 || ownerOf(virt["control-1"]) != "trefoil" {
+	if len(virt) != 6 || ownerOf(virt["control-1"]).lab != "trefoil" {
 		t.Errorf("domains %v", slices.Collect(maps.Keys(virt)))
 	}
 	if err := m.removeMachines(ctx, s); err != nil {
@@ -154,6 +154,38 @@ func TestOtherPeoplesDomainsStay(t *testing.T) {
 	virt["compute-1"] = "<domain><name>compute-1</name></domain>"
 	if err := m.defineMachines(ctx, s); !errs.Is(err, errs.Conflict) {
 		t.Errorf("a domain of somebody else: %v", err)
+	}
+}
+
+// TestAWholeLabKeepsItsBootDevices: a virtual BMC keeps a persistent boot device in
+// the domain; making the lab again must not take it away behind the BMC's back.
+func TestAWholeLabKeepsItsBootDevices(t *testing.T) {
+	m, s, _, virt := onTheHost(t)
+	ctx := context.Background()
+	if err := m.defineMachines(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	const order, set = `<boot dev="network"></boot>`, `<boot dev="hd"></boot><!-- set by the BMC -->`
+	for name, text := range virt {
+		if virt[name] = strings.Replace(text, order, set, 1); virt[name] == text {
+			t.Fatalf("no %s in %s", order, text)
+		}
+	}
+	delete(virt, "compute-2") // gone: it alone is made again
+	s.Machines[0].VCPUs++     // described otherwise by this program: redefined
+	if err := m.defineMachines(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range s.Machines {
+		again := i == 0 || x.Name == "compute-2"
+		if kept := strings.Contains(virt[x.Name], set); virt[x.Name] == "" || kept == again {
+			t.Errorf("%s: kept %v; expected %v", x.Name, kept, !again)
+		}
+	}
+	// A lab of an earlier version has no hash in its domains.
+	virt["storage-1"] = strings.Replace(virt["storage-1"], "made=", "was=", 1)
+	if err := m.defineMachines(ctx, s); err != nil || strings.Contains(virt["storage-1"], set) {
+		t.Errorf("a domain without hash was not redefined: %v", err)
 	}
 }
 
