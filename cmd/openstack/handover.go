@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"trefoil/internal/nearest"
 )
 
 // handOver decides whether the command line is for the next openstack on PATH:
@@ -26,7 +28,7 @@ func (p *program) handOver(app *cli.App, args []string) (func() int, bool) {
 			return exitFailed
 		}
 		fmt.Fprintf(p.err, "openstack: %s is not %s, and there is no other openstack on PATH that has it.\n", quote(unknown), what)
-		if near := nearest(unknown, leaves(app.Commands, nil)); near != "" && what == "a known command" {
+		if near := nearest.Name(unknown, leaves(app.Commands, nil)); near != "" && what == "a known command" {
 			fmt.Fprintf(p.err, "Did you mean one of these?\n  %s\n", near)
 		}
 		fmt.Fprintln(p.err, "hint: openstack --help lists the commands; the Python client is in Debian's package python3-openstackclient")
@@ -154,36 +156,4 @@ func nextOnPath(name string) string {
 		}
 	}
 	return ""
-}
-
-// nearest is the known command with the smallest edit distance, if it is near at all.
-func nearest(word string, known []string) string {
-	best, min := "", len(word)/2+1
-	for _, k := range known {
-		if d := distance(word, k); d < min {
-			best, min = k, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diag := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diag
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diag = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }

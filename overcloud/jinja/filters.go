@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"trefoil/internal/nearest"
 )
 
 func (r *renderer) applyFilter(e *filterExpr, x any, s *scope) any {
@@ -15,7 +16,7 @@ func (r *renderer) applyFilter(e *filterExpr, x any, s *scope) any {
 func (r *renderer) filterCall(line int, name string, x any, args []any, kw *Dict) any {
 	f := filter(name)
 	if f == nil {
-		r.fail(line, "unknown filter %q%s", name, suggest(name, filterNames()))
+		r.fail(line, "unknown filter %q%s", name, nearest.Hint(name, filterNames()))
 	}
 	r.step(line)
 	return f(&callCtx{r: r, line: line, name: name, self: x, args: args, kw: kw})

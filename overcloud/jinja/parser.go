@@ -1,6 +1,10 @@
 package jinja
 
-import "slices"
+import (
+	"slices"
+
+	"trefoil/internal/nearest"
+)
 
 // parser turns segments into statements. toks is the tag that is being read.
 type parser struct {
@@ -166,7 +170,7 @@ func (p *parser) statement(name string) node {
 		p.close()
 		return n
 	}
-	p.fail("unknown tag %q%s", name, suggest(name, tagNames))
+	p.fail("unknown tag %q%s", name, nearest.Hint(name, tagNames))
 	return nil
 }
 

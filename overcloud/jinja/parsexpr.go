@@ -1,6 +1,10 @@
 package jinja
 
-import "slices"
+import (
+	"slices"
+
+	"trefoil/internal/nearest"
+)
 
 // tupleExpr reads an expression or an unparenthesised tuple.
 func (p *parser) tupleExpr() expr { return p.tupleOf(p.expr) }
@@ -328,7 +332,7 @@ func (p *parser) filterChain(x expr, open bool) expr {
 			f.name += "." + p.wantName("a filter name")
 		}
 		if filter(f.name) == nil {
-			p.fail("unknown filter %q%s", f.name, suggest(f.name, filterNames()))
+			p.fail("unknown filter %q%s", f.name, nearest.Hint(f.name, filterNames()))
 		}
 		if p.isOp("(") {
 			f.args = p.args()
@@ -347,7 +351,7 @@ func (p *parser) test(x expr) expr {
 		t.name += "." + p.wantName("a test name")
 	}
 	if test(t.name) == nil {
-		p.fail("unknown test %q%s", t.name, suggest(t.name, testNames()))
+		p.fail("unknown test %q%s", t.name, nearest.Hint(t.name, testNames()))
 	}
 	next := p.peek()
 	switch {

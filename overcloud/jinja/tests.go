@@ -3,6 +3,7 @@ package jinja
 import (
 	"regexp"
 	"strings"
+	"trefoil/internal/nearest"
 )
 
 func (r *renderer) applyTest(e *testExpr, s *scope) any {
@@ -13,7 +14,7 @@ func (r *renderer) applyTest(e *testExpr, s *scope) any {
 func (r *renderer) testCall(line int, name string, x any, args []any, kw *Dict) bool {
 	t := test(name)
 	if t == nil {
-		r.fail(line, "unknown test %q%s", name, suggest(name, testNames()))
+		r.fail(line, "unknown test %q%s", name, nearest.Hint(name, testNames()))
 	}
 	r.step(line)
 	return t(&callCtx{r: r, line: line, name: name, self: x, args: args, kw: kw})

@@ -12,6 +12,7 @@ import (
 	"gopkg.in/ini.v1"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 )
 
 // Load reads the file. Its error is a *multierror.Error with every mistake of the
@@ -138,7 +139,7 @@ func (p *parser) defaults() {
 
 func (p *parser) unknown(section, key string, known []string) {
 	msg := fmt.Sprintf("unknown option %s in [%s]", key, section)
-	if near := nearest(key, known); near != "" {
+	if near := nearest.Name(key, known); near != "" {
 		msg += "; did you mean " + near + "?"
 	}
 	p.problem(section, key, "%s", msg)
@@ -171,7 +172,7 @@ func (p *parser) sections() {
 	for _, s := range p.file.SectionStrings() {
 		if !slices.Contains(known, s) {
 			msg := fmt.Sprintf("unknown section [%s]; a subnet's section must be named in subnets", s)
-			if near := nearest(s, known); near != "" {
+			if near := nearest.Name(s, known); near != "" {
 				msg += "; did you mean [" + near + "]?"
 			}
 			p.problem(s, "", "%s", msg)
@@ -207,35 +208,4 @@ func keysOf[V any](m map[string]V) []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-// nearest returns the known word closest to what was written, or "" when none is close.
-func nearest(word string, known []string) string {
-	best, limit := "", len(word)/3+1
-	for _, k := range known {
-		if d := distance(word, k); d <= limit {
-			best, limit = k, d-1
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diag := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diag
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diag, row[j] = row[j], min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }

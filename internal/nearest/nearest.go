@@ -1,0 +1,43 @@
+// Package nearest finds what somebody meant who mistyped a name.
+package nearest
+
+// Name returns the known name that is fewest letters away from what was
+// written, or "" when all are far: more than a third of its letters and one.
+func Name(written string, known []string) string {
+	best, at := "", len(written)/3+2
+	for _, k := range known {
+		if d := distance(written, k); d < at {
+			best, at = k, d
+		}
+	}
+	return best
+}
+
+// Hint returns `; did you mean "x"?` for the nearest name, or nothing.
+func Hint(written string, known []string) string {
+	if best := Name(written, known); best != "" {
+		return "; did you mean \"" + best + "\"?"
+	}
+	return ""
+}
+
+// distance is Levenshtein's: the letters to insert, delete or replace.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diag := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diag
+			if a[i] != b[j] {
+				cost++
+			}
+			diag = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
