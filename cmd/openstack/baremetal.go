@@ -38,6 +38,15 @@ func (p *program) baremetalCommand() *cli.Command {
 	}}
 }
 
+// baremetal opens the bare-metal API as the global options and the environment say.
+func (p *program) baremetal(c *cli.Context) (*gophercloud.ServiceClient, error) {
+	s, err := p.session(c)
+	if err != nil {
+		return nil, err
+	}
+	return s.Baremetal()
+}
+
 // get reads one JSON document of a service.
 func get(ctx context.Context, c *gophercloud.ServiceClient, path string, out any) error {
 	_, err := c.Get(ctx, c.ServiceURL(path), out, &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK, http.StatusMultipleChoices}})
@@ -48,11 +57,7 @@ func (p *program) nodeList(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	s, err := p.session(c)
-	if err != nil {
-		return err
-	}
-	bm, err := s.Baremetal()
+	bm, err := p.baremetal(c)
 	if err != nil {
 		return err
 	}
@@ -76,11 +81,7 @@ func (p *program) nodeShow(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.session(c)
-	if err != nil {
-		return err
-	}
-	bm, err := s.Baremetal()
+	bm, err := p.baremetal(c)
 	if err != nil {
 		return err
 	}
@@ -113,11 +114,7 @@ func (p *program) nodeHistory(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.session(c)
-	if err != nil {
-		return err
-	}
-	bm, err := s.Baremetal()
+	bm, err := p.baremetal(c)
 	if err != nil {
 		return err
 	}
@@ -160,11 +157,7 @@ func (p *program) nodeSet(c *cli.Context) error {
 	if len(patch) == 0 {
 		return usageError{fmt.Errorf("nothing to set: give --property, --driver-info, --extra, --name or --resource-class")}
 	}
-	s, err := p.session(c)
-	if err != nil {
-		return err
-	}
-	bm, err := s.Baremetal()
+	bm, err := p.baremetal(c)
 	if err != nil {
 		return err
 	}
@@ -177,11 +170,7 @@ func (p *program) nodeDelete(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.session(c)
-	if err != nil {
-		return err
-	}
-	bm, err := s.Baremetal()
+	bm, err := p.baremetal(c)
 	if err != nil {
 		return err
 	}
