@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"sort"
 	"strings"
 
 	"trefoil/internal/yaml"
@@ -18,15 +17,11 @@ import (
 // X.role.j2.yaml once a role, X.network.j2.yaml once an enabled network, other
 // X.j2.yaml once. Outputs that j2_excludes.yaml names are left out.
 func Render(ctx context.Context, tree fs.FS, roles, networks File) (map[string][]byte, error) {
-	rf, err := parseRoles(roles)
+	r, err := newRendering(tree, roles, networks)
 	if err != nil {
 		return nil, err
 	}
-	nets, err := parseNetworks(networks)
-	if err != nil {
-		return nil, err
-	}
-	return render(ctx, tree, rf, nets)
+	return r.all(ctx)
 }
 
 type rendering struct {
@@ -43,22 +38,20 @@ func render(ctx context.Context, tree fs.FS, rf *roleFile, nets *jinja.List) (ma
 	if r.excludes, err = excludes(tree); err != nil {
 		return nil, err
 	}
-	var files []string
-	err = fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && strings.HasSuffix(name, ".j2.yaml") {
-			files = append(files, name)
-		}
-		return err
-	})
+	return r.all(ctx)
+}
+
+// all renders every template of the tree.
+func (r *rendering) all(ctx context.Context) (map[string][]byte, error) {
+	files, err := templateNames(r.tree)
 	if err != nil {
-		return nil, fmt.Errorf("walk template tree: %w", err)
+		return nil, err
 	}
-	sort.Strings(files)
 	for _, name := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		src, err := fs.ReadFile(tree, name)
+		src, err := fs.ReadFile(r.tree, name)
 		if err != nil {
 			return nil, fmt.Errorf("read template: %w", err)
 		}
@@ -91,12 +84,11 @@ func excludes(tree fs.FS) (map[string]bool, error) {
 }
 
 func (r *rendering) file(name, src string) error {
-	dir, base := path.Split(name)
 	switch {
-	case strings.HasSuffix(base, ".role.j2.yaml"):
-		return r.perRole(name, src, dir, strings.TrimSuffix(base, ".role.j2.yaml"))
-	case strings.HasSuffix(base, ".network.j2.yaml"):
-		return r.perNetwork(name, src, dir, strings.TrimSuffix(base, ".network.j2.yaml"))
+	case strings.HasSuffix(name, ".role.j2.yaml"):
+		return r.perRole(name, src)
+	case strings.HasSuffix(name, ".network.j2.yaml"):
+		return r.perNetwork(name, src)
 	}
 	vars := jinja.NewDict()
 	vars.Set("roles", r.roles.value)
@@ -106,7 +98,7 @@ func (r *rendering) file(name, src string) error {
 
 // perRole renders once a role. A template that never says {{role.name}} is of
 // the old kind: there role is the name itself.
-func (r *rendering) perRole(name, src, dir, base string) error {
+func (r *rendering) perRole(name, src string) error {
 	for i, role := range r.roles.roles {
 		vars := jinja.NewDict()
 		vars.Set("networks", r.networks)
@@ -116,40 +108,21 @@ func (r *rendering) perRole(name, src, dir, base string) error {
 			vars.Set("role", role.Name)
 			vars.Set("disable_constraints", constraints)
 		}
-		lower := strings.ToLower(role.Name)
-		out := dir + lower + "-" + base + ".yaml"
-		if strings.HasPrefix(name, "network/config/") {
-			out = dir + lower + ".yaml"
-			if nic, ok := role.value.Get("deprecated_nic_config_name"); ok {
-				out = dir + jinja.Str(nic)
-			}
-		}
-		if err := r.write(name, src, out, vars); err != nil {
+		if err := r.write(name, src, roleOutput(name, role), vars); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// perNetwork renders once an enabled network; the word port below ports/, else
-// network, in the file's name gives way to the network's name.
-func (r *rendering) perNetwork(name, src, dir, base string) error {
-	word := "network"
-	if strings.HasSuffix(dir, "ports/") {
-		word = "port"
-	}
-	for _, it := range r.networks.Items {
-		net := it.(*jinja.Dict)
-		enabled, _ := net.Get("enabled")
-		if !jinja.Truth(enabled) {
-			continue
-		}
-		lower, _ := net.Get("name_lower")
+// perNetwork renders once an enabled network.
+func (r *rendering) perNetwork(name, src string) error {
+	dir, base := path.Split(name)
+	for _, net := range r.enabled() {
 		vars := jinja.NewDict()
 		vars.Set("roles", r.roles.value)
 		vars.Set("network", net)
-		out := dir + strings.ReplaceAll(base, word, jinja.Str(lower)) + ".yaml"
-		if err := r.write(name, src, out, vars); err != nil {
+		if err := r.write(name, src, networkOutput(dir, base, net), vars); err != nil {
 			return err
 		}
 	}
