@@ -28,7 +28,11 @@ type Output struct {
 // them. Templates are in the order of their names, outputs in that of the roles
 // and networks files. It is safe for concurrent use, as Render is.
 func Templates(tree fs.FS, roles, networks File) ([]Template, error) {
-	r, err := newRendering(tree, roles, networks)
+	rf, nets, err := parseData(roles, networks)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newRendering(tree, rf, nets)
 	if err != nil {
 		return nil, err
 	}
@@ -41,21 +45,6 @@ func Templates(tree fs.FS, roles, networks File) ([]Template, error) {
 		out = append(out, r.template(name))
 	}
 	return out, nil
-}
-
-// newRendering reads roles, networks and excludes.
-func newRendering(tree fs.FS, roles, networks File) (*rendering, error) {
-	rf, err := parseRoles(roles)
-	if err != nil {
-		return nil, err
-	}
-	nets, err := parseNetworks(networks)
-	if err != nil {
-		return nil, err
-	}
-	r := &rendering{tree: tree, roles: rf, networks: nets, out: map[string][]byte{}}
-	r.excludes, err = excludes(tree)
-	return r, err
 }
 
 // templateNames are the *.j2.yaml files of a tree, sorted.

@@ -17,11 +17,21 @@ import (
 // X.role.j2.yaml once a role, X.network.j2.yaml once an enabled network, other
 // X.j2.yaml once. Outputs that j2_excludes.yaml names are left out.
 func Render(ctx context.Context, tree fs.FS, roles, networks File) (map[string][]byte, error) {
-	r, err := newRendering(tree, roles, networks)
+	rf, nets, err := parseData(roles, networks)
 	if err != nil {
 		return nil, err
 	}
-	return r.all(ctx)
+	return render(ctx, tree, rf, nets)
+}
+
+// parseData reads the two files that every template sees.
+func parseData(roles, networks File) (*roleFile, *jinja.List, error) {
+	rf, err := parseRoles(roles)
+	if err != nil {
+		return nil, nil, err
+	}
+	nets, err := parseNetworks(networks)
+	return rf, nets, err
 }
 
 type rendering struct {
@@ -32,10 +42,14 @@ type rendering struct {
 	out      map[string][]byte
 }
 
+func newRendering(tree fs.FS, rf *roleFile, nets *jinja.List) (*rendering, error) {
+	skip, err := excludes(tree)
+	return &rendering{tree: tree, roles: rf, networks: nets, excludes: skip, out: map[string][]byte{}}, err
+}
+
 func render(ctx context.Context, tree fs.FS, rf *roleFile, nets *jinja.List) (map[string][]byte, error) {
-	r := &rendering{tree: tree, roles: rf, networks: nets, out: map[string][]byte{}}
-	var err error
-	if r.excludes, err = excludes(tree); err != nil {
+	r, err := newRendering(tree, rf, nets)
+	if err != nil {
 		return nil, err
 	}
 	return r.all(ctx)
