@@ -122,16 +122,23 @@ func readAnswers(name string) (*answersFile, error) {
 // treeOf opens the template tree: the one in this program where TripleO's own
 // would be and is not.
 func treeOf(dir string) (fs.FS, error) {
+	if tree, ok := builtIn(dir); ok {
+		return tree, nil
+	}
 	st, err := os.Stat(dir)
-	switch {
-	case err == nil && st.IsDir():
-		return os.DirFS(dir), nil
-	case errors.Is(err, fs.ErrNotExist) && dir == bareTemplates:
-		return templates.FS, nil
-	case err == nil:
+	if err != nil {
+		return nil, errs.Wrap(errs.Invalid, err, "--templates")
+	}
+	if !st.IsDir() {
 		return nil, errs.New(errs.Invalid, "--templates %s: not a directory", dir)
 	}
-	return nil, errs.Wrap(errs.Invalid, err, "--templates")
+	return os.DirFS(dir), nil
+}
+
+// builtIn is the tree in this program, if dir is where TripleO's own would be and is not.
+func builtIn(dir string) (fs.FS, bool) {
+	_, err := os.Stat(dir)
+	return templates.FS, filepath.Clean(dir) == filepath.Clean(bareTemplates) && errors.Is(err, fs.ErrNotExist)
 }
 
 // gatherer collects files that the deployer will need, with what they refer to.

@@ -1,65 +1,24 @@
 package plan_test
 
 import (
-	"archive/tar"
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path"
 	"sort"
 	"strings"
 	"testing"
-	"testing/fstest"
-
-	"github.com/ulikunitz/xz"
 
 	"trefoil/overcloud/plan"
+	"trefoil/overcloud/plan/realtree"
 )
 
-// realTree unpacks one of TripleO's trees, which are kept beside the project
-// (TREFOIL_THT, default ../../../shared/data/tht) and never in it.
+// realTree opens one of TripleO's trees, or skips the test.
 func realTree(t testing.TB, name string) fs.FS {
 	t.Helper()
-	dir := os.Getenv("TREFOIL_THT")
-	if dir == "" {
-		dir = "../../../shared/data/tht"
-	}
-	f, err := os.Open(path.Join(dir, name+".tar.xz"))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("TripleO's %s tree is not at %s: set TREFOIL_THT; the project's own tree is still tested", name, dir)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	x, err := xz.NewReader(bufio.NewReader(f))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tree := fstest.MapFS{}
-	for r := tar.NewReader(x); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			return tree
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if h.Typeflag != tar.TypeReg {
-			continue
-		}
-		data, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tree[path.Clean(h.Name)] = &fstest.MapFile{Data: data}
-	}
+	return realtree.Open(t, name)
 }
 
 // TestRealTreesRenderAsPythonDoes: every file that the default roles and

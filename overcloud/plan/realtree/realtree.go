@@ -1,0 +1,58 @@
+// Package realtree opens TripleO's own template trees for tests. They are kept
+// beside the project (TREFOIL_THT, default ../../../shared/data/tht as seen from
+// a package two folders deep) and never in it.
+package realtree
+
+import (
+	"archive/tar"
+	"bufio"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"testing"
+	"testing/fstest"
+
+	"github.com/ulikunitz/xz"
+)
+
+// Open unpacks the tree of a release, queens or wallaby, into memory. Where it
+// is not there the test is skipped and says so.
+func Open(t testing.TB, release string) fstest.MapFS {
+	t.Helper()
+	dir := os.Getenv("TREFOIL_THT")
+	if dir == "" {
+		dir = "../../../shared/data/tht"
+	}
+	f, err := os.Open(path.Join(dir, release+".tar.xz"))
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("TripleO's %s tree is not at %s: set TREFOIL_THT; the project's own tree is still tested", release, dir)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	x, err := xz.NewReader(bufio.NewReader(f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := fstest.MapFS{}
+	for r := tar.NewReader(x); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return tree
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree[path.Clean(h.Name)] = &fstest.MapFile{Data: data}
+	}
+}
