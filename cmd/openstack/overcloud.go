@@ -31,7 +31,7 @@ func (p *program) overcloudCommand() *cli.Command {
 			{Name: "provide", Usage: "make machines available", ArgsUsage: "[UUID...]", Flags: []cli.Flag{all}, Action: p.nodeProvide},
 		}},
 		p.profilesCommand(), p.deployCommand(),
-		p.processCommand(),
+		p.processCommand(), p.rolesCommand("role"), p.rolesCommand("roles"),
 		{Name: "delete", Usage: "give all machines of a stack back", ArgsUsage: "[STACK]", Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"}}, Action: p.overcloudDelete},
 		{Name: "status", Usage: "how the deployment is", Flags: formatFlags(
