@@ -1,0 +1,204 @@
+package baremetal_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"trefoil/internal/errs"
+	"trefoil/internal/yaml"
+	"trefoil/overcloud/baremetal"
+)
+
+var update = flag.Bool("update", false, "rewrite our own goldens (*.txt) in testdata")
+
+func parse(t *testing.T, name string) *baremetal.File {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := baremetal.Parse(name, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs; got:\n%s", path, got)
+	}
+}
+
+// options are those with which testdata/golden.py expands.
+func options() baremetal.Options {
+	return baremetal.Options{Stack: "overcloud", UserName: "tripleo-admin", SSHKeys: "ssh-ed25519 AAAA admin"}
+}
+
+// TestExpandsAsTripleoAnsible: testdata/NAME.json is what tripleo-ansible's own
+// code made of NAME.yaml (testdata/golden.py).
+func TestExpandsAsTripleoAnsible(t *testing.T) {
+	for _, name := range []string{"counts", "pinned", "scaled", "deployed"} {
+		t.Run(name, func(t *testing.T) {
+			d, err := parse(t, name+".yaml").Expand(options())
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := map[string]any{"present": append([]baremetal.Instance{}, d.Instances...), "parameters": d.Parameters()}
+			absent, nets, roles := []string{}, map[string][]string{}, map[string]string{}
+			for _, in := range d.Absent {
+				absent = append(absent, in.Hostname)
+			}
+			for _, in := range d.Instances {
+				roles[in.Hostname] = in.Role
+			}
+			for _, r := range d.Roles {
+				nets[r.Name] = append([]string{}, r.Networks...)
+			}
+			said["absent"], said["networks"], said["roles"] = absent, nets, roles
+			want, err := os.ReadFile(filepath.Join("testdata", name+".json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := normal(t, said); got != normal(t, json.RawMessage(want)) {
+				t.Errorf("got:\n%s", got)
+			}
+		})
+	}
+}
+
+// normal writes a value as JSON with sorted keys.
+func normal(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plain any
+	if err := json.Unmarshal(data, &plain); err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.MarshalIndent(plain, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out) + "\n"
+}
+
+func TestAllThatIsWrongIsTold(t *testing.T) {
+	data, err := os.ReadFile("testdata/wrong.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = baremetal.Parse("wrong.yaml", data)
+	if !errs.Is(err, errs.Invalid) {
+		t.Fatalf("got %v", err)
+	}
+	golden(t, "wrong.txt", err.Error()+"\n")
+	_, err = parse(t, "wrong-instances.yaml").Expand(options())
+	if !errs.Is(err, errs.Invalid) {
+		t.Fatalf("got %v", err)
+	}
+	golden(t, "wrong-instances.txt", err.Error()+"\n")
+	if _, err := baremetal.Parse("empty.yaml", nil); err == nil || !strings.Contains(err.Error(), "no roles") {
+		t.Errorf("an empty file: %v", err)
+	}
+}
+
+func TestTypedViewOfAnInstance(t *testing.T) {
+	d, err := parse(t, "pinned.yaml").Expand(options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	byName := map[string]baremetal.Instance{}
+	for _, in := range d.Instances {
+		byName[in.Hostname] = in
+	}
+	odd := byName["odd-name"]
+	if odd.Index != 1 || odd.GeneratedName != "ctrl-1.overcloud" || odd.FixedIP() != "192.168.24.20" || odd.Node() != "" ||
+		odd.Capabilities()["node"] != "controller-9" || odd.Capabilities()["profile"] != "" || odd.DefaultRoutes()[0] != "external" {
+		t.Errorf("got %+v", odd)
+	}
+	gpu := byName["overcloud-novacompute-0"]
+	if gpu.Capabilities()["profile"] != "gpu" || gpu.ConductorGroup() != "rack2" || gpu.ResourceClass() != "compute-large" ||
+		len(gpu.Traits()) != 2 || gpu.RootGB() != 50 || gpu.SwapMB() != 1024 || gpu.Image() != "overcloud-full" || !gpu.Managed() {
+		t.Errorf("got %+v", gpu)
+	}
+	u9 := byName["rack2-u9"]
+	if u9.Node() != "rack2-u9" || u9.CloudConfig()["bootcmd"] == nil || u9.MetaData()["rack"] != 2 || u9.MetaData()["instance-type"] != "Compute" ||
+		u9.SSHKeys() != "ssh-ed25519 AAAA admin" || u9.ManagementIP() != "" {
+		t.Errorf("got %+v", u9)
+	}
+}
+
+// TestEnvironment: the form of the file that node provision writes, worked out
+// from tripleo_baremetal_populate_environment.py and tripleo_network_ports_populate_environment.py.
+func TestEnvironment(t *testing.T) {
+	f, err := baremetal.Parse("f", []byte("- name: Controller\n  instances: [{hostname: CTRL0}]\n  defaults: {networks: [{network: internal_api}, {network: tenant_six}]}\n- name: Compute\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := f.Expand(baremetal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ports := baremetal.Ports{
+		"CTRL0": {"ctlplane": {"192.168.24.9", "192.168.24.0/24"}, "internal_api": {"172.16.2.9", "172.16.2.0/24"},
+			"tenant_six": {"fd00::9", "fd00::/64"}},
+		"overcloud-novacompute-0": {"ctlplane": {"192.168.24.10", "192.168.24.0/24"}},
+	}
+	env := d.Environment(ports, map[string]string{"internal_api": "InternalApi", "tenant_six": "TenantSix"}, "/usr/share/openstack-tripleo-heat-templates/")
+	data, err := yaml.Marshal(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "environment.txt", string(data))
+}
+
+// FuzzParse: whatever the bytes, an answer comes; what is taken has names without doubles.
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file, err := baremetal.Parse("f", data)
+		if err != nil {
+			return
+		}
+		d, err := file.Expand(baremetal.Options{})
+		if err != nil {
+			return
+		}
+		seen := map[string]bool{}
+		for _, in := range d.Instances {
+			if seen[in.Hostname] || in.Hostname == "" {
+				t.Fatalf("hostname %q", in.Hostname)
+			}
+			seen[in.Hostname] = true
+		}
+		d.Environment(nil, nil, "")
+	})
+}
