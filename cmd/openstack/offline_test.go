@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"trefoil/ironic"
 )
 
 // texts writes files below dir, named by their paths there.
@@ -81,5 +83,63 @@ func TestProcessTemplatesCommand(t *testing.T) {
 		{"an argument too many", "overcloud process templates tree", 2, "", "openstack: error: unrecognized arguments: tree\n"},
 	} {
 		t.Run(c.name, c.run)
+	}
+}
+
+const oneNode = `[{"pm_type":"ipmi","pm_addr":"192.0.2.7","pm_user":"admin","pm_password":"hunter2","mac":["52:54:00:AA:00:07"]}]`
+
+const alone = "note: no login to an undercloud, so all nodes of the file are taken, without host names; source stackrc to have them\n"
+
+func TestGenerateFencingCommand(t *testing.T) {
+	t.Chdir(t.TempDir())
+	texts(t, ".", map[string]string{"nodes.json": oneNode, "bad.json": `[{"pm_password":"hunter2"}]`})
+	text := `parameter_defaults:
+  EnableFencing: true
+  FencingConfig:
+    devices:
+      - agent: fence_ipmilan
+        host_mac: 52:54:00:aa:00:07
+        params:
+          delay: 20
+          ipaddr: 192.0.2.7
+          lanplus: true
+          login: admin
+          passwd: hunter2
+`
+	for _, c := range []lineCase{
+		{"to the terminal", "overcloud generate fencing nodes.json --delay 20", 0, text, alone},
+		{"to a file", "overcloud generate fencing -a off --ipmi-lanplus --delay 20 --output f.yaml nodes.json", 0, "", alone},
+		{"a node without anything", "overcloud generate fencing bad.json", 1, "", "…bad.json: node #0: pm_addr is missing\n…"},
+		{"no file", "overcloud generate fencing", 2, "", "openstack: error: the following arguments are required: INSTACKENV\n"},
+		{"a file that is not there", "overcloud generate fencing nope.json", 1, "", "read the list of nodes: open nope.json: no such file or directory\n"},
+		{"a wrong level", "overcloud generate fencing --ipmi-level root nodes.json", 2, "", "openstack: error: argument --ipmi-level: invalid choice: 'root' (choose from callback, user, operator, administrator)\n"},
+		{"both", "overcloud generate fencing --ipmi-lanplus --ipmi-no-lanplus nodes.json", 2, "", "openstack: error: --ipmi-lanplus and --ipmi-no-lanplus exclude one another\n"},
+		{"a delay below 0", "overcloud generate fencing --delay -1 nodes.json", 2, "", "openstack: error: --delay -1: expected seconds, 0 or more\n"},
+	} {
+		t.Run(c.name, c.run)
+	}
+	st, err := os.Stat("f.yaml")
+	if err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("f.yaml: %v, %v", st.Mode(), err)
+	}
+	if data, _ := os.ReadFile("f.yaml"); string(data) != text {
+		t.Errorf("f.yaml: %s", data)
+	}
+}
+
+// With a login, only deployed machines are fenced, by their host names.
+func TestGenerateFencingWithALogin(t *testing.T) {
+	o := newOperator(t)
+	dir := t.TempDir()
+	texts(t, dir, map[string]string{"nodes.json": strings.ReplaceAll(oneNode, "}]", "},") + strings.ReplaceAll(oneNode[1:], "07", "08")})
+	line := "overcloud generate fencing " + filepath.Join(dir, "nodes.json")
+	o.AddNode("n7", nil, "52:54:00:aa:00:07")
+	o.want(line, 0, "host_mac: 52:54:00:aa:00:08", "note: nothing is deployed")
+	o.SetNode(o.Node("n7").UUID, func(n *ironic.Node) {
+		n.ProvisionState, n.InstanceUUID, n.InstanceInfo = "active", "i7", map[string]any{"display_name": "overcloud-controller-0"}
+	})
+	o.want(line, 0, "pcmk_host_list: overcloud-controller-0", "")
+	if _, out, errw := o.types(t.Context(), line); strings.Contains(out, "00:08") || errw != "" {
+		t.Errorf("a machine that is not deployed is fenced: %s%s", out, errw)
 	}
 }

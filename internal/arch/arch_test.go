@@ -17,7 +17,9 @@ const module = "trefoil"
 // domain packages do no I/O: they import the standard library, internal and one another.
 var domain = []string{"ironic", "ironic/fsm", "ironic/agentapi", "overcloud/jinja", "overcloud/yaql", "overcloud/hot", "overcloud/plan",
 	"ironic/configdrive", "overcloud/resource", "overcloud/inventory", "overcloud/placement", "overcloud/stack", "overcloud/network",
-	"overcloud/role", "overcloud/baremetal"}
+	"overcloud/role", "overcloud/baremetal",
+	"overcloud/fencing",
+}
 
 // domainMay are the modules that a domain package may use all the same: they do no I/O either.
 var domainMay = []string{"github.com/hashicorp/go-multierror"}
