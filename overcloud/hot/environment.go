@@ -2,9 +2,7 @@ package hot
 
 import (
 	"fmt"
-	"path"
-	"sort"
-	"strings"
+	"slices"
 
 	"trefoil/internal/yaml"
 )
@@ -22,33 +20,43 @@ func (o Origin) String() string {
 	return fmt.Sprintf("%s:%d", o.File, o.Line)
 }
 
-// Environment is what environment files say, merged in order.
+// Environment is what environment files say, merged in order. Reading it is safe
+// from several goroutines while nobody merges. The rules are Heat's (engine's
+// environments and their merging), testdata/heat/environment.txt holds it to them.
 type Environment struct {
-	Parameters map[string]any // of the root template only
-	Defaults   map[string]any // parameter_defaults: of every template
-	Origins    map[string]Origin
-	Registry   []Mapping // later ones win over earlier ones of the same pattern
-	Warnings   []string  // keys given twice
-}
+	Parameters map[string]any    // of the root template only
+	Defaults   map[string]any    // parameter_defaults: of every template
+	Origins    map[string]Origin // of both, who set it last
+	Registry   []Mapping         // in order; Resolve knows which one wins
+	Overrides  []Override        // hooks and restricted actions of single resources
+	Encrypted  []string          // encrypted_param_names
+	EventSinks []map[string]any  // carried, nothing listens to them here
+	Warnings   []string          // keys given twice, patterns that match nothing
 
-// Mapping is a line of a resource_registry. Target is a file (slashes, relative
-// to the tree or absolute), a type, or OS::Heat::None.
-type Mapping struct {
-	Pattern string
-	Target  string
-	Origin  Origin
+	// Type returns the declared type of a parameter, "" where it is not known.
+	// It tells a string from a list when values are merged, and may be nil.
+	Type func(parameter string) string
+
+	said     map[string]strategy // parameter_merge_strategies of one file
+	fallback strategy            // its default
+	strategy map[string]strategy // what holds for each parameter that was merged
+	byHeat   bool                // some file has parameter_merge_strategies
+
+	exact map[string]*Mapping // index of Registry
+	globs []*Mapping          // the longest first
 }
 
 // NewEnvironment makes an empty one.
 func NewEnvironment() *Environment {
-	return &Environment{Parameters: map[string]any{}, Defaults: map[string]any{}, Origins: map[string]Origin{}}
+	return &Environment{Parameters: map[string]any{}, Defaults: map[string]any{}, Origins: map[string]Origin{},
+		said: map[string]strategy{}, strategy: map[string]strategy{}}
 }
 
 var environmentKeys = []string{"parameters", "parameter_defaults", "resource_registry",
 	"parameter_merge_strategies", "encrypted_param_names", "event_sinks", "description"}
 
-// ParseEnvironment reads one environment file. Relative paths in its registry
-// are relative to the directory of file.
+// ParseEnvironment reads one environment file and tells all that is wrong in it
+// at once. Relative paths in its registry are relative to the directory of file.
 func ParseEnvironment(file string, data []byte) (*Environment, error) {
 	root, err := yaml.Parse(file, data)
 	if err != nil {
@@ -69,135 +77,84 @@ func ParseEnvironment(file string, data []byte) (*Environment, error) {
 	}
 	e.Warnings = dedupe(p, root)
 	for _, s := range pairs(root) {
-		switch s.key.Value {
-		case "parameters", "parameter_defaults":
-			into := e.Defaults
-			if s.key.Value == "parameters" {
-				into = e.Parameters
-			}
-			for _, kv := range section(p, s.key.Value, s.val) {
-				into[kv.key.Value] = plain(kv.val)
-				e.Origins[kv.key.Value] = Origin{file, kv.key.Line}
-			}
-		case "resource_registry":
-			e.registry(p, file, s.val)
-		case "parameter_merge_strategies", "encrypted_param_names", "event_sinks", "description":
-		default:
-			p.add(s.key.Line, "unknown key %q%s", s.key.Value, Suggest(s.key.Value, environmentKeys))
+		e.section(p, s)
+	}
+	for name := range e.strategyNames() {
+		if o := e.said[name]; o.origin.Line > 0 && !slices.Contains(strategies, o.name) {
+			p.add(o.origin.Line, "parameter_merge_strategies: %s: unknown strategy %q%s; expected overwrite, merge or deep_merge",
+				name, o.name, Suggest(o.name, strategies))
 		}
 	}
+	e.index()
 	return e, p.err()
 }
 
-func (e *Environment) registry(p *problems, file string, n *yaml.Node) {
-	for _, kv := range section(p, "resource_registry", n) {
-		if kv.key.Value == "resources" && kv.val.Kind == yaml.MappingNode {
-			continue // hooks and per-resource overrides: nothing to plan
+func (e *Environment) section(p *problems, s pair) {
+	switch s.key.Value {
+	case "parameters":
+		e.values(p, s, e.Parameters)
+	case "parameter_defaults":
+		e.values(p, s, e.Defaults)
+	case "resource_registry":
+		e.registry(p, s.val)
+	case "parameter_merge_strategies":
+		e.strategies(p, s.val)
+	case "encrypted_param_names":
+		list, ok := plain(s.val).([]any)
+		if !ok && !isNull(s.val) {
+			p.add(s.key.Line, "encrypted_param_names must be a list of names")
 		}
-		m := Mapping{Pattern: kv.key.Value, Origin: Origin{file, kv.key.Line}}
-		switch {
-		case isNull(kv.val):
-		case kv.val.Kind != yaml.ScalarNode:
-			p.add(kv.key.Line, "resource_registry %s must be a file or a type", m.Pattern)
+		for _, v := range list {
+			e.Encrypted = append(e.Encrypted, String(v))
+		}
+	case "event_sinks":
+		e.eventSinks(p, s)
+	case "description": // people write it; Heat does not know it
+	default:
+		p.add(s.key.Line, "unknown key %q%s", s.key.Value, Suggest(s.key.Value, environmentKeys))
+	}
+}
+
+// values reads parameters or parameter_defaults.
+func (e *Environment) values(p *problems, s pair, into map[string]any) {
+	for _, kv := range section(p, s.key.Value, s.val) {
+		if !isText(kv.key) {
+			p.add(kv.key.Line, "%s: the name of a parameter must be text, got %s", s.key.Value, kv.key.Value)
 			continue
-		default:
-			m.Target = kv.val.Value
 		}
-		if isFile(m.Target) && !path.IsAbs(m.Target) && !strings.Contains(m.Target, "://") {
-			m.Target = path.Join(path.Dir(file), m.Target)
-		}
-		e.Registry = append(e.Registry, m)
+		into[kv.key.Value] = plain(kv.val)
+		e.Origins[kv.key.Value] = Origin{p.file, kv.key.Line}
 	}
 }
 
-// isFile tells a template file from a resource type.
-func isFile(target string) bool {
-	return strings.HasSuffix(target, ".yaml") || strings.HasSuffix(target, ".template") || strings.Contains(target, "://")
-}
-
-// Merge lays other over e: maps are merged key by key, lists and scalars replaced.
-func (e *Environment) Merge(other *Environment) {
-	mergeMap(e.Parameters, other.Parameters)
-	mergeMap(e.Defaults, other.Defaults)
-	for k, v := range other.Origins {
-		e.Origins[k] = v
+// isText tells a key that is text from a number, a boolean, null or a list.
+func isText(n *yaml.Node) bool {
+	if n.Kind != yaml.ScalarNode {
+		return false
 	}
-	e.Registry = append(e.Registry, other.Registry...)
-	e.Warnings = append(e.Warnings, other.Warnings...)
+	_, ok := scalar(n).(string)
+	return ok
 }
 
-// SetDefault lays one parameter default over e.
+func (e *Environment) eventSinks(p *problems, s pair) {
+	list, ok := plain(s.val).([]any)
+	if !ok && !isNull(s.val) {
+		p.add(s.key.Line, "event_sinks must be a list of maps with type")
+		return
+	}
+	for i, v := range list {
+		m, _ := v.(map[string]any)
+		if kind, _ := m["type"].(string); kind == "" {
+			p.add(s.val.Content[i].Line, "event_sinks: each must be a map with type, like zaqar-queue")
+			continue
+		}
+		e.EventSinks = append(e.EventSinks, m)
+	}
+}
+
+// SetDefault lays one parameter default over e, whatever the strategies say.
+// Maps are merged key by key.
 func (e *Environment) SetDefault(name string, v any, from string) {
-	mergeMap(e.Defaults, map[string]any{name: v})
+	e.Defaults[name] = updated(e.Defaults[name], v)
 	e.Origins[name] = Origin{File: from}
-}
-
-func mergeMap(into, from map[string]any) {
-	for k, v := range from {
-		old, okOld := into[k].(map[string]any)
-		m, ok := v.(map[string]any)
-		if !ok || !okOld {
-			into[k] = v
-			continue
-		}
-		merged := make(map[string]any, len(old)+len(m))
-		for k, v := range old {
-			merged[k] = v
-		}
-		mergeMap(merged, m)
-		into[k] = merged
-	}
-}
-
-// Resolve follows the registry from a type to a file or to a type that is not
-// mapped further. Exact patterns win over globs, longer globs over shorter ones.
-func (e *Environment) Resolve(typ string) (target string, from Origin, mapped bool) {
-	target = typ
-	for range 20 {
-		m := e.find(target)
-		if m == nil || m.Target == target {
-			break
-		}
-		mapped, from = true, m.Origin
-		if strings.HasSuffix(m.Pattern, "*") && strings.HasSuffix(m.Target, "*") {
-			target = strings.TrimSuffix(m.Target, "*") + strings.TrimPrefix(target, strings.TrimSuffix(m.Pattern, "*"))
-			continue
-		}
-		if target = m.Target; isFile(target) {
-			break
-		}
-	}
-	return target, from, mapped
-}
-
-func (e *Environment) find(typ string) *Mapping {
-	var best *Mapping
-	for i := range e.Registry {
-		m := &e.Registry[i]
-		glob := strings.HasSuffix(m.Pattern, "*") && strings.HasPrefix(typ, strings.TrimSuffix(m.Pattern, "*"))
-		if m.Pattern != typ && !glob {
-			continue
-		}
-		if best == nil || m.Pattern == typ || best.Pattern != typ && len(m.Pattern) >= len(best.Pattern) {
-			best = m
-		}
-	}
-	if best != nil && best.Target == "" {
-		return nil // null removes the mapping
-	}
-	return best
-}
-
-// Types returns the patterns of the registry, sorted.
-func (e *Environment) Types() []string {
-	seen := map[string]bool{}
-	var out []string
-	for _, m := range e.Registry {
-		if !seen[m.Pattern] {
-			seen[m.Pattern] = true
-			out = append(out, m.Pattern)
-		}
-	}
-	sort.Strings(out)
-	return out
 }

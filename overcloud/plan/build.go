@@ -166,7 +166,9 @@ func (b *builder) environment() error {
 		if err != nil {
 			return err
 		}
-		b.env.Merge(e)
+		if err := b.env.Merge(e); err != nil {
+			return err
+		}
 	}
 	for k, v := range b.o.Passwords {
 		b.env.SetDefault(k, v, "generated passwords")
@@ -191,9 +193,11 @@ func (b *builder) environment() error {
 		for _, k := range append(sortedKeys(e.Defaults), sortedKeys(e.Parameters)...) {
 			b.given = append(b.given, given{k, e.Origins[k]})
 		}
-		b.env.Merge(e)
+		if err := b.env.Merge(e); err != nil {
+			return err
+		}
 	}
-	return nil
+	return b.env.Check()
 }
 
 // baseEnvironments are those of plan-environment.yaml, else the usual registry.

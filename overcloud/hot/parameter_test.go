@@ -1,0 +1,40 @@
+package hot
+
+import (
+	"errors"
+	"testing"
+)
+
+// TestParametersAsHeat holds types, constraints and defaults to the real Heat.
+func TestParametersAsHeat(t *testing.T) {
+	heatCases(t, "parameters.txt", func(c heatCase) (any, error) {
+		in := yamlCase(t, c)
+		p := &problems{file: "root.yaml"}
+		key := *in["parameter"]
+		key.Value, key.Line = "P", 1
+		d := parseParameter(p, pair{&key, in["parameter"]})
+		for _, u := range d.uses {
+			if problem := needs(u.kind, u.name, c.version); problem != "" {
+				p.add(u.line, "%s", problem)
+			}
+		}
+		if err := p.err(); err != nil {
+			return nil, err
+		}
+		for _, from := range []string{"value", "default"} {
+			n, ok := in[from]
+			if !ok || isNull(n) {
+				continue
+			}
+			v, problem := d.Check(plain(n))
+			if problem != "" {
+				return nil, errors.New("P " + problem)
+			}
+			return v, nil
+		}
+		if !d.HasDefault {
+			return nil, errors.New("no value and no default")
+		}
+		return d.Default, nil
+	})
+}
