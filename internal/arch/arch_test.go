@@ -18,7 +18,7 @@ const module = "trefoil"
 var domain = []string{"ironic", "ironic/fsm", "ironic/agentapi", "overcloud/jinja", "overcloud/yaql", "overcloud/hot", "overcloud/plan",
 	"ironic/configdrive", "overcloud/resource", "overcloud/inventory", "overcloud/placement", "overcloud/stack", "overcloud/network",
 	"overcloud/role", "overcloud/baremetal",
-	"overcloud/fencing",
+	"overcloud/fencing", "overcloud/netenv",
 }
 
 // domainMay are the modules that a domain package may use all the same: they do no I/O either.
