@@ -72,6 +72,9 @@ func heatCases(t *testing.T, file string, run func(c heatCase) (any, error)) {
 }
 
 func (c heatCase) write(out *strings.Builder, gap bool) {
+	if c.reason != "" && strings.HasPrefix(c.heat, "error") {
+		c.heat = "error"
+	}
 	fmt.Fprintf(out, "\n=== %s\n%s\n---\n%s", c.title, c.body, c.heat)
 	if c.reason != "" {
 		fmt.Fprintf(out, "\n--- ours: %s", c.reason)

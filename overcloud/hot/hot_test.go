@@ -109,7 +109,6 @@ func TestTemplateErrorsNameFileAndLine(t *testing.T) {
 		{"no version", "resources: {}", "root.yaml:1: heat_template_version is missing"},
 		{"unknown section", "heat_template_version: queens\nressources: {}", "root.yaml:2: unknown section \"ressources\"; did you mean \"resources\"?"},
 		{"unknown type of parameter", "heat_template_version: queens\nparameters:\n  A: {type: strng}", "root.yaml:3: parameter A: unknown type \"strng\"; did you mean \"string\"?; expected one of string, number, boolean, json, comma_delimited_list"},
-		{"bad default", "heat_template_version: queens\nparameters:\n  A: {type: number, default: x}", "root.yaml:3: parameter A: the default is \"x\", which is not a number"},
 		{"unknown key of a resource", "heat_template_version: queens\nresources:\n  R:\n    type: OS::Heat::Value\n    propertys: {}", "root.yaml:5: resource R: unknown key \"propertys\"; did you mean \"properties\"?"},
 		{"all at once", "heat_template_version: queens\noutputs:\n  a: {value: {get_param: X}}\n  b: {value: {get_filee: X}}", "root.yaml:3: get_param: the template has no parameter \"X\"\nroot.yaml:4: unknown function \"get_filee\"; did you mean \"get_file\"?"},
 		{"missing parameter", "heat_template_version: queens\nparameters:\n  A: {type: string}", "root.yaml:3: parameter A has no value and no default"},

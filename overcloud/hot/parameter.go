@@ -22,6 +22,7 @@ type Parameter struct {
 	Tags        []string
 	Line        int
 
+	badDefault  string // what is wrong with the default, as Check says it
 	constraints []constraint
 	uses        []use // what needs a version
 }
@@ -69,11 +70,7 @@ func parseParameter(p *problems, e pair) *Parameter {
 	}
 	d.parseConstraints(p, constraints)
 	if d.HasDefault {
-		v, problem := d.check(d.Default, true)
-		if problem != "" {
-			p.add(d.Line, "parameter %s: the default %s", d.Name, problem)
-		}
-		d.Default = v
+		d.Default, d.badDefault = d.Check(d.Default)
 	}
 	return d
 }
@@ -126,7 +123,35 @@ func (d *Parameter) flag(p *problems, f pair) bool {
 // The second result is "" or tells all that is wrong, as the end of a sentence
 // that begins with the parameter's name; the value of a hidden parameter is not
 // shown. Null becomes the empty value of the type.
-func (d *Parameter) Check(v any) (any, string) { return d.check(v, false) }
+func (d *Parameter) Check(v any) (any, string) {
+	v, problem := d.convert(v)
+	if problem != "" {
+		return v, "is " + d.show(v) + ", " + problem
+	}
+	var all []string
+	for _, c := range d.constraints {
+		if problem := c.check(v); problem != "" {
+			if c.what != "" {
+				problem += " (" + c.what + ")"
+			}
+			all = append(all, fmt.Sprintf("%s, a rule in line %d", problem, c.line))
+		}
+	}
+	if len(all) == 0 {
+		return v, ""
+	}
+	return v, "is " + d.show(v) + ", which " + strings.Join(all, "; and ")
+}
+
+// Unset is the value where nobody gives one: the default, and what is wrong with
+// it, as Check says it. A wrong default is wrong only where it is used: TripleO's
+// trees have empty ones for keys with a pattern, which are always generated.
+func (d *Parameter) Unset() (any, string) {
+	if !d.HasDefault {
+		return nil, "has no value and no default"
+	}
+	return d.Default, d.badDefault
+}
 
 // Property is Check for a value that a resource's property gives to a nested
 // template: Heat converts it by the property's narrower rules first. Lists lose
@@ -137,7 +162,7 @@ func (d *Parameter) Property(v any) (any, string) {
 	}
 	list, ok := v.([]any)
 	if d.Type != "comma_delimited_list" || !ok {
-		return d.check(v, false)
+		return d.Check(v)
 	}
 	parts := make([]string, len(list))
 	for i, e := range list {
@@ -150,7 +175,7 @@ func (d *Parameter) Property(v any) (any, string) {
 		}
 		parts[i] = s
 	}
-	return d.check(strings.Join(parts, ","), false)
+	return d.Check(strings.Join(parts, ","))
 }
 
 // refuseProperty tells what a property of the parameter's type does not take.
@@ -178,30 +203,6 @@ func (d *Parameter) refuseProperty(v any) string {
 		}
 	}
 	return ""
-}
-
-// check does not ask custom constraints, which look things up in a cloud.
-func (d *Parameter) check(v any, isDefault bool) (any, string) {
-	v, problem := d.convert(v)
-	if problem != "" {
-		return v, "is " + d.show(v) + ", " + problem
-	}
-	var all []string
-	for _, c := range d.constraints {
-		if problem := c.check(v); problem != "" {
-			if c.what != "" {
-				problem += " (" + c.what + ")"
-			}
-			if !isDefault || c.line != d.Line {
-				problem += fmt.Sprintf(", a rule in line %d", c.line)
-			}
-			all = append(all, problem)
-		}
-	}
-	if len(all) == 0 {
-		return v, ""
-	}
-	return v, "is " + d.show(v) + ", which " + strings.Join(all, "; and ")
 }
 
 // maxShown is how many letters of a value a message shows.

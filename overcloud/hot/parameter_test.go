@@ -32,9 +32,10 @@ func TestParametersAsHeat(t *testing.T) {
 			}
 			return v, nil
 		}
-		if !d.HasDefault {
-			return nil, errors.New("no value and no default")
+		v, problem := d.Unset()
+		if problem != "" {
+			return nil, errors.New("P " + problem)
 		}
-		return d.Default, nil
+		return v, nil
 	})
 }
