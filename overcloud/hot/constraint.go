@@ -132,7 +132,7 @@ func (d *Parameter) allowedValues(list []any) func(any) string {
 			items = []any{v}
 		}
 		for _, item := range items {
-			if !slices.ContainsFunc(allowed, func(a any) bool { return same(a, item) }) {
+			if !slices.ContainsFunc(allowed, func(a any) bool { return alike(a, item) }) {
 				return "is not one of " + strings.Join(words, ", ")
 			}
 		}
@@ -243,4 +243,14 @@ func relation(name, how string, limit float64) string {
 		return fmt.Sprintf("has a length %s %v", how, limit)
 	}
 	return fmt.Sprintf("is %s %v", how, limit)
+}
+
+// alike tells whether two values are equal; 1, 1.0 and true are.
+func alike(a, b any) bool {
+	x, okX := toNumber(a)
+	y, okY := toNumber(b)
+	if okX && okY {
+		return x == y
+	}
+	return okX == okY && toJSON(a) == toJSON(b)
 }

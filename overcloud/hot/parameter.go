@@ -15,14 +15,13 @@ type Parameter struct {
 	Type        string // string, number, boolean, json, comma_delimited_list
 	Label       string
 	Description string
-	Default     any // of the parameter's type
+	Default     any // as it is written: Check it where it is used
 	HasDefault  bool
 	Hidden      bool // its value must not be shown
 	Immutable   bool // an update may not change it
 	Tags        []string
 	Line        int
 
-	badDefault  string // what is wrong with the default, as Check says it
 	constraints []constraint
 	uses        []use // what needs a version
 }
@@ -69,9 +68,6 @@ func parseParameter(p *problems, e pair) *Parameter {
 		return d
 	}
 	d.parseConstraints(p, constraints)
-	if d.HasDefault {
-		d.Default, d.badDefault = d.Check(d.Default)
-	}
 	return d
 }
 
@@ -122,7 +118,9 @@ func (d *Parameter) flag(p *problems, f pair) bool {
 // Check converts a value to the parameter's type and applies every constraint.
 // The second result is "" or tells all that is wrong, as the end of a sentence
 // that begins with the parameter's name; the value of a hidden parameter is not
-// shown. Null becomes the empty value of the type.
+// shown. Null becomes the empty value of the type. The default is checked where
+// it is used: TripleO's trees have some that break their own rules, for keys that
+// are always generated.
 func (d *Parameter) Check(v any) (any, string) {
 	v, problem := d.convert(v)
 	if problem != "" {
@@ -141,16 +139,6 @@ func (d *Parameter) Check(v any) (any, string) {
 		return v, ""
 	}
 	return v, "is " + d.show(v) + ", which " + strings.Join(all, "; and ")
-}
-
-// Unset is the value where nobody gives one: the default, and what is wrong with
-// it, as Check says it. A wrong default is wrong only where it is used: TripleO's
-// trees have empty ones for keys with a pattern, which are always generated.
-func (d *Parameter) Unset() (any, string) {
-	if !d.HasDefault {
-		return nil, "has no value and no default"
-	}
-	return d.Default, d.badDefault
 }
 
 // Property is Check for a value that a resource's property gives to a nested

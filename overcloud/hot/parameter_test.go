@@ -32,9 +32,12 @@ func TestParametersAsHeat(t *testing.T) {
 			}
 			return v, nil
 		}
-		v, problem := d.Unset()
+		if !d.HasDefault {
+			return nil, errors.New("P has no value and no default")
+		}
+		v, problem := d.Check(d.Default)
 		if problem != "" {
-			return nil, errors.New("P " + problem)
+			return nil, errors.New("P: the default " + problem)
 		}
 		return v, nil
 	})

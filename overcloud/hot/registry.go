@@ -114,16 +114,18 @@ func (e *Environment) mapping(p *problems, names []string, kv pair) {
 			m.Origin, m.Pattern))
 	}
 	m.Target = strings.TrimPrefix(m.Target, "file://")
-	if isFile(m.Target) && !path.IsAbs(m.Target) && !strings.Contains(m.Target, "://") {
+	if IsFile(m.Target) && !path.IsAbs(m.Target) && !strings.Contains(m.Target, "://") {
 		m.Target = path.Join(path.Dir(p.file), m.Target)
 	}
 	e.Registry = append(e.Registry, m)
 }
 
-// isFile tells a template file from a resource type.
-func isFile(target string) bool {
+// IsFile tells a template file from a resource type.
+func IsFile(target string) bool {
 	return strings.HasSuffix(target, ".yaml") || strings.HasSuffix(target, ".template") || strings.Contains(target, "://")
 }
+
+func isFile(target string) bool { return IsFile(target) }
 
 // glob returns the prefix that a pattern stands for.
 func (m *Mapping) glob() (string, bool) { return strings.CutSuffix(m.Pattern, "*") }
@@ -243,7 +245,7 @@ func (e *Environment) follow(m *Mapping, typ string) (target string, from Origin
 		} else {
 			target = m.Target
 		}
-		if isFile(target) {
+		if IsFile(target) {
 			return target, from, mapped, nil
 		}
 		if i := slices.Index(seen, target); i >= 0 || len(seen) > maxAliases {
