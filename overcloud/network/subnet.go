@@ -13,6 +13,9 @@ type (
 	Address = netip.Addr
 )
 
+// ParsePrefix reads CIDR notation.
+func ParsePrefix(text string) (Prefix, error) { return netip.ParsePrefix(text) }
+
 // Pool is a range of addresses that are given out, both ends included.
 type Pool struct{ Start, End Address }
 

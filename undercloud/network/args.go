@@ -86,6 +86,8 @@ type subnetArgs struct {
 	ProjectID       opt[string]   `json:"project_id"`
 	TenantID        opt[string]   `json:"tenant_id"`
 	SegmentID       opt[string]   `json:"segment_id"`
+	IPv6AddressMode opt[string]   `json:"ipv6_address_mode"`
+	IPv6RAMode      opt[string]   `json:"ipv6_ra_mode"`
 }
 
 type portArgs struct {

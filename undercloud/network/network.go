@@ -1,5 +1,5 @@
 // Package network is the part of Neutron v2.0 that the undercloud needs: the
-// provisioning network, its subnets, and ports whose addresses come from the
+// provisioning network and those of the overcloud, their subnets, and ports whose addresses come from the
 // subnet's allocation pools. Addresses are given out inside one store
 // transaction, so that no two ports ever get the same.
 package network
@@ -60,6 +60,8 @@ type Subnet struct {
 	AllocationPools []Pool       `json:"allocation_pools"`
 	DNSNameservers  []string     `json:"dns_nameservers"`
 	HostRoutes      []Route      `json:"host_routes"`
+	IPv6AddressMode string       `json:"ipv6_address_mode,omitempty"` // told, not acted on: no router advertises
+	IPv6RAMode      string       `json:"ipv6_ra_mode,omitempty"`
 	Tags            []string     `json:"tags"`
 	Revision        int          `json:"revision_number"`
 	CreatedAt       time.Time    `json:"created_at"`

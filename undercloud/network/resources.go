@@ -110,8 +110,8 @@ func (s *Service) updateSubnet(tx Tx, id string, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if a.CIDR.set || a.NetworkID.set || a.IPVersion.set {
-		return errs.New(errs.Invalid, "Cannot update read-only attribute cidr, network_id or ip_version of a subnet")
+	if a.CIDR.set || a.NetworkID.set || a.IPVersion.set || a.IPv6AddressMode.set || a.IPv6RAMode.set {
+		return errs.New(errs.Invalid, "Cannot update read-only attribute cidr, network_id, ip_version, ipv6_address_mode or ipv6_ra_mode of a subnet")
 	}
 	return s.editSubnet(tx, id, a.apply)
 }
@@ -222,7 +222,7 @@ func subnetViews(tx Tx) ([]map[string]any, error) {
 			"network_id": n.NetworkID, "project_id": n.ProjectID, "tenant_id": n.ProjectID, "cidr": n.CIDR.String(),
 			"ip_version": version, "gateway_ip": gateway, "enable_dhcp": n.EnableDHCP,
 			"allocation_pools": n.AllocationPools, "dns_nameservers": n.DNSNameservers, "host_routes": n.HostRoutes,
-			"ipv6_address_mode": nil, "ipv6_ra_mode": nil, "segment_id": nil, "service_types": []string{},
+			"ipv6_address_mode": orNull(n.IPv6AddressMode), "ipv6_ra_mode": orNull(n.IPv6RAMode), "segment_id": nil, "service_types": []string{},
 			"subnetpool_id": nil, "dns_publish_fixed_ip": false, "tags": n.Tags, "revision_number": n.Revision,
 			"created_at": n.CreatedAt.Format(stamp), "updated_at": n.UpdatedAt.Format(stamp)})
 	}

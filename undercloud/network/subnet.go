@@ -25,6 +25,9 @@ func newSubnet(a *subnetArgs) (*Subnet, error) {
 	if !a.GatewayIP.set {
 		n.GatewayIP = cidr.Addr().Next()
 	}
+	if err := a.ipv6Modes(n); err != nil {
+		return nil, err
+	}
 	if err := a.apply(n); err != nil {
 		return nil, err
 	}
@@ -32,6 +35,23 @@ func newSubnet(a *subnetArgs) (*Subnet, error) {
 		n.AllocationPools = wholePool(cidr, n.GatewayIP)
 	}
 	return n, n.check()
+}
+
+// ipv6Modes takes the two modes of an IPv6 subnet; they are given once and for all.
+func (a *subnetArgs) ipv6Modes(n *Subnet) error {
+	for name, mode := range map[string]opt[string]{"ipv6_address_mode": a.IPv6AddressMode, "ipv6_ra_mode": a.IPv6RAMode} {
+		switch {
+		case !mode.set || mode.null:
+			continue
+		case n.CIDR.Addr().Is4():
+			return errs.New(errs.Invalid, "Invalid input for operation: %s is not valid when ip_version is 4.", name)
+		case !slices.Contains([]string{"slaac", "dhcpv6-stateful", "dhcpv6-stateless"}, mode.v):
+			return errs.New(errs.Invalid, "Invalid input for %s. Reason: '%s' is not in valid_values: slaac, dhcpv6-stateful, dhcpv6-stateless", name, mode.v)
+		}
+	}
+	a.IPv6AddressMode.into(&n.IPv6AddressMode)
+	a.IPv6RAMode.into(&n.IPv6RAMode)
+	return nil
 }
 
 func (a *subnetArgs) apply(n *Subnet) error {
