@@ -31,6 +31,7 @@ func (p *program) overcloudCommand() *cli.Command {
 			{Name: "provide", Usage: "make machines available", ArgsUsage: "[UUID...]", Flags: []cli.Flag{all}, Action: p.nodeProvide},
 		}},
 		p.profilesCommand(), p.deployCommand(),
+		p.networkCommand(),
 		p.processCommand(), p.rolesCommand("role"), p.rolesCommand("roles"),
 		p.generateCommand(), p.netenvCommand(),
 		{Name: "delete", Usage: "give all machines of a stack back", ArgsUsage: "[STACK]", Flags: []cli.Flag{

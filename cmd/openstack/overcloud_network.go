@@ -161,7 +161,9 @@ func (p *program) networkExtract(c *cli.Context) error {
 }
 
 func (p *program) vipExtract(c *cli.Context) error {
-	return p.extract(c, "virtual IPs", func(api *provision.Client) ([]map[string]any, error) { return api.ExtractVIPs(c.Context, c.String("stack")) })
+	return p.extract(c, "virtual IPs", func(api *provision.Client) ([]map[string]any, error) {
+		return api.ExtractVIPs(c.Context, c.String("stack"))
+	})
 }
 
 func (p *program) extract(c *cli.Context, what string, read func(*provision.Client) ([]map[string]any, error)) error {
