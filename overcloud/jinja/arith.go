@@ -18,7 +18,7 @@ func (r *renderer) unary(e *unaryExpr, x any) any {
 	}
 	f, ok := x.(float64)
 	if !ok {
-		r.fail(e.at(), "bad operand type for unary %s: '%s'", e.op, typeName(x))
+		r.fail(e.at(), "bad operand type for unary %s: '%s'", e.op, iterName(x))
 	}
 	if e.op == "-" {
 		return -f
@@ -40,83 +40,102 @@ func (r *renderer) binary(e *binaryExpr, s *scope) any {
 		}
 		return r.eval(e.y, s)
 	}
-	y := r.eval(e.y, s)
-	if e.op == "~" {
-		return r.sized(e.at(), Str(x)+Str(y))
-	}
-	r.used(e.at(), x, y)
-	if v, ok := r.sequenceOp(e, x, y); ok {
+	return r.operate(e.at(), e.op, x, r.eval(e.y, s))
+}
+
+// operate is x op y of two values.
+func (r *renderer) operate(line int, op string, x, y any) any {
+	if v, ok := r.sequenceOp(line, op, x, y); ok {
 		return v
 	}
+	r.used(line, x, y)
 	if a, ok := integer(x); ok {
 		if b, ok := integer(y); ok {
-			return r.intOp(e, a, b)
+			return r.intOp(line, op, a, b)
 		}
 	}
 	a, okA := number(x)
 	b, okB := number(y)
 	if !okA || !okB {
-		r.fail(e.at(), "unsupported operand type(s) for %s: '%s' and '%s'", e.op, typeName(x), typeName(y))
+		r.fail(line, "unsupported operand type(s) for %s: '%s' and '%s'", op, iterName(x), iterName(y))
 	}
-	return r.floatOp(e, a, b)
-}
-
-// sized fails when a string grew over the limit.
-func (r *renderer) sized(line int, s string) string {
-	if len(s) > r.limits.Output {
-		r.fail(line, "a string is larger than %d bytes", r.limits.Output)
-	}
-	return s
+	return r.floatOp(line, op, a, b)
 }
 
 // sequenceOp is + and * on strings and lists, and % on strings.
-func (r *renderer) sequenceOp(e *binaryExpr, x, y any) (any, bool) {
-	if s, ok := x.(string); ok && e.op == "%" {
-		return r.sized(e.at(), r.percent(e.at(), s, y)), true
-	}
-	if e.op == "+" {
-		switch a := x.(type) {
+func (r *renderer) sequenceOp(line int, op string, x, y any) (any, bool) {
+	switch op {
+	case "%":
+		switch s := x.(type) {
 		case string:
-			if b, ok := y.(string); ok {
-				return r.sized(e.at(), a+b), true
-			}
-		case *List:
-			if b, ok := y.(*List); ok {
-				return &List{r.join(e.at(), a.Items, b.Items)}, true
-			}
-		case Tuple:
-			if b, ok := y.(Tuple); ok {
-				return Tuple{r.join(e.at(), a.Items, b.Items)}, true
-			}
+			return r.percent(line, s, y), true
+		case Markup:
+			return Markup(r.percent(line, string(s), r.escapeArgs(line, y))), true
 		}
-	}
-	if e.op != "*" {
-		return nil, false
-	}
-	if _, ok := integer(x); ok {
-		x, y = y, x
-	}
-	n, ok := integer(y)
-	if !ok {
-		return nil, false
-	}
-	n = max(n, 0)
-	switch a := x.(type) {
-	case string:
-		if a != "" && n > int64(r.limits.Output/len(a)) {
-			r.fail(e.at(), "a string is larger than %d bytes", r.limits.Output)
+	case "+":
+		return r.plus(line, x, y)
+	case "*":
+		if _, ok := integer(x); ok {
+			x, y = y, x
 		}
-		return strings.Repeat(a, int(n)), true
-	case *List:
-		return &List{r.repeat(e.at(), a.Items, n)}, true
-	case Tuple:
-		return Tuple{r.repeat(e.at(), a.Items, n)}, true
+		if n, ok := integer(y); ok {
+			return r.times(line, x, max(n, 0))
+		}
 	}
 	return nil, false
 }
 
+func (r *renderer) plus(line int, x, y any) (any, bool) {
+	switch a := x.(type) {
+	case *List:
+		if b, ok := y.(*List); ok {
+			return &List{r.join(line, a.Items, b.Items)}, true
+		}
+		return nil, false
+	case Tuple:
+		if b, ok := y.(Tuple); ok {
+			return Tuple{Items: r.join(line, a.Items, b.Items)}, true
+		}
+		return nil, false
+	}
+	a, okA := text(x)
+	b, okB := text(y)
+	if !okA || !okB {
+		return nil, false
+	}
+	_, safeA := x.(Markup)
+	_, safeB := y.(Markup)
+	if safeA || safeB {
+		a, b = r.escaped(line, x), r.escaped(line, y)
+	}
+	r.sized(line, len(a)+len(b))
+	if safeA || safeB {
+		return Markup(a + b), true
+	}
+	return a + b, true
+}
+
+func (r *renderer) times(line int, x any, n int64) (any, bool) {
+	switch a := x.(type) {
+	case *List:
+		return &List{r.repeat(line, a.Items, n)}, true
+	case Tuple:
+		return Tuple{Items: r.repeat(line, a.Items, n)}, true
+	}
+	s, ok := text(x)
+	if !ok {
+		return nil, false
+	}
+	if s == "" {
+		return x, true
+	}
+	r.sized(line, int(min(n, int64(math.MaxInt32)))*len(s))
+	return like(x, strings.Repeat(s, int(n))), true
+}
+
 func (r *renderer) join(line int, a, b []any) []any {
 	r.cost(line, len(a)+len(b))
+	r.alloc(line, 16*(len(a)+len(b)))
 	return append(append(make([]any, 0, len(a)+len(b)), a...), b...)
 }
 
@@ -127,27 +146,23 @@ func (r *renderer) repeat(line int, items []any, n int64) []any {
 	if n > int64(r.limits.Steps/len(items)) {
 		r.fail(line, "a list is longer than %d items", r.limits.Steps)
 	}
-	r.cost(line, len(items)*int(n))
-	out := make([]any, 0, len(items)*int(n))
+	size := len(items) * int(n)
+	r.cost(line, size)
+	r.alloc(line, 16*size)
+	out := make([]any, 0, size)
 	for range n {
 		out = append(out, items...)
 	}
 	return out
 }
 
-// cost counts work that one step would hide.
-func (r *renderer) cost(line, n int) {
-	r.steps += n
-	r.step(line)
-}
-
-func (r *renderer) intOp(e *binaryExpr, a, b int64) any {
+func (r *renderer) intOp(line int, op string, a, b int64) any {
 	over := func(ok bool) {
 		if !ok {
-			r.fail(e.at(), "%d %s %d does not fit into 64 bits", a, e.op, b)
+			r.fail(line, "%d %s %d does not fit into 64 bits", a, op, b)
 		}
 	}
-	switch e.op {
+	switch op {
 	case "+":
 		over((b >= 0) == (a+b >= a))
 		return a + b
@@ -158,12 +173,12 @@ func (r *renderer) intOp(e *binaryExpr, a, b int64) any {
 		over(a == 0 || ((a*b)/a == b && !(a == -1 && b == math.MinInt64)))
 		return a * b
 	case "**":
-		return r.power(e, a, b)
+		return r.power(line, a, b)
 	}
 	if b == 0 {
-		r.fail(e.at(), "division by zero")
+		r.fail(line, "division by zero")
 	}
-	switch e.op {
+	switch op {
 	case "/":
 		return float64(a) / float64(b)
 	case "//":
@@ -180,15 +195,15 @@ func (r *renderer) intOp(e *binaryExpr, a, b int64) any {
 	return m
 }
 
-func (r *renderer) power(e *binaryExpr, a, b int64) any {
+func (r *renderer) power(line int, a, b int64) any {
 	if b < 0 {
 		if a == 0 {
-			r.fail(e.at(), "division by zero")
+			r.fail(line, "0 cannot be raised to a negative power")
 		}
 		return math.Pow(float64(a), float64(b))
 	}
 	if f := math.Pow(math.Abs(float64(a)), float64(b)); f >= math.MaxInt64 {
-		r.fail(e.at(), "%d ** %d does not fit into 64 bits", a, b)
+		r.fail(line, "%d ** %d does not fit into 64 bits", a, b)
 	}
 	out := int64(1)
 	for ; b > 0; b >>= 1 {
@@ -200,8 +215,8 @@ func (r *renderer) power(e *binaryExpr, a, b int64) any {
 	return out
 }
 
-func (r *renderer) floatOp(e *binaryExpr, a, b float64) any {
-	switch e.op {
+func (r *renderer) floatOp(line int, op string, a, b float64) any {
+	switch op {
 	case "+":
 		return a + b
 	case "-":
@@ -209,20 +224,31 @@ func (r *renderer) floatOp(e *binaryExpr, a, b float64) any {
 	case "*":
 		return a * b
 	case "**":
-		return math.Pow(a, b)
+		return r.floatPower(line, a, b)
 	}
 	if b == 0 {
-		r.fail(e.at(), "division by zero")
+		r.fail(line, "float division by zero")
 	}
-	switch e.op {
-	case "/":
+	if op == "/" {
 		return a / b
-	case "//":
-		return math.Floor(a / b)
 	}
 	m := math.Mod(a, b)
 	if m != 0 && (m < 0) != (b < 0) {
 		m += b
 	}
-	return m
+	if op == "%" {
+		return m
+	}
+	return math.Round((a - m) / b)
+}
+
+func (r *renderer) floatPower(line int, a, b float64) any {
+	v := math.Pow(a, b)
+	switch {
+	case math.IsInf(v, 0) && !math.IsInf(a, 0) && !math.IsInf(b, 0):
+		r.fail(line, "%s ** %s is out of range", reprFloat(a), reprFloat(b))
+	case math.IsNaN(v) && !math.IsNaN(a) && !math.IsNaN(b):
+		r.fail(line, "%s ** %s is a complex number, which is not supported", reprFloat(a), reprFloat(b))
+	}
+	return v
 }

@@ -20,8 +20,9 @@ type (
 	}
 	ifNode struct {
 		pos
-		cond       expr
-		then, orel []node
+		conds  []expr // of if and every elif
+		bodies [][]node
+		orel   []node
 	}
 	forNode struct {
 		pos
@@ -30,6 +31,7 @@ type (
 		cond       expr
 		body, orel []node
 		recursive  bool
+		usesLoop   bool // the body says "loop"
 	}
 	setNode struct {
 		pos
@@ -56,22 +58,42 @@ type (
 		missing bool // ignore missing
 		context bool
 	}
+	importNode struct {
+		pos
+		name    expr
+		as      string      // import … as
+		names   [][2]string // from … import name as other
+		context bool
+	}
+	extendsNode struct {
+		pos
+		name expr
+	}
 	macroNode struct {
 		pos
 		name     string
 		params   []string
 		defaults []expr // for the last len(defaults) params
 		body     []node
+		special  map[string]bool // varargs, kwargs, caller: what the body uses
+	}
+	callNode struct {
+		pos
+		call   *callExpr
+		caller *macroNode
 	}
 	blockNode struct {
 		pos
-		name   string
-		body   []node
-		scoped bool // sees the names of the loop it stands in
+		name     string
+		file     string
+		body     []node
+		scoped   bool // sees the names of the loop it stands in
+		required bool // the child has to define it
 	}
-	doNode struct {
+	autoescapeNode struct {
 		pos
-		e expr
+		on   expr
+		body []node
 	}
 )
 
@@ -97,6 +119,10 @@ type (
 		pos
 		op string
 		x  expr
+	}
+	concatExpr struct {
+		pos
+		items []expr
 	}
 	binaryExpr struct {
 		pos

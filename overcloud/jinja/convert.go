@@ -66,15 +66,8 @@ func (c *converter) mapping(n *yaml.Node, depth int) (any, error) {
 			return nil, err
 		}
 		if n.Content[i].Tag == "!!merge" {
-			if m, ok := v.(*Dict); ok {
-				for _, k := range m.keys {
-					if _, has := d.Get(k); !has {
-						mv, _ := m.Get(k)
-						d.Set(k, mv)
-					}
-				}
-				continue
-			}
+			merge(d, v)
+			continue
 		}
 		k, err := c.value(n.Content[i], depth+1)
 		if err != nil {
@@ -85,6 +78,26 @@ func (c *converter) mapping(n *yaml.Node, depth int) (any, error) {
 		}
 	}
 	return d, nil
+}
+
+// merge adds the keys of the map or maps behind << that d has not.
+func merge(d *Dict, v any) {
+	if l, ok := v.(*List); ok {
+		for _, m := range l.Items {
+			merge(d, m)
+		}
+		return
+	}
+	m, ok := v.(*Dict)
+	if !ok {
+		return
+	}
+	for _, k := range m.keys {
+		if _, has := d.Get(k); !has {
+			it, _ := m.Get(k)
+			d.Set(k, it)
+		}
+	}
 }
 
 var (
@@ -160,7 +173,7 @@ func FromGo(v any) any {
 			d.Set(k, FromGo(v[k]))
 		}
 		return d
-	case nil, bool, int64, float64, string, *List, Tuple, *Dict, Undefined, *Namespace, Func:
+	case nil, bool, int64, float64, string, Markup, *List, Tuple, *Dict, Undefined, *Namespace, *Func:
 		return v
 	}
 	return fmt.Sprint(v)
@@ -174,6 +187,10 @@ func toGo(v any, depth int) any {
 		return nil
 	}
 	switch v := v.(type) {
+	case Markup:
+		return string(v)
+	case *View:
+		return toGo(&List{Items: v.items()}, depth)
 	case *List:
 		out := make([]any, len(v.Items))
 		for i, e := range v.Items {

@@ -1,89 +1,164 @@
 package jinja
 
 import (
-	"sort"
+	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf16"
 )
 
-// writeJSON follows Python's json.dumps: ", " and ": " between things, ASCII only.
-func writeJSON(b *strings.Builder, v any, sorted bool, indent, level int) {
+// JSON is how WriteJSON lays out.
+type JSON struct {
+	Sort    bool
+	Indent  int  // 0: on one line
+	Unicode bool // characters beyond ASCII stay
+}
+
+// filterToJSON is Jinja2's tojson: safe inside HTML, keys sorted.
+func filterToJSON(c *Call) any {
+	layout := JSON{Sort: true, Indent: -1}
+	if v, ok := c.Arg(0); ok && v != nil {
+		layout.Indent = int(min(c.Int(0, 0), 1000))
+	}
+	s := c.JSON(c.Self, layout)
+	c.Sized(len(s))
+	return Markup(strings.NewReplacer("<", `\u003c`, ">", `\u003e`, "&", `\u0026`, "'", `\u0027`).Replace(s))
+}
+
+// JSON writes a value as Python's json.dumps does; a negative indent means one
+// line. What JSON cannot say is an error.
+func (c *Call) JSON(v any, layout JSON) string {
+	w := &jsonWriter{c: c, layout: layout}
+	w.value(v, 0)
+	c.Sized(w.b.Len())
+	return w.b.String()
+}
+
+type jsonWriter struct {
+	c      *Call
+	b      strings.Builder
+	layout JSON
+}
+
+func (w *jsonWriter) value(v any, level int) {
+	w.c.Cost(1)
+	if w.b.Len() > w.c.r.limits.Output {
+		w.c.Sized(w.b.Len())
+	}
 	if level > maxRepr {
-		b.WriteString("null")
-		return
+		w.c.Fail("%s: nested more than %d levels deep; does a list contain itself?", w.c.Name, maxRepr)
 	}
 	switch v := v.(type) {
-	case nil, Undefined:
-		b.WriteString("null")
+	case nil:
+		w.b.WriteString("null")
 	case bool:
-		b.WriteString(strconv.FormatBool(v))
+		w.b.WriteString(strconv.FormatBool(v))
+	case int64:
+		w.b.WriteString(strconv.FormatInt(v, 10))
+	case float64:
+		w.b.WriteString(jsonFloat(v))
 	case string:
-		jsonString(b, v)
-	case int64, float64:
-		b.WriteString(Repr(v))
+		w.str(v)
+	case Markup:
+		w.str(string(v))
 	case *List:
-		jsonItems(b, v.Items, sorted, indent, level)
+		w.items(v.Items, level)
 	case Tuple:
-		jsonItems(b, v.Items, sorted, indent, level)
+		w.items(v.Items, level)
 	case *Dict:
-		keys := v.Keys()
-		if sorted {
-			sort.SliceStable(keys, func(i, j int) bool { return Str(keys[i]) < Str(keys[j]) })
-		}
-		jsonBlock(b, '{', '}', len(keys), indent, level, func(i int) {
-			jsonString(b, Str(keys[i]))
-			b.WriteString(": ")
-			e, _ := v.Get(keys[i])
-			writeJSON(b, e, sorted, indent, level+1)
-		})
+		w.dict(v, level)
 	default:
-		jsonString(b, Str(v))
+		w.c.Used(v)
+		w.c.Fail("object of type %s is not JSON serializable", iterName(v))
 	}
 }
 
-func jsonItems(b *strings.Builder, items []any, sorted bool, indent, level int) {
-	jsonBlock(b, '[', ']', len(items), indent, level, func(i int) { writeJSON(b, items[i], sorted, indent, level+1) })
+func jsonFloat(f float64) string {
+	switch {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 0):
+		return map[bool]string{true: "Infinity", false: "-Infinity"}[f > 0]
+	}
+	return reprFloat(f)
 }
 
-func jsonBlock(b *strings.Builder, open, end byte, n, indent, level int, item func(int)) {
-	b.WriteByte(open)
+func (w *jsonWriter) items(items []any, level int) {
+	w.block('[', ']', len(items), level, func(i int) { w.value(items[i], level+1) })
+}
+
+func (w *jsonWriter) dict(d *Dict, level int) {
+	keys := d.Keys()
+	if w.layout.Sort {
+		w.c.r.sort(w.c.line, keys, func(k any) any { return k }, false)
+	}
+	w.block('{', '}', len(keys), level, func(i int) {
+		w.str(w.key(keys[i]))
+		w.b.WriteString(": ")
+		v, _ := d.Get(keys[i])
+		w.value(v, level+1)
+	})
+}
+
+func (w *jsonWriter) key(k any) string {
+	switch k := k.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return strconv.FormatBool(k)
+	case float64:
+		return jsonFloat(k)
+	case int64:
+		return strconv.FormatInt(k, 10)
+	}
+	s, ok := text(k)
+	if !ok {
+		w.c.Fail("keys must be str, int, float, bool or None, not %s", typeName(k))
+	}
+	return s
+}
+
+func (w *jsonWriter) block(open, end byte, n, level int, item func(int)) {
+	w.b.WriteByte(open)
 	newline := func(level int) {
-		if indent > 0 && n > 0 {
-			b.WriteString("\n" + strings.Repeat(" ", min(indent, 100)*level))
+		if w.layout.Indent >= 0 && n > 0 {
+			w.b.WriteByte('\n')
+			w.c.Cost(w.layout.Indent * level / 64)
+			w.b.WriteString(strings.Repeat(" ", w.layout.Indent*level))
 		}
 	}
 	for i := range n {
 		if i > 0 {
-			b.WriteByte(',')
-			if indent == 0 {
-				b.WriteByte(' ')
+			w.b.WriteByte(',')
+			if w.layout.Indent < 0 {
+				w.b.WriteByte(' ')
 			}
 		}
 		newline(level + 1)
 		item(i)
 	}
 	newline(level)
-	b.WriteByte(end)
+	w.b.WriteByte(end)
 }
 
-func jsonString(b *strings.Builder, s string) {
-	b.WriteByte('"')
+func (w *jsonWriter) str(s string) {
+	w.b.WriteByte('"')
 	for _, r := range s {
 		if i := strings.IndexRune("\"\\\n\r\t\b\f", r); i >= 0 {
-			b.WriteByte('\\')
-			b.WriteByte(`"\nrtbf`[i])
+			w.b.WriteByte('\\')
+			w.b.WriteByte(`"\nrtbf`[i])
 			continue
 		}
 		switch {
-		case r >= 0x20 && r < 0x7f:
-			b.WriteRune(r)
+		case r >= 0x20 && r < 0x7f, w.layout.Unicode && r >= 0x7f:
+			w.b.WriteRune(r)
 		case r > 0xffff:
 			hi, lo := utf16.EncodeRune(r)
-			b.WriteString(`\u` + hex(hi, 4) + `\u` + hex(lo, 4))
+			fmt.Fprintf(&w.b, `\u%04x\u%04x`, hi, lo)
 		default:
-			b.WriteString(`\u` + hex(r, 4))
+			fmt.Fprintf(&w.b, `\u%04x`, r)
 		}
 	}
-	b.WriteByte('"')
+	w.b.WriteByte('"')
 }

@@ -3,7 +3,6 @@ package jinja
 import (
 	"regexp"
 	"sort"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -45,11 +44,13 @@ type token struct {
 }
 
 type scanner struct {
+	env   *Env
 	name  string
 	src   string
 	pos   int
 	lines []int // offsets of line starts
 	segs  []segment
+	open  []byte // brackets of the tag that are not closed
 }
 
 var (
@@ -59,9 +60,12 @@ var (
 )
 
 // scan cuts the source into segments and applies the whitespace marks.
-func scan(name, src string) []segment {
-	src = strings.TrimSuffix(newlines.Replace(src), "\n")
-	s := &scanner{name: name, src: src, lines: []int{0}}
+func scan(env *Env, name, src string) []segment {
+	src = newlines.Replace(src)
+	if !env.KeepNewline {
+		src = strings.TrimSuffix(src, "\n")
+	}
+	s := &scanner{env: env, name: name, src: src, lines: []int{0}}
 	for i := 0; i < len(src); i++ {
 		if src[i] == '\n' {
 			s.lines = append(s.lines, i+1)
@@ -83,16 +87,13 @@ func (s *scanner) data(text string, line int) {
 	}
 }
 
+// isSpace is Python's str.isspace of a character.
+func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
+
 // next handles the text up to and with the next tag.
 func (s *scanner) next() {
 	rest := s.src[s.pos:]
-	at := -1
-	for i := 0; i+1 < len(rest); i++ {
-		if rest[i] == '{' && (rest[i+1] == '{' || rest[i+1] == '%' || rest[i+1] == '#') {
-			at = i
-			break
-		}
-	}
+	at := nextTag(rest)
 	if at < 0 {
 		s.data(rest, s.line(s.pos))
 		s.pos = len(s.src)
@@ -104,8 +105,11 @@ func (s *scanner) next() {
 	if tag+2 < len(s.src) && (s.src[tag+2] == '-' || s.src[tag+2] == '+') {
 		mark = s.src[tag+2]
 	}
-	if mark == '-' {
-		text = strings.TrimRightFunc(text, unicode.IsSpace)
+	switch {
+	case mark == '-':
+		text = strings.TrimRightFunc(text, isSpace)
+	case mark == 0 && s.env.LstripBlocks && s.src[tag+1] != '{':
+		text = s.lstrip(text)
 	}
 	s.data(text, s.line(s.pos))
 	s.pos = tag
@@ -119,6 +123,39 @@ func (s *scanner) next() {
 	}
 }
 
+func nextTag(s string) int {
+	for i := 0; ; i++ {
+		j := strings.IndexByte(s[i:], '{')
+		if j < 0 || i+j+1 >= len(s) {
+			return -1
+		}
+		i += j
+		if c := s[i+1]; c == '{' || c == '%' || c == '#' {
+			return i
+		}
+	}
+}
+
+// lstrip drops the blanks between the last line's beginning and the tag.
+func (s *scanner) lstrip(text string) string {
+	from := strings.LastIndexByte(text, '\n') + 1
+	begins := from > 0 || s.pos == 0 || s.src[s.pos-1] == '\n'
+	if begins && strings.TrimFunc(text[from:], isSpace) == "" {
+		return text[:from]
+	}
+	return text
+}
+
+// ended moves past white space as the mark before a tag's end says.
+func (s *scanner) ended(mark byte, block bool) {
+	switch {
+	case mark == '-':
+		s.pos = len(s.src) - len(strings.TrimLeftFunc(s.src[s.pos:], isSpace))
+	case mark == 0 && block && s.env.TrimBlocks && strings.HasPrefix(s.src[s.pos:], "\n"):
+		s.pos++
+	}
+}
+
 func (s *scanner) comment(tag int) {
 	end := strings.Index(s.src[tag+2:], "#}")
 	if end < 0 {
@@ -126,85 +163,99 @@ func (s *scanner) comment(tag int) {
 	}
 	end += tag + 2
 	s.pos = end + 2
-	if s.src[end-1] == '-' && end-1 > tag+1 {
-		s.skipSpace()
+	mark := byte(0)
+	if c := s.src[end-1]; end > tag+2 && (c == '-' || c == '+') {
+		mark = c
 	}
+	s.ended(mark, true)
 }
 
 func (s *scanner) raw(tag int) {
 	m := rawBegin.FindStringSubmatch(s.src[tag:])
 	s.pos = tag + len(m[0])
-	if m[1] == "-" {
-		s.skipSpace()
-	}
+	s.ended(first(m[1]), false)
 	loc := rawEnd.FindStringSubmatchIndex(s.src[s.pos:])
 	if loc == nil {
 		fail(s.name, s.line(tag), "raw block is not closed; expected {%% endraw %%}")
 	}
 	text := s.src[s.pos : s.pos+loc[0]]
-	if loc[3] > loc[2] && s.src[s.pos+loc[2]] == '-' {
-		text = strings.TrimRightFunc(text, unicode.IsSpace)
+	switch first(s.src[s.pos+loc[2] : s.pos+loc[3]]) {
+	case '-':
+		text = strings.TrimRightFunc(text, isSpace)
+	case 0:
+		if s.env.LstripBlocks {
+			text = s.lstrip(text)
+		}
 	}
 	s.data(text, s.line(s.pos))
-	after := s.src[s.pos+loc[4] : s.pos+loc[5]]
+	after := first(s.src[s.pos+loc[4] : s.pos+loc[5]])
 	s.pos += loc[1]
-	if after == "-" {
-		s.skipSpace()
-	}
+	s.ended(after, true)
 }
 
-func (s *scanner) skipSpace() {
-	s.pos = len(s.src) - len(strings.TrimLeftFunc(s.src[s.pos:], unicode.IsSpace))
+func first(s string) byte {
+	if s == "" {
+		return 0
+	}
+	return s[0]
 }
 
 // tag reads the tokens of {{ … }} or {% … %}.
 func (s *scanner) tag(tag int, mark byte) {
 	seg := segment{kind: segExpr, line: s.line(tag)}
-	end := "}}"
+	end, marks := "}}", "-"
 	if s.src[tag+1] == '%' {
-		seg.kind, end = segStmt, "%}"
+		seg.kind, end, marks = segStmt, "%}", "-+"
 	}
 	s.pos = tag + 2
 	if mark != 0 {
 		s.pos++
 	}
-	depth := 0
+	s.open = s.open[:0]
 	for {
-		for s.pos < len(s.src) && strings.IndexByte(" \t\n\v\f", s.src[s.pos]) >= 0 {
-			s.pos++
-		}
+		s.pos = len(s.src) - len(strings.TrimLeftFunc(s.src[s.pos:], isSpace))
 		rest := s.src[s.pos:]
 		if rest == "" {
 			fail(s.name, seg.line, "tag is not closed; expected %q", end)
 		}
-		if depth == 0 {
+		if len(s.open) == 0 {
 			if strings.HasPrefix(rest, end) {
 				s.pos += 2
+				s.ended(0, seg.kind == segStmt)
 				break
 			}
-			if (rest[0] == '-' || rest[0] == '+') && strings.HasPrefix(rest[1:], end) {
+			if strings.IndexByte(marks, rest[0]) >= 0 && strings.HasPrefix(rest[1:], end) {
 				s.pos += 3
-				if rest[0] == '-' {
-					s.skipSpace()
-				}
+				s.ended(rest[0], seg.kind == segStmt)
 				break
 			}
 		}
 		t := s.token()
-		if t.kind == tokOp {
-			switch t.text {
-			case "(", "[", "{":
-				depth++
-			case ")", "]", "}":
-				if depth--; depth < 0 {
-					fail(s.name, t.line, "unexpected %q", t.text)
-				}
-			}
-		}
+		s.balance(t)
 		seg.toks = append(seg.toks, t)
 	}
 	seg.toks = append(seg.toks, token{kind: tokEnd, line: s.line(s.pos - 1)})
 	s.segs = append(s.segs, seg)
+}
+
+// balance keeps the stack of open brackets.
+func (s *scanner) balance(t token) {
+	if t.kind != tokOp || len(t.text) != 1 {
+		return
+	}
+	switch c := t.text[0]; c {
+	case '(', '[', '{':
+		s.open = append(s.open, c)
+	case ')', ']', '}':
+		if len(s.open) == 0 {
+			fail(s.name, t.line, "unexpected %q", t.text)
+		}
+		want := map[byte]string{'(': ")", '[': "]", '{': "}"}[s.open[len(s.open)-1]]
+		if want != t.text {
+			fail(s.name, t.line, "unexpected %q; expected %q", t.text, want)
+		}
+		s.open = s.open[:len(s.open)-1]
+	}
 }
 
 var operators = []string{"**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", "(", ")", "[", "]", "{", "}", ",", ":", ".", "|", ";"}
@@ -239,72 +290,4 @@ func (s *scanner) token() token {
 	}
 	fail(s.name, line, "unexpected character %q", r)
 	return token{}
-}
-
-var numberRe = regexp.MustCompile(`^(?:0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|[0-9][0-9_]*(\.[0-9][0-9_]*)?([eE][-+]?[0-9]+)?)`)
-
-func (s *scanner) number(line int) token {
-	m := numberRe.FindStringSubmatch(s.src[s.pos:])
-	s.pos += len(m[0])
-	text := strings.ReplaceAll(m[0], "_", "")
-	if m[1] != "" || m[2] != "" {
-		f, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			fail(s.name, line, "number %s is out of range", m[0])
-		}
-		return token{kind: tokFloat, f: f, text: m[0], line: line}
-	}
-	base := 0
-	if len(text) < 2 || (text[1] >= '0' && text[1] <= '9') {
-		base = 10
-	}
-	i, err := strconv.ParseInt(text, base, 64)
-	if err != nil {
-		fail(s.name, line, "number %s does not fit into 64 bits", m[0])
-	}
-	return token{kind: tokInt, i: i, text: m[0], line: line}
-}
-
-func (s *scanner) str(quote byte, line int) token {
-	var b strings.Builder
-	for i := s.pos + 1; i < len(s.src); i++ {
-		switch c := s.src[i]; c {
-		case quote:
-			s.pos = i + 1
-			return token{kind: tokString, text: b.String(), line: line}
-		case '\\':
-			i = s.escape(&b, i, line)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	fail(s.name, line, "string is not closed; expected %c", quote)
-	return token{}
-}
-
-// escape writes what a backslash at i stands for and returns its last byte.
-func (s *scanner) escape(b *strings.Builder, i, line int) int {
-	if i+1 >= len(s.src) {
-		fail(s.name, line, "string ends after a backslash")
-	}
-	c := s.src[i+1]
-	if k := strings.IndexByte("ntrabfv0\\'\"\n", c); k >= 0 {
-		b.WriteString([]string{"\n", "\t", "\r", "\a", "\b", "\f", "\v", "\x00", "\\", "'", "\"", ""}[k])
-		return i + 1
-	}
-	width := map[byte]int{'x': 2, 'u': 4, 'U': 8}[c]
-	if width == 0 {
-		b.WriteByte('\\')
-		b.WriteByte(c)
-		return i + 1
-	}
-	if i+2+width > len(s.src) {
-		fail(s.name, line, "escape \\%c needs %d digits", c, width)
-	}
-	v, err := strconv.ParseUint(s.src[i+2:i+2+width], 16, 32)
-	if err != nil {
-		fail(s.name, line, "escape \\%c needs %d hexadecimal digits", c, width)
-	}
-	b.WriteRune(rune(v))
-	return i + 1 + width
 }

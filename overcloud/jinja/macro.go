@@ -14,111 +14,103 @@ func (r *renderer) newMacro(n *macroNode, s *scope) *macro {
 	return &macro{name: n.name, n: n, s: s, file: r.files[len(r.files)-1].name}
 }
 
+func (m *macro) attr(name string) (any, bool) {
+	switch name {
+	case "name":
+		return m.name, true
+	case "arguments":
+		t := Tuple{}
+		for _, p := range m.n.params {
+			t.Items = append(t.Items, p)
+		}
+		return t, true
+	case "catch_varargs":
+		return m.n.special["varargs"], true
+	case "catch_kwargs":
+		return m.n.special["kwargs"], true
+	case "caller":
+		return m.n.special["caller"], true
+	}
+	return nil, false
+}
+
+func (m *macro) repr() string { return "<Macro " + Repr(m.name) + ">" }
+
+// callMacro binds the arguments in the order of the parameters: a default sees
+// the parameters before it.
 func (r *renderer) callMacro(line int, m *macro, args []any, kw *Dict) any {
 	r.enter(line)
 	defer r.leave()
 	in := newScope(m.s)
 	params := m.n.params
-	if len(args) > len(params) {
-		r.fail(line, "macro %q takes not more than %d argument(s)", m.name, len(params))
-	}
-	for _, k := range kw.keys {
-		if !slices.Contains(params, Str(k)) {
-			r.fail(line, "macro %q takes no keyword argument %s", m.name, Repr(k))
-		}
-	}
+	named := kw.Copy()
+	r.special(line, m, args, named, in)
+	r.push(m.file, "macro "+m.name+" called", line)
 	for i, p := range params {
-		if i < len(args) {
-			in.vars[p] = args[i]
-			continue
-		}
-		if v, ok := kw.Get(p); ok {
-			in.vars[p] = v
-			continue
-		}
 		d := i - (len(params) - len(m.n.defaults))
-		if d >= 0 {
-			in.vars[p] = r.eval(m.n.defaults[d], in)
-			continue
+		v, given := named.Delete(p)
+		switch {
+		case i < len(args) && given:
+			r.pop()
+			r.fail(line, "macro %q got argument %q twice", m.name, p)
+		case i < len(args):
+			in.set(p, args[i])
+		case given:
+			in.set(p, v)
+		case d >= 0:
+			in.set(p, r.eval(m.n.defaults[d], in))
+		default:
+			in.set(p, Undefined{"parameter '" + p + "' was not provided"})
 		}
-		in.vars[p] = Undefined{"parameter '" + p + "' was not provided"}
 	}
-	r.files = append(r.files, frame{m.file, line})
 	out := r.capture(m.n.body, in)
-	r.files = r.files[:len(r.files)-1]
+	r.pop()
 	return out
 }
 
-// global returns a function that every template sees.
-func global(name string) (Func, bool) {
-	switch name {
-	case "range":
-		return Func{name, rangeFunc}, true
-	case "dict":
-		return Func{name, dictFunc}, true
-	case "namespace":
-		return Func{name, func(r *renderer, line int, a []any, kw *Dict) any {
-			return &Namespace{dictFunc(r, line, a, kw).(*Dict)}
-		}}, true
+// special sets caller, varargs and kwargs where the macro uses them, and refuses
+// arguments that nobody takes.
+func (r *renderer) special(line int, m *macro, args []any, named *Dict, in *scope) {
+	params, special := m.n.params, m.n.special
+	if special["caller"] && !slices.Contains(params, "caller") {
+		v, ok := named.Delete("caller")
+		if !ok {
+			v = Undefined{"No caller defined"}
+		}
+		in.set("caller", v)
 	}
-	return Func{}, false
+	rest := NewDict()
+	for _, k := range named.Keys() {
+		if slices.Contains(params, Str(k)) {
+			continue
+		}
+		switch {
+		case special["kwargs"]:
+			v, _ := named.Delete(k)
+			rest.Set(k, v)
+		case Str(k) == "caller":
+			r.fail(line, "macro %q was invoked with two values for the special caller argument or does not use it", m.name)
+		default:
+			r.fail(line, "macro %q takes no keyword argument %s", m.name, Repr(k))
+		}
+	}
+	if special["kwargs"] {
+		in.set("kwargs", rest)
+	}
+	if special["varargs"] {
+		in.set("varargs", Tuple{Items: append([]any(nil), args[min(len(args), len(params)):]...)})
+	} else if len(args) > len(params) {
+		r.fail(line, "macro %q takes not more than %d argument(s)", m.name, len(params))
+	}
 }
 
-func rangeFunc(r *renderer, line int, a []any, _ *Dict) any {
-	var n [3]int64
-	for i, v := range a {
-		k, ok := integer(v)
-		if !ok || i > 2 {
-			r.used(line, v)
-			r.fail(line, "range() takes one to three integers")
-		}
-		n[i] = k
-	}
-	from, to, by := n[0], n[1], n[2]
-	switch len(a) {
-	case 0:
-		r.fail(line, "range() takes one to three integers")
-	case 1:
-		from, to, by = 0, n[0], 1
-	case 2:
-		by = 1
-	}
-	if by == 0 {
-		r.fail(line, "range() step must not be zero")
-	}
-	l := NewList()
-	for i := from; (by > 0 && i < to) || (by < 0 && i > to); i += by {
-		if len(l.Items) >= 100_000 {
-			r.fail(line, "range() is longer than 100000")
-		}
-		l.Items = append(l.Items, i)
-	}
-	r.cost(line, len(l.Items))
-	return l
-}
-
-func dictFunc(r *renderer, line int, a []any, kw *Dict) any {
-	d := NewDict()
-	if len(a) > 0 {
-		r.update(line, d, a[0])
-	}
-	r.update(line, d, kw)
-	return d
-}
-
-// update is dict.update: from a dict or from pairs.
-func (r *renderer) update(line int, d *Dict, from any) {
-	if src, ok := from.(*Dict); ok {
-		for _, k := range src.Keys() {
-			v, _ := src.Get(k)
-			d.Set(k, v)
-		}
-		return
-	}
-	for _, it := range r.iterate(line, from) {
-		pair := r.iterate(line, it)
-		if len(pair) != 2 || !d.Set(pair[0], pair[1]) {
-			r.fail(line, "dict.update needs a dict or pairs of key and value")
-		}
-	}
+// callBlock is {% call m() %}: the body becomes the macro's caller.
+func (r *renderer) callBlock(n *callNode, s *scope) any {
+	r.enter(n.at())
+	defer r.leave()
+	fn := r.eval(n.call.fn, s)
+	args, kw := r.args(n.at(), n.call.args, s)
+	kw = kw.Copy()
+	kw.Set("caller", r.newMacro(n.caller, s))
+	return r.call(n.at(), fn, args, kw)
 }

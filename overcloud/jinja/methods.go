@@ -1,75 +1,18 @@
 package jinja
 
-import (
-	"strings"
-	"unicode"
-)
+import "slices"
 
-type methodFunc func(c *callCtx) any
-
-// callCtx is one call of a method, filter or test.
-type callCtx struct {
-	r    *renderer
-	line int
-	name string
-	self any
-	args []any
-	kw   *Dict
+// method is a method of a Python type: its parameters as in Filter.
+type method struct {
+	params string
+	do     func(c *Call) any
 }
 
-// arg returns the i-th argument or the named one.
-func (c *callCtx) arg(i int, name string) (any, bool) {
-	if i < len(c.args) {
-		return c.args[i], true
-	}
-	if c.kw != nil && name != "" {
-		return c.kw.Get(name)
-	}
-	return nil, false
-}
-
-func (c *callCtx) need(i int, name string) any {
-	v, ok := c.arg(i, name)
-	if !ok {
-		c.r.fail(c.line, "%s() needs argument %q", c.name, name)
-	}
-	return v
-}
-
-func (c *callCtx) str(i int, name string) string {
-	v := c.need(i, name)
-	s, ok := v.(string)
-	if !ok {
-		c.r.used(c.line, v)
-		c.r.fail(c.line, "%s() needs a string, got %s", c.name, typeName(v))
-	}
-	return s
-}
-
-func (c *callCtx) strOr(i int, name, def string) string {
-	if v, ok := c.arg(i, name); !ok || v == nil {
-		return def
-	}
-	return c.str(i, name)
-}
-
-func (c *callCtx) intOr(i int, name string, def int64) int64 {
-	v, ok := c.arg(i, name)
-	if !ok {
-		return def
-	}
-	n, ok := integer(v)
-	if !ok {
-		c.r.fail(c.line, "%s() needs a number, got %s", c.name, typeName(v))
-	}
-	return n
-}
-
-// method returns x's method of that name, bound.
-func method(x any, name string) (any, bool) {
-	var m methodFunc
-	switch x.(type) {
-	case string:
+// boundMethod returns x's method of that name, nil when there is none.
+func boundMethod(x any, name string) *Func {
+	var m method
+	switch x := x.(type) {
+	case string, Markup:
 		m = stringMethod(name)
 	case *List:
 		m = listMethod(name)
@@ -79,286 +22,245 @@ func method(x any, name string) (any, bool) {
 		if name == "index" || name == "count" {
 			m = listMethod(name)
 		}
+	case Bytes:
+		if name == "decode" {
+			m = method{"encoding? errors?", func(*Call) any { return string(x) }}
+		}
+	case *cycler:
+		m = x.method(name)
+	case float64:
+		if name == "is_integer" {
+			m = method{"", func(*Call) any { return x == float64(int64(x)) }}
+		}
 	}
-	if m == nil {
-		return nil, false
+	if m.do == nil {
+		return nil
 	}
-	return Func{name, func(r *renderer, line int, args []any, kw *Dict) any {
-		return m(&callCtx{r: r, line: line, name: name, self: x, args: args, kw: kw})
-	}}, true
+	return &Func{name, "built-in method", func(r *renderer, line int, args []any, kw *Dict) any {
+		c := r.newCall(line, name, x, m.params, args, kw)
+		if s, ok := text(x); ok {
+			r.cost(line, len(s)/64)
+		}
+		return m.do(c)
+	}}
 }
 
-func dictMethod(name string) methodFunc {
+func dictMethod(name string) method {
 	switch name {
 	case "get":
-		return func(c *callCtx) any {
-			if v, ok := c.self.(*Dict).Get(c.need(0, "key")); ok {
+		return method{"key default?", func(c *Call) any {
+			if v, ok := c.key(c.args[0]); ok {
 				return v
 			}
-			v, _ := c.arg(1, "default")
-			return v
-		}
+			return c.Or(1, nil)
+		}}
 	case "keys", "values", "items":
-		return func(c *callCtx) any {
-			l := NewList()
-			d := c.self.(*Dict)
-			for _, k := range d.keys {
-				v, _ := d.Get(k)
-				switch name {
-				case "keys":
-					l.Items = append(l.Items, k)
-				case "values":
-					l.Items = append(l.Items, v)
-				default:
-					l.Items = append(l.Items, Tuple{[]any{k, v}})
-				}
-			}
-			c.r.cost(c.line, len(l.Items))
-			return l
-		}
+		return method{"", func(c *Call) any { return &View{c.Self.(*Dict), "dict_" + name} }}
 	case "update":
-		return func(c *callCtx) any {
-			if len(c.args) > 0 {
-				c.r.update(c.line, c.self.(*Dict), c.args[0])
+		return method{"other? **", func(c *Call) any {
+			if other, ok := c.Arg(0); ok {
+				c.r.update(c.line, c.Self.(*Dict), other)
 			}
-			c.r.update(c.line, c.self.(*Dict), c.kw)
+			c.r.update(c.line, c.Self.(*Dict), c.Named())
 			return nil
-		}
-	case "pop", "setdefault":
-		return dictTake
+		}}
+	case "pop":
+		return method{"key default?", dictPop}
+	case "popitem":
+		return method{"", func(c *Call) any {
+			d := c.Self.(*Dict)
+			if d.Len() == 0 {
+				c.Fail("KeyError: 'popitem(): dictionary is empty'")
+			}
+			k := d.keys[d.Len()-1]
+			v, _ := d.Delete(k)
+			return Tuple{Items: []any{k, v}}
+		}}
+	case "setdefault":
+		return method{"key default?", func(c *Call) any {
+			if v, ok := c.key(c.args[0]); ok {
+				return v
+			}
+			c.Self.(*Dict).Set(c.args[0], c.Or(1, nil))
+			return c.Or(1, nil)
+		}}
 	case "copy":
-		return func(c *callCtx) any {
-			d := NewDict()
-			c.r.update(c.line, d, c.self)
-			return d
-		}
+		return method{"", func(c *Call) any {
+			c.Cost(c.Self.(*Dict).Len())
+			c.r.alloc(c.line, 64*c.Self.(*Dict).Len())
+			return c.Self.(*Dict).Copy()
+		}}
 	case "clear":
-		return func(c *callCtx) any { *c.self.(*Dict) = *NewDict(); return nil }
+		return method{"", func(c *Call) any { *c.Self.(*Dict) = *NewDict(); return nil }}
+	case "fromkeys":
+		return method{"keys value?", func(c *Call) any {
+			d := NewDict()
+			for _, k := range c.Items(c.args[0]) {
+				c.set(d, k, c.Or(1, nil))
+			}
+			return d
+		}}
 	}
-	return nil
+	return method{}
 }
 
-func dictTake(c *callCtx) any {
-	d, key := c.self.(*Dict), c.need(0, "key")
-	def, has := c.arg(1, "default")
-	if c.name == "setdefault" {
-		if v, ok := d.Get(key); ok {
-			return v
-		}
-		d.Set(key, def)
-		return def
+// key looks up a key of the dict that the method belongs to.
+func (c *Call) key(k any) (any, bool) {
+	d := c.Self.(*Dict)
+	if !c.r.hasKey(c.line, d, k) {
+		return nil, false
 	}
-	if v, ok := d.Delete(key); ok {
+	return d.Get(k)
+}
+
+// set stores an item and counts its memory.
+func (c *Call) set(d *Dict, k, v any) {
+	c.r.alloc(c.line, 64)
+	if !d.Set(k, v) {
+		c.r.unhashable(c.line, k)
+	}
+}
+
+func dictPop(c *Call) any {
+	d := c.Self.(*Dict)
+	c.Cost(d.Len() / 16)
+	if c.r.hasKey(c.line, d, c.args[0]) {
+		v, _ := d.Delete(c.args[0])
 		return v
 	}
-	if !has {
-		c.r.fail(c.line, "KeyError: %s", Repr(key))
+	def, ok := c.Arg(1)
+	if !ok {
+		c.Fail("KeyError: %s", Repr(c.args[0]))
 	}
 	return def
 }
 
-func listMethod(name string) methodFunc {
+// update is dict.update: from a dict or from pairs.
+func (r *renderer) update(line int, d *Dict, from any) {
+	if src, ok := from.(*Dict); ok {
+		r.cost(line, src.Len())
+		r.alloc(line, 64*src.Len())
+		for _, k := range src.Keys() {
+			v, _ := src.Get(k)
+			d.Set(k, v)
+		}
+		return
+	}
+	for i, it := range r.items(line, from) {
+		r.used(line, it)
+		pair := r.items(line, it)
+		if len(pair) != 2 {
+			r.fail(line, "dictionary update sequence element #%d has length %d; 2 is required", i, len(pair))
+		}
+		if !d.Set(pair[0], pair[1]) {
+			r.unhashable(line, pair[0])
+		}
+	}
+}
+
+func listMethod(name string) method {
 	switch name {
 	case "append":
-		return func(c *callCtx) any {
-			l := c.self.(*List)
-			l.Items = append(l.Items, c.need(0, "object"))
+		return method{"object", func(c *Call) any {
+			c.r.alloc(c.line, 16)
+			l := c.Self.(*List)
+			l.Items = append(l.Items, c.args[0])
 			return nil
-		}
+		}}
 	case "extend":
-		return func(c *callCtx) any {
-			l := c.self.(*List)
-			l.Items = c.r.join(c.line, l.Items, c.r.iterate(c.line, c.need(0, "iterable")))
+		return method{"iterable", func(c *Call) any {
+			l := c.Self.(*List)
+			l.Items = append(l.Items, c.Items(c.args[0])...)
 			return nil
-		}
+		}}
 	case "insert":
-		return func(c *callCtx) any {
-			l := c.self.(*List)
-			i := c.intOr(0, "index", 0)
-			if i < 0 {
-				i += int64(len(l.Items))
-			}
-			i = min(max(i, 0), int64(len(l.Items)))
-			l.Items = append(l.Items[:i:i], append([]any{c.need(1, "object")}, l.Items[i:]...)...)
-			return nil
-		}
+		return method{"index object", listInsert}
 	case "pop":
-		return listPop
-	case "remove", "index", "count":
-		return listFind
-	case "reverse":
-		return func(c *callCtx) any { l := c.self.(*List); l.Items = reversed(l.Items); return nil }
-	case "sort":
-		return func(c *callCtx) any {
-			if !sortValues(c.self.(*List).Items, func(v any) any { return v }) {
-				c.r.fail(c.line, "items of different types cannot be sorted")
+		return method{"index?", listPop}
+	case "remove", "index":
+		return method{"value start? stop?", listFind}
+	case "count":
+		return method{"value", func(c *Call) any {
+			n := int64(0)
+			for _, it := range c.Items(c.Self) {
+				if c.Equal(it, c.args[0]) {
+					n++
+				}
 			}
+			return n
+		}}
+	case "reverse":
+		return method{"", func(c *Call) any {
+			l := c.Self.(*List)
+			c.Cost(len(l.Items) / 16)
+			slices.Reverse(l.Items)
 			return nil
-		}
+		}}
+	case "sort":
+		return method{"key? reverse?", func(c *Call) any {
+			key := func(v any) any { return v }
+			if f, ok := c.Arg(0); ok && f != nil {
+				key = func(v any) any { return c.r.call(c.line, f, []any{v}, nil) }
+			}
+			c.r.sort(c.line, c.Self.(*List).Items, key, c.True(1))
+			return nil
+		}}
 	case "copy":
-		return func(c *callCtx) any { return &List{c.r.iterate(c.line, c.self)} }
+		return method{"", func(c *Call) any { return &List{c.Items(c.Self)} }}
 	case "clear":
-		return func(c *callCtx) any { c.self.(*List).Items = nil; return nil }
+		return method{"", func(c *Call) any { c.Self.(*List).Items = nil; return nil }}
 	}
+	return method{}
+}
+
+func listInsert(c *Call) any {
+	l := c.Self.(*List)
+	i, n := c.Int(0, 0), int64(len(l.Items))
+	if i < 0 {
+		i += n
+	}
+	c.Cost(len(l.Items) / 16)
+	c.r.alloc(c.line, 16)
+	l.Items = slices.Insert(l.Items, int(min(max(i, 0), n)), c.args[1])
 	return nil
 }
 
-func listPop(c *callCtx) any {
-	l := c.self.(*List)
-	i := c.intOr(0, "index", -1)
+func listPop(c *Call) any {
+	l := c.Self.(*List)
+	i := c.Int(0, -1)
 	v, ok := index(l.Items, i)
-	if !ok {
-		c.r.fail(c.line, "IndexError: pop from empty list or index %d out of range", i)
+	switch {
+	case len(l.Items) == 0:
+		c.Fail("IndexError: pop from empty list")
+	case !ok:
+		c.Fail("IndexError: pop index out of range")
 	}
 	if i < 0 {
 		i += int64(len(l.Items))
 	}
-	l.Items = append(l.Items[:i:i], l.Items[i+1:]...)
+	c.Cost((len(l.Items) - int(i)) / 16)
+	l.Items = slices.Delete(l.Items, int(i), int(i)+1)
 	return v
 }
 
-func listFind(c *callCtx) any {
-	items := c.r.iterate(c.line, c.self)
-	v := c.need(0, "value")
-	n := int64(0)
-	for i, it := range items {
-		if !equal(it, v) {
+func listFind(c *Call) any {
+	items := c.Items(c.Self)
+	from, to := 0, len(items)
+	if c.Name == "index" {
+		lo, hi, _ := c.r.bounds(c.line, int64(len(items)), pySlice{c.Or(1, nil), c.Or(2, nil), nil})
+		from, to = int(lo), int(hi)
+	}
+	for i := from; i < to; i++ {
+		if !c.Equal(items[i], c.args[0]) {
 			continue
 		}
-		switch c.name {
-		case "index":
+		if c.Name == "index" {
 			return int64(i)
-		case "remove":
-			c.self.(*List).Items = append(items[:i:i], items[i+1:]...)
-			return nil
 		}
-		n++
+		l := c.Self.(*List)
+		l.Items = slices.Delete(l.Items, i, i+1)
+		return nil
 	}
-	if c.name != "count" {
-		c.r.fail(c.line, "ValueError: %s is not in list", Repr(v))
-	}
-	return n
-}
-
-func reversed(items []any) []any {
-	out := make([]any, len(items))
-	for i, v := range items {
-		out[len(items)-1-i] = v
-	}
-	return out
-}
-
-func stringMethod(name string) methodFunc {
-	switch name {
-	case "lower", "upper", "strip", "lstrip", "rstrip", "title", "capitalize", "swapcase":
-		return stringCase
-	case "startswith", "endswith":
-		return stringAffix
-	case "split", "rsplit", "splitlines", "partition", "rpartition":
-		return stringSplit
-	case "join":
-		return func(c *callCtx) any {
-			var parts []string
-			for _, it := range c.r.iterate(c.line, c.need(0, "iterable")) {
-				s, ok := it.(string)
-				if !ok {
-					c.r.fail(c.line, "join() needs strings, got %s", typeName(it))
-				}
-				parts = append(parts, s)
-			}
-			return c.r.sized(c.line, strings.Join(parts, c.self.(string)))
-		}
-	case "replace":
-		return func(c *callCtx) any {
-			return c.r.sized(c.line, strings.Replace(c.self.(string), c.str(0, "old"), c.str(1, "new"), int(c.intOr(2, "count", -1))))
-		}
-	case "format":
-		return func(c *callCtx) any { return c.r.sized(c.line, c.r.format(c.line, c.self.(string), c.args, c.kw)) }
-	case "find", "rfind", "count", "index":
-		return stringFind
-	case "isdigit", "isalpha", "isalnum", "isupper", "islower", "isspace":
-		return stringIs
-	case "zfill", "ljust", "rjust", "center":
-		return stringPad
-	case "encode", "decode":
-		return func(c *callCtx) any { return c.self }
-	case "removeprefix":
-		return func(c *callCtx) any { return strings.TrimPrefix(c.self.(string), c.str(0, "prefix")) }
-	case "removesuffix":
-		return func(c *callCtx) any { return strings.TrimSuffix(c.self.(string), c.str(0, "suffix")) }
-	}
+	c.Fail("ValueError: %s is not in list", Repr(c.args[0]))
 	return nil
-}
-
-func stringCase(c *callCtx) any {
-	s := c.self.(string)
-	trim := func(f func(string, string) string, space func(string, func(rune) bool) string) any {
-		if v, ok := c.arg(0, "chars"); ok && v != nil {
-			return f(s, c.str(0, "chars"))
-		}
-		return space(s, unicode.IsSpace)
-	}
-	switch c.name {
-	case "lower":
-		return strings.ToLower(s)
-	case "upper":
-		return strings.ToUpper(s)
-	case "strip":
-		return trim(strings.Trim, strings.TrimFunc)
-	case "lstrip":
-		return trim(strings.TrimLeft, strings.TrimLeftFunc)
-	case "rstrip":
-		return trim(strings.TrimRight, strings.TrimRightFunc)
-	case "capitalize":
-		return capitalize(s)
-	case "title":
-		return title(s)
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsUpper(r) {
-			return unicode.ToLower(r)
-		}
-		return unicode.ToUpper(r)
-	}, s)
-}
-
-func capitalize(s string) string {
-	for i, r := range s {
-		if i == 0 {
-			return string(unicode.ToUpper(r)) + strings.ToLower(s[len(string(r)):])
-		}
-	}
-	return s
-}
-
-// title is str.title(): a letter after a non-letter is upper case.
-func title(s string) string {
-	inWord := false
-	return strings.Map(func(r rune) rune {
-		was := inWord
-		inWord = unicode.IsLetter(r)
-		if was {
-			return unicode.ToLower(r)
-		}
-		return unicode.ToUpper(r)
-	}, s)
-}
-
-func stringAffix(c *callCtx) any {
-	s := c.self.(string)
-	tests := []any{c.need(0, "prefix")}
-	if t, ok := tests[0].(Tuple); ok {
-		tests = t.Items
-	}
-	for _, t := range tests {
-		p, ok := t.(string)
-		if !ok {
-			c.r.used(c.line, t)
-			c.r.fail(c.line, "%s() needs a string or a tuple of strings, got %s", c.name, typeName(t))
-		}
-		if c.name == "startswith" && strings.HasPrefix(s, p) || c.name == "endswith" && strings.HasSuffix(s, p) {
-			return true
-		}
-	}
-	return false
 }

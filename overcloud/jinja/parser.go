@@ -2,12 +2,14 @@ package jinja
 
 import (
 	"slices"
+	"strings"
 
 	"trefoil/internal/nearest"
 )
 
 // parser turns segments into statements. toks is the tag that is being read.
 type parser struct {
+	env   *Env
 	name  string
 	segs  []segment
 	at    int
@@ -15,12 +17,20 @@ type parser struct {
 	pos   int
 	line  int
 	depth int
+	ends  []string // tags that may end the body that is being read
+	maybe int // inside of an if: unknown filters fail when they are used
+
+	unknown []failure // filters and tests of this tag that are not there, unless an inline if holds them
 
 	blocks map[string]*blockNode
+	uses   map[string]int // how often the names of specialNames were read
 }
 
+// specialNames are those whose use in a body changes what the body gets.
+var specialNames = []string{"loop", "varargs", "kwargs", "caller"}
+
 // maxNesting bounds recursion in the parser.
-const maxNesting = 100
+const maxNesting = 200
 
 func (p *parser) fail(format string, a ...any) { fail(p.name, p.line, format, a...) }
 
@@ -37,6 +47,9 @@ func (p *parser) leave() { p.depth-- }
 func (p *parser) parseUntil(ends []string) ([]node, string) {
 	p.enter()
 	defer p.leave()
+	outer := p.ends
+	p.ends = ends
+	defer func() { p.ends = outer }()
 	start := p.line
 	var out []node
 	for p.at < len(p.segs) {
@@ -56,7 +69,7 @@ func (p *parser) parseUntil(ends []string) ([]node, string) {
 			if slices.Contains(ends, name) {
 				return out, name
 			}
-			out = append(out, p.statement(name))
+			out = append(out, p.statement(name)...)
 		}
 	}
 	if len(ends) > 0 {
@@ -66,11 +79,22 @@ func (p *parser) parseUntil(ends []string) ([]node, string) {
 	return out, ""
 }
 
+// bodyUntil reads a body to its end tag and that to its end.
+func (p *parser) bodyUntil(end string) []node {
+	p.close()
+	body, _ := p.parseUntil([]string{end})
+	p.close()
+	return body
+}
+
 func (p *parser) open(s segment) { p.toks, p.pos, p.line = s.toks, 0, s.line }
 
 func (p *parser) close() {
 	if t := p.peek(); t.kind != tokEnd {
-		p.fail("unexpected %q; expected the end of the tag", t.text)
+		p.fail("unexpected %s; expected the end of the tag", p.describe())
+	}
+	if len(p.unknown) > 0 {
+		panic(p.unknown[0])
 	}
 }
 
@@ -79,6 +103,9 @@ func (p *parser) peek() token {
 	p.line = t.line
 	return t
 }
+
+// after is the token behind the next one.
+func (p *parser) after() token { return p.toks[min(p.pos+1, len(p.toks)-1)] }
 
 func (p *parser) take() token {
 	t := p.peek()
@@ -119,9 +146,9 @@ func (p *parser) describe() string {
 	return "\"" + t.text + "\""
 }
 
-func (p *parser) isWord(w string) bool {
+func (p *parser) isWord(words ...string) bool {
 	t := p.peek()
-	return t.kind == tokName && t.text == w
+	return t.kind == tokName && slices.Contains(words, t.text)
 }
 
 func (p *parser) acceptWord(w string) bool {
@@ -130,6 +157,12 @@ func (p *parser) acceptWord(w string) bool {
 		return true
 	}
 	return false
+}
+
+func (p *parser) wantWord(w string) {
+	if !p.acceptWord(w) {
+		p.fail("expected %q, got %s", w, p.describe())
+	}
 }
 
 func (p *parser) wantName(what string) string {
@@ -142,203 +175,62 @@ func (p *parser) wantName(what string) string {
 }
 
 // statement reads what follows a tag's name.
-func (p *parser) statement(name string) node {
+func (p *parser) statement(name string) []node {
 	at := pos(p.line)
 	switch name {
 	case "if":
-		return p.parseIf(at)
+		return []node{p.parseIf(at)}
 	case "for":
-		return p.parseFor(at)
+		return []node{p.parseFor(at)}
 	case "set":
-		return p.parseSet(at)
+		return []node{p.parseSet(at)}
 	case "include":
-		return p.parseInclude(at)
+		return []node{p.parseInclude(at)}
+	case "import":
+		return []node{p.parseImport(at)}
+	case "from":
+		return []node{p.parseFrom(at)}
+	case "extends":
+		n := &extendsNode{at, p.expr()}
+		p.close()
+		return []node{n}
 	case "macro":
-		return p.parseMacro(at)
+		return []node{p.parseMacro(at)}
+	case "call":
+		return []node{p.parseCall(at)}
 	case "with":
-		return p.parseWith(at)
+		return []node{p.parseWith(at)}
 	case "filter":
-		f := p.filterChain(nil, true)
-		p.close()
-		body, _ := p.parseUntil([]string{"endfilter"})
-		p.close()
-		return &filterNode{at, f, body}
+		return []node{&filterNode{at, p.filterChain(nil, true), p.bodyUntil("endfilter")}}
+	case "autoescape":
+		return []node{&autoescapeNode{at, p.expr(), p.bodyUntil("endautoescape")}}
 	case "block":
-		return p.parseBlock(at)
-	case "do":
-		n := &doNode{at, p.tupleExpr()}
-		p.close()
-		return n
+		return []node{p.parseBlock(at)}
+	case "print":
+		return p.parsePrint(at)
 	}
-	p.fail("unknown tag %q%s", name, nearest.Hint(name, tagNames))
+	p.unknownTag(name)
 	return nil
 }
 
-var tagNames = []string{"if", "for", "set", "include", "macro", "with", "filter", "block", "do", "raw",
-	"elif", "else", "endif", "endfor", "endset", "endmacro", "endwith", "endfilter", "endblock", "endraw"}
-
-func (p *parser) parseIf(at pos) node {
-	n := &ifNode{pos: at, cond: p.tupleExpr()}
-	p.close()
-	var end string
-	n.then, end = p.parseUntil([]string{"elif", "else", "endif"})
-	switch end {
-	case "elif":
-		n.orel = []node{p.parseIf(pos(p.line))}
-		return n
-	case "else":
-		p.close()
-		n.orel, _ = p.parseUntil([]string{"endif"})
+func (p *parser) unknownTag(name string) {
+	switch name {
+	case "do":
+		p.fail("unknown tag \"do\": it is an extension that TripleO does not load; use {%% set _ = … %%}")
+	case "break", "continue":
+		p.fail("unknown tag %q: it is an extension that TripleO does not load; filter the loop: {%% for … if … %%}", name)
 	}
-	p.close()
-	return n
-}
-
-func (p *parser) parseFor(at pos) node {
-	n := &forNode{pos: at, target: p.target()}
-	if !p.acceptWord("in") {
-		p.fail("expected \"in\", got %s", p.describe())
+	known := []string{"for", "if", "set", "include", "import", "from", "extends", "macro", "call", "with", "filter",
+		"autoescape", "block", "print", "raw"}
+	stray := []string{"elif", "else"}
+	for _, k := range known {
+		stray = append(stray, "end"+k)
 	}
-	n.iter = p.tupleOf(p.noCond)
-	if p.acceptWord("if") {
-		n.cond = p.expr()
-	}
-	n.recursive = p.acceptWord("recursive")
-	p.close()
-	var end string
-	n.body, end = p.parseUntil([]string{"else", "endfor"})
-	p.close()
-	if end == "else" {
-		n.orel, _ = p.parseUntil([]string{"endfor"})
-		p.close()
-	}
-	return n
-}
-
-// target is what for and set assign to: a name, names, or ns.attr.
-func (p *parser) target() expr {
-	one := func() expr {
-		if p.accept("(") {
-			t := p.target()
-			p.want(")")
-			return t
+	if slices.Contains(stray, name) {
+		if len(p.ends) > 0 {
+			p.fail("unexpected tag %q; expected %s", name, strings.Join(p.ends, " or "))
 		}
-		at := pos(p.line)
-		name := p.wantName("a name to assign to")
-		if p.accept(".") {
-			return &attrExpr{at, &nameExpr{at, name}, p.wantName("an attribute")}
-		}
-		if slices.Contains([]string{"true", "false", "none", "True", "False", "None"}, name) {
-			p.fail("cannot assign to %q", name)
-		}
-		return &nameExpr{at, name}
+		p.fail("unexpected tag %q; no block is open", name)
 	}
-	first := one()
-	if !p.isOp(",") {
-		return first
-	}
-	l := &listExpr{pos: pos(p.line), items: []expr{first}, tuple: true}
-	for p.accept(",") {
-		if p.isWord("in") || p.isOp("=") || p.isOp(")") {
-			break
-		}
-		l.items = append(l.items, one())
-	}
-	return l
-}
-
-func (p *parser) parseSet(at pos) node {
-	n := &setNode{pos: at, target: p.target()}
-	if p.accept("=") {
-		n.value = p.tupleExpr()
-		p.close()
-		return n
-	}
-	n.block = true
-	if p.isOp("|") {
-		n.filter = p.filterChain(nil, false)
-	}
-	p.close()
-	n.body, _ = p.parseUntil([]string{"endset"})
-	p.close()
-	return n
-}
-
-func (p *parser) parseInclude(at pos) node {
-	n := &includeNode{pos: at, name: p.expr(), context: true}
-	for p.peek().kind != tokEnd {
-		switch w := p.wantName("\"ignore missing\" or \"with context\""); w {
-		case "ignore":
-			if !p.acceptWord("missing") {
-				p.fail("expected \"missing\" after \"ignore\"")
-			}
-			n.missing = true
-		case "with", "without":
-			n.context = w == "with"
-			if !p.acceptWord("context") {
-				p.fail("expected \"context\" after %q", w)
-			}
-		default:
-			p.fail("unexpected %q in include", w)
-		}
-	}
-	return n
-}
-
-func (p *parser) parseMacro(at pos) node {
-	n := &macroNode{pos: at, name: p.wantName("a macro name")}
-	p.want("(")
-	for !p.accept(")") {
-		if len(n.params) > 0 {
-			p.want(",")
-		}
-		n.params = append(n.params, p.wantName("a parameter"))
-		switch {
-		case p.accept("="):
-			n.defaults = append(n.defaults, p.expr())
-		case len(n.defaults) > 0:
-			p.fail("a parameter without a default follows one with a default")
-		}
-	}
-	p.close()
-	n.body, _ = p.parseUntil([]string{"endmacro"})
-	if p.peek().kind == tokName {
-		p.pos++
-	}
-	p.close()
-	return n
-}
-
-func (p *parser) parseBlock(at pos) node {
-	n := &blockNode{pos: at, name: p.wantName("a block name")}
-	n.scoped = p.acceptWord("scoped")
-	p.close()
-	if _, dup := p.blocks[n.name]; dup {
-		p.fail("block %q is defined twice", n.name)
-	}
-	if p.blocks == nil {
-		p.blocks = map[string]*blockNode{}
-	}
-	p.blocks[n.name] = n
-	n.body, _ = p.parseUntil([]string{"endblock"})
-	if p.peek().kind == tokName {
-		p.pos++
-	}
-	p.close()
-	return n
-}
-
-func (p *parser) parseWith(at pos) node {
-	n := &withNode{pos: at}
-	for p.peek().kind != tokEnd {
-		if len(n.names) > 0 {
-			p.want(",")
-		}
-		n.names = append(n.names, p.wantName("a name"))
-		p.want("=")
-		n.values = append(n.values, p.expr())
-	}
-	n.body, _ = p.parseUntil([]string{"endwith"})
-	p.close()
-	return n
+	p.fail("unknown tag %q%s", name, nearest.Hint(name, append(known, p.ends...)))
 }

@@ -1,10 +1,6 @@
 package jinja
 
-import (
-	"slices"
-
-	"trefoil/internal/nearest"
-)
+import "slices"
 
 // tupleExpr reads an expression or an unparenthesised tuple.
 func (p *parser) tupleExpr() expr { return p.tupleOf(p.expr) }
@@ -28,6 +24,7 @@ func (p *parser) tupleOf(one func() expr) expr {
 func (p *parser) expr() expr {
 	p.enter()
 	defer p.leave()
+	unknown := len(p.unknown)
 	e := p.or()
 	for p.isWord("if") {
 		at := pos(p.line)
@@ -36,13 +33,11 @@ func (p *parser) expr() expr {
 		if p.acceptWord("else") {
 			c.orel = p.expr()
 		}
+		p.unknown = p.unknown[:unknown]
 		e = c
 	}
 	return e
 }
-
-// noCond is an expression where "if" belongs to somebody else.
-func (p *parser) noCond() expr { return p.or() }
 
 func (p *parser) or() expr {
 	x := p.and()
@@ -111,12 +106,15 @@ func (p *parser) sum() expr {
 }
 
 func (p *parser) concat() expr {
-	x := p.product()
-	for p.isOp("~") {
-		t := p.take()
-		x = &binaryExpr{pos(t.line), "~", x, p.product()}
+	first := p.product()
+	if !p.isOp("~") {
+		return first
 	}
-	return x
+	c := &concatExpr{pos: pos(p.line), items: []expr{first}}
+	for p.accept("~") {
+		c.items = append(c.items, p.product())
+	}
+	return c
 }
 
 func (p *parser) product() expr {
@@ -163,15 +161,7 @@ func (p *parser) primary() expr {
 	switch t.kind {
 	case tokName:
 		p.pos++
-		switch t.text {
-		case "true", "True":
-			return &constExpr{at, true}
-		case "false", "False":
-			return &constExpr{at, false}
-		case "none", "None":
-			return &constExpr{at, nil}
-		}
-		return &nameExpr{at, t.text}
+		return p.nameOrConst(at, t.text)
 	case tokString:
 		s := ""
 		for p.peek().kind == tokString {
@@ -185,35 +175,54 @@ func (p *parser) primary() expr {
 		p.pos++
 		return &constExpr{at, t.f}
 	case tokOp:
-		switch t.text {
-		case "(":
-			p.pos++
+		switch {
+		case p.accept("("):
 			if p.accept(")") {
 				return &listExpr{pos: at, tuple: true}
 			}
 			e := p.tupleExpr()
 			p.want(")")
 			return e
-		case "[":
-			p.pos++
-			l := &listExpr{pos: at}
-			for !p.accept("]") {
-				if len(l.items) > 0 {
-					p.want(",")
-					if p.accept("]") {
-						break
-					}
-				}
-				l.items = append(l.items, p.expr())
-			}
-			return l
-		case "{":
-			p.pos++
+		case p.accept("["):
+			return p.list(at)
+		case p.accept("{"):
 			return p.dict(at)
 		}
 	}
 	p.fail("expected an expression, got %s", p.describe())
 	return nil
+}
+
+func (p *parser) nameOrConst(at pos, name string) expr {
+	switch name {
+	case "true", "True":
+		return &constExpr{at, true}
+	case "false", "False":
+		return &constExpr{at, false}
+	case "none", "None":
+		return &constExpr{at, nil}
+	}
+	if slices.Contains(specialNames, name) {
+		if p.uses == nil {
+			p.uses = map[string]int{}
+		}
+		p.uses[name]++
+	}
+	return &nameExpr{at, name}
+}
+
+func (p *parser) list(at pos) expr {
+	l := &listExpr{pos: at}
+	for !p.accept("]") {
+		if len(l.items) > 0 {
+			p.want(",")
+			if p.accept("]") {
+				break
+			}
+		}
+		l.items = append(l.items, p.expr())
+	}
+	return l
 }
 
 func (p *parser) dict(at pos) expr {
@@ -248,8 +257,7 @@ func (p *parser) postfix(x expr) expr {
 				p.fail("expected a name after \".\"")
 			}
 		case p.accept("["):
-			x = &itemExpr{at, x, p.subscript()}
-			p.want("]")
+			x = &itemExpr{at, x, p.subscripts(at)}
 		case p.isOp("("):
 			x = &callExpr{at, x, p.args()}
 		default:
@@ -258,8 +266,24 @@ func (p *parser) postfix(x expr) expr {
 	}
 }
 
+// subscripts reads what stands in brackets; several are a tuple.
+func (p *parser) subscripts(at pos) expr {
+	l := &listExpr{pos: at, tuple: true}
+	for !p.accept("]") {
+		if len(l.items) > 0 {
+			p.want(",")
+		}
+		l.items = append(l.items, p.subscript())
+	}
+	if len(l.items) == 1 {
+		return l.items[0]
+	}
+	return l
+}
+
 func (p *parser) subscript() expr {
 	s := &sliceExpr{pos: pos(p.line)}
+	end := func() bool { return p.isOp("]") || p.isOp(",") }
 	if !p.isOp(":") {
 		s.from = p.expr()
 		if !p.isOp(":") {
@@ -267,10 +291,10 @@ func (p *parser) subscript() expr {
 		}
 	}
 	p.want(":")
-	if !p.isOp("]") && !p.isOp(":") {
+	if !end() && !p.isOp(":") {
 		s.to = p.expr()
 	}
-	if p.accept(":") && !p.isOp("]") {
+	if p.accept(":") && !end() {
 		s.step = p.expr()
 	}
 	return s
@@ -286,24 +310,33 @@ func (p *parser) args() args {
 				break
 			}
 		}
-		next := p.toks[min(p.pos+1, len(p.toks)-1)]
+		next := p.after()
 		switch {
-		case p.accept("*"):
+		case p.isOp("*"):
+			p.ensure(a.star == nil && a.kwargs == nil, "*")
+			p.pos++
 			a.star = p.expr()
-		case p.accept("**"):
+		case p.isOp("**"):
+			p.ensure(a.kwargs == nil, "**")
+			p.pos++
 			a.kwargs = p.expr()
 		case p.peek().kind == tokName && next.kind == tokOp && next.text == "=":
+			p.ensure(a.kwargs == nil, "a named argument")
 			a.names = append(a.names, p.take().text)
 			p.pos++
 			a.named = append(a.named, p.expr())
 		default:
-			if len(a.named) > 0 {
-				p.fail("a positional argument follows a named one")
-			}
+			p.ensure(a.star == nil && a.kwargs == nil && len(a.named) == 0, "a positional argument")
 			a.pos = append(a.pos, p.expr())
 		}
 	}
 	return a
+}
+
+func (p *parser) ensure(ok bool, what string) {
+	if !ok {
+		p.fail("%s cannot stand here: the order is positional, named, *list, **dict", what)
+	}
 }
 
 // filters reads |filter and "is test".
@@ -331,8 +364,8 @@ func (p *parser) filterChain(x expr, open bool) expr {
 		for p.accept(".") {
 			f.name += "." + p.wantName("a filter name")
 		}
-		if filter(f.name) == nil {
-			p.fail("unknown filter %q%s", f.name, nearest.Hint(f.name, filterNames()))
+		if _, ok := p.env.filter(f.name); !ok && p.maybe == 0 {
+			p.unknown = append(p.unknown, failure{file: p.name, line: p.line, msg: p.env.unknownFilter(f.name)})
 		}
 		if p.isOp("(") {
 			f.args = p.args()
@@ -350,15 +383,17 @@ func (p *parser) test(x expr) expr {
 	for p.accept(".") {
 		t.name += "." + p.wantName("a test name")
 	}
-	if test(t.name) == nil {
-		p.fail("unknown test %q%s", t.name, nearest.Hint(t.name, testNames()))
+	if _, ok := p.env.test(t.name); !ok && p.maybe == 0 {
+		p.unknown = append(p.unknown, failure{file: p.name, line: p.line, msg: p.env.unknownTest(t.name)})
 	}
 	next := p.peek()
 	switch {
 	case p.isOp("("):
 		t.args = p.args()
+	case p.isWord("is"):
+		p.fail("tests cannot follow one another: write (x is a) and (x is b)")
 	case next.kind == tokString || next.kind == tokInt || next.kind == tokFloat || p.isOp("[") || p.isOp("{"),
-		next.kind == tokName && !slices.Contains([]string{"else", "or", "and", "is", "if", "in", "not", "recursive"}, next.text):
+		next.kind == tokName && !slices.Contains([]string{"else", "or", "and", "if", "in", "not", "recursive"}, next.text):
 		t.args.pos = []expr{p.postfix(p.primary())}
 	}
 	return t

@@ -1,62 +1,15 @@
 package jinja
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 )
 
-// scope is one level of names; lookups go outward, assignments stay inside.
-type scope struct {
-	vars   map[string]any
-	parent *scope
-	tmpl   *Template // set on the outermost scope of a template
-}
-
-// top is the scope of the template that s belongs to.
-func (s *scope) top() *scope {
-	for s.tmpl == nil && s.parent != nil {
-		s = s.parent
-	}
-	return s
-}
-
-// template runs a whole template in a scope that becomes its outermost.
-func (r *renderer) template(t *Template, s *scope) {
-	s.tmpl = t
-	r.exec(t.body, s)
-}
-
-// self is the value of "self": its attributes render the template's blocks.
-type self struct{ s *scope }
-
-func (v self) attr(name string) (any, bool) {
-	b, ok := v.s.tmpl.blocks[name]
-	if !ok {
-		return nil, false
-	}
-	return Func{name, func(r *renderer, line int, _ []any, _ *Dict) any {
-		r.enter(line)
-		defer r.leave()
-		return r.capture(b.body, newScope(v.s))
-	}}, true
-}
-
-func newScope(parent *scope) *scope { return &scope{vars: map[string]any{}, parent: parent} }
-
-func (s *scope) lookup(name string) (any, bool) {
-	for ; s != nil; s = s.parent {
-		if v, ok := s.vars[name]; ok {
-			return v, true
-		}
-	}
-	return nil, false
-}
-
+// frame is a template, macro or block that is being run.
 type frame struct {
-	name string
-	line int // of the include or call in the frame before
+	name string // of the file
+	what string // how it was reached: "included", "macro m called"
+	line int    // where, in the frame before
 }
 
 type renderer struct {
@@ -64,23 +17,74 @@ type renderer struct {
 	limits Limits
 	out    *strings.Builder
 	steps  int
+	memory int
 	depth  int
 	files  []frame
 	cache  map[string]*Template
+	escape bool // inside of {% autoescape true %}
 }
 
 func (r *renderer) fail(line int, format string, args ...any) {
-	f := failure{file: r.files[len(r.files)-1].name, line: line, msg: fmt.Sprintf(format, args...)}
-	for i := len(r.files) - 1; i > 0; i-- {
-		f.via = append(f.via, fmt.Sprintf("included from %s:%d", r.files[i-1].name, r.files[i].line))
-	}
-	panic(f)
+	panic(r.failure(line, fmt.Sprintf(format, args...)))
 }
+
+func (r *renderer) failure(line int, msg string) failure {
+	f := failure{file: r.files[len(r.files)-1].name, line: line, msg: msg}
+	f.via = r.stack(len(r.files) - 1)
+	return f
+}
+
+// maxStack is how many includes and macros an error names.
+const maxStack = 12
+
+// stack tells how the i-th frame was reached, innermost first.
+func (r *renderer) stack(from int) []string {
+	var via []string
+	for i := from; i > 0; i-- {
+		if n := from - i; n == maxStack {
+			return append(via, fmt.Sprintf("… and %d more", i))
+		}
+		via = append(via, fmt.Sprintf("%s from %s:%d", r.files[i].what, r.files[i-1].name, r.files[i].line))
+	}
+	return via
+}
+
+func (r *renderer) push(name, what string, line int) {
+	r.files = append(r.files, frame{name, what, line})
+}
+
+func (r *renderer) pop() { r.files = r.files[:len(r.files)-1] }
 
 func (r *renderer) step(line int) {
 	if r.steps++; r.steps > r.limits.Steps {
 		r.fail(line, "more than %d steps; is there an endless loop?", r.limits.Steps)
 	}
+}
+
+// cost counts work that one step would hide.
+func (r *renderer) cost(line, n int) {
+	if n > r.limits.Steps-r.steps {
+		r.steps = r.limits.Steps
+	} else {
+		r.steps += n
+	}
+	r.step(line)
+}
+
+// alloc counts the bytes of a string or list that is about to be made.
+func (r *renderer) alloc(line, n int) {
+	if n > r.limits.Memory-r.memory {
+		r.fail(line, "more than %d bytes of strings and lists; is there a loop that doubles them?", r.limits.Memory)
+	}
+	r.memory += n
+}
+
+// sized fails when a string of n bytes, which is about to be made, is over the limit.
+func (r *renderer) sized(line, n int) {
+	if n > r.limits.Output || n < 0 {
+		r.fail(line, "a string is larger than %d bytes", r.limits.Output)
+	}
+	r.alloc(line, n)
 }
 
 func (r *renderer) enter(line int) {
@@ -91,11 +95,32 @@ func (r *renderer) enter(line int) {
 
 func (r *renderer) leave() { r.depth-- }
 
+// str is str(v), bounded.
+func (r *renderer) str(line int, v any) string {
+	if s, ok := text(v); ok {
+		return s
+	}
+	s := Str(v)
+	r.cost(line, len(s)/64)
+	r.sized(line, len(s))
+	return s
+}
+
 func (r *renderer) write(line int, s string) {
 	if r.out.Len()+len(s) > r.limits.Output {
 		r.fail(line, "output is larger than %d bytes", r.limits.Output)
 	}
+	r.alloc(line, len(s))
 	r.out.WriteString(s)
+}
+
+// print writes a value as {{ }} does.
+func (r *renderer) print(line int, v any) {
+	if r.escape {
+		r.write(line, r.escaped(line, v))
+		return
+	}
+	r.write(line, r.str(line, v))
 }
 
 func (r *renderer) exec(body []node, s *scope) {
@@ -103,51 +128,88 @@ func (r *renderer) exec(body []node, s *scope) {
 		r.step(n.at())
 		switch n := n.(type) {
 		case *dataNode:
-			r.write(n.at(), n.text)
-		case *outputNode:
-			r.write(n.at(), Str(r.eval(n.e, s)))
-		case *ifNode:
-			if Truth(r.eval(n.cond, s)) {
-				r.exec(n.then, s)
-			} else {
-				r.exec(n.orel, s)
+			if !r.silent(s) {
+				r.write(n.at(), n.text)
 			}
+		case *outputNode:
+			if v := r.eval(n.e, s); !r.silent(s) {
+				r.print(n.at(), v)
+			}
+		case *ifNode:
+			r.branch(n, s)
 		case *forNode:
-			r.loop(n, s, 0)
+			r.loop(n, s, r.eval(n.iter, s), 0)
 		case *setNode:
 			r.set(n, s)
-		case *includeNode:
-			r.include(n, s)
-		case *macroNode:
-			s.vars[n.name] = r.newMacro(n, s)
 		case *withNode:
 			in := newScope(s)
 			for i, name := range n.names {
-				in.vars[name] = r.eval(n.values[i], s)
+				in.set(name, r.eval(n.values[i], s))
 			}
 			r.exec(n.body, in)
 		case *filterNode:
 			body := r.capture(n.body, newScope(s))
-			r.write(n.at(), Str(r.chain(n.filter, body, s)))
-		case *blockNode:
-			from := s
-			if !n.scoped {
-				from = s.top()
-			}
-			r.exec(n.body, newScope(from))
-		case *doNode:
-			r.eval(n.e, s)
+			r.print(n.at(), r.chain(n.filter, body, s))
+		default:
+			r.execNamed(n, s)
 		}
 	}
 }
 
+// execNamed runs the statements that reach other templates, macros or blocks.
+func (r *renderer) execNamed(n node, s *scope) {
+	switch n := n.(type) {
+	case *includeNode:
+		r.include(n, s)
+	case *importNode:
+		r.imports(n, s)
+	case *extendsNode:
+		r.extends(n, s)
+	case *macroNode:
+		s.set(n.name, r.newMacro(n, s))
+	case *callNode:
+		r.print(n.at(), r.callBlock(n, s))
+	case *blockNode:
+		if !r.silent(s) {
+			r.block(n, s)
+		}
+	case *autoescapeNode:
+		saved := r.escape
+		r.escape = Truth(r.eval(n.on, s))
+		r.exec(n.body, newScope(s))
+		r.escape = saved
+	}
+}
+
+// silent tells whether output goes nowhere: what a template says outside of
+// blocks after it has extended another.
+func (r *renderer) silent(s *scope) bool { return s.unit.parent != nil && s.unit.out == r.out }
+
+func (r *renderer) branch(n *ifNode, s *scope) {
+	for i, cond := range n.conds {
+		if Truth(r.eval(cond, s)) {
+			r.exec(n.bodies[i], s)
+			return
+		}
+	}
+	r.exec(n.orel, s)
+}
+
 // capture renders a body into a string.
-func (r *renderer) capture(body []node, s *scope) string {
+func (r *renderer) capture(body []node, s *scope) any {
+	return r.captured(func() { r.exec(body, s) })
+}
+
+// captured collects what f writes.
+func (r *renderer) captured(f func()) any {
 	var b strings.Builder
 	saved := r.out
 	r.out = &b
-	defer func() { r.out = saved }()
-	r.exec(body, s)
+	f()
+	r.out = saved
+	if r.escape {
+		return Markup(b.String())
+	}
 	return b.String()
 }
 
@@ -168,7 +230,7 @@ func (r *renderer) set(n *setNode, s *scope) {
 		r.assign(n.target, r.eval(n.value, s), s)
 		return
 	}
-	body := any(r.capture(n.body, newScope(s)))
+	body := r.capture(n.body, newScope(s))
 	if n.filter != nil {
 		body = r.chain(n.filter, body, s)
 	}
@@ -178,7 +240,7 @@ func (r *renderer) set(n *setNode, s *scope) {
 func (r *renderer) assign(target expr, v any, s *scope) {
 	switch t := target.(type) {
 	case *nameExpr:
-		s.vars[t.name] = v
+		s.set(t.name, v)
 	case *attrExpr:
 		ns, ok := r.eval(t.x, s).(*Namespace)
 		if !ok {
@@ -186,7 +248,7 @@ func (r *renderer) assign(target expr, v any, s *scope) {
 		}
 		ns.attrs.Set(t.name, v)
 	case *listExpr:
-		items := r.iterate(t.at(), v)
+		items := r.items(t.at(), v)
 		if len(items) != len(t.items) {
 			r.fail(t.at(), "cannot unpack %d values into %d names", len(items), len(t.items))
 		}
@@ -194,179 +256,4 @@ func (r *renderer) assign(target expr, v any, s *scope) {
 			r.assign(t.items[i], it, s)
 		}
 	}
-}
-
-// loop runs a for. Each round has a scope of its own: what it sets is gone after it.
-func (r *renderer) loop(n *forNode, s *scope, level int) {
-	r.loopOver(n, s, r.iterate(n.at(), r.eval(n.iter, s)), level)
-}
-
-func (r *renderer) loopOver(n *forNode, s *scope, items []any, level int) {
-	r.enter(n.at())
-	defer r.leave()
-	if n.cond != nil {
-		var kept []any
-		for _, it := range items {
-			in := newScope(s)
-			r.assign(n.target, it, in)
-			if Truth(r.eval(n.cond, in)) {
-				kept = append(kept, it)
-			}
-		}
-		items = kept
-	}
-	if len(items) == 0 {
-		r.exec(n.orel, newScope(s))
-		return
-	}
-	st := &loopState{r: r, n: n, s: s, items: items, level: level}
-	for i, it := range items {
-		r.step(n.at())
-		st.i = i
-		in := newScope(s)
-		in.vars["loop"] = st
-		r.assign(n.target, it, in)
-		r.exec(n.body, in)
-	}
-}
-
-// loopState is the value of "loop".
-type loopState struct {
-	r       *renderer
-	n       *forNode
-	s       *scope
-	items   []any
-	i       int
-	level   int
-	changed any
-	seen    bool
-}
-
-func (l *loopState) attr(name string) (any, bool) {
-	n := len(l.items)
-	switch name {
-	case "index":
-		return int64(l.i + 1), true
-	case "index0":
-		return int64(l.i), true
-	case "revindex":
-		return int64(n - l.i), true
-	case "revindex0":
-		return int64(n - l.i - 1), true
-	case "first":
-		return l.i == 0, true
-	case "last":
-		return l.i == n-1, true
-	case "length":
-		return int64(n), true
-	case "depth":
-		return int64(l.level + 1), true
-	case "depth0":
-		return int64(l.level), true
-	case "previtem":
-		if l.i == 0 {
-			return Undefined{"there is no previous item"}, true
-		}
-		return l.items[l.i-1], true
-	case "nextitem":
-		if l.i == n-1 {
-			return Undefined{"there is no next item"}, true
-		}
-		return l.items[l.i+1], true
-	case "cycle":
-		return Func{"cycle", func(r *renderer, line int, a []any, _ *Dict) any {
-			if len(a) == 0 {
-				r.fail(line, "no items for cycling given")
-			}
-			return a[l.i%len(a)]
-		}}, true
-	case "changed":
-		return Func{"changed", func(_ *renderer, _ int, a []any, _ *Dict) any {
-			now := Tuple{a}
-			if l.seen && equal(l.changed, now) {
-				return false
-			}
-			l.changed, l.seen = now, true
-			return true
-		}}, true
-	}
-	return nil, false
-}
-
-func (r *renderer) include(n *includeNode, s *scope) {
-	wanted := r.eval(n.name, s)
-	names := []any{wanted}
-	switch v := wanted.(type) {
-	case *List:
-		names = v.Items
-	case Tuple:
-		names = v.Items
-	}
-	var t *Template
-	for _, name := range names {
-		file, ok := name.(string)
-		if !ok {
-			r.fail(n.at(), "include needs a file name, got %s", typeName(name))
-		}
-		if t = r.load(file, n.at()); t != nil {
-			break
-		}
-	}
-	if t == nil {
-		if !n.missing {
-			r.fail(n.at(), "template %s not found", Repr(wanted))
-		}
-		return
-	}
-	r.enter(n.at())
-	defer r.leave()
-	r.files = append(r.files, frame{t.Name, n.at()})
-	in := newScope(nil)
-	if n.context {
-		in = newScope(s)
-	}
-	r.template(t, in)
-	r.files = r.files[:len(r.files)-1]
-}
-
-// load returns a parsed template, or nil when there is no such file.
-func (r *renderer) load(name string, line int) *Template {
-	if t, ok := r.cache[name]; ok {
-		return t
-	}
-	if r.env.Loader == nil {
-		return nil
-	}
-	src, err := r.env.Loader(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		r.fail(line, "template %s cannot be read: %v", Repr(name), err)
-	}
-	t := parse(name, src)
-	r.cache[name] = t
-	return t
-}
-
-// iterate gives the items of an iterable.
-func (r *renderer) iterate(line int, v any) []any {
-	switch v := v.(type) {
-	case *List:
-		return append([]any(nil), v.Items...)
-	case Tuple:
-		return v.Items
-	case *Dict:
-		return v.Keys()
-	case Undefined:
-		return nil
-	case string:
-		out := make([]any, 0, len(v))
-		for _, c := range v {
-			out = append(out, string(c))
-		}
-		return out
-	}
-	r.fail(line, "%s is not iterable", typeName(v))
-	return nil
 }

@@ -1,284 +1,333 @@
 package jinja
 
-import "strings"
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // sequenceFilter returns the filters that work on lists and dicts.
-func sequenceFilter(name string) methodFunc {
+func sequenceFilter(name string) Filter {
 	switch name {
-	case "map":
-		return filterMap
-	case "select", "reject", "selectattr", "rejectattr":
-		return filterSelect
-	case "unique":
-		return filterUnique
-	case "sort", "min", "max":
-		return filterSort
+	case "list":
+		return Filter{"", func(c *Call) any { return &List{c.Items(c.Self)} }}
+	case "first":
+		return Filter{"", func(c *Call) any {
+			v, ok := c.r.pull(c.line, c.r.iter(c.line, c.Self))
+			if !ok {
+				return Undefined{"No first item, sequence was empty."}
+			}
+			return v
+		}}
+	case "last":
+		return Filter{"", filterLast}
 	case "reverse":
-		return func(c *callCtx) any {
-			if s, ok := c.self.(string); ok {
-				var b strings.Builder
-				for _, r := range reversed(c.r.iterate(c.line, s)) {
-					b.WriteString(r.(string))
-				}
-				return b.String()
-			}
-			return &List{reversed(c.items())}
-		}
+		return Filter{"", filterReverse}
+	case "map":
+		return Filter{"* **", filterMap}
+	case "select", "reject", "selectattr", "rejectattr":
+		return Filter{"* **", filterSelect}
+	case "unique":
+		return Filter{"case_sensitive? attribute?", filterUnique}
+	case "sort":
+		return Filter{"reverse? case_sensitive? attribute?", filterSort}
+	case "min", "max":
+		return Filter{"case_sensitive? attribute?", filterMinMax}
 	case "sum":
-		return filterSum
+		return Filter{"attribute? start?", filterSum}
 	case "groupby":
-		return filterGroup
-	case "batch", "slice":
-		return filterBatch
-	case "items", "dictsort", "dict2items", "items2dict", "combine":
-		return filterDict
-	case "ternary":
-		return func(c *callCtx) any {
-			if Truth(c.self) {
-				return c.need(0, "true_val")
-			}
-			return c.need(1, "false_val")
-		}
+		return Filter{"attribute default? case_sensitive?", filterGroup}
+	case "batch":
+		return Filter{"linecount fill_with?", filterBatch}
+	case "slice":
+		return Filter{"slices fill_with?", filterSlice}
+	case "items":
+		return Filter{"", filterItems}
+	case "dictsort":
+		return Filter{"case_sensitive? by? reverse?", filterDictSort}
 	}
-	return nil
+	return Filter{}
 }
 
-func filterMap(c *callCtx) any {
-	out := NewList()
-	attr, byAttr := c.kw.Get("attribute")
-	def, hasDef := c.kw.Get("default")
-	for _, it := range c.items() {
-		var v any
-		if byAttr {
-			v = c.path(it, attr)
-			if _, undef := v.(Undefined); undef && hasDef {
-				v = def
+// path follows a dotted attribute such as "a.b.0", as map and sort do. def, when
+// it is not nil, takes the place of what is not there.
+func (c *Call) path(v, attr, def any) any {
+	var parts []any
+	if s, ok := text(attr); ok {
+		for _, p := range strings.Split(s, ".") {
+			if n, err := strconv.ParseInt(p, 10, 64); err == nil && p[0] != '-' && p[0] != '+' {
+				parts = append(parts, n)
+			} else {
+				parts = append(parts, p)
 			}
-		} else {
-			rest := c.args[min(1, len(c.args)):]
-			v = c.r.filterCall(c.line, c.str(0, "filter"), it, rest, c.kw)
 		}
-		out.Items = append(out.Items, v)
+	} else if attr != nil {
+		parts = []any{attr}
 	}
+	for _, p := range parts {
+		v = c.r.item(c.line, v, p)
+		if _, undef := v.(Undefined); undef && def != nil {
+			v = def
+		}
+	}
+	return v
+}
+
+func filterLast(c *Call) any {
+	if _, ok := length(c.Self); !ok {
+		c.Fail("'%s' object is not reversible", iterName(c.Self))
+	}
+	items := c.Items(c.Self)
+	if len(items) == 0 {
+		return Undefined{"No last item, sequence was empty."}
+	}
+	return items[len(items)-1]
+}
+
+func filterReverse(c *Call) any {
+	if s, ok := text(c.Self); ok {
+		c.Sized(len(s))
+		r := []rune(s)
+		slices.Reverse(r)
+		return c.result(string(r))
+	}
+	items := c.Items(c.Self)
+	slices.Reverse(items)
+	if _, ok := c.Self.(*Iter); ok {
+		return &List{items}
+	}
+	out := deferred(func() []any { return items })
+	out.kind = typeName(c.Self) + "_reverseiterator"
 	return out
 }
 
-func filterSelect(c *callCtx) any {
-	out := NewList()
-	keep := strings.HasPrefix(c.name, "select")
-	args := c.args
-	byAttr := strings.HasSuffix(c.name, "attr")
-	if byAttr {
-		c.need(0, "attribute")
+// lazily makes the generator of a filter that visits its value's items.
+func (c *Call) lazily(each func(v any) (out any, keep bool)) *Iter {
+	var it *Iter
+	return generator(func() (any, bool) {
+		if it == nil {
+			it = c.r.iter(c.line, c.Self)
+		}
+		for {
+			v, ok := c.r.pull(c.line, it)
+			if !ok {
+				return nil, false
+			}
+			if out, keep := each(v); keep {
+				return out, true
+			}
+		}
+	})
+}
+
+func filterMap(c *Call) any {
+	kw := c.Named()
+	if attr, byAttr := kw.Get("attribute"); byAttr && len(c.Rest()) == 0 {
+		def, hasDef := kw.Get("default")
+		if kw.Len() > 1 && !hasDef || kw.Len() > 2 {
+			c.Fail("map takes attribute and default only")
+		}
+		return c.lazily(func(v any) (any, bool) { return c.path(v, attr, def), true })
+	}
+	if len(c.Rest()) == 0 {
+		c.Fail("map requires a filter argument")
+	}
+	name := c.Text(c.Rest()[0])
+	if _, ok := c.r.env.filter(name); !ok && Truth(c.Self) {
+		c.Fail("%s", c.r.env.unknownFilter(name))
+	}
+	return c.lazily(func(v any) (any, bool) {
+		return c.r.filterCall(c.line, name, v, c.Rest()[1:], kw), true
+	})
+}
+
+func filterSelect(c *Call) any {
+	keep := strings.HasPrefix(c.Name, "select")
+	args := c.Rest()
+	get := func(v any) any { return v }
+	if strings.HasSuffix(c.Name, "attr") {
+		if len(args) == 0 {
+			c.Fail("%s needs the name of an attribute", c.Name)
+		}
+		attr := args[0]
+		get = func(v any) any { return c.path(v, attr, nil) }
 		args = args[1:]
 	}
-	for _, it := range c.items() {
-		v := it
-		if byAttr {
-			v = c.path(it, c.args[0])
-		}
-		ok := Truth(v)
-		if len(args) > 0 {
-			ok = c.r.testCall(c.line, Str(args[0]), v, args[1:], c.kw)
-		}
-		if ok == keep {
-			out.Items = append(out.Items, it)
-		}
+	ok := Truth
+	if len(args) > 0 {
+		name := c.Text(args[0])
+		ok = func(v any) bool { return c.r.testCall(c.line, name, v, args[1:], c.Named()) }
 	}
-	return out
+	return c.lazily(func(v any) (any, bool) { return v, ok(get(v)) == keep })
 }
 
-// fold is the key of case-insensitive comparison, Jinja's default.
-func (c *callCtx) fold(v any, caseArg int) any {
-	if cs, _ := c.arg(caseArg, "case_sensitive"); Truth(cs) {
+// fold is the key of a comparison without regard to case, Jinja's default.
+func (c *Call) fold(v any, caseArg int) any {
+	if c.True(caseArg) {
 		return v
 	}
-	if s, ok := v.(string); ok {
+	if s, ok := text(v); ok {
 		return strings.ToLower(s)
 	}
 	return v
 }
 
-func filterUnique(c *callCtx) any {
-	out := NewList()
+func filterUnique(c *Call) any {
+	attr := c.Or(1, nil)
 	seen := map[any]bool{}
-	for _, it := range c.items() {
-		v := it
-		if a, ok := c.arg(1, "attribute"); ok && a != nil {
-			v = c.path(it, a)
-		}
-		h, ok := hashKey(c.fold(v, 0))
+	return c.lazily(func(v any) (any, bool) {
+		k := c.fold(c.path(v, attr, nil), 0)
+		h, ok := hashKey(k)
 		if !ok {
-			c.r.fail(c.line, "unhashable type: '%s'", typeName(v))
+			c.r.unhashable(c.line, k)
 		}
-		if !seen[h] {
-			seen[h] = true
-			out.Items = append(out.Items, it)
-		}
-	}
-	return out
+		again := seen[h]
+		seen[h] = true
+		return v, !again
+	})
 }
 
-func filterSort(c *callCtx) any {
-	items := append([]any(nil), c.items()...)
-	attrAt, caseAt := 2, 1
-	if c.name != "sort" {
-		attrAt, caseAt = 1, 0
-	}
-	key := func(v any) any {
-		a, ok := c.arg(attrAt, "attribute")
-		if !ok || a == nil {
-			return c.fold(v, caseAt)
+func filterSort(c *Call) any {
+	items := c.Items(c.Self)
+	attrs := []any{c.Or(2, nil)}
+	if s, ok := text(attrs[0]); ok {
+		attrs = nil
+		for _, a := range strings.Split(s, ",") {
+			attrs = append(attrs, a)
 		}
+	}
+	c.r.sort(c.line, items, func(v any) any {
 		t := Tuple{}
-		for _, part := range strings.Split(Str(a), ",") {
-			t.Items = append(t.Items, c.fold(c.path(v, part), caseAt))
+		for _, a := range attrs {
+			t.Items = append(t.Items, c.fold(c.path(v, a, nil), 1))
 		}
 		return t
-	}
-	reverse := false
-	if c.name == "sort" {
-		v, _ := c.arg(0, "reverse")
-		reverse = Truth(v)
-	}
-	if reverse {
-		items = reversed(items)
-	}
-	if !sortValues(items, key) {
-		c.r.fail(c.line, "items of different types cannot be compared")
-	}
-	if reverse {
-		items = reversed(items)
-	}
-	if c.name == "sort" {
-		return &List{items}
-	}
-	if len(items) == 0 {
-		return Undefined{"no aggregated item, sequence was empty"}
-	}
-	if c.name == "min" {
-		return items[0]
-	}
-	return items[len(items)-1]
+	}, c.True(0))
+	return &List{items}
 }
 
-func filterSum(c *callCtx) any {
-	total, _ := c.arg(1, "start")
-	if total == nil {
-		total = int64(0)
+func filterMinMax(c *Call) any {
+	key := func(v any) any { return c.fold(c.path(v, c.Or(1, nil), nil), 0) }
+	items := c.Items(c.Self)
+	if len(items) == 0 {
+		return Undefined{"No aggregated item, sequence was empty."}
 	}
-	for _, it := range c.items() {
-		if a, ok := c.arg(0, "attribute"); ok && a != nil {
-			it = c.path(it, a)
+	op := map[string]string{"min": "<", "max": ">"}[c.Name]
+	best, bestKey := items[0], key(items[0])
+	for _, v := range items[1:] {
+		if k := key(v); c.r.compareOp(c.line, op, k, bestKey) {
+			best, bestKey = v, k
 		}
-		add := &binaryExpr{pos(c.line), "+", &constExpr{pos(c.line), total}, &constExpr{pos(c.line), it}}
-		total = c.r.binary(add, nil)
+	}
+	return best
+}
+
+func filterSum(c *Call) any {
+	total := c.Or(1, int64(0))
+	if _, ok := text(total); ok {
+		c.Fail("sum() can't sum strings")
+	}
+	for _, it := range c.Items(c.Self) {
+		total = c.r.operate(c.line, "+", total, c.path(it, c.Or(0, nil), nil))
 	}
 	return total
 }
 
-func filterGroup(c *callCtx) any {
-	attr := c.need(0, "attribute")
-	items := append([]any(nil), c.items()...)
-	key := func(v any) any { return c.fold(c.path(v, attr), 2) }
-	if !sortValues(items, key) {
-		c.r.fail(c.line, "items of different types cannot be compared")
-	}
+func filterGroup(c *Call) any {
+	attr, def := c.args[0], c.Or(1, nil)
+	items := c.Items(c.Self)
+	key := func(v any) any { return c.fold(c.path(v, attr, def), 2) }
+	c.r.sort(c.line, items, key, false)
 	out := NewList()
+	var group *List
+	var groupKey any
 	for _, it := range items {
-		if n := len(out.Items); n > 0 {
-			last := out.Items[n-1].(Tuple)
-			if group := last.Items[1].(*List); equal(key(group.Items[0]), key(it)) {
-				group.Items = append(group.Items, it)
-				continue
-			}
-		}
-		out.Items = append(out.Items, Tuple{[]any{c.path(it, attr), NewList(it)}})
-	}
-	return out
-}
-
-func filterBatch(c *callCtx) any {
-	items := c.items()
-	n := int(c.intOr(0, "count", 0))
-	if n <= 0 || n > 100_000 {
-		c.r.fail(c.line, "%s needs a number above zero", c.name)
-	}
-	fill, hasFill := c.arg(1, "fill_with")
-	out := NewList()
-	if c.name == "batch" {
-		for len(items) > 0 {
-			k := min(n, len(items))
-			row := append([]any(nil), items[:k]...)
-			for hasFill && fill != nil && len(row) < n {
-				row = append(row, fill)
-			}
-			out.Items = append(out.Items, &List{row})
-			items = items[k:]
-		}
-		return out
-	}
-	for i := range n {
-		k := len(items) / n
-		from := i*k + min(i, len(items)%n)
-		if i < len(items)%n {
-			k++
-		}
-		row := append([]any(nil), items[from:from+k]...)
-		if hasFill && fill != nil && i >= len(items)%n && len(items)%n > 0 {
-			row = append(row, fill)
-		}
-		out.Items = append(out.Items, &List{row})
-	}
-	return out
-}
-
-func filterDict(c *callCtx) any {
-	if _, undef := c.self.(Undefined); undef && c.name == "items" {
-		return NewList()
-	}
-	if c.name == "items2dict" {
-		d := NewDict()
-		for _, it := range c.items() {
-			d.Set(c.r.item(c.line, it, c.strOr(0, "key_name", "key")), c.r.item(c.line, it, c.strOr(1, "value_name", "value")))
-		}
-		return d
-	}
-	d, ok := c.self.(*Dict)
-	if !ok {
-		c.r.used(c.line, c.self)
-		c.r.fail(c.line, "%s needs a mapping, got %s", c.name, typeName(c.self))
-	}
-	if c.name == "combine" {
-		out := NewDict()
-		for _, a := range append([]any{d}, c.args...) {
-			c.r.update(c.line, out, a)
-		}
-		return out
-	}
-	out := NewList()
-	for _, k := range d.keys {
-		v, _ := d.Get(k)
-		if c.name != "dict2items" {
-			out.Items = append(out.Items, Tuple{[]any{k, v}})
+		k := key(it)
+		if group != nil && c.Equal(groupKey, k) {
+			group.Items = append(group.Items, it)
 			continue
 		}
-		pair := NewDict()
-		pair.Set("key", k)
-		pair.Set("value", v)
-		out.Items = append(out.Items, pair)
-	}
-	if c.name == "dictsort" {
-		at := 0
-		if c.strOr(1, "by", "key") == "value" {
-			at = 1
-		}
-		if !sortValues(out.Items, func(v any) any { return c.fold(v.(Tuple).Items[at], 0) }) {
-			c.r.fail(c.line, "items of different types cannot be compared")
-		}
-		if rev, _ := c.arg(2, "reverse"); Truth(rev) {
-			out.Items = reversed(out.Items)
-		}
+		group, groupKey = NewList(it), k
+		out.Items = append(out.Items, Tuple{Items: []any{c.path(it, attr, def), group}, group: true})
 	}
 	return out
+}
+
+func filterBatch(c *Call) any {
+	n := int(c.Int(0, 0))
+	fill := c.Or(1, nil)
+	return deferred(func() []any {
+		var out []any
+		row := NewList()
+		for _, v := range c.Items(c.Self) {
+			if len(row.Items) == n {
+				out = append(out, row)
+				row = NewList()
+			}
+			row.Items = append(row.Items, v)
+		}
+		if len(row.Items) == 0 {
+			return out
+		}
+		if fill != nil && len(row.Items) < n {
+			row.Items = append(row.Items, c.r.repeat(c.line, []any{fill}, int64(n-len(row.Items)))...)
+		}
+		return append(out, row)
+	})
+}
+
+func filterSlice(c *Call) any {
+	n := int(c.Int(0, 0))
+	fill := c.Or(1, nil)
+	return deferred(func() []any {
+		items := c.Items(c.Self)
+		if n == 0 {
+			c.Fail("integer division or modulo by zero")
+		}
+		c.Cost(max(n, 0))
+		c.r.alloc(c.line, 16*max(n, 0))
+		var out []any
+		for i := range max(n, 0) {
+			size := len(items) / n
+			from := i*size + min(i, len(items)%n)
+			if i < len(items)%n {
+				size++
+			}
+			row := append([]any(nil), items[from:from+size]...)
+			if fill != nil && i >= len(items)%n {
+				row = append(row, fill)
+			}
+			out = append(out, &List{row})
+		}
+		return out
+	})
+}
+
+func filterItems(c *Call) any {
+	switch v := c.Self.(type) {
+	case Undefined:
+		return deferred(func() []any { return nil })
+	case *Dict:
+		return deferred(func() []any { return c.Items(&View{v, "dict_items"}) })
+	}
+	return deferred(func() []any {
+		c.Fail("Can only get item pairs from a mapping, got %s.", iterName(c.Self))
+		return nil
+	})
+}
+
+func filterDictSort(c *Call) any {
+	d, ok := c.Self.(*Dict)
+	if !ok {
+		c.Used(c.Self)
+		c.Fail("dictsort needs a mapping, got %s", iterName(c.Self))
+	}
+	at := map[string]int{"key": 0, "value": 1}
+	by, ok := at[c.Str(1, "key")]
+	if !ok {
+		c.Fail("you can only sort by either \"key\" or \"value\"")
+	}
+	items := c.Items(&View{d, "dict_items"})
+	c.r.sort(c.line, items, func(v any) any { return c.fold(v.(Tuple).Items[by], 0) }, c.True(2))
+	return &List{items}
 }

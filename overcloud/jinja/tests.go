@@ -1,139 +1,138 @@
 package jinja
 
 import (
-	"regexp"
+	"math"
+	"sort"
 	"strings"
+
 	"trefoil/internal/nearest"
 )
 
 func (r *renderer) applyTest(e *testExpr, s *scope) any {
+	x := r.eval(e.x, s)
 	args, kw := r.args(e.at(), e.args, s)
-	return r.testCall(e.at(), e.name, r.eval(e.x, s), args, kw) != e.negate
+	return r.testCall(e.at(), e.name, x, args, kw) != e.negate
 }
 
 func (r *renderer) testCall(line int, name string, x any, args []any, kw *Dict) bool {
-	t := test(name)
-	if t == nil {
-		r.fail(line, "unknown test %q%s", name, nearest.Hint(name, testNames()))
+	t, ok := r.env.test(name)
+	if !ok {
+		r.fail(line, "%s", r.env.unknownTest(name))
 	}
-	r.step(line)
-	return t(&callCtx{r: r, line: line, name: name, self: x, args: args, kw: kw})
+	return t.Do(r.newCall(line, name, x, t.Params, args, kw))
 }
 
-func testNames() []string {
-	return strings.Fields(`boolean callable contains defined divisibleby eq equalto even false filter float ge gt in
-		integer iterable le lower lt mapping match ne none number odd sameas search sequence string test true undefined upper`)
+func (e *Env) unknownTest(name string) string {
+	names := strings.Fields(`boolean callable defined divisibleby eq equalto escaped even false filter float ge gt greaterthan
+		in integer iterable le lower lt lessthan mapping ne none number odd sameas sequence string test true undefined upper`)
+	for n := range e.Tests {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return "unknown test \"" + name + "\"" + nearest.Hint(name, names)
 }
 
-type testFunc func(c *callCtx) bool
-
-// test returns the test of that name or nil.
-func test(name string) testFunc {
+// test returns the test of that name.
+func (e *Env) test(name string) (Test, bool) {
+	if t, ok := e.Tests[name]; ok {
+		return t, true
+	}
 	switch name {
 	case "defined", "undefined":
-		return func(c *callCtx) bool { _, u := c.self.(Undefined); return u == (c.name == "undefined") }
-	case "none", "true", "false", "boolean", "integer", "float", "number", "string", "mapping", "sequence", "iterable", "callable":
-		return testType
-	case "odd", "even", "divisibleby":
-		return testNumber
-	case "eq", "equalto", "==", "ne", "!=", "lt", "<", "gt", ">", "le", "<=", "ge", ">=", "sameas":
-		return testCompare
+		return Test{"", func(c *Call) bool { _, u := c.Self.(Undefined); return u == (c.Name == "undefined") }}, true
+	case "none", "true", "false", "boolean", "integer", "float", "number", "string", "mapping", "sequence", "iterable", "callable", "escaped":
+		return Test{"", func(c *Call) bool { return isA(c.Self, c.Name) }}, true
+	case "odd", "even":
+		return Test{"", testParity}, true
+	case "divisibleby":
+		return Test{"num", func(c *Call) bool { return isZero(c.r.operate(c.line, "%", c.Self, c.args[0])) }}, true
+	case "eq", "equalto", "==", "ne", "!=", "lt", "lessthan", "<", "gt", "greaterthan", ">", "le", "<=", "ge", ">=":
+		return Test{"other", testCompare}, true
+	case "sameas":
+		return Test{"other", func(c *Call) bool { return same(c.Self, c.args[0]) }}, true
 	case "in":
-		return func(c *callCtx) bool { return c.r.contains(c.line, c.need(0, "seq"), c.self) }
-	case "contains":
-		return func(c *callCtx) bool { return c.r.contains(c.line, c.self, c.need(0, "value")) }
+		return Test{"seq", func(c *Call) bool { return c.r.contains(c.line, c.args[0], c.Self) }}, true
 	case "lower", "upper":
-		return func(c *callCtx) bool {
-			s := Str(c.self)
-			c.self = s
-			c.name = "is" + c.name
-			return stringIs(c).(bool)
-		}
+		return Test{"", func(c *Call) bool { return stringIs("is"+c.Name, c.Text(c.Self)) }}, true
 	case "filter":
-		return func(c *callCtx) bool { return filter(Str(c.self)) != nil }
+		return Test{"", func(c *Call) bool { _, ok := c.r.env.filter(Str(c.Self)); return ok }}, true
 	case "test":
-		return func(c *callCtx) bool { return test(Str(c.self)) != nil }
-	case "match", "search":
-		return testRegexp
+		return Test{"", func(c *Call) bool { _, ok := c.r.env.test(Str(c.Self)); return ok }}, true
 	}
-	return nil
+	return Test{}, false
 }
 
-func testType(c *callCtx) bool {
-	switch c.name {
+// isA tells whether a value is what one of Jinja2's type tests asks for.
+func isA(v any, what string) bool {
+	switch what {
 	case "none":
-		return c.self == nil
+		return v == nil
 	case "true", "false":
-		b, ok := c.self.(bool)
-		return ok && b == (c.name == "true")
+		return v == (what == "true")
 	case "number":
-		_, ok := number(c.self)
+		_, ok := number(v)
 		return ok
-	case "sequence", "iterable":
-		switch c.self.(type) {
-		case string, *List, Tuple, *Dict, Undefined:
-			return true
-		}
-		return false
+	case "string":
+		_, ok := text(v)
+		return ok
+	case "escaped":
+		_, ok := v.(Markup)
+		return ok
+	case "sequence":
+		_, sized := length(v)
+		_, view := v.(*View)
+		return sized && !view
+	case "iterable":
+		_, sized := length(v)
+		_, iter := v.(*Iter)
+		_, loop := v.(*loopState)
+		return sized || iter || loop
 	case "callable":
-		switch c.self.(type) {
-		case Func, *macro:
+		switch v.(type) {
+		case *Func, *macro, *loopState, *blockRef, *joiner, Undefined:
 			return true
 		}
 		return false
 	}
-	t := typeName(c.self)
-	return t == map[string]string{"boolean": "bool", "integer": "int", "float": "float", "string": "str", "mapping": "dict"}[c.name]
+	return typeName(v) == map[string]string{"boolean": "bool", "integer": "int", "float": "float", "mapping": "dict"}[what]
 }
 
-func testNumber(c *callCtx) bool {
-	n, ok := integer(c.self)
-	if !ok {
-		c.r.used(c.line, c.self)
-		c.r.fail(c.line, "test %q needs a whole number, got %s", c.name, typeName(c.self))
-	}
-	by := int64(2)
-	if c.name == "divisibleby" {
-		if by = c.intOr(0, "num", 0); by == 0 {
-			c.r.fail(c.line, "division by zero")
-		}
-	}
-	return (n%by == 0) == (c.name != "odd")
+func isZero(v any) bool {
+	f, ok := number(v)
+	return ok && f == 0
 }
 
-func testCompare(c *callCtx) bool {
-	other := c.need(0, "other")
-	switch c.name {
-	case "eq", "equalto", "==", "sameas":
-		return equal(c.self, other) && (c.name != "sameas" || typeName(c.self) == typeName(other))
-	case "ne", "!=":
-		return !equal(c.self, other)
+func testParity(c *Call) bool {
+	if s, ok := text(c.Self); ok {
+		c.Fail("test %q needs a number, got the string %s", c.Name, Repr(s))
 	}
-	n, ok := compare(c.self, other)
-	if !ok {
-		c.r.used(c.line, c.self, other)
-		c.r.fail(c.line, "'%s' and '%s' cannot be compared", typeName(c.self), typeName(other))
+	rest := c.r.operate(c.line, "%", c.Self, int64(2))
+	if c.Name == "odd" {
+		return c.Equal(rest, int64(1))
 	}
-	switch c.name {
-	case "lt", "<":
-		return n < 0
-	case "gt", ">":
-		return n > 0
-	case "le", "<=":
-		return n <= 0
-	}
-	return n >= 0
+	return isZero(rest)
 }
 
-// testRegexp is Ansible's match (at the start) and search (anywhere).
-func testRegexp(c *callCtx) bool {
-	pattern := c.str(0, "pattern")
-	if c.name == "match" {
-		pattern = "^(?:" + pattern + ")"
+func testCompare(c *Call) bool {
+	op := map[string]string{"eq": "==", "equalto": "==", "ne": "!=", "lt": "<", "lessthan": "<", "gt": ">", "greaterthan": ">",
+		"le": "<=", "ge": ">="}[c.Name]
+	if op == "" {
+		op = c.Name
 	}
-	re, err := regexp.Compile(pattern)
-	if err != nil {
-		c.r.fail(c.line, "bad pattern: %v", err)
+	return c.r.compareOp(c.line, op, c.Self, c.args[0])
+}
+
+// same is Python's "is"; small numbers and texts of the same value are one object.
+func same(a, b any) bool {
+	switch a := a.(type) {
+	case nil, bool, int64, string, Markup, *List, *Dict, *Func, *macro, *Namespace, *Iter, *Range:
+		return a == b
+	case float64:
+		f, ok := b.(float64)
+		return ok && math.Float64bits(a) == math.Float64bits(f)
+	case Tuple:
+		t, ok := b.(Tuple)
+		return ok && len(a.Items) == len(t.Items) && (len(a.Items) == 0 || &a.Items[0] == &t.Items[0])
 	}
-	return re.MatchString(Str(c.self))
+	return false
 }

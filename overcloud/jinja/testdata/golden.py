@@ -1,52 +1,60 @@
 #!/usr/bin/env python3
-"""Rewrites the expected parts of cases.txt with what the real Jinja2 makes of
-the templates. Run by hand where python3-jinja2 is installed; the tests only
-read the result. A case is: a line "=== name", the template, a line "---", and
-the expected output, or "error" alone when rendering must fail."""
+"""Rewrites what is expected in cases/*.txt and errors.txt with what the real
+Jinja2 makes of the templates. Run by hand where python3-jinja2 is installed;
+the tests only read the result.
+
+A case is a line "=== name", the template, a line "---" and the output. A
+template may begin with a line "#opts {...}", options of jinja2.Environment.
+errors.txt holds templates that fail, each with a line "  jinja2: " and a line
+"  ours:   " (go test -update writes that one)."""
+import copy
+import glob
+import json
 import os
-import sys
 
 import jinja2
+import yaml
 
-CONTEXT = {
-    "name": "Controller",
-    "n": 3,
-    "items_list": [3, 1, 2],
-    "words": ["b", "A", "c", "a"],
-    "empty": [],
-    "none": None,
-    "d": {"b": 1, "a": "two", "items": "shadowed", "nested": {"x": [1, {"y": "z"}]}},
-    "people": [
-        {"name": "Ann", "age": 30, "tags": ["primary", "controller"]},
-        {"name": "Bob", "age": 25},
-        {"name": "Cid", "age": 30, "tags": []},
-    ],
-    "text": "one two  three",
-    "uni": "héllo",
-    "html": "<a href='x'>&</a>",
-}
-INCLUDES = {
-    "part.j2": "[{{ name }}{% set leaked = 1 %}]\n",
-    "loop.j2": "{{ person.name if person is defined else 'nobody' }};",
-    "bad.j2": "fine\n{{ missing.attr }}\n",
-}
+HERE = os.path.dirname(os.path.abspath(__file__))
+CONTEXT = yaml.safe_load(open(os.path.join(HERE, "context.yaml")))
 
 
-def main():
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases.txt")
+def render(template):
+    options = {}
+    if template.startswith("#opts "):
+        line, template = template.split("\n", 1)
+        options = json.loads(line[len("#opts "):])
+    env = jinja2.Environment(loader=jinja2.FileSystemLoader(os.path.join(HERE, "templates")), **options)
+    return env.from_string(template).render(copy.deepcopy(CONTEXT))
+
+
+def cases(path):
     out = []
     for case in open(path, newline="").read().split("=== ")[1:]:
         title, rest = case.split("\n", 1)
         template = rest.split("\n---\n", 1)[0]
-        env = jinja2.Environment(loader=jinja2.DictLoader(INCLUDES), extensions=["jinja2.ext.do"])
-        try:
-            import copy
-            got = env.from_string(template).render(copy.deepcopy(CONTEXT))
-        except Exception as e:  # any failure is an error case
-            print("error:", title, "-", e, file=sys.stderr)
-            got = "error"
-        out.append("=== %s\n%s\n---\n%s\n" % (title, template, got))
+        out.append("=== %s\n%s\n---\n%s\n" % (title, template, render(template)))
     open(path, "w", newline="").write("\n".join(out))
+
+
+def errors(path):
+    out = []
+    for block in open(path, newline="").read().rstrip("\n").split("\n\n"):
+        template, _, rest = block.partition("\n  jinja2: ")
+        ours = rest[rest.find("\n"):] if "\n" in rest else "\n  ours:   "
+        try:
+            render(template)
+        except Exception as e:  # any failure is right
+            out.append("%s\n  jinja2: %s: %s%s\n" % (template, type(e).__name__, str(e).replace("\n", " "), ours))
+        else:
+            raise SystemExit("Jinja2 does not fail:\n" + template)
+    open(path, "w", newline="").write("\n".join(out))
+
+
+def main():
+    for path in sorted(glob.glob(os.path.join(HERE, "cases", "*.txt"))):
+        cases(path)
+    errors(os.path.join(HERE, "errors.txt"))
 
 
 main()
