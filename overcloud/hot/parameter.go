@@ -15,7 +15,7 @@ type Parameter struct {
 	Type        string // string, number, boolean, json, comma_delimited_list
 	Label       string
 	Description string
-	Default     any // as it is written: Check it where it is used
+	Default     any // of the parameter's type, if it can be: Check it where it is used
 	HasDefault  bool
 	Hidden      bool // its value must not be shown
 	Immutable   bool // an update may not change it
@@ -68,6 +68,10 @@ func parseParameter(p *problems, e pair) *Parameter {
 		return d
 	}
 	d.parseConstraints(p, constraints)
+	v, problem := d.convert(d.Default)
+	if _, isText := v.(string); d.HasDefault && problem == "" && (d.Type != "json" || !isText) {
+		d.Default = v // text in json would be read once more where it is used
+	}
 	return d
 }
 
