@@ -155,7 +155,7 @@ func (d *deployment) run() error {
 		return err
 	}
 	ctx := d.c.Context
-	req := api.Request{Name: d.name, TimeoutMins: d.c.Int("timeout"), Input: d.in}
+	req := api.Request{Name: d.name, TimeoutMins: d.c.Int("timeout"), Input: &d.in}
 	id, after := "", ""
 	var err error
 	if d.old == nil {
@@ -212,10 +212,11 @@ func (d *deployment) finish(s *client.Stack) error {
 		fmt.Fprintln(d.p.out, "Overcloud Deployed")
 		return nil
 	}
-	password, err := d.h.Output(ctx, s.ID, "AdminPassword")
+	secret, err := d.h.Output(ctx, s.ID, "AdminPassword")
 	if err != nil {
 		return err
 	}
+	password, _ := secret.(string)
 	rc := filepath.Join(dir, d.name+"rc")
 	if err := writeRC(rc, d.name, url, password, nodes); err != nil {
 		return err

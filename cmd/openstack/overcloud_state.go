@@ -120,7 +120,7 @@ func (p *program) overcloudFailures(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := h.Stack(c.Context, c.String("stack"))
+	s, err := h.Outcome(c.Context, c.String("stack"))
 	if err != nil {
 		return err
 	}

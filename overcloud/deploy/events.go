@@ -7,36 +7,6 @@ import (
 	"trefoil/overcloud/stack"
 )
 
-// types of the resources that this engine makes, by the last part of the name.
-func resourceType(name string) string {
-	if name == "" {
-		return "OS::Heat::Stack"
-	}
-	return "OS::TripleO::" + baseName(name)
-}
-
-func baseName(dotted string) string {
-	parts := slices.Backward(splitDots(dotted))
-	for _, p := range parts {
-		if p != "" && (p[0] < '0' || p[0] > '9') {
-			return p
-		}
-	}
-	return dotted
-}
-
-func splitDots(s string) []string {
-	var out []string
-	start := 0
-	for i := range len(s) {
-		if s[i] == '.' {
-			out = append(out, s[start:i])
-			start = i + 1
-		}
-	}
-	return append(out, s[start:])
-}
-
 // event records a change of a resource; one that repeats what is recorded
 // already (after a restart) is dropped.
 func (r *run) event(ctx context.Context, name, action, state, reason, physical string) error {
@@ -54,7 +24,10 @@ func (r *run) event(ctx context.Context, name, action, state, reason, physical s
 	if reason == "" {
 		reason = "state changed"
 	}
-	return r.Store.Record(ctx, &stack.Event{StackID: r.s.ID, StackName: r.s.Name, Resource: name, Type: resourceType(name),
+	if physical == "" && name != "" {
+		physical = stack.PhysicalID(r.s.ID, name)
+	}
+	return r.Store.Record(ctx, &stack.Event{StackID: r.s.ID, StackName: r.s.Name, Resource: name, Type: stack.ResourceType(name),
 		PhysicalID: physical, Status: status, Reason: reason, Time: r.Now()})
 }
 

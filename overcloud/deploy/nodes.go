@@ -161,8 +161,11 @@ func serverName(n stack.Node) string {
 	if inner == "" {
 		inner = n.Role
 	}
-	return fmt.Sprintf("%s.%d.%s", n.Role, n.Index, inner)
+	return memberName(n) + "." + inner
 }
+
+// memberName is the machine's place in its role's group: Controller.0.
+func memberName(n stack.Node) string { return fmt.Sprintf("%s.%d", n.Role, n.Index) }
 
 // provision brings every node from bare metal to an SSH login, all at once: the
 // bare-metal service knows how many it can serve.
@@ -173,7 +176,9 @@ func (r *run) provision(ctx context.Context, p *plan.Plan, nodes []stack.Node) e
 		}
 	}
 	failed := each(nodes, func(n stack.Node) error {
-		return r.around(ctx, serverName(n), n.InstanceUUID, func() error { return r.provisionNode(ctx, p, n) })
+		return r.around(ctx, memberName(n), "", func() error {
+			return r.around(ctx, serverName(n), n.InstanceUUID, func() error { return r.provisionNode(ctx, p, n) })
+		})
 	})
 	return r.closeRoles(ctx, p, nodes, failed, "provisioning", func(role string) string { return role })
 }
@@ -288,7 +293,7 @@ func (r *run) giveBack(ctx context.Context, nodes []stack.Node) error {
 		if err := r.deleteEvent(ctx, n, stack.Complete); err != nil {
 			return err
 		}
-		if err := r.Store.RemoveResources(ctx, r.s.ID, fmt.Sprintf("%s.%d", n.Role, n.Index)); err != nil {
+		if err := r.Store.RemoveResources(ctx, r.s.ID, memberName(n)); err != nil {
 			return err
 		}
 		return r.Store.DeleteStackNode(ctx, r.s.ID, n.Name)

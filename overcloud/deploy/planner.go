@@ -30,16 +30,18 @@ func PackTree(tree fs.FS) ([]byte, error) {
 
 // PlanOf makes the plan of a stack. It is a Planner.
 func PlanOf(ctx context.Context, s *stack.Stack) (*plan.Plan, error) {
-	tree, err := zip.NewReader(bytes.NewReader(s.Input.Tree), int64(len(s.Input.Tree)))
+	tree, o, err := given(s)
 	if err != nil {
-		return nil, errs.Wrap(errs.Invalid, err, "read the template tree")
+		return nil, err
 	}
-	total := uint64(0)
-	for _, f := range tree.File {
-		total += f.UncompressedSize64
-	}
-	if total > MaxTree {
-		return nil, errs.New(errs.Invalid, "the template tree holds %d bytes, more than %d", total, MaxTree)
+	return plan.Build(ctx, tree, o)
+}
+
+// given unpacks what a stack was asked to be.
+func given(s *stack.Stack) (fs.FS, plan.Options, error) {
+	tree, err := unpack(s.Input.Tree)
+	if err != nil {
+		return nil, plan.Options{}, err
 	}
 	o := plan.Options{Stack: s.Name, Files: map[string][]byte{}, Counts: s.Input.Counts, Flavors: s.Input.Flavors,
 		Parameters: s.Input.Parameters, Passwords: s.Passwords}
@@ -60,17 +62,33 @@ func PlanOf(ctx context.Context, s *stack.Stack) (*plan.Plan, error) {
 		return plan.File{Name: name, Data: data}, nil
 	}
 	if o.Roles, err = file(s.Input.RolesFile); err != nil {
-		return nil, err
+		return nil, o, err
 	}
 	if o.Networks, err = file(s.Input.NetworksFile); err != nil {
-		return nil, err
+		return nil, o, err
 	}
 	for _, e := range s.Input.Environments {
 		f, err := file(e)
 		if err != nil {
-			return nil, err
+			return nil, o, err
 		}
 		o.Environments = append(o.Environments, f)
 	}
-	return plan.Build(ctx, tree, o)
+	return tree, o, nil
+}
+
+// unpack opens a zipped tree that is not too large.
+func unpack(packed []byte) (*zip.Reader, error) {
+	tree, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
+	if err != nil {
+		return nil, errs.Wrap(errs.Invalid, err, "read the template tree")
+	}
+	total := uint64(0)
+	for _, f := range tree.File {
+		total += f.UncompressedSize64
+	}
+	if total > MaxTree {
+		return nil, errs.New(errs.Invalid, "the template tree holds %d bytes, more than %d", total, MaxTree)
+	}
+	return tree, nil
 }

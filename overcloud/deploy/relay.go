@@ -32,7 +32,7 @@ func Relay(ctx context.Context, store stack.Store, nodeUUID, sentence string, at
 			if err != nil || status == "" {
 				return err
 			}
-			return store.Record(ctx, &stack.Event{StackID: s.ID, StackName: s.Name, Resource: serverName(n), Type: resourceType(serverName(n)),
+			return store.Record(ctx, &stack.Event{StackID: s.ID, StackName: s.Name, Resource: serverName(n), Type: stack.ResourceType(serverName(n)),
 				PhysicalID: n.InstanceUUID, Status: status, Reason: sentence, Time: at})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"trefoil/internal/errs"
 	"trefoil/overcloud/plan"
@@ -29,9 +30,11 @@ func (r *run) configure(ctx context.Context, p *plan.Plan) error {
 	if err != nil {
 		return &Failed{[]stack.Failure{{Phase: "plan", Error: err.Error(), Hint: errs.HintOf(err)}}}
 	}
-	outputs := outputs(p, nodes)
-	const all = "AllNodesDeploySteps"
-	return r.around(ctx, all, "", func() error {
+	outputs, err := outputs(p, machines)
+	if err != nil {
+		return &Failed{[]stack.Failure{{Phase: "plan", Error: err.Error(), Hint: errs.HintOf(err)}}}
+	}
+	return r.around(ctx, stack.DeploySteps, "", func() error {
 		for step := 1; step <= plan.Steps; step++ {
 			name := fmt.Sprintf("step %d", step)
 			if err := r.timed(name, func() error { return r.step(ctx, p, nodes, cfg, step) }); err != nil {
@@ -40,37 +43,61 @@ func (r *run) configure(ctx context.Context, p *plan.Plan) error {
 			if err := r.keep(ctx); err != nil {
 				return err
 			}
-			if step == catalogStep && outputs["KeystoneURL"] != "" {
-				if err := r.Catalog.Ensure(ctx, outputs["KeystoneURL"], outputs["AdminPassword"]); err != nil {
+			if url, _ := outputs["KeystoneURL"].(string); step == catalogStep && url != "" {
+				if err := r.Catalog.Ensure(ctx, url, p.Passwords["AdminPassword"]); err != nil {
 					return &Failed{[]stack.Failure{{Phase: "keystone resources", Service: "keystone", Error: err.Error(), Hint: errs.HintOf(err)}}}
 				}
 			}
 		}
-		_, err := r.Store.UpdateStack(ctx, r.s.ID, func(s *stack.Stack) error { s.Outputs = outputs; return nil })
+		hidden := hiddenOutputs(p, outputs)
+		_, err := r.Store.UpdateStack(ctx, r.s.ID, func(s *stack.Stack) error { s.Outputs, s.Secret = outputs, hidden; return nil })
 		return err
 	})
 }
 
-// outputs are what the user needs to log in. There is no Keystone without a controller.
-func outputs(p *plan.Plan, nodes []stack.Node) map[string]string {
-	out := map[string]string{"AdminPassword": p.Passwords["AdminPassword"]}
+// outputs are those of overcloud.yaml, how the machines find one another, and what
+// the user needs to log in. Without a controller there is no Keystone, and the
+// outputs that name it are left out.
+func outputs(p *plan.Plan, nodes []plan.Node) (map[string]any, error) {
+	out := map[string]any{}
 	for _, role := range p.Roles {
-		if !slices.Contains(role.Tags, "controller") {
+		i := slices.IndexFunc(nodes, func(n plan.Node) bool { return n.Role == role.Name })
+		if i < 0 || !slices.Contains(role.Tags, "controller") {
 			continue
 		}
+		var err error
+		if out, err = p.OutputsFor(nodes); err != nil {
+			return nil, err
+		}
+		out["KeystoneURL"] = "http://" + nodes[i].Address + ":5000/"
+		out["ControllerAddress"] = nodes[i].Address
+		break
+	}
+	out["AdminPassword"] = p.Passwords["AdminPassword"]
+	if out["HostsEntry"] == nil {
+		lines := []any{}
 		for _, n := range nodes {
-			if n.Role == role.Name {
-				out["KeystoneURL"] = "http://" + n.Address + ":5000/"
-				out["ControllerAddress"] = n.Address
-				return out
-			}
+			lines = append(lines, fmt.Sprintf("%s %s.%s %s", n.Address, n.Name, p.CloudDomain, n.Name))
+		}
+		out["HostsEntry"] = lines
+	}
+	return out, nil
+}
+
+// hiddenOutputs names those that hold a password or a hidden parameter.
+func hiddenOutputs(p *plan.Plan, outputs map[string]any) []string {
+	secrets := stack.Secrets(p)
+	var out []string
+	for _, name := range sortedKeys(outputs) {
+		if name == "AdminPassword" || stack.HoldsSecret(outputs[name], secrets) {
+			out = append(out, name)
 		}
 	}
 	return out
 }
 
 func (r *run) step(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg plan.Config, step int) error {
-	group := func(role string) string { return fmt.Sprintf("AllNodesDeploySteps.%sDeployment_Step%d", role, step) }
+	group := func(role string) string { return stack.StepGroup(role, strconv.Itoa(step)) }
 	for _, role := range p.Roles {
 		if role.Count > 0 {
 			if err := r.event(ctx, group(role.Name), r.s.Action, stack.InProgress, "state changed", ""); err != nil {
@@ -84,7 +111,7 @@ func (r *run) step(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg pl
 		if i < 0 || len(docs[i].Resources) == 0 {
 			return nil
 		}
-		return r.around(ctx, fmt.Sprintf("%s.%d", group(n.Role), n.Index), "", func() error { return r.apply(ctx, n, docs[i]) })
+		return r.around(ctx, stack.StepPath(n.Role, strconv.Itoa(step), n.Index), "", func() error { return r.apply(ctx, n, docs[i]) })
 	})
 	return r.closeRoles(ctx, p, nodes, failed, fmt.Sprintf("step %d", step), group)
 }

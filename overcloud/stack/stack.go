@@ -5,6 +5,8 @@ package stack
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"trefoil/overcloud/plan"
@@ -44,7 +46,8 @@ type Stack struct {
 	Generation  int // grows with each create and update; part of the job's id
 	Input       Input
 	Passwords   map[string]string // secret; made once, kept on update
-	Outputs     map[string]string // KeystoneURL, AdminPassword (secret), …
+	Outputs     map[string]any    // of overcloud.yaml, and AdminPassword (secret)
+	Secret      []string          // names in Outputs that hold a secret; see SecretOutput
 	Failures    []Failure         // of the last action
 	Summary     Summary           // of the last action
 	CreatedAt   time.Time
@@ -56,6 +59,11 @@ type Stack struct {
 
 // Status is how Heat shows it: CREATE_IN_PROGRESS.
 func (s *Stack) Status() string { return s.Action + "_" + s.State }
+
+// SecretOutput tells which outputs are shown only when asked for by name.
+func (s *Stack) SecretOutput(name string) bool {
+	return name == "AdminPassword" || slices.Contains(s.Secret, name)
+}
 
 // Summary says what an action did.
 type Summary struct {
@@ -89,6 +97,15 @@ func (f Failure) Line() string {
 		s += ": " + f.Key
 	}
 	return s + ": " + f.Error
+}
+
+// Text is the failure in full: the line, what to do, and the log's last lines.
+func (f Failure) Text() string {
+	s := f.Line()
+	if f.Hint != "" {
+		s += "\nto try: " + f.Hint
+	}
+	return strings.Join(append([]string{s}, f.Tail...), "\n")
 }
 
 // Node is a machine of a stack with what the deployer must remember of it.

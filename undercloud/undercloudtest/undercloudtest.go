@@ -184,6 +184,15 @@ func (c *Cloud) ServeBaremetal(store ironic.Store, conductor api.Conductor) {
 	c.Start()
 }
 
+// ServeDocuments has the orchestration API show templates and environments made by d.
+func (c *Cloud) ServeDocuments(d stackapi.Documents) {
+	c.t.Helper()
+	c.Stop()
+	c.handlers["orchestration"] = stackapi.New(stackapi.Config{Store: c.DB, Service: c.Stacks, Documents: d, Host: "undercloud", Version: "devel",
+		Auth: c.guard, Log: slog.New(slog.DiscardHandler)})
+	c.Start()
+}
+
 // Stop ends the services as a kill does: connections break.
 func (c *Cloud) Stop() {
 	for _, s := range c.servers {

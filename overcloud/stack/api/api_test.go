@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -53,7 +54,7 @@ func newWorld(t *testing.T) *world {
 			w.finish(stack.Failed)
 			return nil
 		}}
-	srv := httptest.NewServer(api.New(api.Config{Store: db, Service: svc, Log: slog.New(slog.DiscardHandler)}))
+	srv := httptest.NewServer(api.New(api.Config{Store: db, Service: svc, Documents: &documents{}, Host: "undercloud", Version: "1.0", Log: slog.New(slog.DiscardHandler)}))
 	t.Cleanup(srv.Close)
 	w.url = srv.URL + "/v1/project/stacks"
 	return w
@@ -77,6 +78,25 @@ func (w *world) do(method, path, body string) (int, string) {
 	return resp.StatusCode, string(b)
 }
 
+// ids joins a key of all things in a list.
+func (w *world) ids(path, list, key string) string {
+	w.t.Helper()
+	code, body := w.do("GET", path, "")
+	var got map[string]json.RawMessage
+	var things []map[string]any
+	if err := json.Unmarshal([]byte(body), &got); err != nil || code != 200 {
+		w.t.Fatalf("%s: %d %s", path, code, body)
+	}
+	if err := json.Unmarshal(got[list], &things); err != nil {
+		w.t.Fatalf("%s: %v in %s", path, err, body)
+	}
+	out := make([]string, len(things))
+	for i, x := range things {
+		out[i] = fmt.Sprint(x[key])
+	}
+	return strings.Join(out, " ")
+}
+
 func (w *world) finish(state string) {
 	w.t.Helper()
 	s, err := w.db.Stack(context.Background(), "overcloud")
@@ -84,7 +104,7 @@ func (w *world) finish(state string) {
 		w.t.Fatal(err)
 	}
 	if _, err := w.db.UpdateStack(context.Background(), s.ID, func(s *stack.Stack) error {
-		s.State, s.Outputs = state, map[string]string{"KeystoneURL": "http://1.2.3.4:5000/", "AdminPassword": "s3cret"}
+		s.State, s.Outputs = state, map[string]any{"KeystoneURL": "http://1.2.3.4:5000/", "AdminPassword": "s3cret"}
 		return nil
 	}); err != nil {
 		w.t.Fatal(err)
@@ -149,16 +169,36 @@ func TestEvents(t *testing.T) {
 		}
 	}
 	var got struct{ Events []map[string]any }
-	_, body := w.do("GET", "/overcloud/"+s.ID+"/events?marker=1", "")
-	if err := json.Unmarshal([]byte(body), &got); err != nil || len(got.Events) != 2 || got.Events[0]["resource_name"] != "Controller" || got.Events[0]["event_time"] != "1970-01-01T00:00:01Z" {
+	_, body := w.do("GET", "/overcloud/"+s.ID+"/events?marker=1&nested_depth=2", "")
+	if err := json.Unmarshal([]byte(body), &got); err != nil || len(got.Events) != 2 || got.Events[0]["resource_name"] != "Controller" ||
+		got.Events[0]["event_time"] != "1970-01-01T00:00:01Z" || got.Events[1]["resource_name"] != "0" || got.Events[1]["trefoil_path"] != "Controller.0" {
 		t.Errorf("%v %s", err, body)
 	}
-	_, body = w.do("GET", "/overcloud/resources", "")
-	if !strings.Contains(body, `"resource_name":"Controller"`) || strings.Contains(body, "Controller.0") {
-		t.Errorf("resources of depth 0: %s", body)
+	for q, want := range map[string]string{
+		"":                                         "1 2",
+		"?nested_depth=1":                          "1 2 3",
+		"?nested_depth=1&limit=2":                  "1 2",
+		"?nested_depth=1&sort_dir=desc":            "3 2 1",
+		"?nested_depth=1&sort_dir=desc&marker=3":   "2 1",
+		"?nested_depth=1&sort_dir=desc&limit=1":    "3",
+		"?nested_depth=1&resource_name=0":          "3",
+		"?nested_depth=1&resource_status=COMPLETE": "1 2 3",
+		"?nested_depth=1&resource_status=FAILED":   "",
+		"?nested_depth=1&sort_keys=resource_name":  "3 2 1",
+		"?marker=99":                               "",
+	} {
+		if ids := w.ids("/overcloud/events"+q, "events", "id"); ids != want {
+			t.Errorf("%s: events %q, want %q", q, ids, want)
+		}
 	}
-	if _, body = w.do("GET", "/overcloud/resources?nested_depth=1", ""); !strings.Contains(body, "Controller.0") {
-		t.Errorf("resources of depth 1: %s", body)
+	if code, body := w.do("GET", "/overcloud/events?marker=x", ""); code != 400 || !strings.Contains(body, "marker") {
+		t.Errorf("a marker that is no number: %d %s", code, body)
+	}
+	if code, body := w.do("GET", "/overcloud/resources/Controller/events/2", ""); code != 200 || !strings.Contains(body, `"resource_type":""`) {
+		t.Errorf("one event: %d %s", code, body)
+	}
+	if code, _ := w.do("GET", "/overcloud/resources/Controller/events/3", ""); code != 404 {
+		t.Errorf("an event of another resource: %d", code)
 	}
 }
 
@@ -171,7 +211,8 @@ func TestBadRequests(t *testing.T) {
 	}{
 		{"unknown stack", "GET", "/nope", "", 404, "the stack (nope) could not be found"},
 		{"broken JSON", "POST", "", "{", 400, "not valid JSON"},
-		{"bad name", "POST", "", `{"stack_name":"../x"}`, 400, "is not valid"},
+		{"a template of one's own", "POST", "", `{"stack_name":"x","template":{}}`, 400, "openstack overcloud deploy"},
+		{"bad name", "POST", "", `{"stack_name":"../x","input":{}}`, 400, "is not valid"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if code, body := w.do(c.method, c.path, c.body); code != c.code || !strings.Contains(body, c.want) {

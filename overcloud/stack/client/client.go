@@ -35,7 +35,7 @@ func New(s *session.Session) (*Client, error) {
 	return &Client{Poll: time.Second, c: c}, nil
 }
 
-// Stack is a stack as the API shows it.
+// Stack is a stack as the API shows it, with what its last action did.
 type Stack struct {
 	ID           string          `json:"id"`
 	Name         string          `json:"stack_name"`
@@ -43,14 +43,19 @@ type Stack struct {
 	Reason       string          `json:"stack_status_reason"`
 	CreationTime string          `json:"creation_time"`
 	UpdatedTime  string          `json:"updated_time"`
-	Outputs      []output        `json:"outputs"`
-	Failures     []stack.Failure `json:"trefoil_failures"`
-	Summary      stack.Summary   `json:"trefoil_summary"`
+	Project      string          `json:"project"`
+	Owner        string          `json:"stack_owner"`
+	Parent       string          `json:"parent"`
+	Outputs      []Output        `json:"outputs"`
+	Failures     []stack.Failure `json:"-"` // from Outcome, and where Follow ends
+	Summary      stack.Summary   `json:"-"`
 }
 
-type output struct {
-	Key   string `json:"output_key"`
-	Value string `json:"output_value"`
+// Output is a named result of a stack.
+type Output struct {
+	Key         string `json:"output_key"`
+	Value       any    `json:"output_value"`
+	Description string `json:"description"`
 }
 
 // OutputMap is the outputs by name, as values of a table.
@@ -65,22 +70,27 @@ func (s *Stack) OutputMap() map[string]any {
 // InProgress tells whether an action is under way.
 func (s *Stack) InProgress() bool { return strings.HasSuffix(s.Status, "_"+stack.InProgress) }
 
+// Link is how the API points at what belongs together.
+type Link struct{ Rel, Href string }
+
 // Event is one line of a stack's log.
 type Event struct {
-	ID       string `json:"id"`
-	Resource string `json:"resource_name"`
-	Status   string `json:"resource_status"`
-	Reason   string `json:"resource_status_reason"`
-	Time     string `json:"event_time"`
-	Type     string `json:"resource_type"`
+	ID         string `json:"id"`
+	Resource   string `json:"resource_name"`
+	Path       string `json:"trefoil_path"` // dotted, below the deployment
+	PhysicalID string `json:"physical_resource_id"`
+	Status     string `json:"resource_status"`
+	Reason     string `json:"resource_status_reason"`
+	Time       string `json:"event_time"`
+	Links      []Link `json:"links"`
 }
 
 // Line is an event as heatclient prints it:
 // 2020-08-14 08:39:21Z [overcloud.Controller.0]: CREATE_COMPLETE  state changed.
 func (e Event) Line(name string) string {
 	where := name
-	if e.Resource != name {
-		where += "." + e.Resource
+	if e.Path != "" {
+		where += "." + e.Path
 	}
 	return fmt.Sprintf("%s [%s]: %s  %s", strings.Replace(e.Time, "T", " ", 1), where, e.Status, e.Reason)
 }
@@ -91,7 +101,19 @@ type Resource struct {
 	PhysicalID  string `json:"physical_resource_id"`
 	Type        string `json:"resource_type"`
 	Status      string `json:"resource_status"`
+	Reason      string `json:"resource_status_reason"`
 	UpdatedTime string `json:"updated_time"`
+	Links       []Link `json:"links"`
+}
+
+// StackName is the name of the stack that an event or a resource belongs to.
+func StackName(links []Link) string {
+	for _, l := range links {
+		if parts := strings.Split(l.Href, "/"); l.Rel == "stack" && len(parts) > 1 {
+			return parts[len(parts)-2]
+		}
+	}
+	return ""
 }
 
 // Node is a machine of a stack.
@@ -111,10 +133,18 @@ func (c *Client) get(ctx context.Context, path string, out any) error {
 
 func esc(s string) string { return url.PathEscape(s) }
 
-// List reads all stacks.
-func (c *Client) List(ctx context.Context) ([]Stack, error) {
+// query is the end of an address.
+func query(q url.Values) string {
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+// List reads all stacks that q lets through, newest first.
+func (c *Client) List(ctx context.Context, q url.Values) ([]Stack, error) {
 	var b struct{ Stacks []Stack }
-	err := c.get(ctx, "stacks", &b)
+	err := c.get(ctx, "stacks"+query(q), &b)
 	return b.Stacks, err
 }
 
@@ -127,22 +157,66 @@ func (c *Client) Stack(ctx context.Context, ident string) (*Stack, error) {
 	return &b.Stack, nil
 }
 
-// Events reads those after the event with id after ("" is all).
-func (c *Client) Events(ctx context.Context, ident, after string) ([]Event, error) {
-	var b struct{ Events []Event }
-	path := "stacks/" + esc(ident) + "/events"
-	if after != "" {
-		path += "?marker=" + url.QueryEscape(after)
+// Outcome reads a stack with what its last action did and why it failed.
+func (c *Client) Outcome(ctx context.Context, ident string) (*Stack, error) {
+	s, err := c.Stack(ctx, ident)
+	if err != nil {
+		return nil, err
 	}
-	err := c.get(ctx, path, &b)
+	var b struct {
+		Outcome struct {
+			Failures []stack.Failure
+			Summary  stack.Summary
+		}
+	}
+	err = c.get(ctx, "stacks/"+esc(ident)+"/outcome", &b)
+	s.Failures, s.Summary = b.Outcome.Failures, b.Outcome.Summary
+	return s, err
+}
+
+// deepest is deeper than any stack nests.
+const deepest = "9"
+
+// Events reads those of all depths after the event with id after ("" is all).
+func (c *Client) Events(ctx context.Context, ident, after string) ([]Event, error) {
+	q := url.Values{"nested_depth": {deepest}}
+	if after != "" {
+		q.Set("marker", after)
+	}
+	return c.EventList(ctx, ident, q)
+}
+
+// EventList reads the events that q lets through.
+func (c *Client) EventList(ctx context.Context, ident string, q url.Values) ([]Event, error) {
+	var b struct{ Events []Event }
+	err := c.get(ctx, "stacks/"+esc(ident)+"/events"+query(q), &b)
 	return b.Events, err
 }
 
-// Resources reads a stack's resources as deep as depth.
-func (c *Client) Resources(ctx context.Context, ident string, depth int) ([]Resource, error) {
+// ResourceEvents reads those of one resource, which has a dotted path, that q lets through.
+func (c *Client) ResourceEvents(ctx context.Context, ident, resource string, q url.Values) ([]Event, error) {
+	var b struct{ Events []Event }
+	err := c.get(ctx, "stacks/"+esc(ident)+"/resources/"+esc(resource)+"/events"+query(q), &b)
+	return b.Events, err
+}
+
+// Resources reads the resources of a stack that q lets through.
+func (c *Client) Resources(ctx context.Context, ident string, q url.Values) ([]Resource, error) {
 	var b struct{ Resources []Resource }
-	err := c.get(ctx, fmt.Sprintf("stacks/%s/resources?nested_depth=%d", esc(ident), depth), &b)
+	err := c.get(ctx, "stacks/"+esc(ident)+"/resources"+query(q), &b)
 	return b.Resources, err
+}
+
+// Show reads what stands below a stack, or the stack itself where the path is
+// empty, as the API gives it: template, environment, resources/NAME …
+func (c *Client) Show(ctx context.Context, ident string, path ...string) (map[string]any, error) {
+	at := "stacks/" + esc(ident)
+	for _, p := range path {
+		at += "/" + esc(p)
+	}
+	var out map[string]any
+	err := c.get(ctx, at, &out)
+	return out, err
 }
 
 // Nodes reads a stack's machines.
@@ -153,10 +227,17 @@ func (c *Client) Nodes(ctx context.Context, ident string) ([]Node, error) {
 }
 
 // Output reads one output; secret ones come only this way.
-func (c *Client) Output(ctx context.Context, ident, key string) (string, error) {
-	var b struct{ Output output }
+func (c *Client) Output(ctx context.Context, ident, key string) (any, error) {
+	var b struct{ Output Output }
 	err := c.get(ctx, "stacks/"+esc(ident)+"/outputs/"+esc(key), &b)
 	return b.Output.Value, err
+}
+
+// Outputs reads the names and descriptions of all outputs.
+func (c *Client) Outputs(ctx context.Context, ident string) ([]Output, error) {
+	var b struct{ Outputs []Output }
+	err := c.get(ctx, "stacks/"+esc(ident)+"/outputs", &b)
+	return b.Outputs, err
 }
 
 // Create starts a new stack and returns its id.
@@ -219,7 +300,7 @@ func (c *Client) Follow(ctx context.Context, name, id, after string, out, progre
 				away = time.Time{}
 			}
 			if !s.InProgress() {
-				return s, nil
+				return c.Outcome(ctx, id)
 			}
 		}
 		select {

@@ -41,7 +41,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	c.Poll = time.Millisecond
-	id, err := c.Create(t.Context(), api.Request{Name: "overcloud", TimeoutMins: 240})
+	id, err := c.Create(t.Context(), api.Request{Name: "overcloud", TimeoutMins: 240, Input: &stack.Input{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,10 +202,10 @@ func TestFollowEnds(t *testing.T) {
 func TestCalls(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	if _, err := w.c.Create(ctx, api.Request{Name: "overcloud"}); !errs.Is(err, errs.Conflict) || !strings.Contains(err.Error(), "Unable to deploy as the stack 'overcloud' status is 'CREATE_IN_PROGRESS'") {
+	if _, err := w.c.Create(ctx, api.Request{Name: "overcloud", Input: &stack.Input{}}); !errs.Is(err, errs.Conflict) || !strings.Contains(err.Error(), "Unable to deploy as the stack 'overcloud' status is 'CREATE_IN_PROGRESS'") {
 		t.Errorf("a deploy while another runs: %v", err)
 	}
-	if err := w.c.Update(ctx, "overcloud", api.Request{}); !errs.Is(err, errs.Conflict) {
+	if err := w.c.Update(ctx, "overcloud", api.Request{Input: &stack.Input{}}); !errs.Is(err, errs.Conflict) {
 		t.Errorf("an update while another runs: %v", err)
 	}
 	if err := w.c.Cancel(ctx, "overcloud"); err != nil {
@@ -215,14 +215,14 @@ func TestCalls(t *testing.T) {
 	if err := w.c.Cancel(ctx, "overcloud"); !errs.Is(err, errs.Conflict) {
 		t.Errorf("nothing to cancel: %v", err)
 	}
-	if err := w.c.Update(ctx, "overcloud", api.Request{}); err != nil {
+	if err := w.c.Update(ctx, "overcloud", api.Request{Input: &stack.Input{}}); err != nil {
 		t.Error(err)
 	}
 	w.end(t, stack.Complete)
 	if err := w.c.Delete(ctx, "overcloud"); err != nil {
 		t.Error(err)
 	}
-	if all, err := w.c.List(ctx); err != nil || len(all) != 1 || all[0].Status != "DELETE_IN_PROGRESS" {
+	if all, err := w.c.List(ctx, nil); err != nil || len(all) != 1 || all[0].Status != "DELETE_IN_PROGRESS" {
 		t.Errorf("%+v %v", all, err)
 	}
 	if _, err := w.c.Stack(ctx, "no such/stack"); !errs.Is(err, errs.NotFound) {

@@ -1,0 +1,89 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/stack"
+)
+
+const rootTemplate = "overcloud.yaml"
+
+// Documents makes Heat's documents of stacks. Safe for concurrent use.
+type Documents struct{}
+
+// Describe makes the plan again, so it costs what a plan costs.
+func (Documents) Describe(ctx context.Context, s *stack.Stack) (*stack.Description, error) {
+	p, err := PlanOf(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("make the plan of stack %s: %w", s.Name, err)
+	}
+	files, err := rendered(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return stack.Describe(p, []byte(files[rootTemplate]))
+}
+
+// Files are the templates of a stack, rendered, and what came with them from
+// outside the tree. Environments, roles and networks are not among them: their
+// values stand in the environment, where secrets are hidden.
+func (Documents) Files(ctx context.Context, s *stack.Stack) (map[string]string, error) {
+	out, err := rendered(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	for name, text := range s.Input.Files {
+		if !slices.Contains(s.Input.Environments, name) && name != s.Input.RolesFile && name != s.Input.NetworksFile {
+			out[name] = text
+		}
+	}
+	return out, nil
+}
+
+// rendered is the tree with what its j2 templates give, without those templates.
+func rendered(ctx context.Context, s *stack.Stack) (map[string]string, error) {
+	tree, o, err := given(s)
+	if err != nil {
+		return nil, err
+	}
+	read := func(f plan.File, name string) (plan.File, error) {
+		if f.Data != nil {
+			return f, nil
+		}
+		data, err := fs.ReadFile(tree, name)
+		return plan.File{Name: name, Data: data}, err
+	}
+	roles, err := read(o.Roles, "roles_data.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("read roles: %w", err)
+	}
+	networks, err := read(o.Networks, "network_data.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("read networks: %w", err)
+	}
+	made, err := plan.Render(ctx, tree, roles, networks)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	err = fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(name, ".j2.yaml") {
+			return err
+		}
+		data, err := fs.ReadFile(tree, name)
+		out[name] = string(data)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the template tree: %w", err)
+	}
+	for name, data := range made {
+		out[name] = string(data)
+	}
+	return out, nil
+}

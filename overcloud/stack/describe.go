@@ -1,0 +1,185 @@
+package stack
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"trefoil/internal/yaml"
+	"trefoil/overcloud/hot"
+	"trefoil/overcloud/plan"
+)
+
+// Hidden is what Heat shows in the place of a hidden value.
+const Hidden = "******"
+
+// shortest is the length from which a secret is looked for inside other text:
+// shorter ones would be found everywhere.
+const shortest = 6
+
+// Description is what Heat's API shows of a stack beyond its row. No value in it
+// is secret, save for Passwords.
+type Description struct {
+	Template    map[string]any    // the rendered root template
+	Parameters  map[string]string // of the root template, as Heat prints them
+	Environment map[string]any    // parameters, parameter_defaults, resource_registry
+	Outputs     map[string]string // description by name
+	Passwords   map[string]string // as they take effect; secret
+}
+
+// Describe makes the description of a plan whose rendered root template is root.
+func Describe(p *plan.Plan, root []byte) (*Description, error) {
+	const file = "overcloud.yaml"
+	n, err := yaml.Parse(file, root)
+	if err != nil {
+		return nil, err
+	}
+	t, err := hot.ParseTemplate(file, root)
+	if err != nil {
+		return nil, err
+	}
+	d := &Description{Parameters: map[string]string{}, Outputs: map[string]string{}, Passwords: p.Passwords}
+	d.Template, _ = document(n).(map[string]any)
+	m := masker{hidden: p.Hidden, secrets: Secrets(p)}
+	defaults, _ := m.mask(p.Parameters).(map[string]any)
+	d.Environment = map[string]any{"parameters": map[string]any{}, "parameter_defaults": defaults, "resource_registry": map[string]any{},
+		"encrypted_param_names": []any{}, "event_sinks": []any{}}
+	for _, prm := range t.Parameters {
+		v, given := defaults[prm.Name]
+		switch {
+		case prm.Hidden:
+			v = Hidden
+		case !given:
+			v = m.mask(prm.Default)
+		}
+		d.Parameters[prm.Name] = parameterText(prm.Type, v)
+	}
+	for _, o := range t.Outputs {
+		d.Outputs[o.Name] = o.Description
+	}
+	return d, nil
+}
+
+// parameterText is a value as Heat's str() of a parameter of that type gives it.
+func parameterText(typ string, v any) string {
+	switch x := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return x
+	case bool:
+		return map[bool]string{true: "True", false: "False"}[x]
+	case []any:
+		if typ == "comma_delimited_list" {
+			parts := make([]string, len(x))
+			for i, e := range x {
+				parts[i] = hot.String(e)
+			}
+			return strings.Join(parts, ",")
+		}
+	}
+	if b, err := json.Marshal(v); err == nil {
+		return string(b)
+	}
+	return fmt.Sprint(v)
+}
+
+// document turns a parsed file into what JSON can say. Dates stay the text that
+// they are written as: heat_template_version is one.
+func document(n *yaml.Node) any {
+	switch {
+	case n == nil:
+		return nil
+	case n.Kind == yaml.AliasNode:
+		return document(n.Alias)
+	case n.Kind == yaml.MappingNode:
+		out := map[string]any{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			out[n.Content[i].Value] = document(n.Content[i+1])
+		}
+		return out
+	case n.Kind == yaml.SequenceNode:
+		out := make([]any, len(n.Content))
+		for i, e := range n.Content {
+			out[i] = document(e)
+		}
+		return out
+	}
+	var v any
+	switch n.Tag {
+	case "!!int", "!!float", "!!bool", "!!null":
+		if n.Decode(&v) == nil {
+			return v
+		}
+	}
+	return n.Value
+}
+
+// Secrets are the values of a plan that must not be shown: passwords and what
+// was given for hidden parameters.
+func Secrets(p *plan.Plan) []string {
+	var out []string
+	add := func(v any) {
+		if s, ok := v.(string); ok && len(s) >= shortest {
+			out = append(out, s)
+		}
+	}
+	for _, v := range p.Passwords {
+		add(v)
+	}
+	for _, name := range p.Hidden {
+		add(p.Parameters[name])
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// HoldsSecret tells whether one of the secrets stands anywhere in v.
+func HoldsSecret(v any, secrets []string) bool {
+	switch x := v.(type) {
+	case string:
+		return slices.ContainsFunc(secrets, func(s string) bool { return strings.Contains(x, s) })
+	case []any:
+		return slices.ContainsFunc(x, func(e any) bool { return HoldsSecret(e, secrets) })
+	case map[string]any:
+		for _, e := range x {
+			if HoldsSecret(e, secrets) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// masker hides values: those of hidden names, at any depth, and text that holds a secret.
+type masker struct {
+	hidden  []string
+	secrets []string
+}
+
+func (m masker) mask(v any) any {
+	switch x := v.(type) {
+	case string:
+		if HoldsSecret(x, m.secrets) {
+			return Hidden
+		}
+	case []any:
+		out := make([]any, len(x))
+		for i, e := range x {
+			out[i] = m.mask(e)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(x))
+		for k, e := range x {
+			if slices.Contains(m.hidden, k) {
+				out[k] = Hidden
+			} else {
+				out[k] = m.mask(e)
+			}
+		}
+		return out
+	}
+	return v
+}
