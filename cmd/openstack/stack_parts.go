@@ -58,7 +58,9 @@ func (p *program) stackEvents(c *cli.Context) error {
 	o := options(c)
 	if o.Format == "log" && len(o.Columns) == 0 {
 		for _, e := range evs {
-			fmt.Fprintln(p.out, e.Line(a[0]))
+			if !e.OfNestedStack() {
+				fmt.Fprintln(p.out, e.Line(a[0]))
+			}
 		}
 		return nil
 	}

@@ -53,9 +53,9 @@ func StepGroup(role, step string) string { return DeploySteps + "." + role + "De
 
 func number(s string) bool { _, err := strconv.Atoi(s); return err == nil }
 
-// nests tells whether a resource at path stands for a stack of its own though
+// Nests tells whether a resource at path stands for a stack of its own though
 // nothing of it is known yet.
-func nests(path string) bool {
+func Nests(path string) bool {
 	parts := strings.Split(path, ".")
 	if parts[0] == DeploySteps {
 		return len(parts) <= 2
@@ -78,7 +78,7 @@ func ResourceID(stackID, path string) string {
 // PhysicalID is what the resource at path is physically, as long as nothing else
 // is known of it: the stack or the deployment it stands for, or "".
 func PhysicalID(stackID, path string) string {
-	if nests(path) || ResourceType(path) == TypeDeployment {
+	if Nests(path) || ResourceType(path) == TypeDeployment {
 		return ResourceID(stackID, path)
 	}
 	return ""
@@ -202,7 +202,7 @@ func (b *treeBuilder) fill(t *Tree, l *Level) {
 	for _, path := range paths {
 		r, ok := b.rows[path]
 		row := &Row{Resource: r, Path: path, Level: l}
-		if len(b.below[path]) > 0 || nests(path) && r.Type != TypePhase {
+		if len(b.below[path]) > 0 || Nests(path) && r.Type != TypePhase {
 			row.Nested = &Level{ID: ResourceID(b.s.ID, path), Name: NestedName(b.s, path), Path: path, Parent: l}
 			b.fill(t, row.Nested)
 		}

@@ -170,21 +170,25 @@ func TestEvents(t *testing.T) {
 	}
 	var got struct{ Events []map[string]any }
 	_, body := w.do("GET", "/overcloud/"+s.ID+"/events?marker=1&nested_depth=2", "")
-	if err := json.Unmarshal([]byte(body), &got); err != nil || len(got.Events) != 2 || got.Events[0]["resource_name"] != "Controller" ||
-		got.Events[0]["event_time"] != "1970-01-01T00:00:01Z" || got.Events[1]["resource_name"] != "0" || got.Events[1]["trefoil_path"] != "Controller.0" {
+	if err := json.Unmarshal([]byte(body), &got); err != nil || len(got.Events) != 4 || got.Events[1]["resource_name"] != "Controller" ||
+		got.Events[1]["event_time"] != "1970-01-01T00:00:01Z" || got.Events[3]["resource_name"] != "0" || got.Events[3]["trefoil_path"] != "Controller.0" {
 		t.Errorf("%v %s", err, body)
 	}
+	// An s marks what a nested stack says of itself: it ends before its resource does.
 	for q, want := range map[string]string{
 		"":                                         "1 2",
-		"?nested_depth=1":                          "1 2 3",
-		"?nested_depth=1&limit=2":                  "1 2",
-		"?nested_depth=1&sort_dir=desc":            "3 2 1",
-		"?nested_depth=1&sort_dir=desc&marker=3":   "2 1",
+		"?nested_depth=1":                          "1 2s 2 3",
+		"?nested_depth=2":                          "1 2s 2 3s 3",
+		"?nested_depth=2&marker=2s":                "2 3s 3",
+		"?nested_depth=2&marker=2":                 "3s 3",
+		"?nested_depth=1&limit=2":                  "1 2s",
+		"?nested_depth=1&sort_dir=desc":            "3 2 2s 1",
+		"?nested_depth=1&sort_dir=desc&marker=3":   "2 2s 1",
 		"?nested_depth=1&sort_dir=desc&limit=1":    "3",
 		"?nested_depth=1&resource_name=0":          "3",
-		"?nested_depth=1&resource_status=COMPLETE": "1 2 3",
+		"?nested_depth=1&resource_status=COMPLETE": "1 2s 2 3",
 		"?nested_depth=1&resource_status=FAILED":   "",
-		"?nested_depth=1&sort_keys=resource_name":  "3 2 1",
+		"?nested_depth=1&sort_keys=resource_name":  "3 2 1 2s",
 		"?marker=99":                               "",
 	} {
 		if ids := w.ids("/overcloud/events"+q, "events", "id"); ids != want {

@@ -153,8 +153,11 @@ func TestNestedStacks(t *testing.T) {
 	if got := w.ids("?show_nested=true&stack_status=CREATE_FAILED", "stacks", "stack_name"); len(strings.Fields(got)) != 3 {
 		t.Errorf("failed stacks %s", got)
 	}
-	if got := w.ids("/"+nested+"/events?nested_depth=1", "events", "trefoil_path"); got != "Controller.0 Controller.0.Controller Controller.1 Controller.1.Controller Controller.0 Controller.0.Controller Controller.1 Controller.1.Controller" {
+	if got := w.ids("/"+nested+"/events", "events", "trefoil_path"); got != "Controller Controller.0 Controller.1 Controller Controller.0 Controller.1" {
 		t.Errorf("events of the nested stack: %s", got)
+	}
+	if got := w.ids("/"+nested+"/events?nested_depth=1&resource_name=Controller", "events", "id"); got != "4 6 9 11" {
+		t.Errorf("events of the servers: %s", got)
 	}
 	_, body := w.do("GET", "/overcloud/resources/Controller.1.Controller", "")
 	if !strings.Contains(body, "192.168.255.11") || strings.Contains(body, "PRIVATE") {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,6 +96,9 @@ func (e Event) Line(name string) string {
 	return fmt.Sprintf("%s [%s]: %s  %s", strings.Replace(e.Time, "T", " ", 1), where, e.Status, e.Reason)
 }
 
+// OfNestedStack tells an event of a stack in another from one of a resource.
+func (e Event) OfNestedStack() bool { return strings.HasSuffix(e.ID, api.OwnMark) }
+
 // Resource is one row of a stack's resources.
 type Resource struct {
 	Name        string `json:"resource_name"`
@@ -177,13 +181,15 @@ func (c *Client) Outcome(ctx context.Context, ident string) (*Stack, error) {
 // deepest is deeper than any stack nests.
 const deepest = "9"
 
-// Events reads those of all depths after the event with id after ("" is all).
+// Events reads those of resources of all depths after the event with id after
+// ("" is all). What nested stacks say of themselves, their resources say too.
 func (c *Client) Events(ctx context.Context, ident, after string) ([]Event, error) {
 	q := url.Values{"nested_depth": {deepest}}
 	if after != "" {
 		q.Set("marker", after)
 	}
-	return c.EventList(ctx, ident, q)
+	evs, err := c.EventList(ctx, ident, q)
+	return slices.DeleteFunc(evs, Event.OfNestedStack), err
 }
 
 // EventList reads the events that q lets through.
