@@ -54,7 +54,7 @@ func TestEnvironmentsAsHeat(t *testing.T) {
 		for _, q := range plainList(in["resolve"]) {
 			typ, name, _ := strings.Cut(q, " of ")
 			target, _, _ := env.ResolveFor([]string{name}, typ)
-			if !isFile(target) && !strings.HasPrefix(target, "OS::Heat::") || target == "OS::Heat::Valeu" || env.Check() != nil {
+			if !IsFile(target) && !strings.HasPrefix(target, "OS::Heat::") || target == "OS::Heat::Valeu" || env.Check() != nil {
 				target = "error"
 			}
 			resolved[q] = target

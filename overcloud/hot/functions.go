@@ -1,90 +1,184 @@
 package hot
 
 import (
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
-	"net/url"
 	"path"
 	"sort"
 	"strconv"
 	"strings"
 
-	"trefoil/internal/yaml"
+	"trefoil/internal/errs"
+	"trefoil/overcloud/yaql"
 )
 
-// evalPath evaluates the argument of get_param and get_attr to a name and a path.
-func (s *Stack) evalPath(arg *yaml.Node) (string, []any, error) {
-	v, err := s.eval(arg)
-	if err != nil {
-		return "", nil, err
-	}
-	list, ok := v.([]any)
-	if !ok {
-		list = []any{v}
-	}
-	if len(list) == 0 {
-		return "", nil, s.fail(arg, "expected a name, got an empty list")
-	}
-	return String(list[0]), list[1:], nil
+// Bounds of one value, so that no template costs gigabytes.
+const (
+	maxString = 16 << 20
+	maxRepeat = 100_000
+)
+
+// call is one function at its place; fail names the place.
+type call struct {
+	name  string
+	from  Origin
+	scope Scope
 }
 
-func (s *Stack) getParam(arg *yaml.Node) (any, error) {
-	name, keys, err := s.evalPath(arg)
+func (c call) fail(format string, args ...any) error {
+	return at(c.from, "%s: %s", c.name, fmt.Sprintf(format, args...))
+}
+
+// simple is a function that sees only its evaluated argument.
+type simple func(c call, arg any) (any, error)
+
+// simpleFunction finds one by name; nil if there is none.
+func simpleFunction(name string) simple {
+	switch name {
+	case "get_file":
+		return getFile
+	case "equals":
+		return equals
+	case "str_replace", "str_replace_strict", "str_replace_vstrict":
+		return strReplace
+	case "str_split":
+		return strSplit
+	case "list_join":
+		return listJoin
+	case "list_concat", "list_concat_unique":
+		return listConcat
+	case "map_merge":
+		return mapMerge
+	case "map_replace":
+		return mapReplace
+	case "make_url":
+		return makeURL
+	case "repeat":
+		return repeat
+	case "filter":
+		return filter
+	case "contains":
+		return contains
+	case "digest":
+		return digest
+	case "yaql":
+		return callYAQL
+	case "resource_facade":
+		return resourceFacade
+	}
+	return nil
+}
+
+// functionNames are all functions of HOT.
+func functionNames() []string {
+	return strings.Fields(`get_param get_attr get_resource get_file str_replace str_replace_strict str_replace_vstrict
+		str_split list_join list_concat list_concat_unique map_merge map_replace make_url repeat filter contains digest
+		yaql resource_facade if equals not and or`)
+}
+
+// refused says why a function of another template format has no place here.
+func refused(name string) string {
+	if strings.HasPrefix(name, "Fn::") {
+		return "it belongs to CloudFormation templates (HeatTemplateFormatVersion); write the HOT function, such as get_attr, list_join, str_replace"
+	}
+	return ""
+}
+
+// funcExpr is a call of a simple function.
+type funcExpr struct {
+	name string
+	from Origin
+	arg  Expr
+	call simple
+}
+
+func (e funcExpr) eval(s Scope) (any, error) {
+	if err := s.Step(1); err != nil {
+		return nil, err
+	}
+	arg, err := Eval(e.arg, s)
 	if err != nil {
 		return nil, err
 	}
-	switch name {
-	case "OS::stack_name", "OS::stack_id":
-		return s.Name, nil
-	case "OS::project_id":
-		return "", nil
-	}
-	v, ok := s.Parameters[name]
+	return e.call(call{e.name, e.from, s}, arg)
+}
+
+// pathExpr is a name with keys, the argument of get_param and get_attr.
+type pathExpr struct {
+	from  Origin
+	arg   Expr
+	name  string // if fixed
+	keys  []any
+	fixed bool
+}
+
+func splitPath(v any) (string, []any, bool) {
+	l, ok := v.([]any)
 	if !ok {
-		return nil, s.fail(arg, "get_param: the template has no parameter %q%s", name, Suggest(name, parameterNames(s.t)))
+		return String(v), nil, true
 	}
-	v, found := walk(v, keys)
+	if len(l) == 0 {
+		return "", nil, false
+	}
+	return String(l[0]), l[1:], true
+}
+
+func (e pathExpr) split(s Scope) (string, []any, error) {
+	if e.fixed {
+		return e.name, e.keys, nil
+	}
+	v, err := Eval(e.arg, s)
+	if err != nil {
+		return "", nil, err
+	}
+	name, keys, ok := splitPath(v)
+	if !ok {
+		return "", nil, at(e.from, "expected a name, got an empty list")
+	}
+	return name, keys, nil
+}
+
+type getParam pathExpr
+
+func (e getParam) eval(s Scope) (any, error) {
+	name, keys, err := pathExpr(e).split(s)
+	if err != nil {
+		return nil, err
+	}
+	v, ok := s.Param(name)
+	if !ok {
+		return nil, at(e.from, "get_param: the template has no parameter %q", name)
+	}
+	v, found := Walk(v, keys)
 	if !found {
 		return "", nil // as Heat: a missing path is empty
 	}
 	return v, nil
 }
 
-func (s *Stack) getAttr(arg *yaml.Node) (any, error) {
-	name, keys, err := s.evalPath(arg)
+type getAttr pathExpr
+
+func (e getAttr) eval(s Scope) (any, error) {
+	name, keys, err := pathExpr(e).split(s)
 	if err != nil {
 		return nil, err
 	}
 	if len(keys) == 0 {
-		return nil, s.fail(arg, "get_attr needs a resource and an attribute")
+		return nil, at(e.from, "get_attr needs a resource and an attribute")
 	}
-	r, err := s.Resource(name)
-	if err != nil {
-		return nil, err
-	}
-	v, err := s.attribute(r, String(keys[0]), Origin{s.t.File, arg.Line})
-	if err != nil {
-		return nil, err
-	}
-	v, _ = walk(v, keys[1:])
-	return v, nil
+	return s.Attr(name, keys, e.from)
 }
 
-// walk follows keys and indexes into a value.
-func walk(v any, keys []any) (any, bool) {
+// Walk follows keys and indexes into a value; found is false where the path
+// leaves it.
+func Walk(v any, keys []any) (found any, ok bool) {
 	for _, k := range keys {
 		switch t := v.(type) {
 		case map[string]any:
-			next, ok := t[String(k)]
-			if !ok {
+			if v, ok = t[String(k)]; !ok {
 				return nil, false
 			}
-			v = next
 		case []any:
 			i, err := strconv.Atoi(String(k))
 			if err != nil || i < 0 || i >= len(t) {
@@ -98,271 +192,147 @@ func walk(v any, keys []any) (any, bool) {
 	return v, true
 }
 
-func (s *Stack) getFile(arg *yaml.Node) (any, error) {
-	v, err := s.eval(arg)
+type getResource struct {
+	arg  Expr
+	from Origin
+}
+
+func (e getResource) eval(s Scope) (any, error) {
+	v, err := Eval(e.arg, s)
 	if err != nil {
 		return nil, err
 	}
-	name := String(v)
-	if !path.IsAbs(name) {
-		name = path.Join(path.Dir(s.t.File), name)
+	return s.Ref(String(v), e.from)
+}
+
+type choice struct{ cond, yes, no Expr }
+
+func (e choice) eval(s Scope) (any, error) {
+	ok, err := Holds(e.cond, s)
+	switch {
+	case err != nil:
+		return nil, err
+	case ok:
+		return e.yes.eval(s)
 	}
-	data, err := s.ev.Read(name)
+	return e.no.eval(s)
+}
+
+type negation struct{ cond Expr }
+
+func (e negation) eval(s Scope) (any, error) {
+	ok, err := Holds(e.cond, s)
+	return !ok, err
+}
+
+type junction struct {
+	list []Expr
+	any  bool // or
+}
+
+func (e junction) eval(s Scope) (any, error) {
+	for _, c := range e.list {
+		ok, err := Holds(c, s)
+		if err != nil || ok == e.any {
+			return ok, err
+		}
+	}
+	return !e.any, nil
+}
+
+func getFile(c call, arg any) (any, error) {
+	name := String(arg)
+	if !path.IsAbs(name) && !strings.Contains(name, "://") {
+		name = path.Join(path.Dir(c.from.File), name)
+	}
+	data, err := c.scope.File(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, s.fail(arg, "get_file: %s not found", name)
+		return nil, c.fail("%s not found", name)
 	}
 	return string(data), err
 }
 
-// strReplace replaces the longest keys first and never looks at what it put in.
-func (s *Stack) strReplace(name string, arg *yaml.Node) (any, error) {
-	v, err := s.eval(arg)
-	if err != nil {
-		return nil, err
+// listArg is an argument that must be a list of at least n.
+func listArg(c call, arg any, n int, of string) ([]any, error) {
+	l, ok := arg.([]any)
+	if !ok || len(l) < n {
+		return nil, c.fail("expected a list of %s, got %s", of, kind(arg))
 	}
-	m, ok := v.(map[string]any)
+	return l, nil
+}
+
+// mapArg is an argument that must be a map with only the given keys.
+func mapArg(c call, arg any, keys ...string) (map[string]any, error) {
+	m, ok := arg.(map[string]any)
 	if !ok {
-		return nil, s.fail(arg, "%s needs template and params", name)
+		return nil, c.fail("expected a map with %s, got %s", strings.Join(keys, ", "), kind(arg))
 	}
-	for k := range m {
-		if k != "template" && k != "params" {
-			return nil, s.fail(arg, "%s has no argument %q%s", name, k, Suggest(k, []string{"template", "params"}))
-		}
-	}
-	params, ok := m["params"].(map[string]any)
-	if !ok {
-		return nil, s.fail(arg, "%s: params must be a map", name)
-	}
-	template := String(m["template"])
-	keys := sortedKeys(params)
-	sort.SliceStable(keys, func(i, j int) bool { return len(keys[i]) > len(keys[j]) })
-	for _, k := range keys {
-		if name != "str_replace" && !strings.Contains(template, k) {
-			return nil, s.fail(arg, "%s: the template does not contain %q", name, k)
-		}
-		if name == "str_replace_vstrict" && String(params[k]) == "" {
-			return nil, s.fail(arg, "%s: the value of %q is empty", name, k)
-		}
-	}
-	out := replaceAll(template, keys, params)
-	if len(out) > maxString {
-		return nil, s.fail(arg, "%s: the result is larger than %d bytes", name, maxString)
-	}
-	return out, nil
-}
-
-func replaceAll(text string, keys []string, params map[string]any) string {
-	if len(keys) == 0 || text == "" || len(text) > maxString {
-		return text
-	}
-	if keys[0] == "" {
-		return replaceAll(text, keys[1:], params)
-	}
-	parts := strings.Split(text, keys[0])
-	for i := range parts {
-		parts[i] = replaceAll(parts[i], keys[1:], params)
-	}
-	return strings.Join(parts, String(params[keys[0]]))
-}
-
-// callArgs are the functions that take a list of evaluated arguments.
-func (s *Stack) callArgs(name string, arg *yaml.Node, list []any) (any, error) {
-	switch name {
-	case "list_join":
-		var parts []string
-		for _, l := range list[1:] {
-			items, ok := l.([]any)
-			if !ok && l != nil {
-				return nil, s.fail(arg, "list_join needs lists after the delimiter")
-			}
-			for _, it := range items {
-				parts = append(parts, String(it))
-			}
-		}
-		return strings.Join(parts, String(list[0])), nil
-	case "str_split":
-		if list[1] == nil {
-			return []any{}, nil
-		}
-		var out []any
-		for _, p := range strings.Split(String(list[1]), String(list[0])) {
-			out = append(out, p)
-		}
-		if len(list) > 2 {
-			v, _ := walk(out, list[2:])
-			return v, nil
-		}
-		return out, nil
-	case "contains":
-		if items, ok := list[1].([]any); ok {
-			return indexOf(items, list[0]) >= 0, nil
-		}
-		return strings.Contains(String(list[1]), String(list[0])), nil
-	case "filter":
-		drop, ok := list[0].([]any)
-		items, ok2 := list[1].([]any)
-		if !ok || !ok2 && list[1] != nil {
-			return nil, s.fail(arg, "filter needs two lists: what to drop, and from what")
-		}
-		out := []any{}
-		for _, it := range items {
-			if indexOf(drop, it) < 0 {
-				out = append(out, it)
-			}
-		}
-		return out, nil
-	case "digest":
-		return s.digest(arg, String(list[0]), String(list[1]))
-	}
-	return s.mapReplace(arg, list)
-}
-
-func indexOf(list []any, v any) int {
-	for i, e := range list {
-		if same(e, v) {
-			return i
-		}
-	}
-	return -1
-}
-
-func (s *Stack) digest(arg *yaml.Node, algorithm, text string) (any, error) {
-	switch algorithm {
-	case "md5":
-		sum := md5.Sum([]byte(text))
-		return hex.EncodeToString(sum[:]), nil
-	case "sha1":
-		sum := sha1.Sum([]byte(text))
-		return hex.EncodeToString(sum[:]), nil
-	case "sha256":
-		sum := sha256.Sum256([]byte(text))
-		return hex.EncodeToString(sum[:]), nil
-	case "sha512":
-		sum := sha512.Sum512([]byte(text))
-		return hex.EncodeToString(sum[:]), nil
-	}
-	return nil, s.fail(arg, "digest: unknown algorithm %q; expected md5, sha1, sha256 or sha512", algorithm)
-}
-
-func (s *Stack) mapReplace(arg *yaml.Node, list []any) (any, error) {
-	m, ok := list[0].(map[string]any)
-	how, ok2 := list[1].(map[string]any)
-	if !ok && list[0] != nil || !ok2 {
-		return nil, s.fail(arg, "map_replace needs a map and a map with keys or values")
-	}
-	keys, _ := how["keys"].(map[string]any)
-	values, _ := how["values"].(map[string]any)
-	out := make(map[string]any, len(m))
 	for _, k := range sortedKeys(m) {
-		v := m[k]
-		switch v.(type) {
-		case map[string]any, []any:
-		default:
-			if to, ok := values[String(v)]; ok {
-				v = to
-			}
+		if !contain(keys, k) {
+			return nil, c.fail("unknown argument %q%s", k, Suggest(k, keys))
 		}
-		if to, ok := keys[k]; ok {
-			k = String(to)
-		}
-		out[k] = v
 	}
-	return out, nil
+	return m, nil
 }
 
-func (s *Stack) merge(name string, arg *yaml.Node) (any, error) {
-	list, err := s.evalList(name, arg, 0)
-	if err != nil {
-		return nil, err
-	}
-	if name == "map_merge" {
-		out := map[string]any{}
-		for _, e := range list {
-			m, ok := e.(map[string]any)
-			if !ok && e != nil {
-				return nil, s.fail(arg, "map_merge needs maps, got %s", kind(e))
-			}
-			for k, v := range m {
-				out[k] = v
-			}
-		}
-		return out, nil
-	}
-	out := []any{}
+func contain(list []string, s string) bool {
 	for _, e := range list {
-		l, ok := e.([]any)
-		if !ok && e != nil {
-			return nil, s.fail(arg, "%s needs lists, got %s", name, kind(e))
-		}
-		for _, v := range l {
-			if name == "list_concat" || indexOf(out, v) < 0 {
-				out = append(out, v)
-			}
+		if e == s {
+			return true
 		}
 	}
-	return out, nil
+	return false
 }
 
-func kind(v any) string {
-	switch v.(type) {
-	case nil:
-		return "null"
-	case map[string]any:
-		return "a map"
-	case []any:
-		return "a list"
-	case string:
-		return "a string"
-	case bool:
-		return "a boolean"
-	}
-	return "a number"
-}
-
-func (s *Stack) makeURL(arg *yaml.Node) (any, error) {
-	v, err := s.eval(arg)
+func equals(c call, arg any) (any, error) {
+	l, err := listArg(c, arg, 2, "two values")
 	if err != nil {
 		return nil, err
 	}
-	m, ok := v.(map[string]any)
+	return Same(l[0], l[1]), nil
+}
+
+// callYAQL evaluates an expression over data, as Heat does: $ is a map with data.
+func callYAQL(c call, arg any) (any, error) {
+	m, err := mapArg(c, arg, "expression", "data")
+	if err != nil {
+		return nil, err
+	}
+	text, ok := m["expression"].(string)
 	if !ok {
-		return nil, s.fail(arg, "make_url needs a map with scheme, host, port, path …")
+		return nil, c.fail("expression must be a text, got %s", kind(m["expression"]))
 	}
-	text := func(k string) string { return String(m[k]) }
-	host := text("host")
-	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
-		host = "[" + host + "]"
+	e, err := yaql.Parse(text)
+	if err != nil {
+		return nil, c.fail("%v", err)
 	}
-	out := ""
-	if text("scheme") != "" {
-		out = text("scheme") + ":"
+	v, err := e.Eval(map[string]any{"data": m["data"]}, yaql.Limits{})
+	if err != nil {
+		return nil, c.fail("%v", err)
 	}
-	if host != "" || text("scheme") != "" {
-		out += "//"
+	return v, nil
+}
+
+func resourceFacade(c call, arg any) (any, error) {
+	what := String(arg)
+	switch what {
+	case "metadata", "deletion_policy", "update_policy":
+		return c.scope.Facade(what)
 	}
-	if u := text("username"); u != "" {
-		out += url.PathEscape(u)
-		if p := text("password"); p != "" {
-			out += ":" + url.QueryEscape(p)
-		}
-		out += "@"
-	}
-	out += host
-	if p := text("port"); p != "" {
-		out += ":" + p
-	}
-	if p := text("path"); p != "" {
-		out += "/" + strings.TrimPrefix(p, "/")
-	}
-	if q, ok := m["query"].(map[string]any); ok && len(q) > 0 {
-		var parts []string
-		for _, k := range sortedKeys(q) {
-			parts = append(parts, url.QueryEscape(k)+"="+url.QueryEscape(String(q[k])))
-		}
-		out += "?" + strings.Join(parts, "&")
-	}
-	if f := text("fragment"); f != "" {
-		out += "#" + f
-	}
-	return out, nil
+	return nil, c.fail("expected metadata, deletion_policy or update_policy, got %q", what)
+}
+
+// at makes an error with a place.
+func at(o Origin, format string, args ...any) *errs.Error {
+	return errs.New(errs.Invalid, "%s: %s", o, fmt.Sprintf(format, args...))
+}
+
+// At makes an error of bad input with the place that it stands in.
+func At(o Origin, format string, args ...any) *errs.Error { return at(o, format, args...) }
+
+// longestFirst sorts keys by length, longest first, then by name.
+func longestFirst(m map[string]any) []string {
+	keys := sortedKeys(m)
+	sort.SliceStable(keys, func(i, j int) bool { return len(keys[i]) > len(keys[j]) })
+	return keys
 }

@@ -1,4 +1,4 @@
-package hot
+package hot_test
 
 import (
 	"context"
@@ -9,6 +9,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"trefoil/overcloud/hot"
+	"trefoil/overcloud/stack/eval"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected parts of testdata")
@@ -47,13 +50,13 @@ outputs:
 `
 
 // evaluator has files, and a registry with My::Nested and My::None.
-func evaluator(t testing.TB, files map[string]string) *Evaluator {
+func evaluator(t testing.TB, files map[string]string) *eval.Evaluator {
 	t.Helper()
-	env, err := ParseEnvironment("env.yaml", []byte("resource_registry: {'My::Nested': nested.yaml, 'My::None': 'OS::Heat::None'}"))
+	env, err := hot.ParseEnvironment("env.yaml", []byte("resource_registry: {'My::Nested': nested.yaml, 'My::None': 'OS::Heat::None'}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Evaluator{Env: env, Root: "stack", Read: func(name string) ([]byte, error) {
+	return &eval.Evaluator{Env: env, Root: "stack", Read: func(name string) ([]byte, error) {
 		if s, ok := files[name]; ok {
 			return []byte(s), nil
 		}
@@ -113,10 +116,10 @@ func TestTemplateErrorsNameFileAndLine(t *testing.T) {
 		{"all at once", "heat_template_version: queens\noutputs:\n  a: {value: {get_param: X}}\n  b: {value: {get_filee: X}}", "root.yaml:3: get_param: the template has no parameter \"X\"\nroot.yaml:4: unknown function \"get_filee\"; did you mean \"get_file\"?"},
 		{"missing parameter", "heat_template_version: queens\nparameters:\n  A: {type: string}", "root.yaml:3: parameter A has no value and no default"},
 		{"unknown resource type", "heat_template_version: queens\nresources:\n  R: {type: 'My::Nestd'}\noutputs: {out: {value: {get_attr: [R, x]}}}", "root.yaml:3: unknown resource type \"My::Nestd\"; did you mean \"My::Nested\"?"},
-		{"unknown property", "heat_template_version: queens\nresources:\n  R: {type: nested.yaml, properties: {Whoo: x}}\noutputs: {out: {value: {get_attr: [R, greeting]}}}", "nested.yaml:3: parameter Who has no value and no default\nroot.yaml:3: nested.yaml has no parameter \"Whoo\"; did you mean \"Who\"?"},
+		{"unknown property", "heat_template_version: queens\nresources:\n  R: {type: nested.yaml, properties: {Whoo: x}}\noutputs: {out: {value: {get_attr: [R, greeting]}}}", "root.yaml:3: nested.yaml has no parameter \"Whoo\"; did you mean \"Who\"?\nnested.yaml:3: parameter Who has no value and no default"},
 		{"template not found", "heat_template_version: queens\nresources:\n  R: {type: gone.yaml}\noutputs: {out: {value: {get_attr: [R, x]}}}", "root.yaml:3: template gone.yaml not found"},
-		{"resources in a circle", "heat_template_version: queens\nresources:\n  A: {type: 'OS::Heat::Value', properties: {value: {get_attr: [B, value]}}}\n  B: {type: 'OS::Heat::Value', properties: {value: {get_attr: [A, value]}}}\noutputs: {out: {value: {get_attr: [A, value]}}}", "root.yaml:3: resource A needs itself: A, B"},
-		{"template in itself", "heat_template_version: queens\nresources:\n  R: {type: root.yaml}\noutputs: {out: {value: {get_attr: [R, out]}}}", "root.yaml:3: stacks are nested more than 30 deep; does root.yaml contain itself?"},
+		{"resources in a circle", "heat_template_version: queens\nresources:\n  A: {type: 'OS::Heat::Value', properties: {value: {get_attr: [B, value]}}}\n  B: {type: 'OS::Heat::Value', properties: {value: {get_attr: [A, value]}}}\noutputs: {out: {value: {get_attr: [A, value]}}}", "root.yaml:3: resource A needs itself: A → B → A"},
+		{"template in itself", "heat_template_version: queens\nresources:\n  R: {type: root.yaml}\noutputs: {out: {value: {get_attr: [R, out]}}}", "root.yaml:3: stacks are nested more than 30 deep: root.yaml → root.yaml"},
 		{"condition in a circle", "heat_template_version: queens\nconditions:\n  a: {not: b}\n  b: {not: a}\noutputs: {out: {value: {if: [a, 1, 2]}}}", "root.yaml:4: condition a needs itself"},
 		{"an alias of itself", "heat_template_version: queens\noutputs: {out: {value: &a [*a]}}", "root.yaml:1: more than 1000000 values or 200 levels deep, aliases followed"},
 		{"aliases that explode", "heat_template_version: queens\noutputs:\n  a: {value: &a [1,1,1,1,1,1,1,1,1,1]}\n  b: {value: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]}\n  c: {value: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]}\n  d: {value: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]}\n  e: {value: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]}\n  f: {value: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]}", "root.yaml:1: more than 1000000 values or 200 levels deep, aliases followed"},
@@ -133,12 +136,12 @@ func TestTemplateErrorsNameFileAndLine(t *testing.T) {
 }
 
 func TestEnvironmentsMergeMapsAndReplaceLists(t *testing.T) {
-	env := NewEnvironment()
+	env := hot.NewEnvironment()
 	for i, text := range []string{
 		"parameter_defaults: {M: {a: 1, deep: {x: 1}}, L: [1, 2], S: old}",
 		"parameter_defaults: {M: {b: 2, deep: {y: 2}}, L: [3]}",
 	} {
-		e, err := ParseEnvironment(fmt.Sprintf("e%d.yaml", i), []byte(text))
+		e, err := hot.ParseEnvironment(fmt.Sprintf("e%d.yaml", i), []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +157,7 @@ func TestEnvironmentsMergeMapsAndReplaceLists(t *testing.T) {
 }
 
 func TestRegistryResolves(t *testing.T) {
-	e, err := ParseEnvironment("environments/e.yaml", []byte(`resource_registry:
+	e, err := hot.ParseEnvironment("environments/e.yaml", []byte(`resource_registry:
   A::Exact: ../deployment/x.yaml
   A::*: B::*
   A::Long::*: C::Fixed
@@ -179,7 +182,7 @@ func TestRegistryResolves(t *testing.T) {
 }
 
 func TestUnknownKeyOfAnEnvironment(t *testing.T) {
-	_, err := ParseEnvironment("e.yaml", []byte("\nparameters_default: {}\n"))
+	_, err := hot.ParseEnvironment("e.yaml", []byte("\nparameters_default: {}\n"))
 	if want := `e.yaml:2: unknown key "parameters_default"; did you mean "parameter_defaults"?`; err == nil || err.Error() != want {
 		t.Fatalf("\n got %v\nwant %s", err, want)
 	}
@@ -188,7 +191,7 @@ func TestUnknownKeyOfAnEnvironment(t *testing.T) {
 func TestValueOfWrongTypeNamesWhoGaveIt(t *testing.T) {
 	ev := evaluator(t, map[string]string{"root.yaml": "heat_template_version: queens\nparameters:\n  Secret: {type: number, hidden: true}\n"})
 	ev.Env.Defaults["Secret"] = "hunter2"
-	ev.Env.Origins["Secret"] = Origin{"mine.yaml", 7}
+	ev.Env.Origins["Secret"] = hot.Origin{"mine.yaml", 7}
 	_, err := ev.Stack(context.Background(), "root.yaml", nil)
 	if want := `mine.yaml:7: parameter Secret is ******, which is not a number (declared in root.yaml:3)`; err == nil || err.Error() != want {
 		t.Fatalf("\n got %v\nwant %s", err, want)
@@ -200,7 +203,7 @@ func FuzzParseTemplate(f *testing.F) {
 	f.Add([]byte(nested))
 	f.Add([]byte("a: &a [*a]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := ParseTemplate("f.yaml", data); err != nil {
+		if _, err := hot.ParseTemplate("f.yaml", data); err != nil {
 			return
 		}
 		_, _ = evaluate(t, string(data)) // must not panic nor hang
@@ -210,11 +213,11 @@ func FuzzParseTemplate(f *testing.F) {
 func FuzzParseEnvironment(f *testing.F) {
 	f.Add([]byte("parameter_defaults: {A: 1}\nresource_registry: {X: y.yaml}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		e, err := ParseEnvironment("f.yaml", data)
+		e, err := hot.ParseEnvironment("f.yaml", data)
 		if err != nil {
 			return
 		}
-		NewEnvironment().Merge(e)
+		hot.NewEnvironment().Merge(e)
 		e.Resolve("X")
 	})
 }

@@ -1,10 +1,6 @@
 package hot
 
-import (
-	"path"
-
-	"trefoil/internal/yaml"
-)
+import "path"
 
 // References returns the files that a template names literally: by get_file and
 // by resource types that are files. Relative names are resolved against the template's.
@@ -17,26 +13,12 @@ func (t *Template) References() []string {
 		out = append(out, name)
 	}
 	for _, r := range t.Resources {
-		if isFile(r.Type) {
+		if IsFile(r.Type) {
 			add(r.Type)
 		}
-		getFiles(r.Properties, add)
 	}
-	for _, o := range t.Outputs {
-		getFiles(o.Value, add)
+	for _, f := range t.files {
+		add(f)
 	}
 	return out
-}
-
-func getFiles(n *yaml.Node, add func(string)) {
-	if n == nil || n.Kind == yaml.AliasNode {
-		return
-	}
-	if n.Kind == yaml.MappingNode && len(n.Content) == 2 && n.Content[0].Value == "get_file" && n.Content[1].Kind == yaml.ScalarNode {
-		add(n.Content[1].Value)
-		return
-	}
-	for _, c := range n.Content {
-		getFiles(c, add)
-	}
 }

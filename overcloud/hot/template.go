@@ -9,13 +9,14 @@ package hot
 import (
 	"fmt"
 	"regexp"
+	"sort"
 	"strings"
 
 	"trefoil/internal/errs"
 	"trefoil/internal/yaml"
 )
 
-// Template is a parsed template; it is immutable.
+// Template is a parsed template; it is immutable and safe for concurrent use.
 type Template struct {
 	File        string
 	Version     string
@@ -25,6 +26,11 @@ type Template struct {
 	Resources   []*Definition
 	Outputs     []*Named
 	Warnings    []string // keys given twice
+
+	files      []string // that get_file names literally
+	parameters map[string]int
+	resources  map[string]*Definition
+	single     bool
 }
 
 // Named is a condition or an output: a name and what to evaluate.
@@ -32,38 +38,57 @@ type Named struct {
 	Name        string
 	Description string
 	Line        int
-	Value       *yaml.Node
-	Condition   *yaml.Node // outputs only; nil: always
+	Value       Expr
+	Condition   Expr // outputs only; nil: always
 }
 
 // Definition is a resource as the template writes it.
 type Definition struct {
-	Name       string
-	Type       string
-	Line       int
-	Properties *yaml.Node
-	Condition  *yaml.Node
-	DependsOn  []string
+	Name           string
+	Type           string
+	Line           int
+	Properties     Expr // nil: none
+	Given          []Given
+	Condition      Expr // nil: always
+	DependsOn      []string
+	Metadata       Expr
+	DeletionPolicy Expr
+	UpdatePolicy   Expr
+	ExternalID     Expr
+}
+
+// Given is the name of a property with the line it stands in; none for
+// properties that a function makes.
+type Given struct {
+	Name string
+	Line int
 }
 
 // Parameter returns the declaration of a parameter, or nil.
 func (t *Template) Parameter(name string) *Parameter {
-	for _, p := range t.Parameters {
-		if p.Name == name {
-			return p
-		}
+	if i, ok := t.parameters[name]; ok {
+		return t.Parameters[i]
 	}
 	return nil
 }
 
+// ParameterIndex is the place of a parameter in Parameters, or -1.
+func (t *Template) ParameterIndex(name string) int {
+	if i, ok := t.parameters[name]; ok {
+		return i
+	}
+	return -1
+}
+
+// Output returns the definition of an output, or nil.
+func (t *Template) Output(name string) *Named { return named(t.Outputs, name) }
+
+// ConditionNamed returns the definition of a condition, or nil.
+func (t *Template) ConditionNamed(name string) *Named { return named(t.Conditions, name) }
+
 // Resource returns the definition of a resource, or nil.
 func (t *Template) Resource(name string) *Definition {
-	for _, r := range t.Resources {
-		if r.Name == name {
-			return r
-		}
-	}
-	return nil
+	return t.resources[name]
 }
 
 func named(list []*Named, name string) *Named {
@@ -79,9 +104,10 @@ var versions = regexp.MustCompile(`^(20\d\d-\d\d-\d\d|newton|ocata|pike|queens|r
 
 // problems collects what is wrong with a file, so that all of it is told at once.
 type problems struct {
-	file string
-	list []string
-	hint string
+	file  string
+	list  []string
+	lines []int
+	hint  string
 }
 
 // maxProblems is how many are told.
@@ -90,6 +116,7 @@ const maxProblems = 20
 func (p *problems) add(line int, format string, args ...any) {
 	if len(p.list) < maxProblems {
 		p.list = append(p.list, fmt.Sprintf("%s:%d: %s", p.file, line, fmt.Sprintf(format, args...)))
+		p.lines = append(p.lines, line)
 	}
 }
 
@@ -122,6 +149,7 @@ func ParseTemplate(file string, data []byte) (*Template, error) {
 		return nil, p.err()
 	}
 	t.Warnings = dedupe(p, root)
+	var conditions, resources, outputs *yaml.Node
 	for _, s := range pairs(root) {
 		switch s.key.Value {
 		case "heat_template_version":
@@ -133,13 +161,11 @@ func ParseTemplate(file string, data []byte) (*Template, error) {
 		case "parameters":
 			t.Parameters = parseParameters(p, s.val)
 		case "conditions":
-			for _, c := range section(p, "conditions", s.val) {
-				t.Conditions = append(t.Conditions, &Named{Name: c.key.Value, Line: c.key.Line, Value: c.val})
-			}
+			conditions = s.val
 		case "resources":
-			t.Resources = parseResources(p, s.val)
+			resources = s.val
 		case "outputs":
-			t.Outputs = parseOutputs(p, s.val)
+			outputs = s.val
 		case "parameter_groups":
 		default:
 			p.add(s.key.Line, "unknown section %q%s", s.key.Value, Suggest(s.key.Value,
@@ -149,8 +175,38 @@ func ParseTemplate(file string, data []byte) (*Template, error) {
 	if t.Version == "" {
 		p.add(root.Line, "heat_template_version is missing")
 	}
-	check(p, t)
+	t.compile(p, conditions, resources, outputs)
+	sort.SliceStable(p.list, func(i, j int) bool { return p.lines[i] < p.lines[j] })
 	return t, p.err()
+}
+
+// compile makes expressions of what the sections hold. Names come first: what
+// stands above may use what stands below.
+func (t *Template) compile(p *problems, conditions, resources, outputs *yaml.Node) {
+	c := &compiler{p: p, t: t, done: map[*yaml.Node]Expr{}}
+	t.parameters, t.resources = map[string]int{}, map[string]*Definition{}
+	for i, d := range t.Parameters {
+		t.parameters[d.Name] = i
+	}
+	for _, n := range section(p, "conditions", conditions) {
+		t.Conditions = append(t.Conditions, &Named{Name: n.key.Value, Line: n.key.Line})
+	}
+	for _, n := range section(p, "resources", resources) {
+		d := &Definition{Name: n.key.Value, Line: n.key.Line}
+		t.Resources = append(t.Resources, d)
+		t.resources[d.Name] = d
+	}
+	c.lenient = true
+	for i, n := range section(p, "conditions", conditions) {
+		t.Conditions[i].Value = c.condition(n.val)
+	}
+	c.lenient = false
+	for i, n := range section(p, "resources", resources) {
+		c.resource(t.Resources[i], n.val)
+	}
+	for _, n := range section(p, "outputs", outputs) {
+		t.Outputs = append(t.Outputs, c.output(n))
+	}
 }
 
 type pair struct{ key, val *yaml.Node }
@@ -241,59 +297,90 @@ func dedupe(p *problems, n *yaml.Node) []string {
 	return out
 }
 
-func parseResources(p *problems, n *yaml.Node) []*Definition {
-	var out []*Definition
-	for _, r := range section(p, "resources", n) {
-		d := &Definition{Name: r.key.Value, Line: r.key.Line}
-		for _, f := range section(p, "resource "+d.Name, r.val) {
-			switch f.key.Value {
-			case "type":
-				d.Type = f.val.Value
-			case "properties":
-				d.Properties = f.val
-			case "condition":
-				d.Condition = f.val
-			case "depends_on":
-				for _, dep := range append([]*yaml.Node{f.val}, f.val.Content...) {
-					if dep.Kind == yaml.ScalarNode {
-						d.DependsOn = append(d.DependsOn, dep.Value)
-					}
-				}
-			case "metadata", "update_policy", "deletion_policy", "external_id", "description":
-			default:
-				p.add(f.key.Line, "resource %s: unknown key %q%s", d.Name, f.key.Value, Suggest(f.key.Value,
-					[]string{"type", "properties", "condition", "depends_on", "metadata", "update_policy", "deletion_policy", "external_id", "description"}))
-			}
+// resource compiles the fields of one resource.
+func (c *compiler) resource(d *Definition, n *yaml.Node) {
+	for _, f := range section(c.p, "resource "+d.Name, n) {
+		switch f.key.Value {
+		case "type":
+			d.Type = f.val.Value
+		case "properties":
+			d.Properties = c.value(f.val)
+			d.Given = given(f.val)
+		case "condition":
+			d.Condition = c.condition(f.val)
+		case "depends_on":
+			d.DependsOn = c.dependsOn(d, f.val)
+		case "metadata":
+			d.Metadata = c.value(f.val)
+		case "update_policy":
+			d.UpdatePolicy = c.value(f.val)
+		case "deletion_policy":
+			d.DeletionPolicy = c.value(f.val)
+		case "external_id":
+			d.ExternalID = c.value(f.val)
+		case "description":
+		default:
+			c.p.add(f.key.Line, "resource %s: unknown key %q%s", d.Name, f.key.Value, Suggest(f.key.Value,
+				[]string{"type", "properties", "condition", "depends_on", "metadata", "update_policy", "deletion_policy", "external_id", "description"}))
 		}
-		if d.Type == "" {
-			p.add(d.Line, "resource %s has no type", d.Name)
-		}
-		out = append(out, d)
+	}
+	if d.Type == "" {
+		c.p.add(d.Line, "resource %s has no type", d.Name)
+	}
+}
+
+// given lists the properties that are written out.
+func given(n *yaml.Node) []Given {
+	var out []Given
+	for _, kv := range pairs(n) {
+		out = append(out, Given{kv.key.Value, kv.key.Line})
 	}
 	return out
 }
 
-func parseOutputs(p *problems, n *yaml.Node) []*Named {
-	var out []*Named
-	for _, o := range section(p, "outputs", n) {
-		d := &Named{Name: o.key.Value, Line: o.key.Line}
-		for _, f := range section(p, "output "+d.Name, o.val) {
-			switch f.key.Value {
-			case "value":
-				d.Value = f.val
-			case "description":
-				d.Description = f.val.Value
-			case "condition":
-				d.Condition = f.val
-			default:
-				p.add(f.key.Line, "output %s: unknown key %q%s", d.Name, f.key.Value,
-					Suggest(f.key.Value, []string{"value", "description", "condition"}))
-			}
+func (c *compiler) dependsOn(d *Definition, n *yaml.Node) []string {
+	var out []string
+	for _, dep := range append([]*yaml.Node{n}, n.Content...) {
+		if dep = deref(dep); dep.Kind != yaml.ScalarNode {
+			continue
 		}
-		if d.Value == nil {
-			p.add(d.Line, "output %s has no value", d.Name)
+		if c.t.Resource(dep.Value) == nil {
+			c.p.add(dep.Line, "resource %s depends on %q, which is not in the template%s", d.Name, dep.Value, Suggest(dep.Value, resourceNames(c.t)))
 		}
-		out = append(out, d)
+		out = append(out, dep.Value)
 	}
 	return out
 }
+
+func (c *compiler) output(n pair) *Named {
+	d := &Named{Name: n.key.Value, Line: n.key.Line}
+	for _, f := range section(c.p, "output "+d.Name, n.val) {
+		switch f.key.Value {
+		case "value":
+			d.Value = c.value(f.val)
+		case "description":
+			d.Description = f.val.Value
+		case "condition":
+			d.Condition = c.condition(f.val)
+		default:
+			c.p.add(f.key.Line, "output %s: unknown key %q%s", d.Name, f.key.Value,
+				Suggest(f.key.Value, []string{"value", "description", "condition"}))
+		}
+	}
+	if d.Value == nil {
+		c.p.add(d.Line, "output %s has no value", d.Name)
+	}
+	return d
+}
+
+// Member is the resource of a template that Single makes.
+const Member = "member"
+
+// Single makes a template of one resource whose properties are values already.
+func Single(file string, line int, typ string, properties map[string]any) *Template {
+	d := &Definition{Name: Member, Type: typ, Line: line, Properties: constant{properties}}
+	return &Template{File: file, Resources: []*Definition{d}, resources: map[string]*Definition{Member: d}, single: true}
+}
+
+// IsSingle tells a template that Single made.
+func (t *Template) IsSingle() bool { return t.single }

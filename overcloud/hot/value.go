@@ -108,11 +108,54 @@ func sortedKeys(m map[string]any) []string {
 	return keys
 }
 
-// same is equality of plain values; 1 and 1.0 are equal.
-func same(a, b any) bool {
+// Same is equality of plain values; 1 and 1.0 are equal.
+func Same(a, b any) bool {
+	switch x := a.(type) {
+	case map[string]any:
+		y, ok := b.(map[string]any)
+		return ok && sameMap(x, y)
+	case []any:
+		y, ok := b.([]any)
+		return ok && sameList(x, y)
+	}
 	if x, ok := toNumber(a); ok {
 		y, ok := toNumber(b)
 		return ok && x == y
 	}
-	return reflect.DeepEqual(a, b)
+	switch b.(type) {
+	case map[string]any, []any:
+		return false
+	}
+	return a == b
+}
+
+func sameMap(x, y map[string]any) bool {
+	if len(x) != len(y) {
+		return false
+	}
+	if reflect.ValueOf(x).UnsafePointer() == reflect.ValueOf(y).UnsafePointer() {
+		return true // most values are shared
+	}
+	for k, v := range x {
+		w, ok := y[k]
+		if !ok || !Same(v, w) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameList(x, y []any) bool {
+	if len(x) != len(y) {
+		return false
+	}
+	if len(x) == 0 || &x[0] == &y[0] {
+		return true
+	}
+	for i := range x {
+		if !Same(x[i], y[i]) {
+			return false
+		}
+	}
+	return true
 }

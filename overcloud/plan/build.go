@@ -1,7 +1,11 @@
 package plan
 
 import (
+	"cmp"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,19 +17,25 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/internal/yaml"
 	"trefoil/overcloud/hot"
+	"trefoil/overcloud/jinja"
+	"trefoil/overcloud/stack/eval"
 )
 
 // Options are what one deployment adds to the tree.
 type Options struct {
 	Stack        string            // default overcloud
+	Action       string            // CREATE or UPDATE, the parameter StackAction; default CREATE
 	Roles        File              // empty: roles_data.yaml of the tree
 	Networks     File              // empty: network_data.yaml of the tree
+	Base         []File            // environments that the tree's own go over
 	Environments []File            // -e, in order; a name below the tree is relative to it
 	Files        map[string][]byte // files outside the tree that environments refer to, by cleaned path
 	Counts       map[string]int    // machines by role, from --control-scale and the like
 	Flavors      map[string]string // flavors by role, from --control-flavor and the like
 	Parameters   map[string]any    // parameter_defaults from other flags: NtpServer, NovaComputeLibvirtType …
 	Passwords    map[string]string // from GeneratePasswords
+	Ctlplane     eval.Subnet       // the provisioning network; empty: 192.168.24.0/24, as TripleO's
+	Addresses    map[string]string // of an earlier plan, or known: they are kept
 }
 
 // TreePath is where TripleO keeps its tree; environments may name files below it.
@@ -39,10 +49,11 @@ type builder struct {
 	o        Options
 	rendered map[string][]byte
 	roles    *roleFile
+	networks *jinja.List
 	env      *hot.Environment
 	given    []given // parameters that a person gave, to be checked for misspelling
-	ev       *hot.Evaluator
-	root     *hot.Stack
+	ev       *eval.Evaluator
+	root     *eval.Stack
 }
 
 type given struct {
@@ -67,36 +78,91 @@ func Build(ctx context.Context, tree fs.FS, o Options) (*Plan, error) {
 	if err := b.checkServices(); err != nil {
 		return nil, err
 	}
-	b.ev = &hot.Evaluator{Read: b.read, Env: b.env, Root: o.Stack}
+	b.ev = b.evaluator()
 	var err error
 	if b.root, err = b.ev.Stack(ctx, rootTemplate, nil); err != nil {
 		return nil, err
 	}
-	p := &Plan{Stack: o.Stack, Parameters: b.env.Defaults, Passwords: map[string]string{}, Outputs: map[string]any{}}
-	for k := range o.Passwords {
-		p.Passwords[k] = hot.String(b.env.Defaults[k])
+	return b.plan()
+}
+
+// evaluator is one that knows the tree and the provisioning network.
+func (b *builder) evaluator() *eval.Evaluator {
+	ctlplane := b.o.Ctlplane
+	if ctlplane.CIDR == "" {
+		ctlplane = eval.Subnet{CIDR: "192.168.24.0/24", Gateway: "192.168.24.1", Pools: []eval.Pool{{Start: "192.168.24.5", End: "192.168.24.254"}}}
+	}
+	if ctlplane.Network == "" {
+		ctlplane.Network, ctlplane.Name = "ctlplane", "ctlplane-subnet"
+	}
+	ev := &eval.Evaluator{Read: b.read, Env: b.env, Root: b.o.Stack, Subnets: []eval.Subnet{ctlplane}, Addresses: b.o.Addresses}
+	if seed := b.o.Passwords[SeedName]; seed != "" {
+		ev.Random = seeded([]byte(seed))
+	}
+	return ev
+}
+
+// seeded makes texts of letters and digits from a secret and a name.
+func seeded(seed []byte) func(string, int) string {
+	return func(path string, length int) string {
+		out := ""
+		for i := 0; len(out) < length; i++ {
+			h := hmac.New(sha256.New, seed)
+			fmt.Fprintf(h, "%s/%d", path, i)
+			out += hex.EncodeToString(h.Sum(nil))
+		}
+		return out[:length]
+	}
+}
+
+// plan reads what the evaluated stack says.
+func (b *builder) plan() (*Plan, error) {
+	p := &Plan{Stack: b.o.Stack, Parameters: b.env.Defaults, Passwords: map[string]string{}, Outputs: map[string]any{},
+		Networks: b.ev.Networks(), Addresses: b.ev.Planned(), Registry: b.registry(), RootTemplate: b.rendered[rootTemplate]}
+	for k, v := range b.o.Passwords {
+		if p.Passwords[k] = v; k != SeedName {
+			p.Passwords[k] = hot.String(b.env.Defaults[k])
+		}
 	}
 	p.CloudDomain, _ = b.root.Parameters["CloudDomain"].(string)
-	if err := b.outputs(p); err != nil {
-		return nil, err
+	for _, o := range b.root.Template().Outputs {
+		v, err := b.root.Output(o.Name)
+		if err != nil {
+			return nil, err
+		}
+		p.Outputs[o.Name] = v
 	}
 	for _, def := range b.roles.roles {
-		r, err := b.role(def, p.Outputs["RoleData"])
+		r, err := b.role(def)
 		if err != nil {
 			return nil, err
 		}
 		p.Roles = append(p.Roles, *r)
+		servers, err := b.servers(def, r)
+		if err != nil {
+			return nil, err
+		}
+		p.Servers = append(p.Servers, servers...)
 	}
-	delete(p.Outputs, "RoleData") // it stands in the roles
+	p.Deployments = b.deployments(p.Servers)
 	p.Warnings = b.lint()
 	p.Hidden = b.ev.Hidden()
-	for _, k := range sortedKeys(o.Passwords) {
-		if !slices.Contains(p.Hidden, k) {
+	for _, k := range sortedKeys(b.o.Passwords) {
+		if !slices.Contains(p.Hidden, k) && k != SeedName {
 			p.Hidden = append(p.Hidden, k)
 		}
 	}
 	slices.Sort(p.Hidden)
 	return p, p.rehearse()
+}
+
+// registry is what stands behind each type.
+func (b *builder) registry() map[string]string {
+	out := map[string]string{}
+	for _, t := range b.env.Types() {
+		out[t], _, _ = b.env.Resolve(t)
+	}
+	return out
 }
 
 // load reads roles and networks and renders the tree.
@@ -116,6 +182,7 @@ func (b *builder) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	b.networks = nets
 	b.rendered, err = render(ctx, b.tree, b.roles, nets)
 	return err
 }
@@ -157,6 +224,13 @@ func (b *builder) environment() error {
 	if err != nil {
 		return err
 	}
+	for _, f := range b.o.Base {
+		e, err := hot.ParseEnvironment(f.Name, f.Data)
+		if err != nil {
+			return err
+		}
+		b.env.Merge(e)
+	}
 	for _, name := range base {
 		f, err := b.file(File{}, name)
 		if err != nil {
@@ -170,8 +244,12 @@ func (b *builder) environment() error {
 			return err
 		}
 	}
+	b.env.SetDefault("StackAction", cmp.Or(b.o.Action, "CREATE"), "the deployer")
+	b.env.SetDefault("RootStackName", b.o.Stack, "the deployer")
 	for k, v := range b.o.Passwords {
-		b.env.SetDefault(k, v, "generated passwords")
+		if k != SeedName {
+			b.env.SetDefault(k, v, "generated passwords")
+		}
 	}
 	for _, k := range sortedKeys(b.o.Parameters) {
 		b.env.SetDefault(k, b.o.Parameters[k], "command line")
@@ -203,8 +281,14 @@ func (b *builder) environment() error {
 // baseEnvironments are those of plan-environment.yaml, else the usual registry.
 func (b *builder) baseEnvironments() ([]string, error) {
 	data, err := b.read("plan-environment.yaml")
-	if errors.Is(err, fs.ErrNotExist) {
-		return []string{"overcloud-resource-registry.yaml"}, nil
+	if errors.Is(err, fs.ErrNotExist) { // Wallaby has none
+		for _, name := range []string{"overcloud-resource-registry.yaml", "overcloud-resource-registry-puppet.yaml"} {
+			if _, err := b.read(name); err == nil {
+				return []string{name}, nil
+			}
+		}
+		return nil, errs.New(errs.NotFound, "neither plan-environment.yaml nor overcloud-resource-registry.yaml is in the template tree").
+			WithHint("give --templates a directory with TripleO's layout")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read plan-environment.yaml: %w", err)
@@ -262,21 +346,6 @@ func (b *builder) checkServices() error {
 	}
 	return errs.New(errs.Invalid, "%s", strings.Join(p, "\n")).
 		WithHint("a service needs a line in a resource_registry: a template, or OS::Heat::None to leave it out")
-}
-
-func (b *builder) outputs(p *Plan) error {
-	t, err := b.ev.Template(rootTemplate)
-	if err != nil {
-		return err
-	}
-	for _, o := range t.Outputs {
-		v, err := b.root.Output(o.Name)
-		if err != nil {
-			return err
-		}
-		p.Outputs[o.Name] = v
-	}
-	return nil
 }
 
 // lint tells which given parameters no template uses, with the nearest name.

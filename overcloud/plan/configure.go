@@ -150,17 +150,22 @@ func (c *configurer) node(n *Node) ([]resource.Document, error) {
 }
 
 // OutputsFor fills the machines' names and addresses into the plan's outputs:
-// KeystoneURL, EndpointMap and whatever else overcloud.yaml has.
+// KeystoneURL, EndpointMap and whatever else overcloud.yaml has, without RoleData.
 func (p *Plan) OutputsFor(nodes []Node) (map[string]any, error) {
 	c, err := newConfigurer(p, nodes)
 	if err != nil {
 		return nil, err
 	}
-	v, err := interpolate(p.Outputs, []map[string]string{c.common})
-	if err != nil {
-		return nil, fmt.Errorf("outputs: %w", err)
+	out := make(map[string]any, len(p.Outputs))
+	for k, v := range p.Outputs {
+		if k == "RoleData" {
+			continue // its names are those of single machines
+		}
+		if out[k], err = interpolate(v, []map[string]string{c.common}); err != nil {
+			return nil, fmt.Errorf("output %s: %w", k, err)
+		}
 	}
-	return v.(map[string]any), nil
+	return out, nil
 }
 
 // entry makes the resources of one entry: none, one, or one for each peer.

@@ -8,20 +8,29 @@ import (
 	"strings"
 )
 
-// passwordNames are the parameters that hold a random password of 25 letters
-// and digits, as TripleO names them.
-var passwordNames = strings.Fields(`AdminPassword AdminToken BarbicanPassword CinderPassword ClustercheckPassword
-	GlancePassword HAProxyStatsPassword HeatPassword HeatStackDomainAdminPassword HorizonSecret KeystonePassword
-	MysqlRootPassword NeutronMetadataProxySharedSecret NeutronPassword NovaPassword PacemakerRemoteAuthkey
-	PlacementPassword RabbitCookie RabbitPassword RedisPassword SwiftHashSuffix SwiftPassword`)
+// passwordNames are the parameters that hold a random password of letters and
+// digits, as TripleO names them (tripleo-common, Queens and Wallaby).
+var passwordNames = strings.Fields(`AdminPassword AdminToken AodhPassword BarbicanPassword CeilometerMeteringSecret
+	CeilometerPassword CephDashboardAdminPassword CephGrafanaAdminPassword CinderPassword ClustercheckPassword CongressPassword
+	DesignatePassword Ec2ApiPassword EtcdInitialClusterToken GlancePassword GnocchiPassword HAProxyStatsPassword HeatAuthEncryptionKey
+	HeatPassword HeatStackDomainAdminPassword HorizonSecret IronicPassword KeystonePassword LibvirtTLSPassword ManilaPassword
+	MistralPassword MysqlClustercheckPassword MysqlMariabackupPassword MysqlRootPassword NeutronMetadataProxySharedSecret
+	NeutronPassword NotifyPassword NovaPassword NovajoinPassword OctaviaCaKeyPassphrase OctaviaHeartbeatKey OctaviaPassword
+	OctaviaServerCertsKeyPassphrase OpenDaylightPassword PacemakerRemoteAuthkey PankoPassword PcsdPassword PlacementPassword
+	RabbitCookie RabbitPassword RedisPassword RpcPassword SaharaPassword SnmpdReadonlyUserPassword SwiftHashSuffix
+	SwiftPassword TackerPassword TrovePassword ZaqarPassword`)
 
 // fernetNames hold 32 random bytes in URL-safe base64, cephNames Ceph keys, and
 // uuidNames random UUIDs.
 var (
-	fernetNames = strings.Fields("KeystoneFernetKey0 KeystoneFernetKey1 KeystoneCredential0 KeystoneCredential1")
-	cephNames   = strings.Fields("CephAdminKey CephClientKey CephMonKey CephMgrKey CephBootstrapOsdKey")
+	fernetNames = strings.Fields("KeystoneFernetKey0 KeystoneFernetKey1 KeystoneCredential0 KeystoneCredential1 BarbicanSimpleCryptoKek DesignateRndcKey")
+	cephNames   = strings.Fields("CephAdminKey CephBootstrapOsdKey CephClientKey CephManilaClientKey CephMdsKey CephMgrKey CephMonKey CephRgwKey")
 	uuidNames   = strings.Fields("CephClusterFSID NovaLibvirtSecretUUID")
 )
+
+// SeedName is the secret that the random texts of templates are made from; it is
+// kept with the passwords and is no parameter.
+const SeedName = "TrefoilSeed"
 
 const (
 	passwordLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -39,26 +48,47 @@ func GeneratePasswords(existing map[string]string, random io.Reader) (map[string
 	makers := []struct {
 		names []string
 		make  func(io.Reader) (string, error)
-	}{{passwordNames, newPassword}, {fernetNames, newFernetKey}, {cephNames, newCephKey}, {uuidNames, newUUID}}
+	}{{passwordNames, newPassword}, {fernetNames, newFernetKey}, {cephNames, newCephKey}, {uuidNames, newUUID},
+		{[]string{SeedName}, newPassword}, {[]string{"MigrationSshKey"}, newKeyPair}}
 	for _, m := range makers {
 		for _, name := range m.names {
 			if out[name] != "" {
 				continue
 			}
 			v, err := m.make(random)
+			if n := lengths(name); n > 0 && err == nil {
+				v, err = newText(random, n)
+			}
 			if err != nil {
 				return nil, fmt.Errorf("make %s: %w", name, err)
 			}
 			out[name] = v
 		}
 	}
+	if out["KeystoneFernetKeys"] == "" { // the form that Keystone's container template wants
+		out["KeystoneFernetKeys"] = fmt.Sprintf(`{"/etc/keystone/fernet-keys/0": {"content": %q}, "/etc/keystone/fernet-keys/1": {"content": %q}}`,
+			out["KeystoneFernetKey0"], out["KeystoneFernetKey1"])
+	}
 	return out, nil
 }
 
-func newPassword(random io.Reader) (string, error) {
+// lengths are those of passwords that must have a length of their own; 0 for others.
+func lengths(name string) int {
+	switch name {
+	case "HeatAuthEncryptionKey", "OctaviaServerCertsKeyPassphrase":
+		return 32 // keys of AES-256
+	case "PacemakerRemoteAuthkey":
+		return 4096 // pacemaker_remote reads at most as much
+	}
+	return 0
+}
+
+func newPassword(random io.Reader) (string, error) { return newText(random, passwordLength) }
+
+func newText(random io.Reader, length int) (string, error) {
 	var b strings.Builder
 	one := make([]byte, 1)
-	for b.Len() < passwordLength {
+	for b.Len() < length {
 		if _, err := io.ReadFull(random, one); err != nil {
 			return "", err
 		}

@@ -6,6 +6,7 @@ package plan
 
 import (
 	"trefoil/overcloud/resource"
+	"trefoil/overcloud/stack/eval"
 )
 
 // Steps is the number of configuration steps, each with a barrier over all roles.
@@ -15,12 +16,19 @@ const Steps = 5
 type Plan struct {
 	Stack       string            `json:"stack"`
 	Roles       []Role            `json:"roles"`
-	Parameters  map[string]any    `json:"parameters"`         // merged parameter_defaults; secrets included
-	Hidden      []string          `json:"hidden,omitempty"`   // names in Parameters that must not be shown
-	Passwords   map[string]string `json:"passwords"`          // as they take effect: an environment may set one
-	Warnings    []string          `json:"warnings,omitempty"` // unused, deprecated, misspelt
+	Servers     []Server          `json:"servers"` // every machine, in the order of the roles and their indexes
+	Networks    []eval.Network    `json:"networks"`
+	Deployments []Deployment      `json:"deployments,omitempty"` // software configurations that the templates give to machines
+	Parameters  map[string]any    `json:"parameters"`            // merged parameter_defaults; secrets included
+	Hidden      []string          `json:"hidden,omitempty"`      // names in Parameters that must not be shown
+	Registry    map[string]string `json:"registry"`              // type → template, type or OS::Heat::None
+	Passwords   map[string]string `json:"passwords"`             // as they take effect: an environment may set one
+	Warnings    []string          `json:"warnings,omitempty"`    // unused, deprecated, misspelt
 	CloudDomain string            `json:"cloud_domain"`
-	Outputs     map[string]any    `json:"outputs,omitempty"` // of overcloud.yaml, with %{…} where an address is not known yet
+	Outputs     map[string]any    `json:"outputs,omitempty"`   // of overcloud.yaml, with %{…} where an address is not known yet
+	Addresses   map[string]string `json:"addresses,omitempty"` // planned, by port and network; give them to the next plan to keep them
+
+	RootTemplate []byte `json:"root_template,omitempty"` // overcloud.yaml as it was rendered
 	// Configure evaluates service templates for real machines; see Configure in configure.go.
 }
 
@@ -37,8 +45,33 @@ type Role struct {
 	Packages       []string `json:"packages"` // Debian packages its services need in the image
 	Summary        []string `json:"summary"`  // one line a service: what it will do, for --dry-run
 
-	ServerResource string        `json:"server_resource"` // name in events: Controller, NovaCompute
-	Data           []ServiceData `json:"data"`            // what the services' templates gave; secrets included
+	ServerResource string         `json:"server_resource"` // name in events: Controller, NovaCompute
+	Data           []ServiceData  `json:"data"`            // what the services' templates gave; secrets included
+	RoleData       map[string]any `json:"role_data"`       // the same of all services together, as the tree combines it
+}
+
+// Server is one machine of a role as it is planned, before a node is chosen.
+type Server struct {
+	Name     string            `json:"name"`
+	Role     string            `json:"role"`
+	Index    int               `json:"index"`
+	ID       string            `json:"id"` // of the server resource, as the templates see it
+	Path     string            `json:"path"`
+	Flavor   string            `json:"flavor"`
+	Image    string            `json:"image"`
+	Networks map[string]string `json:"networks"` // address by network, ctlplane first of all
+	Outputs  map[string]any    `json:"outputs"`  // of the role's template for this machine
+}
+
+// Deployment is a software configuration that a template gives to machines.
+type Deployment struct {
+	Name    string         `json:"name"`
+	Path    string         `json:"path"`
+	Servers []string       `json:"servers"` // names
+	Group   string         `json:"group"`   // hiera, os-apply-config, script, ansible …
+	Config  any            `json:"config"`
+	Inputs  map[string]any `json:"inputs,omitempty"`
+	Options map[string]any `json:"options,omitempty"`
 }
 
 // ServiceData is the role_data output of one service template.
@@ -50,6 +83,7 @@ type ServiceData struct {
 	Steps    [Steps][]Entry `json:"steps"`
 	Settings map[string]any `json:"settings,omitempty"` // config_settings
 	Firewall map[string]any `json:"firewall,omitempty"` // firewall_rules
+	Raw      map[string]any `json:"raw,omitempty"`      // role_data as the template gave it
 }
 
 // Entry is one resource as a template wrote it: it may hold %{…} names that

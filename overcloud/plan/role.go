@@ -8,19 +8,20 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/overcloud/hot"
+	"trefoil/overcloud/stack/eval"
 )
 
 // role reads what the evaluated stack says about one role.
-func (b *builder) role(def roleDef, roleData any) (*Role, error) {
+func (b *builder) role(def roleDef) (*Role, error) {
 	group, err := b.root.Resource(def.Name)
 	if err != nil {
 		return nil, err
 	}
-	r := &Role{Name: def.Name, Count: group.Count, Tags: def.Tags, Networks: def.Networks, ServerResource: def.ServerResource}
-	if len(group.Members) != 1 {
+	r := &Role{Name: def.Name, Count: len(group.Members), Tags: def.Tags, Networks: def.Networks, ServerResource: def.ServerResource}
+	if group.Model() == nil {
 		return nil, errs.New(errs.Invalid, "%s: resource %s is not a group of servers", rootTemplate, def.Name)
 	}
-	server, err := group.Members[0].Resource(def.ServerResource)
+	server, err := group.Model().Resource(def.ServerResource)
 	if err != nil {
 		return nil, err
 	}
@@ -29,17 +30,33 @@ func (b *builder) role(def roleDef, roleData any) (*Role, error) {
 	if err := checkHostname(r); err != nil {
 		return nil, err
 	}
-	services, _ := b.root.Parameters[def.Name+"Services"].([]any)
-	files := b.serviceFiles(r, services)
-	byRole, _ := roleData.(map[string]any)
-	list, _ := byRole[def.Name].([]any)
-	for _, v := range list {
+	return r, b.services(r)
+}
+
+// services reads the role's chain of services: what each says, and all of them together.
+func (b *builder) services(r *Role) error {
+	name := r.Name + "ServiceChain"
+	if b.root.Template().Resource(name) == nil {
+		return errs.New(errs.Invalid, "%s: no resource %s: a role's services are evaluated by a resource of that name", rootTemplate, name)
+	}
+	chain, err := b.root.Resource(name)
+	if err != nil {
+		return err
+	}
+	if v, err := b.root.Attr(name, []any{"role_data"}, chain.Origin()); err == nil {
+		r.RoleData, _ = v.(map[string]any)
+	}
+	for _, m := range members(chain) {
+		v, err := m.Output("role_data")
+		if err != nil {
+			return err
+		}
 		if v == nil {
 			continue
 		}
-		d, err := parseServiceData(v, files)
+		d, err := parseServiceData(v, m.TemplateFile())
 		if err != nil {
-			return nil, fmt.Errorf("role %s: %w", def.Name, err)
+			return fmt.Errorf("role %s: %w", r.Name, err)
 		}
 		r.Data = append(r.Data, *d)
 		r.Packages = append(r.Packages, d.Packages...)
@@ -49,7 +66,34 @@ func (b *builder) role(def roleDef, roleData any) (*Role, error) {
 	}
 	sort.Strings(r.Packages)
 	r.Packages = slices.Compact(r.Packages)
-	return r, nil
+	services, _ := b.root.Parameters[r.Name+"Services"].([]any)
+	for _, s := range services {
+		typ := hot.String(s)
+		if target, _, _ := b.env.Resolve(typ); target != "OS::Heat::None" {
+			r.Services = append(r.Services, typ)
+		}
+	}
+	return nil
+}
+
+// members are the service templates of a chain, which stands in a nested stack.
+func members(chain *eval.Resource) []*eval.Stack {
+	var out []*eval.Stack
+	for _, s := range chain.Members {
+		if s == nil {
+			continue
+		}
+		if chain.Target == "OS::Heat::ResourceChain" {
+			out = append(out, s)
+			continue
+		}
+		for _, r := range s.Resources() {
+			if r.Target == "OS::Heat::ResourceChain" {
+				out = append(out, members(r)...)
+			}
+		}
+	}
+	return out
 }
 
 func checkHostname(r *Role) error {
@@ -60,23 +104,6 @@ func checkHostname(r *Role) error {
 	return nil
 }
 
-// serviceFiles fills Services with those that are enabled and returns the
-// template files by service name, guessed from the registry, for errors.
-func (b *builder) serviceFiles(r *Role, services []any) map[string]string {
-	files := map[string]string{}
-	for _, s := range services {
-		typ := hot.String(s)
-		target, _, _ := b.env.Resolve(typ)
-		if target == "OS::Heat::None" {
-			continue
-		}
-		r.Services = append(r.Services, typ)
-		base := target[strings.LastIndex(target, "/")+1:]
-		files[strings.ReplaceAll(strings.TrimSuffix(base, ".yaml"), "-", "_")] = target
-	}
-	return files
-}
-
 // dataKeys are the keys of role_data that TripleO knows; those that are not
 // ours to apply are left to the program that does.
 var dataKeys = strings.Fields(`service_name packages summary step_config config_settings global_config_settings
@@ -85,21 +112,22 @@ var dataKeys = strings.Fields(`service_name packages summary step_config config_
 	deploy_steps_tasks external_deploy_tasks external_post_deploy_tasks post_deploy_steps_tasks upgrade_tasks
 	update_tasks post_upgrade_tasks post_update_tasks pre_upgrade_rolling_tasks fast_forward_upgrade_tasks
 	fast_forward_post_upgrade_tasks external_update_tasks external_upgrade_tasks scale_tasks keystone_resources
-	metadata_settings monitoring_subscription monitoring_subscriptions logging_source logging_sources
-	logging_group logging_groups ansible_group_vars`)
+	workflow_tasks upgrade_batch_tasks ansible_group_vars metadata_settings monitoring_subscription monitoring_subscriptions logging_source logging_sources
+	logging_group logging_groups`)
 
-func parseServiceData(v any, files map[string]string) (*ServiceData, error) {
+func parseServiceData(v any, file string) (*ServiceData, error) {
 	m, ok := v.(map[string]any)
 	name, _ := m["service_name"].(string)
 	if !ok || name == "" {
-		return nil, errs.New(errs.Invalid, "a service's role_data has no service_name")
+		return nil, errs.New(errs.Invalid, "%s: role_data has no service_name", file)
 	}
-	d := &ServiceData{Name: name, Template: templateOf(name, files), Summary: hot.String(m["summary"])}
+	d := &ServiceData{Name: name, Template: file, Summary: hot.String(m["summary"]), Raw: m}
 	fail := func(format string, args ...any) error {
 		return errs.New(errs.Invalid, "service %s (%s): %s", name, d.Template, fmt.Sprintf(format, args...))
 	}
 	for _, k := range sortedKeys(m) {
-		if !slices.Contains(dataKeys, k) {
+		// Templates may carry keys for other programs; one that is nearly ours is a mistake.
+		if !slices.Contains(dataKeys, k) && !strings.HasSuffix(k, "_tasks") && hot.Nearest(k, dataKeys) != "" {
 			return nil, fail("role_data has an unknown key %q%s", k, hot.Suggest(k, dataKeys))
 		}
 	}
@@ -113,7 +141,7 @@ func parseServiceData(v any, files map[string]string) (*ServiceData, error) {
 	d.Settings, _ = m["config_settings"].(map[string]any)
 	d.Firewall, _ = m["firewall_rules"].(map[string]any)
 	steps, ok := m["step_config"].(map[string]any)
-	if !ok && m["step_config"] != nil {
+	if _, manifest := m["step_config"].(string); !ok && !manifest && m["step_config"] != nil { // a manifest is Puppet's
 		return nil, fail("step_config must be a map of step_1 … step_%d", Steps)
 	}
 	for _, k := range sortedKeys(steps) {
@@ -134,24 +162,6 @@ func parseServiceData(v any, files map[string]string) (*ServiceData, error) {
 		}
 	}
 	return d, nil
-}
-
-func templateOf(name string, files map[string]string) string {
-	for k, f := range files {
-		if k == name {
-			return f
-		}
-	}
-	best := ""
-	for _, k := range sortedKeys(files) {
-		if strings.Contains(k, strings.SplitN(name, "_", 2)[0]) && (best == "" || len(k) < len(best)) {
-			best = k
-		}
-	}
-	if best == "" {
-		return "role_data"
-	}
-	return files[best]
 }
 
 // resourceTypes are the kinds of resource.Resource.

@@ -1,0 +1,283 @@
+package eval
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"trefoil/internal/nearest"
+	"trefoil/overcloud/hot"
+)
+
+// planGroup makes the members of an OS::Heat::ResourceGroup. Indexes that its
+// removal policies list are left out.
+func planGroup(r *Resource) error {
+	n, ok := whole(r.Properties["count"], 1)
+	if !ok || n < 0 || n > maxMembers {
+		r.stack.ev.problems.add(r.propertyOrigin("count"), "count of %s must be a number from 0 to %d, got %s", r.Name, maxMembers, hot.String(r.Properties["count"]))
+		return nil
+	}
+	indexVar := "%index%"
+	if v, ok := r.Properties["index_var"].(string); ok && v != "" {
+		indexVar = v
+	}
+	def, _ := r.Properties["resource_def"].(map[string]any)
+	typ := hot.String(def["type"])
+	props, _ := def["properties"].(map[string]any)
+	removed := removedIndexes(r.Properties["removal_policies"])
+	for i := 0; len(r.Indexes) < n; i++ {
+		if !removed[strconv.Itoa(i)] {
+			r.Indexes = append(r.Indexes, i)
+		}
+	}
+	r.Members = make([]*Stack, n)
+	for at, i := range r.Indexes {
+		m, err := r.member(typ, fmt.Sprintf("%s.%d", r.Path(), i), indexed(props, indexVar, strconv.Itoa(i)), at)
+		if err != nil || m == nil {
+			return err
+		}
+		r.Members[at] = m
+	}
+	if n == 0 {
+		return r.rehearse(typ, indexed(props, indexVar, "0"))
+	}
+	return nil
+}
+
+// rehearse evaluates a member of an empty group, as Heat validates it: what is
+// wrong with it shows before somebody scales up. It takes no address.
+func (r *Resource) rehearse(typ string, props map[string]any) error {
+	keep := r.stack.ev.net
+	r.stack.ev.net = keep.copy()
+	defer func() { r.stack.ev.net = keep }()
+	var err error
+	r.model, err = r.member(typ, r.Path()+".0", props, 0)
+	return err
+}
+
+// member makes one nested stack of a group or chain; nil for types without one.
+func (r *Resource) member(typ, name string, props map[string]any, at int) (*Stack, error) {
+	target, from := r.stack.resolve(typ)
+	switch {
+	case target == none:
+		return nil, nil
+	case hot.IsFile(target):
+		model := r.earlier(at)
+		if at > 0 && r.Target == groupType && r.Members[0] != nil {
+			model = r.Members[0]
+		}
+		return r.nested(target, name, from, props, model)
+	case builtin(target) != nil:
+		return r.single(typ, name, props)
+	}
+	r.stack.ev.problems.add(r.Origin(), "unknown resource type %q in %s%s", typ, r.Name, nearest.Hint(typ, append(r.stack.ev.Env.Types(), builtins()...)))
+	return nil, nil
+}
+
+// single wraps a member of a built-in type in a stack of its own, so that all
+// members are alike.
+func (r *Resource) single(typ, name string, props map[string]any) (*Stack, error) {
+	t := hot.Single(r.stack.t.File, r.def.Line, typ, props)
+	s := &Stack{Name: name, t: t, ev: r.stack.ev, parent: r, depth: r.stack.depth + 1,
+		resources: map[string]*Resource{}, conditions: map[string]*value{}, outputs: map[string]*value{}}
+	return s, s.complete()
+}
+
+// removedIndexes are the members that removal_policies list.
+func removedIndexes(v any) map[string]bool {
+	out := map[string]bool{}
+	list, _ := v.([]any)
+	for _, p := range list {
+		m, _ := p.(map[string]any)
+		names, _ := m["resource_list"].([]any)
+		for _, n := range names {
+			out[hot.String(n)] = true
+		}
+	}
+	return out
+}
+
+// indexed replaces the index in every value of a map; what has none stays shared.
+func indexed(props map[string]any, indexVar, index string) map[string]any {
+	v, _ := replaceIndex(props, indexVar, index)
+	out, _ := v.(map[string]any)
+	return out
+}
+
+func replaceIndex(v any, indexVar, index string) (any, bool) {
+	switch t := v.(type) {
+	case string:
+		if strings.Contains(t, indexVar) {
+			return strings.ReplaceAll(t, indexVar, index), true
+		}
+	case []any:
+		var out []any
+		for i, e := range t {
+			if n, changed := replaceIndex(e, indexVar, index); changed {
+				if out == nil {
+					out = append([]any(nil), t...)
+				}
+				out[i] = n
+			}
+		}
+		if out != nil {
+			return out, true
+		}
+	case map[string]any:
+		var out map[string]any
+		for k, e := range t {
+			n, changed := replaceIndex(e, indexVar, index)
+			if !changed {
+				continue
+			}
+			if out == nil {
+				out = make(map[string]any, len(t))
+				for k, e := range t {
+					out[k] = e
+				}
+			}
+			out[k] = n
+		}
+		if out != nil {
+			return out, true
+		}
+	}
+	return v, false
+}
+
+func whole(v any, def int) (int, bool) {
+	if v == nil {
+		return def, true
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(hot.String(v)))
+	return n, err == nil
+}
+
+// planChain makes one nested stack for each type in the property resources of an
+// OS::Heat::ResourceChain; types that are OS::Heat::None leave a nil.
+func planChain(r *Resource) error {
+	list, ok := r.Properties["resources"].([]any)
+	if !ok && r.Properties["resources"] != nil {
+		r.stack.ev.problems.add(r.propertyOrigin("resources"), "property resources of %s must be a list of types", r.Name)
+	}
+	props, _ := r.Properties["resource_properties"].(map[string]any)
+	r.Members = make([]*Stack, len(list))
+	for i, e := range list {
+		m, err := r.member(hot.String(e), fmt.Sprintf("%s.%d", r.Path(), i), props, len(list))
+		if err != nil {
+			return err
+		}
+		r.Members[i] = m
+	}
+	return nil
+}
+
+// listAttribute is an attribute of a group or a chain: refs, refs_map,
+// attributes.NAME, resource.N, or NAME itself, which is a list over the members.
+func listAttribute(r *Resource, path []any, from hot.Origin) (any, error) {
+	name := hot.String(path[0])
+	switch {
+	case name == "refs" || name == "refs_map":
+		return memberRefs(r, name, path[1:])
+	case name == "attributes":
+		if len(path) < 2 {
+			return nil, hot.At(from, "get_attr: attributes of %s needs the name of an attribute", r.Name)
+		}
+		out := map[string]any{}
+		for i, m := range r.Members {
+			v, err := r.of(m, path[1:], from)
+			if err != nil {
+				return nil, err
+			}
+			out[r.index(i)] = v
+		}
+		return out, nil
+	case name == "removed_rsrc_list":
+		return []any{}, nil
+	case strings.HasPrefix(name, "resource."):
+		return r.nth(strings.Split(name, ".")[1:], path[1:], from)
+	}
+	out := make([]any, len(r.Members))
+	for i, m := range r.Members {
+		v, err := r.of(m, path, from)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// index is what a member is called.
+func (r *Resource) index(i int) string {
+	if r.Indexes != nil {
+		return strconv.Itoa(r.Indexes[i])
+	}
+	return strconv.Itoa(i)
+}
+
+func memberRefs(r *Resource, name string, path []any) (any, error) {
+	refs, byName := make([]any, len(r.Members)), map[string]any{}
+	for i, m := range r.Members {
+		v, err := r.memberRef(m, i)
+		if err != nil {
+			return nil, err
+		}
+		refs[i], byName[r.index(i)] = v, v
+	}
+	var all any = refs
+	if name == "refs_map" {
+		all = byName
+	}
+	v, _ := hot.Walk(all, path)
+	return v, nil
+}
+
+func (r *Resource) memberRef(m *Stack, i int) (any, error) {
+	r.stack.personal()
+	switch {
+	case m != nil && m.HasOutput("OS::stack_id"):
+		return m.Output("OS::stack_id")
+	case m != nil:
+		return r.stack.ev.id(m.Name), nil
+	}
+	return r.stack.ev.id(fmt.Sprintf("%s.%s", r.Path(), r.index(i))), nil
+}
+
+// of walks a path into one member; null for a member that is OS::Heat::None.
+func (r *Resource) of(m *Stack, path []any, from hot.Origin) (any, error) {
+	if m == nil {
+		return nil, nil
+	}
+	var v any
+	var err error
+	if m.t.IsSingle() {
+		return m.Attr(hot.Member, path, from)
+	}
+	name := hot.String(path[0])
+	if r.Target == chainType && !m.HasOutput(name) {
+		return nil, nil // a chain's templates need not all have it
+	}
+	if v, err = r.output(m, name, from); err != nil {
+		return nil, err
+	}
+	v, _ = hot.Walk(v, path[1:])
+	return v, nil
+}
+
+// nth is resource.N or resource.N.ATTRIBUTE.
+func (r *Resource) nth(parts []string, path []any, from hot.Origin) (any, error) {
+	for i, m := range r.Members {
+		if r.index(i) != parts[0] {
+			continue
+		}
+		for _, p := range parts[1:] {
+			path = append([]any{p}, path...)
+		}
+		if len(path) == 0 {
+			return r.memberRef(m, i)
+		}
+		return r.of(m, path, from)
+	}
+	return nil, nil
+}
