@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"strings"
@@ -116,4 +117,22 @@ func TestQueensIsolatedPlans(t *testing.T) {
 	}
 	t.Log(p.Outputs["VipMap"])
 	t.Log(p.Outputs["KeystoneURL"])
+}
+
+func BenchmarkPlanQueens(b *testing.B) {
+	tree := withScripts(realTree(b, "queens"))
+	for _, n := range []int{2, 50} {
+		b.Run(fmt.Sprintf("%d", n), func(b *testing.B) {
+			o := plan.Options{Counts: map[string]int{"Controller": 1, "Compute": n, "CephStorage": 2}, Passwords: realPasswords(b), Base: []plan.File{images(b)}}
+			if n > 2 {
+				o.Counts = map[string]int{"Controller": 3, "Compute": 50, "CephStorage": 10}
+			}
+			o.Environments = []plan.File{{Name: "environments/network-isolation.yaml"}, {Name: "environments/ceph-ansible/ceph-ansible.yaml"}}
+			for b.Loop() {
+				if _, err := plan.Build(context.Background(), tree, o); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
