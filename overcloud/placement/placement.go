@@ -23,6 +23,9 @@ type Node struct {
 	Capabilities  map[string]string
 	LocalGB       int // 0: unknown
 	MemoryMB      int // 0: unknown
+
+	ConductorGroup string
+	Traits         []string
 }
 
 // Label names a node for people.
@@ -41,6 +44,7 @@ type Want struct {
 	Profile       string // of the flavor; empty: any node without one
 	ResourceClass string // empty: any
 	MinDiskGB     int    // what the image needs
+	Pins          []Pin  // if there are any, they are what is wanted, and all but Role is not looked at
 }
 
 // Given is a machine that has its role already.
@@ -48,6 +52,7 @@ type Given struct {
 	NodeUUID string
 	Role     string
 	Index    int
+	Name     string // its host name
 }
 
 // Choice is a machine that gets a role now.
@@ -55,6 +60,7 @@ type Choice struct {
 	Node  Node
 	Role  string
 	Index int
+	Name  string // of the pin that it is for
 }
 
 // Refusal is one row of the table that explains why machines do not fit a role.
@@ -76,61 +82,72 @@ func (e *NoFit) Error() string {
 	return "not enough baremetal nodes: " + strings.Join(e.Short, "; ")
 }
 
+// search is one Place under way.
+type search struct {
+	nodes []Node
+	taken map[string]bool         // by UUID
+	used  map[string]map[int]bool // indexes by role
+	out   []Choice
+	noFit NoFit
+}
+
+func (s *search) give(n Node, role string, index int, name string) {
+	s.use(role, index)
+	s.taken[n.UUID] = true
+	s.out = append(s.out, Choice{Node: n, Role: role, Index: index, Name: name})
+}
+
+func (s *search) use(role string, index int) {
+	if s.used[role] == nil {
+		s.used[role] = map[int]bool{}
+	}
+	s.used[role][index] = true
+}
+
 // Place gives each role its missing machines: nodes in the order given, indexes
 // from the lowest free one up. Machines already given keep their role. All or
 // nothing: the error is a *NoFit inside an errs.Conflict.
 func Place(nodes []Node, wants []Want, given []Given) ([]Choice, error) {
-	taken := map[string]bool{}
-	used := map[string]map[int]bool{}
+	s := &search{nodes: nodes, taken: map[string]bool{}, used: map[string]map[int]bool{}}
 	for _, g := range given {
-		taken[g.NodeUUID] = true
-		if used[g.Role] == nil {
-			used[g.Role] = map[int]bool{}
-		}
-		used[g.Role][g.Index] = true
+		s.taken[g.NodeUUID] = true
+		s.use(g.Role, g.Index)
 	}
-	var out []Choice
-	noFit := &NoFit{}
-	// Roles that ask for a profile choose first: a role that takes any node must
-	// not take away the only one that fits another.
-	order := slices.Clone(wants)
-	slices.SortStableFunc(order, func(a, b Want) int { return strictness(b) - strictness(a) })
-	for _, w := range order {
-		missing := w.Count - len(used[w.Role])
-		index := 0
-		for _, n := range nodes {
-			if missing <= 0 {
-				break
-			}
-			if taken[n.UUID] || len(Refuse(n, w)) > 0 {
-				continue
-			}
-			for used[w.Role][index] {
-				index++
-			}
-			if used[w.Role] == nil {
-				used[w.Role] = map[int]bool{}
-			}
-			used[w.Role][index], taken[n.UUID] = true, true
-			out = append(out, Choice{Node: n, Role: w.Role, Index: index})
-			missing--
-		}
-		if missing > 0 {
-			noFit.add(w, missing, nodes, taken)
+	// Who asks for more chooses first: a role that takes any node must not take
+	// away the only one that fits another.
+	for _, d := range demands(wants, given) {
+		if d.pin != nil {
+			s.pin(d.want.Role, *d.pin)
+		} else {
+			s.count(d.want)
 		}
 	}
-	if len(noFit.Short) > 0 {
-		return nil, errs.Wrap(errs.Conflict, noFit, "placement")
+	if len(s.noFit.Short) > 0 {
+		return nil, errs.Wrap(errs.Conflict, &s.noFit, "placement")
 	}
-	slices.SortStableFunc(out, func(a, b Choice) int { return rank(wants, a.Role) - rank(wants, b.Role) })
-	return out, nil
+	slices.SortStableFunc(s.out, func(a, b Choice) int { return rank(wants, a.Role) - rank(wants, b.Role) })
+	return s.out, nil
 }
 
-func strictness(w Want) int {
-	if w.Profile != "" {
-		return 1
+// count chooses the machines that a role lacks of its count.
+func (s *search) count(w Want) {
+	missing, index := w.Count-len(s.used[w.Role]), 0
+	for _, n := range s.nodes {
+		if missing <= 0 {
+			break
+		}
+		if s.taken[n.UUID] || len(Refuse(n, w)) > 0 {
+			continue
+		}
+		for s.used[w.Role][index] {
+			index++
+		}
+		s.give(n, w.Role, index, "")
+		missing--
 	}
-	return 0
+	if missing > 0 {
+		s.noFit.add(w, missing, s.nodes, s.taken)
+	}
 }
 
 func rank(wants []Want, role string) int {
@@ -158,12 +175,20 @@ func profileNote(w Want) string {
 	return ", profile " + w.Profile
 }
 
-// Refuse lists the rules that n fails for w; none means it fits.
-func Refuse(n Node, w Want) []Refusal {
-	var out []Refusal
-	no := func(remedy, rule string, args ...any) {
-		out = append(out, Refusal{w.Role, n.Label(), fmt.Sprintf(rule, args...), remedy})
-	}
+// refusals gathers the rules that a node fails for a role.
+type refusals struct {
+	node Node
+	role string
+	rows []Refusal
+}
+
+func (r *refusals) no(remedy, rule string, args ...any) {
+	r.rows = append(r.rows, Refusal{r.role, r.node.Label(), fmt.Sprintf(rule, args...), remedy})
+}
+
+// state: the node must be free and in order.
+func (r *refusals) state() {
+	n, no := r.node, r.no
 	id := n.Label()
 	switch n.State {
 	case "available":
@@ -185,20 +210,32 @@ func Refuse(n Node, w Want) []Refusal {
 	if n.InstanceUUID != "" && n.State == "available" {
 		no("openstack baremetal node unset --instance-uuid "+id, "belongs to instance %s", n.InstanceUUID)
 	}
+}
+
+// disk: the image must fit.
+func (r *refusals) disk(needGB int) {
+	if needGB > 0 && r.node.LocalGB > 0 && r.node.LocalGB < needGB {
+		r.no("use a larger disk, or a root_device hint that chooses one", "disk of %d GiB is smaller than the image's %d GiB", r.node.LocalGB, needGB)
+	}
+}
+
+// Refuse lists the rules that n fails for w; none means it fits.
+func Refuse(n Node, w Want) []Refusal {
+	r := &refusals{node: n, role: w.Role}
+	r.state()
+	id := n.Label()
 	if w.ResourceClass != "" && n.ResourceClass != w.ResourceClass {
-		no(fmt.Sprintf("openstack baremetal node set --resource-class %s %s", w.ResourceClass, id), "resource class is %q, the flavor wants %q", n.ResourceClass, w.ResourceClass)
+		r.no(fmt.Sprintf("openstack baremetal node set --resource-class %s %s", w.ResourceClass, id), "resource class is %q, the flavor wants %q", n.ResourceClass, w.ResourceClass)
 	}
 	if p := n.Capabilities["profile"]; p != w.Profile && w.Profile != "" {
 		rule := "profile is " + p
 		if p == "" {
 			rule = "has no profile"
 		}
-		no(fmt.Sprintf("openstack baremetal node set --property capabilities='profile:%s,boot_option:local' %s", w.Profile, id), "%s, the flavor wants %s", rule, w.Profile)
+		r.no(fmt.Sprintf("openstack baremetal node set --property capabilities='profile:%s,boot_option:local' %s", w.Profile, id), "%s, the flavor wants %s", rule, w.Profile)
 	}
-	if w.MinDiskGB > 0 && n.LocalGB > 0 && n.LocalGB < w.MinDiskGB {
-		no("use a larger disk, or a root_device hint that chooses one", "disk of %d GiB is smaller than the image's %d GiB", n.LocalGB, w.MinDiskGB)
-	}
-	return out
+	r.disk(w.MinDiskGB)
+	return r.rows
 }
 
 // ParseCapabilities reads Ironic's "k:v,k:v".

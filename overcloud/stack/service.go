@@ -106,7 +106,7 @@ func (v *Service) Update(ctx context.Context, ident string, timeoutMins int, in 
 		if err != nil {
 			return err
 		}
-		s.Input, s.TimeoutMins, s.Passwords = in, timeoutMins, passwords
+		s.Input, s.TimeoutMins, s.Passwords = in.onto(s.Input), timeoutMins, passwords
 		return v.Check(ctx, s)
 	})
 }

@@ -33,6 +33,11 @@ type Input struct {
 	Counts       map[string]int    `json:"counts"`     // machines by role, from flags
 	Flavors      map[string]string `json:"flavors"`    // flavors by role, from flags
 	Parameters   map[string]any    `json:"parameters"` // from other flags: NtpServer, …
+
+	BaremetalFile string   `json:"baremetal_file,omitempty"` // a baremetal_deployment file in Files: roles, counts, and on what machines
+	SSHKeys       string   `json:"ssh_keys,omitempty"`       // public keys that may log in to its machines, one a line
+	Only          string   `json:"only,omitempty"`           // "" is all; else OnlyProvision or OnlyUnprovision
+	Unprovision   []string `json:"unprovision,omitempty"`    // with OnlyUnprovision: the nodes to give back, by name
 }
 
 // Stack is one deployment.

@@ -1,0 +1,32 @@
+package stack
+
+import "maps"
+
+// What an action may be narrowed to. Such an action needs no templates and
+// leaves everything else as it was deployed.
+const (
+	OnlyProvision   = "provision"   // bring up the machines of BaremetalFile, configure nothing
+	OnlyUnprovision = "unprovision" // give back the machines that Unprovision names
+)
+
+// onto is what a stack with the input old keeps when in is asked of it: a
+// narrowed action adds itself to what was deployed, any other takes its place.
+func (in Input) onto(old Input) Input {
+	if in.Only == "" {
+		return in
+	}
+	old.Only, old.Unprovision = in.Only, in.Unprovision
+	if in.BaremetalFile != "" {
+		files := maps.Clone(in.Files)
+		if files == nil {
+			files = map[string]string{}
+		}
+		for name, text := range old.Files {
+			if _, has := files[name]; !has && name != old.BaremetalFile {
+				files[name] = text
+			}
+		}
+		old.Files, old.BaremetalFile, old.SSHKeys = files, in.BaremetalFile, in.SSHKeys
+	}
+	return old
+}
