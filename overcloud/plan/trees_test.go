@@ -21,21 +21,62 @@ func realTree(t testing.TB, name string) fs.FS {
 	return realtree.Open(t, name)
 }
 
-// TestRealTreesRenderAsPythonDoes: every file that the default roles and
-// networks give has the checksum of what Debian's python3-jinja2 made of it
+// treeSet is a line of testdata/trees.txt: a tree with roles and networks.
+type treeSet struct{ name, tree, roles, networks string }
+
+func treeSets(t testing.TB) []treeSet {
+	t.Helper()
+	data, err := os.ReadFile("testdata/trees.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []treeSet
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) == 4 && f[0] != "#" {
+			out = append(out, treeSet{f[0], f[1], f[2], f[3]})
+		}
+	}
+	return out
+}
+
+// files reads the set's roles and networks from its tree.
+func (s treeSet) files(t testing.TB, tree fs.FS) (roles, networks plan.File) {
+	t.Helper()
+	read := func(n string) plan.File {
+		var data []byte
+		var err error
+		if own, ok := strings.CutPrefix(n, "./"); ok {
+			data, err = os.ReadFile("testdata/" + own)
+		} else {
+			data, err = fs.ReadFile(tree, n)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan.File{Name: n, Data: data}
+	}
+	if strings.HasSuffix(s.roles, ".yaml") {
+		return read(s.roles), read(s.networks)
+	}
+	roles.Name = s.roles
+	for _, name := range strings.Split(s.roles, ",") {
+		roles.Data = append(append(roles.Data, read("roles/"+name+".yaml").Data...), '\n')
+	}
+	return roles, read(s.networks)
+}
+
+// TestRealTreesRenderAsPythonDoes: every file that each set of testdata/trees.txt
+// gives has the checksum of what Debian's python3-jinja2 made of it
 // (testdata/trees.py writes testdata/NAME.sha256).
 func TestRealTreesRenderAsPythonDoes(t *testing.T) {
-	for name, networks := range map[string]string{"queens": "network_data.yaml", "wallaby": "network_data_default.yaml"} {
-		t.Run(name, func(t *testing.T) {
-			tree := realTree(t, name)
-			read := func(n string) plan.File {
-				data, err := fs.ReadFile(tree, n)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return plan.File{Name: n, Data: data}
+	trees := map[string]fs.FS{}
+	for _, set := range treeSets(t) {
+		t.Run(set.name, func(t *testing.T) {
+			if trees[set.tree] == nil {
+				trees[set.tree] = realTree(t, set.tree)
 			}
-			out, err := plan.Render(context.Background(), tree, read("roles_data.yaml"), read(networks))
+			roles, networks := set.files(t, trees[set.tree])
+			out, err := plan.Render(context.Background(), trees[set.tree], roles, networks)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,7 +86,7 @@ func TestRealTreesRenderAsPythonDoes(t *testing.T) {
 				lines = append(lines, fmt.Sprintf("%s  %s\n", hex.EncodeToString(sum[:]), n))
 			}
 			sort.Slice(lines, func(i, j int) bool { return lines[i][66:] < lines[j][66:] })
-			want, err := os.ReadFile("testdata/" + name + ".sha256")
+			want, err := os.ReadFile("testdata/" + set.name + ".sha256")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes queens.sha256 and wallaby.sha256: checksums of what the real Jinja2
-makes of TripleO's trees with their default roles and networks, by the rules of
+"""Writes NAME.sha256 for every set of trees.txt: checksums of what the real
+Jinja2 makes of TripleO's trees with these roles and networks, by the rules of
 tripleo-common's process-templates. Run by hand: trees.py DIR_WITH_TAR_XZ."""
 import hashlib
 import os
@@ -51,21 +51,42 @@ def render_tree(root, roles, networks):
     return out
 
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def read_sets():
+    for line in open(os.path.join(HERE, "trees.txt")):
+        if line.strip() and not line.startswith("#"):
+            yield line.split()
+
+
+def read(root, name):
+    if name.startswith("./"):
+        root = HERE
+    return open(os.path.join(root, name)).read()
+
+
+def render_set(root, roles, networks):
+    if roles.endswith(".yaml"):
+        roles = read(root, roles)
+    else:
+        roles = "\n".join(read(root, "roles/%s.yaml" % name) for name in roles.split(","))
+    networks = yaml.safe_load(read(root, networks))
+    for net in networks:
+        net.setdefault("name_lower", net["name"].lower())
+        net.setdefault("enabled", True)
+    return render_tree(root, yaml.safe_load(roles), networks)
+
+
 def main():
-    here = os.path.dirname(os.path.abspath(__file__))
-    for tree, nets in (("queens", "network_data.yaml"), ("wallaby", "network_data_default.yaml")):
+    for name, tree, roles, networks in read_sets():
         with tempfile.TemporaryDirectory() as root:
             tarfile.open(os.path.join(sys.argv[1], tree + ".tar.xz")).extractall(root)
-            roles = yaml.safe_load(open(root + "/roles_data.yaml"))
-            networks = yaml.safe_load(open(root + "/" + nets))
-            for net in networks:
-                net.setdefault("name_lower", net["name"].lower())
-                net.setdefault("enabled", True)
-            out = render_tree(root, roles, networks)
-        with open(os.path.join(here, tree + ".sha256"), "w") as f:
-            for name in sorted(out):
-                f.write("%s  %s\n" % (hashlib.sha256(out[name].encode()).hexdigest(), name))
-        print(tree, len(out))
+            out = render_set(root, roles, networks)
+        with open(os.path.join(HERE, name + ".sha256"), "w") as f:
+            for target in sorted(out):
+                f.write("%s  %s\n" % (hashlib.sha256(out[target].encode()).hexdigest(), target))
+        print(name, len(out))
 
 
 main()
