@@ -151,6 +151,9 @@ func (d *deployment) dryRun() error {
 
 // run starts the action and follows it to its end.
 func (d *deployment) run() error {
+	if err := d.made.Deployable(); err != nil {
+		return err
+	}
 	if _, err := d.checked(); err != nil {
 		return err
 	}

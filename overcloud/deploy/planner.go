@@ -10,7 +10,12 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/stack"
+	"trefoil/templates"
 )
+
+// containerImages is the environment that TripleO's own trees need of the deployer:
+// names of container images for those who have prepared none.
+const containerImages = "environments/container-images.yaml"
 
 // MaxTree is the largest template tree that is unpacked, in bytes.
 const MaxTree = 64 << 20
@@ -43,8 +48,12 @@ func given(s *stack.Stack) (fs.FS, plan.Options, error) {
 	if err != nil {
 		return nil, plan.Options{}, err
 	}
-	o := plan.Options{Stack: s.Name, Files: map[string][]byte{}, Counts: s.Input.Counts, Flavors: s.Input.Flavors,
-		Parameters: s.Input.Parameters, Passwords: s.Passwords}
+	images, err := fs.ReadFile(templates.FS, containerImages)
+	if err != nil {
+		return nil, plan.Options{}, fmt.Errorf("read %s: %w", containerImages, err)
+	}
+	o := plan.Options{Stack: s.Name, Action: s.Action, Files: map[string][]byte{}, Counts: s.Input.Counts, Flavors: s.Input.Flavors,
+		Parameters: s.Input.Parameters, Passwords: s.Passwords, Base: []plan.File{{Name: containerImages, Data: images}}}
 	for name, text := range s.Input.Files {
 		o.Files[name] = []byte(text)
 	}
