@@ -5,7 +5,7 @@ import "slices"
 func listRows() []row {
 	return []row{
 		{"list(values any…)", func(c *call) any { return c.e.list(spread(c)) }},
-		{".flatten(collection iterable)", func(c *call) any { return flatten(c.e, c.args[0]) }},
+		{".flatten(collection iterable)", flatten},
 		{".toList(collection iterable)", func(c *call) any { return c.list(0) }},
 		{"isList(value any)", func(c *call) any { return isKind("list", c.args[0]) }},
 		{"isIterable(value any)", func(c *call) any { return isIterable(c.args[0]) }},
@@ -26,31 +26,14 @@ func listRows() []row {
 
 // spread walks arguments of which lazy sequences count as their items.
 func spread(c *call) *iterator {
-	i := 0
-	var inner *iterator
-	return c.e.lazy(func() (any, bool) {
-		for {
-			if inner != nil {
-				if v, ok := inner.next(); ok {
-					return v, true
-				}
-				inner = nil
-			}
-			if i == len(c.rest) {
-				return nil, false
-			}
-			v := c.rest[i]
-			i++
-			if !isKind("iterator", v) {
-				return v, true
-			}
-			inner = c.e.iterate(v)
-		}
-	})
+	return descend(c.e, c.e.items(c.rest), func(v any) bool { return isKind("iterator", v) })
 }
 
-func flatten(e *evaluator, v any) *iterator {
-	stack := []*iterator{e.iterate(v)}
+func flatten(c *call) any { return descend(c.e, c.iter(0), isIterable) }
+
+// descend reads a sequence and, in place of items that are to be opened, theirs.
+func descend(e *evaluator, it *iterator, open func(v any) bool) *iterator {
+	stack := []*iterator{it}
 	return e.lazy(func() (any, bool) {
 		for len(stack) > 0 {
 			v, ok := stack[len(stack)-1].next()
@@ -58,7 +41,7 @@ func flatten(e *evaluator, v any) *iterator {
 				stack = stack[:len(stack)-1]
 				continue
 			}
-			if !isIterable(v) {
+			if !open(v) {
 				return v, true
 			}
 			if len(stack) >= maxDepth {

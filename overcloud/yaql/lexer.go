@@ -31,9 +31,18 @@ type lexer struct {
 	pos int
 }
 
-// marks are the operators and brackets, the longer before the shorter.
-func marks() []string {
-	return []string{"=>", "->", "?.", "=~", "!~", ">=", "<=", "!=", ".", "+", "-", "*", "/", ">", "<", "=", "(", ")", "[", "]", "{", "}", ","}
+// mark is the length of the operator or bracket that s begins with, or 0.
+func mark(s string) int {
+	if len(s) > 1 {
+		switch s[:2] {
+		case "=>", "->", "?.", "=~", "!~", ">=", "<=", "!=":
+			return 2
+		}
+	}
+	if strings.IndexByte(".+-*/><=()[]{},", s[0]) >= 0 {
+		return 1
+	}
+	return 0
 }
 
 // scan cuts an expression into tokens; the last is tokEnd.
@@ -42,7 +51,7 @@ func scan(src string) []token {
 		fail(0, "the expression is not UTF-8 text")
 	}
 	l := &lexer{src: src}
-	var out []token
+	out := make([]token, 0, len(src)/3+1)
 	for {
 		t := l.next()
 		out = append(out, t)
@@ -71,11 +80,9 @@ func (l *lexer) next() token {
 	if n := wordLen(rest); n > 0 {
 		return l.word(n)
 	}
-	for _, m := range marks() {
-		if strings.HasPrefix(rest, m) {
-			l.pos += len(m)
-			return token{kind: tokOp, text: m, off: off}
-		}
+	if n := mark(rest); n > 0 {
+		l.pos += n
+		return token{kind: tokOp, text: rest[:n], off: off}
 	}
 	r, _ := utf8.DecodeRuneInString(rest)
 	fail(off, "unexpected character %q%s", r, meant(r))

@@ -19,6 +19,10 @@ func (e *evaluator) sort(o *ordering) []any {
 		return o.sorted
 	}
 	list := e.list(o.from)
+	if len(list) < 2 { // nothing is compared, no field is looked at
+		o.sorted, o.done = list, true
+		return list
+	}
 	keys := make([][]any, e.sized(len(list)))
 	at := make([]int, len(list))
 	for i, v := range list {

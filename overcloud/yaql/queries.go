@@ -15,7 +15,7 @@ func queryRows() []row {
 		{"+append(collection iterable, values any…)", func(c *call) any { return chain(c.e, []any{c.args[0], c.rest}) }},
 		{"+concat(collections iterable…)", func(c *call) any { return chain(c.e, c.rest) }},
 		{"+distinct(collection iterable, keySelector lambda = null)", func(c *call) any { return distinct(c.e, c.args[0], c.lambda(1)) }},
-		{"+enumerate(collection iterable, start int? = 0)", enumerate},
+		{"+enumerate(collection iterable, start int = 0)", enumerate},
 		{".memorize(collection iterable)", memorize},
 		{".defaultIfEmpty(collection iterable, default iterable)", defaultIfEmpty},
 		{".zip(collections iterable…)", func(c *call) any { return zip(c, false) }},
@@ -253,8 +253,9 @@ func joinLists(c *call) any {
 }
 
 func slice(c *call) any {
-	n, it := c.natural(1, "the length"), c.iter(0)
+	it := c.iter(0)
 	return c.e.lazy(func() (any, bool) {
+		n := c.natural(1, "the length")
 		var part []any
 		for len(part) < n {
 			v, ok := it.next()

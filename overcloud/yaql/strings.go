@@ -36,7 +36,7 @@ func stringRows() []row {
 		{"isString(arg any)", func(c *call) any { return isKind("string", c.args[0]) }},
 		{".startsWith(string string, prefixes string…)", func(c *call) any { return affix(c, strings.HasPrefix) }},
 		{".endsWith(string string, suffixes string…)", func(c *call) any { return affix(c, strings.HasSuffix) }},
-		{"hex(num int)", hex},
+		{"hex(num number)", hex},
 	}
 }
 
@@ -286,7 +286,11 @@ func affix(c *call, has func(s, part string) bool) any {
 }
 
 func hex(c *call) any {
-	n := int64(c.int(0))
+	i, ok := c.args[0].(int)
+	if !ok {
+		c.e.fail("hex() needs an integer, got a float")
+	}
+	n := int64(i)
 	if n < 0 {
 		return "-0x" + strconv.FormatUint(uint64(-n), 16)
 	}

@@ -167,7 +167,8 @@ func (e *evaluator) entries(m any) (keys, vals []any) {
 		return d.keys, d.vals
 	}
 	in := m.(map[string]any)
-	e.sized(2 * len(in))
+	e.sized(len(in))
+	e.grow(32 * len(in))
 	names := make([]string, 0, len(in))
 	for k := range in {
 		names = append(names, k)
@@ -210,7 +211,9 @@ func (e *evaluator) key(v any) any {
 		var b strings.Builder
 		e.writeKey(&b, v)
 		return textKey(e.str(b.String()))
-	case *view, *iterator, *memo, *ordering, *regexp.Regexp, *scope:
+	case *regexp.Regexp:
+		return textKey("/" + v.String())
+	case *view, *iterator, *memo, *ordering, *scope:
 		return v // itself and nothing else
 	}
 	e.fail("%s cannot be a key", typeName(v))
@@ -228,20 +231,16 @@ func (e *evaluator) writeKey(b *strings.Builder, v any) {
 		}
 		b.WriteByte(']')
 	case map[string]any, *dict:
-		keys, vals := e.entries(v)
-		parts := make([]string, len(keys))
-		for i := range keys {
-			parts[i] = e.keyText(keys[i]) + ":" + e.keyText(vals[i])
-		}
-		writeSorted(b, "{", parts)
+		e.writeMapKey(b, v)
 	case *set:
 		parts := make([]string, len(v.items))
 		for i, x := range v.items {
 			parts[i] = e.keyText(x)
 		}
-		writeSorted(b, "<", parts)
+		sort.Strings(parts)
+		b.WriteString("<" + strings.Join(parts, ",") + ">")
 	case string:
-		b.WriteString(strconv.Quote(v))
+		writeText(b, v)
 	default:
 		switch k := e.key(v).(type) {
 		case int:
@@ -250,6 +249,8 @@ func (e *evaluator) writeKey(b *strings.Builder, v any) {
 			b.WriteString(strconv.FormatFloat(k, 'g', -1, 64))
 		case nullKey:
 			b.WriteString("null")
+		case textKey:
+			writeText(b, string(k))
 		default:
 			fmt.Fprintf(b, "%p", k)
 		}
@@ -257,20 +258,41 @@ func (e *evaluator) writeKey(b *strings.Builder, v any) {
 	e.depth--
 }
 
+// writeMapKey writes the entries in an order that does not depend on the map's.
+func (e *evaluator) writeMapKey(b *strings.Builder, m any) {
+	keys, vals := e.entries(m)
+	names := make([]string, len(keys))
+	at := make([]int, len(keys))
+	for i, k := range keys {
+		at[i] = i
+		if s, ok := k.(string); ok {
+			names[i] = s
+		} else {
+			names[i] = "\x00" + e.keyText(k)
+		}
+	}
+	if _, sorted := m.(map[string]any); !sorted {
+		sort.Slice(at, func(i, j int) bool { return names[at[i]] < names[at[j]] })
+	}
+	b.WriteByte('{')
+	for _, i := range at {
+		writeText(b, names[i])
+		e.writeKey(b, vals[i])
+	}
+	b.WriteByte('}')
+}
+
+// writeText writes a string so that where it ends is told before.
+func writeText(b *strings.Builder, s string) {
+	b.WriteString(strconv.Itoa(len(s)))
+	b.WriteByte('"')
+	b.WriteString(s)
+}
+
 func (e *evaluator) keyText(v any) string {
 	var b strings.Builder
 	e.writeKey(&b, v)
 	return e.str(b.String())
-}
-
-func writeSorted(b *strings.Builder, open string, parts []string) {
-	sort.Strings(parts)
-	b.WriteString(open)
-	for _, p := range parts {
-		b.WriteString(p)
-		b.WriteByte(',')
-	}
-	b.WriteByte('}')
 }
 
 // equal is Python's ==: numbers and booleans by value, the rest by structure.
@@ -310,9 +332,9 @@ func sameKind(a, b any) bool {
 // plain turns the result of an evaluation into values that templates have.
 func (e *evaluator) plain(v any) any {
 	switch v := v.(type) {
-	case nil, bool, int, float64, string:
+	case nil, bool, int, float64, string, map[string]any: // a map[string]any came in, and is never changed
 		return v
-	case map[string]any, *dict:
+	case *dict:
 		e.enter()
 		keys, vals := e.entries(v)
 		out := make(map[string]any, e.sized(len(keys)))
