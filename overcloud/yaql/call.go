@@ -1,6 +1,7 @@
 package yaql
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,7 +86,7 @@ func (n *callNode) bind(e *evaluator, sc *scope, recv []any) any {
 		}
 	}
 	if len(fits) == 0 {
-		panic(failure{off: n.pos(), msg: sprintf("%s() does not take these arguments; it is %s", n.name, signatures(onSame(forms, recv))), retry: true})
+		e.refuse("%s() does not take these arguments; it is %s", n.name, signatures(onSame(forms, recv)))
 	}
 	vals := append([]any{}, recv...)
 	for i, a := range pos {
@@ -101,6 +102,9 @@ func (n *callNode) bind(e *evaluator, sc *scope, recv []any) any {
 
 // run calls the first form whose types fit the values.
 func (fn *function) run(e *evaluator, sc *scope, fits []*form, vals []any, given []namedArg) any {
+	for _, v := range vals {
+		e.read(v)
+	}
 	var wrong string
 	for _, f := range fits {
 		c := &call{e: e, sc: &scope{parent: sc}}
@@ -115,9 +119,10 @@ func (fn *function) run(e *evaluator, sc *scope, fits []*form, vals []any, given
 				got = append(got, typeName(v))
 			}
 		}
-		wrong = sprintf("%s() does not take %s; it is %s", fn.name, strings.Join(got, ", "), signatures(onSame(fits, vals)))
+		wrong = fmt.Sprintf("%s() does not take %s; it is %s", fn.name, strings.Join(got, ", "), signatures(onSame(fits, vals)))
 	}
-	panic(failure{off: e.off, msg: wrong, retry: true})
+	e.refuse("%s", wrong)
+	return nil
 }
 
 // onSame are the forms whose first argument fits, or all if none does.

@@ -1,6 +1,10 @@
 package yaql
 
-import "trefoil/internal/nearest"
+import (
+	"fmt"
+
+	"trefoil/internal/nearest"
+)
 
 // evaluator is one evaluation: what it may cost and what it has cost.
 type evaluator struct {
@@ -8,6 +12,7 @@ type evaluator struct {
 	lib                 *library
 	steps, bytes, depth int
 	off                 int // where the evaluation is, for errors
+	regexes             map[string]*regex
 }
 
 // scope holds the variables that a function or a lambda sees; it hides its parent's.
@@ -48,10 +53,30 @@ func (s *scope) function(name string) *lambda {
 
 func (e *evaluator) fail(format string, args ...any) { fail(e.off, format, args...) }
 
+// refuse fails because of the kind of the arguments: groupBy tries others.
+func (e *evaluator) refuse(format string, args ...any) {
+	panic(failure{off: e.off, msg: fmt.Sprintf(format, args...), retry: true})
+}
+
 // step counts one unit of work.
 func (e *evaluator) step() {
 	if e.steps++; e.steps > e.lim.Steps {
 		e.fail("the evaluation takes more than %d steps", e.lim.Steps)
+	}
+}
+
+// work counts n units of work that are about to be done.
+func (e *evaluator) work(n int) {
+	e.steps += max(n, 0)
+	e.step()
+}
+
+const perStep = 256 // bytes of text that are read in one step
+
+// read counts what it costs to look at all of a text.
+func (e *evaluator) read(v any) {
+	if s, ok := v.(string); ok && len(s) >= perStep {
+		e.work(len(s) / perStep)
 	}
 }
 
@@ -101,6 +126,8 @@ func (n *binary) eval(e *evaluator, sc *scope) any {
 	l := e.eval(n.l, sc)
 	r := e.eval(n.r, sc)
 	e.off = n.pos()
+	e.read(l)
+	e.read(r)
 	return n.do(e, l, r)
 }
 
@@ -173,7 +200,7 @@ func (n *index) eval(e *evaluator, sc *scope) any {
 		at += len(list)
 	}
 	if at < 0 || at >= len(list) {
-		panic(failure{off: e.off, msg: sprintf("there is no item %d in a list of %d", i, len(list)), retry: true})
+		e.refuse("there is no item %d in a list of %d", i, len(list))
 	}
 	return list[at]
 }

@@ -131,6 +131,9 @@ func (f *formatter) parse(spec string) formatSpec {
 		s.precision, _ = strconv.Atoi("0" + spec[1:1+n])
 		spec = spec[1+n:]
 	}
+	if s.comma && s.fill == "0" && s.align == "=" {
+		f.c.e.fail("format() does not fill up with zeros and put commas between them")
+	}
 	if s.width > 1000 || s.precision > 1000 || len(spec) > 1 {
 		f.c.e.fail("format() does not know the format %q, or it is wider than 1000", spec)
 	}
@@ -179,7 +182,7 @@ func (f *formatter) float(v float64, s formatSpec) string {
 		precision = 6
 	}
 	switch s.kind {
-	case "f", "F", "e", "E":
+	case "f", "F", "e", "E", "g":
 		return signed(strconv.FormatFloat(v, strings.ToLower(s.kind)[0], precision, 64), s)
 	case "%":
 		return signed(strconv.FormatFloat(v*100, 'f', precision, 64)+"%", s)

@@ -1,7 +1,6 @@
 package yaql
 
 import (
-	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -163,7 +162,7 @@ func isRare(kind string, v any) bool {
 	case "set":
 		_, ok = v.(*set)
 	case "regex":
-		_, ok = v.(*regexp.Regexp)
+		_, ok = v.(*regex)
 	case "iterator":
 		if _, ok = v.(*iterator); !ok {
 			_, ok = v.(*memo)

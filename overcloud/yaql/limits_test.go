@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/yaql"
 )
 
@@ -40,6 +41,13 @@ func TestErrorsPointIntoTheExpression(t *testing.T) {
 		{"look-ahead", "'a'.matches('a(?!b)')", "the regex 'a(?!b)' does not compile: invalid or unsupported Perl syntax: `(?!`; look-ahead and look-behind are not supported: match what is around it in groups (yaql, character 5: 'a'.▸matches('a(?!b)'))"},
 		{"back reference", "regex(`(a)\\1`)", "the regex '(a)\\\\1' does not compile: invalid escape sequence: `\\1`; back references are not supported (yaql, character 1: ▸regex(`(a)\\1`))"},
 		{"result that is no value", "let(x => 1)", `the result holds variables of let(), which a template cannot use (yaql, character 1: ▸let(x => 1))`},
+		{"text that is no number", "int('12a')", `int() cannot read '12a' as a number (yaql, character 1: ▸int('12a'))`},
+		{"unknown named argument", "[1].zipLongest([2], other => 3)", `zipLongest() has no argument "other", but default (yaql, character 5: [1].▸zipLongest([2], other => 3))`},
+		{"argument given twice", "'a'.split(',', separator => ',')", `split() does not take these arguments; it is split(string string, separator string? = null, maxSplits int = -1) or split(string string, regexp regex, maxSplit int = 0) (yaql, character 5: 'a'.▸split(',', separator => ','))`},
+		{"list in the place of a map", "[1, 2].keys()", `what keys() is called on must be a map, got a list (yaql, character 8: [1, 2].▸keys())`},
+		{"merge of a text and a map", "{a => x}.mergeWith({a => {}})", `mergeWith() cannot merge a string with a map at the key 'a' (yaql, character 10: {a => x}.▸mergeWith({a => {}}))`},
+		{"first of nothing", "[].first()", `first() of nothing: give it a default (yaql, character 4: [].▸first())`},
+		{"map in the place of a list", "1 in {a => 1}", `"in" does not take an integer and a map; use .containsKey() (yaql, character 3: 1 ▸in {a => 1})`},
 		{"overflow", "9223372036854775807 + 1", `the number does not fit into 64 bits (yaql, character 21: 9223372036854775807 ▸+ 1)`},
 	}
 	data := map[string]any{"list_of_things": []any{map[string]any{"a": 1}}}
@@ -48,6 +56,9 @@ func TestErrorsPointIntoTheExpression(t *testing.T) {
 			_, err := evaluate(tt.expression, data, yaql.Limits{})
 			if err == nil || err.Error() != tt.want {
 				t.Fatalf("\n got %v\nwant %s", err, tt.want)
+			}
+			if !errs.Is(err, errs.Invalid) {
+				t.Errorf("the code is %s", errs.CodeOf(err))
 			}
 		})
 	}
@@ -82,6 +93,9 @@ func TestLimitsEndWhatWouldNotEnd(t *testing.T) {
 		{"power", "pow(10, 1000000)", "does not fit"},
 		{"flatten", "range(900).select(range(900)).flatten()", "more than 1000 items"},
 		{"regex repeats", "regex('((a{100}){100}){100}')", "does not compile"},
+		{"regex with many parts", "regex('(' + 'a' * 100 + '){900}')", "more than 10000 parts"},
+		{"search in a long text", "range(900).select(('x' * 10000).matches('(x{30}){20}y'))", "more than 100000 steps"},
+		{"reading a long text", "let(s => 'x' * 400000) -> range(900).where('y' in $s)", "more than 100000 steps"},
 		{"set of many", "range(900).select(range(900).toSet()).len()", "more than"},
 		{"join of lists", "range(900).join(range(900), false, 1)", "more than 100000 steps"},
 	}

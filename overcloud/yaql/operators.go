@@ -2,7 +2,6 @@ package yaql
 
 import (
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -33,7 +32,7 @@ func operator(op string) func(e *evaluator, l, r any) any {
 }
 
 func (e *evaluator) noOperator(op string, l, r any) {
-	panic(failure{off: e.off, msg: sprintf("%q does not take %s and %s%s", op, typeName(l), typeName(r), operatorHint(op, l, r)), retry: true})
+	e.refuse("%q does not take %s and %s%s", op, typeName(l), typeName(r), operatorHint(op, l, r))
 }
 
 func operatorHint(op string, l, r any) string {
@@ -130,7 +129,7 @@ func (e *evaluator) matches(op string, l, r any) bool {
 	if !ok {
 		e.noOperator(op, l, r)
 	}
-	if re, ok := r.(*regexp.Regexp); ok {
+	if re, ok := r.(*regex); ok {
 		return e.match(re, s)
 	}
 	pattern, ok := r.(string)

@@ -26,8 +26,8 @@ func foldRows() []row {
 
 func makeRows() []row {
 	return []row{
-		{"range(stop int)", func(c *call) any { return count3(c.e, 0, c.int(0), 1) }},
-		{"range(start int, stop int, step int = 1)", func(c *call) any { return count3(c.e, c.int(0), c.int(1), c.int(2)) }},
+		{"range(stop int)", func(c *call) any { return numbers(c.e, 0, c.int(0), 1) }},
+		{"range(start int, stop int, step int = 1)", func(c *call) any { return numbers(c.e, c.int(0), c.int(1), c.int(2)) }},
 		{"sequence(start int = 0, step int = 1)", sequence},
 		{".repeat(value any, times int = -1)", repeat},
 		{".cycle(collection iterable)", cycle},
@@ -130,9 +130,6 @@ func (c *call) find(ok func(any) bool, last bool) any {
 }
 
 func reduce(c *call) any {
-	if c.lambda(1) == nil {
-		c.e.fail("reduce() needs a function of $1 and $2, got null")
-	}
 	return c.fold("reduce", 2, func(a, b any) any { return c.lambda(1).call(a, b) })
 }
 
@@ -154,7 +151,7 @@ func (c *call) fold(name string, seed int, join func(a, b any) any) any {
 	}
 }
 
-func count3(e *evaluator, start, stop, step int) any {
+func numbers(e *evaluator, start, stop, step int) any {
 	if step == 0 {
 		e.fail("the step of range() must not be 0")
 	}
@@ -265,7 +262,7 @@ func generateMany(c *call) any {
 			past[k] = true
 		}
 		*out = append(*out, c.selected(2, v))
-		more := c.list1(c.lambda(1).call(v))
+		more := c.produced(c.lambda(1).call(v))
 		if c.args[4] == true {
 			queue = c.e.join(more, queue)
 		} else {
@@ -275,7 +272,7 @@ func generateMany(c *call) any {
 	})
 }
 
-func (c *call) list1(v any) []any {
+func (c *call) produced(v any) []any {
 	if !isIterable(v) {
 		c.e.fail("the producer must give a list or a sequence, got %s", typeName(v))
 	}

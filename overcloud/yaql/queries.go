@@ -35,14 +35,8 @@ func queryRows() []row {
 	}
 }
 
-// apply calls a lambda that may be null, which then gives its argument back.
-func (c *call) apply(i int, v any) any {
-	l := c.lambda(i)
-	if l == nil {
-		c.e.fail("a function of the items is needed, got null")
-	}
-	return l.call(v)
-}
+// apply calls argument i on an item.
+func (c *call) apply(i int, v any) any { return c.lambda(i).call(v) }
 
 func where(c *call) any {
 	return c.each(0, func(_ int, v any, out *[]any) {

@@ -1,7 +1,6 @@
 package yaql
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -25,7 +24,7 @@ func regexRows() []row {
 	}
 }
 
-func (c *call) regex(i int) *regexp.Regexp { return c.args[i].(*regexp.Regexp) }
+func (c *call) regex(i int) *regex { return c.args[i].(*regex) }
 
 func makeRegex(c *call) any {
 	flags := ""
@@ -37,129 +36,15 @@ func makeRegex(c *call) any {
 	return c.e.compile(c.str(0), flags)
 }
 
-const maxPattern = 4096
-
-// compile reads a pattern as Python's re does, as far as a search in linear
-// time can.
-func (e *evaluator) compile(pattern, flags string) *regexp.Regexp {
-	if len(pattern) > maxPattern {
-		e.fail("the regex is longer than %d bytes", maxPattern)
-	}
-	e.grow(100 * len(pattern))
-	text := goPattern(pattern)
-	if flags != "" {
-		text = "(?" + flags + ")" + text
-	}
-	re, err := regexp.Compile(text)
-	if err != nil {
-		e.fail("the regex %s does not compile: %s%s", e.repr(pattern), strings.TrimPrefix(err.Error(), "error parsing regexp: "), regexHint(pattern))
-	}
-	return re
-}
-
-// regexHint names what Python's regexes have and ours have not.
-func regexHint(pattern string) string {
-	for _, look := range []string{"(?=", "(?!", "(?<=", "(?<!"} {
-		if strings.Contains(pattern, look) {
-			return "; look-ahead and look-behind are not supported: match what is around it in groups"
-		}
-	}
-	if regexp.MustCompile(`\\[1-9]|\(\?P=`).MatchString(pattern) {
-		return "; back references are not supported"
-	}
-	return ""
-}
-
-// goPattern writes a pattern of Python so that Go reads the same: classes are
-// Unicode's, and a few escapes have other names.
-func goPattern(pattern string) string {
-	var b strings.Builder
-	class := 0 // position after the [ of a class, 0 outside
-	for i := 0; i < len(pattern); i++ {
-		switch c := pattern[i]; {
-		case c == '\\' && i+1 < len(pattern):
-			n := escapeLen(pattern[i:])
-			b.WriteString(goEscape(pattern[i:i+n], class > 0))
-			i += n - 1
-			continue
-		case c == '[' && class == 0:
-			class = i + 1
-			if strings.HasPrefix(pattern[class:], "^") {
-				class++
-			}
-		case c == '[' && strings.HasPrefix(pattern[i:], "[:"): // no POSIX class in Python
-			b.WriteByte('\\')
-		case c == ']' && class > 0 && i > class:
-			class = 0
-		case c == '{' && class == 0 && strings.HasPrefix(pattern[i:], "{,"):
-			b.WriteString("{0")
-			continue
-		}
-		b.WriteByte(pattern[i])
-	}
-	return b.String()
-}
-
-// escapeLen is the length of the escape that s begins with.
-func escapeLen(s string) int {
-	_, size := utf8.DecodeRuneInString(s[1:])
-	n := 1 + size
-	switch s[1] {
-	case 'u':
-		n = 6
-	case 'U':
-		n = 10
-	case '0':
-		for n < min(4, len(s)) && s[n] >= '0' && s[n] <= '7' {
-			n++
-		}
-	}
-	return min(n, len(s))
-}
-
-func goEscape(esc string, class bool) string {
-	open, end := "[", "]"
-	if class {
-		open, end = "", ""
-	}
-	switch esc[1] {
-	case 'w':
-		return open + `\p{L}\p{N}_` + end
-	case 'd':
-		return `\p{Nd}`
-	case 's':
-		return open + `\s\x0b\x1c-\x1f\x{85}\p{Z}` + end
-	case 'D':
-		return `\P{Nd}`
-	case 'W':
-		if !class {
-			return `[^\p{L}\p{N}_]`
-		}
-	case 'S':
-		if !class {
-			return `[^\s\x0b\x1c-\x1f\x{85}\p{Z}]`
-		}
-	case 'Z':
-		return `\z`
-	case 'u', 'U':
-		return `\x{` + esc[2:] + `}`
-	case '0':
-		n, _ := strconv.ParseUint(esc[1:], 8, 32)
-		return `\x{` + strconv.FormatUint(n, 16) + `}`
-	case 'z', 'C', 'Q', 'E', 'p', 'P': // Go's own; unknown to Python
-		return `\8`
-	}
-	return esc
-}
-
 // match charges for the search before it is done.
-func (e *evaluator) match(re *regexp.Regexp, s string) bool {
-	e.grow(len(s))
+func (e *evaluator) match(re *regex, s string) bool {
+	e.work((len(s) + 1) * re.size / 64)
 	return re.MatchString(s)
 }
 
-func (e *evaluator) find(re *regexp.Regexp, s string, n int) [][]int {
-	e.grow(16*len(s) + 16)
+func (e *evaluator) find(re *regex, s string, n int) [][]int {
+	e.work((len(s) + 1) * re.size / 64)
+	e.grow(len(s))
 	if n == 0 {
 		n = -1
 	}
@@ -197,7 +82,7 @@ func searchAll(c *call) any {
 
 // publish makes variables of a match: $1 is the whole, $2 the first group …,
 // $name a named group, each with value, start and end.
-func (c *call) publish(re *regexp.Regexp, s string, m []int) *scope {
+func (c *call) publish(re *regex, s string, m []int) *scope {
 	sc := &scope{parent: c.sc}
 	for i, name := range re.SubexpNames() {
 		group := map[string]any{"value": nil, "start": -1, "end": -1}
@@ -217,7 +102,7 @@ func (c *call) publish(re *regexp.Regexp, s string, m []int) *scope {
 }
 
 // splitRegex puts what groups matched between the parts, as Python does.
-func splitRegex(c *call, re *regexp.Regexp, s string) any {
+func splitRegex(c *call, re *regex, s string) any {
 	out := []any{}
 	at := 0
 	if c.int(2) < 0 {
@@ -242,7 +127,7 @@ func groupText(s string, m []int, i int, none any) any {
 	return s[m[2*i]:m[2*i+1]]
 }
 
-func replaceRegex(c *call, re *regexp.Regexp, s string) any {
+func replaceRegex(c *call, re *regex, s string) any {
 	t := c.e.template(re, c.str(2))
 	return c.substitute(re, s, func(m []int) string {
 		var b strings.Builder
@@ -256,9 +141,9 @@ func replaceRegex(c *call, re *regexp.Regexp, s string) any {
 	})
 }
 
-func replaceBy(c *call, re *regexp.Regexp, s string) any {
+func replaceBy(c *call, re *regex, s string) any {
 	return c.substitute(re, s, func(m []int) string {
-		v := c.apply2(re, s, m)
+		v := c.lambda(2).in(c.publish(re, s, m))
 		text, ok := v.(string)
 		if !ok {
 			c.e.fail("replaceBy() needs a string for each match, got %s", typeName(v))
@@ -267,15 +152,8 @@ func replaceBy(c *call, re *regexp.Regexp, s string) any {
 	})
 }
 
-func (c *call) apply2(re *regexp.Regexp, s string, m []int) any {
-	if c.lambda(2) == nil {
-		c.e.fail("replaceBy() needs a function of the match, got null")
-	}
-	return c.lambda(2).in(c.publish(re, s, m))
-}
-
 // substitute replaces each match; argument 3 is how many at most, 0 for all.
-func (c *call) substitute(re *regexp.Regexp, s string, with func(m []int) string) any {
+func (c *call) substitute(re *regex, s string, with func(m []int) string) any {
 	if c.int(3) < 0 {
 		return s
 	}
@@ -299,11 +177,14 @@ type piece struct {
 }
 
 // template reads Python's replacement: \1, \g<1>, \g<name> and escapes.
-func (e *evaluator) template(re *regexp.Regexp, repl string) []piece {
+func (e *evaluator) template(re *regex, repl string) []piece {
 	var out []piece
 	text := ""
 	for i := 0; i < len(repl); {
-		if repl[i] != '\\' || i+1 == len(repl) {
+		if repl[i] == '\\' && i+1 == len(repl) {
+			e.fail("the replacement %s ends with a backslash: write two", e.repr(repl))
+		}
+		if repl[i] != '\\' {
 			text += repl[i : i+1]
 			i++
 			continue

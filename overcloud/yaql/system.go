@@ -116,12 +116,10 @@ func branchRows() []row {
 	}
 }
 
-// lazyArg evaluates an argument that came as a lambda; null came as itself.
+// lazyArg evaluates an argument that came as a lambda.
 func lazyArg(v any) any {
-	if l, ok := v.(*lambda); ok {
-		return l.in(l.sc)
-	}
-	return v
+	l := v.(*lambda)
+	return l.in(l.sc)
 }
 
 func doSwitch(c *call) any {

@@ -8,7 +8,9 @@
 // leave as lists where Heat would pass a Python set on; lists and tuples are
 // one type and may be keys; random(), now() and the rest of the date functions
 // are refused; so is what Go's linear-time regular expressions lack (look-around
-// and back references).
+// and back references). In these, $ is the very end, not also the place before
+// the last line feed, and an empty match right after another match does not
+// count. An unknown function is refused even where it would not be called.
 package yaql
 
 import (

@@ -35,7 +35,7 @@ def result(title, expression, data):
 def rewrite(name):
     path = os.path.join(HERE, name)
     out = []
-    for case in open(path, newline="").read().split("=== ")[1:]:
+    for case in open(path, newline="", encoding="utf-8").read().split("=== ")[1:]:
         title, rest = case.split("\n", 1)
         lines = rest.rstrip("\n").split("\n")
         expression = "\n".join(line for line in lines if not line.startswith(("< ", "> ")))
@@ -46,7 +46,9 @@ def rewrite(name):
         if not data:
             part += "> %s\n" % result(title, expression, "null")
         out.append(part)
-    open(path, "w", newline="").write("\n".join(out))
+    text = "\n".join(out).encode()
+    with open(path, "wb") as f:
+        f.write(text)
 
 
 for file in sys.argv[1:] or ["cases.txt", "trees.txt"]:
