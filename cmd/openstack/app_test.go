@@ -95,8 +95,7 @@ func TestNextOnPath(t *testing.T) {
 
 func TestRCFileQuotes(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "overcloudrc")
-	t.Setenv("no_proxy", "")
-	if err := writeRC(file, "overcloud", "http://192.168.255.21:5000/", "a'b$(touch x)", nil); err != nil {
+	if err := writeRC(file, "overcloud", "http://192.168.255.21:5000/", "a'b$(touch x)", "10.0.0.9,10.0.0.1", nil); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(file)
@@ -107,7 +106,7 @@ func TestRCFileQuotes(t *testing.T) {
 	if err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v %v", st.Mode(), err)
 	}
-	for _, want := range []string{`export OS_PASSWORD='a'\''b$(touch x)'`, "export OS_AUTH_URL='http://192.168.255.21:5000/v3'", "export OS_REGION_NAME='regionOne'"} {
+	for _, want := range []string{`export OS_PASSWORD='a'\''b$(touch x)'`, "export OS_AUTH_URL='http://192.168.255.21:5000/v3'", "export OS_REGION_NAME='regionOne'", "export no_proxy='10.0.0.1,10.0.0.9'"} {
 		if !strings.Contains(string(data), want) {
 			t.Errorf("%s is missing in\n%s", want, data)
 		}

@@ -4,49 +4,57 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path"
-	"path/filepath"
-	"sort"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"trefoil/internal/errs"
-	"trefoil/internal/yaml"
-	"trefoil/overcloud/deploy"
+	"trefoil/overcloud/input"
 	"trefoil/overcloud/stack"
-	"trefoil/templates"
 )
+
+const deployHelp = `Deploys what the templates, roles and environments say, or brings what is
+deployed into line with them. Later environments win: those of directories
+first, then those of the answers file, then -e. The answers file has the keys
+templates, environments, roles and networks; its relative paths are relative to
+the current directory, else to the answers file, else to the tree.
+
+Exit codes: 0 deployed, or validated with --dry-run; 1 something is wrong or
+failed; 2 wrong arguments; 130 interrupted, and the undercloud goes on.`
 
 func (p *program) deployCommand() *cli.Command {
 	flags := append(scaleFlags(),
 		&cli.StringFlag{Name: "templates", Usage: "directory of templates; without a value the tree in this program"},
-		&cli.StringFlag{Name: "answers-file", Usage: "YAML with templates: and environments:"},
+		&cli.StringFlag{Name: "answers-file", Usage: "YAML with templates:, environments:, roles: and networks:"},
 		&cli.StringFlag{Name: "stack", Usage: "name of the stack", Value: "overcloud"},
 		&cli.IntFlag{Name: "timeout", Aliases: []string{"t"}, Usage: "minutes", Value: 240},
 		&cli.StringFlag{Name: "libvirt-type", Usage: "kvm or qemu"},
 		&cli.StringFlag{Name: "ntp-server", Usage: "NTP servers, comma separated"},
 		&cli.StringSliceFlag{Name: "environment-file", Aliases: []string{"e"}, Usage: "environment; may be given more than once, later wins"},
-		&cli.StringSliceFlag{Name: "environment-directory", Usage: "directory of environments, sorted, before -e"},
+		&cli.StringSliceFlag{Name: "environment-directory", Usage: "directory of environments, sorted, before -e; ~/.tripleo/environments is the first, $TRIPLEO_ENVIRONMENT_DIRECTORY the last"},
 		&cli.StringFlag{Name: "roles-file", Aliases: []string{"r"}, Usage: "instead of roles_data.yaml"},
 		&cli.StringFlag{Name: "networks-file", Aliases: []string{"n"}, Usage: "instead of network_data.yaml"},
+		&cli.StringFlag{Name: "plan-environment-file", Aliases: []string{"p"}, Usage: "instead of plan-environment.yaml"},
+		&cli.StringFlag{Name: "no-proxy", Usage: "hosts that are not proxied, comma separated, for the rc file", EnvVars: []string{"no_proxy"}},
 		&cli.BoolFlag{Name: "dry-run", Usage: "show placement and what each role will do; change nothing"},
-		&cli.BoolFlag{Name: "disable-validations", Usage: "accepted; the checks always run"},
+		&cli.BoolFlag{Name: "validation-warnings-fatal", Usage: "stop when there are warnings"},
 	)
-	return &cli.Command{Name: "deploy", Usage: "deploy or update the overcloud", Flags: flags, Action: p.deploy}
+	return &cli.Command{Name: "deploy", Usage: "deploy or update the overcloud", Description: deployHelp, Flags: append(flags, tripleoFlags()...), Action: p.deploy}
 }
 
 func (p *program) deploy(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	in, err := p.deployInput(c)
+	if err := refuseFlags(c); err != nil {
+		return err
+	}
+	in, warnings, err := p.deployInput(c)
 	if err != nil {
 		return err
 	}
-	d := &deployment{p: p, c: c, name: c.String("stack"), in: *in}
+	d := &deployment{p: p, c: c, name: c.String("stack"), in: *in, warnings: warnings}
 	if err := d.plan(); err != nil {
 		return err
 	}
@@ -57,157 +65,24 @@ func (p *program) deploy(c *cli.Context) error {
 }
 
 // deployInput gathers what the command line names into one thing that can be sent.
-func (p *program) deployInput(c *cli.Context) (*stack.Input, error) {
-	in := &stack.Input{Files: map[string]string{}, Counts: map[string]int{}, Flavors: map[string]string{}, Parameters: map[string]any{}}
-	dir, envs := c.String("templates"), c.StringSlice("environment-file")
-	if a := c.String("answers-file"); a != "" {
-		answers, err := readAnswers(a)
-		if err != nil {
-			return nil, err
-		}
-		if dir == "" {
-			dir = answers.Templates
-		}
-		envs = append(answers.Environments, envs...)
+func (p *program) deployInput(c *cli.Context) (*stack.Input, []string, error) {
+	if c.String("templates") == "" && c.String("answers-file") == "" {
+		return nil, nil, usageError{errors.New("You must specify either --templates or --answers-file")} //nolint:staticcheck // TripleO's words
 	}
-	if dir == "" {
-		return nil, usageError{errors.New("You must specify either --templates or --answers-file")} //nolint:staticcheck // TripleO's words
-	}
-	tree, err := treeOf(dir)
+	dir, err := home()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if in.Tree, err = deploy.PackTree(tree); err != nil {
-		return nil, err
-	}
-	for _, d := range c.StringSlice("environment-directory") {
-		found, err := filepath.Glob(filepath.Join(d, "*.yaml"))
-		if err != nil || len(found) == 0 {
-			return nil, errs.New(errs.Invalid, "--environment-directory %s: no *.yaml files there", d)
-		}
-		sort.Strings(found)
-		envs = append(found, envs...)
-	}
-	g := gatherer{in: in, tree: tree, dir: dir}
-	for _, e := range envs {
-		name, err := g.environment(e)
-		if err != nil {
-			return nil, err
-		}
-		in.Environments = append(in.Environments, name)
-	}
-	if in.RolesFile, err = g.optional(c.String("roles-file")); err != nil {
-		return nil, err
-	}
-	if in.NetworksFile, err = g.optional(c.String("networks-file")); err != nil {
-		return nil, err
-	}
-	return in, flagParameters(c, in)
-}
-
-type answersFile struct {
-	Templates    string   `yaml:"templates"`
-	Environments []string `yaml:"environments"`
-}
-
-func readAnswers(name string) (*answersFile, error) {
-	data, err := os.ReadFile(name)
+	in, warnings, err := input.Gather(input.Args{
+		Templates: c.String("templates"), Answers: c.String("answers-file"),
+		Environments: c.StringSlice("environment-file"), Directories: c.StringSlice("environment-directory"),
+		Roles: c.String("roles-file"), Networks: c.String("networks-file"), PlanEnvironment: c.String("plan-environment-file"),
+		Home: dir, Extra: os.Getenv("TRIPLEO_ENVIRONMENT_DIRECTORY"),
+	})
 	if err != nil {
-		return nil, errs.Wrap(errs.Invalid, err, "--answers-file")
+		return nil, nil, err
 	}
-	var a answersFile
-	return &a, yaml.Decode(name, data, &a)
-}
-
-// treeOf opens the template tree: the one in this program where TripleO's own
-// would be and is not.
-func treeOf(dir string) (fs.FS, error) {
-	if tree, ok := builtIn(dir); ok {
-		return tree, nil
-	}
-	st, err := os.Stat(dir)
-	if err != nil {
-		return nil, errs.Wrap(errs.Invalid, err, "--templates")
-	}
-	if !st.IsDir() {
-		return nil, errs.New(errs.Invalid, "--templates %s: not a directory", dir)
-	}
-	return os.DirFS(dir), nil
-}
-
-// builtIn is the tree in this program, if dir is where TripleO's own would be and is not.
-func builtIn(dir string) (fs.FS, bool) {
-	_, err := os.Stat(dir)
-	return templates.FS, filepath.Clean(dir) == filepath.Clean(bareTemplates) && errors.Is(err, fs.ErrNotExist)
-}
-
-// gatherer collects files that the deployer will need, with what they refer to.
-type gatherer struct {
-	in   *stack.Input
-	tree fs.FS
-	dir  string
-}
-
-// optional takes a file if one is named.
-func (g *gatherer) optional(name string) (string, error) {
-	if name == "" {
-		return "", nil
-	}
-	key, _, err := g.file(name)
-	return key, err
-}
-
-// file reads a file from disk or, failing that, from the tree, and returns the
-// name under which the deployer finds it.
-func (g *gatherer) file(name string) (string, []byte, error) {
-	data, err := os.ReadFile(name)
-	if err == nil {
-		abs, err := filepath.Abs(name)
-		if err != nil {
-			return "", nil, err
-		}
-		g.in.Files[abs] = string(data)
-		return abs, data, nil
-	}
-	below := strings.TrimPrefix(strings.TrimPrefix(filepath.Clean(name), filepath.Clean(g.dir)), "/")
-	if fs.ValidPath(below) {
-		if data, terr := fs.ReadFile(g.tree, below); terr == nil {
-			return below, data, nil
-		}
-	}
-	return "", nil, errs.New(errs.Invalid, "Error: The following files were not found: %s", name).
-		WithHint("paths are relative to the current directory, or to the template tree")
-}
-
-// environment takes an environment file and the files its registry points at.
-func (g *gatherer) environment(name string) (string, error) {
-	if strings.HasSuffix(name, ".j2.yaml") {
-		return "", errs.New(errs.Invalid, "Error: The following jinja2 files were provided: -e %s. Did you mean -e %s?", name, strings.TrimSuffix(name, ".j2.yaml")+".yaml")
-	}
-	key, data, err := g.file(name)
-	if err != nil {
-		return "", err
-	}
-	var env struct {
-		Registry map[string]any `yaml:"resource_registry"`
-	}
-	if err := yaml.Unmarshal(name, data, &env); err != nil {
-		return "", err
-	}
-	if !path.IsAbs(key) {
-		return key, nil // the tree comes whole
-	}
-	for _, v := range env.Registry {
-		ref, ok := v.(string)
-		if !ok || strings.Contains(ref, "::") || path.IsAbs(ref) {
-			continue
-		}
-		file := path.Join(path.Dir(key), ref)
-		if text, err := os.ReadFile(file); err == nil {
-			g.in.Files[file] = string(text)
-		}
-	}
-	return key, nil
+	return in, warnings, flagParameters(c, in)
 }
 
 // flagParameters turns the Queens flags into counts, flavors and parameters.

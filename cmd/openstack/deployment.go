@@ -30,6 +30,8 @@ type deployment struct {
 	name string
 	in   stack.Input
 
+	warnings []string // of the command line
+
 	made *plan.Plan
 	s    *session.Session
 	h    *client.Client
@@ -46,8 +48,8 @@ func (d *deployment) plan() error {
 	if d.made, err = deploy.PlanOf(d.c.Context, &stack.Stack{Name: d.name, Input: d.in, Passwords: passwords}); err != nil {
 		return err
 	}
-	for _, w := range d.made.Warnings {
-		fmt.Fprintf(d.p.err, "WARNING: %s\n", w)
+	if err = d.warn(); err != nil {
+		return err
 	}
 	if d.s, err = d.p.session(d.c); err != nil {
 		return err
@@ -65,6 +67,19 @@ func (d *deployment) plan() error {
 	if d.old != nil && d.old.InProgress() {
 		return errs.New(errs.Conflict, "Unable to deploy as the stack '%s' status is '%s'", d.name, d.old.Status).
 			WithHint("follow it with: openstack stack event list %s --follow; stop it with: openstack stack cancel %s", d.name, d.name)
+	}
+	return nil
+}
+
+// warn prints what the operator should know, and ends here if that was asked for.
+func (d *deployment) warn() error {
+	all := slices.Concat(d.warnings, d.made.Warnings)
+	for _, w := range all {
+		fmt.Fprintf(d.p.err, "WARNING: %s\n", w)
+	}
+	if len(all) > 0 && d.c.Bool("validation-warnings-fatal") {
+		return errs.New(errs.Invalid, "Configuration has %d warnings, fix them before proceeding.", len(all)).
+			WithHint("without --validation-warnings-fatal they do not stop the deployment")
 	}
 	return nil
 }
@@ -221,7 +236,7 @@ func (d *deployment) finish(s *client.Stack) error {
 	}
 	password, _ := secret.(string)
 	rc := filepath.Join(dir, d.name+"rc")
-	if err := writeRC(rc, d.name, url, password, nodes); err != nil {
+	if err := writeRC(rc, d.name, url, password, d.c.String("no-proxy"), nodes); err != nil {
 		return err
 	}
 	if err := addCloud(dir, d.name, url, password); err != nil {

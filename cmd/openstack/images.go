@@ -79,7 +79,7 @@ func (p *program) imageBuild(c *cli.Context) error {
 
 // packages are those that any role's services need.
 func (p *program) packages(c *cli.Context) ([]string, error) {
-	tree, err := deploy.PackTree(templates.FS)
+	tree, err := deploy.PackTree(templates.FS, nil)
 	if err != nil {
 		return nil, err
 	}

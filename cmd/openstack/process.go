@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/urfave/cli/v2"
 
+	"trefoil/overcloud/input"
 	"trefoil/overcloud/process"
 )
 
@@ -33,7 +34,7 @@ func (p *program) processTemplates(c *cli.Context) error {
 	}
 	o := process.Options{Base: c.String("base_path"), Roles: c.String("roles-data"), Networks: c.String("network-data"),
 		Output: c.String("output-dir"), Safe: c.Bool("safe"), DryRun: c.Bool("dry-run")}
-	if tree, embedded := builtIn(o.Base); embedded {
+	if tree, embedded := input.BuiltIn(o.Base); embedded {
 		o.Tree = tree
 	}
 	if c.Bool("clean") {

@@ -45,11 +45,12 @@ func writeFile(name string, data []byte, mode os.FileMode) error {
 func shell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // writeRC writes the file that a user sources to work with the overcloud, with
-// the variables of TripleO's Queens overcloudrc.
-func writeRC(file, name, url, password string, nodes []client.Node) error {
+// the variables of TripleO's Queens overcloudrc. direct are hosts that are not
+// proxied, comma separated; the nodes come on top.
+func writeRC(file, name, url, password, direct string, nodes []client.Node) error {
 	noProxy := []string{}
-	if old := os.Getenv("no_proxy"); old != "" {
-		noProxy = strings.Split(old, ",")
+	if direct != "" {
+		noProxy = strings.Split(direct, ",")
 	}
 	for _, n := range nodes {
 		noProxy = append(noProxy, n.Address)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"trefoil/overcloud/input"
 	"trefoil/overcloud/role"
 	"trefoil/roles"
 )
@@ -37,7 +38,7 @@ func (p *program) rolesCommand(name string) *cli.Command {
 // rolesDir is the directory of the command line, or the one in this program.
 func rolesDir(c *cli.Context) role.Dir {
 	dir := c.String("roles-path")
-	if _, ok := builtIn(filepath.Dir(filepath.Clean(dir))); ok && filepath.Base(dir) == "roles" {
+	if _, ok := input.BuiltIn(filepath.Dir(filepath.Clean(dir))); ok && filepath.Base(dir) == "roles" {
 		return role.Dir{FS: roles.FS, Path: dir}
 	}
 	return role.Dir{FS: os.DirFS(dir), Path: dir}

@@ -159,7 +159,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) begin(action string, computes int) *stack.Stack {
 	w.t.Helper()
 	ctx := context.Background()
-	tree, err := deploy.PackTree(templates.FS)
+	tree, err := deploy.PackTree(templates.FS, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}

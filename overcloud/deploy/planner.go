@@ -6,6 +6,10 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
 
 	"trefoil/internal/errs"
 	"trefoil/overcloud/plan"
@@ -20,14 +24,47 @@ const containerImages = "environments/container-images.yaml"
 // MaxTree is the largest template tree that is unpacked, in bytes.
 const MaxTree = 64 << 20
 
-// PackTree makes the zip that a stack's input carries.
-func PackTree(tree fs.FS) ([]byte, error) {
+// PackTree makes the zip that a stack's input carries: all files of the tree
+// but hidden ones (.git), those of over instead of what the tree has there.
+func PackTree(tree fs.FS, over map[string][]byte) ([]byte, error) {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	if err := z.AddFS(tree); err != nil {
-		return nil, fmt.Errorf("pack templates: %w", err)
+	add := func(name string, data []byte) error {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = w.Write(data)
+		}
+		return err
 	}
-	if err := z.Close(); err != nil {
+	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		hidden := name != "." && strings.HasPrefix(path.Base(name), ".")
+		switch _, replaced := over[name]; {
+		case err != nil:
+			return err
+		case d.IsDir() && hidden:
+			return fs.SkipDir
+		case d.IsDir() || hidden || replaced:
+			return nil
+		}
+		st, err := fs.Stat(tree, name) // a link may lead to a file, or to a directory that is left out
+		if err != nil || !st.Mode().IsRegular() {
+			return err
+		}
+		data, err := fs.ReadFile(tree, name)
+		if err != nil {
+			return err
+		}
+		return add(name, data)
+	})
+	for _, name := range slices.Sorted(maps.Keys(over)) {
+		if err == nil {
+			err = add(name, over[name])
+		}
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("pack templates: %w", err)
 	}
 	return b.Bytes(), nil
@@ -77,9 +114,9 @@ func given(s *stack.Stack) (fs.FS, plan.Options, error) {
 		return nil, o, err
 	}
 	for _, e := range s.Input.Environments {
-		f, err := file(e)
-		if err != nil {
-			return nil, o, err
+		f := plan.File{Name: e} // without text: of the tree, or made by one of its templates
+		if text, ok := s.Input.Files[e]; ok {
+			f.Data = []byte(text)
 		}
 		o.Environments = append(o.Environments, f)
 	}
