@@ -93,32 +93,26 @@ func (d *deployment) place() ([]placement.Choice, error) {
 	if err != nil {
 		return nil, err
 	}
-	var given []placement.Given
+	machines, err := deploy.Machines(&stack.Stack{Name: d.name, Input: d.in})
+	if err != nil {
+		return nil, err
+	}
+	var have []stack.Node
 	if d.old != nil {
-		have, err := d.h.Nodes(ctx, d.old.ID)
+		list, err := d.h.Nodes(ctx, d.old.ID)
 		if err != nil {
 			return nil, err
 		}
-		for _, n := range have {
-			given = append(given, placement.Given{NodeUUID: n.NodeUUID, Role: n.Role, Index: n.Index})
+		for _, n := range list {
+			have = append(have, stack.Node{Node: plan.Node{Name: n.Name, Role: n.Role, Index: n.Index, UUID: n.NodeUUID}})
 		}
 	}
-	var wants []placement.Want
-	for _, r := range d.made.Roles {
-		if r.Count == 0 {
-			continue
-		}
-		profile, class, err := api.Flavor(ctx, r.Flavor)
-		if err != nil {
-			return nil, fmt.Errorf("role %s: %w", r.Name, err)
-		}
-		_, disk, err := api.Image(ctx, r.Image)
-		if err != nil {
-			return nil, fmt.Errorf("role %s: %w", r.Name, err)
-		}
-		wants = append(wants, placement.Want{Role: r.Name, Flavor: r.Flavor, Count: r.Count, Profile: profile, ResourceClass: class, MinDiskGB: disk})
+	wants, _, err := deploy.Wants(ctx, api, d.made, machines)
+	if err != nil {
+		return nil, err
 	}
-	return placement.Place(nodes, wants, given)
+	keep, free := deploy.Split(have, d.made, machines, d.in.Only)
+	return deploy.Choose(nodes, wants, keep, free)
 }
 
 // checked is place with the errors told in full.
@@ -141,7 +135,10 @@ func (d *deployment) dryRun() error {
 	for _, r := range d.made.Roles {
 		for _, ch := range choices {
 			if ch.Role == r.Name {
-				name := strings.NewReplacer("%stackname%", d.name, "%index%", fmt.Sprint(ch.Index)).Replace(r.HostnameFormat)
+				name := ch.Name
+				if name == "" {
+					name = strings.NewReplacer("%stackname%", d.name, "%index%", fmt.Sprint(ch.Index)).Replace(r.HostnameFormat)
+				}
 				rows = append(rows, []any{name, r.Name, ch.Node.Label(), ch.Node.UUID, r.Flavor})
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"trefoil/internal/errs"
+	"trefoil/overcloud/baremetal"
 	"trefoil/overcloud/placement"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/resource"
@@ -31,8 +32,8 @@ type Cloud interface {
 	Flavor(ctx context.Context, name string) (profile, resourceClass string, err error)
 	// Image finds an image; minDiskGB is the size it needs, 0 if unknown.
 	Image(ctx context.Context, name string) (id string, minDiskGB int, err error)
-	// EnsurePort gives the node's NIC its ctlplane address.
-	EnsurePort(ctx context.Context, nodeUUID, server, instanceUUID string) (Address, error)
+	// EnsurePort gives the node's NIC its ctlplane address: the one asked for, "" for any.
+	EnsurePort(ctx context.Context, nodeUUID, server, instanceUUID, ip string) (Address, error)
 	DeletePorts(ctx context.Context, instanceUUID string) error
 	// Deploy asks for the image on the machine and returns at once; a machine that
 	// already runs or receives that instance is left alone.
@@ -66,6 +67,9 @@ type Instance struct {
 	HostKeyPEM string // secret
 	Domain     string
 	Address    Address
+
+	RootGB, SwapMB        int            // sizes on the disk; 0: as the image has it
+	CloudConfig, MetaData map[string]any // go into the config drive besides
 }
 
 // NodeState is how far a machine is.
@@ -155,6 +159,8 @@ type run struct {
 	log     *slog.Logger
 	mu      sync.Mutex // guards summary
 	summary stack.Summary
+
+	machines *baremetal.Deployment // nil: the plan's counts alone say what there is
 }
 
 // cancelled tells whether the user asked for the end, rather than the service stopping.
@@ -167,7 +173,13 @@ func (r *run) deploy(ctx context.Context) error {
 	if err := r.event(ctx, "", r.s.Action, stack.InProgress, fmt.Sprintf("Stack %s started", r.s.Action), ""); err != nil {
 		return err
 	}
+	if r.s.Input.Only == stack.OnlyUnprovision {
+		return r.timed("removal", func() error { return r.unprovision(ctx) })
+	}
 	p, err := r.Plan(ctx, r.s)
+	if err == nil {
+		r.machines, err = Machines(r.s)
+	}
 	if err != nil {
 		return &Failed{[]stack.Failure{{Phase: "plan", Error: err.Error(), Hint: errs.HintOf(err)}}}
 	}
@@ -178,8 +190,12 @@ func (r *run) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	nodes = r.concerned(nodes)
 	if err := r.timed("provisioning", func() error { return r.provision(ctx, p, nodes) }); err != nil {
 		return err
+	}
+	if r.s.Input.Only == stack.OnlyProvision {
+		return nil
 	}
 	return r.configure(ctx, p)
 }

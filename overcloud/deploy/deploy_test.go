@@ -27,7 +27,8 @@ import (
 type fakeCloud struct {
 	mu       sync.Mutex
 	nodes    []placement.Node
-	deployed map[string]string // node → instance
+	deployed map[string]string          // node → instance
+	asked    map[string]deploy.Instance // node → what it was asked to become
 	deploys  int
 	failNode string // deploy of this node fails
 	next     int
@@ -54,9 +55,12 @@ func (f *fakeCloud) Flavor(_ context.Context, name string) (string, string, erro
 
 func (f *fakeCloud) Image(context.Context, string) (string, int, error) { return "image-id", 4, nil }
 
-func (f *fakeCloud) EnsurePort(_ context.Context, node, server, instance string) (deploy.Address, error) {
+func (f *fakeCloud) EnsurePort(_ context.Context, node, server, instance, ip string) (deploy.Address, error) {
 	i := slices.IndexFunc(f.nodes, func(n placement.Node) bool { return n.UUID == node })
-	return deploy.Address{PortID: "port-" + instance, MAC: "52:54:00:00:00:01", IP: fmt.Sprintf("192.168.255.%d", 11+i), CIDR: "192.168.255.0/24"}, nil
+	if ip == "" {
+		ip = fmt.Sprintf("192.168.255.%d", 11+i)
+	}
+	return deploy.Address{PortID: "port-" + instance, MAC: "52:54:00:00:00:01", IP: ip, CIDR: "192.168.255.0/24"}, nil
 }
 
 func (f *fakeCloud) DeletePorts(context.Context, string) error { return nil }
@@ -68,7 +72,7 @@ func (f *fakeCloud) Deploy(_ context.Context, node string, d deploy.Instance) er
 		return nil
 	}
 	f.deploys++
-	f.deployed[node] = d.UUID
+	f.deployed[node], f.asked[node] = d.UUID, d
 	return nil
 }
 
@@ -145,7 +149,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	w := &world{t: t, db: db, cloud: &fakeCloud{deployed: map[string]string{}}, nodes: &fakeNodes{applied: map[string]string{}}}
+	w := &world{t: t, db: db, cloud: &fakeCloud{deployed: map[string]string{}, asked: map[string]deploy.Instance{}}, nodes: &fakeNodes{applied: map[string]string{}}}
 	for _, n := range [][2]string{{"control-1", "control"}, {"compute-1", "compute"}, {"compute-2", "compute"}, {"storage-1", "ceph-storage"}} {
 		w.cloud.nodes = append(w.cloud.nodes, placement.Node{UUID: "uuid-" + n[0], Name: n[0], State: "available", PowerState: "power off",
 			ResourceClass: "baremetal", Capabilities: map[string]string{"profile": n[1]}})

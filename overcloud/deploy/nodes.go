@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"trefoil/internal/errs"
+	"trefoil/overcloud/baremetal"
 	"trefoil/overcloud/placement"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/ssh"
@@ -28,8 +29,8 @@ func (r *run) assign(ctx context.Context, p *plan.Plan) error {
 	if err != nil {
 		return err
 	}
-	have, surplus := split(have, p)
-	wants, images, err := r.wants(ctx, p)
+	have, surplus := Split(have, p, r.machines, r.s.Input.Only)
+	wants, images, err := Wants(ctx, r.Cloud, p, r.machines)
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func (r *run) assign(ctx context.Context, p *plan.Plan) error {
 	}
 	for _, c := range choices {
 		role := p.Roles[slices.IndexFunc(p.Roles, func(x plan.Role) bool { return x.Name == c.Role })]
-		n, err := r.newNode(c, role, images[role.Image])
+		n, err := r.newNode(c, role, images[r.image(c, role)])
 		if err != nil {
 			return err
 		}
@@ -68,60 +69,52 @@ func (r *run) place(ctx context.Context, wants []placement.Want, have, free []st
 	if err != nil {
 		return nil, fmt.Errorf("list bare-metal nodes: %w", err)
 	}
-	for i, m := range machines {
-		if slices.ContainsFunc(free, func(n stack.Node) bool { return n.UUID == m.UUID }) {
-			machines[i].State, machines[i].InstanceUUID = "available", ""
-		}
-	}
-	given := make([]placement.Given, len(have))
-	for i, n := range have {
-		given[i] = placement.Given{NodeUUID: n.UUID, Role: n.Role, Index: n.Index}
-	}
-	choices, err := placement.Place(machines, wants, given)
+	choices, err := Choose(machines, wants, have, free)
 	if err != nil {
 		return nil, placementFailed(err)
 	}
 	return choices, nil
 }
 
-// split separates the nodes the plan still wants from those beyond its counts,
-// highest index first.
-func split(have []stack.Node, p *plan.Plan) (keep, surplus []stack.Node) {
+// Choose places what is wanted on machines, beside the nodes that a stack keeps.
+// Those in free count as available though they are not yet. The error is placement.Place's.
+func Choose(machines []placement.Node, wants []placement.Want, keep, free []stack.Node) ([]placement.Choice, error) {
+	machines = slices.Clone(machines)
+	for i, m := range machines {
+		if slices.ContainsFunc(free, func(n stack.Node) bool { return n.UUID == m.UUID }) {
+			machines[i].State, machines[i].InstanceUUID = "available", ""
+		}
+	}
+	given := make([]placement.Given, len(keep))
+	for i, n := range keep {
+		given[i] = placement.Given{NodeUUID: n.UUID, Role: n.Role, Index: n.Index, Name: n.Name}
+	}
+	return placement.Place(machines, wants, given)
+}
+
+// Split separates the nodes that are still wanted from those beyond: those that
+// the file of instances (d, may be nil) does not list, or beyond a role's count,
+// highest index first. An action that only provisions gives nothing back.
+func Split(have []stack.Node, p *plan.Plan, d *baremetal.Deployment, only string) (keep, surplus []stack.Node) {
+	have = slices.Clone(have)
 	sort.SliceStable(have, func(a, b int) bool { return have[a].Index < have[b].Index })
-	left := map[string]int{}
+	left, listed := map[string]int{}, rolesOf(d)
 	for _, role := range p.Roles {
 		left[role.Name] = role.Count
 	}
 	for _, n := range have {
-		if left[n.Role] > 0 {
-			left[n.Role]--
+		wanted := left[n.Role] > 0
+		if listed[n.Role] {
+			wanted = instanceOf(d, n.Name).Role == n.Role
+		}
+		left[n.Role]--
+		if wanted || only == stack.OnlyProvision {
 			keep = append(keep, n)
 		} else {
 			surplus = append(surplus, n)
 		}
 	}
 	return keep, surplus
-}
-
-func (r *run) wants(ctx context.Context, p *plan.Plan) ([]placement.Want, map[string]string, error) {
-	var out []placement.Want
-	images := map[string]string{}
-	for _, role := range p.Roles {
-		if role.Count == 0 {
-			continue
-		}
-		profile, class, err := r.Cloud.Flavor(ctx, role.Flavor)
-		if err != nil {
-			return nil, nil, fmt.Errorf("role %s: %w", role.Name, err)
-		}
-		id, disk, err := r.Cloud.Image(ctx, role.Image)
-		if err != nil {
-			return nil, nil, fmt.Errorf("role %s: %w", role.Name, err)
-		}
-		images[role.Image] = id
-		out = append(out, placement.Want{Role: role.Name, Flavor: role.Flavor, Count: role.Count, Profile: profile, ResourceClass: class, MinDiskGB: disk})
-	}
-	return out, images, nil
 }
 
 func placementFailed(err error) error {
@@ -137,7 +130,10 @@ func placementFailed(err error) error {
 }
 
 func (r *run) newNode(c placement.Choice, role plan.Role, image string) (*stack.Node, error) {
-	name := strings.NewReplacer("%stackname%", r.s.Name, "%index%", strconv.Itoa(c.Index)).Replace(role.HostnameFormat)
+	name := c.Name
+	if name == "" {
+		name = strings.NewReplacer("%stackname%", r.s.Name, "%index%", strconv.Itoa(c.Index)).Replace(role.HostnameFormat)
+	}
 	pub, pem, err := ssh.NewHostKey(r.Rand, name)
 	if err != nil {
 		return nil, err
@@ -225,7 +221,8 @@ func (r *run) closeRoles(ctx context.Context, p *plan.Plan, nodes []stack.Node, 
 }
 
 func (r *run) provisionNode(ctx context.Context, p *plan.Plan, n stack.Node) error {
-	addr, err := r.Cloud.EnsurePort(ctx, n.UUID, n.Name, n.InstanceUUID)
+	in := instanceOf(r.machines, n.Name)
+	addr, err := r.Cloud.EnsurePort(ctx, n.UUID, n.Name, n.InstanceUUID, in.FixedIP())
 	if err != nil {
 		return fmt.Errorf("give %s an address: %w", n.Name, err)
 	}
@@ -236,7 +233,8 @@ func (r *run) provisionNode(ctx context.Context, p *plan.Plan, n stack.Node) err
 		}
 	}
 	err = r.Cloud.Deploy(ctx, n.UUID, Instance{UUID: n.InstanceUUID, Name: n.Name, Flavor: n.Flavor, Image: n.Image, Domain: p.CloudDomain,
-		PublicKeys: r.PublicKeys, HostKey: n.HostKey, HostKeyPEM: n.HostKeyPEM, Address: addr})
+		PublicKeys: append(slices.Clone(r.PublicKeys), keys(in.SSHKeys())...), HostKey: n.HostKey, HostKeyPEM: n.HostKeyPEM, Address: addr,
+		RootGB: in.RootGB(), SwapMB: in.SwapMB(), CloudConfig: in.CloudConfig(), MetaData: in.MetaData()})
 	if err != nil {
 		return fmt.Errorf("deploy %s: %w", n.Name, err)
 	}

@@ -72,11 +72,30 @@ func PackTree(tree fs.FS, over map[string][]byte) ([]byte, error) {
 
 // PlanOf makes the plan of a stack. It is a Planner.
 func PlanOf(ctx context.Context, s *stack.Stack) (*plan.Plan, error) {
+	machines, err := Machines(s)
+	if err != nil {
+		return nil, err
+	}
+	if s.Input.Only != "" {
+		return machinesOnly(s, machines), nil
+	}
 	tree, o, err := given(s)
 	if err != nil {
 		return nil, err
 	}
-	return plan.Build(ctx, tree, o)
+	if machines == nil {
+		return plan.Build(ctx, tree, o)
+	}
+	f, err := counted(s, machines)
+	if err != nil {
+		return nil, err
+	}
+	o.Environments = append(o.Environments, f)
+	p, err := plan.Build(ctx, tree, o)
+	if err != nil {
+		return nil, err
+	}
+	return p, settle(p, s, machines)
 }
 
 // given unpacks what a stack was asked to be.

@@ -72,7 +72,7 @@ func List(ctx context.Context, s *session.Session) ([]placement.Node, error) {
 		return nil, err
 	}
 	all, err := session.All[nodes.Node](ctx, bm, "nodes", url.Values{"fields": {
-		"uuid,name,provision_state,power_state,maintenance,resource_class,instance_uuid,properties"}})
+		"uuid,name,provision_state,power_state,maintenance,resource_class,instance_uuid,properties,conductor_group,traits"}})
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func List(ctx context.Context, s *session.Session) ([]placement.Node, error) {
 		caps, _ := n.Properties["capabilities"].(string)
 		out[i] = placement.Node{UUID: n.UUID, Name: n.Name, State: n.ProvisionState, PowerState: n.PowerState, Maintenance: n.Maintenance,
 			ResourceClass: n.ResourceClass, InstanceUUID: n.InstanceUUID, Capabilities: placement.ParseCapabilities(caps),
-			LocalGB: number(n.Properties["local_gb"]), MemoryMB: number(n.Properties["memory_mb"])}
+			LocalGB: number(n.Properties["local_gb"]), MemoryMB: number(n.Properties["memory_mb"]), ConductorGroup: n.ConductorGroup, Traits: n.Traits}
 	}
 	return out, nil
 }
@@ -184,7 +184,7 @@ func (c *Cloud) Image(ctx context.Context, name string) (string, int, error) {
 }
 
 // EnsurePort implements deploy.Cloud.
-func (c *Cloud) EnsurePort(ctx context.Context, nodeUUID, server, instance string) (deploy.Address, error) {
+func (c *Cloud) EnsurePort(ctx context.Context, nodeUUID, server, instance, ip string) (deploy.Address, error) {
 	s, err := c.session(ctx)
 	if err != nil {
 		return deploy.Address{}, err
@@ -205,7 +205,7 @@ func (c *Cloud) EnsurePort(ctx context.Context, nodeUUID, server, instance strin
 	if err != nil {
 		return deploy.Address{}, err
 	}
-	port, err := findOrCreate(ctx, nw, net.ID, mac, server, instance)
+	port, err := findOrCreate(ctx, nw, net.ID, mac, server, instance, ip)
 	if err != nil {
 		return deploy.Address{}, err
 	}
@@ -254,7 +254,7 @@ func firstMAC(ctx context.Context, bm *client, nodeUUID string) (string, error) 
 	return "", errs.New(errs.Conflict, "node %s has no port with PXE", nodeUUID).WithHint("openstack baremetal port create <MAC> --node %s", nodeUUID)
 }
 
-func findOrCreate(ctx context.Context, nw *client, netID, mac, server, instance string) (*ports.Port, error) {
+func findOrCreate(ctx context.Context, nw *client, netID, mac, server, instance, ip string) (*ports.Port, error) {
 	pages, err := ports.List(nw, ports.ListOpts{DeviceID: instance, NetworkID: netID}).AllPages(ctx)
 	if err != nil {
 		return nil, session.Explain(err)
@@ -266,7 +266,11 @@ func findOrCreate(ctx context.Context, nw *client, netID, mac, server, instance 
 	if len(all) > 0 {
 		return &all[0], nil
 	}
-	p, err := ports.Create(ctx, nw, ports.CreateOpts{NetworkID: netID, Name: server + "-ctlplane", MACAddress: mac, DeviceID: instance, DeviceOwner: "baremetal:none"}).Extract()
+	o := ports.CreateOpts{NetworkID: netID, Name: server + "-ctlplane", MACAddress: mac, DeviceID: instance, DeviceOwner: "baremetal:none"}
+	if ip != "" {
+		o.FixedIPs = []ports.IP{{IPAddress: ip}}
+	}
+	p, err := ports.Create(ctx, nw, o).Extract()
 	return p, session.Explain(err)
 }
 

@@ -127,11 +127,11 @@ func TestEnsurePort(t *testing.T) {
 	w := newWorld(t)
 	ctx, instance := t.Context(), uuid.NewString()
 	n := w.under.AddNode("a", nil, "52:54:00:aa:00:01")
-	if _, err := w.cloud.EnsurePort(ctx, n.UUID, "overcloud-controller-0", instance); !errs.Is(err, errs.NotFound) || errs.HintOf(err) == "" {
+	if _, err := w.cloud.EnsurePort(ctx, n.UUID, "overcloud-controller-0", instance, ""); !errs.Is(err, errs.NotFound) || errs.HintOf(err) == "" {
 		t.Errorf("without a network: %v", err)
 	}
 	w.ctlplane(t)
-	first, err := w.cloud.EnsurePort(ctx, n.UUID, "overcloud-controller-0", instance)
+	first, err := w.cloud.EnsurePort(ctx, n.UUID, "overcloud-controller-0", instance, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestEnsurePort(t *testing.T) {
 	if !reflect.DeepEqual(first, want) {
 		t.Errorf("got  %+v\nwant %+v", first, want)
 	}
-	if again, err := w.cloud.EnsurePort(ctx, n.UUID, "overcloud-controller-0", instance); err != nil || !reflect.DeepEqual(again, first) {
+	if again, err := w.cloud.EnsurePort(ctx, n.UUID, "overcloud-controller-0", instance, ""); err != nil || !reflect.DeepEqual(again, first) {
 		t.Errorf("a second time: %+v %v", again, err)
 	}
 	for range 2 { // the second time there is nothing left, and that is no error
@@ -148,11 +148,11 @@ func TestEnsurePort(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if other, err := w.cloud.EnsurePort(ctx, n.UUID, "overcloud-controller-0", uuid.NewString()); err != nil || other.PortID == first.PortID {
+	if other, err := w.cloud.EnsurePort(ctx, n.UUID, "overcloud-controller-0", uuid.NewString(), ""); err != nil || other.PortID == first.PortID {
 		t.Errorf("the port was not deleted: %+v %v", other, err)
 	}
 	bare := w.under.AddNode("b", nil)
-	if _, err := w.cloud.EnsurePort(ctx, bare.UUID, "x", uuid.NewString()); !errs.Is(err, errs.Conflict) || !strings.Contains(errs.HintOf(err), bare.UUID) {
+	if _, err := w.cloud.EnsurePort(ctx, bare.UUID, "x", uuid.NewString(), ""); !errs.Is(err, errs.Conflict) || !strings.Contains(errs.HintOf(err), bare.UUID) {
 		t.Errorf("a node without a NIC: %v", err)
 	}
 }

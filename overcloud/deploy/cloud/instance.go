@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"strings"
 	"time"
@@ -43,9 +44,7 @@ func (c *Cloud) Deploy(ctx context.Context, nodeUUID string, d deploy.Instance) 
 	}
 	patch := nodes.UpdateOpts{
 		nodes.UpdateOperation{Op: nodes.AddOp, Path: "/instance_uuid", Value: d.UUID},
-		nodes.UpdateOperation{Op: nodes.AddOp, Path: "/instance_info", Value: map[string]any{
-			"display_name": d.Name, "flavor": d.Flavor, "image_source": d.Image,
-			"capabilities": map[string]string{"boot_option": "local"}}},
+		nodes.UpdateOperation{Op: nodes.AddOp, Path: "/instance_info", Value: instanceInfo(d)},
 	}
 	if n.InstanceUUID == d.UUID {
 		patch = patch[1:]
@@ -55,6 +54,22 @@ func (c *Cloud) Deploy(ctx context.Context, nodeUUID string, d deploy.Instance) 
 		return err
 	}
 	return c.change(ctx, bm, nodeUUID, nodes.ProvisionStateOpts{Target: nodes.TargetActive, ConfigDrive: drive})
+}
+
+// instanceInfo is what the bare-metal service must know of an instance; what was
+// not asked for is left out.
+func instanceInfo(d deploy.Instance) map[string]any {
+	info := map[string]any{"display_name": d.Name, "image_source": d.Image, "capabilities": map[string]string{"boot_option": "local"}}
+	if d.Flavor != "" {
+		info["flavor"] = d.Flavor
+	}
+	if d.RootGB > 0 {
+		info["root_gb"] = d.RootGB
+	}
+	if d.SwapMB > 0 {
+		info["swap_mb"] = d.SwapMB
+	}
+	return info
 }
 
 // change sends one verb.
@@ -155,7 +170,10 @@ func configDrive(d deploy.Instance) (nodes.ConfigDrive, error) {
 			"netmask": net.IP(cidr.Mask).String(), "routes": routes}},
 		"services": services,
 	}
-	user, err := json.Marshal(map[string]any{"ssh_deletekeys": true, "ssh_keys": map[string]string{"ed25519_private": d.HostKeyPEM, "ed25519_public": d.HostKey}})
+	config, meta := map[string]any{}, map[string]any{}
+	maps.Copy(config, d.CloudConfig) // ours win: without them nobody could log in
+	maps.Copy(config, map[string]any{"ssh_deletekeys": true, "ssh_keys": map[string]string{"ed25519_private": d.HostKeyPEM, "ed25519_public": d.HostKey}})
+	user, err := json.Marshal(config)
 	if err != nil {
 		return nodes.ConfigDrive{}, err
 	}
@@ -163,8 +181,10 @@ func configDrive(d deploy.Instance) (nodes.ConfigDrive, error) {
 	if d.Domain != "" {
 		host += "." + d.Domain
 	}
+	maps.Copy(meta, d.MetaData)
+	maps.Copy(meta, map[string]any{"uuid": d.UUID, "name": d.Name, "hostname": host, "public_keys": keys})
 	return nodes.ConfigDrive{
-		MetaData:    map[string]any{"uuid": d.UUID, "name": d.Name, "hostname": host, "public_keys": keys},
+		MetaData:    meta,
 		NetworkData: network,
 		// JSON is YAML: one document that cloud-init and our first boot both read.
 		UserData: "#cloud-config\n" + string(user) + "\n",

@@ -128,6 +128,8 @@ type Node struct {
 	Address  string `json:"address"`
 	HostKey  string `json:"host_key"`
 	NodeUUID string `json:"node_uuid"`
+
+	InstanceUUID string `json:"instance_uuid"`
 }
 
 func (c *Client) get(ctx context.Context, path string, out any) error {

@@ -1,0 +1,206 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
+	"trefoil/internal/yaml"
+	"trefoil/overcloud/baremetal"
+	"trefoil/overcloud/placement"
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/stack"
+)
+
+// Machines is what a stack's baremetal_deployment file asks for; nil without such a file.
+func Machines(s *stack.Stack) (*baremetal.Deployment, error) {
+	if s.Input.BaremetalFile == "" {
+		return nil, nil
+	}
+	text, ok := s.Input.Files[s.Input.BaremetalFile]
+	if !ok {
+		return nil, errs.New(errs.NotFound, "%s is not among the files sent", s.Input.BaremetalFile)
+	}
+	f, err := baremetal.Parse(s.Input.BaremetalFile, []byte(text))
+	if err != nil {
+		return nil, err
+	}
+	d, err := f.Expand(baremetal.Options{Stack: s.Name, SSHKeys: s.Input.SSHKeys})
+	if err != nil {
+		return nil, err
+	}
+	var foreign []string
+	for _, in := range d.Instances {
+		if !in.Managed() {
+			foreign = append(foreign, in.Hostname)
+		}
+	}
+	if len(foreign) > 0 {
+		return nil, errs.New(errs.Invalid, "%s: machines that run already (managed: false) cannot be taken over yet: %s", s.Input.BaremetalFile, strings.Join(foreign, ", ")).
+			WithHint("leave them out, or have them deployed: managed: true")
+	}
+	return d, nil
+}
+
+// cloudDomain is the default of the parameter CloudDomain in TripleO's templates,
+// for machines that come up before any template is read.
+const cloudDomain = "localdomain"
+
+// machinesOnly is the plan of an action that only provisions: roles, counts and
+// names of the file, nothing to configure. It needs no templates.
+func machinesOnly(s *stack.Stack, d *baremetal.Deployment) *plan.Plan {
+	p := &plan.Plan{Stack: s.Name, CloudDomain: cloudDomain, Outputs: map[string]any{}}
+	if d == nil {
+		return p
+	}
+	for _, r := range d.Roles {
+		server := r.Name
+		if server == "Compute" {
+			server = "NovaCompute" // deprecated_server_resource_name of TripleO's roles
+		}
+		p.Roles = append(p.Roles, plan.Role{Name: r.Name, Count: r.Count, HostnameFormat: r.HostnameFormat, ServerResource: server})
+	}
+	return p
+}
+
+// counted is the environment by which the file's roles, counts and names reach
+// the templates. It comes last: the file decides.
+func counted(s *stack.Stack, d *baremetal.Deployment) (plan.File, error) {
+	data, err := yaml.Marshal(map[string]any{"parameter_defaults": d.Parameters()})
+	return plan.File{Name: s.Input.BaremetalFile, Data: data}, err
+}
+
+// settle holds a plan against the file that it was made with.
+func settle(p *plan.Plan, s *stack.Stack, d *baremetal.Deployment) error {
+	var names []string
+	for _, r := range p.Roles {
+		names = append(names, r.Name)
+	}
+	for _, r := range d.Roles {
+		if !slices.Contains(names, r.Name) {
+			return errs.New(errs.Invalid, "%s: role %s is not in the roles file%s", s.Input.BaremetalFile, r.Name, nearest.Hint(r.Name, names)).
+				WithHint("give a roles file that has it (-r): openstack overcloud roles generate -o FILE %s", r.Name)
+		}
+	}
+	// What a tree does not use of the parameters that nobody wrote is nobody's mistake.
+	p.Warnings = slices.DeleteFunc(p.Warnings, func(w string) bool { return strings.HasPrefix(w, s.Input.BaremetalFile+":") })
+	return nil
+}
+
+// rolesOf are the roles that a file lists.
+func rolesOf(d *baremetal.Deployment) map[string]bool {
+	out := map[string]bool{}
+	if d != nil {
+		for _, r := range d.Roles {
+			out[r.Name] = true
+		}
+	}
+	return out
+}
+
+// instanceOf is what the file says of a host name, or the zero Instance.
+func instanceOf(d *baremetal.Deployment, name string) baremetal.Instance {
+	if d != nil {
+		for _, in := range d.Instances {
+			if in.Hostname == name {
+				return in
+			}
+		}
+	}
+	return baremetal.Instance{}
+}
+
+// concerned are the nodes that the action is about.
+func (r *run) concerned(nodes []stack.Node) []stack.Node {
+	if r.s.Input.Only != stack.OnlyProvision {
+		return nodes
+	}
+	return slices.DeleteFunc(slices.Clone(nodes), func(n stack.Node) bool { return instanceOf(r.machines, n.Name).Hostname == "" })
+}
+
+// image is the name of the image that a chosen machine gets.
+func (r *run) image(c placement.Choice, role plan.Role) string {
+	if in := instanceOf(r.machines, c.Name); in.Hostname != "" {
+		return in.Image()
+	}
+	return role.Image
+}
+
+// keys are the lines of a text that hold something.
+func keys(text string) []string {
+	var out []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// Wants turns a plan's roles, and the instances of a file where there is one,
+// into what placement looks for. images gives the id of each image by its name.
+func Wants(ctx context.Context, c Cloud, p *plan.Plan, d *baremetal.Deployment) (wants []placement.Want, images map[string]string, err error) {
+	images, disks := map[string]string{}, map[string]int{}
+	image := func(name string) (int, error) {
+		if _, known := images[name]; !known {
+			id, disk, err := c.Image(ctx, name)
+			if err != nil {
+				return 0, err
+			}
+			images[name], disks[name] = id, disk
+		}
+		return disks[name], nil
+	}
+	listed := rolesOf(d)
+	for _, role := range p.Roles {
+		if role.Count == 0 {
+			continue
+		}
+		w := placement.Want{Role: role.Name, Flavor: role.Flavor, Count: role.Count}
+		if listed[role.Name] {
+			w.Pins, err = pins(role.Name, d, image)
+		} else if w.Profile, w.ResourceClass, err = c.Flavor(ctx, role.Flavor); err == nil {
+			w.MinDiskGB, err = image(role.Image)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("role %s: %w", role.Name, err)
+		}
+		wants = append(wants, w)
+	}
+	return wants, images, nil
+}
+
+func pins(role string, d *baremetal.Deployment, image func(string) (int, error)) ([]placement.Pin, error) {
+	var out []placement.Pin
+	for _, in := range d.Instances {
+		if in.Role != role {
+			continue
+		}
+		disk, err := image(in.Image())
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, placement.Pin{Name: in.Hostname, Index: in.Index, Node: in.Node(), ResourceClass: in.ResourceClass(), ConductorGroup: in.ConductorGroup(),
+			Capabilities: in.Capabilities(), Traits: in.Traits(), MinDiskGB: disk})
+	}
+	return out, nil
+}
+
+// unprovision gives back the nodes that the input names; those that are gone are passed over.
+func (r *run) unprovision(ctx context.Context) error {
+	have, err := r.Store.StackNodes(ctx, r.s.ID)
+	if err != nil {
+		return err
+	}
+	gone := slices.DeleteFunc(slices.Clone(have), func(n stack.Node) bool { return !slices.Contains(r.s.Input.Unprovision, n.Name) })
+	if err := r.giveBack(ctx, gone); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.summary.NodesRemoved += len(gone)
+	r.mu.Unlock()
+	return r.keep(ctx)
+}
