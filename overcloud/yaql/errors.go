@@ -18,7 +18,8 @@ type Error struct {
 // Error is the message and an excerpt of the expression with a mark before the
 // place, in one line.
 func (e *Error) Error() string {
-	return fmt.Sprintf("%s (yaql, character %d: %s)", e.Message, utf8.RuneCountInString(e.Expression[:e.Offset])+1, e.excerpt())
+	line := fmt.Sprintf("%s (yaql, character %d: %s)", e.Message, utf8.RuneCountInString(e.Expression[:e.Offset])+1, e.excerpt())
+	return strings.NewReplacer("\r", " ", "\n", " ", "\t", " ").Replace(line)
 }
 
 // Unwrap gives the error its code: the template is wrong.
@@ -35,8 +36,7 @@ func (e *Error) excerpt() string {
 	if len(after) > around {
 		after, right = after[:around], "…"
 	}
-	line := left + string(before) + "▸" + string(after) + right
-	return strings.NewReplacer("\r", " ", "\n", " ", "\t", " ").Replace(strings.TrimRight(line, " \r\n\t"))
+	return strings.TrimRight(left+string(before)+"▸"+string(after)+right, " \r\n\t")
 }
 
 // failure is how the package's own errors travel up to Parse and Eval.

@@ -97,7 +97,7 @@ func (e *evaluator) sized(n int) int {
 	if n > e.lim.Items || n < 0 {
 		e.fail("a collection has more than %d items", e.lim.Items)
 	}
-	e.grow(16 * n)
+	e.grow(24 + 16*n)
 	return n
 }
 
@@ -222,7 +222,7 @@ func (n *listNode) eval(e *evaluator, sc *scope) any {
 }
 
 func (n *mapNode) eval(e *evaluator, sc *scope) any {
-	d := newDict(e.sized(len(n.pairs)))
+	d := e.newDict(len(n.pairs))
 	for _, p := range n.pairs {
 		k := e.eval(p.key, sc)
 		d.set(e.key(k), k, e.eval(p.value, sc))

@@ -41,11 +41,14 @@ func TestErrorsPointIntoTheExpression(t *testing.T) {
 		{"look-ahead", "'a'.matches('a(?!b)')", "the regex 'a(?!b)' does not compile: invalid or unsupported Perl syntax: `(?!`; look-ahead and look-behind are not supported: match what is around it in groups (yaql, character 5: 'a'.▸matches('a(?!b)'))"},
 		{"back reference", "regex(`(a)\\1`)", "the regex '(a)\\\\1' does not compile: invalid escape sequence: `\\1`; back references are not supported (yaql, character 1: ▸regex(`(a)\\1`))"},
 		{"result that is no value", "let(x => 1)", `the result holds variables of let(), which a template cannot use (yaql, character 1: ▸let(x => 1))`},
-		{"text that is no number", "int('12a')", `int() cannot read '12a' as a number (yaql, character 1: ▸int('12a'))`},
+		{"text that is no number", "int('12a')", `int() cannot read this string as a number (yaql, character 1: ▸int('12a'))`},
 		{"unknown named argument", "[1].zipLongest([2], other => 3)", `zipLongest() has no argument "other", but default (yaql, character 5: [1].▸zipLongest([2], other => 3))`},
 		{"argument given twice", "'a'.split(',', separator => ',')", `split() does not take these arguments; it is split(string string, separator string? = null, maxSplits int = -1) or split(string string, regexp regex, maxSplit int = 0) (yaql, character 5: 'a'.▸split(',', separator => ','))`},
 		{"list in the place of a map", "[1, 2].keys()", `what keys() is called on must be a map, got a list (yaql, character 8: [1, 2].▸keys())`},
 		{"merge of a text and a map", "{a => x}.mergeWith({a => {}})", `mergeWith() cannot merge a string with a map at the key 'a' (yaql, character 10: {a => x}.▸mergeWith({a => {}}))`},
+		{"message of more than one line", "'a'.assert(false, 'b\nc')", `b c (yaql, character 5: 'a'.▸assert(false, 'b c'))`},
+		{"empty text", "int('')", `int() cannot read an empty string as a number (yaql, character 1: ▸int(''))`},
+		{"group that is not there", "regex('a').replace('a', '\\\\2')", `the replacement names the group 2, which the regex has not (yaql, character 12: regex('a').▸replace('a', '\\2'))`},
 		{"first of nothing", "[].first()", `first() of nothing: give it a default (yaql, character 4: [].▸first())`},
 		{"map in the place of a list", "1 in {a => 1}", `"in" does not take an integer and a map; use .containsKey() (yaql, character 3: 1 ▸in {a => 1})`},
 		{"overflow", "9223372036854775807 + 1", `the number does not fit into 64 bits (yaql, character 21: 9223372036854775807 ▸+ 1)`},
@@ -64,8 +67,9 @@ func TestErrorsPointIntoTheExpression(t *testing.T) {
 	}
 }
 
-func TestLimitsEndWhatWouldNotEnd(t *testing.T) {
-	tests := []struct{ name, expression, want string }{
+// limitCases would cost too much or never end.
+func limitCases() []limitCase {
+	return []limitCase{
 		{"endless sequence", "sequence().where(false)", "more than 1000 items"},
 		{"endless sequence as the result", "1.repeat()", "more than 1000 items"},
 		{"endless cycle", "[1].cycle().len()", "more than 1000 items"},
@@ -97,9 +101,16 @@ func TestLimitsEndWhatWouldNotEnd(t *testing.T) {
 		{"search in a long text", "range(900).select(('x' * 10000).matches('(x{30}){20}y'))", "more than 100000 steps"},
 		{"reading a long text", "let(s => 'x' * 400000) -> range(900).where('y' in $s)", "more than 100000 steps"},
 		{"set of many", "range(900).select(range(900).toSet()).len()", "more than"},
+		{"many small maps", "range(900).select([{}, {}, {}, {}, {}, {}, {}, {}, {}, {}]).toList()", "bytes of text and lists"},
+		{"many sequences", "range(900).select([$.repeat(), $.repeat(), $.repeat(), $.repeat(), $.repeat()]).toList()", "bytes of text and lists"},
 		{"join of lists", "range(900).join(range(900), false, 1)", "more than 100000 steps"},
 	}
-	for _, tt := range tests {
+}
+
+type limitCase struct{ name, expression, want string }
+
+func TestLimitsEndWhatWouldNotEnd(t *testing.T) {
+	for _, tt := range limitCases() {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := evaluate(tt.expression, nil, yaql.Limits{Steps: 100_000, Items: 1000, Bytes: 500_000})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -149,6 +160,9 @@ func FuzzEval(f *testing.F) {
 		for _, c := range goldenCases(f, file) {
 			f.Add(c.expression, c.data)
 		}
+	}
+	for _, c := range limitCases() {
+		f.Add(c.expression, "null")
 	}
 	f.Fuzz(func(t *testing.T, expression, data string) {
 		if !json.Valid([]byte(data)) {

@@ -4,7 +4,7 @@ import "strings"
 
 func mapRows() []row {
 	return []row{
-		{"dict(pairs pair…)", func(c *call) any { return setPairs(c, newDict(len(c.rest))) }},
+		{"dict(pairs pair…)", func(c *call) any { return setPairs(c, c.e.newDict(len(c.rest))) }},
 		{"dict(items iterable)", dictOf},
 		{".toDict(collection iterable, keySelector lambda, valueSelector lambda = null)", toDict},
 		{".get(dict map, key any, default any = null)", getKey},
@@ -32,7 +32,7 @@ func setPairs(c *call, d *dict) any {
 }
 
 func dictOf(c *call) any {
-	d := newDict(0)
+	d := c.e.newDict(0)
 	for it := c.iter(0); ; {
 		v, ok := it.next()
 		if !ok {
@@ -56,7 +56,7 @@ func dictOf(c *call) any {
 }
 
 func toDict(c *call) any {
-	d := newDict(0)
+	d := c.e.newDict(0)
 	for it := c.iter(0); ; {
 		v, ok := it.next()
 		if !ok {
@@ -117,7 +117,7 @@ func deleteKeys(c *call, gone []any) any {
 		dead[c.e.key(k)] = true
 	}
 	keys, vals := c.e.entries(c.args[0])
-	d := newDict(c.e.sized(len(keys)))
+	d := c.e.newDict(len(keys))
 	for i, k := range keys {
 		if hash := c.e.key(k); !dead[hash] {
 			d.set(hash, k, vals[i])

@@ -116,12 +116,20 @@ func (e *evaluator) toInt(v any) int {
 	case string:
 		n, err := strconv.Atoi(pythonNumber(v))
 		if err != nil {
-			e.fail("int() cannot read %s as a number", e.repr(v))
+			e.fail("int() cannot read %s as a number", someText(v))
 		}
 		return n
 	}
 	e.fail("int() needs a number or a string, got %s", typeName(v))
 	return 0
+}
+
+// someText speaks of a text without showing it: it may be a secret.
+func someText(s string) string {
+	if s == "" {
+		return "an empty string"
+	}
+	return "this string"
 }
 
 // pythonNumber drops what Python allows around and in a number.
@@ -146,7 +154,7 @@ func (e *evaluator) toFloat(v any) float64 {
 		s := pythonNumber(v)
 		f, err := strconv.ParseFloat(s, 64)
 		if err != nil && !math.IsInf(f, 0) || strings.ContainsAny(s, "xXpP") {
-			e.fail("float() cannot read %s as a number", e.repr(v))
+			e.fail("float() cannot read %s as a number", someText(v))
 		}
 		return f
 	}

@@ -56,7 +56,7 @@ func (e *evaluator) before(o *ordering, a, b []any) bool {
 // groupBy makes pairs [key, [values]] or, with an aggregator, [key, result], in
 // the order in which the keys come first.
 func groupBy(c *call) any {
-	groups := newDict(0)
+	groups := c.e.newDict(0)
 	for it := c.iter(0); ; {
 		v, ok := it.next()
 		if !ok {

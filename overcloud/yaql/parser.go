@@ -57,7 +57,7 @@ func binding(op string) int {
 func parse(text string, lib *library) node {
 	p := &parser{toks: scan(text), lib: lib}
 	for _, t := range p.toks {
-		p.defines = p.defines || t.kind == tokCall && (t.text == "def" || t.text == "call")
+		p.defines = p.defines || t.kind == tokCall && t.text == "def"
 	}
 	x := p.expr(0)
 	if t := p.peek(); t.kind != tokEnd {

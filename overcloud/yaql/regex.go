@@ -182,7 +182,7 @@ func (e *evaluator) template(re *regex, repl string) []piece {
 	text := ""
 	for i := 0; i < len(repl); {
 		if repl[i] == '\\' && i+1 == len(repl) {
-			e.fail("the replacement %s ends with a backslash: write two", e.repr(repl))
+			e.fail("the replacement ends with a backslash: write two")
 		}
 		if repl[i] != '\\' {
 			text += repl[i : i+1]
@@ -201,7 +201,7 @@ func (e *evaluator) template(re *regex, repl string) []piece {
 			g = d
 		}
 		if g < 0 || g > re.NumSubexp() {
-			e.fail("the replacement %s names the group %s, which the regex has not", e.repr(repl), name)
+			e.fail("the replacement names the group %s, which the regex has not", name)
 		}
 		out = append(out, piece{text, g})
 		text = ""

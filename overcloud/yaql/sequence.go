@@ -10,6 +10,7 @@ type iterator struct {
 
 // lazy makes an iterator of the function that is being evaluated.
 func (e *evaluator) lazy(pull func() (any, bool)) *iterator {
+	e.grow(128)
 	return &iterator{e: e, off: e.off, pull: pull}
 }
 

@@ -11,7 +11,9 @@ type dict struct {
 	at         map[any]int
 }
 
-func newDict(n int) *dict {
+// newDict makes a dict with room for n keys.
+func (e *evaluator) newDict(n int) *dict {
+	e.grow(100 + 32*e.sized(n))
 	return &dict{keys: make([]any, 0, n), vals: make([]any, 0, n), at: make(map[any]int, n)}
 }
 
@@ -178,7 +180,7 @@ func (e *evaluator) entries(m any) (keys, vals []any) {
 // copyOf makes a dict that may be changed, with room for more.
 func (e *evaluator) copyOf(m any, more int) *dict {
 	keys, vals := e.entries(m)
-	d := newDict(e.sized(len(keys) + more))
+	d := e.newDict(len(keys) + more)
 	for i, k := range keys {
 		d.set(e.key(k), k, vals[i])
 	}

@@ -24,7 +24,9 @@ type Expression struct {
 	lib  *library
 }
 
-// Limits bound one evaluation; the zero value means the defaults.
+// Limits bound one evaluation; the zero value means the defaults. Heat allows
+// 200 items and 10 000 bytes, which it counts per value, and TripleO raises that
+// to 1000 and 100 000; here more is allowed, and all of it is counted.
 type Limits struct {
 	Steps int // nodes evaluated and items drawn from sequences; default 5 million
 	Items int // items in any one collection; default 100 000
