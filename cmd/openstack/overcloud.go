@@ -17,7 +17,7 @@ func (p *program) overcloudCommand() *cli.Command {
 	provide := &cli.BoolFlag{Name: "provide", Usage: "make the nodes available afterwards"}
 	return &cli.Command{Name: "overcloud", Usage: "the cloud that is deployed", Subcommands: []*cli.Command{
 		{Name: "image", Usage: "images of the deployment", Subcommands: []*cli.Command{p.imageBuildCommand(), p.imageUploadCommand()}},
-		{Name: "node", Usage: "machines of the deployment", Subcommands: []*cli.Command{
+		{Name: "node", Usage: "machines of the deployment", Subcommands: append(p.provisionCommands(), []*cli.Command{
 			{Name: "import", Usage: "register the machines of a file", ArgsUsage: "FILE", Flags: []cli.Flag{provide,
 				&cli.BoolFlag{Name: "introspect", Usage: "inspect them over IPMI and PXE"},
 				&cli.BoolFlag{Name: "validate-only", Usage: "check the file, change nothing"},
@@ -29,7 +29,7 @@ func (p *program) overcloudCommand() *cli.Command {
 			{Name: "introspect", Usage: "inspect machines", ArgsUsage: "[UUID...]", Flags: []cli.Flag{all, provide,
 				&cli.BoolFlag{Name: "run-validations", Usage: "accepted; the checks always run"}}, Action: p.nodeIntrospect},
 			{Name: "provide", Usage: "make machines available", ArgsUsage: "[UUID...]", Flags: []cli.Flag{all}, Action: p.nodeProvide},
-		}},
+		}...)},
 		p.profilesCommand(), p.deployCommand(),
 		p.networkCommand(),
 		p.processCommand(), p.rolesCommand("role"), p.rolesCommand("roles"),

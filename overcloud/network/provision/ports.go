@@ -178,3 +178,39 @@ func (c *Client) dropOthers(ctx context.Context, w *world, m Machine, own []port
 	}
 	return nil
 }
+
+// Attachment is one port of a machine, by the names of things.
+type Attachment struct{ Network, Subnet, IP string }
+
+// Attachments are the ports of all machines, by the UUID of the instance, ctlplane first.
+func (c *Client) Attachments(ctx context.Context) (map[string][]Attachment, error) {
+	w, err := c.world(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := list[portRow](ctx, c, "ports", nil)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]Attachment{}
+	for _, p := range all {
+		net := w.netByID(p.NetworkID)
+		if p.DeviceID == "" || net == nil || len(p.FixedIPs) == 0 {
+			continue
+		}
+		a := Attachment{Network: net.Name, IP: p.FixedIPs[0].IPAddress}
+		if s := w.subnetByID(p.FixedIPs[0].SubnetID); s != nil {
+			a.Subnet = s.Name
+		}
+		out[p.DeviceID] = append(out[p.DeviceID], a)
+	}
+	for _, list := range out {
+		slices.SortFunc(list, func(a, b Attachment) int {
+			if (a.Network == network.ControlPlane) != (b.Network == network.ControlPlane) {
+				return map[bool]int{true: -1, false: 1}[a.Network == network.ControlPlane]
+			}
+			return strings.Compare(a.Network, b.Network)
+		})
+	}
+	return out, nil
+}
