@@ -26,7 +26,8 @@ import (
 // Bounds of one evaluation, so that no tree runs for ever.
 const (
 	maxSteps   = 50_000_000
-	maxNested  = 30
+	stackSteps = 500 // that a nested stack counts for: at most 100,000 of them
+	maxNested  = 12  // Heat stops at 5, TripleO's undercloud at 7
 	maxMembers = 10_000
 )
 
@@ -111,6 +112,9 @@ func (ev *Evaluator) Declared() []string { return sortedKeys(ev.used) }
 // Hidden returns the names of parameters that must not be shown, sorted.
 func (ev *Evaluator) Hidden() []string { return sortedKeys(ev.hidden) }
 
+// Steps is how much work the last evaluation took: values looked at, about.
+func (ev *Evaluator) Steps() int { return ev.steps }
+
 // Templates returns the names of all templates that were evaluated, sorted.
 func (ev *Evaluator) Templates() []string { return sortedKeys(ev.templates) }
 
@@ -144,6 +148,9 @@ func (ev *Evaluator) stack(file, name string, given map[string]any, from hot.Ori
 	}
 	if s.depth > maxNested {
 		return nil, hot.At(from, "stacks are nested more than %d deep: %s", maxNested, s.circle(file))
+	}
+	if err := ev.step(stackSteps); err != nil {
+		return nil, err
 	}
 	t, err := ev.Template(file)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -149,7 +149,7 @@ func (s *Stack) Condition(name string, from hot.Origin) (bool, error) {
 	s.frame().condition(name)
 	if v, ok := s.conditions[name]; ok {
 		if v.busy {
-			return false, hot.At(from, "condition %s needs itself", name)
+			return false, hot.At(from, "condition %s needs itself: %s", name, s.conditionCycle(name))
 		}
 		return v.v.(bool), nil
 	}
@@ -165,6 +165,17 @@ func (s *Stack) Condition(name string, from hot.Origin) (bool, error) {
 		return false, err
 	}
 	return ok.(bool), nil
+}
+
+// conditionCycle names the conditions that are being evaluated, from name on.
+func (s *Stack) conditionCycle(name string) string {
+	var names []string
+	for _, d := range s.t.Conditions {
+		if v := s.conditions[d.Name]; v != nil && v.busy && d.Name != name {
+			names = append(names, d.Name)
+		}
+	}
+	return strings.Join(append(append([]string{name}, names...), name), " → ")
 }
 
 // in evaluates the value in a frame of its own.
