@@ -129,6 +129,30 @@ func (c *Call) Filter(name string, v any, args ...any) any {
 // Format is Python's str.format of s.
 func (c *Call) Format(s string, args []any, kw *Dict) string { return c.r.format(c.line, s, args, kw) }
 
+// Set stores an item of a dict, and fails when Python could not hash the key.
+func (c *Call) Set(d *Dict, k, v any) { c.set(d, k, v) }
+
+// Get is x[key], Undefined when it is not there.
+func (c *Call) Get(x, key any) any { return c.r.item(c.line, x, key) }
+
+// Contains is v in in.
+func (c *Call) Contains(in, v any) bool { return c.r.contains(c.line, in, v) }
+
+// AsText gives the content of a string.
+func AsText(v any) (string, bool) { return text(v) }
+
+// AsInt gives a whole number; True and False are 1 and 0.
+func AsInt(v any) (int64, bool) { return integer(v) }
+
+// AsNumber gives a number as a float.
+func AsNumber(v any) (float64, bool) { return number(v) }
+
+// TypeName is the name of a value's type in Python.
+func TypeName(v any) string { return iterName(v) }
+
+// Lazy makes a generator of items that are computed when the first is asked for.
+func Lazy(items func() []any) *Iter { return deferred(items) }
+
 // result makes text of the same kind as the call's value.
 func (c *Call) result(s string) any {
 	if _, ok := c.Self.(Markup); ok {

@@ -1,0 +1,240 @@
+package ansible
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"trefoil/overcloud/jinja"
+)
+
+func netFilters() map[string]jinja.Filter {
+	out := map[string]jinja.Filter{"ipwrap": {Do: ipWrap}}
+	for _, name := range []string{"ipaddr", "ipv4", "ipv6"} {
+		out[name] = jinja.Filter{Params: "query?", Do: ipFilter}
+		out["ansible.netcommon."+name] = out[name]
+		out["ansible.utils."+name] = out[name]
+	}
+	return out
+}
+
+// ipWrap puts brackets around IPv6 addresses.
+func ipWrap(c *jinja.Call) any {
+	if l, ok := c.Self.(*jinja.List); ok {
+		return c.Filter("list", c.Filter("map", l, "ipwrap"))
+	}
+	s := c.Text(c.Self)
+	host, rest, _ := strings.Cut(s, "/")
+	a, err := netip.ParseAddr(host)
+	if err != nil || !a.Is6() {
+		return c.Self
+	}
+	if rest != "" {
+		rest = "/" + rest
+	}
+	return "[" + host + "]" + rest
+}
+
+// ipFilter is ipaddr, ipv4 and ipv6: it tells about an address or network, or is
+// False when the value is none. Of a list it keeps those that are.
+func ipFilter(c *jinja.Call) any {
+	if l, ok := c.Self.(*jinja.List); ok {
+		out := jinja.NewList()
+		for _, v := range l.Items {
+			if got := ipOne(c, v); got != nil && got != false {
+				out.Items = append(out.Items, got)
+			}
+		}
+		return out
+	}
+	return ipOne(c, c.Self)
+}
+
+func ipOne(c *jinja.Call, v any) any {
+	s, ok := jinja.AsText(v)
+	if !ok {
+		return false
+	}
+	p, isAddr, ok := parseIP(s)
+	if !ok || c.Name == "ipv4" && !p.Addr().Is4() || c.Name == "ipv6" && !p.Addr().Is6() {
+		return false
+	}
+	query := c.Or(0, "")
+	if i, isInt := jinja.AsInt(query); isInt {
+		return nth(p, i)
+	}
+	return ipQuery(c, s, p, isAddr, c.Text(query))
+}
+
+// parseIP reads an address, address/length or address/mask; isAddr is without length.
+func parseIP(s string) (p netip.Prefix, isAddr, ok bool) {
+	host, length, has := strings.Cut(s, "/")
+	a, err := netip.ParseAddr(host)
+	if err != nil || a.Zone() != "" {
+		return p, false, false
+	}
+	if !has {
+		return netip.PrefixFrom(a, a.BitLen()), true, true
+	}
+	n, err := strconv.Atoi(length)
+	if m, maskErr := netip.ParseAddr(length); err != nil && maskErr == nil && m.Is4() && a.Is4() {
+		n, err = 0, nil
+		for _, b := range m.As4() {
+			for ; b&0x80 != 0; b <<= 1 {
+				n++
+			}
+		}
+	}
+	if err != nil || n < 0 || n > a.BitLen() {
+		return p, false, false
+	}
+	return netip.PrefixFrom(a, n), false, true
+}
+
+func nth(p netip.Prefix, i int64) any {
+	var a netip.Addr
+	if i >= 0 {
+		a = add(p.Masked().Addr(), uint64(i))
+	} else {
+		a = sub(last(p), uint64(-i-1))
+	}
+	if !a.IsValid() || !p.Contains(a) {
+		return false
+	}
+	return netip.PrefixFrom(a, p.Bits()).String()
+}
+
+// add and sub count addresses; what leaves the address space is not valid.
+func add(a netip.Addr, n uint64) netip.Addr { return shift(a, n, false) }
+
+func sub(a netip.Addr, n uint64) netip.Addr { return shift(a, n, true) }
+
+func shift(a netip.Addr, n uint64, down bool) netip.Addr {
+	b := a.AsSlice()
+	carry := uint64(0)
+	for i := len(b) - 1; i >= 0; i-- {
+		d := n&0xff + carry
+		n >>= 8
+		v := uint64(b[i])
+		if down {
+			carry = 0
+			if v < d {
+				v += 0x100
+				carry = 1
+			}
+			b[i] = byte(v - d)
+			continue
+		}
+		b[i], carry = byte(v+d), (v+d)>>8
+	}
+	if carry != 0 || n != 0 {
+		return netip.Addr{}
+	}
+	out, _ := netip.AddrFromSlice(b)
+	return out
+}
+
+// last is the highest address of a network.
+func last(p netip.Prefix) netip.Addr {
+	b := p.Masked().Addr().AsSlice()
+	for i := p.Bits(); i < len(b)*8; i++ {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
+
+// netmask is the mask of a prefix; inverted gives the host's part.
+func netmask(p netip.Prefix, inverted bool) string {
+	b := p.Addr().AsSlice()
+	for i := range b {
+		b[i] = 0
+		for j := range 8 {
+			if (i*8+j < p.Bits()) != inverted {
+				b[i] |= 0x80 >> j
+			}
+		}
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a.String()
+}
+
+func ipQuery(c *jinja.Call, s string, p netip.Prefix, isAddr bool, query string) any {
+	isNet := p.Addr() == p.Masked().Addr() && p.Bits() < p.Addr().BitLen()
+	private := p.Addr().IsPrivate() || p.Addr().IsLoopback() || p.Addr().IsLinkLocalUnicast()
+	when := func(ok bool, v any) any {
+		if ok {
+			return v
+		}
+		return nil
+	}
+	switch query {
+	case "":
+		return s
+	case "bool":
+		return true
+	case "address", "ip", "host/ip":
+		return when(!isNet, p.Addr().String())
+	case "host", "host/prefix", "hostnet":
+		return when(!isNet, p.String())
+	case "network":
+		return p.Masked().Addr().String()
+	case "subnet", "network/prefix":
+		return p.Masked().String()
+	case "net":
+		return when(isNet, p.String())
+	case "cidr":
+		return p.String()
+	case "prefix":
+		return int64(p.Bits())
+	case "netmask":
+		return netmask(p, false)
+	case "hostmask", "wildcard":
+		return netmask(p, true)
+	case "broadcast":
+		return when(p.Addr().Is4() && p.Bits() < 31, last(p).String())
+	case "first_usable":
+		return when(p.Bits() < p.Addr().BitLen()-1, add(p.Masked().Addr(), 1).String())
+	case "last_usable":
+		end := last(p)
+		if p.Addr().Is4() {
+			end = sub(end, 1)
+		}
+		return when(p.Bits() < p.Addr().BitLen()-1, end.String())
+	case "size":
+		if n := p.Addr().BitLen() - p.Bits(); n < 63 {
+			return int64(1) << n
+		}
+		c.Fail("%s: the size does not fit into 64 bits", c.Name)
+	case "version":
+		return map[bool]any{true: int64(4), false: int64(6)}[p.Addr().Is4()]
+	case "wrap":
+		return when(true, wrap(s, p))
+	case "private":
+		return when(private, s)
+	case "public", "unicast":
+		return when(query == "unicast" && !p.Addr().IsMulticast() || query == "public" && !private && !p.Addr().IsMulticast(), s)
+	case "multicast":
+		return when(p.Addr().IsMulticast(), s)
+	case "loopback", "lo":
+		return when(p.Addr().IsLoopback(), s)
+	case "link-local":
+		return when(p.Addr().IsLinkLocalUnicast(), s)
+	}
+	if outer, _, ok := parseIP(query); ok && !isAddr || ok {
+		return when(outer.Contains(p.Addr()), s)
+	}
+	c.Fail("%s: unknown query %q", c.Name, query)
+	return nil
+}
+
+func wrap(s string, p netip.Prefix) string {
+	if !p.Addr().Is6() {
+		return s
+	}
+	host, rest, has := strings.Cut(s, "/")
+	if has {
+		rest = "/" + rest
+	}
+	return "[" + host + "]" + rest
+}
