@@ -19,10 +19,11 @@ func listConcat(c call, arg any) (any, error) {
 		return nil, err
 	}
 	out := make([]any, 0, n)
+	seen := uniq{}
 	for _, e := range l {
 		items, _ := e.([]any)
 		for _, v := range items {
-			if c.name == "list_concat" || indexOf(out, v) < 0 {
+			if c.name == "list_concat" || seen.add(v) {
 				out = append(out, v)
 			}
 		}
@@ -30,7 +31,42 @@ func listConcat(c call, arg any) (any, error) {
 	return out, nil
 }
 
+// uniq remembers values. Text and numbers are looked up, the rest is compared.
+type uniq struct {
+	text    map[string]bool
+	numbers map[float64]bool
+	rest    []any
+}
+
+// add tells whether the value was not there before.
+func (u *uniq) add(v any) bool {
+	if s, ok := v.(string); ok {
+		if u.text == nil {
+			u.text = map[string]bool{}
+		}
+		had := u.text[s]
+		u.text[s] = true
+		return !had
+	}
+	if n, ok := toNumber(v); ok {
+		if u.numbers == nil {
+			u.numbers = map[float64]bool{}
+		}
+		had := u.numbers[n]
+		u.numbers[n] = true
+		return !had
+	}
+	if indexOf(u.rest, v) >= 0 {
+		return false
+	}
+	u.rest = append(u.rest, v)
+	return true
+}
+
 func mapMerge(c call, arg any) (any, error) {
+	if arg == "" {
+		arg = []any{} // as empty as a list to Python
+	}
 	l, err := listArg(c, arg, 0, "maps")
 	if err != nil {
 		return nil, err
@@ -56,48 +92,85 @@ func mapMerge(c call, arg any) (any, error) {
 	return out, nil
 }
 
+// mapReplace replaces keys, and values that are text: as keys of a map, what they
+// are replaced with is found under text only.
 func mapReplace(c call, arg any) (any, error) {
-	l, err := listArg(c, arg, 2, "a map and a map with keys or values")
+	l, err := listArg(c, arg, 2, "a map and a map with keys and values")
 	if err != nil {
 		return nil, err
 	}
-	m, ok := l[0].(map[string]any)
-	if !ok && l[0] != nil {
-		return nil, c.fail("expected a map to replace in, got %s", kind(l[0]))
+	if len(l) > 2 {
+		return nil, c.fail("expected two maps, got %d values", len(l))
 	}
-	how, err := mapArg(c, l[1], "keys", "values")
+	in, err := nullMap(c, "the map to replace in", l[0])
 	if err != nil {
 		return nil, err
 	}
-	keys, _ := how["keys"].(map[string]any)
-	values, _ := how["values"].(map[string]any)
-	out := make(map[string]any, len(m))
-	for _, k := range sortedKeys(m) {
-		v := m[k]
-		switch v.(type) {
-		case map[string]any, []any:
-		default:
-			if to, ok := values[String(v)]; ok {
-				v = to
+	how := map[string]any{}
+	if l[1] != nil {
+		if how, err = mapArg(c, l[1], "keys?", "values?"); err != nil {
+			return nil, err
+		}
+	}
+	keys, err := nullMap(c, "keys", how["keys"])
+	if err != nil {
+		return nil, err
+	}
+	values, err := nullMap(c, "values", how["values"])
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]any, len(in))
+	for _, k := range sortedKeys(in) {
+		v, to := in[k], k
+		if text, ok := v.(string); ok {
+			if w, ok := values[text]; ok {
+				v = w
 			}
 		}
-		if to, ok := keys[k]; ok {
-			k = String(to)
+		if w := keys[k]; w != nil {
+			to = String(w)
+			if _, there := in[to]; there && to != k {
+				return nil, c.fail("key %q would become %q, which the map has already", k, to)
+			}
 		}
-		out[k] = v
+		if _, there := out[to]; there {
+			return nil, c.fail("key %q would become %q, as another key does", k, to)
+		}
+		out[to] = v
 	}
-	return out, nil
+	return out, c.scope.Step(len(in))
+}
+
+// nullMap is a map, or an empty one for null.
+func nullMap(c call, what string, v any) (map[string]any, error) {
+	m, ok := v.(map[string]any)
+	if !ok && v != nil {
+		return nil, c.fail("%s must be a map, got %s", what, kind(v))
+	}
+	return m, nil
 }
 
 func filter(c call, arg any) (any, error) {
-	l, err := listArg(c, arg, 2, "what to drop and what to drop it from")
+	l, err := listArg(c, arg, 2, "values to drop and the list to drop them from")
 	if err != nil {
 		return nil, err
 	}
+	items, ok := l[1].([]any)
+	switch {
+	case falsy(l[1]):
+		return l[1], nil
+	case !ok:
+		return nil, c.fail("expected a list to drop values from, got %s", kind(l[1]))
+	case falsy(l[0]):
+		return items, nil
+	}
 	drop, ok := l[0].([]any)
-	items, ok2 := l[1].([]any)
-	if !ok || !ok2 && l[1] != nil {
-		return nil, c.fail("expected two lists, got %s and %s", kind(l[0]), kind(l[1]))
+	if !ok {
+		return nil, c.fail("expected a list of values to drop, got %s", kind(l[0]))
+	}
+	if err := c.scope.Step(len(items) * len(drop)); err != nil {
+		return nil, err
 	}
 	out := []any{}
 	for _, it := range items {
@@ -109,18 +182,21 @@ func filter(c call, arg any) (any, error) {
 }
 
 func contains(c call, arg any) (any, error) {
-	l, err := listArg(c, arg, 2, "a value and a list or text")
+	l, err := listArg(c, arg, 2, "a value and the list or text to look in")
 	if err != nil {
 		return nil, err
 	}
 	switch in := l[1].(type) {
 	case []any:
-		return indexOf(in, l[0]) >= 0, nil
-	case map[string]any:
-		_, ok := in[String(l[0])]
-		return ok, nil
+		return indexOf(in, l[0]) >= 0, c.scope.Step(len(in))
+	case string:
+		part, ok := l[0].(string)
+		if !ok {
+			return nil, c.fail("expected text to look for in text, got %s", kind(l[0]))
+		}
+		return strings.Contains(in, part), nil
 	}
-	return strings.Contains(String(l[1]), String(l[0])), nil
+	return nil, c.fail("expected a list or text to look in, got %s", kind(l[1]))
 }
 
 func indexOf(list []any, v any) int {
@@ -130,116 +206,6 @@ func indexOf(list []any, v any) int {
 		}
 	}
 	return -1
-}
-
-// repeat makes one item of template for every combination of the for_each lists.
-func repeat(c call, arg any) (any, error) {
-	m, err := mapArg(c, arg, "template", "for_each", "permutations")
-	if err != nil {
-		return nil, err
-	}
-	each, ok := m["for_each"].(map[string]any)
-	if !ok {
-		return nil, c.fail("for_each must be a map of lists, got %s", kind(m["for_each"]))
-	}
-	rows, err := combinations(c, each, m["permutations"] != false)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]any, 0, len(rows))
-	for _, row := range rows {
-		if err := c.scope.Step(10); err != nil {
-			return nil, err
-		}
-		out = append(out, fill(m["template"], row))
-	}
-	return out, nil
-}
-
-// combinations are the rows that the lists make: all of them, or side by side.
-func combinations(c call, each map[string]any, permute bool) ([]map[string]any, error) {
-	rows := []map[string]any{{}}
-	if !permute {
-		rows = nil
-	}
-	for _, name := range sortedKeys(each) {
-		values := items(each[name])
-		if !permute {
-			if rows == nil {
-				rows = make([]map[string]any, len(values))
-			}
-			if len(rows) != len(values) {
-				return nil, c.fail("without permutations the lists of for_each must be equally long")
-			}
-			for i, v := range values {
-				rows[i] = with(rows[i], name, v)
-			}
-			continue
-		}
-		if len(rows)*len(values) > maxRepeat {
-			return nil, c.fail("more than %d items", maxRepeat)
-		}
-		next := make([]map[string]any, 0, len(rows)*len(values))
-		for _, row := range rows {
-			for _, v := range values {
-				next = append(next, with(row, name, v))
-			}
-		}
-		rows = next
-	}
-	return rows, nil
-}
-
-// items is what a for_each value gives: the items of a list, the keys of a map.
-func items(v any) []any {
-	switch v := v.(type) {
-	case []any:
-		return v
-	case map[string]any:
-		var out []any
-		for _, k := range sortedKeys(v) {
-			out = append(out, k)
-		}
-		return out
-	case nil:
-		return nil
-	}
-	return []any{v}
-}
-
-func with(row map[string]any, name string, v any) map[string]any {
-	out := map[string]any{name: v}
-	for k, v := range row {
-		out[k] = v
-	}
-	return out
-}
-
-// fill replaces names in a template value; a string that is just a name becomes the value itself.
-func fill(v any, row map[string]any) any {
-	switch t := v.(type) {
-	case string:
-		if whole, ok := row[t]; ok {
-			return whole
-		}
-		for _, k := range sortedKeys(row) {
-			t = strings.ReplaceAll(t, k, String(row[k]))
-		}
-		return t
-	case []any:
-		out := make([]any, len(t))
-		for i, e := range t {
-			out[i] = fill(e, row)
-		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(t))
-		for k, e := range t {
-			out[String(fill(k, row))] = fill(e, row)
-		}
-		return out
-	}
-	return v
 }
 
 // kind names the type of a value in errors.
@@ -252,7 +218,7 @@ func kind(v any) string {
 	case []any:
 		return "a list"
 	case string:
-		return "a string"
+		return "text"
 	case bool:
 		return "a boolean"
 	}

@@ -1,10 +1,8 @@
 package hot
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	"trefoil/internal/yaml"
 )
@@ -17,12 +15,21 @@ var looksLikeFunction = regexp.MustCompile(`^((get|str|list|map|make)_[a-z_]+|Fn
 type compiler struct {
 	p    *problems
 	t    *Template
-	done map[*yaml.Node]Expr // anchors, so that aliases cost nothing
+	done map[anchor]Expr // so that aliases cost nothing
+
+	version     string // the template's, by date
+	inCondition bool   // only some functions may be used
 
 	// lenient: an undeclared parameter or an unknown function is a warning. A
 	// condition is evaluated only where it is used, and TripleO's trees have such in
 	// conditions that nobody uses.
 	lenient bool
+}
+
+// anchor is a value that aliases may name, as a value or in a condition.
+type anchor struct {
+	n           *yaml.Node
+	inCondition bool
 }
 
 // value compiles a value.
@@ -31,14 +38,15 @@ func (c *compiler) value(n *yaml.Node) Expr {
 	if n == nil {
 		return constant{}
 	}
+	key := anchor{n, c.inCondition}
 	if n.Anchor != "" {
-		if e, ok := c.done[n]; ok {
+		if e, ok := c.done[key]; ok {
 			return e
 		}
 	}
 	e := c.fresh(n)
 	if n.Anchor != "" {
-		c.done[n] = e
+		c.done[key] = e
 	}
 	return e
 }
@@ -117,7 +125,7 @@ func (c *compiler) inherit(out mapping, n *yaml.Node) mapping {
 	return out
 }
 
-// condition compiles a condition: a name, a boolean or a function.
+// condition compiles a condition: a name, a boolean or a function. Null holds always.
 func (c *compiler) condition(n *yaml.Node) Expr {
 	n = deref(n)
 	if n == nil {
@@ -126,20 +134,30 @@ func (c *compiler) condition(n *yaml.Node) Expr {
 	from := c.from(n)
 	if n.Kind == yaml.ScalarNode {
 		v := scalar(n)
+		if v == nil {
+			return constant{true}
+		}
 		if b, ok := v.(bool); ok {
 			return constant{b}
 		}
 		name, ok := v.(string)
 		if !ok {
-			c.p.add(n.Line, "a condition must be true or false, got %s", String(v))
-			return constant{false}
+			c.p.add(n.Line, "a condition must be true, false, a name or a function, got %s", kind(v))
+			return broken{}
 		}
 		if !slices.ContainsFunc(c.t.Conditions, func(x *Named) bool { return x.Name == name }) {
 			c.p.add(n.Line, "the template has no condition %q%s", name, Suggest(name, names(c.t.Conditions)))
 		}
 		return conditionName{name, from}
 	}
-	return mustHold{c.value(n), from}
+	defer func(was bool) { c.inCondition = was }(c.inCondition)
+	c.inCondition = true
+	e := c.value(n)
+	if k, ok := e.(constant); ok {
+		c.p.add(n.Line, "a condition must be true, false, a name or a function, got %s", kind(k.v))
+		return broken{}
+	}
+	return mustHold{e, from}
 }
 
 func (c *compiler) from(n *yaml.Node) Origin { return Origin{c.t.File, n.Line} }
@@ -152,7 +170,8 @@ type conditionName struct {
 
 func (e conditionName) eval(s Scope) (any, error) { return s.Condition(e.name, e.from) }
 
-// mustHold is a condition that must come out as true or false.
+// mustHold is a condition that must come out as true or false, or as the name of
+// a condition.
 type mustHold struct {
 	e    Expr
 	from Origin
@@ -163,113 +182,13 @@ func (e mustHold) eval(s Scope) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, ok := v.(bool)
-	if !ok {
-		return nil, at(e.from, "a condition must be true or false, got %s", kind(v))
+	switch v := v.(type) {
+	case bool:
+		return v, nil
+	case string:
+		return s.Condition(v, e.from)
 	}
-	return b, nil
-}
-
-// function compiles a call, or returns nil where the key is not a function.
-func (c *compiler) function(key, arg *yaml.Node) Expr {
-	name, from := key.Value, c.from(key)
-	switch name {
-	case "get_param":
-		return c.path(name, from, arg, func(p pathExpr) Expr { return getParam(p) })
-	case "get_attr":
-		return c.path(name, from, arg, func(p pathExpr) Expr { return getAttr(p) })
-	case "get_resource":
-		c.known(name, key.Line, arg, resourceNames(c.t))
-		return getResource{c.value(arg), from}
-	case "if":
-		return c.branch(arg, from)
-	case "not":
-		return negation{c.condition(arg)}
-	case "and", "or":
-		return c.junction(name, arg, from)
-	}
-	if name == "get_file" && arg != nil && arg.Kind == yaml.ScalarNode {
-		c.t.files = append(c.t.files, arg.Value)
-	}
-	if f := simpleFunction(name); f != nil {
-		return funcExpr{name: name, from: from, arg: c.value(arg), call: f}
-	}
-	if looksLikeFunction.MatchString(name) && name != "get_input" { // get_input is a software configuration's own
-		if why := refused(name); why != "" {
-			c.p.add(key.Line, "%s is refused: %s", name, why)
-		} else if c.lenient {
-			c.warn(key.Line, "unknown function %q%s; it is taken as data", name, Suggest(name, functionNames()))
-		} else {
-			c.p.add(key.Line, "unknown function %q%s", name, Suggest(name, functionNames()))
-			c.p.hint = "the functions are " + strings.Join(functionNames(), ", ")
-		}
-	}
-	return nil
-}
-
-// known tells when a name that is written out is not one of those declared.
-func (c *compiler) known(function string, line int, n *yaml.Node, declared []string) {
-	if n == nil || n.Kind != yaml.ScalarNode || slices.Contains(declared, n.Value) {
-		return
-	}
-	what := "resource"
-	if function == "get_param" {
-		if strings.HasPrefix(n.Value, "OS::") {
-			return
-		}
-		what = "parameter"
-	}
-	if c.lenient {
-		c.warn(line, "%s: the template has no %s %q%s", function, what, n.Value, Suggest(n.Value, declared))
-		return
-	}
-	c.p.add(line, "%s: the template has no %s %q%s", function, what, n.Value, Suggest(n.Value, declared))
-}
-
-func (c *compiler) warn(line int, format string, args ...any) {
-	c.t.Warnings = append(c.t.Warnings, fmt.Sprintf("%s:%d: %s", c.t.File, line, fmt.Sprintf(format, args...)))
-}
-
-// path compiles the argument of get_param and get_attr: a name and keys.
-func (c *compiler) path(name string, from Origin, arg *yaml.Node, make func(pathExpr) Expr) Expr {
-	first := arg
-	if arg != nil && arg.Kind == yaml.SequenceNode && len(arg.Content) > 0 {
-		first = deref(arg.Content[0])
-	}
-	if name == "get_param" {
-		c.known(name, from.Line, first, parameterNames(c.t))
-	} else {
-		c.known(name, from.Line, first, resourceNames(c.t))
-	}
-	p := pathExpr{from: from, arg: c.value(arg)}
-	if k, ok := p.arg.(constant); ok {
-		p.name, p.keys, p.fixed = splitPath(k.v)
-	}
-	return make(p)
-}
-
-func (c *compiler) branch(arg *yaml.Node, from Origin) Expr {
-	if arg == nil || arg.Kind != yaml.SequenceNode || len(arg.Content) < 2 || len(arg.Content) > 3 {
-		c.p.add(from.Line, "if needs a list of a condition, a value and, where there is one, a value for else")
-		return constant{}
-	}
-	e := choice{cond: c.condition(arg.Content[0]), yes: c.value(arg.Content[1]), no: constant{omitted{}}}
-	if len(arg.Content) == 3 {
-		e.no = c.value(arg.Content[2])
-	}
-	return e
-}
-
-func (c *compiler) junction(name string, arg *yaml.Node, from Origin) Expr {
-	if arg == nil || arg.Kind != yaml.SequenceNode || len(arg.Content) < 2 {
-		c.p.add(from.Line, "%s needs a list of two or more conditions", name)
-		return constant{false}
-	}
-	e := junction{any: name == "or"}
-	for _, item := range arg.Content {
-		e.list = append(e.list, c.condition(item))
-	}
-	return e
+	return nil, at(e.from, "a condition must be true or false, got %s", kind(v))
 }
 
 func nodeKind(n *yaml.Node) string {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"sort"
-	"strconv"
 	"strings"
 
 	"trefoil/internal/errs"
@@ -21,9 +19,10 @@ const (
 
 // call is one function at its place; fail names the place.
 type call struct {
-	name  string
-	from  Origin
-	scope Scope
+	name    string
+	from    Origin
+	version string // date of the template's version
+	scope   Scope
 }
 
 func (c call) fail(format string, args ...any) error {
@@ -77,20 +76,13 @@ func functionNames() []string {
 		yaql resource_facade if equals not and or`)
 }
 
-// refused says why a function of another template format has no place here.
-func refused(name string) string {
-	if strings.HasPrefix(name, "Fn::") {
-		return "it belongs to CloudFormation templates (HeatTemplateFormatVersion); write the HOT function, such as get_attr, list_join, str_replace"
-	}
-	return ""
-}
-
 // funcExpr is a call of a simple function.
 type funcExpr struct {
-	name string
-	from Origin
-	arg  Expr
-	call simple
+	name    string
+	from    Origin
+	version string
+	arg     Expr
+	call    simple
 }
 
 func (e funcExpr) eval(s Scope) (any, error) {
@@ -101,27 +93,34 @@ func (e funcExpr) eval(s Scope) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.call(call{e.name, e.from, s}, arg)
+	return e.call(call{e.name, e.from, e.version, s}, arg)
 }
 
 // pathExpr is a name with keys, the argument of get_param and get_attr.
 type pathExpr struct {
-	from  Origin
-	arg   Expr
-	name  string // if fixed
-	keys  []any
-	fixed bool
+	function string
+	from     Origin
+	version  string
+	arg      Expr
+	name     string // if fixed
+	keys     []any
+	fixed    bool
 }
 
-func splitPath(v any) (string, []any, bool) {
+// splitPath takes an argument apart; problem is "" or what is wrong with it.
+func splitPath(v any) (name string, keys []any, problem string) {
 	l, ok := v.([]any)
 	if !ok {
-		return String(v), nil, true
+		l = []any{v}
 	}
 	if len(l) == 0 {
-		return "", nil, false
+		return "", nil, "expected a name, got an empty list"
 	}
-	return String(l[0]), l[1:], true
+	name, ok = l[0].(string)
+	if !ok || name == "" && len(l) == 1 {
+		return "", nil, "expected a name, got " + kind(l[0])
+	}
+	return name, l[1:], ""
 }
 
 func (e pathExpr) split(s Scope) (string, []any, error) {
@@ -132,9 +131,9 @@ func (e pathExpr) split(s Scope) (string, []any, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	name, keys, ok := splitPath(v)
-	if !ok {
-		return "", nil, at(e.from, "expected a name, got an empty list")
+	name, keys, problem := splitPath(v)
+	if problem != "" {
+		return "", nil, at(e.from, "%s: %s", e.function, problem)
 	}
 	return name, keys, nil
 }
@@ -150,9 +149,10 @@ func (e getParam) eval(s Scope) (any, error) {
 	if !ok {
 		return nil, at(e.from, "get_param: the template has no parameter %q", name)
 	}
-	v, found := Walk(v, keys)
-	if !found {
-		return "", nil // as Heat: a missing path is empty
+	for _, k := range keys {
+		if v, ok = into(v, k, true); !ok {
+			return "", nil // as Heat: a missing path is empty
+		}
 	}
 	return v, nil
 }
@@ -164,32 +164,60 @@ func (e getAttr) eval(s Scope) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(keys) == 0 {
-		return nil, at(e.from, "get_attr needs a resource and an attribute")
+	if len(keys) == 0 && e.version < allAttrsSince {
+		return nil, at(e.from, "get_attr: all attributes at once need heat_template_version %s or later; expected a resource and an attribute", sinceText(allAttrsSince))
 	}
 	return s.Attr(name, keys, e.from)
 }
 
-// Walk follows keys and indexes into a value; found is false where the path
-// leaves it.
+// Walk follows keys and indexes into a value, as get_attr does; ok is false where
+// the path leaves it.
 func Walk(v any, keys []any) (found any, ok bool) {
 	for _, k := range keys {
-		switch t := v.(type) {
-		case map[string]any:
-			if v, ok = t[String(k)]; !ok {
-				return nil, false
-			}
-		case []any:
-			i, err := strconv.Atoi(String(k))
-			if err != nil || i < 0 || i >= len(t) {
-				return nil, false
-			}
-			v = t[i]
-		default:
+		if v, ok = into(v, k, false); !ok {
 			return nil, false
 		}
 	}
 	return v, true
+}
+
+// into takes one step: a key of a map, an item of a list or a letter of text,
+// from the end where the index is negative. textIndex: an index may be text, as
+// get_param takes it.
+func into(v, key any, textIndex bool) (any, bool) {
+	if m, ok := v.(map[string]any); ok {
+		k, isText := key.(string)
+		found, has := m[k]
+		return found, isText && has
+	}
+	if _, isText := key.(string); isText && !textIndex {
+		return nil, false
+	}
+	if _, isFloat := key.(float64); isFloat {
+		return nil, false
+	}
+	i, ok := index(key)
+	if !ok {
+		return nil, false
+	}
+	switch t := v.(type) {
+	case []any:
+		if i < 0 {
+			i += len(t)
+		}
+		if i >= 0 && i < len(t) {
+			return t[i], true
+		}
+	case string:
+		letters := []rune(t)
+		if i < 0 {
+			i += len(letters)
+		}
+		if i >= 0 && i < len(letters) {
+			return string(letters[i]), true
+		}
+	}
+	return nil, false
 }
 
 type getResource struct {
@@ -241,7 +269,10 @@ func (e junction) eval(s Scope) (any, error) {
 }
 
 func getFile(c call, arg any) (any, error) {
-	name := String(arg)
+	name, ok := arg.(string)
+	if !ok {
+		return nil, c.fail("expected the name of a file, got %s", kind(arg))
+	}
 	if !path.IsAbs(name) && !strings.Contains(name, "://") {
 		name = path.Join(path.Dir(c.from.File), name)
 	}
@@ -255,21 +286,34 @@ func getFile(c call, arg any) (any, error) {
 // listArg is an argument that must be a list of at least n.
 func listArg(c call, arg any, n int, of string) ([]any, error) {
 	l, ok := arg.([]any)
-	if !ok || len(l) < n {
+	if !ok {
 		return nil, c.fail("expected a list of %s, got %s", of, kind(arg))
+	}
+	if len(l) < n {
+		return nil, c.fail("expected a list of %s, got %d values", of, len(l))
 	}
 	return l, nil
 }
 
-// mapArg is an argument that must be a map with only the given keys.
+// mapArg is an argument that must be a map with only the given keys. Those that
+// end with a question mark may be left out.
 func mapArg(c call, arg any, keys ...string) (map[string]any, error) {
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = strings.TrimSuffix(k, "?")
+	}
 	m, ok := arg.(map[string]any)
 	if !ok {
-		return nil, c.fail("expected a map with %s, got %s", strings.Join(keys, ", "), kind(arg))
+		return nil, c.fail("expected a map with %s, got %s", strings.Join(names, ", "), kind(arg))
 	}
 	for _, k := range sortedKeys(m) {
-		if !contain(keys, k) {
-			return nil, c.fail("unknown argument %q%s", k, Suggest(k, keys))
+		if !contain(names, k) {
+			return nil, c.fail("unknown argument %q%s", k, Suggest(k, names))
+		}
+	}
+	for i, k := range keys {
+		if _, has := m[k]; !has && names[i] == k {
+			return nil, c.fail("argument %s is missing", k)
 		}
 	}
 	return m, nil
@@ -289,37 +333,55 @@ func equals(c call, arg any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(l) > 2 {
+		return nil, c.fail("expected two values, got %d", len(l))
+	}
 	return Same(l[0], l[1]), nil
 }
 
 // callYAQL evaluates an expression over data, as Heat does: $ is a map with data.
 func callYAQL(c call, arg any) (any, error) {
-	m, err := mapArg(c, arg, "expression", "data")
+	m, err := mapArg(c, arg, "expression", "data?")
 	if err != nil {
 		return nil, err
 	}
 	text, ok := m["expression"].(string)
 	if !ok {
-		return nil, c.fail("expression must be a text, got %s", kind(m["expression"]))
+		return nil, c.fail("expression must be text, got %s", kind(m["expression"]))
 	}
 	e, err := yaql.Parse(text)
 	if err != nil {
 		return nil, c.fail("%v", err)
 	}
-	v, err := e.Eval(map[string]any{"data": m["data"]}, yaql.Limits{})
+	return runYAQL(c, arg, e)
+}
+
+// runYAQL evaluates a parsed expression.
+func runYAQL(c call, arg any, e *yaql.Expression) (any, error) {
+	m, err := mapArg(c, arg, "expression", "data?")
+	if err != nil {
+		return nil, err
+	}
+	data, given := m["data"]
+	if !given {
+		data = map[string]any{}
+	}
+	v, err := e.Eval(map[string]any{"data": data}, yaql.Limits{})
 	if err != nil {
 		return nil, c.fail("%v", err)
 	}
 	return v, nil
 }
 
+// facades are what resource_facade can ask of the resource that a nested stack stands for.
+var facades = []string{"metadata", "deletion_policy", "update_policy"}
+
 func resourceFacade(c call, arg any) (any, error) {
-	what := String(arg)
-	switch what {
-	case "metadata", "deletion_policy", "update_policy":
-		return c.scope.Facade(what)
+	v, err := c.scope.Facade(String(arg))
+	if err != nil {
+		return nil, c.fail("%v", err)
 	}
-	return nil, c.fail("expected metadata, deletion_policy or update_policy, got %q", what)
+	return v, nil
 }
 
 // at makes an error with a place.
@@ -329,10 +391,3 @@ func at(o Origin, format string, args ...any) *errs.Error {
 
 // At makes an error of bad input with the place that it stands in.
 func At(o Origin, format string, args ...any) *errs.Error { return at(o, format, args...) }
-
-// longestFirst sorts keys by length, longest first, then by name.
-func longestFirst(m map[string]any) []string {
-	keys := sortedKeys(m)
-	sort.SliceStable(keys, func(i, j int) bool { return len(keys[i]) > len(keys[j]) })
-	return keys
-}

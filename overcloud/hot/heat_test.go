@@ -126,3 +126,5 @@ func updating() bool {
 	f := flag.Lookup("update")
 	return f != nil && f.Value.String() == "true"
 }
+
+var lineOfRoot = regexp.MustCompile(`(?m)^root\.yaml:\d+: `)

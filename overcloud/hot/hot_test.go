@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected parts of testdata")
 
-const header = `heat_template_version: queens
+const header = `heat_template_version: wallaby
 parameters:
   Name: {type: string, default: cloud}
   Number: {type: number, default: 3}

@@ -8,16 +8,17 @@ type Scope interface {
 	// Param is the value of a declared parameter or of a pseudo parameter (OS::stack_name).
 	Param(name string) (v any, ok bool)
 	// Attr is an attribute of a resource. A group applies the rest of the path to
-	// each member, so the whole path is given; it never is empty.
+	// each member, so the whole path is given; an empty one asks for all attributes.
 	Attr(resource string, path []any, from Origin) (any, error)
-	// Ref is what refers to a resource: its physical identifier. Nil where its condition is false.
+	// Ref is what refers to a resource: its physical identifier. Of this and of Attr,
+	// a resource that its condition leaves out is an error, as in Heat.
 	Ref(resource string, from Origin) (any, error)
 	// Condition is a named condition.
 	Condition(name string, from Origin) (bool, error)
 	// File is the content of a file; fs.ErrNotExist where there is none.
 	File(name string) ([]byte, error)
 	// Facade is metadata, deletion_policy or update_policy of the resource in the
-	// parent stack that this stack stands for; nil where there is none.
+	// parent stack that this stack stands for; an error where there is none.
 	Facade(what string) (any, error)
 }
 

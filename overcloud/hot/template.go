@@ -8,7 +8,6 @@ package hot
 
 import (
 	"fmt"
-	"regexp"
 	"sort"
 	"strings"
 
@@ -100,8 +99,6 @@ func named(list []*Named, name string) *Named {
 	return nil
 }
 
-var versions = regexp.MustCompile(`^(20\d\d-\d\d-\d\d|newton|ocata|pike|queens|rocky|stein|train|ussuri|victoria|wallaby)$`)
-
 // problems collects what is wrong with a file, so that all of it is told at once.
 type problems struct {
 	file  string
@@ -149,12 +146,15 @@ func ParseTemplate(file string, data []byte) (*Template, error) {
 		return nil, p.err()
 	}
 	t.Warnings = dedupe(p, root)
-	var conditions, resources, outputs *yaml.Node
+	var conditions, resources, outputs, groups *yaml.Node
+	used := map[string]int{}
 	for _, s := range pairs(root) {
+		used[s.key.Value] = s.key.Line
 		switch s.key.Value {
 		case "heat_template_version":
-			if t.Version = s.val.Value; !versions.MatchString(t.Version) {
-				p.add(s.val.Line, "unknown heat_template_version %q; expected one like 2018-08-31, queens or wallaby", t.Version)
+			if t.Version = s.val.Value; t.Version != "" && versionDate(t.Version) == "" {
+				p.add(s.val.Line, "unknown heat_template_version %q%s; expected one of %s", t.Version,
+					Suggest(t.Version, versionNames()), strings.Join(versionNames(), ", "))
 			}
 		case "description":
 			t.Description = s.val.Value
@@ -167,6 +167,7 @@ func ParseTemplate(file string, data []byte) (*Template, error) {
 		case "outputs":
 			outputs = s.val
 		case "parameter_groups":
+			groups = s.val
 		default:
 			p.add(s.key.Line, "unknown section %q%s", s.key.Value, Suggest(s.key.Value,
 				[]string{"heat_template_version", "description", "parameters", "parameter_groups", "conditions", "resources", "outputs"}))
@@ -176,6 +177,8 @@ func ParseTemplate(file string, data []byte) (*Template, error) {
 		p.add(root.Line, "heat_template_version is missing")
 	}
 	t.compile(p, conditions, resources, outputs)
+	t.checkVersion(p, used)
+	t.groups(p, groups)
 	sort.SliceStable(p.list, func(i, j int) bool { return p.lines[i] < p.lines[j] })
 	return t, p.err()
 }
@@ -183,7 +186,7 @@ func ParseTemplate(file string, data []byte) (*Template, error) {
 // compile makes expressions of what the sections hold. Names come first: what
 // stands above may use what stands below.
 func (t *Template) compile(p *problems, conditions, resources, outputs *yaml.Node) {
-	c := &compiler{p: p, t: t, done: map[*yaml.Node]Expr{}}
+	c := &compiler{p: p, t: t, version: versionDate(t.Version), done: map[anchor]Expr{}}
 	t.parameters, t.resources = map[string]int{}, map[string]*Definition{}
 	for i, d := range t.Parameters {
 		t.parameters[d.Name] = i
@@ -295,82 +298,6 @@ func dedupe(p *problems, n *yaml.Node) []string {
 		out = append(out, dedupe(p, c)...)
 	}
 	return out
-}
-
-// resource compiles the fields of one resource.
-func (c *compiler) resource(d *Definition, n *yaml.Node) {
-	for _, f := range section(c.p, "resource "+d.Name, n) {
-		switch f.key.Value {
-		case "type":
-			d.Type = f.val.Value
-		case "properties":
-			d.Properties = c.value(f.val)
-			d.Given = given(f.val)
-		case "condition":
-			d.Condition = c.condition(f.val)
-		case "depends_on":
-			d.DependsOn = c.dependsOn(d, f.val)
-		case "metadata":
-			d.Metadata = c.value(f.val)
-		case "update_policy":
-			d.UpdatePolicy = c.value(f.val)
-		case "deletion_policy":
-			d.DeletionPolicy = c.value(f.val)
-		case "external_id":
-			d.ExternalID = c.value(f.val)
-		case "description":
-		default:
-			c.p.add(f.key.Line, "resource %s: unknown key %q%s", d.Name, f.key.Value, Suggest(f.key.Value,
-				[]string{"type", "properties", "condition", "depends_on", "metadata", "update_policy", "deletion_policy", "external_id", "description"}))
-		}
-	}
-	if d.Type == "" {
-		c.p.add(d.Line, "resource %s has no type", d.Name)
-	}
-}
-
-// given lists the properties that are written out.
-func given(n *yaml.Node) []Given {
-	var out []Given
-	for _, kv := range pairs(n) {
-		out = append(out, Given{kv.key.Value, kv.key.Line})
-	}
-	return out
-}
-
-func (c *compiler) dependsOn(d *Definition, n *yaml.Node) []string {
-	var out []string
-	for _, dep := range append([]*yaml.Node{n}, n.Content...) {
-		if dep = deref(dep); dep.Kind != yaml.ScalarNode {
-			continue
-		}
-		if c.t.Resource(dep.Value) == nil {
-			c.p.add(dep.Line, "resource %s depends on %q, which is not in the template%s", d.Name, dep.Value, Suggest(dep.Value, resourceNames(c.t)))
-		}
-		out = append(out, dep.Value)
-	}
-	return out
-}
-
-func (c *compiler) output(n pair) *Named {
-	d := &Named{Name: n.key.Value, Line: n.key.Line}
-	for _, f := range section(c.p, "output "+d.Name, n.val) {
-		switch f.key.Value {
-		case "value":
-			d.Value = c.value(f.val)
-		case "description":
-			d.Description = f.val.Value
-		case "condition":
-			d.Condition = c.condition(f.val)
-		default:
-			c.p.add(f.key.Line, "output %s: unknown key %q%s", d.Name, f.key.Value,
-				Suggest(f.key.Value, []string{"value", "description", "condition"}))
-		}
-	}
-	if d.Value == nil {
-		c.p.add(d.Line, "output %s has no value", d.Name)
-	}
-	return d
 }
 
 // Member is the resource of a template that Single makes.

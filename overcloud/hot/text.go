@@ -7,107 +7,220 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"hash"
-	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
-// strReplace replaces the longest keys first and never looks at what it put in.
+// replacement is what is done with a template text: where a key stands, its value
+// is put, the longest keys first, and what was put in is not looked at again.
+type replacement struct {
+	keys   []string
+	values map[string]string
+	found  map[string]bool // keys that were replaced
+	size   int             // what was put in, in bytes
+}
+
+// strReplace is str_replace; _strict wants every key in the template, _vstrict
+// every value as well.
 func strReplace(c call, arg any) (any, error) {
 	m, err := mapArg(c, arg, "template", "params")
 	if err != nil {
 		return nil, err
 	}
+	template, ok := m["template"].(string)
+	if !ok {
+		return nil, c.fail("template must be text, got %s", kind(m["template"]))
+	}
 	params, ok := m["params"].(map[string]any)
 	if !ok {
 		return nil, c.fail("params must be a map, got %s", kind(m["params"]))
 	}
-	template := String(m["template"])
-	keys := longestFirst(params)
-	for _, k := range keys {
-		if c.name != "str_replace" && !strings.Contains(template, k) {
-			return nil, c.fail("the template does not contain %q", k)
+	r := replacement{keys: longestFirst(params), values: map[string]string{}, found: map[string]bool{}}
+	for _, k := range r.keys {
+		v := params[k]
+		if problem := c.replaceable(k, v); problem != "" {
+			return nil, c.fail("%s", problem)
 		}
-		if c.name == "str_replace_vstrict" && String(params[k]) == "" {
-			return nil, c.fail("the value of %q is empty", k)
-		}
+		r.values[k] = String(v)
 	}
-	out := replaceAll(template, keys, params)
-	if len(out) > maxString {
+	out := r.in(template, r.keys)
+	if r.size > maxString {
 		return nil, c.fail("the result is larger than %d bytes", maxString)
+	}
+	if err := c.scope.Step(len(out) / 1024); err != nil {
+		return nil, err
+	}
+	if c.name != "str_replace" {
+		for _, k := range r.keys {
+			if !r.found[k] {
+				return nil, c.fail("the template does not contain %q", k)
+			}
+		}
 	}
 	return out, nil
 }
 
-func replaceAll(text string, keys []string, params map[string]any) string {
-	if len(keys) == 0 || text == "" || len(text) > maxString {
+// replaceable says why a key cannot be replaced by a value, or "".
+func (c call) replaceable(k string, v any) string {
+	if k == "" {
+		return "a key of params is empty"
+	}
+	switch v.(type) {
+	case map[string]any, []any:
+		if c.version < jsonTextSince {
+			return "the value of " + strconv.Quote(k) + " is " + kind(v) + ", which needs heat_template_version " + sinceText(jsonTextSince) + " or later"
+		}
+	}
+	if c.name == "str_replace_vstrict" && empty(v) {
+		return "the value of " + strconv.Quote(k) + " is empty"
+	}
+	return ""
+}
+
+func (r *replacement) in(text string, keys []string) string {
+	for len(keys) > 0 && !strings.Contains(text, keys[0]) {
+		keys = keys[1:]
+	}
+	if len(keys) == 0 || r.size > maxString {
 		return text
 	}
-	if keys[0] == "" || !strings.Contains(text, keys[0]) {
-		return replaceAll(text, keys[1:], params)
+	key, with := keys[0], r.values[keys[0]]
+	parts := strings.Split(text, key)
+	r.found[key] = true
+	if r.size += len(with) * (len(parts) - 1); r.size > maxString {
+		return text
 	}
-	parts := strings.Split(text, keys[0])
 	for i := range parts {
-		parts[i] = replaceAll(parts[i], keys[1:], params)
-	}
-	with := String(params[keys[0]])
-	if len(with)*(len(parts)-1) > maxString {
-		return strings.Repeat(" ", maxString+1) // told as too large by the caller
+		parts[i] = r.in(parts[i], keys[1:])
 	}
 	return strings.Join(parts, with)
 }
 
+// longestFirst sorts keys by their letters, the longest first, then by name.
+func longestFirst(m map[string]any) []string {
+	keys := sortedKeys(m)
+	slices.SortStableFunc(keys, func(a, b string) int { return utf8.RuneCountInString(b) - utf8.RuneCountInString(a) })
+	return keys
+}
+
 func strSplit(c call, arg any) (any, error) {
-	l, err := listArg(c, arg, 2, "a delimiter and a text")
+	l, err := listArg(c, arg, 2, "a delimiter and text")
 	if err != nil {
 		return nil, err
 	}
 	if l[1] == nil {
-		return []any{}, nil
+		return nil, nil
 	}
-	if String(l[0]) == "" {
+	delimiter, ok := l[0].(string)
+	text, ok2 := l[1].(string)
+	if !ok || !ok2 {
+		return nil, c.fail("expected a delimiter and text, got %s and %s", kind(l[0]), kind(l[1]))
+	}
+	if delimiter == "" {
 		return nil, c.fail("the delimiter is empty")
 	}
-	var out []any
-	for _, p := range strings.Split(String(l[1]), String(l[0])) {
-		out = append(out, p)
-	}
+	parts := strings.Split(text, delimiter)
 	if len(l) > 2 {
-		v, _ := Walk(out, l[2:])
-		return v, nil
+		i, ok := index(l[2])
+		if !ok {
+			return nil, c.fail("the index must be a number, got %s", kind(l[2]))
+		}
+		if i < 0 {
+			i += len(parts)
+		}
+		if i < 0 || i >= len(parts) {
+			return nil, c.fail("the index is %s, expected 0 to %d", String(l[2]), len(parts)-1)
+		}
+		return parts[i], nil
+	}
+	if err := c.scope.Step(len(parts)); err != nil {
+		return nil, err
+	}
+	out := make([]any, len(parts))
+	for i, p := range parts {
+		out[i] = p
 	}
 	return out, nil
 }
 
+// index is a number that may be given as text.
+func index(v any) (int, bool) {
+	switch t := v.(type) {
+	case int:
+		return t, true
+	case bool:
+		if t {
+			return 1, true
+		}
+		return 0, true
+	case float64:
+		return int(t), true
+	case string:
+		i, err := strconv.Atoi(strings.TrimSpace(t))
+		return i, err == nil
+	}
+	return 0, false
+}
+
 func listJoin(c call, arg any) (any, error) {
-	l, err := listArg(c, arg, 2, "a delimiter and lists")
+	l, err := listArg(c, arg, 2, "a delimiter and lists of text")
 	if err != nil {
 		return nil, err
+	}
+	if len(l) > 2 && c.version < jsonTextSince {
+		return nil, c.fail("several lists need heat_template_version %s or later", sinceText(jsonTextSince))
+	}
+	delimiter, ok := l[0].(string)
+	if !ok {
+		return nil, c.fail("the delimiter must be text, got %s", kind(l[0]))
 	}
 	var parts []string
 	size := 0
 	for _, one := range l[1:] {
 		items, ok := one.([]any)
-		if !ok && one != nil {
+		if !ok && !falsy(one) {
 			return nil, c.fail("expected lists after the delimiter, got %s", kind(one))
 		}
 		for _, it := range items {
+			switch it.(type) {
+			case nil, string:
+			case map[string]any, []any:
+				if c.version < jsonTextSince {
+					return nil, c.fail("an item that is %s needs heat_template_version %s or later", kind(it), sinceText(jsonTextSince))
+				}
+			default:
+				return nil, c.fail("an item is %s, expected text", kind(it))
+			}
 			parts = append(parts, String(it))
-			size += len(parts[len(parts)-1]) + len(String(l[0]))
+			size += len(parts[len(parts)-1]) + len(delimiter)
 		}
 	}
 	if size > maxString {
 		return nil, c.fail("the result is larger than %d bytes", maxString)
 	}
-	return strings.Join(parts, String(l[0])), nil
+	return strings.Join(parts, delimiter), c.scope.Step(len(parts))
+}
+
+// falsy is what Python counts as false.
+func falsy(v any) bool {
+	n, ok := toNumber(v)
+	return empty(v) || ok && n == 0
 }
 
 func digest(c call, arg any) (any, error) {
-	l, err := listArg(c, arg, 2, "an algorithm and a text")
+	l, err := listArg(c, arg, 2, "an algorithm and text")
 	if err != nil {
 		return nil, err
 	}
+	algorithm, ok := l[0].(string)
+	text, ok2 := l[1].(string)
+	if !ok || !ok2 || len(l) > 2 {
+		return nil, c.fail("expected an algorithm and text, got %s and %s", kind(l[0]), kind(l[1]))
+	}
 	var h hash.Hash
-	switch String(l[0]) {
+	switch strings.ToLower(algorithm) {
 	case "md5":
 		h = md5.New()
 	case "sha1":
@@ -121,52 +234,15 @@ func digest(c call, arg any) (any, error) {
 	case "sha512":
 		h = sha512.New()
 	default:
-		return nil, c.fail("unknown algorithm %q; expected md5, sha1, sha224, sha256, sha384 or sha512", String(l[0]))
+		return nil, c.fail("unknown algorithm %q%s; expected one of %s", algorithm, Suggest(algorithm, algorithms()), strings.Join(algorithms(), ", "))
 	}
-	h.Write([]byte(String(l[1])))
+	for _, r := range text { // Heat takes the digest of text as latin-1
+		if r > 0xff {
+			return nil, c.fail("the text has the letter %q; expected letters of latin-1", r)
+		}
+		h.Write([]byte{byte(r)})
+	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-func makeURL(c call, arg any) (any, error) {
-	m, err := mapArg(c, arg, "scheme", "username", "password", "host", "port", "path", "query", "fragment")
-	if err != nil {
-		return nil, err
-	}
-	text := func(k string) string { return String(m[k]) }
-	host := text("host")
-	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
-		host = "[" + host + "]"
-	}
-	out := ""
-	if text("scheme") != "" {
-		out = text("scheme") + ":"
-	}
-	if host != "" || text("scheme") != "" {
-		out += "//"
-	}
-	if u := text("username"); u != "" {
-		out += url.PathEscape(u)
-		if p := text("password"); p != "" {
-			out += ":" + url.QueryEscape(p)
-		}
-		out += "@"
-	}
-	out += host
-	if p := text("port"); p != "" {
-		out += ":" + p
-	}
-	if p := text("path"); p != "" {
-		out += "/" + strings.TrimPrefix(p, "/")
-	}
-	if q, ok := m["query"].(map[string]any); ok && len(q) > 0 {
-		var parts []string
-		for _, k := range sortedKeys(q) {
-			parts = append(parts, url.QueryEscape(k)+"="+url.QueryEscape(String(q[k])))
-		}
-		out += "?" + strings.Join(parts, "&")
-	}
-	if f := text("fragment"); f != "" {
-		out += "#" + f
-	}
-	return out, nil
-}
+func algorithms() []string { return []string{"md5", "sha1", "sha224", "sha256", "sha384", "sha512"} }

@@ -2,6 +2,7 @@ package hot
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"sort"
 	"strconv"
@@ -24,14 +25,23 @@ func String(v any) string {
 	case int:
 		return strconv.Itoa(v)
 	case float64:
-		if v == float64(int64(v)) && v < 1e15 && v > -1e15 {
-			return strconv.FormatFloat(v, 'f', 1, 64)
-		}
-		return strconv.FormatFloat(v, 'g', -1, 64)
+		return pythonFloat(v)
 	case map[string]any, []any:
 		return toJSON(v)
 	}
 	return fmt.Sprint(v)
+}
+
+// pythonFloat writes a number as Python does: always with a point or an exponent.
+func pythonFloat(v float64) string {
+	if a := math.Abs(v); a >= 1e16 || a != 0 && a < 1e-4 {
+		return strconv.FormatFloat(v, 'e', -1, 64)
+	}
+	s := strconv.FormatFloat(v, 'f', -1, 64)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
 }
 
 // toJSON writes JSON as Python's json.dumps(sort_keys=True) does.

@@ -241,7 +241,7 @@ func (s *Stack) Ref(name string, from hot.Origin) (any, error) {
 		return nil, err
 	}
 	if r.Skipped {
-		return nil, nil
+		return nil, r.absent(from)
 	}
 	if hot.IsFile(r.Target) {
 		if len(r.Members) == 1 && r.Members[0].HasOutput("OS::stack_id") {
@@ -281,8 +281,14 @@ func (s *Stack) Attr(name string, path []any, from hot.Origin) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Skipped || r.Target == none {
+	if r.Skipped {
+		return nil, r.absent(from)
+	}
+	if r.Target == none {
 		return nil, nil
+	}
+	if len(path) == 0 {
+		return r.attributes(from)
 	}
 	if !hot.IsFile(r.Target) && r.kind.attribute != nil {
 		return r.kind.attribute(r, path, from)
@@ -293,6 +299,36 @@ func (s *Stack) Attr(name string, path []any, from hot.Origin) (any, error) {
 	}
 	v, _ = hot.Walk(v, path[1:])
 	return v, nil
+}
+
+// absent is the error of who asks for a resource that its condition leaves out.
+func (r *Resource) absent(from hot.Origin) error {
+	return hot.At(from, "resource %s is not there: its condition (%s) is false; ask for it under the same condition", r.Name, r.Origin())
+}
+
+// attributes are all of a resource: the outputs of a nested stack, or what its
+// type has.
+func (r *Resource) attributes(from hot.Origin) (any, error) {
+	var names []string
+	switch {
+	case hot.IsFile(r.Target):
+		if len(r.Members) == 1 {
+			for _, o := range r.Members[0].t.Outputs {
+				names = append(names, o.Name)
+			}
+		}
+	default:
+		names = r.kind.attributes
+	}
+	out := map[string]any{}
+	for _, name := range names {
+		v, err := r.stack.Attr(r.Name, []any{name}, from)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = v
+	}
+	return out, nil
 }
 
 // attribute is one of a nested stack, or of a built-in type that has no way of its own.

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"errors"
 	"path"
 	"sort"
 	"strings"
@@ -262,12 +263,19 @@ func (s *Stack) File(name string) ([]byte, error) { return s.ev.Read(name) }
 // Facade implements hot.Scope.
 func (s *Stack) Facade(what string) (any, error) {
 	if s.parent == nil {
-		return nil, nil
+		return nil, errors.New("this is the root stack; only a nested stack stands for a resource")
 	}
 	p := s.parent
-	e := map[string]hot.Expr{"metadata": p.def.Metadata, "deletion_policy": p.def.DeletionPolicy, "update_policy": p.def.UpdatePolicy}[what]
 	s.personal()
-	return hot.Eval(e, p.stack)
+	e := map[string]hot.Expr{"metadata": p.def.Metadata, "deletion_policy": p.def.DeletionPolicy, "update_policy": p.def.UpdatePolicy}[what]
+	v, err := hot.Eval(e, p.stack)
+	if v == nil && what == "deletion_policy" {
+		return "Delete", err
+	}
+	if v == nil {
+		return map[string]any{}, err
+	}
+	return v, err
 }
 
 // cycle names the resources that are being evaluated, from name on.
