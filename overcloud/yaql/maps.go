@@ -50,7 +50,7 @@ func dictOf(c *call) any {
 		if !ok {
 			c.e.fail("dict() is made of pairs [key, value], got a list that is shorter")
 		}
-		c.e.grow(32)
+		c.e.grow(64)
 		d.set(c.e.key(key), key, val)
 	}
 }
@@ -66,7 +66,7 @@ func toDict(c *call) any {
 		if l := c.lambda(2); l != nil {
 			v = l.call(v)
 		}
-		c.e.grow(32)
+		c.e.grow(64)
 		d.set(c.e.key(k), k, v)
 	}
 }

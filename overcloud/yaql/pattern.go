@@ -36,7 +36,7 @@ func (e *evaluator) compile(pattern, flags string) *regex {
 		e.fail("the regex %s has more than %d parts", e.repr(pattern), maxPattern)
 	}
 	e.work(size)
-	e.grow(100 * size)
+	e.grow(2000 + 100*size)
 	re := &regex{regexp.MustCompile(text), size}
 	if e.regexes == nil {
 		e.regexes = map[string]*regex{}

@@ -229,7 +229,7 @@ func generate(c *call) any {
 			if past[k] {
 				return nil, false
 			}
-			c.e.grow(32)
+			c.e.grow(64)
 			past[k] = true
 		}
 		return c.selected(3, v), true
@@ -258,7 +258,7 @@ func generateMany(c *call) any {
 			if past[k] {
 				return true
 			}
-			c.e.grow(32)
+			c.e.grow(64)
 			past[k] = true
 		}
 		*out = append(*out, c.selected(2, v))

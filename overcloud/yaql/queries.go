@@ -157,7 +157,7 @@ func distinct(e *evaluator, seq any, by *lambda) *iterator {
 			k = by.call(v)
 		}
 		if hash := e.key(k); !seen[hash] {
-			e.grow(32)
+			e.grow(64)
 			seen[hash] = true
 			*out = append(*out, v)
 		}

@@ -23,7 +23,7 @@ func (e *evaluator) toSet(v any) *set {
 			return s
 		}
 		if k := e.key(x); !s.has[k] {
-			e.grow(32)
+			e.grow(64)
 			s.has[k] = true
 			s.items = append(s.items, x)
 		}
