@@ -6,7 +6,6 @@ package fencing
 
 import (
 	"fmt"
-	"math"
 	"net"
 	"slices"
 	"strings"
@@ -127,7 +126,7 @@ func (n *node) agent(params map[string]any, o Options) string {
 // bmc sets what IPMI and Redfish have in common.
 func (n *node) bmc(params map[string]any, o Options) {
 	if port, ok := n.entry["pm_port"]; ok {
-		params["ipport"] = whole(port)
+		params["ipport"] = port
 	}
 	if verify, ok := n.entry["redfish_verify_ca"]; ok {
 		params["ssl_insecure"] = fmt.Sprint(strings.EqualFold(fmt.Sprint(verify), "false"))
@@ -188,14 +187,6 @@ func (n *node) required(key string) any {
 	v := n.entry[key]
 	if v == nil || v == "" {
 		n.fail("%s is missing", key)
-	}
-	return whole(v)
-}
-
-// whole turns JSON's numbers back into integers.
-func whole(v any) any {
-	if f, ok := v.(float64); ok && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-		return int(f)
 	}
 	return v
 }

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sort"
 	"strings"
 
 	"trefoil/internal/errs"
@@ -31,16 +30,11 @@ func (g *gatherer) directories() []named {
 			}
 			continue
 		}
-		var names []string
-		for _, e := range entries {
+		for _, e := range entries { // sorted
 			full := filepath.Join(g.home(d), e.Name())
 			if strings.HasSuffix(e.Name(), ".yaml") && !strings.HasPrefix(e.Name(), ".") && regular(full) {
-				names = append(names, full)
+				out = append(out, named{text: full})
 			}
-		}
-		sort.Strings(names)
-		for _, n := range names {
-			out = append(out, named{text: n})
 		}
 	}
 	return out
@@ -84,7 +78,8 @@ func (g *gatherer) environment(n named) {
 
 // find returns the name by which the deployer finds a file: below the tree, or
 // else an absolute path, whose text it puts into the input. A file that a
-// template of the tree makes counts as there.
+// template of the tree makes counts as there; so does one that cannot be read,
+// which is told by itself.
 func (g *gatherer) find(n named) (key string, ok bool) {
 	name := g.home(n.text)
 	places := []string{name}
@@ -104,7 +99,8 @@ func (g *gatherer) find(n named) (key string, ok bool) {
 		}
 		data, err := os.ReadFile(abs)
 		if err != nil {
-			continue
+			g.unreadable = append(g.unreadable, fmt.Sprintf("%s: %v", n, err))
+			return "", true
 		}
 		g.in.Files[abs] = string(data)
 		return abs, true

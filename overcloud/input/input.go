@@ -119,6 +119,8 @@ type gatherer struct {
 	jinja  []string // environments that are templates of environments
 	absent []named
 	noDirs []string
+
+	unreadable []string // files that are there, with the reason
 }
 
 // missing tells everything that was named and cannot be used.
@@ -138,6 +140,7 @@ func (g *gatherer) missing() error {
 	if len(g.noDirs) > 0 {
 		lines = append(lines, "Error: The following environment directories were not found: "+strings.Join(g.noDirs, ", "))
 	}
+	lines = append(lines, g.unreadable...)
 	if len(lines) == 0 {
 		return nil
 	}

@@ -68,9 +68,6 @@ func (c *changes) blocked(dir string, seen map[string]bool) []string {
 		return nil
 	}
 	seen[dir] = true
-	if up := c.blocked(path.Dir(dir), seen); up != nil {
-		return up
-	}
 	full := filepath.Join(c.root, dir)
 	if st, err := os.Stat(full); err == nil && !st.IsDir() {
 		return []string{fmt.Sprintf("%s: a file is in the way of a directory", full)}

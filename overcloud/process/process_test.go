@@ -82,6 +82,7 @@ func small() fstest.MapFS {
 		"network/network.network.j2.yaml":       text("{{network.name}}\n"),
 		"network/ports/port_v6.network.j2.yaml": text("{{network.name}}\n"),
 		"network/config/x/role.role.j2.yaml":    text("{{role}}\n"),
+		"puppet/compute-role.yaml":              text("by hand\n"),
 		".git/HEAD":                             text("ref\n"),
 		".hidden.j2.yaml":                       text("{{ nope.nope }}\n"),
 	}
@@ -172,6 +173,27 @@ func TestRefusals(t *testing.T) {
 			}
 			same(t, sums(t, "."), before)
 		})
+	}
+}
+
+// TestOutputIsTheTree: then nothing is copied, only what templates make is written.
+func TestOutputIsTheTree(t *testing.T) {
+	t.Chdir(t.TempDir())
+	unpack(t, "tree", small())
+	link(t, "tree", "alias")
+	stat := func() os.FileInfo {
+		st, err := os.Stat("tree/common/run.sh")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	before := stat()
+	if err := process.Render(t.Context(), process.Options{Base: "tree", Roles: "roles_data.yaml", Networks: "network_data.yaml", Output: "alias"}, &bytes.Buffer{}); err != nil {
+		t.Fatal(err)
+	}
+	if !os.SameFile(before, stat()) || sums(t, "tree")["overcloud.yaml"] == "" {
+		t.Error("files were copied onto themselves, or nothing was rendered")
 	}
 }
 
