@@ -89,4 +89,5 @@ def main():
         print(name, len(out))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -249,7 +249,7 @@ func (s *Stack) Ref(name string, from hot.Origin) (any, error) {
 		}
 	}
 	s.personal()
-	id := r.ID()
+	id := s.ev.id(s.Name + "." + name) // a shared resource has its own in every stack
 	s.ev.ids[id] = r
 	return id, nil
 }

@@ -1,11 +1,21 @@
 package eval
 
-import "trefoil/overcloud/hot"
+import (
+	"context"
+	"reflect"
+)
 
 // Stacks of one template often differ in a parameter or two: the machines of a
 // role in their index, a service's template in the role that runs it. Each value
 // remembers what it was made of; what was made of nothing that differs is taken
 // from the earlier stack, its model.
+
+// alone is the key of a context in which no stack shares with another.
+type alone struct{}
+
+// Alone returns a context in which every stack is evaluated for itself. The
+// result is the same and takes longer: tests hold the two against each other.
+func Alone(ctx context.Context) context.Context { return context.WithValue(ctx, alone{}, true) }
 
 // bits is a set of parameter indexes.
 type bits []uint64
@@ -74,15 +84,52 @@ func (s *Stack) personal() {
 
 // follow takes model as the stack to share with, if it is of the same template.
 func (s *Stack) follow(model *Stack) {
-	if model == nil || model == s {
+	if model == nil || model == s || s.ev.ctx.Value(alone{}) != nil {
 		return
 	}
 	s.model, s.shared = model, map[string]bool{}
 	for i := range s.values {
-		if !hot.Same(s.values[i], model.values[i]) {
+		if !identical(s.values[i], model.values[i]) {
 			s.differs.set(i)
 		}
 	}
+}
+
+// identical tells whether two values are the same to the last bit: 1 and true,
+// equal to Heat, are not, for they differ once they are text.
+func identical(a, b any) bool {
+	switch x := a.(type) {
+	case map[string]any:
+		y, ok := b.(map[string]any)
+		if !ok || len(x) != len(y) {
+			return false
+		}
+		if reflect.ValueOf(x).UnsafePointer() == reflect.ValueOf(y).UnsafePointer() {
+			return true // most values are shared
+		}
+		for k, v := range x {
+			if w, ok := y[k]; !ok || !identical(v, w) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		y, ok := b.([]any)
+		if !ok || len(x) != len(y) {
+			return false
+		}
+		for i := range x {
+			if &x[0] != &y[0] && !identical(x[i], y[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	switch b.(type) {
+	case map[string]any, []any:
+		return false
+	}
+	return a == b
 }
 
 // sharedOutput is an output of the model that holds here too, or nil.

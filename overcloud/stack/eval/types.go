@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"sort"
+	"strconv"
 	"strings"
 
 	"trefoil/overcloud/hot"
@@ -121,25 +122,40 @@ func builtins() []string {
 	return out
 }
 
-// planValue converts the value to the type that is asked for.
+// planValue checks that the value is of the type that is asked for. As in Heat
+// the attribute is the value as it was given: "3" of type number stays a text.
 func planValue(r *Resource) error {
-	v := r.Properties["value"]
-	if typ, ok := r.Properties["type"].(string); ok && v != nil {
-		p := hot.Parameter{Name: r.Name, Type: typ}
-		converted, problem := p.Check(v)
-		if problem != "" {
-			r.stack.ev.problems.add(r.propertyOrigin("value"), "value of %s %s", r.Name, problem)
-			return nil
-		}
-		v = converted
+	v, typ := r.Properties["value"], hot.String(r.Properties["type"])
+	if v == nil || typ == "" {
+		return nil
 	}
-	p := make(map[string]any, len(r.Properties))
-	for k, e := range r.Properties {
-		p[k] = e
+	ok, known := valueTypes(v)[typ]
+	switch {
+	case !known:
+		r.stack.ev.problems.add(r.propertyOrigin("type"), "%s has no type %q; expected one of %s", r.Name, typ, strings.Join(sortedKeys(valueTypes(nil)), ", "))
+	case !ok:
+		r.stack.ev.problems.add(r.propertyOrigin("value"), "value of %s is not of type %s", r.Name, typ)
 	}
-	p["value"] = v
-	r.Properties = p
 	return nil
+}
+
+// valueTypes tells of each type of an OS::Heat::Value whether v has it, by the
+// rules of properties in Heat, which are not those of parameters.
+func valueTypes(v any) map[string]bool {
+	text, isText := v.(string)
+	_, isBool := v.(bool)
+	_, isInt := v.(int)
+	_, isFloat := v.(float64)
+	_, isList := v.([]any)
+	_, isMap := v.(map[string]any)
+	_, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	return map[string]bool{
+		"string":               isText || isBool || isInt,
+		"number":               isBool || isInt || isFloat || isText && err == nil,
+		"boolean":              isBool || strings.EqualFold(text, "true") || strings.EqualFold(text, "false"),
+		"comma_delimited_list": isList,
+		"json":                 isMap,
+	}
 }
 
 // maxRandom is Heat's own bound.
