@@ -19,6 +19,7 @@ type Parameter struct {
 	HasDefault  bool
 	Hidden      bool // its value must not be shown
 	Immutable   bool // an update may not change it
+	Deprecated  bool // its group or its description says so
 	Tags        []string
 	Line        int
 

@@ -179,6 +179,7 @@ func ParseTemplate(file string, data []byte) (*Template, error) {
 	t.compile(p, conditions, resources, outputs)
 	t.checkVersion(p, used)
 	t.groups(p, groups)
+	t.deprecate(groups)
 	sort.SliceStable(p.list, func(i, j int) bool { return p.lines[i] < p.lines[j] })
 	return t, p.err()
 }

@@ -145,7 +145,8 @@ func (b *builder) plan() (*Plan, error) {
 		p.Servers = append(p.Servers, servers...)
 	}
 	p.Deployments = b.deployments(p.Servers)
-	p.Warnings = b.lint()
+	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), b.ev.Secrets()
+	p.Warnings = b.lint(p.Findings)
 	p.Hidden = b.ev.Hidden()
 	for _, k := range sortedKeys(b.o.Passwords) {
 		if !slices.Contains(p.Hidden, k) && k != SeedName {
@@ -348,15 +349,12 @@ func (b *builder) checkServices() error {
 		WithHint("a service needs a line in a resource_registry: a template, or OS::Heat::None to leave it out")
 }
 
-// lint tells which given parameters no template uses, with the nearest name.
-func (b *builder) lint() []string {
-	declared := b.ev.Declared()
+// lint is what a person should look at again.
+func (b *builder) lint(findings []Finding) []string {
 	out := append(append([]string(nil), b.env.Warnings...), b.ev.Warnings()...)
 	out = append(out, b.leftOut()...)
-	for _, g := range b.given {
-		if !b.ev.Used(g.name) {
-			out = append(out, fmt.Sprintf("%s: parameter %s is not used by any template%s", g.origin, g.name, hot.Suggest(g.name, declared)))
-		}
+	for _, f := range findings {
+		out = append(out, f.String())
 	}
 	return out
 }

@@ -24,6 +24,10 @@ type Plan struct {
 	Registry    map[string]string `json:"registry"`              // type → template, type or OS::Heat::None
 	Passwords   map[string]string `json:"passwords"`             // as they take effect: an environment may set one
 	Warnings    []string          `json:"warnings,omitempty"`    // unused, deprecated, misspelt
+	Findings    []Finding         `json:"findings,omitempty"`    // the same of parameters, for programs
+	Given       []string          `json:"given,omitempty"`       // parameters that a person set
+	Declared    []string          `json:"declared,omitempty"`    // parameters that some evaluated template has
+	Secrets     []string          `json:"-"`                     // random texts that templates made
 	CloudDomain string            `json:"cloud_domain"`
 	Outputs     map[string]any    `json:"outputs,omitempty"`   // of overcloud.yaml, with %{…} where an address is not known yet
 	Addresses   map[string]string `json:"addresses,omitempty"` // planned, by port and network; give them to the next plan to keep them

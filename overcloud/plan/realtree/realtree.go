@@ -1,6 +1,5 @@
 // Package realtree opens TripleO's own template trees for tests. They are kept
-// beside the project (TREFOIL_THT, default ../../../shared/data/tht as seen from
-// a package two folders deep) and never in it.
+// beside the project (TREFOIL_THT, else shared/data/tht beside it) and never in it.
 package realtree
 
 import (
@@ -17,14 +16,23 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
+// where the trees are, seen from a package that is two or three folders deep.
+func where() string {
+	const there = "/shared/data/tht"
+	if dir := os.Getenv("TREFOIL_THT"); dir != "" {
+		return dir
+	}
+	if _, err := os.Stat("../../../.." + there); err == nil {
+		return "../../../.." + there
+	}
+	return "../../.." + there
+}
+
 // Open unpacks the tree of a release, queens or wallaby, into memory. Where it
 // is not there the test is skipped and says so.
 func Open(t testing.TB, release string) fstest.MapFS {
 	t.Helper()
-	dir := os.Getenv("TREFOIL_THT")
-	if dir == "" {
-		dir = "../../../shared/data/tht"
-	}
+	dir := where()
 	f, err := os.Open(path.Join(dir, release+".tar.xz"))
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Skipf("TripleO's %s tree is not at %s: set TREFOIL_THT; the project's own tree is still tested", release, dir)

@@ -55,6 +55,7 @@ type Evaluator struct {
 	first     map[string]*Stack // the first stack of each template: a model for the next
 	used      map[string]bool   // parameters that some evaluated template declares
 	hidden    map[string]bool   // those that are declared hidden
+	told      told
 	steps     int
 	problems  problems
 	warnings  problems
@@ -70,6 +71,7 @@ func (ev *Evaluator) Stack(ctx context.Context, file string, params map[string]a
 	ev.templates, ev.first = map[string]*hot.Template{}, map[string]*Stack{}
 	ev.used, ev.hidden = map[string]bool{}, map[string]bool{}
 	ev.steps, ev.problems, ev.warnings = 0, problems{}, problems{}
+	ev.told = told{deprecated: map[string]string{}}
 	ev.ids = map[string]*Resource{}
 	ev.net = newPlanner(ev.Subnets, ev.Addresses)
 	given := map[string]any{}

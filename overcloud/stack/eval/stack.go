@@ -80,6 +80,9 @@ func (s *Stack) setParameters(given map[string]any, from hot.Origin) {
 		if d.Hidden {
 			s.ev.hidden[d.Name] = true
 		}
+		if d.Deprecated {
+			s.ev.told.deprecated[d.Name] = d.Description
+		}
 		s.values[i] = s.parameter(d, given, from)
 		s.Parameters[d.Name] = s.values[i]
 	}

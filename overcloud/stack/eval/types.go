@@ -172,7 +172,9 @@ func planRandom(r *Resource) error {
 	if make == nil {
 		make = fromPath
 	}
-	r.state = map[string]any{"value": make(r.Path(), n)}
+	text := make(r.Path(), n)
+	r.state = map[string]any{"value": text}
+	r.stack.ev.told.secrets = append(r.stack.ev.told.secrets, text)
 	return nil
 }
 

@@ -1,0 +1,22 @@
+package eval
+
+import "strings"
+
+// told is what an evaluation gathers for people, beside its result.
+type told struct {
+	deprecated map[string]string // parameters that some template calls deprecated: its description
+	secrets    []string          // random texts
+}
+
+// Deprecated returns the parameters that an evaluated template calls deprecated,
+// with what its description says in one line.
+func (ev *Evaluator) Deprecated() map[string]string {
+	out := make(map[string]string, len(ev.told.deprecated))
+	for k, v := range ev.told.deprecated {
+		out[k] = strings.Join(strings.Fields(v), " ")
+	}
+	return out
+}
+
+// Secrets returns the random texts that were made: they are used as passwords.
+func (ev *Evaluator) Secrets() []string { return append([]string(nil), ev.told.secrets...) }
