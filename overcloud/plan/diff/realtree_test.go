@@ -6,25 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/plan/diff"
 	"trefoil/overcloud/plan/realtree"
 	"trefoil/templates"
 )
-
-// scripted gives a marker for every script that a get_file of the tree names:
-// only the tree's YAML and j2 files are kept.
-type scripted struct{ fs.FS }
-
-func (s scripted) Open(name string) (fs.File, error) {
-	f, err := s.FS.Open(name)
-	if err == nil || strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".j2") {
-		return f, err
-	}
-	return fstest.MapFS{name: {Data: []byte("<" + name + ">")}}.Open(name)
-}
 
 func queens(t testing.TB, tree fs.FS, passwords map[string]string, environments ...string) diff.Side {
 	t.Helper()
@@ -69,7 +56,7 @@ func marked(t testing.TB, salt string) map[string]string {
 }
 
 func TestQueens(t *testing.T) {
-	tree := scripted{realtree.Open(t, "queens")}
+	tree := realtree.WithScripts(realtree.Open(t, "queens"))
 	plain := deployed(t, queens(t, tree, marked(t, "")))
 
 	t.Run("the same input twice shows nothing", func(t *testing.T) {
