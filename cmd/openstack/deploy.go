@@ -37,6 +37,7 @@ func (p *program) deployCommand() *cli.Command {
 		&cli.StringFlag{Name: "networks-file", Aliases: []string{"n"}, Usage: "instead of network_data.yaml"},
 		&cli.StringFlag{Name: "plan-environment-file", Aliases: []string{"p"}, Usage: "instead of plan-environment.yaml"},
 		&cli.StringFlag{Name: "no-proxy", Usage: "hosts that are not proxied, comma separated, for the rc file", EnvVars: []string{"no_proxy"}},
+		&cli.StringFlag{Name: "baremetal-deployment", Aliases: []string{"b"}, Usage: "file of instances: roles, counts, and what machine becomes what"},
 		&cli.BoolFlag{Name: "dry-run", Usage: "show placement and what each role will do; change nothing"},
 		&cli.BoolFlag{Name: "validation-warnings-fatal", Usage: "stop when there are warnings"},
 	)
@@ -52,6 +53,9 @@ func (p *program) deploy(c *cli.Context) error {
 	}
 	in, warnings, err := p.deployInput(c)
 	if err != nil {
+		return err
+	}
+	if err := p.withMachines(c, in); err != nil {
 		return err
 	}
 	d := &deployment{p: p, c: c, name: c.String("stack"), in: *in, warnings: warnings}

@@ -169,8 +169,22 @@ func (d *deployment) run() error {
 	if _, err := d.checked(); err != nil {
 		return err
 	}
-	ctx := d.c.Context
-	req := api.Request{Name: d.name, TimeoutMins: d.c.Int("timeout"), Input: &d.in}
+	s, err := d.follow(d.c.Int("timeout"))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(d.p.out, "\n Stack %s %s \n\n", d.name, s.Status)
+	if strings.HasSuffix(s.Status, stack.Failed) {
+		d.p.printFailures(s.Failures)
+		fmt.Fprintf(d.p.err, "\nrun the same command again: it goes on where it stopped\n")
+		return errs.New(errs.Conflict, "Heat Stack %s failed.", map[bool]string{true: "create", false: "update"}[d.old == nil])
+	}
+	return d.finish(s)
+}
+
+// follow starts the action and returns the stack as it is at the end.
+func (d *deployment) follow(timeoutMins int) (*client.Stack, error) {
+	ctx, req := d.c.Context, api.Request{Name: d.name, TimeoutMins: timeoutMins, Input: &d.in}
 	id, after := "", ""
 	var err error
 	if d.old == nil {
@@ -182,25 +196,16 @@ func (d *deployment) run() error {
 		}
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s, err := d.h.Follow(ctx, d.name, id, after, d.p.out, d.p.err)
 	if stopped := d.p.interrupted(ctx, d.name); stopped != nil {
-		return stopped
+		return nil, stopped
 	}
-	if err != nil {
-		return err
+	if err == nil && s == nil {
+		err = errs.New(errs.Conflict, "stack %s was deleted while it was deployed", d.name)
 	}
-	if s == nil {
-		return errs.New(errs.Conflict, "stack %s was deleted while it was deployed", d.name)
-	}
-	fmt.Fprintf(d.p.out, "\n Stack %s %s \n\n", d.name, s.Status)
-	if strings.HasSuffix(s.Status, stack.Failed) {
-		d.p.printFailures(s.Failures)
-		fmt.Fprintf(d.p.err, "\nrun the same command again: it goes on where it stopped\n")
-		return errs.New(errs.Conflict, "Heat Stack %s failed.", map[bool]string{true: "create", false: "update"}[d.old == nil])
-	}
-	return d.finish(s)
+	return s, err
 }
 
 // finish writes overcloudrc and known_hosts, and says where the cloud is.

@@ -16,7 +16,6 @@ import (
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/network/provision"
 	"trefoil/overcloud/stack"
-	"trefoil/overcloud/stack/api"
 	"trefoil/overcloud/stack/client"
 )
 
@@ -125,7 +124,7 @@ func (p *program) nodeProvision(c *cli.Context) error {
 	if _, err := d.checked(); err != nil {
 		return err
 	}
-	s, err := d.follow((seconds + 59) / 60)
+	s, err := d.followed((seconds + 59) / 60)
 	if err != nil {
 		return err
 	}
@@ -140,37 +139,14 @@ func (p *program) nodeProvision(c *cli.Context) error {
 	return nil
 }
 
-// follow starts the action and returns the stack at its good end.
-func (d *deployment) follow(timeoutMins int) (*client.Stack, error) {
-	ctx, req := d.c.Context, api.Request{Name: d.name, TimeoutMins: timeoutMins, Input: &d.in}
-	id, after := "", ""
-	var err error
-	if d.old == nil {
-		id, err = d.h.Create(ctx, req)
-	} else {
-		id = d.old.ID
-		if after, err = d.h.LastEvent(ctx, id); err == nil {
-			err = d.h.Update(ctx, id, req)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	s, err := d.h.Follow(ctx, d.name, id, after, d.p.out, d.p.err)
-	if stopped := d.p.interrupted(ctx, d.name); stopped != nil {
-		return nil, stopped
-	}
-	if err != nil {
-		return nil, err
-	}
-	if s == nil {
-		return nil, errs.New(errs.Conflict, "stack %s was deleted meanwhile", d.name)
-	}
-	if strings.HasSuffix(s.Status, stack.Failed) {
+// followed is follow to a good end.
+func (d *deployment) followed(timeoutMins int) (*client.Stack, error) {
+	s, err := d.follow(timeoutMins)
+	if err == nil && strings.HasSuffix(s.Status, stack.Failed) {
 		d.p.printFailures(s.Failures)
-		return nil, errs.New(errs.Conflict, "stack %s is %s", d.name, s.Status).WithHint("run the same command again: it goes on where it stopped")
+		err = errs.New(errs.Conflict, "stack %s is %s", d.name, s.Status).WithHint("run the same command again: it goes on where it stopped")
 	}
-	return s, nil
+	return s, err
 }
 
 // machinesEnvironment gives the machines their ports on all networks and says
@@ -241,7 +217,7 @@ func (p *program) nodeUnprovision(c *cli.Context) error {
 		}
 	}
 	d := &deployment{p: p, c: c, name: name, in: stack.Input{Only: stack.OnlyUnprovision, Unprovision: names}, h: h, old: old}
-	if _, err := d.follow(unprovisionMinutes); err != nil {
+	if _, err := d.followed(unprovisionMinutes); err != nil {
 		return err
 	}
 	fmt.Fprintln(p.out, "Unprovision complete")

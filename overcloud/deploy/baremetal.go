@@ -49,6 +49,12 @@ func Machines(s *stack.Stack) (*baremetal.Deployment, error) {
 // for machines that come up before any template is read.
 const cloudDomain = "localdomain"
 
+// onlyMachines tells that nothing but machines was ever asked of a stack.
+func onlyMachines(s *stack.Stack) bool { return len(s.Input.Tree) == 0 && s.Input.BaremetalFile != "" }
+
+// machinesTemplate stands where such a stack's overcloud.yaml would be.
+const machinesTemplate = "heat_template_version: queens\ndescription: Machines that are provisioned and not yet configured.\nresources: {}\n"
+
 // machinesOnly is the plan of an action that only provisions: roles, counts and
 // names of the file, nothing to configure. It needs no templates.
 func machinesOnly(s *stack.Stack, d *baremetal.Deployment) *plan.Plan {

@@ -74,6 +74,9 @@ func TestProvisionOnlyThenDeployThenUnprovision(t *testing.T) {
 	if s.Summary.NodesAdded != 3 || len(w.nodes.order) != 0 {
 		t.Errorf("only provisioning was asked for: %+v %v", s.Summary, w.nodes.order)
 	}
+	if _, err := (deploy.Documents{}).Describe(t.Context(), s); err != nil || s.Input.Only != "" {
+		t.Errorf("described: %v, only %q", err, s.Input.Only)
+	}
 	in := w.cloud.asked["uuid-control-1"]
 	if in.Address.IP != "192.168.255.77" || in.RootGB != 30 || !slices.Contains(in.PublicKeys, "ssh-ed25519 BBBB me") || in.MetaData["instance-type"] != "Controller" {
 		t.Errorf("instance: %+v", in)

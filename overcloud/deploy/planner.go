@@ -76,7 +76,7 @@ func PlanOf(ctx context.Context, s *stack.Stack) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Input.Only != "" {
+	if s.Input.Only != "" || onlyMachines(s) {
 		return machinesOnly(s, machines), nil
 	}
 	tree, o, err := given(s)

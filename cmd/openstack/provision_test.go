@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"trefoil/ironic"
+	"trefoil/ironic/api"
+	"trefoil/overcloud/deploy"
+	"trefoil/overcloud/deploy/cloud"
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/resource"
+	"trefoil/overcloud/session"
+	"trefoil/overcloud/stack"
+)
+
+// reached is every machine: it lets us in and does what it is told.
+type reached struct{}
+
+func (reached) Reach(context.Context, stack.Node, func(string)) error { return nil }
+func (reached) Apply(_ context.Context, _ stack.Node, _ resource.Document, tell func(resource.Event)) error {
+	tell(resource.Event{Event: "done"})
+	return nil
+}
+
+// engine has the real deploy engine carry out what the operator asks for, on
+// machines that do at once what their conductor is told.
+func (o *operator) engine() {
+	o.t.Helper()
+	o.ctlplane()
+	o.AddImage("overcloud-full", 4)
+	for i, n := range []struct{ name, profile string }{{"control-1", "control"}, {"compute-1", "compute"}, {"compute-2", "compute"}} {
+		o.AddNode(n.name, func(x *ironic.Node) {
+			x.ResourceClass, x.Properties = "baremetal", map[string]any{"capabilities": "profile:" + n.profile, "local_gb": 40}
+		}, "52:54:00:aa:00:0"+string(rune('1'+i)))
+	}
+	o.Conductor.Do = func(ctx context.Context, ident string, req api.ProvisionRequest) error {
+		if req.Target == "deleted" {
+			o.SetNode(ident, func(n *ironic.Node) { n.InstanceUUID = "" })
+		}
+		return o.Conductor.Conductor.Provision(ctx, ident, req)
+	}
+	o.flavors()
+	e := &deploy.Engine{Store: o.DB, Nodes: reached{}, Plan: deploy.PlanOf, Rand: rand.Reader, Now: time.Now, Poll: time.Millisecond, Log: slog.New(slog.DiscardHandler),
+		PublicKeys: []string{"ssh-ed25519 AAAA deployer"},
+		Cloud: &cloud.Cloud{Poll: time.Millisecond, Open: func(ctx context.Context) (*session.Session, error) {
+			return session.FromEnv(ctx, session.Options{})
+		}}}
+	var running sync.WaitGroup
+	o.t.Cleanup(running.Wait)
+	o.Stacks.Check = func(ctx context.Context, s *stack.Stack) error { _, err := deploy.PlanOf(ctx, s); return err }
+	o.Stacks.Passwords = func(old map[string]string) (map[string]string, error) {
+		return plan.GeneratePasswords(old, rand.Reader)
+	}
+	o.Stacks.Enqueue = func(_ context.Context, _, id string) error {
+		running.Go(func() { _ = e.Run(context.Background(), id) }) // its outcome stands in the stack
+		return nil
+	}
+}
+
+const twoRoles = `- name: Controller
+  instances: [{hostname: ctl, networks: [{network: ctlplane, fixed_ip: 192.168.24.40}]}]
+  defaults: {profile: control, networks: [{network: internal_api}]}
+- name: Compute
+  count: 2
+  instances: [{name: compute-2}]
+  defaults: {profile: compute}
+  ansible_playbooks: [{playbook: kernel.yaml}]
+`
+
+func TestNodeProvisionUnprovisionExtract(t *testing.T) {
+	o := newOperator(t)
+	o.engine()
+	dir := t.TempDir()
+	file, env := o.in(dir, "baremetal.yaml", twoRoles), filepath.Join(dir, "env.yaml")
+	provision := "overcloud node provision " + file + " -o " + env
+
+	o.want(provision, 1, "", "Network internal_api for instance ctl not found")
+	nets := o.in(dir, "nets.yaml", "- name: InternalApi\n  name_lower: internal_api\n  subnets: {internal_api_subnet: {ip_subnet: 172.16.2.0/24}}\n")
+	o.want("overcloud network provision "+nets+" -o "+filepath.Join(dir, "nets-env.yaml"), 0, "", "")
+	o.want("overcloud node provision "+o.in(dir, "nine.yaml", "- {name: Compute, count: 9}\n")+" -o "+env, 1, "", "ERRORS")
+	if o.Node("control-1").InstanceUUID != "" {
+		t.Error("half done")
+	}
+
+	o.want(provision, 0, "Nodes deployed successfully, add "+env+" to your deployment environment\n", "WARNING: role Compute: the playbook kernel.yaml is not run")
+	o.holds(env, "ComputeCount: 2", "overcloud-controller-0: ctl", "ctl-ctlplane:", "ip_address: 192.168.24.40", "ip_subnet: 172.16.2.1/24",
+		"OS::TripleO::Controller::Ports::InternalApiPort: /usr/share/openstack-tripleo-heat-templates/network/ports/deployed_internal_api.yaml",
+		"OS::TripleO::DeployedServer::ControlPlanePort: /usr/share/openstack-tripleo-heat-templates/deployed-server/deployed-neutron-port.yaml")
+	if n := o.Node("compute-2"); n.ProvisionState != "active" || n.InstanceInfo["display_name"] != "compute-2" {
+		t.Errorf("%s %v", n.ProvisionState, n.InstanceInfo)
+	}
+	o.holds(filepath.Join(os.Getenv("HOME"), ".ssh", "known_hosts"), "192.168.24.40,ctl ssh-ed25519 ")
+	o.want(provision, 1, "", "Will not overwrite existing file: "+env)
+	o.want(provision+" -y", 0, "Nodes deployed successfully", "")
+
+	extracted := filepath.Join(dir, "extracted.yaml")
+	o.want("overcloud node extract provisioned --stack overcloud -o "+extracted, 0, "# WARNING: No network config found for role Compute.", "")
+	o.holds(extracted, "hostname: compute-2", "count: 2", "network: internal_api", "subnet: internal_api_subnet", "resource_class: baremetal", o.Node("compute-2").UUID)
+	o.Requests()
+	o.want("overcloud node provision "+extracted+" -y -o "+env, 0, "Nodes deployed successfully", "")
+	for _, r := range o.Requests() {
+		if strings.Contains(r, "/states/provision") || strings.HasPrefix(r, "POST") && strings.Contains(r, "/ports") {
+			t.Errorf("what was extracted asks for more: %s", r)
+		}
+	}
+
+	less := o.in(dir, "less.yaml", strings.Replace(twoRoles, "count: 2\n  instances: [{name: compute-2}]", "count: 1\n  instances: [{name: compute-2, provisioned: false}]", 1))
+	o.want("overcloud node unprovision "+file, 0, "Nothing to unprovision, exiting\n", "")
+	o.want("overcloud node unprovision "+less, 1, "compute-2", "Action not confirmed, exiting.")
+	o.want("overcloud node unprovision -y "+less, 0, "Unprovision complete\n", "")
+	if n := o.Node("compute-2"); n.ProvisionState != "available" || o.Node("control-1").ProvisionState != "active" {
+		t.Errorf("compute-2 is %s", n.ProvisionState)
+	}
+	o.want("overcloud node unprovision -y --all "+file, 0, "Unprovision complete\n", "")
+	o.want("overcloud network unprovision -y "+nets, 0, "", "") // the ports went with their machines
+	o.want("overcloud node unprovision -y --all "+file, 0, "Nothing to unprovision, exiting\n", "")
+	o.want("overcloud node unprovision -y --all --stack other "+file, 0, "Nothing to unprovision, exiting\n", "")
+	o.want("overcloud node extract provisioned", 1, "", "stack overcloud has no machines")
+}
+
+func TestNodeProvisionTellsAllThatIsWrong(t *testing.T) {
+	o := newOperator(t)
+	dir := t.TempDir()
+	file := o.in(dir, "b.yaml", "- {name: Compute, conut: 2}\n- {count: x}\n")
+	for _, cmd := range []string{"overcloud node provision ", "overcloud node unprovision ", "overcloud deploy --templates -b "} {
+		code, _, errw := o.types(t.Context(), cmd+file)
+		if code != 1 || !strings.Contains(errw, `:1: unknown key "conut" in a role; did you mean "count"?`) || !strings.Contains(errw, ":2: a role has no name") {
+			t.Errorf("%s: code %d\n%s", cmd, code, errw)
+		}
+	}
+	good := o.in(dir, "g.yaml", "- {name: Compute}\n")
+	o.want("overcloud node provision", 2, "", "the following arguments are required: BAREMETAL_DEPLOYMENT")
+	o.want("overcloud node provision --timeout 0 "+good+" -o "+dir+"/e", 2, "", "--timeout 0")
+	o.want("overcloud node provision --overcloud-ssh-key "+dir+"/id "+good+" -o "+dir+"/e", 1, "", "--overcloud-ssh-key "+dir+"/id")
+	o.want("overcloud node provision "+dir+"/none", 1, "", "Bare-metal deployment file does not exist: ")
+	o.want("overcloud deploy --templates --compute-scale 2 -b "+good, 2, "", "says how many machines Compute has")
+	o.want("overcloud deploy --templates -b "+o.in(dir, "r.yaml", "- {name: Compte}\n"), 1, "", `role Compte is not in the roles file; did you mean "Compute"?`)
+}
+
+// deploy -b sends the file with the rest; the plan's counts and names are the file's.
+func TestDeployWithAFileOfInstances(t *testing.T) {
+	o := newOperator(t)
+	o.engine()
+	dir := t.TempDir()
+	file := o.in(dir, "b.yaml", "- {name: Controller, instances: [{hostname: ctl, name: control-1}]}\n- {name: Compute, count: 0}\n")
+	code, out, errw := o.types(t.Context(), "overcloud deploy --templates --dry-run -b "+file)
+	if code != 0 || !strings.Contains(out, "ctl") || !strings.Contains(out, "control-1") || strings.Contains(errw, "HostnameMap") {
+		t.Errorf("code %d\n%s%s", code, out, errw)
+	}
+	var in stack.Input
+	o.Stacks.Enqueue = func(ctx context.Context, _, id string) error {
+		s, err := o.DB.UpdateStack(ctx, id, func(s *stack.Stack) error { s.State = stack.Failed; return nil })
+		if err == nil {
+			in = s.Input
+		}
+		return err
+	}
+	code, out, errw = o.types(t.Context(), "overcloud deploy --templates -b "+file)
+	if in.BaremetalFile == "" || in.Files[in.BaremetalFile] == "" {
+		t.Errorf("sent %q; code %d\n%s%s", in.BaremetalFile, code, out, errw)
+	}
+}
