@@ -55,13 +55,7 @@ func newStacks(u *undercloud) (*stacks, error) {
 	})
 	return &stacks{service: &stack.Service{
 		Store: u.db, NewID: uuid.NewString, Now: time.Now,
-		Check: func(ctx context.Context, s *stack.Stack) error {
-			p, err := deploy.PlanOf(ctx, s)
-			if err != nil {
-				return err
-			}
-			return p.Deployable()
-		},
+		Check: deploy.PlanOf,
 		Passwords: func(old map[string]string) (map[string]string, error) {
 			return plan.GeneratePasswords(old, rand.Reader)
 		},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"trefoil/internal/errs"
 	"trefoil/internal/yaml"
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/plan"
@@ -31,13 +32,16 @@ type Description struct {
 // Describe makes the description of a plan whose rendered root template is root.
 func Describe(p *plan.Plan, root []byte) (*Description, error) {
 	const file = "overcloud.yaml"
+	t, err := hot.ParseTemplate(file, root)
+	if err != nil {
+		return nil, err
+	}
 	n, err := yaml.Parse(file, root)
 	if err != nil {
 		return nil, err
 	}
-	t, err := hot.ParseTemplate(file, root)
-	if err != nil {
-		return nil, err
+	if left := maxValues; !bounded(n, 0, &left) {
+		return nil, errs.New(errs.Invalid, "%s: more than %d values or %d levels deep, aliases followed", file, maxValues, maxDepth)
 	}
 	d := &Description{Parameters: map[string]string{}, Outputs: map[string]string{}, Passwords: p.Passwords}
 	d.Template, _ = document(n).(map[string]any)
@@ -85,7 +89,34 @@ func parameterText(typ string, v any) string {
 	return fmt.Sprint(v)
 }
 
-// document turns a parsed file into what JSON can say. Dates stay the text that
+// Limits of a file that is turned into a document, aliases followed.
+const (
+	maxValues = 100_000
+	maxDepth  = 100
+)
+
+// bounded tells whether a file stays within the limits; one whose alias is in what
+// it stands for does not.
+func bounded(n *yaml.Node, depth int, left *int) bool {
+	*left--
+	if n == nil {
+		return true
+	}
+	if *left < 0 || depth > maxDepth {
+		return false
+	}
+	if n.Kind == yaml.AliasNode {
+		return bounded(n.Alias, depth+1, left)
+	}
+	for _, c := range n.Content {
+		if !bounded(c, depth+1, left) {
+			return false
+		}
+	}
+	return true
+}
+
+// document turns a parsed file that is bounded into what JSON can say. Dates stay the text that
 // they are written as: heat_template_version is one.
 func document(n *yaml.Node) any {
 	switch {

@@ -8,14 +8,15 @@ import (
 	"time"
 
 	"trefoil/internal/errs"
+	"trefoil/overcloud/plan"
 )
 
 // Service accepts actions on stacks: it checks them, writes them down and has
 // them run. Safe for concurrent use; two actions on one stack never overlap.
 type Service struct {
 	Store Store
-	// Check renders the plan and says what is wrong with it.
-	Check func(ctx context.Context, s *Stack) error
+	// Check makes the plan, or says what is wrong with it.
+	Check func(ctx context.Context, s *Stack) (*Made, error)
 	// Passwords completes a stack's passwords; those that exist are kept.
 	Passwords func(existing map[string]string) (map[string]string, error)
 	// Enqueue has Engine.Run called durably; the same job twice is one job.
@@ -28,12 +29,16 @@ type Service struct {
 	Now   func() time.Time
 }
 
+// Made is a plan as its templates give it; the name is for those who wire a
+// Service and have nothing else to do with plans.
+type Made = plan.Plan
+
 var validName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9-]{0,62}$`)
 
 // job is the idempotency key of one action.
 func job(s *Stack) string { return fmt.Sprintf("stack-%s-%d", s.ID, s.Generation) }
 
-// Create accepts a new stack.
+// Create accepts a new stack; its plan is what the plan of that name becomes.
 func (v *Service) Create(ctx context.Context, name string, timeoutMins int, in Input) (*Stack, error) {
 	if !validName.MatchString(name) {
 		return nil, errs.New(errs.Invalid, "stack name %q is not valid: a letter, then letters, digits and -", name)
@@ -45,13 +50,9 @@ func (v *Service) Create(ctx context.Context, name string, timeoutMins int, in I
 		return nil, err
 	}
 	now := v.Now()
-	passwords, err := v.Passwords(nil)
-	if err != nil {
-		return nil, err
-	}
 	s := &Stack{ID: v.NewID(), Name: name, Action: Create, State: InProgress, Reason: "Stack CREATE started", TimeoutMins: timeoutMins,
-		Generation: 1, Input: in, Passwords: passwords, CreatedAt: now, StartedAt: now}
-	if err := v.Check(ctx, s); err != nil {
+		Generation: 1, Input: in, CreatedAt: now, StartedAt: now}
+	if err := v.accept(ctx, s, in); err != nil {
 		return nil, err
 	}
 	if err := v.Store.CreateStack(ctx, s); err != nil {
@@ -100,24 +101,60 @@ func (v *Service) busy(s *Stack, otherwise error) error {
 		WithHint("follow it with: openstack stack event list %s --follow; stop it with: openstack stack cancel %s", s.Name, s.Name)
 }
 
-// Update accepts a new shape for a stack.
+// Update accepts a new shape for a stack, and for the plan of its name.
 func (v *Service) Update(ctx context.Context, ident string, timeoutMins int, in Input) error {
-	return v.begin(ctx, ident, Update, func(s *Stack) error {
-		passwords, err := v.Passwords(s.Passwords)
-		if err != nil {
-			return err
-		}
-		s.Input, s.TimeoutMins, s.Passwords = in.onto(s.Input), timeoutMins, passwords
-		return v.Check(ctx, s)
+	old, err := v.Store.Stack(ctx, ident)
+	if err != nil {
+		return err
+	}
+	if err := v.busy(old, nil); err != nil {
+		return err
+	}
+	trial := *old
+	trial.Action, trial.Input = Update, in.onto(old.Input)
+	if err := v.accept(ctx, &trial, in); err != nil {
+		return err
+	}
+	return v.begin(ctx, old.ID, Update, func(s *Stack) {
+		s.Input, s.TimeoutMins, s.Passwords = in.onto(s.Input), timeoutMins, trial.Passwords
 	})
+}
+
+// accept checks that s, of which in is asked, can be deployed and gives it the
+// plan's passwords. in becomes the plan of that name, unless it is narrowed to some
+// machines: then the plan stays as it is.
+func (v *Service) accept(ctx context.Context, s *Stack, in Input) error {
+	p, err := v.Store.Plan(ctx, s.Name)
+	isNew := errs.Is(err, errs.NotFound)
+	switch {
+	case isNew:
+		p = &Plan{Name: s.Name, Passwords: s.Passwords, Version: 1, CreatedAt: v.Now()}
+	case err != nil:
+		return err
+	}
+	if err := v.complete(p); err != nil {
+		return err
+	}
+	s.Passwords = p.Passwords
+	made, err := v.Check(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := made.Deployable(); err != nil {
+		return err
+	}
+	if in.Only != "" {
+		return nil
+	}
+	return v.keep(ctx, p, in, isNew)
 }
 
 // Delete accepts the end of a stack: machines are given back and cleaned.
 func (v *Service) Delete(ctx context.Context, ident string) error {
-	return v.begin(ctx, ident, Delete, func(*Stack) error { return nil })
+	return v.begin(ctx, ident, Delete, func(*Stack) {})
 }
 
-func (v *Service) begin(ctx context.Context, ident, action string, change func(*Stack) error) error {
+func (v *Service) begin(ctx context.Context, ident, action string, change func(*Stack)) error {
 	old, err := v.Store.Stack(ctx, ident)
 	if err != nil {
 		return err
@@ -126,9 +163,7 @@ func (v *Service) begin(ctx context.Context, ident, action string, change func(*
 		if err := v.busy(s, nil); err != nil {
 			return err
 		}
-		if err := change(s); err != nil {
-			return err
-		}
+		change(s)
 		s.Action, s.State, s.Reason, s.StartedAt = action, InProgress, "Stack "+action+" started", v.Now()
 		s.Generation++
 		s.Failures, s.Summary, s.CancelRequested = nil, Summary{}, false

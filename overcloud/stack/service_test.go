@@ -11,18 +11,20 @@ import (
 	"time"
 
 	"trefoil/internal/errs"
+	"trefoil/overcloud/plan"
 	"trefoil/overcloud/stack"
 	"trefoil/undercloud/store/sqlite"
 )
 
 type world struct {
 	*stack.Service
-	jobs    []string
-	stopped []string
-	refuse  error // of Enqueue
-	ended   bool  // what the jobs say
-	silent  bool  // a stopped job writes nothing down
-	check   error
+	jobs     []string
+	stopped  []string
+	refuse   error // of Enqueue
+	ended    bool  // what the jobs say
+	silent   bool  // a stopped job writes nothing down
+	check    error
+	warnings []string
 }
 
 func newWorld(t *testing.T) *world {
@@ -36,7 +38,9 @@ func newWorld(t *testing.T) *world {
 	ids := 0
 	w.Service = &stack.Service{Store: db, Now: time.Now,
 		NewID: func() string { ids++; return fmt.Sprintf("id%d", ids) },
-		Check: func(context.Context, *stack.Stack) error { return w.check },
+		Check: func(context.Context, *stack.Stack) (*plan.Plan, error) {
+			return &plan.Plan{Warnings: w.warnings}, w.check
+		},
 		Passwords: func(old map[string]string) (map[string]string, error) {
 			if old != nil {
 				return old, nil

@@ -169,6 +169,8 @@ type Store interface {
 	// RemoveResources drops rows whose name is prefix or begins with prefix+".".
 	RemoveResources(ctx context.Context, stackID, prefix string) error
 
+	PlanStore
+
 	StackNodes(ctx context.Context, stackID string) ([]Node, error)
 	PutStackNode(ctx context.Context, stackID string, n Node) error
 	DeleteStackNode(ctx context.Context, stackID, name string) error

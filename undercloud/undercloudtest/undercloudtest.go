@@ -100,7 +100,7 @@ func (c *Cloud) make(dir string) {
 	nets := network.New(network.Config{Store: sqlite.NewNetworks(c.DB)})
 	comp := compute.New(compute.Config{Store: sqlite.NewCompute(c.DB), Hostname: "undercloud", Servers: &compute.Nodes{Store: c.Nodes, Network: nets}})
 	c.Stacks = &stack.Service{Store: c.DB, NewID: uuid.NewString, Now: time.Now,
-		Check:     func(context.Context, *stack.Stack) error { return nil },
+		Check:     func(context.Context, *stack.Stack) (*stack.Made, error) { return &stack.Made{}, nil },
 		Passwords: func(old map[string]string) (map[string]string, error) { return old, nil },
 		Enqueue: func(_ context.Context, job, _ string) error {
 			c.mu.Lock()

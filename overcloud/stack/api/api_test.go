@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"trefoil/internal/errs"
+	"trefoil/overcloud/plan"
 	"trefoil/overcloud/stack"
 	"trefoil/overcloud/stack/api"
 	"trefoil/undercloud/store/sqlite"
@@ -40,7 +41,7 @@ func newWorld(t *testing.T) *world {
 	ids := 0
 	svc := &stack.Service{Store: db, Now: func() time.Time { return time.Date(2020, 8, 14, 8, 0, 0, 0, time.UTC) },
 		NewID: func() string { ids++; return strings.Repeat("a", 35) + string(rune('0'+ids)) },
-		Check: func(context.Context, *stack.Stack) error { return w.checked },
+		Check: func(context.Context, *stack.Stack) (*plan.Plan, error) { return &plan.Plan{}, w.checked },
 		Passwords: func(old map[string]string) (map[string]string, error) {
 			if old != nil {
 				return old, nil

@@ -217,15 +217,32 @@ func encodeStack(s *stack.Stack) (body string, input []byte, err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("encode stack: %w", err)
 	}
+	input, err = packInput(s.Input)
+	return string(b), input, err
+}
+
+func packInput(in stack.Input) ([]byte, error) {
 	var buf bytes.Buffer
 	z := gzip.NewWriter(&buf)
-	if err := json.NewEncoder(z).Encode(s.Input); err != nil {
-		return "", nil, fmt.Errorf("encode stack's files: %w", err)
+	if err := json.NewEncoder(z).Encode(in); err != nil {
+		return nil, fmt.Errorf("encode files: %w", err)
 	}
 	if err := z.Close(); err != nil {
-		return "", nil, err
+		return nil, fmt.Errorf("pack files: %w", err)
 	}
-	return string(b), buf.Bytes(), nil
+	return buf.Bytes(), nil
+}
+
+func unpackInput(packed []byte, in *stack.Input) error {
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return fmt.Errorf("unpack files: %w", err)
+	}
+	raw, err := io.ReadAll(z)
+	if err != nil {
+		return fmt.Errorf("unpack files: %w", err)
+	}
+	return json.Unmarshal(raw, in)
 }
 
 func scanStack(row interface{ Scan(...any) error }, ident string) (*stack.Stack, error) {
@@ -240,13 +257,5 @@ func scanStack(row interface{ Scan(...any) error }, ident string) (*stack.Stack,
 	if err := json.Unmarshal([]byte(body), s); err != nil {
 		return nil, fmt.Errorf("decode stack: %w", err)
 	}
-	z, err := gzip.NewReader(bytes.NewReader(input))
-	if err != nil {
-		return nil, fmt.Errorf("unpack stack's files: %w", err)
-	}
-	raw, err := io.ReadAll(z)
-	if err != nil {
-		return nil, fmt.Errorf("unpack stack's files: %w", err)
-	}
-	return s, json.Unmarshal(raw, &s.Input)
+	return s, unpackInput(input, &s.Input)
 }

@@ -1,5 +1,5 @@
-// Package storetest is the conformance suite of ironic.Store. Each backend runs
-// it in a test of ten lines.
+// Package storetest is the conformance suites of the stores of nodes and plans. Each backend runs
+// them in a test of ten lines.
 package storetest
 
 import (
