@@ -29,6 +29,9 @@ func (Documents) Describe(ctx context.Context, s *stack.Stack) (*stack.Descripti
 	return stack.Describe(p, []byte(files[rootTemplate]))
 }
 
+// Export packs a plan; see the function Export.
+func (Documents) Export(ctx context.Context, p *stack.Plan) ([]byte, error) { return Export(ctx, p) }
+
 // Files are the templates of a stack, rendered, and what came with them from
 // outside the tree. Environments, roles and networks are not among them: their
 // values stand in the environment, where secrets are hidden.
@@ -37,6 +40,7 @@ func (Documents) Files(ctx context.Context, s *stack.Stack) (map[string]string, 
 	if err != nil {
 		return nil, err
 	}
+	delete(out, PlanEnvironment) // it may hold passwords
 	for name, text := range s.Input.Files {
 		if !slices.Contains(s.Input.Environments, name) && name != s.Input.RolesFile && name != s.Input.NetworksFile {
 			out[name] = text

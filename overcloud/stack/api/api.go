@@ -27,6 +27,15 @@ type Service interface {
 	Delete(ctx context.Context, ident string) error
 	// Cancel ends the running action.
 	Cancel(ctx context.Context, ident string) error
+
+	// Plan finds a plan, or tells the nearest name. The strings that the others
+	// return are warnings.
+	Plan(ctx context.Context, name string) (*stack.Plan, error)
+	CreatePlan(ctx context.Context, n stack.NewPlan) (*stack.Plan, []string, error)
+	UpdatePlan(ctx context.Context, name string, in stack.Input) (*stack.Plan, []string, error)
+	SetParameters(ctx context.Context, name, file string, content []byte) ([]string, error)
+	DeletePlan(ctx context.Context, name string) error
+	DeployPlan(ctx context.Context, name string, timeoutMins int) (*stack.Stack, error)
 }
 
 // Request is the body of a create or an update. Files hold the tree; the
@@ -42,6 +51,8 @@ type Documents interface {
 	Describe(ctx context.Context, s *stack.Stack) (*stack.Description, error)
 	// Files are the templates by name.
 	Files(ctx context.Context, s *stack.Stack) (map[string]string, error)
+	// Export packs a plan with its passwords.
+	Export(ctx context.Context, p *stack.Plan) ([]byte, error)
 }
 
 // Config wires the API.
@@ -79,6 +90,7 @@ type handlerFunc func(http.ResponseWriter, *http.Request) error
 
 func (a *api) routes() map[string]handlerFunc {
 	const base = "/v1/{project}"
+	const plans = base + "/trefoil/plans"
 	return map[string]handlerFunc{
 		"GET " + base + "/stacks":                          a.list,
 		"POST " + base + "/stacks":                         a.create,
@@ -96,6 +108,15 @@ func (a *api) routes() map[string]handlerFunc {
 		"POST " + base + "/validate":                       validate,
 		"GET " + base + "/build_info":                      a.buildInfo,
 		"GET " + base + "/services":                        a.services,
+		"GET " + plans:                                     a.planList,
+		"POST " + plans:                                    a.planCreate,
+		"GET " + plans + "/{name}":                         a.planShow,
+		"PUT " + plans + "/{name}":                         a.planUpdate,
+		"DELETE " + plans + "/{name}":                      a.planDelete,
+		"POST " + plans + "/{name}/parameters":             a.planParameters,
+		"POST " + plans + "/{name}/deploy":                 a.planDeploy,
+		"GET " + plans + "/{name}/export":                  a.planExport,
+		"GET " + plans + "/{name}/passwords":               a.planPasswords,
 		"/": func(http.ResponseWriter, *http.Request) error {
 			return errs.New(errs.NotFound, "the resource could not be found")
 		},

@@ -39,6 +39,10 @@ func (*documents) Files(context.Context, *stack.Stack) (map[string]string, error
 	return map[string]string{"overcloud.yaml": "heat_template_version: 2018-08-31\n"}, nil
 }
 
+func (*documents) Export(_ context.Context, p *stack.Plan) ([]byte, error) {
+	return []byte("packed " + p.Name), nil
+}
+
 // deployed stores a stack of two controllers whose second failed in step 3.
 func deployed(t *testing.T, w *world) *stack.Stack {
 	t.Helper()
