@@ -11,8 +11,6 @@ import (
 	"trefoil/overcloud/stack"
 )
 
-const rootTemplate = "overcloud.yaml"
-
 // Documents makes Heat's documents of stacks. Safe for concurrent use.
 type Documents struct{}
 
@@ -22,11 +20,7 @@ func (Documents) Describe(ctx context.Context, s *stack.Stack) (*stack.Descripti
 	if err != nil {
 		return nil, fmt.Errorf("make the plan of stack %s: %w", s.Name, err)
 	}
-	files, err := rendered(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	return stack.Describe(p, []byte(files[rootTemplate]))
+	return stack.Describe(p)
 }
 
 // Export packs a plan; see the function Export.

@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 
 	"trefoil/internal/yaml"
@@ -70,7 +72,7 @@ func exported(p *stack.Plan, name string) string {
 
 // planEnvironment lays what the plan is over the tree's own plan environment.
 func planEnvironment(p *stack.Plan, own string) ([]byte, error) {
-	env := map[string]any{"version": 1.0, "template": rootTemplate, "description": "Exported by openstack overcloud plan export",
+	env := map[string]any{"version": 1.0, "template": "overcloud.yaml", "description": "Exported by openstack overcloud plan export",
 		"environments": []any{map[string]any{"path": "overcloud-resource-registry.yaml"}}}
 	if err := yaml.Unmarshal(PlanEnvironment, []byte(own), &env); err != nil {
 		return nil, err
@@ -124,25 +126,44 @@ func pack(p *stack.Plan, files map[string]string, secret map[string]bool) ([]byt
 	return b.Bytes(), nil
 }
 
-// TakePlanEnvironment reads a plan environment, of a tree or an exported plan, and
-// returns what belongs to the plan itself and the file without that.
-func TakePlanEnvironment(file string, data []byte) (parameters map[string]any, passwords map[string]string, rest []byte, err error) {
+// TakeOwn takes out of a tree's plan-environment.yaml what belongs to the plan
+// itself: parameters go into in.Parameters, unless they are set there, and
+// passwords are returned. The tree keeps the rest. An exported plan has both.
+func TakeOwn(in *stack.Input) (map[string]string, error) {
+	tree, err := unpack(in.Tree)
+	if err != nil {
+		return nil, err
+	}
+	data, err := fs.ReadFile(tree, PlanEnvironment)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", PlanEnvironment, err)
+	}
 	var own struct {
 		Parameters map[string]any    `yaml:"parameter_defaults"`
 		Passwords  map[string]string `yaml:"passwords"`
 	}
-	if err := yaml.Unmarshal(file, data, &own); err != nil {
-		return nil, nil, nil, err
-	}
-	if own.Parameters == nil && own.Passwords == nil {
-		return nil, nil, data, nil
+	if err := yaml.Unmarshal(PlanEnvironment, data, &own); err != nil {
+		return nil, err
 	}
 	env := map[string]any{}
-	if err := yaml.Unmarshal(file, data, &env); err != nil {
-		return nil, nil, nil, err
+	if err := yaml.Unmarshal(PlanEnvironment, data, &env); err != nil {
+		return nil, err
 	}
 	delete(env, "parameter_defaults")
 	delete(env, "passwords")
-	rest, err = yaml.Marshal(env)
-	return own.Parameters, own.Passwords, rest, err
+	rest, err := yaml.Marshal(env)
+	if err != nil {
+		return nil, err
+	}
+	if in.Tree, err = PackTree(tree, map[string][]byte{PlanEnvironment: rest}); err != nil {
+		return nil, err
+	}
+	params := map[string]any{}
+	maps.Copy(params, own.Parameters)
+	maps.Copy(params, in.Parameters)
+	in.Parameters = params
+	return own.Passwords, nil
 }

@@ -29,9 +29,13 @@ type Description struct {
 	Passwords   map[string]string // as they take effect; secret
 }
 
-// Describe makes the description of a plan whose rendered root template is root.
-func Describe(p *plan.Plan, root []byte) (*Description, error) {
+// Describe makes the description of a plan. A plan of machines only has none.
+func Describe(p *plan.Plan) (*Description, error) {
 	const file = "overcloud.yaml"
+	root := p.RootTemplate
+	if len(root) == 0 {
+		return nil, errs.New(errs.NotFound, "stack %s was not made from templates", p.Stack)
+	}
 	t, err := hot.ParseTemplate(file, root)
 	if err != nil {
 		return nil, err
@@ -47,7 +51,7 @@ func Describe(p *plan.Plan, root []byte) (*Description, error) {
 	d.Template, _ = document(n).(map[string]any)
 	m := masker{hidden: p.Hidden, secrets: Secrets(p)}
 	defaults, _ := m.mask(p.Parameters).(map[string]any)
-	d.Environment = map[string]any{"parameters": map[string]any{}, "parameter_defaults": defaults, "resource_registry": map[string]any{},
+	d.Environment = map[string]any{"parameters": map[string]any{}, "parameter_defaults": defaults, "resource_registry": p.Registry,
 		"encrypted_param_names": []any{}, "event_sinks": []any{}}
 	for _, prm := range t.Parameters {
 		v, given := defaults[prm.Name]

@@ -19,8 +19,8 @@ func (d *documents) Describe(context.Context, *stack.Stack) (*stack.Description,
 	d.made++
 	p := &plan.Plan{Hidden: []string{"AdminPassword", "SnmpPassword"}, Passwords: map[string]string{"AdminPassword": "s3cret-one"},
 		Parameters: map[string]any{"AdminPassword": "s3cret-one", "CloudName": "overcloud.localdomain", "ControllerCount": 1,
-			"ExtraConfig": map[string]any{"mine": "pw=s3cret-one", "SnmpPassword": "s3cret-two"}, "DnsServers": []any{"10.0.0.1", "10.0.0.2"}}}
-	return stack.Describe(p, []byte(`heat_template_version: 2018-08-31
+			"ExtraConfig": map[string]any{"mine": "pw=s3cret-one", "SnmpPassword": "s3cret-two"}, "DnsServers": []any{"10.0.0.1", "10.0.0.2"}},
+		Registry: map[string]string{"OS::TripleO::Controller": "puppet/controller.yaml"}, RootTemplate: []byte(`heat_template_version: 2018-08-31
 description: The whole cloud.
 parameters:
   AdminPassword: {type: string, hidden: true, default: ''}
@@ -32,7 +32,8 @@ resources:
   None: {type: OS::Heat::None}
 outputs:
   KeystoneURL: {description: Where to log in., value: x}
-`))
+`)}
+	return stack.Describe(p)
 }
 
 func (*documents) Files(context.Context, *stack.Stack) (map[string]string, error) {
@@ -228,7 +229,8 @@ func TestNoSecrets(t *testing.T) {
 		}
 	}
 	_, body := w.do("GET", "/overcloud/environment", "")
-	for _, want := range []string{`"AdminPassword":"******"`, `"mine":"******"`, `"SnmpPassword":"******"`, `"CloudName":"overcloud.localdomain"`} {
+	for _, want := range []string{`"AdminPassword":"******"`, `"mine":"******"`, `"SnmpPassword":"******"`, `"CloudName":"overcloud.localdomain"`,
+		`"OS::TripleO::Controller":"puppet/controller.yaml"`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %s in %s", want, body)
 		}
