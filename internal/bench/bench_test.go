@@ -127,7 +127,7 @@ func TestBench(t *testing.T) {
 	for _, part := range []struct {
 		name string
 		run  func(*testing.T) []Row
-	}{{"bmc", benchBMC}, {"nodes", benchNodes}, {"plan", benchPlan}, {"image", benchImage}, {"machine", benchMachine}} {
+	}{{"bmc", benchBMC}, {"nodes", benchNodes}, {"plan", benchPlan}, {"templates", benchTemplates}, {"image", benchImage}, {"machine", benchMachine}} {
 		if !t.Run(part.name, func(t *testing.T) { rows = append(rows, part.run(t)...) }) {
 			return
 		}

@@ -91,11 +91,11 @@ func (w *formatWriter) field(field string, depth int) string {
 	switch {
 	case !has:
 	case conv == "r":
-		v = Repr(v)
+		v = w.r.repr(w.line, v)
 	case conv == "s":
 		v = w.r.str(w.line, v)
 	case conv == "a":
-		v = ascii(Repr(v))
+		v = ascii(w.r.repr(w.line, v))
 	default:
 		w.r.fail(w.line, "unknown conversion specifier %q", conv)
 	}

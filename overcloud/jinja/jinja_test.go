@@ -195,10 +195,30 @@ func TestLimitsEndWhatWouldNotEnd(t *testing.T) {
 		{"parentheses", "{{ " + strings.Repeat("(", 5000) + "1" + strings.Repeat(")", 5000) + " }}", "nested more than"},
 		{"overflow", "{{ 9223372036854775807 + 1 }}", "does not fit"},
 		{"format width", "{{ '%99999999d' % 1 }}", "too large"},
+		{"format width of str.format", "{{ '{:99999999}'.format(1) }}", "too large"},
+		{"format of one argument many times", "{{ ('{0}' * 10000).format('x' * 40000) }}", "a string is larger"},
+		{"percent with many arguments", "{{ ('%(a)s' * 9000) % {'a': 'x' * 40000} }}", "a string is larger"},
+		{"nested replace", "{{ ('x' * 40000).replace('x', 'y' * 40000) }}", "a string is larger"},
+		{"replace of nothing", "{{ ('x' * 40000)|replace('', 'y' * 40000) }}", "a string is larger"},
+		{"join of large strings", "{{ (['x' * 40000] * 9000)|join }}", "a string is larger"},
+		{"join with a large separator", "{{ ('y' * 40000).join(['x'] * 9000) }}", "a string is larger"},
+		{"str of a list that shares its parts", "{% set n = namespace(v=['x' * 1000]) %}{% for i in range(60) %}{% set n.v = [n.v, n.v] %}{% endfor %}{{ n.v }}", "a string is larger"},
+		{"json of the same", "{% set n = namespace(v=['x']) %}{% for i in range(60) %}{% set n.v = [n.v, n.v] %}{% endfor %}{{ n.v|tojson }}", "a string is larger"},
+		{"equality of the same", "{% set n = namespace(v=['x'], w=['x']) %}{% for i in range(60) %}{% set n.v = [n.v, n.v] %}{% set n.w = [n.w, n.w] %}{% endfor %}{{ n.v == n.w }}", "more than"},
+		{"a list in itself", "{% set l = [] %}{% set _ = l.append(l) %}{{ l|tojson }}", "nested more than"},
+		{"generators on generators", "{% set n = namespace(g=[1]) %}{% for i in range(5000) %}{% set n.g = n.g|map('string') %}{% endfor %}{{ n.g|list }}", "nested more than"},
+		{"many large strings", "{% set l = [] %}{% for i in range(1000) %}{% set _ = l.append('x' * 40000 ~ i) %}{% endfor %}", "bytes of strings and lists"},
+		{"a loop over a list that grows", "{% set l = [1] %}{% for x in l %}{% set _ = l.append(x) %}{% endfor %}", "more than"},
+		{"padding", "{{ 'x'.ljust(1000000000) }}", "a string is larger"},
+		{"indent", "{{ 'a\nb'|indent(1000000000) }}", "a string is larger"},
+		{"center", "{{ 'a'|center(1000000000000) }}", "a string is larger"},
+		{"slices", "{{ [1]|slice(1000000000)|list }}", "more than"},
+		{"recursive loop", "{% set l = [] %}{% set _ = l.append(l) %}{% for x in l recursive %}{{ loop(x) }}{% endfor %}", "nested more than"},
+		{"filters in a row", "{{ 1" + strings.Repeat("|string", 5000) + " }}", "nested more than"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			env := Env{Loader: load, Limits: Limits{Steps: 100_000, Output: 50_000}}
+			env := Env{Loader: load, Limits: Limits{Steps: 100_000, Output: 50_000, Memory: 4 << 20}}
 			_, err := env.Render("t.j2", tt.template, NewDict())
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got %v, want an error with %q", err, tt.want)
@@ -236,6 +256,14 @@ func FuzzRender(f *testing.F) {
 		for _, c := range goldenCases(f, file) {
 			f.Add(c.template)
 		}
+	}
+	errors, err := os.ReadFile("testdata/errors.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, block := range strings.Split(string(errors), "\n\n") {
+		template, _, _ := strings.Cut(block, "\n  jinja2: ")
+		f.Add(template)
 	}
 	context, err := os.ReadFile("testdata/context.yaml")
 	if err != nil {

@@ -18,7 +18,7 @@ type parser struct {
 	line  int
 	depth int
 	ends  []string // tags that may end the body that is being read
-	maybe int // inside of an if: unknown filters fail when they are used
+	maybe int      // inside of an if: unknown filters fail when they are used
 
 	unknown []failure // filters and tests of this tag that are not there, unless an inline if holds them
 

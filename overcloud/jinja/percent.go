@@ -200,9 +200,9 @@ func (r *renderer) percentText(line int, verb byte, v any) string {
 	case 's':
 		return r.str(line, v)
 	case 'r':
-		return Repr(v)
+		return r.repr(line, v)
 	case 'a':
-		return ascii(Repr(v))
+		return ascii(r.repr(line, v))
 	}
 	if s, ok := text(v); ok && runeLen(s) == 1 {
 		return s

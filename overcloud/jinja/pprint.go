@@ -24,8 +24,7 @@ func pretty(r *renderer, line int, v any) string {
 func (w *prettyWriter) value(v any, indent, after, level int) string {
 	w.r.cost(w.line, 1)
 	v = w.sorted(v, level)
-	flat := Repr(v)
-	w.r.sized(w.line, len(flat))
+	flat := w.r.repr(w.line, v)
 	if runeLen(flat) <= prettyWidth-indent-after || level > maxRepr {
 		return flat
 	}

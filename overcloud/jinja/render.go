@@ -100,9 +100,18 @@ func (r *renderer) str(line int, v any) string {
 	if s, ok := text(v); ok {
 		return s
 	}
-	s := Str(v)
-	r.cost(line, len(s)/64)
+	switch v.(type) {
+	case Undefined, *module:
+		return Str(v)
+	}
+	return r.repr(line, v)
+}
+
+// repr is repr(v), bounded.
+func (r *renderer) repr(line int, v any) string {
+	s := reprUpTo(v, r.limits.Output)
 	r.sized(line, len(s))
+	r.cost(line, len(s)/64)
 	return s
 }
 

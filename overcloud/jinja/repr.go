@@ -29,8 +29,11 @@ const (
 )
 
 // Repr is Python's repr(v).
-func Repr(v any) string {
-	var p printer
+func Repr(v any) string { return reprUpTo(v, maxReprBytes) }
+
+// reprUpTo is repr(v), cut soon after it is longer than limit.
+func reprUpTo(v any, limit int) string {
+	p := printer{limit: min(limit, maxReprBytes)}
 	p.value(v)
 	return p.b.String()
 }
@@ -38,12 +41,13 @@ func Repr(v any) string {
 // printer writes representations; open holds the lists and dicts that it is
 // inside of, so that one which contains itself ends.
 type printer struct {
-	b    strings.Builder
-	open []any
+	b     strings.Builder
+	open  []any
+	limit int
 }
 
 func (p *printer) value(v any) {
-	if len(p.open) > maxRepr || p.b.Len() > maxReprBytes {
+	if len(p.open) > maxRepr || p.b.Len() > p.limit {
 		p.b.WriteString("...")
 		return
 	}
@@ -91,7 +95,7 @@ func (p *printer) wrap(begin string, items []any, end string) {
 		if i > 0 {
 			p.b.WriteString(", ")
 		}
-		if p.b.Len() > maxReprBytes {
+		if p.b.Len() > p.limit {
 			break
 		}
 		p.value(it)

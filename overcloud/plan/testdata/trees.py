@@ -13,7 +13,9 @@ import yaml
 
 
 def render_tree(root, roles, networks):
-    excludes = set(yaml.safe_load(open(root + "/j2_excludes.yaml"))["name"])
+    excludes = set()
+    if os.path.exists(root + "/j2_excludes.yaml"):
+        excludes = set(yaml.safe_load(open(root + "/j2_excludes.yaml"))["name"])
     out = {}
 
     def render(name, context, target):
