@@ -23,6 +23,7 @@ const (
 	noAnsible = "machines are configured without Ansible"
 	noHeat    = "no Heat process is started"
 	noRHEL    = "nodes run Debian: there is nothing to register"
+	written   = "the configuration goes to the machines, not into files here; --dry-run shows what each role will do"
 	always    = "a deployment is always brought to its end; what is in line already is left alone"
 )
 
@@ -54,17 +55,17 @@ func tripleoTable() []tripleoFlag {
 		{names: "overcloud-ssh-network", value: true, accept: "only ctlplane", allowed: "ctlplane"},
 		{names: "overcloud-ssh-user", value: true, accept: "only " + deploy.RemoteUser, allowed: deploy.RemoteUser},
 		{names: "overcloud-ssh-key", value: true, refuse: "the undercloud makes a key of its own for the nodes"},
-		{names: "update-plan-only", refuse: "use --dry-run to see the plan, or openstack overcloud plan create to keep one"},
+		{names: "update-plan-only", refuse: "plans are not kept apart from stacks; --dry-run shows what would be done"},
 		{names: "skip-postconfig", refuse: always},
 		{names: "disable-password-generation", refuse: "passwords that an environment gives win over generated ones"},
 		{names: "deployed-server", refuse: "machines are provisioned here; those that are installed already cannot be taken over"},
-		{names: "output-dir", value: true, refuse: "use openstack overcloud config download"},
+		{names: "output-dir", value: true, refuse: written},
 		{names: "stack-only,no-config-download", refuse: always},
 		{names: "config-download-only", refuse: always},
 		{names: "setup-only", refuse: always},
-		{names: "config-dir", value: true, refuse: "it belongs to --setup-only; use openstack overcloud config download"},
-		{names: "config-type", value: true, refuse: "it belongs to --setup-only; use openstack overcloud config download"},
-		{names: "no-preserve-config", refuse: "it belongs to --setup-only; use openstack overcloud config download"},
+		{names: "config-dir", value: true, refuse: written},
+		{names: "config-type", value: true, refuse: written},
+		{names: "no-preserve-config", refuse: written},
 		{names: "override-ansible-cfg", value: true, refuse: noAnsible},
 		{names: "config-download-timeout", value: true, refuse: "--timeout is the limit of the whole"},
 		{names: "limit", value: true, refuse: always},

@@ -45,6 +45,14 @@ func TestTripleoFlags(t *testing.T) {
 			t.Errorf("%s: accepted or refused?", f.names)
 		}
 	}
+	for _, f := range tripleoTable() {
+		if _, line, ok := strings.Cut(f.refuse, "openstack "); ok {
+			line, _, _ = strings.Cut(line, ",")
+			if code, _, errw := typed(t, line+" --help"); code != 0 {
+				t.Errorf("--%s names a command that is not there: %s", f.names, errw)
+			}
+		}
+	}
 	_, out, _ := typed(t, "overcloud deploy --help")
 	for want, is := range map[string]bool{"--ansible-forks value": true, "accepted; " + noAnsible: true, "--rhel-reg": false, "Exit codes:": true} {
 		if strings.Contains(out, want) != is {
