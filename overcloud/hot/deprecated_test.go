@@ -15,7 +15,7 @@ parameter_groups:
 - label: other
   parameters: [Kept]
 - label: Deprecated
-  parameters:
+  parameters: []
 parameters:
   Grouped: {type: string, default: ''}
   Told: {type: string, default: '', description: (DEPRECATED) use Kept}
