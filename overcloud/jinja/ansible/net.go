@@ -55,7 +55,7 @@ func ipOne(c *jinja.Call, v any) any {
 	if !ok {
 		return false
 	}
-	p, isAddr, ok := parseIP(s)
+	p, ok := parseIP(s)
 	if !ok || c.Name == "ipv4" && !p.Addr().Is4() || c.Name == "ipv6" && !p.Addr().Is6() {
 		return false
 	}
@@ -63,18 +63,18 @@ func ipOne(c *jinja.Call, v any) any {
 	if i, isInt := jinja.AsInt(query); isInt {
 		return nth(p, i)
 	}
-	return ipQuery(c, s, p, isAddr, c.Text(query))
+	return ipQuery(c, s, p, c.Text(query))
 }
 
-// parseIP reads an address, address/length or address/mask; isAddr is without length.
-func parseIP(s string) (p netip.Prefix, isAddr, ok bool) {
+// parseIP reads an address, address/length or address/mask.
+func parseIP(s string) (p netip.Prefix, ok bool) {
 	host, length, has := strings.Cut(s, "/")
 	a, err := netip.ParseAddr(host)
 	if err != nil || a.Zone() != "" {
-		return p, false, false
+		return p, false
 	}
 	if !has {
-		return netip.PrefixFrom(a, a.BitLen()), true, true
+		return netip.PrefixFrom(a, a.BitLen()), true
 	}
 	n, err := strconv.Atoi(length)
 	if m, maskErr := netip.ParseAddr(length); err != nil && maskErr == nil && m.Is4() && a.Is4() {
@@ -86,9 +86,9 @@ func parseIP(s string) (p netip.Prefix, isAddr, ok bool) {
 		}
 	}
 	if err != nil || n < 0 || n > a.BitLen() {
-		return p, false, false
+		return p, false
 	}
-	return netip.PrefixFrom(a, n), false, true
+	return netip.PrefixFrom(a, n), true
 }
 
 func nth(p netip.Prefix, i int64) any {
@@ -159,9 +159,8 @@ func netmask(p netip.Prefix, inverted bool) string {
 	return a.String()
 }
 
-func ipQuery(c *jinja.Call, s string, p netip.Prefix, isAddr bool, query string) any {
+func ipQuery(c *jinja.Call, s string, p netip.Prefix, query string) any {
 	isNet := p.Addr() == p.Masked().Addr() && p.Bits() < p.Addr().BitLen()
-	private := p.Addr().IsPrivate() || p.Addr().IsLoopback() || p.Addr().IsLinkLocalUnicast()
 	when := func(ok bool, v any) any {
 		if ok {
 			return v
@@ -210,22 +209,28 @@ func ipQuery(c *jinja.Call, s string, p netip.Prefix, isAddr bool, query string)
 		return map[bool]any{true: int64(4), false: int64(6)}[p.Addr().Is4()]
 	case "wrap":
 		return when(true, wrap(s, p))
-	case "private":
-		return when(private, s)
-	case "public", "unicast":
-		return when(query == "unicast" && !p.Addr().IsMulticast() || query == "public" && !private && !p.Addr().IsMulticast(), s)
-	case "multicast":
-		return when(p.Addr().IsMulticast(), s)
-	case "loopback", "lo":
-		return when(p.Addr().IsLoopback(), s)
-	case "link-local":
-		return when(p.Addr().IsLinkLocalUnicast(), s)
 	}
-	if outer, _, ok := parseIP(query); ok && !isAddr || ok {
-		return when(outer.Contains(p.Addr()), s)
+	return ipKind(c, s, p, query)
+}
+
+// ipKind gives the value back when its address is of the kind or network that
+// the query names.
+func ipKind(c *jinja.Call, s string, p netip.Prefix, query string) any {
+	a := p.Addr()
+	private := a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast()
+	kinds := map[string]bool{"private": private, "public": !private && !a.IsMulticast(), "unicast": !a.IsMulticast(),
+		"multicast": a.IsMulticast(), "loopback": a.IsLoopback(), "lo": a.IsLoopback(), "link-local": a.IsLinkLocalUnicast()}
+	is, known := kinds[query]
+	if outer, ok := parseIP(query); ok {
+		is, known = outer.Contains(a), true
 	}
-	c.Fail("%s: unknown query %q", c.Name, query)
-	return nil
+	if !known {
+		c.Fail("%s: unknown query %q", c.Name, query)
+	}
+	if !is {
+		return nil
+	}
+	return s
 }
 
 func wrap(s string, p netip.Prefix) string {
