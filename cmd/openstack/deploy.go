@@ -39,6 +39,7 @@ func (p *program) deployCommand() *cli.Command {
 		&cli.StringFlag{Name: "no-proxy", Usage: "hosts that are not proxied, comma separated, for the rc file", EnvVars: []string{"no_proxy"}},
 		&cli.StringFlag{Name: "baremetal-deployment", Aliases: []string{"b"}, Usage: "file of instances: roles, counts, and what machine becomes what"},
 		&cli.BoolFlag{Name: "dry-run", Usage: "show placement and what each role will do; change nothing"},
+		&cli.BoolFlag{Name: "update-plan-only", Usage: "have the undercloud keep the plan; deploy nothing"},
 		&cli.BoolFlag{Name: "validation-warnings-fatal", Usage: "stop when there are warnings"},
 	)
 	return &cli.Command{Name: "deploy", Usage: "deploy or update the overcloud", Description: deployHelp, Flags: append(flags, tripleoFlags()...), Action: p.deploy}
@@ -62,8 +63,11 @@ func (p *program) deploy(c *cli.Context) error {
 	if err := d.plan(); err != nil {
 		return err
 	}
-	if c.Bool("dry-run") {
+	switch {
+	case c.Bool("dry-run"):
 		return d.dryRun()
+	case c.Bool("update-plan-only"):
+		return d.planOnly()
 	}
 	return d.run()
 }

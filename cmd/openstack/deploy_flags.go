@@ -55,7 +55,6 @@ func tripleoTable() []tripleoFlag {
 		{names: "overcloud-ssh-network", value: true, accept: "only ctlplane", allowed: "ctlplane"},
 		{names: "overcloud-ssh-user", value: true, accept: "only " + deploy.RemoteUser, allowed: deploy.RemoteUser},
 		{names: "overcloud-ssh-key", value: true, refuse: "the undercloud makes a key of its own for the nodes"},
-		{names: "update-plan-only", refuse: "plans are not kept apart from stacks; --dry-run shows what would be done"},
 		{names: "skip-postconfig", refuse: always},
 		{names: "disable-password-generation", refuse: "passwords that an environment gives win over generated ones"},
 		{names: "deployed-server", refuse: "machines are provisioned here; those that are installed already cannot be taken over"},

@@ -161,6 +161,16 @@ func (d *deployment) dryRun() error {
 	return nil
 }
 
+// planOnly has the undercloud keep the plan and deploys nothing.
+func (d *deployment) planOnly() error {
+	d.p.startedPlan("update_deployment_plan")
+	if _, err := d.h.UpdatePlan(d.c.Context, d.name, d.in); err != nil {
+		return err
+	}
+	fmt.Fprintln(d.p.out, "Plan updated.")
+	return nil
+}
+
 // run starts the action and follows it to its end.
 func (d *deployment) run() error {
 	if err := d.made.Deployable(); err != nil {
@@ -173,6 +183,11 @@ func (d *deployment) run() error {
 	if err != nil {
 		return err
 	}
+	return d.ended(s)
+}
+
+// ended tells how a deployment went and, if well, where its cloud is.
+func (d *deployment) ended(s *client.Stack) error {
 	fmt.Fprintf(d.p.out, "\n Stack %s %s \n\n", d.name, s.Status)
 	if strings.HasSuffix(s.Status, stack.Failed) {
 		d.p.printFailures(s.Failures)
@@ -198,6 +213,12 @@ func (d *deployment) follow(timeoutMins int) (*client.Stack, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d.await(id, after)
+}
+
+// await prints events until the action that was started ends.
+func (d *deployment) await(id, after string) (*client.Stack, error) {
+	ctx := d.c.Context
 	s, err := d.h.Follow(ctx, d.name, id, after, d.p.out, d.p.err)
 	if stopped := d.p.interrupted(ctx, d.name); stopped != nil {
 		return nil, stopped

@@ -15,7 +15,7 @@ import (
 func (p *program) overcloudCommand() *cli.Command {
 	all := &cli.BoolFlag{Name: "all-manageable", Usage: "all nodes that are manageable"}
 	provide := &cli.BoolFlag{Name: "provide", Usage: "make the nodes available afterwards"}
-	return &cli.Command{Name: "overcloud", Usage: "the cloud that is deployed", Subcommands: []*cli.Command{
+	return &cli.Command{Name: "overcloud", Usage: "the cloud that is deployed", Subcommands: append(p.planCommands(), []*cli.Command{
 		{Name: "image", Usage: "images of the deployment", Subcommands: []*cli.Command{p.imageBuildCommand(), p.imageUploadCommand()}},
 		{Name: "node", Usage: "machines of the deployment", Subcommands: append(p.provisionCommands(), []*cli.Command{
 			{Name: "import", Usage: "register the machines of a file", ArgsUsage: "FILE", Flags: []cli.Flag{provide,
@@ -40,7 +40,7 @@ func (p *program) overcloudCommand() *cli.Command {
 			&cli.StringFlag{Name: "stack", Aliases: []string{"plan"}, Usage: "stack", Value: "overcloud"}), Action: p.overcloudStatus},
 		{Name: "failures", Usage: "why the deployment failed", Flags: []cli.Flag{
 			&cli.StringFlag{Name: "stack", Aliases: []string{"plan"}, Usage: "stack", Value: "overcloud"}}, Action: p.overcloudFailures},
-	}}
+	}...)}
 }
 
 // workflow prepares work on nodes.

@@ -14,6 +14,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/internal/format"
 	"trefoil/overcloud/stack"
+	"trefoil/overcloud/stack/client"
 )
 
 func (p *program) overcloudDelete(c *cli.Context) error {
@@ -37,8 +38,7 @@ func (p *program) overcloudDelete(c *cli.Context) error {
 	s, err := h.Stack(c.Context, name)
 	if errs.Is(err, errs.NotFound) {
 		fmt.Fprintf(p.err, "No stack found ('%s'), skipping delete\n", name)
-		fmt.Fprintf(p.out, "Deleting plan %s...\nSuccess.\n", name)
-		return nil
+		return p.forgetPlan(c, h, name)
 	}
 	if err != nil {
 		return err
@@ -61,7 +61,16 @@ func (p *program) overcloudDelete(c *cli.Context) error {
 		p.printFailures(end.Failures)
 		return errs.New(errs.Conflict, "stack %s is %s", name, end.Status).WithHint("run the same command again: it goes on where it stopped")
 	}
-	fmt.Fprintf(p.out, "Deleting plan %s...\nSuccess.\n", name)
+	return p.forgetPlan(c, h, name)
+}
+
+// forgetPlan deletes the plan of a stack that is gone; there may be none.
+func (p *program) forgetPlan(c *cli.Context, h *client.Client, name string) error {
+	fmt.Fprintf(p.out, "Deleting plan %s...\n", name)
+	if err := h.DeletePlan(c.Context, name); err != nil && !errs.Is(err, errs.NotFound) {
+		return fmt.Errorf("Error occurred while deleting plan %w", err) //nolint:staticcheck // TripleO's words
+	}
+	fmt.Fprintln(p.out, "Success.")
 	return nil
 }
 

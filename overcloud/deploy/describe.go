@@ -11,14 +11,21 @@ import (
 	"trefoil/overcloud/stack"
 )
 
+const rootTemplate = "overcloud.yaml"
+
 // Documents makes Heat's documents of stacks. Safe for concurrent use.
 type Documents struct{}
 
 // Describe makes the plan again, so it costs what a plan costs.
 func (Documents) Describe(ctx context.Context, s *stack.Stack) (*stack.Description, error) {
-	p, err := PlanOf(ctx, s)
+	whole := *s
+	whole.Input.Only = "" // what the last action left alone is there all the same
+	p, err := PlanOf(ctx, &whole)
 	if err != nil {
 		return nil, fmt.Errorf("make the plan of stack %s: %w", s.Name, err)
+	}
+	if onlyMachines(s) {
+		p.RootTemplate = []byte(machinesTemplate)
 	}
 	return stack.Describe(p)
 }

@@ -72,7 +72,7 @@ func exported(p *stack.Plan, name string) string {
 
 // planEnvironment lays what the plan is over the tree's own plan environment.
 func planEnvironment(p *stack.Plan, own string) ([]byte, error) {
-	env := map[string]any{"version": 1.0, "template": "overcloud.yaml", "description": "Exported by openstack overcloud plan export",
+	env := map[string]any{"version": 1.0, "template": rootTemplate, "description": "Exported by openstack overcloud plan export",
 		"environments": []any{map[string]any{"path": "overcloud-resource-registry.yaml"}}}
 	if err := yaml.Unmarshal(PlanEnvironment, []byte(own), &env); err != nil {
 		return nil, err
