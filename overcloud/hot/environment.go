@@ -42,8 +42,9 @@ type Environment struct {
 	strategy map[string]strategy // what holds for each parameter that was merged
 	byHeat   bool                // some file has parameter_merge_strategies
 
-	exact map[string]*Mapping // index of Registry
-	globs []*Mapping          // the longest first
+	exact  map[string]*Mapping // index of Registry
+	globs  []*Mapping          // the longest first
+	single bool                // some line is for one resource only
 }
 
 // NewEnvironment makes an empty one.

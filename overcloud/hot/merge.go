@@ -149,7 +149,7 @@ func merge(old, v any, typ string, deep bool) (any, string) {
 			return mergeMaps(a, b, deep)
 		}
 	case []any:
-		if a, ok := list(old, typ); ok {
+		if a, ok := asList(old, typ); ok {
 			return slices.Concat(a, b), ""
 		}
 	case string:
@@ -160,7 +160,7 @@ func merge(old, v any, typ string, deep bool) (any, string) {
 			return a + b, ""
 		}
 		if a, ok := old.([]any); ok && typ != "string" {
-			add, _ := list(b, typ)
+			add, _ := asList(b, typ)
 			return slices.Concat(a, add), ""
 		}
 	case int, float64:
@@ -187,8 +187,8 @@ func decoded(v any) any {
 	return v
 }
 
-// list is a value as a list: text with commas where the type allows it.
-func list(v any, typ string) ([]any, bool) {
+// asList is a value as a list: text with commas where the type allows it.
+func asList(v any, typ string) ([]any, bool) {
 	switch t := v.(type) {
 	case []any:
 		return t, true

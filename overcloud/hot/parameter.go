@@ -171,6 +171,29 @@ func (d *Parameter) Property(v any) (any, string) {
 	return d.Check(strings.Join(parts, ","))
 }
 
+// CheckValue says what is wrong with the value of an OS::Heat::Value of a type, as
+// the end of a sentence, or "". The value is not converted: Heat only checks it.
+func CheckValue(typ string, v any) string {
+	if !slices.Contains(parameterTypes, typ) {
+		return fmt.Sprintf("is of the unknown type %q%s; expected one of %s", typ, Suggest(typ, parameterTypes), strings.Join(parameterTypes, ", "))
+	}
+	d := Parameter{Type: typ}
+	problem := d.refuseProperty(v)
+	switch {
+	case v == nil || problem != "":
+	case typ == "json" && kind(v) != "a map":
+		problem = "which is not a map"
+	case typ == "comma_delimited_list" && kind(v) != "a list":
+		problem = "which is not a list"
+	case typ == "number":
+		_, problem = convertNumber(v)
+	}
+	if problem == "" {
+		return ""
+	}
+	return "is " + d.show(v) + ", " + problem
+}
+
 // refuseProperty tells what a property of the parameter's type does not take.
 func (d *Parameter) refuseProperty(v any) string {
 	switch v := v.(type) {

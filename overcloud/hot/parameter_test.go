@@ -42,3 +42,27 @@ func TestParametersAsHeat(t *testing.T) {
 		return v, nil
 	})
 }
+
+// TestPropertiesAsHeat holds what properties give to nested templates and values
+// to the real Heat.
+func TestPropertiesAsHeat(t *testing.T) {
+	heatCases(t, "properties.txt", func(c heatCase) (any, error) {
+		in := yamlCase(t, c)
+		given := plain(in["value"])
+		if typ, ok := in["resource"]; ok {
+			if problem := CheckValue(typ.Value, given); problem != "" {
+				return nil, errors.New("value " + problem)
+			}
+			return given, nil
+		}
+		p := &problems{file: "root.yaml"}
+		key := *in["property"]
+		key.Value = "P"
+		d := parseParameter(p, pair{&key, in["property"]})
+		v, problem := d.Property(given)
+		if problem != "" {
+			return nil, errors.New("P " + problem)
+		}
+		return v, p.err()
+	})
+}

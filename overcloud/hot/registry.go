@@ -125,18 +125,17 @@ func IsFile(target string) bool {
 	return strings.HasSuffix(target, ".yaml") || strings.HasSuffix(target, ".template") || strings.Contains(target, "://")
 }
 
-func isFile(target string) bool { return IsFile(target) }
-
 // glob returns the prefix that a pattern stands for.
 func (m *Mapping) glob() (string, bool) { return strings.CutSuffix(m.Pattern, "*") }
 
 // index makes what find looks up: the last line of each pattern, without those
 // that a null took away.
 func (e *Environment) index() {
-	e.exact, e.globs = map[string]*Mapping{}, nil
+	e.exact, e.globs, e.single = map[string]*Mapping{}, nil, false
 	for i := range e.Registry {
 		m := &e.Registry[i]
 		if len(m.Resource) > 0 {
+			e.single = true
 			continue
 		}
 		if prefix, ok := m.glob(); ok && m.Target == "" {
@@ -175,6 +174,9 @@ func (e *Environment) find(typ string) *Mapping {
 	}
 	return nil
 }
+
+// ByResource tells whether the registry maps types of single resources.
+func (e *Environment) ByResource() bool { return e.single }
 
 // ofResource returns the line for a type of one resource, or nil. names are those
 // of the stacks around it, from the root down, and its own, which must be equal:

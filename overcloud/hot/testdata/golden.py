@@ -13,8 +13,9 @@ import warnings
 warnings.simplefilter("ignore")
 from oslo_config import cfg
 from heat.common import environment_format, environment_util, messaging, template_format
-from heat.engine import environment, function, resources, stack, template
+from heat.engine import environment, parameters, properties, resources, stack, template
 from heat.engine.hot import functions as hot_functions
+from heat.engine.hot import parameters as hot_parameters
 from heat.tests import utils
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "heat")
@@ -70,6 +71,25 @@ def parameter_case(title, body):
     params = {"P": case["value"]} if "value" in case else {}
     defaults = {"P": case["default"]} if "default" in case else {}
     return evaluate(text, params, defaults)
+
+
+def property_case(title, body):
+    """A declaration and what a property of a nested template is given, or a type of OS::Heat::Value."""
+    case = template_format.yaml.load(body, Loader=template_format.yaml_loader)
+    value = case["value"]
+    if "resource" in case:
+        text = {"heat_template_version": "wallaby",
+                "resources": {"V": {"type": "OS::Heat::Value", "properties": {"type": case["resource"], "value": value}}},
+                "outputs": {"out": {"value": {"get_attr": ["V", "value"]}}}}
+        return evaluate(json.dumps(text))
+    schema = hot_parameters.HOTParamSchema20180302.from_dict("P", case["property"])
+    prop = properties.Property(properties.Schema.from_parameter(schema), "P")
+    value = prop.get_value(value, validate=True)
+    if prop.type() == properties.Schema.LIST:  # as a nested stack's resource does it
+        value = ",".join("" if x is None else x for x in value)
+    p = parameters.Parameter("P", schema, value)
+    p.validate(context=utils.dummy_context())
+    return p.value()
 
 
 def environment_case(title, body):
@@ -151,7 +171,8 @@ def versions(name):
 
 def main():
     start()
-    todo = {"functions.txt": function_case, "parameters.txt": parameter_case, "environment.txt": environment_case}
+    todo = {"functions.txt": function_case, "parameters.txt": parameter_case, "properties.txt": property_case,
+            "environment.txt": environment_case}
     for name in sys.argv[1:] or list(todo) + ["versions.txt"]:
         if name == "versions.txt":
             versions(name)

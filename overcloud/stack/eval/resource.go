@@ -128,7 +128,7 @@ func (r *Resource) build() error {
 		return nil
 	}
 	var from hot.Origin
-	r.Target, from = s.resolve(r.Type)
+	r.Target, from = s.resolveFor(r.Name, r.Type)
 	if r.Target == none {
 		return nil
 	}

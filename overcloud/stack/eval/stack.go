@@ -88,32 +88,39 @@ func (s *Stack) setParameters(given map[string]any, from hot.Origin) {
 	}
 }
 
+// parameter is the value of one. What a property gives to a nested stack counts
+// even if it is null: as in Heat, it is the empty value of the type then, not the
+// default. Elsewhere null is nothing.
 func (s *Stack) parameter(d *hot.Parameter, given map[string]any, from hot.Origin) any {
 	v, ok := given[d.Name]
-	origin := from
-	if s.parent != nil {
-		origin = s.parent.propertyOrigin(d.Name)
-	} else if o, known := s.ev.Env.Origins[d.Name]; known {
-		origin = o
+	if ok && s.parent != nil {
+		return s.checked(d, d.Property, v, s.parent.propertyOrigin(d.Name))
 	}
-	if !ok {
-		if v, ok = s.ev.Env.Defaults[d.Name]; ok {
-			origin = s.ev.Env.Origins[d.Name]
-		}
+	if v == nil {
+		v = s.ev.Env.Defaults[d.Name]
 	}
-	if !ok || v == nil && d.HasDefault {
-		if !d.HasDefault {
-			s.ev.problems.add(hot.Origin{File: s.t.File, Line: d.Line}, "parameter %s has no value and no default", d.Name)
+	if v != nil {
+		if o, known := s.ev.Env.Origins[d.Name]; known {
+			from = o
 		}
-		v, problem := d.Check(d.Default)
-		if d.HasDefault && problem != "" {
-			s.ev.problems.add(hot.Origin{File: s.t.File, Line: d.Line}, "parameter %s: the default %s", d.Name, problem)
-		}
-		return v
+		return s.checked(d, d.Check, v, from)
 	}
-	v, problem := d.Check(v)
+	declared := hot.Origin{File: s.t.File, Line: d.Line}
+	if !d.HasDefault {
+		s.ev.problems.add(declared, "parameter %s has no value and no default", d.Name)
+	}
+	v, problem := d.Check(d.Default)
+	if d.HasDefault && problem != "" {
+		s.ev.problems.add(declared, "parameter %s: the default %s", d.Name, problem)
+	}
+	return v
+}
+
+// checked converts a value and notes what is wrong with it.
+func (s *Stack) checked(d *hot.Parameter, check func(any) (any, string), v any, from hot.Origin) any {
+	v, problem := check(v)
 	if problem != "" {
-		s.ev.problems.add(origin, "parameter %s %s (declared in %s:%d)", d.Name, problem, s.t.File, d.Line)
+		s.ev.problems.add(from, "parameter %s %s (declared in %s:%d)", d.Name, problem, s.t.File, d.Line)
 	}
 	return v
 }
@@ -253,11 +260,27 @@ func (s *Stack) Resources() []*Resource {
 
 // resolve follows the registry; a type that is itself a file is relative to the template.
 func (s *Stack) resolve(typ string) (string, hot.Origin) {
-	target, from, mapped := s.ev.Env.Resolve(typ)
-	if !mapped && hot.IsFile(typ) && !path.IsAbs(typ) && !strings.Contains(typ, "://") {
-		target = path.Join(path.Dir(s.t.File), typ)
+	return s.located(typ)(s.ev.Env.Resolve(typ))
+}
+
+// resolveFor is resolve for a resource of the stack: the registry may map the
+// type for it alone.
+func (s *Stack) resolveFor(name, typ string) (string, hot.Origin) {
+	if !s.ev.Env.ByResource() {
+		return s.resolve(typ)
 	}
-	return target, from
+	names := strings.Split(s.Name, ".")[1:] // below the root
+	return s.located(typ)(s.ev.Env.ResolveFor(append(names, name), typ))
+}
+
+// located makes a type that is itself a file relative to the template.
+func (s *Stack) located(typ string) func(string, hot.Origin, bool) (string, hot.Origin) {
+	return func(target string, from hot.Origin, mapped bool) (string, hot.Origin) {
+		if !mapped && hot.IsFile(typ) && !path.IsAbs(typ) && !strings.Contains(typ, "://") {
+			target = path.Join(path.Dir(s.t.File), typ)
+		}
+		return target, from
+	}
 }
 
 // File implements hot.Scope.

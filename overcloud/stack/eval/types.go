@@ -122,40 +122,17 @@ func builtins() []string {
 	return out
 }
 
-// planValue checks that the value is of the type that is asked for. As in Heat
-// the attribute is the value as it was given: "3" of type number stays a text.
+// planValue checks the value against the type that is asked for. As in Heat the
+// attribute is the value as it was given: "3" of type number stays text.
 func planValue(r *Resource) error {
-	v, typ := r.Properties["value"], hot.String(r.Properties["type"])
-	if v == nil || typ == "" {
+	typ := hot.String(r.Properties["type"])
+	if typ == "" {
 		return nil
 	}
-	ok, known := valueTypes(v)[typ]
-	switch {
-	case !known:
-		r.stack.ev.problems.add(r.propertyOrigin("type"), "%s has no type %q; expected one of %s", r.Name, typ, strings.Join(sortedKeys(valueTypes(nil)), ", "))
-	case !ok:
-		r.stack.ev.problems.add(r.propertyOrigin("value"), "value of %s is not of type %s", r.Name, typ)
+	if problem := hot.CheckValue(typ, r.Properties["value"]); problem != "" {
+		r.stack.ev.problems.add(r.propertyOrigin("value"), "value of %s %s", r.Name, problem)
 	}
 	return nil
-}
-
-// valueTypes tells of each type of an OS::Heat::Value whether v has it, by the
-// rules of properties in Heat, which are not those of parameters.
-func valueTypes(v any) map[string]bool {
-	text, isText := v.(string)
-	_, isBool := v.(bool)
-	_, isInt := v.(int)
-	_, isFloat := v.(float64)
-	_, isList := v.([]any)
-	_, isMap := v.(map[string]any)
-	_, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-	return map[string]bool{
-		"string":               isText || isBool || isInt,
-		"number":               isBool || isInt || isFloat || isText && err == nil,
-		"boolean":              isBool || strings.EqualFold(text, "true") || strings.EqualFold(text, "false"),
-		"comma_delimited_list": isList,
-		"json":                 isMap,
-	}
 }
 
 // maxRandom is Heat's own bound.
