@@ -172,7 +172,8 @@ func (d *Parameter) Property(v any) (any, string) {
 }
 
 // CheckValue says what is wrong with the value of an OS::Heat::Value of a type, as
-// the end of a sentence, or "". The value is not converted: Heat only checks it.
+// the end of a sentence, or "". The value is not shown, and not converted: Heat
+// only checks it.
 func CheckValue(typ string, v any) string {
 	if !slices.Contains(parameterTypes, typ) {
 		return fmt.Sprintf("is of the unknown type %q%s; expected one of %s", typ, Suggest(typ, parameterTypes), strings.Join(parameterTypes, ", "))
@@ -191,7 +192,7 @@ func CheckValue(typ string, v any) string {
 	if problem == "" {
 		return ""
 	}
-	return "is " + d.show(v) + ", " + problem
+	return "is " + kind(v) + ", " + problem
 }
 
 // refuseProperty tells what a property of the parameter's type does not take.
@@ -199,19 +200,19 @@ func (d *Parameter) refuseProperty(v any) string {
 	switch v := v.(type) {
 	case []any:
 		if d.Type == "string" || d.Type == "boolean" || d.Type == "number" {
-			return "a list, not a " + d.Type
+			return "which is not of type " + d.Type
 		}
 	case map[string]any:
 		if d.Type != "json" {
-			return "a map, not a " + d.Type
+			return "which is not of type " + d.Type
 		}
 	case int, float64:
 		if _, whole := v.(int); d.Type != "number" && (d.Type != "string" || !whole) {
-			return "a number, not a " + d.Type
+			return "which is not of type " + d.Type
 		}
 	case bool:
 		if d.Type == "json" || d.Type == "comma_delimited_list" {
-			return "a boolean, not a " + d.Type
+			return "which is not of type " + d.Type
 		}
 	case string:
 		if lower := strings.ToLower(v); d.Type == "boolean" && lower != "true" && lower != "false" {
@@ -224,16 +225,25 @@ func (d *Parameter) refuseProperty(v any) string {
 // maxShown is how many letters of a value a message shows.
 const maxShown = 60
 
-// show writes a value for a message.
+// show writes a value for a message. Of maps, and of lists of other things than
+// text and numbers, only the kind is shown: they may have secrets in them.
 func (d *Parameter) show(v any) string {
 	if d.Hidden {
 		return "******"
 	}
-	s, ok := v.(string)
-	if ok {
-		s = strconv.Quote(s)
-	} else {
-		s = toJSON(v)
+	s := ""
+	switch t := v.(type) {
+	case string:
+		s = strconv.Quote(t)
+	case map[string]any:
+		return "a map"
+	case []any:
+		if slices.ContainsFunc(t, func(e any) bool { return kind(e) == "a map" || kind(e) == "a list" }) {
+			return "a list"
+		}
+		s = toJSON(t)
+	default:
+		s = toJSON(t)
 	}
 	if r := []rune(s); len(r) > maxShown {
 		s = string(r[:maxShown]) + "…"

@@ -141,10 +141,10 @@ resources:
     type: OS::Heat::ResourceGroup
     properties:
       count: %d
-      resource_def: {type: member.yaml, properties: {Index: '%%index%%', Data: {big: [1, 2, 3]}}}
+      resource_def: {type: member.yaml, properties: {Index: '%%index%%', Data: {big: ['1', '2', '3']}}}
 outputs: {names: {value: {get_attr: [Group, name]}}}
 -- member.yaml
-parameters: {Index: {type: number}, Data: {type: json}}
+parameters: {Index: {type: string}, Data: {type: json}}
 resources:
   Heavy: {type: heavy.yaml, properties: {Data: {get_param: Data}}}
   Server: {type: 'OS::Nova::Server', properties: {name: {list_join: ['-', [node, {get_param: Index}]]}, networks: [{network: ctlplane}]}}
