@@ -185,6 +185,9 @@ func (t *Template) groups(p *problems, n *yaml.Node) {
 				p.add(f.key.Line, "parameter group: unknown key %q%s", f.key.Value, Suggest(f.key.Value, []string{"label", "description", "parameters"}))
 			}
 		}
+		if names != nil && isNull(names) {
+			continue // Heat refuses it, but a loop of Jinja that found nothing leaves it so
+		}
 		if names == nil || names.Kind != yaml.SequenceNode {
 			p.add(g.Line, "a parameter group must have a list parameters")
 			continue
