@@ -53,7 +53,7 @@ func (Documents) Files(ctx context.Context, s *stack.Stack) (map[string]string, 
 // rendered is the tree with what its j2 templates give, without those templates.
 func rendered(ctx context.Context, s *stack.Stack) (map[string]string, error) {
 	if onlyMachines(s) {
-		return map[string]string{rootTemplate: machinesTemplate}, nil
+		return map[string]string{"overcloud.yaml": machinesTemplate}, nil
 	}
 	tree, o, err := given(s)
 	if err != nil {
