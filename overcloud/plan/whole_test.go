@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -19,6 +20,35 @@ import (
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/stack/eval"
 )
+
+// TestTreesEvaluateAsHeatDoes: everything that the evaluation of TripleO's trees
+// gives (parameters, properties and outputs of every stack, role data, endpoints,
+// deployments) has the checksum of what the real Heat made of it
+// (testdata/heatwhole.py writes testdata/heat-CASE.sha256). With HEAT_DUMP=DIR
+// what the script needs, and the values themselves, are written into DIR.
+func TestTreesEvaluateAsHeatDoes(t *testing.T) {
+	for _, name := range []string{"queens", "queens-isolated", "wallaby"} {
+		t.Run(name, func(t *testing.T) {
+			tree, o := heatCase(t, name)
+			ev, root, err := plan.Evaluate(context.Background(), tree, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := newWhole(ev)
+			w.all(t, root)
+			if dir := os.Getenv("HEAT_DUMP"); dir != "" {
+				w.dump(t, filepath.Join(dir, name), o)
+			}
+			want, err := os.ReadFile("testdata/heat-" + name + ".sha256")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := w.differences(string(want)); len(d) > 0 {
+				t.Errorf("%d of %d items differ from the real Heat's: HEAT_DUMP=DIR and testdata/heatwhole.py show how\n%s", len(d), len(w.items), strings.Join(d[:min(len(d), 20)], "\n"))
+			}
+		})
+	}
+}
 
 // heatCase is a tree with the options that it is planned with.
 func heatCase(t testing.TB, name string) (fs.FS, plan.Options) {

@@ -12,11 +12,11 @@ the registry, groups and chains with their attributes, yaql. Ours is only what a
 cloud does: a resource's identifier and what it is like once it runs. That is
 taken from the dump of the plan, so that both sides plan the same addresses.
 
-The order of a map's keys is an accident of Python (its yaql and repeat go
-through maps as they were written, ours by name): texts and lists that differ
-by it alone are listed in ORDER below, each with its reason. A float that is
-whole is written as an integer. Nothing of the trees themselves is written but
-checksums and names."""
+Maps are written with sorted keys and a float that is whole as an integer, for
+ours keep neither. No list and no text of these trees depends on the order in
+which Python goes through a map. Heat's notes (constraints, properties that are
+unknown) are printed; there must be none. Nothing of the trees themselves is
+written but checksums and names."""
 import copy
 import hashlib
 import json
