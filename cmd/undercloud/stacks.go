@@ -21,6 +21,8 @@ import (
 	"trefoil/overcloud/session"
 	"trefoil/overcloud/ssh"
 	"trefoil/overcloud/stack"
+	"trefoil/overcloud/stack/eval"
+	"trefoil/undercloud/config"
 	"trefoil/undercloud/jobs"
 	"trefoil/undercloud/secret"
 )
@@ -42,9 +44,10 @@ func newStacks(u *undercloud) (*stacks, error) {
 	if err != nil {
 		return nil, err
 	}
+	plans := deploy.Plans{Ctlplane: ctlplane(u.cfg.Local(), u.cfg.LocalMTU)}
 	engine := &deploy.Engine{
 		Store: u.db, Cloud: &cloud.Cloud{Open: u.loopback}, Nodes: &deploy.Remote{Dialer: &ssh.Dialer{Key: key}}, Catalog: deploy.Keystone{},
-		Plan: deploy.PlanOf, PublicKeys: []string{u.cfg.SSHPublicKey, public}, Rand: rand.Reader, Now: time.Now, Poll: time.Second, Log: u.log,
+		Plan: plans.Of, PublicKeys: []string{u.cfg.SSHPublicKey, public}, Rand: rand.Reader, Now: time.Now, Poll: time.Second, Log: u.log,
 	}
 	u.jobs.Register(stackJob, func(r jobs.Run, input json.RawMessage) error {
 		var in stackInput
@@ -55,7 +58,7 @@ func newStacks(u *undercloud) (*stacks, error) {
 	})
 	return &stacks{service: &stack.Service{
 		Store: u.db, NewID: uuid.NewString, Now: time.Now,
-		Check: deploy.PlanOf,
+		Check: func(ctx context.Context, s *stack.Stack) (*plan.Plan, error) { return plans.Of(ctx, s) },
 		Passwords: func(old map[string]string) (map[string]string, error) {
 			return plan.GeneratePasswords(old, rand.Reader)
 		},
@@ -74,6 +77,16 @@ func newStacks(u *undercloud) (*stacks, error) {
 			return st.State == jobs.Done || st.State == jobs.Failed || st.State == jobs.Cancelled, nil
 		},
 	}}, nil
+}
+
+// ctlplane is the provisioning network as plans see it.
+func ctlplane(s *config.Subnet, mtu int) eval.Subnet {
+	out := eval.Subnet{Network: "ctlplane", Name: s.Name, CIDR: s.CIDR.String(), Gateway: s.Gateway.String(), MTU: mtu,
+		Pools: []eval.Pool{{Start: s.DHCPStart.String(), End: s.DHCPEnd.String()}}}
+	for _, ns := range s.DNSNameservers {
+		out.DNS = append(out.DNS, ns.String())
+	}
+	return out
 }
 
 // loopback logs in to the undercloud's own APIs: the deployer uses no other way to nodes.

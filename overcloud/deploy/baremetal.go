@@ -169,6 +169,7 @@ func Wants(ctx context.Context, c Cloud, p *plan.Plan, d *baremetal.Deployment) 
 		if listed[role.Name] {
 			w.Pins, err = pins(role.Name, d, image)
 		} else if w.Profile, w.ResourceClass, err = c.Flavor(ctx, role.Flavor); err == nil {
+			w.Removed = role.Removed
 			w.MinDiskGB, err = image(role.Image)
 		}
 		if err != nil {

@@ -92,8 +92,9 @@ type Catalog interface {
 	Ensure(ctx context.Context, keystoneURL, adminPassword string) error
 }
 
-// Planner renders a stack's plan. It is pure.
-type Planner func(ctx context.Context, s *stack.Stack) (*plan.Plan, error)
+// Planner makes a stack's plan, for the machines that are there, if they are
+// given. It is pure.
+type Planner func(ctx context.Context, s *stack.Stack, there ...plan.Node) (*plan.Plan, error)
 
 // Engine runs stacks. Its fields are set once; Run may be called for several
 // stacks at a time, but never twice at a time for one.
@@ -197,7 +198,7 @@ func (r *run) deploy(ctx context.Context) error {
 	if r.s.Input.Only == stack.OnlyProvision {
 		return nil
 	}
-	return r.configure(ctx, p)
+	return r.configure(ctx)
 }
 
 func (r *run) timed(phase string, f func() error) error {

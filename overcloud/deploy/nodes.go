@@ -93,21 +93,24 @@ func Choose(machines []placement.Node, wants []placement.Want, keep, free []stac
 }
 
 // Split separates the nodes that are still wanted from those beyond: those that
-// the file of instances (d, may be nil) does not list, or beyond a role's count,
-// highest index first. An action that only provisions gives nothing back.
+// the file of instances (d, may be nil) does not list, that a role's removal
+// policies name, or beyond a role's count, highest index first. An action that only provisions gives nothing back.
 func Split(have []stack.Node, p *plan.Plan, d *baremetal.Deployment, only string) (keep, surplus []stack.Node) {
 	have = slices.Clone(have)
 	sort.SliceStable(have, func(a, b int) bool { return have[a].Index < have[b].Index })
-	left, listed := map[string]int{}, rolesOf(d)
+	left, listed, removed := map[string]int{}, rolesOf(d), map[string][]int{}
 	for _, role := range p.Roles {
-		left[role.Name] = role.Count
+		left[role.Name], removed[role.Name] = role.Count, role.Removed
 	}
 	for _, n := range have {
-		wanted := left[n.Role] > 0
+		gone := slices.Contains(removed[n.Role], n.Index)
+		wanted := left[n.Role] > 0 && !gone
 		if listed[n.Role] {
 			wanted = instanceOf(d, n.Name).Role == n.Role
 		}
-		left[n.Role]--
+		if !gone {
+			left[n.Role]--
+		}
 		if wanted || only == stack.OnlyProvision {
 			keep = append(keep, n)
 		} else {

@@ -14,6 +14,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/stack"
+	"trefoil/overcloud/stack/eval"
 	"trefoil/templates"
 )
 
@@ -70,8 +71,19 @@ func PackTree(tree fs.FS, over map[string][]byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// PlanOf makes the plan of a stack. It is a Planner.
-func PlanOf(ctx context.Context, s *stack.Stack) (*plan.Plan, error) {
+// PlanOf makes the plan of a stack. It is a Planner that knows nothing of the
+// provisioning network.
+func PlanOf(ctx context.Context, s *stack.Stack, there ...plan.Node) (*plan.Plan, error) {
+	return Plans{}.Of(ctx, s, there...)
+}
+
+// Plans makes plans. Safe for concurrent use.
+type Plans struct {
+	Ctlplane eval.Subnet // the provisioning network; empty: TripleO's default
+}
+
+// Of makes the plan of a stack. It is a Planner.
+func (w Plans) Of(ctx context.Context, s *stack.Stack, there ...plan.Node) (*plan.Plan, error) {
 	machines, err := Machines(s)
 	if err != nil {
 		return nil, err
@@ -83,6 +95,7 @@ func PlanOf(ctx context.Context, s *stack.Stack) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Ctlplane, o.Machines = w.Ctlplane, there
 	if machines == nil {
 		return plan.Build(ctx, tree, o)
 	}

@@ -16,8 +16,9 @@ import (
 // catalogStep is the step behind which the deployed Keystone answers.
 const catalogStep = 3
 
-// configure runs the steps. The barrier after each is the return of r.step.
-func (r *run) configure(ctx context.Context, p *plan.Plan) error {
+// configure runs the steps. The barrier after each is the return of r.step. The
+// plan is made again: now the machines' addresses are known.
+func (r *run) configure(ctx context.Context) error {
 	nodes, err := r.Store.StackNodes(ctx, r.s.ID)
 	if err != nil {
 		return err
@@ -25,6 +26,10 @@ func (r *run) configure(ctx context.Context, p *plan.Plan) error {
 	machines := make([]plan.Node, len(nodes))
 	for i, n := range nodes {
 		machines[i] = n.Node
+	}
+	p, err := r.Plan(ctx, r.s, machines...)
+	if err != nil {
+		return &Failed{[]stack.Failure{{Phase: "plan", Error: err.Error(), Hint: errs.HintOf(err)}}}
 	}
 	cfg, err := p.Configure(machines)
 	if err != nil {

@@ -44,6 +44,7 @@ type Want struct {
 	Profile       string // of the flavor; empty: any node without one
 	ResourceClass string // empty: any
 	MinDiskGB     int    // what the image needs
+	Removed       []int  // indexes that are not given to anybody
 	Pins          []Pin  // if there are any, they are what is wanted, and all but Role is not looked at
 }
 
@@ -139,7 +140,7 @@ func (s *search) count(w Want) {
 		if s.taken[n.UUID] || len(Refuse(n, w)) > 0 {
 			continue
 		}
-		for s.used[w.Role][index] {
+		for s.used[w.Role][index] || slices.Contains(w.Removed, index) {
 			index++
 		}
 		s.give(n, w.Role, index, "")

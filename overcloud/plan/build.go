@@ -35,7 +35,8 @@ type Options struct {
 	Parameters   map[string]any    // parameter_defaults from other flags: NtpServer, NovaComputeLibvirtType …
 	Passwords    map[string]string // from GeneratePasswords
 	Ctlplane     eval.Subnet       // the provisioning network; empty: 192.168.24.0/24, as TripleO's
-	Addresses    map[string]string // of an earlier plan, or known: they are kept
+	Addresses    map[string]string // of an earlier plan: they are kept
+	Machines     []Node            // that are there already, with their indexes and addresses
 }
 
 // TreePath is where TripleO keeps its tree; environments may name files below it.
@@ -95,11 +96,37 @@ func (b *builder) evaluator() *eval.Evaluator {
 	if ctlplane.Network == "" {
 		ctlplane.Network, ctlplane.Name = "ctlplane", "ctlplane-subnet"
 	}
-	ev := &eval.Evaluator{Read: b.read, Env: b.env, Root: b.o.Stack, Subnets: []eval.Subnet{ctlplane}, Addresses: b.o.Addresses}
+	ev := &eval.Evaluator{Read: b.read, Env: b.env, Root: b.o.Stack, Subnets: []eval.Subnet{ctlplane}}
+	ev.Addresses, ev.Indexes = b.known(ctlplane.Network)
 	if seed := b.o.Passwords[SeedName]; seed != "" {
 		ev.Random = seeded([]byte(seed))
 	}
 	return ev
+}
+
+// known are the addresses that are kept, and the indexes of the machines that are
+// there already, by the paths that their resources have: a server, or the port of
+// a server that somebody else deployed (Wallaby).
+func (b *builder) known(network string) (map[string]string, map[string][]int) {
+	addresses, indexes := map[string]string{}, map[string][]int{}
+	for k, v := range b.o.Addresses {
+		addresses[k] = v
+	}
+	for _, m := range b.o.Machines {
+		group := b.o.Stack + "." + m.Role
+		indexes[group] = append(indexes[group], m.Index)
+		i := slices.IndexFunc(b.roles.roles, func(r roleDef) bool { return r.Name == m.Role })
+		if i < 0 || m.Address == "" {
+			continue
+		}
+		server := fmt.Sprintf("%s.%d.%s", group, m.Index, b.roles.roles[i].ServerResource)
+		addresses[server+"/"+network] = m.Address
+		addresses[server+".ControlPlanePort/"+network] = m.Address
+	}
+	for _, list := range indexes {
+		slices.Sort(list)
+	}
+	return addresses, indexes
 }
 
 // seeded makes texts of letters and digits from a secret and a name.

@@ -40,6 +40,7 @@ type Plan struct {
 type Role struct {
 	Name           string   `json:"name"`
 	Count          int      `json:"count"`
+	Removed        []int    `json:"removed,omitempty"` // indexes that are not to be, from its removal policies
 	Flavor         string   `json:"flavor"`
 	Image          string   `json:"image"`
 	HostnameFormat string   `json:"hostname_format"` // with %stackname% and %index%

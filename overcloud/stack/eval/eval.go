@@ -49,6 +49,9 @@ type Evaluator struct {
 	// Addresses are known ones, by the path of a port or server and the network:
 	// overcloud.Controller.0.Controller/ctlplane. They are kept.
 	Addresses map[string]string
+	// Indexes are those of the members that groups have, by the path of the group;
+	// a group that is not named counts from 0.
+	Indexes map[string][]int
 
 	ctx       context.Context
 	templates map[string]*hot.Template

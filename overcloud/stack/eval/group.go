@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,12 +25,7 @@ func planGroup(r *Resource) error {
 	def, _ := r.Properties["resource_def"].(map[string]any)
 	typ := hot.String(def["type"])
 	props, _ := def["properties"].(map[string]any)
-	removed := removedIndexes(r.Properties["removal_policies"])
-	for i := 0; len(r.Indexes) < n; i++ {
-		if !removed[strconv.Itoa(i)] {
-			r.Indexes = append(r.Indexes, i)
-		}
-	}
+	r.Indexes = r.numbers(n)
 	r.Members = make([]*Stack, n)
 	for at, i := range r.Indexes {
 		m, err := r.member(typ, fmt.Sprintf("%s.%d", r.Path(), i), indexed(props, indexVar, strconv.Itoa(i)), at)
@@ -42,6 +38,38 @@ func planGroup(r *Resource) error {
 		return r.rehearse(typ, indexed(props, indexVar, "0"))
 	}
 	return nil
+}
+
+// numbers are the indexes of n members: those that they are known to have, then
+// the lowest ones that are not removed.
+func (r *Resource) numbers(n int) []int {
+	var out []int
+	taken := removedIndexes(r.Properties["removal_policies"])
+	for _, i := range r.stack.ev.Indexes[r.Path()] {
+		if len(out) < n && !taken[strconv.Itoa(i)] {
+			out = append(out, i)
+			taken[strconv.Itoa(i)] = true
+		}
+	}
+	for i := 0; len(out) < n; i++ {
+		if !taken[strconv.Itoa(i)] {
+			out = append(out, i)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Removed are the indexes that a group's removal policies list, sorted.
+func (r *Resource) Removed() []int {
+	var out []int
+	for name := range removedIndexes(r.Properties["removal_policies"]) {
+		if i, err := strconv.Atoi(name); err == nil {
+			out = append(out, i)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // rehearse evaluates a member of an empty group, as Heat validates it: what is

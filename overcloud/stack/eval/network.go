@@ -156,7 +156,7 @@ func (p *planner) address(key string, s *subnet, want string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("%q is not an IP address", want)
 		}
-		if other := p.taken[a]; other != "" && other != key {
+		if other := p.taken[a]; other != "" && other != key && !p.reserved(other, key, want) {
 			return "", fmt.Errorf("address %s is also that of %s", want, other)
 		}
 		p.taken[a], p.keys[key] = key, want
@@ -174,6 +174,12 @@ func (p *planner) address(key string, s *subnet, want string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("subnet %s (%s) has no free address left; make its allocation pools larger", s.Name, s.CIDR)
+}
+
+// reserved tells that an address is kept for either of two keys and that nobody
+// has it yet: what is known of a machine may stand under several names.
+func (p *planner) reserved(other, key, address string) bool {
+	return p.known[other] == address && p.known[key] == address && p.keys[other] == ""
 }
 
 // planned are all addresses that were handed out, by key.
