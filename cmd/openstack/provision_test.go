@@ -55,7 +55,7 @@ func (o *operator) engine() {
 		}}}
 	var running sync.WaitGroup
 	o.t.Cleanup(running.Wait)
-	o.Stacks.Check = deploy.PlanOf
+	o.Stacks.Check = func(ctx context.Context, s *stack.Stack) (*plan.Plan, error) { return deploy.PlanOf(ctx, s) }
 	o.Stacks.Passwords = func(old map[string]string) (map[string]string, error) {
 		return plan.GeneratePasswords(old, rand.Reader)
 	}

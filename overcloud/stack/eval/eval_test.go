@@ -147,7 +147,7 @@ outputs: {names: {value: {get_attr: [Group, name]}}}
 parameters: {Index: {type: string}, Data: {type: json}}
 resources:
   Heavy: {type: heavy.yaml, properties: {Data: {get_param: Data}}}
-  Server: {type: 'OS::Nova::Server', properties: {name: {list_join: ['-', [node, {get_param: Index}]]}, networks: [{network: ctlplane}]}}
+  Server: {type: 'OS::Nova::Server', properties: {name: {str_replace: {template: node-N, params: {N: {get_param: Index}}}}, networks: [{network: ctlplane}]}}
 outputs:
   name: {value: {list_join: [' ', [{get_attr: [Server, name]}, {get_attr: [Heavy, sum]}]]}}
 -- heavy.yaml

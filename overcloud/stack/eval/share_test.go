@@ -112,7 +112,7 @@ func (g *generator) template() map[string]any {
 	for i := range 2 + g.IntN(5) {
 		name := fmt.Sprintf("R%d", i)
 		r := g.resource()
-		if g.IntN(6) == 0 {
+		if g.IntN(25) == 0 { // most templates that ask for what may be absent are refused
 			r["condition"] = g.pick("flag", "one", "not")
 		}
 		resources[name] = r
