@@ -21,10 +21,11 @@ import (
 	"trefoil/overcloud/stack"
 )
 
-// reached is every machine: it lets us in and does what it is told.
+// reached is every machine, and the Keystone on it: it lets us in and does what it is told.
 type reached struct{}
 
 func (reached) Reach(context.Context, stack.Node, func(string)) error { return nil }
+func (reached) Ensure(context.Context, string, string) error          { return nil }
 func (reached) Apply(_ context.Context, _ stack.Node, _ resource.Document, tell func(resource.Event)) error {
 	tell(resource.Event{Event: "done"})
 	return nil
@@ -48,7 +49,7 @@ func (o *operator) engine() {
 		return o.Conductor.Conductor.Provision(ctx, ident, req)
 	}
 	o.flavors()
-	e := &deploy.Engine{Store: o.DB, Nodes: reached{}, Plan: deploy.PlanOf, Rand: rand.Reader, Now: time.Now, Poll: time.Millisecond, Log: slog.New(slog.DiscardHandler),
+	e := &deploy.Engine{Store: o.DB, Nodes: reached{}, Catalog: reached{}, Plan: deploy.PlanOf, Rand: rand.Reader, Now: time.Now, Poll: time.Millisecond, Log: slog.New(slog.DiscardHandler),
 		PublicKeys: []string{"ssh-ed25519 AAAA deployer"},
 		Cloud: &cloud.Cloud{Poll: time.Millisecond, Open: func(ctx context.Context) (*session.Session, error) {
 			return session.FromEnv(ctx, session.Options{})
@@ -100,6 +101,12 @@ func TestNodeProvisionUnprovisionExtract(t *testing.T) {
 	o.holds(filepath.Join(os.Getenv("HOME"), ".ssh", "known_hosts"), "192.168.24.40,ctl ssh-ed25519 ")
 	o.want(provision, 1, "", "Will not overwrite existing file: "+env)
 	o.want(provision+" -y", 0, "Nodes deployed successfully", "")
+
+	// The environment is what deploy goes on with: the same machines, configured.
+	if _, out, errw := o.types(t.Context(), "overcloud deploy --templates -e "+env+" -e "+filepath.Join(dir, "nets-env.yaml")); strings.Contains(errw, "WARNING") ||
+		!strings.Contains(out, "Overcloud Endpoint: http://192.168.24.40:5000/") || !strings.Contains(errw, "nothing had to be changed") {
+		t.Errorf("deploy after provision:\n%s%s", out, errw)
+	}
 
 	extracted := filepath.Join(dir, "extracted.yaml")
 	o.want("overcloud node extract provisioned --stack overcloud -o "+extracted, 0, "# WARNING: No network config found for role Compute.", "")

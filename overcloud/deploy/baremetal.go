@@ -91,8 +91,6 @@ func settle(p *plan.Plan, s *stack.Stack, d *baremetal.Deployment) error {
 				WithHint("give a roles file that has it (-r): openstack overcloud roles generate -o FILE %s", r.Name)
 		}
 	}
-	// What a tree does not use of the parameters that nobody wrote is nobody's mistake.
-	p.Warnings = slices.DeleteFunc(p.Warnings, func(w string) bool { return strings.HasPrefix(w, s.Input.BaremetalFile+":") })
 	return nil
 }
 

@@ -13,13 +13,14 @@ import (
 
 	"github.com/ulikunitz/xz"
 
+	"trefoil/overcloud/baremetal"
 	"trefoil/overcloud/network"
 )
 
-// TestRealTreesParse: every network_data and vip_data file of TripleO's trees
-// is right, as they lie beside the project (TREFOIL_THT, default ../../../shared/data/tht).
+// TestRealTreesParse: every network_data, vip_data and baremetal_deployment file
+// of TripleO's trees is right, as they lie beside the project (TREFOIL_THT, default ../../../shared/data/tht).
 func TestRealTreesParse(t *testing.T) {
-	for tree, want := range map[string]int{"queens": 2, "wallaby": 28} {
+	for tree, want := range map[string]int{"queens": 2, "wallaby": 29} {
 		t.Run(tree, func(t *testing.T) {
 			seen := 0
 			walkTree(t, tree, func(name string, data []byte) {
@@ -36,6 +37,12 @@ func TestRealTreesParse(t *testing.T) {
 					}
 					if v1 := strings.Contains(string(data), "\n  ip_subnet:"); len(nets) > 0 && nets[0].V2 == v1 {
 						t.Errorf("%s: V2 is %v", name, nets[0].V2)
+					}
+				case strings.Contains(name, "baremetal-samples/"):
+					if f, err := baremetal.Parse(name, data); err != nil {
+						t.Error(err)
+					} else if d, err := f.Expand(baremetal.Options{}); err != nil || len(d.Instances) != 6 || d.Instances[5].FixedIP() != "192.168.24.22" {
+						t.Errorf("%s: %v", name, err)
 					}
 				default:
 					return

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"trefoil/internal/nearest"
 )
@@ -45,6 +46,7 @@ func (b *builder) findings() []Finding {
 	for _, g := range b.given {
 		says, old := deprecated[g.name]
 		switch {
+		case !b.ev.Used(g.name) && ofProvisioning(g.name):
 		case !b.ev.Used(g.name):
 			out = append(out, Finding{Kind: Unused, Parameter: g.name, Where: g.origin.String(), Nearest: nearest.Name(g.name, declared)})
 		case old:
@@ -52,6 +54,13 @@ func (b *builder) findings() []Finding {
 		}
 	}
 	return out
+}
+
+// ofProvisioning tells the parameters that node, network and vip provision write
+// into their environments: a tree that has no use for one is not a mistake.
+func ofProvisioning(name string) bool {
+	return strings.HasSuffix(name, "RemovalPolicies") || slices.Contains([]string{"HostnameMap", "DeployedServerPortMap", "NodePortMap",
+		"DeployedNetworkEnvironment", "VipPortMap", "ControlPlaneVipData"}, name)
 }
 
 // named are the parameters that a person gave, each once, sorted.
