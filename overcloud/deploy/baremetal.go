@@ -58,7 +58,7 @@ const machinesTemplate = "heat_template_version: queens\ndescription: Machines t
 // machinesOnly is the plan of an action that only provisions: roles, counts and
 // names of the file, nothing to configure. It needs no templates.
 func machinesOnly(s *stack.Stack, d *baremetal.Deployment) *plan.Plan {
-	p := &plan.Plan{Stack: s.Name, CloudDomain: cloudDomain, Outputs: map[string]any{}}
+	p := &plan.Plan{Stack: s.Name, CloudDomain: cloudDomain, Outputs: map[string]any{}, RootTemplate: []byte(machinesTemplate)}
 	if d == nil {
 		return p
 	}
