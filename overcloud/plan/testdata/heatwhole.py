@@ -135,6 +135,8 @@ class Stack:
         return self.made.get(name)
 
     def __getitem__(self, name):
+        if name not in self.defn.enabled_rsrc_names():
+            raise KeyError(name)
         return self.get(name)
 
     def output(self, name):
@@ -208,17 +210,20 @@ class Nested(Resource):
         params = template_resource.TemplateResource.child_params(self)
         params = json.loads(json.dumps(params))
         env = environment.get_child_environment(stack.env, params, item_to_remove=info, child_resource_name=self.name)
-        self.nested = Stack(stack.world, self.path, parsed, env)
+        self.below = Stack(stack.world, self.path, parsed, env)
+
+    def nested(self):
+        return self.below  # for resource.NAME
 
     def children(self):
-        return [self.nested]
+        return [self.below]
 
     def get_output(self, name):
-        return self.nested.output(name)
+        return self.below.output(name)
 
     def reference_id(self):
-        if "OS::stack_id" in self.nested.defn.enabled_output_names():
-            return self.nested.output("OS::stack_id")
+        if "OS::stack_id" in self.below.defn.enabled_output_names():
+            return self.below.output("OS::stack_id")
         return identify(self.path)
 
     def FnGetAtt(self, key, *path):

@@ -243,7 +243,7 @@ func TestErrorsAreOfBadInput(t *testing.T) {
 
 // FuzzStack: whatever a template says, evaluation ends and does not panic.
 func FuzzStack(f *testing.F) {
-	for _, name := range []string{"group.txt", "network.txt", "nested.txt", "share.txt", "value.txt"} {
+	for _, name := range []string{"attributes.txt", "group.txt", "network.txt", "nested.txt", "share.txt", "value.txt"} {
 		data, err := os.ReadFile("testdata/" + name)
 		if err != nil {
 			f.Fatal(err)

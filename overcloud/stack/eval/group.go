@@ -223,7 +223,8 @@ func listAttribute(r *Resource, path []any, from hot.Origin) (any, error) {
 	case name == "removed_rsrc_list":
 		return []any{}, nil
 	case strings.HasPrefix(name, "resource."):
-		return r.nth(strings.Split(name, ".")[1:], path[1:], from)
+		member, rest := within(path)
+		return r.nth(member, rest, from)
 	}
 	out := make([]any, len(r.Members))
 	for i, m := range r.Members {
@@ -294,18 +295,26 @@ func (r *Resource) of(m *Stack, path []any, from hot.Origin) (any, error) {
 }
 
 // nth is resource.N or resource.N.ATTRIBUTE.
-func (r *Resource) nth(parts []string, path []any, from hot.Origin) (any, error) {
+func (r *Resource) nth(member string, path []any, from hot.Origin) (any, error) {
 	for i, m := range r.Members {
-		if r.index(i) != parts[0] {
-			continue
-		}
-		for _, p := range parts[1:] {
-			path = append([]any{p}, path...)
-		}
-		if len(path) == 0 {
+		switch {
+		case r.index(i) != member:
+		case len(path) == 0:
 			return r.memberRef(m, i)
+		default:
+			return r.of(m, path, from)
 		}
-		return r.of(m, path, from)
 	}
 	return nil, nil
+}
+
+// within takes the path resource.NAME or resource.NAME.ATTRIBUTE apart: the name
+// and the path from there on.
+func within(path []any) (name string, rest []any) {
+	parts := strings.SplitN(hot.String(path[0]), ".", 3)
+	rest = path[1:]
+	if len(parts) == 3 {
+		rest = append([]any{parts[2]}, rest...)
+	}
+	return parts[1], rest
 }

@@ -293,6 +293,9 @@ func (s *Stack) Attr(name string, path []any, from hot.Origin) (any, error) {
 	if !hot.IsFile(r.Target) && r.kind.attribute != nil {
 		return r.kind.attribute(r, path, from)
 	}
+	if hot.IsFile(r.Target) && strings.HasPrefix(hot.String(path[0]), "resource.") {
+		return r.inner(path, from)
+	}
 	v, err := r.attribute(hot.String(path[0]), from)
 	if err != nil {
 		return nil, err
@@ -329,6 +332,23 @@ func (r *Resource) attributes(from hot.Origin) (any, error) {
 		out[name] = v
 	}
 	return out, nil
+}
+
+// inner is resource.NAME of a nested stack: what refers to a resource in it, or
+// one of its attributes.
+func (r *Resource) inner(path []any, from hot.Origin) (any, error) {
+	if len(r.Members) == 0 {
+		return nil, nil // its template is missing, which has been noted
+	}
+	m := r.Members[0]
+	name, rest := within(path)
+	if m.t.Resource(name) == nil {
+		return nil, hot.At(from, "%s (%s) has no resource %q%s", r.Name, r.Target, name, nearest.Hint(name, resourceNames(m.t)))
+	}
+	if len(rest) == 0 {
+		return m.Ref(name, from)
+	}
+	return m.Attr(name, rest, from)
 }
 
 // attribute is one of a nested stack, or of a built-in type that has no way of its own.
