@@ -77,6 +77,9 @@ type Deployment struct {
 	Config  any            `json:"config"`
 	Inputs  map[string]any `json:"inputs,omitempty"`
 	Options map[string]any `json:"options,omitempty"`
+
+	ConfigInputs  []any `json:"config_inputs,omitempty"`  // declared: name, description, type, default
+	ConfigOutputs []any `json:"config_outputs,omitempty"` // declared: name, description, type
 }
 
 // ServiceData is the role_data output of one service template.

@@ -221,3 +221,24 @@ func BenchmarkPlanQueens(b *testing.B) {
 		})
 	}
 }
+
+// Where Ansible is to run the deployments, a template of the tree stands for each:
+// the plan still knows what goes to which machine, and in which order.
+func TestDeploymentsForAnsible(t *testing.T) {
+	tree := scripted(t, "queens")
+	p, err := plan.Build(context.Background(), tree, realOptions(t, map[string]int{"Controller": 1, "Compute": 1}, "environments/config-download-environment.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range p.Deployments {
+		if slices.Contains(d.Servers, "overcloud-controller-0") {
+			got = append(got, d.Name+" "+d.Group)
+		}
+	}
+	want := []string{"NetworkDeployment script", "UpdateDeployment script", "ControllerDeployment hiera", "ControllerHostsDeployment script",
+		"ControllerAllNodesDeployment hiera", "ControllerAllNodesValidationDeployment script", "ControllerArtifactsDeploy script"}
+	if !slices.Equal(got, want) {
+		t.Errorf("deployments of the controller:\n got %q\nwant %q", got, want)
+	}
+}

@@ -51,6 +51,16 @@ func (s *Stack) Template() *hot.Template { return s.t }
 // Parent is the resource that this stack stands for; nil for the root.
 func (s *Stack) Parent() *Resource { return s.parent }
 
+// within tells whether the stack, or one that it is nested in, is made from a file.
+func (s *Stack) within(file string) bool {
+	for ; s.t.File != file; s = s.parent.stack {
+		if s.parent == nil {
+			return false
+		}
+	}
+	return true
+}
+
 // circle is the templates from the last stack of the same file down to this one,
 // for an error: file → other → file.
 func (s *Stack) circle(file string) string {
@@ -258,7 +268,7 @@ func (s *Stack) Resources() []*Resource {
 	return out
 }
 
-// resolve follows the registry; a type that is itself a file is relative to the template.
+// resolve follows the registry.
 func (s *Stack) resolve(typ string) (string, hot.Origin) {
 	return s.located(typ)(s.ev.Env.Resolve(typ))
 }
@@ -273,9 +283,14 @@ func (s *Stack) resolveFor(name, typ string) (string, hot.Origin) {
 	return s.located(typ)(s.ev.Env.ResolveFor(append(names, name), typ))
 }
 
-// located makes a type that is itself a file relative to the template.
+// located makes a type that is itself a file relative to the template. A template
+// that stands for a type of Heat's own has that type itself in it, not itself
+// again (as TripleO's config-download-software.yaml needs it).
 func (s *Stack) located(typ string) func(string, hot.Origin, bool) (string, hot.Origin) {
 	return func(target string, from hot.Origin, mapped bool) (string, hot.Origin) {
+		if mapped && hot.IsFile(target) && builtin(typ) != nil && s.within(target) {
+			return typ, hot.Origin{}
+		}
 		if !mapped && hot.IsFile(typ) && !path.IsAbs(typ) && !strings.Contains(typ, "://") {
 			target = path.Join(path.Dir(s.t.File), typ)
 		}
