@@ -279,7 +279,10 @@ func TestCatalog(t *testing.T) {
 	}{
 		{"GET", "/build_info", "", 200, `{"revision":"1.0"}`},
 		{"GET", "/services", "", 200, `"hostname":"undercloud"`},
-		{"GET", "/resource_types?name=Neutron", "", 200, `{"resource_types":["OS::Neutron::Net","OS::Neutron::Port","OS::Neutron::Subnet"]}`},
+		{"GET", "/resource_types?name=Neutron::(Net|Port|Subnet)", "", 200, `{"resource_types":["OS::Neutron::Net","OS::Neutron::Port","OS::Neutron::Subnet"]}`},
+		{"GET", "/resource_types?support_status=DEPRECATED", "", 200, `{"resource_types":[]}`},
+		{"GET", "/resource_types?with_description=true", "", 200, `{"description":"Stands for what is left out.","resource_type":"OS::Heat::None"}`},
+		{"GET", "/resource_types/OS::Heat::Value", "", 200, `"properties":{"type":{},"value":{}}`},
 		{"GET", "/resource_types?name=(", "", 400, "not a regular expression"},
 		{"GET", "/resource_types/OS::Heat::Vale", "", 404, `did you mean \"OS::Heat::Value\"`},
 		{"GET", "/template_versions", "", 200, "heat_template_version.queens"},
