@@ -22,7 +22,7 @@ func planner(t *testing.T) (*operator, string) {
 	t.Helper()
 	o := newOperator(t)
 	o.ServeDocuments(deploy.Documents{})
-	o.Stacks.Check = deploy.PlanOf
+	o.Stacks.Check = func(ctx context.Context, s *stack.Stack) (*stack.Made, error) { return deploy.PlanOf(ctx, s) }
 	o.Stacks.Passwords = func(old map[string]string) (map[string]string, error) {
 		return plan.GeneratePasswords(old, rand.Reader)
 	}
