@@ -3,8 +3,11 @@ package baremetal_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,7 +62,7 @@ func TestExpandsAsTripleoAnsible(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			said := map[string]any{"present": append([]baremetal.Instance{}, d.Instances...), "parameters": d.Parameters()}
+			said := map[string]any{"present": append([]baremetal.Instance{}, d.Instances...), "environment": environment(d)}
 			absent, nets, roles := []string{}, map[string][]string{}, map[string]string{}
 			for _, in := range d.Absent {
 				absent = append(absent, in.Hostname)
@@ -80,6 +83,30 @@ func TestExpandsAsTripleoAnsible(t *testing.T) {
 			}
 		})
 	}
+}
+
+// environment is that of machines with the addresses that golden.py gives them.
+func environment(d *baremetal.Deployment) map[string]any {
+	capitals := map[string]string{}
+	for _, r := range d.Roles {
+		for _, n := range r.Networks {
+			words := strings.Split(n, "_")
+			for i, w := range words {
+				words[i] = strings.ToUpper(w[:1]) + w[1:]
+			}
+			capitals[n] = strings.Join(words, "")
+		}
+	}
+	nets := slices.Sorted(maps.Keys(capitals))
+	ports := baremetal.Ports{}
+	for i, in := range d.Instances {
+		ports[in.Hostname] = map[string]baremetal.Address{}
+		for _, n := range in.Networks() {
+			at := slices.Index(nets, n.Network)
+			ports[in.Hostname][n.Network] = baremetal.Address{IP: fmt.Sprintf("10.%d.0.%d", at, i+1), CIDR: fmt.Sprintf("10.%d.0.0/24", at)}
+		}
+	}
+	return d.Environment(ports, capitals, "/usr/share/openstack-tripleo-heat-templates")
 }
 
 // normal writes a value as JSON with sorted keys.
