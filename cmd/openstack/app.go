@@ -25,6 +25,7 @@ const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitChanges     = 3 // of a dry run: something would change
 	exitInterrupted = 130
 )
 

@@ -20,8 +20,13 @@ first, then those of the answers file, then -e. The answers file has the keys
 templates, environments, roles and networks; its relative paths are relative to
 the current directory, else to the answers file, else to the tree.
 
-Exit codes: 0 deployed, or validated with --dry-run; 1 something is wrong or
-failed; 2 wrong arguments; 130 interrupted, and the undercloud goes on.`
+--dry-run changes nothing. It shows what would change against what is deployed:
+machines, services, parameters, networks, files and tasks; secrets never. With
+-f json the same comes as one JSON object, for programs.
+
+Exit codes: 0 deployed, or with --dry-run nothing would change; 1 something is
+wrong or failed; 2 wrong arguments; 3 with --dry-run, all is valid and something
+would change, a first deployment too; 130 interrupted, and the undercloud goes on.`
 
 func (p *program) deployCommand() *cli.Command {
 	flags := append(scaleFlags(),
@@ -38,7 +43,8 @@ func (p *program) deployCommand() *cli.Command {
 		&cli.StringFlag{Name: "plan-environment-file", Aliases: []string{"p"}, Usage: "instead of plan-environment.yaml"},
 		&cli.StringFlag{Name: "no-proxy", Usage: "hosts that are not proxied, comma separated, for the rc file", EnvVars: []string{"no_proxy"}},
 		&cli.StringFlag{Name: "baremetal-deployment", Aliases: []string{"b"}, Usage: "file of instances: roles, counts, and what machine becomes what"},
-		&cli.BoolFlag{Name: "dry-run", Usage: "show placement and what each role will do; change nothing"},
+		&cli.BoolFlag{Name: "dry-run", Usage: "show what would change against what is deployed; change nothing. Exit code 3 if something would"},
+		&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "of --dry-run: text or json", Value: "text"},
 		&cli.BoolFlag{Name: "update-plan-only", Usage: "have the undercloud keep the plan; deploy nothing"},
 		&cli.BoolFlag{Name: "validation-warnings-fatal", Usage: "stop when there are warnings"},
 	)
@@ -50,6 +56,9 @@ func (p *program) deploy(c *cli.Context) error {
 		return err
 	}
 	if err := refuseFlags(c); err != nil {
+		return err
+	}
+	if err := dryRunFlags(c); err != nil {
 		return err
 	}
 	in, warnings, err := p.deployInput(c)

@@ -12,7 +12,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"trefoil/internal/errs"
-	"trefoil/internal/format"
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/deploy/cloud"
 	"trefoil/overcloud/placement"
@@ -64,7 +63,7 @@ func (d *deployment) plan() error {
 	if err != nil {
 		return err
 	}
-	if d.old != nil && d.old.InProgress() {
+	if d.old != nil && d.old.InProgress() && !d.c.Bool("dry-run") {
 		return errs.New(errs.Conflict, "Unable to deploy as the stack '%s' status is '%s'", d.name, d.old.Status).
 			WithHint("follow it with: openstack stack event list %s --follow; stop it with: openstack stack cancel %s", d.name, d.name)
 	}
@@ -75,6 +74,9 @@ func (d *deployment) plan() error {
 func (d *deployment) warn() error {
 	all := slices.Concat(d.warnings, d.made.Warnings)
 	for _, w := range all {
+		if d.c.Bool("dry-run") && d.found(w) {
+			continue // it stands in the output
+		}
 		fmt.Fprintf(d.p.err, "WARNING: %s\n", w)
 	}
 	if len(all) > 0 && d.c.Bool("validation-warnings-fatal") {
@@ -124,41 +126,6 @@ func (d *deployment) checked() ([]placement.Choice, error) {
 		return nil, fmt.Errorf("%w\nConfiguration has 1 errors, fix them before proceeding. Ignoring these errors is likely to lead to a failed deploy.", err) //nolint:staticcheck // TripleO's words
 	}
 	return choices, nil
-}
-
-func (d *deployment) dryRun() error {
-	choices, err := d.checked()
-	if err != nil {
-		return err
-	}
-	var rows [][]any
-	for _, r := range d.made.Roles {
-		for _, ch := range choices {
-			if ch.Role == r.Name {
-				name := ch.Name
-				if name == "" {
-					name = strings.NewReplacer("%stackname%", d.name, "%index%", fmt.Sprint(ch.Index)).Replace(r.HostnameFormat)
-				}
-				rows = append(rows, []any{name, r.Name, ch.Node.Label(), ch.Node.UUID, r.Flavor})
-			}
-		}
-	}
-	if len(rows) == 0 {
-		fmt.Fprintln(d.p.out, "No machine would be added.")
-	} else if err := format.Table(d.p.out, []string{"Server", "Role", "Node", "Node UUID", "Flavor"}, rows, format.Left); err != nil {
-		return err
-	}
-	for _, r := range d.made.Roles {
-		if r.Count == 0 {
-			continue
-		}
-		fmt.Fprintf(d.p.out, "\n%s (%d):\n", r.Name, r.Count)
-		for _, line := range r.Summary {
-			fmt.Fprintf(d.p.out, "  %s\n", line)
-		}
-	}
-	fmt.Fprintln(d.p.out, "\nValidation Finished")
-	return nil
 }
 
 // planOnly has the undercloud keep the plan and deploys nothing.

@@ -57,6 +57,7 @@ func (o *operator) engine() {
 	var running sync.WaitGroup
 	o.t.Cleanup(running.Wait)
 	o.Stacks.Check = func(ctx context.Context, s *stack.Stack) (*plan.Plan, error) { return deploy.PlanOf(ctx, s) }
+	o.Stacks.Compare = e.Preview
 	o.Stacks.Passwords = func(old map[string]string) (map[string]string, error) {
 		return plan.GeneratePasswords(old, rand.Reader)
 	}
@@ -159,7 +160,7 @@ func TestDeployWithAFileOfInstances(t *testing.T) {
 	dir := t.TempDir()
 	file := o.in(dir, "b.yaml", "- {name: Controller, instances: [{hostname: ctl, name: control-1}]}\n- {name: Compute, count: 0}\n")
 	code, out, errw := o.types(t.Context(), "overcloud deploy --templates --dry-run -b "+file)
-	if code != 0 || !strings.Contains(out, "ctl") || !strings.Contains(out, "control-1") || strings.Contains(errw, "HostnameMap") {
+	if code != 3 || !strings.Contains(out, "ctl") || !strings.Contains(out, "control-1") || strings.Contains(errw, "HostnameMap") {
 		t.Errorf("code %d\n%s%s", code, out, errw)
 	}
 	var in stack.Input

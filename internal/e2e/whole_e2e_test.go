@@ -98,7 +98,7 @@ func (u *user) deploy() {
 		u.ok("openstack baremetal node set --property capabilities='profile:" + profile + ",boot_option:local' $(openstack baremetal node list -f value -c UUID -c Name | awk '$2 == \"" + node + "\" {print $1}')")
 	}
 	wants(u.t, u.fails(u.command(3)), "Compute: 3 wanted, 1 missing", "already has a role")
-	wants(u.t, u.ok(u.command(1)+" --dry-run"), "overcloud-controller-0", "overcloud-novacompute-0", "overcloud-cephstorage-0", "Validation Finished")
+	wants(u.t, u.start(u.command(1)+" --dry-run", false).wait(3), "overcloud-controller-0", "overcloud-novacompute-0", "overcloud-cephstorage-0", "Validation Finished")
 
 	d := u.start(u.command(1), false)
 	u.until("a node that is being deployed", "openstack baremetal node list -f value -c 'Provisioning State'", 5*time.Minute,
@@ -129,10 +129,12 @@ func (u *user) ssh(server, command string) string {
 }
 
 func (u *user) again() {
+	wants(u.t, u.ok(u.command(1)+" --dry-run"), "Nothing would change.", "Validation Finished")
 	wants(u.t, u.ok(u.command(1)), "UPDATE_COMPLETE", "nothing had to be changed")
 }
 
 func (u *user) scale() {
+	wants(u.t, u.start(u.command(2)+" --dry-run", false).wait(3), "overcloud-novacompute-1", "ComputeCount: 1 → 2", "~ file:/etc/hosts")
 	wants(u.t, u.ok(u.command(2)), "UPDATE_COMPLETE", "1 node(s) added, 0 removed")
 	wants(u.t, u.ok("openstack server list -f value -c Name"), "overcloud-novacompute-1")
 	// The first compute learned of the second one's tunnel end.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -133,10 +131,7 @@ func placementFailed(err error) error {
 }
 
 func (r *run) newNode(c placement.Choice, role plan.Role, image string) (*stack.Node, error) {
-	name := c.Name
-	if name == "" {
-		name = strings.NewReplacer("%stackname%", r.s.Name, "%index%", strconv.Itoa(c.Index)).Replace(role.HostnameFormat)
-	}
+	name := nodeName(r.s.Name, c, role)
 	pub, pem, err := ssh.NewHostKey(r.Rand, name)
 	if err != nil {
 		return nil, err

@@ -16,7 +16,8 @@ import (
 type Service struct {
 	Store Store
 	// Check makes the plan, or says what is wrong with it.
-	Check func(ctx context.Context, s *Stack) (*Made, error)
+	Check   func(ctx context.Context, s *Stack) (*Made, error)
+	Compare Comparer // what Preview asks
 	// Passwords completes a stack's passwords; those that exist are kept.
 	Passwords func(existing map[string]string) (map[string]string, error)
 	// Enqueue has Engine.Run called durably; the same job twice is one job.

@@ -309,9 +309,17 @@ func (c *comparison) parameters(d *Diff) {
 func (c *comparison) parameter(name string, old, now any) Parameter {
 	hidden := slices.Contains(c.before.Plan.Hidden, name) || slices.Contains(c.after.Plan.Hidden, name)
 	if hidden {
-		return Parameter{Name: name, Hidden: true, Old: Hidden, New: Hidden}
+		return Parameter{Name: name, Hidden: true, Old: Hidden, New: Hidden, Secret: []string{}}
 	}
-	return Parameter{Name: name, Old: c.secrets.shownValue(old), New: c.secrets.shownValue(now)}
+	p := Parameter{Name: name, Old: c.secrets.shownValue(old), New: c.secrets.shownValue(now), Secret: []string{}}
+	a, _ := old.(map[string]any)
+	b, _ := now.(map[string]any)
+	for _, k := range union(a, b) {
+		if !same(a[k], b[k]) && same(c.secrets.shownValue(map[string]any{k: a[k]}), c.secrets.shownValue(map[string]any{k: b[k]})) {
+			p.Secret = append(p.Secret, c.secrets.shown(k))
+		}
+	}
+	return p
 }
 
 // given are the parameters that a person set, of a first deployment.

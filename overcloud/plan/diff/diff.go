@@ -131,6 +131,8 @@ type Parameter struct {
 	Hidden bool   `json:"hidden"`
 	Old    any    `json:"old"`
 	New    any    `json:"new"`
+	// Secret names the keys of a map that differ and look the same, being secret.
+	Secret []string `json:"secret"`
 }
 
 // Mapping is a resource type whose registry entry points elsewhere.

@@ -185,7 +185,7 @@ func TestGoldens(t *testing.T) {
 		{"compute-more", same, one(3)},
 		{"compute-less", same, one(1)},
 		{"parameter", same, env("parameter_defaults:\n  NtpServer: [ntp.example.org]\n  NovaComputeLibvirtTyp: kvm\n")},
-		{"password", same, env("parameter_defaults:\n  KeystonePassword: " + marker + "Other\n  RabbitPassword: " + marker + "Other2\n")},
+		{"password", same, env("parameter_defaults:\n  AdminPassword: " + marker + "Other3\n  KeystonePassword: " + marker + "Other\n  RabbitPassword: " + marker + "Other2\n")},
 		{"service-none", same, env("resource_registry:\n  OS::TripleO::Services::Memcached: OS::Heat::None\n")},
 		{"tripleo-same", mini(same), mini(same)},
 		{"tripleo-parameter", mini(same), mini(env("parameter_defaults:\n  Debug: true\n  Color: {front: green, back: white}\n  OldName: x\n"))},

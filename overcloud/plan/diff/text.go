@@ -190,6 +190,11 @@ func (p *printer) parameters(d *Diff) {
 		case isMap && both:
 			p.line("  ~ %s", x.Name)
 			p.maps(old, now)
+			for _, k := range x.Secret {
+				p.line("      ~ %s: another value (secret)", k)
+			}
+		case same(x.Old, x.New):
+			p.line("  ~ %s: another value (secret)", x.Name)
 		default:
 			p.line("  ~ %s: %s → %s", x.Name, value(x.Old), value(x.New))
 		}
@@ -199,7 +204,6 @@ func (p *printer) parameters(d *Diff) {
 
 // maps tells the keys of a map that change.
 func (p *printer) maps(old, now map[string]any) {
-	changed := false
 	for _, k := range union(old, now) {
 		a, had := old[k]
 		b, has := now[k]
@@ -210,13 +214,7 @@ func (p *printer) maps(old, now map[string]any) {
 			p.line("      - %s: %s", k, value(a))
 		case !same(a, b):
 			p.line("      ~ %s: %s → %s", k, value(a), value(b))
-		default:
-			continue
 		}
-		changed = true
-	}
-	if !changed {
-		p.line("      another value (secret)")
 	}
 }
 

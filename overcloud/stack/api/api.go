@@ -13,6 +13,7 @@ import (
 	"net/http"
 
 	"trefoil/internal/errs"
+	"trefoil/overcloud/plan/diff"
 	"trefoil/overcloud/stack"
 )
 
@@ -25,6 +26,8 @@ type Service interface {
 	Create(ctx context.Context, name string, timeoutMins int, in stack.Input) (*stack.Stack, error)
 	Update(ctx context.Context, ident string, timeoutMins int, in stack.Input) error
 	Delete(ctx context.Context, ident string) error
+	// Preview tells what Create or Update would do, and stores nothing.
+	Preview(ctx context.Context, name string, in stack.Input) (*diff.Diff, error)
 	// Cancel ends the running action.
 	Cancel(ctx context.Context, ident string) error
 
@@ -95,7 +98,7 @@ func (a *api) routes() map[string]handlerFunc {
 		"GET " + base + "/stacks":                          a.list,
 		"POST " + base + "/stacks":                         a.create,
 		"GET " + base + "/stacks/detail":                   a.list,
-		"POST " + base + "/stacks/preview":                 refuse("a preview", "openstack overcloud deploy --dry-run shows what a deployment would do"),
+		"POST " + base + "/stacks/preview":                 a.preview,
 		base + "/stacks/{name}":                            a.byName,
 		base + "/stacks/{name}/{rest...}":                  a.byPath,
 		"GET " + base + "/software_deployments":            a.deployments,

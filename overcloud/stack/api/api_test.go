@@ -28,6 +28,7 @@ type world struct {
 	stopped  []string
 	checked  error
 	url      string
+	service  *stack.Service
 }
 
 func newWorld(t *testing.T) *world {
@@ -55,6 +56,7 @@ func newWorld(t *testing.T) *world {
 			w.finish(stack.Failed)
 			return nil
 		}}
+	w.service = svc
 	srv := httptest.NewServer(api.New(api.Config{Store: db, Service: svc, Documents: &documents{}, Host: "undercloud", Version: "1.0", Log: slog.New(slog.DiscardHandler)}))
 	t.Cleanup(srv.Close)
 	w.url = srv.URL + "/v1/project/stacks"

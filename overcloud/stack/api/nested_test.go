@@ -257,7 +257,7 @@ func TestRefusals(t *testing.T) {
 		{"POST", "/overcloud/actions", `{"dance":null}`, "expected cancel_update"},
 		{"DELETE", "/overcloud/id/abandon", "", "plan export"},
 		{"POST", "/overcloud/snapshots", "{}", "plan export"},
-		{"POST", "/preview", "{}", "--dry-run"},
+		{"POST", "/preview", "{}", "overcloud deploy"},
 		{"POST", "", `{"stack_name":"x","adopt_stack_data":"{}"}`, "overcloud deploy"},
 		{"PATCH", "/overcloud", `{"template":{}}`, "overcloud deploy"},
 		{"POST", "/overcloud/resources/Controller/signal", "{}", "nothing here waits"},

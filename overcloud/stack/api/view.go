@@ -111,7 +111,6 @@ func (v *view) serve(w http.ResponseWriter, what string, rest []string) error {
 // below is what a stack has, by method and the next part of the path.
 func (v *view) below() map[string]func(http.ResponseWriter, []string) error {
 	const exported = "what a deployment is made of stands in its plan: openstack overcloud plan export"
-	const dryRun = "openstack overcloud deploy --dry-run shows what a deployment would do"
 	return map[string]func(http.ResponseWriter, []string) error{
 		"GET ":            v.show,
 		"PUT ":            v.update,
@@ -130,8 +129,8 @@ func (v *view) below() map[string]func(http.ResponseWriter, []string) error {
 		"POST snapshots":  v.refuse("a snapshot", exported),
 		"DELETE abandon":  v.refuse("abandoning a stack", exported),
 		"GET export":      v.refuse("exporting a stack", exported),
-		"PUT preview":     v.refuse("a preview", dryRun),
-		"PATCH preview":   v.refuse("a preview", dryRun),
+		"PUT preview":     v.preview,
+		"PATCH preview":   v.preview,
 		"GET nodes":       v.nodes,
 		"GET outcome":     v.outcome,
 	}

@@ -1,0 +1,104 @@
+package deploy_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/plan/diff"
+	"trefoil/overcloud/stack"
+)
+
+// preview compares the stack with one of as many computes that also has files.
+func (w *world) preview(computes int, change func(*stack.Input)) (*diff.Diff, error) {
+	w.t.Helper()
+	before, err := w.db.Stack(w.t.Context(), "id")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	after := *before
+	after.Input.Counts = map[string]int{"Controller": 1, "Compute": computes, "CephStorage": 1}
+	if change != nil {
+		change(&after.Input)
+	}
+	return w.engine.Preview(w.t.Context(), before, &after)
+}
+
+func TestPreviewAfterAFailure(t *testing.T) {
+	w := newWorld(t)
+	w.nodes.fail = "2 overcloud-controller-0"
+	w.begin(stack.Create, 1)
+	w.run("CREATE_FAILED")
+	d, err := w.preview(1, nil)
+	if err != nil || !d.Changes || len(d.Resources)+len(d.Nodes) != 0 || len(d.NotApplied) == 0 {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	for _, n := range d.NotApplied {
+		if n.Step == 1 || n.Why != "never applied" || n.Step == 2 && !slices.Equal(n.Nodes, []string{"overcloud-controller-0"}) {
+			t.Errorf("%+v", n)
+		}
+	}
+	w.nodes.fail = ""
+	w.begin(stack.Update, 1)
+	w.run("UPDATE_COMPLETE")
+	if d, err = w.preview(1, nil); err != nil || d.Changes {
+		var b bytes.Buffer
+		_ = d.Text(&b)
+		t.Errorf("%v: of what was deployed completely it says\n%s", err, b.String())
+	}
+}
+
+func TestPreviewChoosesMachinesAsADeploymentDoes(t *testing.T) {
+	w := newWorld(t)
+	w.begin(stack.Create, 1)
+	d, err := w.preview(1, nil) // accepted, not begun
+	if err != nil || d.Running != "CREATE_IN_PROGRESS" || len(d.Nodes) != 3 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	w.run("CREATE_COMPLETE")
+	if d, err = w.preview(2, nil); err != nil || len(d.Nodes) != 1 || d.Nodes[0].Machine != "compute-2" || d.Nodes[0].Name != "overcloud-novacompute-1" || d.Running != "" {
+		t.Errorf("one more: %+v, %v", d, err)
+	}
+	if d, err = w.preview(0, nil); err != nil || len(d.Nodes) != 1 || d.Nodes[0].Change != diff.Removed || d.Nodes[0].Address != "192.168.255.12" {
+		t.Errorf("one less: %+v, %v", d, err)
+	}
+	if _, err = w.preview(3, nil); !errs.Is(err, errs.Conflict) || !strings.Contains(err.Error(), "Compute") {
+		t.Errorf("more than there are: %v", err)
+	}
+	if w.cloud.deploys != 3 {
+		t.Errorf("%d machines deployed", w.cloud.deploys)
+	}
+}
+
+func TestPreviewTellsWhatIsForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.begin(stack.Create, 1)
+	w.run("CREATE_COMPLETE")
+	_, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error {
+		s.Input.Environments, s.Input.Files = []string{"/a.yaml"}, map[string]string{"/a.yaml": "parameter_defaults: {NtpServer: [ntp.example.org]}\n"}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := w.preview(1, func(in *stack.Input) { in.Environments, in.Files = nil, nil })
+	if err != nil || !slices.Equal(d.Notes, []string{"environment /a.yaml was given to the last deployment and is not given to this one"}) ||
+		len(d.Parameters) != 1 || d.Parameters[0].Name != "NtpServer" || d.Parameters[0].Change != diff.Removed {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if len(d.NotApplied) == 0 {
+		t.Error("the environment was never applied, and that is not told")
+	}
+
+	// A deployed plan that cannot be made again must not stop its own cure.
+	if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error { s.Input.Files = nil; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	d, err = w.preview(1, func(in *stack.Input) { in.Environments = nil })
+	if err != nil || !d.Changes || !slices.ContainsFunc(d.Notes, func(n string) bool { return strings.HasPrefix(n, "the plan that is deployed cannot be made again") }) {
+		t.Errorf("%+v, %v", d, errors.Unwrap(err))
+	}
+}
