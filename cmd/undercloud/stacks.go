@@ -33,7 +33,10 @@ type handler = http.Handler
 const stackJob = "stack"
 
 // stacks wires the deployer to jobs and to the undercloud's own APIs.
-type stacks struct{ service *stack.Service }
+type stacks struct {
+	service *stack.Service
+	plans   deploy.Plans
+}
 
 type stackInput struct {
 	Stack string `json:"stack"`
@@ -56,7 +59,7 @@ func newStacks(u *undercloud) (*stacks, error) {
 		}
 		return engine.Run(r, in.Stack)
 	})
-	return &stacks{service: &stack.Service{
+	return &stacks{plans: plans, service: &stack.Service{
 		Store: u.db, NewID: uuid.NewString, Now: time.Now,
 		Check:   func(ctx context.Context, s *stack.Stack) (*plan.Plan, error) { return plans.Of(ctx, s) },
 		Compare: engine.Preview,

@@ -14,18 +14,15 @@ import (
 const rootTemplate = "overcloud.yaml"
 
 // Documents makes Heat's documents of stacks. Safe for concurrent use.
-type Documents struct{}
+type Documents struct{ Plans Plans }
 
 // Describe makes the plan again, so it costs what a plan costs.
-func (Documents) Describe(ctx context.Context, s *stack.Stack) (*stack.Description, error) {
+func (d Documents) Describe(ctx context.Context, s *stack.Stack) (*stack.Description, error) {
 	whole := *s
 	whole.Input.Only = "" // what the last action left alone is there all the same
-	p, err := PlanOf(ctx, &whole)
+	p, err := d.Plans.Of(ctx, &whole)
 	if err != nil {
 		return nil, fmt.Errorf("make the plan of stack %s: %w", s.Name, err)
-	}
-	if onlyMachines(s) {
-		p.RootTemplate = []byte(machinesTemplate)
 	}
 	return stack.Describe(p)
 }
