@@ -108,13 +108,27 @@ type problems struct {
 }
 
 // maxProblems is how many are told.
-const maxProblems = 20
+const maxProblems = 50
 
 func (p *problems) add(line int, format string, args ...any) {
 	if len(p.list) < maxProblems {
 		p.list = append(p.list, fmt.Sprintf("%s:%d: %s", p.file, line, fmt.Sprintf(format, args...)))
 		p.lines = append(p.lines, line)
 	}
+}
+
+// sort puts them in the order of the lines.
+func (p *problems) sort() {
+	order := make([]int, len(p.list))
+	for i := range order {
+		order[i] = i
+	}
+	sort.SliceStable(order, func(i, j int) bool { return p.lines[order[i]] < p.lines[order[j]] })
+	list, lines := make([]string, len(order)), make([]int, len(order))
+	for i, at := range order {
+		list[i], lines[i] = p.list[at], p.lines[at]
+	}
+	p.list, p.lines = list, lines
 }
 
 func (p *problems) err() error {
@@ -180,7 +194,7 @@ func ParseTemplate(file string, data []byte) (*Template, error) {
 	t.checkVersion(p, used)
 	t.groups(p, groups)
 	t.deprecate(groups)
-	sort.SliceStable(p.list, func(i, j int) bool { return p.lines[i] < p.lines[j] })
+	p.sort()
 	return t, p.err()
 }
 
