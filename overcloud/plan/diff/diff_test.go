@@ -83,6 +83,24 @@ func article(t testing.TB, change func(*scenario)) scenario {
 
 func same(*scenario) {}
 
+// without takes a role out of the tree's roles.
+func (s *scenario) without(t testing.TB, name string) {
+	t.Helper()
+	data, err := fs.ReadFile(s.tree, "roles_data.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []string
+	for _, r := range strings.Split("\n"+string(data), "\n- name: ")[1:] {
+		if !strings.HasPrefix(r, name+"\n") {
+			kept = append(kept, "- name: "+r)
+		}
+	}
+	s.options.Roles = plan.File{Name: "roles.yaml", Data: []byte(strings.Join(kept, "\n"))}
+	delete(s.count, name)
+	delete(s.options.Flavors, name)
+}
+
 // environment is the text of an environment that is given.
 func (s *scenario) environment(text string) {
 	s.options.Environments = append(s.options.Environments, plan.File{Name: "/home/stack/site.yaml", Data: []byte(text)})
@@ -187,6 +205,8 @@ func TestGoldens(t *testing.T) {
 		{"parameter", same, env("parameter_defaults:\n  NtpServer: [ntp.example.org]\n  NovaComputeLibvirtTyp: kvm\n")},
 		{"password", same, env("parameter_defaults:\n  AdminPassword: " + marker + "Other3\n  KeystonePassword: " + marker + "Other\n  RabbitPassword: " + marker + "Other2\n")},
 		{"service-none", same, env("resource_registry:\n  OS::TripleO::Services::Memcached: OS::Heat::None\n")},
+		{"role-gone", same, func(s *scenario) { s.without(t, "CephStorage") }},
+		{"role-new", func(s *scenario) { s.without(t, "CephStorage") }, same},
 		{"tripleo-same", mini(same), mini(same)},
 		{"tripleo-parameter", mini(same), mini(env("parameter_defaults:\n  Debug: true\n  Color: {front: green, back: white}\n  OldName: x\n"))},
 		{"tripleo-password", mini(same), mini(env("parameter_defaults:\n  WebPassword: " + marker + "Other\n"))},

@@ -8,13 +8,13 @@ import (
 )
 
 // tasks compares what the services' templates say beside the resources of
-// machines, in the roles that stay.
+// machines, in the roles that stay and have machines.
 func (c *comparison) tasks(d *Diff) {
 	var g groups[Task]
 	for _, r := range c.after.Plan.Roles {
 		old := c.oldRole[r.Name]
-		if old == nil {
-			continue
+		if old == nil || r.Count == 0 && old.Count == 0 {
+			continue // nothing of it was, or no machine has it
 		}
 		changes := c.services(old.Data, r.Data)
 		if len(changes) == 0 { // the tree may combine the same services in another way

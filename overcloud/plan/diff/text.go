@@ -92,11 +92,15 @@ func (p *printer) roles(d *Diff) {
 		}
 		p.line("%s role %s", sign(r.Change), r.Name)
 		for _, f := range r.Fields {
-			note := ""
-			if f.Name == "flavor" || f.Name == "image" {
-				note = " (of new machines; those that run stay as they are)"
+			switch {
+			case r.Change == Added:
+				p.line("    %s: %s", f.Name, value(f.New))
+			case r.Change == Removed: // its values go with it
+			case f.Name == "flavor" || f.Name == "image":
+				p.line("    %s: %s → %s (of new machines; those that run stay as they are)", f.Name, value(f.Old), value(f.New))
+			default:
+				p.line("    %s: %s → %s", f.Name, value(f.Old), value(f.New))
 			}
-			p.line("    %s: %s → %s%s", f.Name, value(f.Old), value(f.New), note)
 		}
 		for _, group := range []struct {
 			what string
@@ -184,9 +188,9 @@ func (p *printer) parameters(d *Diff) {
 		case x.Hidden && x.Change == Changed:
 			p.line("  ~ %s: another value (hidden)", x.Name)
 		case x.Change == Added:
-			p.line("  + %s: %s%s", x.Name, value(x.New), map[bool]string{true: " (was the template's default)"}[d.Action == "update"])
+			p.line("  + %s: %s%s", x.Name, value(x.New), map[bool]string{true: " (not set before)"}[d.Action == "update"])
 		case x.Change == Removed:
-			p.line("  - %s: %s (the template's default again)", x.Name, value(x.Old))
+			p.line("  - %s: %s (not set any more)", x.Name, value(x.Old))
 		case isMap && both:
 			p.line("  ~ %s", x.Name)
 			p.maps(old, now)
