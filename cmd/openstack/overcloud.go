@@ -33,7 +33,7 @@ func (p *program) overcloudCommand() *cli.Command {
 		p.profilesCommand(), p.deployCommand(),
 		p.networkCommand(),
 		p.processCommand(), p.rolesCommand("role"), p.rolesCommand("roles"),
-		p.generateCommand(), p.netenvCommand(),
+		p.generateCommand(), p.netenvCommand(), p.configCommand(),
 		{Name: "delete", Usage: "give all machines of a stack back", ArgsUsage: "[STACK]", Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"}}, Action: p.overcloudDelete},
 		{Name: "status", Usage: "how the deployment is", Flags: formatFlags(

@@ -186,10 +186,16 @@ func (c *Cloud) ServeBaremetal(store ironic.Store, conductor api.Conductor) {
 
 // ServeDocuments has the orchestration API show templates and environments made by d.
 func (c *Cloud) ServeDocuments(d stackapi.Documents) {
+	c.ServeStacks(func(o *stackapi.Config) { o.Documents = d })
+}
+
+// ServeStacks has the orchestration API wired otherwise than at first.
+func (c *Cloud) ServeStacks(change func(*stackapi.Config)) {
 	c.t.Helper()
 	c.Stop()
-	c.handlers["orchestration"] = stackapi.New(stackapi.Config{Store: c.DB, Service: c.Stacks, Documents: d, Host: "undercloud", Version: "devel",
-		Auth: c.guard, Log: slog.New(slog.DiscardHandler)})
+	o := stackapi.Config{Store: c.DB, Service: c.Stacks, Host: "undercloud", Version: "devel", Auth: c.guard, Log: slog.New(slog.DiscardHandler)}
+	change(&o)
+	c.handlers["orchestration"] = stackapi.New(o)
 	c.Start()
 }
 

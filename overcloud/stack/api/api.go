@@ -13,6 +13,7 @@ import (
 	"net/http"
 
 	"trefoil/internal/errs"
+	"trefoil/overcloud/plan"
 	"trefoil/overcloud/plan/diff"
 	"trefoil/overcloud/stack"
 )
@@ -64,9 +65,11 @@ type Config struct {
 	Service   Service
 	Documents Documents                       // nil: there is nothing beyond the rows
 	Auth      func(http.Handler) http.Handler // nil: everybody may do everything
-	Host      string                          // the machine's name, for `orchestration service list`
-	Version   string                          // of this program, for `orchestration build info`
-	Log       *slog.Logger
+	// Plan makes a stack's plan for the machines that it has; nil: its configuration cannot be downloaded.
+	Plan    func(ctx context.Context, s *stack.Stack, there ...plan.Node) (*plan.Plan, error)
+	Host    string // the machine's name, for `orchestration service list`
+	Version string // of this program, for `orchestration build info`
+	Log     *slog.Logger
 }
 
 // New makes the handler.
