@@ -2,12 +2,15 @@ package deploy_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"trefoil/internal/errs"
+	"trefoil/overcloud/deploy"
+	"trefoil/overcloud/plan"
 	"trefoil/overcloud/plan/diff"
 	"trefoil/overcloud/stack"
 )
@@ -59,8 +62,16 @@ func TestPreviewChoosesMachinesAsADeploymentDoes(t *testing.T) {
 		t.Errorf("%+v, %v", d, err)
 	}
 	w.run("CREATE_COMPLETE")
+	var there []int // machines that each plan is made for
+	w.engine.Plan = func(ctx context.Context, s *stack.Stack, nodes ...plan.Node) (*plan.Plan, error) {
+		there = append(there, len(nodes))
+		return deploy.PlanOf(ctx, s, nodes...)
+	}
 	if d, err = w.preview(2, nil); err != nil || len(d.Nodes) != 1 || d.Nodes[0].Machine != "compute-2" || d.Nodes[0].Name != "overcloud-novacompute-1" || d.Running != "" {
 		t.Errorf("one more: %+v, %v", d, err)
+	}
+	if !slices.Equal(there, []int{3, 4, 3}) {
+		t.Errorf("plans are made for %v machines", there)
 	}
 	if d, err = w.preview(0, nil); err != nil || len(d.Nodes) != 1 || d.Nodes[0].Change != diff.Removed || d.Nodes[0].Address != "192.168.255.12" {
 		t.Errorf("one less: %+v, %v", d, err)

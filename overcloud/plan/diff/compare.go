@@ -292,8 +292,8 @@ func (c *comparison) parameters(d *Diff) {
 		}
 		old, had := a.Parameters[name]
 		now, has := b.Parameters[name]
-		if had == has && same(old, now) {
-			continue
+		if same(old, now) {
+			continue // null is as if it were not given
 		}
 		p := c.parameter(name, old, now)
 		switch p.Change = Changed; {

@@ -23,7 +23,7 @@ func secretive(salt string) diff.Side {
 		return entry(map[string]any{"type": "file", "file": map[string]any{"path": path, "content": content, "secret": secret}})
 	}
 	text := "plain = " + salt + "\nurl = mysql://web:" + url.QueryEscape(password) + "@db/\njson = " + string(inJSON) + "\nb64 = " + b64 + "\n  " + strings.ReplaceAll(key, "\n", "\n  ") +
-		"\nadmin_password = short" + salt + "\nrandom = " + marker + "random" + salt + "\n"
+		"\nadmin_password = short" + salt + "\nrandom = " + marker + "random" + salt + "\nsql " + marker + "sql" + salt + "\n"
 	data := plan.ServiceData{Name: "web", Template: "web.yaml", Raw: map[string]any{"service_name": "web", "docker_config": map[string]any{
 		"environment": []any{"PW=" + password, map[string]any{password: key}}, "pin": 987654, "plain": salt}}}
 	data.Steps[0] = []plan.Entry{

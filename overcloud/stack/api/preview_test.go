@@ -40,6 +40,18 @@ func TestPreview(t *testing.T) {
 		t.Errorf("update: %+v → %+v", before, after)
 	}
 	ask(http.MethodPut, "/other/id/preview", "3", 404, "")
+
+	// What was deployed is compared, not the narrow action or the delete that ran last.
+	if _, err := w.db.UpdateStack(t.Context(), before.ID, func(s *stack.Stack) error {
+		s.Action, s.Input.Only, s.Input.Unprovision = stack.Delete, stack.OnlyUnprovision, []string{"x"}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ask(http.MethodPut, "/overcloud/preview", "3", 200, "")
+	if before.Input.Only != "" || before.Input.Unprovision != nil || after.Input.Only != "" || before.Action != stack.Update || after.Action != stack.Update {
+		t.Errorf("after an unfinished delete: %+v → %+v", before, after)
+	}
 	if s, err := w.db.Stack(t.Context(), "overcloud"); err != nil || s.Input.Counts["Compute"] != 1 || s.Generation != 1 {
 		t.Errorf("a preview changed the stack: %+v %v", s, err)
 	}
