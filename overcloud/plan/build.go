@@ -1,11 +1,7 @@
 package plan
 
 import (
-	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,7 +11,6 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
-	"trefoil/internal/yaml"
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/jinja"
 	"trefoil/overcloud/stack/eval"
@@ -89,57 +84,13 @@ func Build(ctx context.Context, tree fs.FS, o Options) (*Plan, error) {
 
 // evaluator is one that knows the tree and the provisioning network.
 func (b *builder) evaluator() *eval.Evaluator {
-	ctlplane := b.o.Ctlplane
-	if ctlplane.CIDR == "" {
-		ctlplane = eval.Subnet{CIDR: "192.168.24.0/24", Gateway: "192.168.24.1", Pools: []eval.Pool{{Start: "192.168.24.5", End: "192.168.24.254"}}}
-	}
-	if ctlplane.Network == "" {
-		ctlplane.Network, ctlplane.Name = "ctlplane", "ctlplane-subnet"
-	}
+	ctlplane := b.ctlplane()
 	ev := &eval.Evaluator{Read: b.read, Env: b.env, Root: b.o.Stack, Subnets: []eval.Subnet{ctlplane}}
 	ev.Addresses, ev.Indexes = b.known(ctlplane.Network)
 	if seed := b.o.Passwords[SeedName]; seed != "" {
 		ev.Random = seeded([]byte(seed))
 	}
 	return ev
-}
-
-// known are the addresses that are kept, and the indexes of the machines that are
-// there already, by the paths that their resources have: a server, or the port of
-// a server that somebody else deployed (Wallaby).
-func (b *builder) known(network string) (map[string]string, map[string][]int) {
-	addresses, indexes := map[string]string{}, map[string][]int{}
-	for k, v := range b.o.Addresses {
-		addresses[k] = v
-	}
-	for _, m := range b.o.Machines {
-		group := b.o.Stack + "." + m.Role
-		indexes[group] = append(indexes[group], m.Index)
-		i := slices.IndexFunc(b.roles.roles, func(r roleDef) bool { return r.Name == m.Role })
-		if i < 0 || m.Address == "" {
-			continue
-		}
-		server := fmt.Sprintf("%s.%d.%s", group, m.Index, b.roles.roles[i].ServerResource)
-		addresses[server+"/"+network] = m.Address
-		addresses[server+".ControlPlanePort/"+network] = m.Address
-	}
-	for _, list := range indexes {
-		slices.Sort(list)
-	}
-	return addresses, indexes
-}
-
-// seeded makes texts of letters and digits from a secret and a name.
-func seeded(seed []byte) func(string, int) string {
-	return func(path string, length int) string {
-		out := ""
-		for i := 0; len(out) < length; i++ {
-			h := hmac.New(sha256.New, seed)
-			fmt.Fprintf(h, "%s/%d", path, i)
-			out += hex.EncodeToString(h.Sum(nil))
-		}
-		return out[:length]
-	}
 }
 
 // plan reads what the evaluated stack says.
@@ -244,119 +195,6 @@ func (b *builder) read(name string) ([]byte, error) {
 		return nil, fs.ErrNotExist
 	}
 	return fs.ReadFile(b.tree, name)
-}
-
-// environment merges everything that sets parameters and the registry.
-func (b *builder) environment() error {
-	base, err := b.baseEnvironments()
-	if err != nil {
-		return err
-	}
-	for _, f := range b.o.Base {
-		e, err := hot.ParseEnvironment(f.Name, f.Data)
-		if err != nil {
-			return err
-		}
-		b.env.Merge(e)
-	}
-	for _, name := range base {
-		f, err := b.file(File{}, name)
-		if err != nil {
-			return err
-		}
-		e, err := hot.ParseEnvironment(f.Name, f.Data)
-		if err != nil {
-			return err
-		}
-		if err := b.env.Merge(e); err != nil {
-			return err
-		}
-	}
-	b.env.SetDefault("StackAction", cmp.Or(b.o.Action, "CREATE"), "the deployer")
-	b.env.SetDefault("RootStackName", b.o.Stack, "the deployer")
-	for k, v := range b.o.Passwords {
-		if k != SeedName {
-			b.env.SetDefault(k, v, "generated passwords")
-		}
-	}
-	for _, k := range sortedKeys(b.o.Parameters) {
-		b.env.SetDefault(k, b.o.Parameters[k], "command line")
-		b.given = append(b.given, given{k, hot.Origin{File: "command line"}})
-	}
-	if err := b.countsAndFlavors(); err != nil {
-		return err
-	}
-	for _, f := range b.o.Environments {
-		if f.Data == nil {
-			if f, err = b.file(f, f.Name); err != nil {
-				return err
-			}
-		}
-		e, err := hot.ParseEnvironment(strings.TrimPrefix(f.Name, TreePath), f.Data)
-		if err != nil {
-			return err
-		}
-		for _, k := range append(sortedKeys(e.Defaults), sortedKeys(e.Parameters)...) {
-			b.given = append(b.given, given{k, e.Origins[k]})
-		}
-		if err := b.env.Merge(e); err != nil {
-			return err
-		}
-	}
-	return b.env.Check()
-}
-
-// baseEnvironments are those of plan-environment.yaml, else the usual registry.
-func (b *builder) baseEnvironments() ([]string, error) {
-	data, err := b.read("plan-environment.yaml")
-	if errors.Is(err, fs.ErrNotExist) { // Wallaby has none
-		for _, name := range []string{"overcloud-resource-registry.yaml", "overcloud-resource-registry-puppet.yaml"} {
-			if _, err := b.read(name); err == nil {
-				return []string{name}, nil
-			}
-		}
-		return nil, errs.New(errs.NotFound, "neither plan-environment.yaml nor overcloud-resource-registry.yaml is in the template tree").
-			WithHint("give --templates a directory with TripleO's layout")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read plan-environment.yaml: %w", err)
-	}
-	var pe struct {
-		Environments []struct {
-			Path string `yaml:"path"`
-		} `yaml:"environments"`
-	}
-	if err := yaml.Unmarshal("plan-environment.yaml", data, &pe); err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, e := range pe.Environments {
-		out = append(out, e.Path)
-	}
-	return out, nil
-}
-
-func (b *builder) countsAndFlavors() error {
-	set := func(role, param string, v any) error {
-		known := slices.ContainsFunc(b.roles.roles, func(r roleDef) bool { return r.Name == role })
-		if !known {
-			return errs.New(errs.Invalid, "%s: no role %s, although %s is set to %v", b.roles.name, role, param, v).
-				WithHint("add the role to the roles file (-r) or leave the flag out")
-		}
-		b.env.SetDefault(param, v, "command line")
-		return nil
-	}
-	for _, role := range sortedKeys(b.o.Counts) {
-		if err := set(role, role+"Count", b.o.Counts[role]); err != nil {
-			return err
-		}
-	}
-	for _, role := range sortedKeys(b.o.Flavors) {
-		if err := set(role, "Overcloud"+role+"Flavor", b.o.Flavors[role]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // checkServices tells which services of the roles file no registry knows.

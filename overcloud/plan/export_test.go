@@ -24,3 +24,6 @@ func Evaluate(ctx context.Context, tree fs.FS, o Options) (*eval.Evaluator, *eva
 	root, err := b.ev.Stack(ctx, rootTemplate, nil)
 	return b.ev, root, err
 }
+
+// CtlplaneAttributes is what templates are told of the default provisioning network.
+func CtlplaneAttributes() map[string]any { return networkAttributes((&builder{}).ctlplane()) }

@@ -255,7 +255,7 @@ func (w *whole) differences(golden string) []string {
 // dump writes what heatwhole.py needs to plan the same, and our own values.
 func (w *whole) dump(t *testing.T, prefix string, o plan.Options) {
 	t.Helper()
-	defaults := map[string]any{"StackAction": "CREATE", "RootStackName": "overcloud"}
+	defaults := map[string]any{"StackAction": "CREATE", "RootStackName": "overcloud", "CtlplaneNetworkAttributes": plan.CtlplaneAttributes()}
 	for k, v := range o.Passwords {
 		if k != plan.SeedName {
 			defaults[k] = v

@@ -107,14 +107,19 @@ func (s *subnet) body() map[string]any {
 // body is a network as the attribute network of a port shows it.
 func (n *network) body() map[string]any {
 	mtu := 1500
-	ids := []any{}
+	ids, cidrs := []any{}, []any{}
 	for _, s := range n.subnets {
+		cidrs = append(cidrs, s.CIDR)
 		ids = append(ids, s.id)
 		if s.MTU > 0 {
 			mtu = s.MTU
 		}
 	}
-	return map[string]any{"id": n.id, "name": n.name, "mtu": mtu, "subnets": ids, "tags": orEmpty(n.properties["tags"]), "admin_state_up": true, "shared": false}
+	tags := orEmpty(n.properties["tags"])
+	if n.path == "" {
+		tags = cidrs // TripleO's undercloud tags ctlplane so, and Wallaby's templates read it
+	}
+	return map[string]any{"id": n.id, "name": n.name, "mtu": mtu, "subnets": ids, "tags": tags, "admin_state_up": true, "shared": false}
 }
 
 // mac makes a locally administered address that follows from a path.
