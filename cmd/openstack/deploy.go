@@ -40,6 +40,7 @@ func (p *program) deployCommand() *cli.Command {
 		&cli.StringSliceFlag{Name: "environment-directory", Usage: "directory of environments, sorted, before -e; ~/.tripleo/environments is the first, $TRIPLEO_ENVIRONMENT_DIRECTORY the last"},
 		&cli.StringFlag{Name: "roles-file", Aliases: []string{"r"}, Usage: "instead of roles_data.yaml"},
 		&cli.StringFlag{Name: "networks-file", Aliases: []string{"n"}, Usage: "instead of network_data.yaml"},
+		&cli.StringFlag{Name: "vip-file", Usage: "virtual addresses by network (vip_data.yaml)"},
 		&cli.StringFlag{Name: "plan-environment-file", Aliases: []string{"p"}, Usage: "instead of plan-environment.yaml"},
 		&cli.StringFlag{Name: "no-proxy", Usage: "hosts that are not proxied, comma separated, for the rc file", EnvVars: []string{"no_proxy"}},
 		&cli.StringFlag{Name: "baremetal-deployment", Aliases: []string{"b"}, Usage: "file of instances: roles, counts, and what machine becomes what"},
@@ -93,7 +94,7 @@ func (p *program) deployInput(c *cli.Context) (*stack.Input, []string, error) {
 	in, warnings, err := input.Gather(input.Args{
 		Templates: c.String("templates"), Answers: c.String("answers-file"),
 		Environments: c.StringSlice("environment-file"), Directories: c.StringSlice("environment-directory"),
-		Roles: c.String("roles-file"), Networks: c.String("networks-file"), PlanEnvironment: c.String("plan-environment-file"),
+		Roles: c.String("roles-file"), Networks: c.String("networks-file"), VIPs: c.String("vip-file"), PlanEnvironment: c.String("plan-environment-file"),
 		Home: dir, Extra: os.Getenv("TRIPLEO_ENVIRONMENT_DIRECTORY"),
 	})
 	if err != nil {

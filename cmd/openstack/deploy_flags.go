@@ -70,7 +70,6 @@ func tripleoTable() []tripleoFlag {
 		{names: "limit", value: true, refuse: always},
 		{names: "tags", value: true, refuse: always},
 		{names: "skip-tags", value: true, refuse: always},
-		{names: "vip-file", value: true, refuse: "use openstack overcloud network vip provision, and give the environment that it writes with -e"},
 		{names: "rhel-reg", refuse: noRHEL},
 		{names: "reg-method", value: true, refuse: noRHEL},
 		{names: "reg-org", value: true, refuse: noRHEL},

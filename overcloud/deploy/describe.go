@@ -40,7 +40,7 @@ func (Documents) Files(ctx context.Context, s *stack.Stack) (map[string]string, 
 	}
 	delete(out, PlanEnvironment) // it may hold passwords
 	for name, text := range s.Input.Files {
-		if !slices.Contains(s.Input.Environments, name) && name != s.Input.RolesFile && name != s.Input.NetworksFile {
+		if !slices.Contains(s.Input.Environments, name) && name != s.Input.RolesFile && name != s.Input.NetworksFile && name != s.Input.VIPFile {
 			out[name] = text
 		}
 	}

@@ -145,6 +145,9 @@ func given(s *stack.Stack) (fs.FS, plan.Options, error) {
 	if o.Networks, err = file(s.Input.NetworksFile); err != nil {
 		return nil, o, err
 	}
+	if o.VIPs, err = file(s.Input.VIPFile); err != nil {
+		return nil, o, err
+	}
 	for _, e := range s.Input.Environments {
 		f := plan.File{Name: e} // without text: of the tree, or made by one of its templates
 		if text, ok := s.Input.Files[e]; ok {

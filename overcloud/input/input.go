@@ -29,6 +29,7 @@ type Args struct {
 	Directories     []string // of environments, in order
 	Roles           string
 	Networks        string
+	VIPs            string
 	PlanEnvironment string
 
 	Home  string // the user's directory: ~, and ~/.tripleo/environments
@@ -56,6 +57,7 @@ func Gather(a Args) (in *stack.Input, warnings []string, err error) {
 	}
 	g.in.RolesFile = g.optional(g.roles)
 	g.in.NetworksFile = g.optional(g.networks)
+	g.in.VIPFile = g.optional(named{text: g.a.VIPs})
 	over, err := g.planEnvironment()
 	if err != nil {
 		return nil, nil, err

@@ -22,6 +22,7 @@ type Options struct {
 	Action       string            // CREATE or UPDATE, the parameter StackAction; default CREATE
 	Roles        File              // empty: roles_data.yaml of the tree
 	Networks     File              // empty: network_data.yaml of the tree
+	VIPs         File              // vip_data; empty: virtual addresses are chosen
 	Base         []File            // environments that the tree's own go over
 	Environments []File            // -e, in order; a name below the tree is relative to it
 	Files        map[string][]byte // files outside the tree that environments refer to, by cleaned path
@@ -46,10 +47,12 @@ type builder struct {
 	rendered map[string][]byte
 	roles    *roleFile
 	networks *jinja.List
-	env      *hot.Environment
-	given    []given // parameters that a person gave, to be checked for misspelling
-	ev       *eval.Evaluator
-	root     *eval.Stack
+
+	networksFile File
+	env          *hot.Environment
+	given        []given // parameters that a person gave, to be checked for misspelling
+	ev           *eval.Evaluator
+	root         *eval.Stack
 }
 
 type given struct {
@@ -161,7 +164,7 @@ func (b *builder) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.networks = nets
+	b.networks, b.networksFile = nets, networks
 	b.rendered, err = render(ctx, b.tree, b.roles, nets)
 	return err
 }

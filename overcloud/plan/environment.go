@@ -39,6 +39,9 @@ func (b *builder) environment() error {
 	if err := b.countsAndFlavors(); err != nil {
 		return err
 	}
+	if err := b.vips(); err != nil {
+		return err
+	}
 	for _, f := range b.o.Environments {
 		e, err := b.lay(f)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"trefoil/internal/yaml"
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/jinja"
+	"trefoil/overcloud/network"
 )
 
 // File is a named text; the name is used in errors and for relative paths.
@@ -166,30 +167,19 @@ func parseNetworks(f File) (*jinja.List, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, ok := v.(*jinja.List)
-	var p problems
-	if !ok {
-		p.add(f.Name, root.Line, "a networks file is a list of networks, each with a name")
-		return nil, p.err()
+	if _, err := network.Parse(f.Name, f.Data); err != nil {
+		return nil, err
 	}
-	for i, it := range list.Items {
-		d, ok := it.(*jinja.Dict)
-		if !ok {
-			p.add(f.Name, root.Content[i].Line, "a network is a map with a name")
-			continue
-		}
+	list := v.(*jinja.List) // as network.Parse has seen
+	for _, it := range list.Items {
+		d := it.(*jinja.Dict)
 		name, _ := d.Get("name")
-		s, ok := name.(string)
-		if !ok || s == "" {
-			p.add(f.Name, root.Content[i].Line, "a network without a name")
-			continue
-		}
 		if _, has := d.Get("name_lower"); !has {
-			d.Set("name_lower", strings.ToLower(s))
+			d.Set("name_lower", strings.ToLower(jinja.Str(name)))
 		}
 		if _, has := d.Get("enabled"); !has {
 			d.Set("enabled", true)
 		}
 	}
-	return list, p.err()
+	return list, nil
 }

@@ -30,6 +30,7 @@ type Input struct {
 	Environments []string          `json:"environments"` // names in Files or in the tree; later wins
 	RolesFile    string            `json:"roles_file"`   // likewise; empty: the tree's
 	NetworksFile string            `json:"networks_file"`
+	VIPFile      string            `json:"vip_file,omitempty"` // likewise; empty: virtual addresses are chosen
 	Counts       map[string]int    `json:"counts"`     // machines by role, from flags
 	Flavors      map[string]string `json:"flavors"`    // flavors by role, from flags
 	Parameters   map[string]any    `json:"parameters"` // from other flags: NtpServer, …
