@@ -31,9 +31,9 @@ type Input struct {
 	RolesFile    string            `json:"roles_file"`   // likewise; empty: the tree's
 	NetworksFile string            `json:"networks_file"`
 	VIPFile      string            `json:"vip_file,omitempty"` // likewise; empty: virtual addresses are chosen
-	Counts       map[string]int    `json:"counts"`     // machines by role, from flags
-	Flavors      map[string]string `json:"flavors"`    // flavors by role, from flags
-	Parameters   map[string]any    `json:"parameters"` // from other flags: NtpServer, …
+	Counts       map[string]int    `json:"counts"`             // machines by role, from flags
+	Flavors      map[string]string `json:"flavors"`            // flavors by role, from flags
+	Parameters   map[string]any    `json:"parameters"`         // from other flags: NtpServer, …
 
 	BaremetalFile string   `json:"baremetal_file,omitempty"` // a baremetal_deployment file in Files: roles, counts, and on what machines
 	SSHKeys       string   `json:"ssh_keys,omitempty"`       // public keys that may log in to its machines, one a line
