@@ -22,7 +22,7 @@ build: ## build the five programs into bin/
 deps: ## install the Debian packages that demo and test need, and say which
 	@scripts/deps
 
-test: deps build ## everything: unit tests, real clients, one deployment on real machines (root)
+test: deps build ## everything: unit tests, fuzzing, real clients, one deployment on real machines (root)
 	@scripts/test
 
 unit: ## quick loop: no root, no network, no machines
@@ -46,7 +46,7 @@ lint: ## gofmt, go vet, and golangci-lint when it is installed
 	go vet -tags e2e,bench ./...
 	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo 'golangci-lint is not installed: gofmt and go vet only'; fi
 
-fuzz: ## each fuzz test for 10 s
+fuzz: ## each fuzz test of the project for 10 s
 	@scripts/fuzz
 
 bench: deps build ## costs beside a peer on this machine (root)

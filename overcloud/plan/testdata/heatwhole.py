@@ -23,8 +23,6 @@ import json
 import logging
 import os
 import sys
-import tarfile
-import tempfile
 import threading
 import warnings
 
@@ -42,7 +40,9 @@ import trees
 TREE = "/usr/share/openstack-tripleo-heat-templates/"
 CASES = {"queens": ("queens", "network_data.yaml"),
          "queens-isolated": ("queens", "network_data.yaml"),
-         "wallaby": ("wallaby", "network_data_default.yaml")}
+         "wallaby": ("wallaby", "network_data_default.yaml"),
+         "corpus": ("corpus", "network_data.yaml"),
+         "corpus-subnets": ("corpus", "network_data_subnets.yaml")}
 
 
 def canonical(v):
@@ -305,16 +305,22 @@ def make(stack, defn):
     return Resource(stack, defn)
 
 
+def whole_types(registry, folder):
+    """The same of a registry and of its section resources."""
+    for k, v in registry.items():
+        if isinstance(v, dict):
+            whole_types(v, folder)
+        elif isinstance(v, str) and v.endswith((".yaml", ".template")):
+            registry[k] = os.path.normpath(os.path.join(folder, v))
+
+
 def merged(world, given):
     """The environment, merged as python-heatclient does."""
     env = {"parameters": {}, "parameter_defaults": {}, "resource_registry": {}}
 
     def add(name, text):
         e = json.loads(json.dumps(template_format.yaml.load(text, Loader=template_format.yaml_loader) or {}))
-        registry = e.get("resource_registry") or {}
-        for k, v in registry.items():
-            if isinstance(v, str) and v.endswith((".yaml", ".template")):
-                registry[k] = os.path.normpath(os.path.join(os.path.dirname(name), v))
+        whole_types(e.get("resource_registry") or {}, os.path.dirname(name))
         template_utils.deep_update(env, {k: v for k, v in e.items() if v is not None and k in env})
 
     for e in given["base"]:
@@ -377,8 +383,7 @@ def start():
 
 def run(case, data, dump):
     tree, networks = CASES[case]
-    with tempfile.TemporaryDirectory() as root:
-        tarfile.open(os.path.join(data, tree + ".tar.xz")).extractall(root)
+    with trees.unpacked(data, tree) as root:
         rendered = trees.render_set(root, "roles_data.yaml", networks)
         given = json.load(open(os.path.join(dump, case + "-given.json")))
         world = World(Files(root, rendered), given["planned"])

@@ -2,6 +2,7 @@
 """Writes NAME.sha256 for every set of trees.txt: checksums of what the real
 Jinja2 makes of TripleO's trees with these roles and networks, by the rules of
 tripleo-common's process-templates. Run by hand: trees.py DIR_WITH_TAR_XZ."""
+import contextlib
 import hashlib
 import os
 import sys
@@ -80,10 +81,20 @@ def render_set(root, roles, networks):
     return render_tree(root, yaml.safe_load(roles), networks)
 
 
+@contextlib.contextmanager
+def unpacked(data, tree):
+    """The folder of a tree: one of TripleO's, or the folder of that name beside this file."""
+    with tempfile.TemporaryDirectory() as root:
+        if os.path.isdir(os.path.join(HERE, tree)):
+            yield os.path.join(HERE, tree)
+            return
+        tarfile.open(os.path.join(data, tree + ".tar.xz")).extractall(root)
+        yield root
+
+
 def main():
     for name, tree, roles, networks in read_sets():
-        with tempfile.TemporaryDirectory() as root:
-            tarfile.open(os.path.join(sys.argv[1], tree + ".tar.xz")).extractall(root)
+        with unpacked(sys.argv[1], tree) as root:
             out = render_set(root, roles, networks)
         with open(os.path.join(HERE, name + ".sha256"), "w") as f:
             for target in sorted(out):
