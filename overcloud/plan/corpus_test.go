@@ -15,14 +15,13 @@ import (
 // networks in Wallaby's form.
 func corpusCase(t testing.TB, name string) (fs.FS, plan.Options) {
 	t.Helper()
-	o := realOptions(t, map[string]int{"Controller": 2, "Compute": 3}, "environments/settings.yaml", "environments/hooks.yaml", "environments/nulls.yaml")
+	o := realOptions(t, map[string]int{"Controller": 2, "Compute": 3}, "environments/settings.yaml",
+		"environments/hooks.yaml", "environments/nulls.yaml", "environments/merge-one.yaml", "environments/merge-two.yaml")
 	o.Base = nil
-	switch name {
-	case "corpus-subnets":
+	o.Environments = append(o.Environments, plan.File{Name: "environments/network-isolation.yaml"})
+	if name == "corpus-subnets" {
 		o.Networks = plan.File{Name: "network_data_subnets.yaml"}
 		o.Environments = append(o.Environments, plan.File{Name: "environments/deployed-server.yaml"})
-	default:
-		o.Environments = append(o.Environments, plan.File{Name: "environments/network-isolation.yaml"})
 	}
 	return realTree(t, corpusTree), o
 }
@@ -33,9 +32,6 @@ func TestCorpusPlans(t *testing.T) {
 	for _, name := range []string{"corpus", "corpus-subnets"} {
 		t.Run(name, func(t *testing.T) {
 			tree, o := corpusCase(t, name)
-			for _, e := range []string{"environments/merge-one.yaml", "environments/merge-two.yaml"} {
-				o.Environments = append(o.Environments, plan.File{Name: e})
-			}
 			p, err := plan.Build(context.Background(), tree, o)
 			if err != nil {
 				t.Fatal(err)

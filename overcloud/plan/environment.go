@@ -19,6 +19,7 @@ func (b *builder) environment() error {
 	if err != nil {
 		return err
 	}
+	b.env.Type = b.parameterTypes()
 	for _, f := range append(slices.Clone(b.o.Base), base...) {
 		if _, err := b.lay(f); err != nil {
 			return err

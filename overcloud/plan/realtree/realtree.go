@@ -35,7 +35,7 @@ func Open(t testing.TB, release string) fstest.MapFS {
 	dir := where()
 	f, err := os.Open(path.Join(dir, release+".tar.xz"))
 	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("TripleO's %s tree is not at %s: set TREFOIL_THT; the project's own tree is still tested", release, dir)
+		t.Skipf("TripleO's %s tree is not at %s: set TREFOIL_THT; the corpus of our own (overcloud/plan/testdata/corpus) is still tested", release, dir)
 	}
 	if err != nil {
 		t.Fatal(err)

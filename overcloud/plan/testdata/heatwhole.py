@@ -28,7 +28,7 @@ import warnings
 
 warnings.simplefilter("ignore")
 from oslo_config import cfg
-from heat.common import exception, identifier, template_format
+from heat.common import environment_util, exception, identifier, template_format
 from heat.engine import attributes, constraints, environment, function, resources, rsrc_defn, stk_defn, template, template_files
 from heat.engine.resources import template_resource
 from heat.engine.resources.openstack.heat import none_resource, resource_chain, resource_group, software_deployment, value
@@ -85,6 +85,11 @@ class Files(dict):
 
     def get(self, name, default=None):
         return self[name] if name in self else default
+
+    def texts(self):
+        """Every file of the tree as it is after rendering."""
+        names = [os.path.relpath(os.path.join(d, f), self.root) for d, _, files in os.walk(self.root) for f in files]
+        return {n: self[n] for n in list(self) + names if not n.endswith((".j2", ".j2.yaml"))}
 
 
 class World:
@@ -315,22 +320,32 @@ def whole_types(registry, folder):
 
 
 def merged(world, given):
-    """The environment, merged as python-heatclient does."""
+    """The environment, merged as python-heatclient does; where a file has merge strategies, as Heat does."""
     env = {"parameters": {}, "parameter_defaults": {}, "resource_registry": {}}
+    parts = []
 
     def add(name, text):
         e = json.loads(json.dumps(template_format.yaml.load(text, Loader=template_format.yaml_loader) or {}))
         whole_types(e.get("resource_registry") or {}, os.path.dirname(name))
-        template_utils.deep_update(env, {k: v for k, v in e.items() if v is not None and k in env})
+        parts.append((name, {k: v for k, v in e.items() if v is not None}))
 
     for e in given["base"]:
         add(e["name"], e["data"])
     plan = template_format.yaml.load(world.tree.get("plan-environment.yaml") or "{}", Loader=template_format.yaml_loader)
     for e in plan.get("environments") or [{"path": "overcloud-resource-registry-puppet.yaml"}]:
         add(e["path"], world.tree[e["path"]])
-    template_utils.deep_update(env["parameter_defaults"], given["defaults"])
+    parts.append(("given", {"parameter_defaults": given["defaults"]}))
     for name in given["environments"]:
         add(name, world.tree[name])
+
+    if any("parameter_merge_strategies" in e for _, e in parts):
+        env.update(encrypted_param_names=[], event_sinks=[])
+        texts = {n: t for n, t in world.tree.texts().items() if "heat_template_version" in t and n.endswith(".yaml")}
+        schemata = template.Template(world.load("overcloud.yaml")).all_param_schemata(texts)
+        environment_util.merge_environments([n for n, _ in parts], {n: json.dumps(e) for n, e in parts}, env, schemata)
+    else:
+        for _, e in parts:
+            template_utils.deep_update(env, {k: v for k, v in e.items() if k in env})
     return env
 
 
