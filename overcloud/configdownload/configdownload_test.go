@@ -242,6 +242,42 @@ func TestQueens(t *testing.T) {
 	}
 }
 
+// nic is a network configuration of an operator's, made as value says.
+func nic(resource, value string) []byte {
+	return []byte(`heat_template_version: rocky
+parameters:
+  ControlPlaneIp: {type: string}
+  ControlPlaneSubnetCidr: {type: string}
+  ControlPlaneDefaultRoute: {type: string}
+  ControlPlaneStaticRoutes: {type: json}
+  ControlPlaneMtu: {type: string}
+  DnsServers: {type: json}
+resources:
+  Config: ` + resource + `
+outputs: {config: {value: ` + value + `}}
+`)
+}
+
+func TestWallabyNetworkConfig(t *testing.T) {
+	o := realOptions(t)
+	o.Networks = plan.File{Name: "network_data_default.yaml"}
+	o.Environments = []plan.File{{Name: "/home/stack/nics.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Controller::Net::SoftwareConfig: map.yaml\n  OS::TripleO::Compute::Net::SoftwareConfig: script.yaml\n")}}
+	o.Files = map[string][]byte{
+		"/home/stack/map.yaml": nic("{type: 'OS::Heat::Value', properties: {value: {network_config: [{type: interface, addresses: [{ip_netmask: {get_param: ControlPlaneIp}}]}]}}}", "{get_attr: [Config, value]}"),
+		"/home/stack/script.yaml": nic("{type: 'OS::Heat::SoftwareConfig', properties: {group: script, config: {list_join: [' ', [ip, addr, add, {get_param: ControlPlaneIp}]]}}}",
+			"{get_resource: Config}"),
+	}
+	files := made(t, realtree.WithScripts(realtree.Open(t, "wallaby")), o, nil, configdownload.Options{})
+	for name, want := range map[string]string{
+		"Controller/NetworkConfig": `{"network_config":[{"addresses":[{"ip_netmask":"{{ ctlplane_ip }}"}],"type":"interface"}]}`,
+		"Compute/NetworkConfig":    "ip addr add {{ ctlplane_ip }}",
+	} {
+		if string(files[name]) != want {
+			t.Errorf("%s: got %q, want %q", name, files[name], want)
+		}
+	}
+}
+
 func dig(v any, keys ...string) any {
 	for _, k := range keys {
 		m, _ := v.(map[string]any)

@@ -116,7 +116,8 @@ func (m *maker) deployment(d plan.Deployment, h *host) map[string]any {
 		options = map[string]any{}
 	}
 	body := map[string]any{"config": config, "deployment_name": d.Name, "group": group, "inputs": inputs, "name": d.Name, "options": options, "outputs": outputs}
-	body["id"] = contentID(d.Path, h.name, body)
+	// not the inputs that Heat adds: an update alone is no reason to run it again
+	body["id"] = contentID(d.Path, h.name, map[string]any{"config": config, "group": group, "options": options, "inputs": d.Inputs, "declared": d.ConfigInputs})
 	if !m.o.Created.IsZero() {
 		body["creation_time"] = m.o.Created.UTC().Format("2006-01-02T15:04:05Z")
 	}
@@ -242,14 +243,25 @@ func contentID(path, machine string, body map[string]any) string {
 func (m *maker) networkConfig() error {
 	configs := asMap(m.outputs["RoleNetworkConfigMap"])
 	for _, role := range sortedKeys(configs) {
-		if c := asMap(configs[role]); c != nil {
-			data, err := json.Marshal(c)
-			if err != nil {
+		config, named := m.p.NetworkConfigs[role]
+		if !named {
+			config = configs[role]
+		}
+		var data []byte
+		switch c := config.(type) {
+		case string:
+			data = []byte(c)
+		case map[string]any:
+			var err error
+			if data, err = json.Marshal(c); err != nil {
 				return fmt.Errorf("NetworkConfig of role %s: %w", role, err)
 			}
-			if err := m.put(role+"/NetworkConfig", data); err != nil {
-				return err
-			}
+		}
+		if len(data) == 0 {
+			continue
+		}
+		if err := m.put(role+"/NetworkConfig", data); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -126,6 +126,7 @@ func (b *builder) plan() (*Plan, error) {
 		p.Servers = append(p.Servers, servers...)
 	}
 	p.Deployments = b.deployments(p.Servers)
+	p.NetworkConfigs = b.networkConfigs(p.Outputs)
 	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), b.ev.Secrets()
 	p.Warnings = b.lint(p.Findings)
 	p.Hidden = b.ev.Hidden()

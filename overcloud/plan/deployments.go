@@ -111,3 +111,16 @@ func walk(s *eval.Stack, visit func(r *eval.Resource, path string)) {
 		one(r)
 	}
 }
+
+// networkConfigs are the configurations that the output RoleNetworkConfigMap of
+// Wallaby names by identifier; those of newer templates stand in the output itself.
+func (b *builder) networkConfigs(outputs map[string]any) map[string]any {
+	out := map[string]any{}
+	roles, _ := outputs["RoleNetworkConfigMap"].(map[string]any)
+	for role, id := range roles {
+		if c := b.ev.Identified(hot.String(id)); c != nil {
+			out[role] = c.Properties["config"]
+		}
+	}
+	return out
+}

@@ -32,6 +32,8 @@ type Plan struct {
 	Outputs     map[string]any    `json:"outputs,omitempty"`   // of overcloud.yaml, with %{…} where an address is not known yet
 	Addresses   map[string]string `json:"addresses,omitempty"` // planned, by port and network; give them to the next plan to keep them
 
+	NetworkConfigs map[string]any `json:"network_configs,omitempty"` // by role, where RoleNetworkConfigMap names a software configuration
+
 	RootTemplate []byte `json:"root_template,omitempty"` // overcloud.yaml as it was rendered
 	// Configure evaluates service templates for real machines; see Configure in configure.go.
 }
