@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 const (
 	Unused     = "unused"     // no evaluated template declares the parameter
 	Deprecated = "deprecated" // a template says that it is on its way out
+	NotOfRole  = "role"       // it stands in a role's parameters, and no template lets a role set it
 )
 
 // Finding is a parameter that somebody gave and should look at again.
@@ -19,7 +21,7 @@ type Finding struct {
 	Kind      string `json:"kind"`
 	Parameter string `json:"parameter"`
 	Where     string `json:"where"`             // file and line, or the command line
-	Nearest   string `json:"nearest,omitempty"` // of unused ones: the declared name that may be meant
+	Nearest   string `json:"nearest,omitempty"` // of unused ones and those of a role: the declared name that may be meant
 	Says      string `json:"says,omitempty"`    // of deprecated ones: the template's description
 }
 
@@ -33,6 +35,9 @@ func (f Finding) String() string {
 		return s
 	}
 	s := fmt.Sprintf("%s: parameter %s is not used by any template", f.Where, f.Parameter)
+	if f.Kind == NotOfRole {
+		s = fmt.Sprintf("%s: %s is not supported as a role-specific input", f.Where, f.Parameter)
+	}
 	if f.Nearest != "" {
 		s += fmt.Sprintf("; did you mean %q?", f.Nearest)
 	}
@@ -46,15 +51,39 @@ func (b *builder) findings() []Finding {
 	for _, g := range b.given {
 		says, old := deprecated[g.name]
 		switch {
-		case !b.ev.Used(g.name) && ofProvisioning(g.name):
+		case !b.ev.Used(g.name) && (ofProvisioning(g.name) || generated.MatchString(g.name)):
 		case !b.ev.Used(g.name):
 			out = append(out, Finding{Kind: Unused, Parameter: g.name, Where: g.origin.String(), Nearest: nearest.Name(g.name, declared)})
 		case old:
 			out = append(out, Finding{Kind: Deprecated, Parameter: g.name, Where: g.origin.String(), Says: says})
 		}
 	}
+	return append(out, b.ofRoles()...)
+}
+
+// ofRoles are the parameters of single roles (<Role>Parameters) that no template
+// takes from there: only those with the tag role_specific are.
+func (b *builder) ofRoles() []Finding {
+	known := b.ev.RoleSpecific()
+	var out []Finding
+	for _, g := range b.given {
+		role, ok := strings.CutSuffix(g.name, "Parameters")
+		if !ok || !slices.ContainsFunc(b.roles.roles, func(r roleDef) bool { return r.Name == role }) {
+			continue
+		}
+		given, _ := b.env.Defaults[g.name].(map[string]any)
+		for _, k := range sortedKeys(given) {
+			if !slices.Contains(known, k) {
+				out = append(out, Finding{Kind: NotOfRole, Parameter: g.name + " " + k, Where: g.origin.String(), Nearest: nearest.Name(k, known)})
+			}
+		}
+	}
 	return out
 }
+
+// generated are parameters that tools write for every service there is, used or
+// not; TripleO's client does not warn of them either.
+var generated = regexp.MustCompile(`^((Docker|Container).*Image|SwiftFetchDir(Get|Put)Tempurl|PythonInterpreter)$`)
 
 // ofProvisioning tells the parameters that node, network and vip provision write
 // into their environments: a tree that has no use for one is not a mistake.

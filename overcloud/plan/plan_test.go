@@ -272,6 +272,19 @@ func TestMisspeltParameterIsToldWithTheNearest(t *testing.T) {
 	}
 }
 
+func TestParametersOfOneRoleThatNoTemplateTakes(t *testing.T) {
+	o := realOptions(t, nil)
+	o.Environments = []plan.File{{Name: "/home/stack/my.yaml", Data: []byte("parameter_defaults:\n  ComputeParameters: {NovaReservedHostMemry: 4096, TunedProfileName: x}\n  DockerNobodyImage: x\n")}}
+	p, err := plan.Build(context.Background(), scripted(t, "queens"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `/home/stack/my.yaml:2: ComputeParameters NovaReservedHostMemry is not supported as a role-specific input; did you mean "NovaReservedHostMemory"?`
+	if len(p.Findings) != 1 || p.Findings[0].String() != want {
+		t.Fatalf("got %v", p.Findings)
+	}
+}
+
 func TestServicesWithoutTemplateAreLeftOutWithAWarning(t *testing.T) {
 	o := article(t)
 	o.Roles = plan.File{Name: "theirs.yaml", Data: []byte("- name: Controller\n  tags: [primary, controller]\n  ServicesDefault: ['OS::TripleO::Services::HorizonX', 'OS::TripleO::Services::Horizon', 'OS::TripleO::Services::Kernel']\n- name: Compute\n- name: CephStorage\n")}

@@ -93,6 +93,9 @@ func (s *Stack) setParameters(given map[string]any, from hot.Origin) {
 		if d.Deprecated {
 			s.ev.told.deprecated[d.Name] = d.Description
 		}
+		if has(d.Tags, "role_specific") {
+			s.ev.told.ofRoles[d.Name] = true
+		}
 		s.values[i] = s.parameter(d, given, from)
 		s.Parameters[d.Name] = s.values[i]
 	}

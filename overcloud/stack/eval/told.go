@@ -6,6 +6,7 @@ import "strings"
 type told struct {
 	deprecated map[string]string // parameters that some template calls deprecated: its description
 	secrets    []string          // random texts
+	ofRoles    map[string]bool   // parameters that a role may set for itself
 }
 
 // Deprecated returns the parameters that an evaluated template calls deprecated,
@@ -17,6 +18,10 @@ func (ev *Evaluator) Deprecated() map[string]string {
 	}
 	return out
 }
+
+// RoleSpecific returns the parameters that an evaluated template tags
+// role_specific: a role may set them for itself.
+func (ev *Evaluator) RoleSpecific() []string { return sortedKeys(ev.told.ofRoles) }
 
 // Secrets returns the random texts that were made: they are used as passwords.
 func (ev *Evaluator) Secrets() []string { return append([]string(nil), ev.told.secrets...) }
