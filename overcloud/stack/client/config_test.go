@@ -38,7 +38,7 @@ func TestConfigOfAStack(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(files[configdownload.InventoryFile])
-	if !strings.Contains(text, "ansible_host: 192.168.255.15") || !strings.Contains(text, "auth_url: http://192.168.255.1:5000/v3") {
+	if !strings.Contains(text, "ansible_host: 192.168.255.15") || !strings.Contains(text, "deploy_server_id: ") || !strings.Contains(text, "auth_url: http://192.168.255.1:5000/v3") {
 		t.Errorf("inventory:\n%s", text)
 	}
 	if files["Controller/step_config.yaml"] == nil || files["Controller/packages.yaml"] != nil || files["Controller/overcloud-controller-0/step_5.yaml"] == nil {
