@@ -19,14 +19,16 @@ import (
 // A run is four processes: the one that a user starts builds the ramdisk; init
 // is the first process in network, process and mount namespaces of its own; its
 // child measures; and the peer's BMC is the child of that, so that server and
-// client share no process on either side.
+// client share no process on either side. A plan of templates is made in a process
+// of its own, too, so that its memory can be told.
 const (
-	roleEnv = "TREFOIL_BENCH_ROLE" // "", roleInit, roleInside, rolePeer
+	roleEnv = "TREFOIL_BENCH_ROLE" // "", roleInit, roleInside, rolePeer, rolePlan
 	bootEnv = "TREFOIL_BENCH_BOOT" // directory with kernel and initramfs
 
 	roleInit   = "init"
 	roleInside = "inside"
 	rolePeer   = "peer"
+	rolePlan   = "plan"
 )
 
 func TestMain(m *testing.M) {
@@ -37,6 +39,8 @@ func TestMain(m *testing.M) {
 		end("namespace", initProcess())
 	case rolePeer:
 		end("peer's BMC", servePeer())
+	case rolePlan:
+		end("plan", makePlan())
 	default:
 		end("bench", outside())
 	}

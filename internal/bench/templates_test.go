@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"trefoil/overcloud/plan"
-	"trefoil/templates"
 )
 
 // corpus is a template tree in a directory, with the roles and networks that it
@@ -34,7 +33,8 @@ func (c corpus) file(t *testing.T, name string) plan.File {
 }
 
 // templateCorpora unpacks TripleO's trees, which are kept beside the project
-// (TREFOIL_THT, default ../shared/data/tht); without them it takes our own.
+// (TREFOIL_THT, default ../shared/data/tht); without them it takes our own and
+// the corpus that the tests of plans have.
 func templateCorpora(t *testing.T) []corpus {
 	t.Helper()
 	from := os.Getenv("TREFOIL_THT")
@@ -57,18 +57,27 @@ func templateCorpora(t *testing.T) []corpus {
 	if len(out) > 0 {
 		return out
 	}
-	say("templates: TripleO's trees are not at %s (TREFOIL_THT): measuring our own, which is small", from)
-	c := corpus{name: "our own tree", dir: filepath.Join(t.TempDir(), "tree"), roles: "roles_data.yaml", networks: "network_data.yaml"}
-	must(t, os.CopyFS(c.dir, templates.FS))
-	return []corpus{c}
+	say("templates: TripleO's trees are not at %s (TREFOIL_THT): measuring our own and the tests' corpus, which are small", from)
+	return []corpus{ourTree(t), {name: ownCorpus, dir: "overcloud/plan/testdata/corpus", roles: "roles_data.yaml", networks: "network_data.yaml"}}
 }
+
+// The trees that are always there.
+const (
+	ownTree   = "our own tree"
+	ownCorpus = "the tests' corpus"
+)
 
 // benchTemplates measures the template languages on whole trees.
 func benchTemplates(t *testing.T) []Row {
 	say("templates: whole trees, beside python3-jinja2")
 	var rows []Row
-	for _, c := range templateCorpora(t) {
+	trees := templateCorpora(t)
+	for _, c := range trees {
 		rows = append(rows, jinjaRow(t, c))
+	}
+	say("templates: plans, each in a process of its own")
+	for _, p := range evaluated(t, trees) {
+		rows = append(rows, evaluateRows(t, p)...)
 	}
 	return rows
 }
