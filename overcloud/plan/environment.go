@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
-	"trefoil/internal/yaml"
 	"trefoil/overcloud/hot"
 )
 
@@ -20,7 +19,14 @@ func (b *builder) environment() error {
 		return err
 	}
 	b.env.Type = b.parameterTypes()
-	for _, f := range append(slices.Clone(b.o.Base), base...) {
+	files := slices.Clone(b.o.Base)
+	for _, f := range base.Environments {
+		if f.Data != nil && f.Path == "" {
+			f.Path = fmt.Sprintf("%s:%d", planEnvironment, f.Line)
+		}
+		files = append(files, File{f.Path, f.Data})
+	}
+	for _, f := range files {
 		if _, err := b.lay(f); err != nil {
 			return err
 		}
@@ -31,6 +37,14 @@ func (b *builder) environment() error {
 	for k, v := range b.o.Passwords {
 		if k != SeedName {
 			b.env.SetDefault(k, v, "generated passwords")
+		}
+	}
+	for k, v := range base.Passwords {
+		b.env.SetDefault(k, v, planEnvironment)
+	}
+	for _, e := range []*hot.Environment{base.Derived, base.Own} {
+		if err := b.env.Merge(e); err != nil {
+			return err
 		}
 	}
 	for _, k := range sortedKeys(b.o.Parameters) {
@@ -68,34 +82,25 @@ func (b *builder) lay(f File) (*hot.Environment, error) {
 	return e, b.env.Merge(e)
 }
 
-// baseEnvironments are those of plan-environment.yaml, else the usual registry.
-func (b *builder) baseEnvironments() ([]File, error) {
-	data, err := b.read("plan-environment.yaml")
-	if errors.Is(err, fs.ErrNotExist) { // Wallaby has none
-		for _, name := range []string{"overcloud-resource-registry.yaml", "overcloud-resource-registry-puppet.yaml"} {
-			if _, err := b.read(name); err == nil {
-				return []File{{Name: name}}, nil
-			}
+const planEnvironment = "plan-environment.yaml"
+
+// baseEnvironments reads plan-environment.yaml, or the tree's registry where there
+// is none.
+func (b *builder) baseEnvironments() (*hot.PlanEnvironment, error) {
+	data, err := b.read(planEnvironment)
+	if err == nil {
+		return hot.ParsePlanEnvironment(planEnvironment, data)
+	}
+	if !errors.Is(err, fs.ErrNotExist) { // Wallaby has none
+		return nil, fmt.Errorf("read %s: %w", planEnvironment, err)
+	}
+	for _, name := range []string{"overcloud-resource-registry.yaml", "overcloud-resource-registry-puppet.yaml"} {
+		if _, err := b.read(name); err == nil {
+			return &hot.PlanEnvironment{Environments: []hot.PlanFile{{Path: name}}, Derived: hot.NewEnvironment(), Own: hot.NewEnvironment()}, nil
 		}
-		return nil, errs.New(errs.NotFound, "neither plan-environment.yaml nor overcloud-resource-registry.yaml is in the template tree").
-			WithHint("give --templates a directory with TripleO's layout")
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read plan-environment.yaml: %w", err)
-	}
-	var pe struct {
-		Environments []struct {
-			Path string `yaml:"path"`
-		} `yaml:"environments"`
-	}
-	if err := yaml.Unmarshal("plan-environment.yaml", data, &pe); err != nil {
-		return nil, err
-	}
-	var out []File
-	for _, e := range pe.Environments {
-		out = append(out, File{Name: e.Path})
-	}
-	return out, nil
+	return nil, errs.New(errs.NotFound, "neither %s nor overcloud-resource-registry.yaml is in the template tree", planEnvironment).
+		WithHint("give --templates a directory with TripleO's layout")
 }
 
 func (b *builder) countsAndFlavors() error {

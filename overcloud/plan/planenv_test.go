@@ -1,0 +1,71 @@
+package plan_test
+
+import (
+	"context"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"trefoil/overcloud/plan"
+	"trefoil/templates"
+)
+
+// withPlanEnvironment is our tree with another plan environment.
+func withPlanEnvironment(t *testing.T, text string) fs.FS {
+	t.Helper()
+	tree := fstest.MapFS{}
+	err := fs.WalkDir(templates.FS, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(templates.FS, name)
+		tree[name] = &fstest.MapFile{Data: data}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree["plan-environment.yaml"] = &fstest.MapFile{Data: []byte(text)}
+	return tree
+}
+
+const planEnv = `version: 1.0
+name: overcloud
+environments:
+  - path: environments/services-without-template.yaml
+  - path: overcloud-resource-registry.yaml
+  - data: "parameter_defaults: {TimeZone: Europe/Rome, MemcachedMaxMemory: 9}"
+passwords: {AdminPassword: of-the-plan}
+derived_parameters: {TimeZone: Europe/Paris, MysqlMaxConnections: 77}
+parameter_defaults: {MysqlMaxConnections: 78}
+`
+
+// TestPlanEnvironmentPrecedence: environments below passwords below derived below
+// the plan's own parameters below -e, as tripleo-common merged them.
+func TestPlanEnvironmentPrecedence(t *testing.T) {
+	p, err := plan.Build(context.Background(), withPlanEnvironment(t, planEnv), article(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]any{"MemcachedMaxMemory": 9, "TimeZone": "Europe/Paris", "MysqlMaxConnections": 78, "AdminPassword": "of-the-plan"} {
+		if p.Parameters[name] != want {
+			t.Errorf("%s is %v, want %v", name, p.Parameters[name], want)
+		}
+	}
+	o := article(t)
+	o.Environments = []plan.File{{Name: "e.yaml", Data: []byte("parameter_defaults: {MysqlMaxConnections: 79}\n")}}
+	if p, err = plan.Build(context.Background(), withPlanEnvironment(t, planEnv), o); err != nil || p.Parameters["MysqlMaxConnections"] != 79 {
+		t.Errorf("-e does not win: %v %v", p, err)
+	}
+}
+
+func TestPlanEnvironmentMistakesAllAtOnce(t *testing.T) {
+	_, err := plan.Build(context.Background(), withPlanEnvironment(t, "enviroments: []\nenvironments:\n  - paht: x\n  - {}\n"), article(t))
+	for _, want := range []string{`plan-environment.yaml:1: unknown key "enviroments"; did you mean "environments"?`,
+		`plan-environment.yaml:3: environments: unknown key "paht"; did you mean "path"?`, `plan-environment.yaml:4: environments: each must have a path, or data`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v\nwant %s", err, want)
+		}
+	}
+}
