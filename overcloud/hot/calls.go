@@ -12,6 +12,9 @@ import (
 // conditionFunctions are the functions that a condition may use.
 var conditionFunctions = []string{"get_param", "equals", "not", "and", "or", "yaql", "contains"}
 
+// onlyInConditions are those that are plain keys anywhere else, as in Heat.
+var onlyInConditions = []string{"equals", "not", "and", "or"}
+
 // writtenOut says which arguments must stand in the template as they are: Heat
 // takes them apart before it evaluates anything.
 var writtenOut = map[string]string{
@@ -27,6 +30,10 @@ func (c *compiler) function(key, arg *yaml.Node) Expr {
 	name, from := key.Value, c.from(key)
 	if !slices.Contains(functionNames(), name) {
 		c.notAFunction(key)
+		return nil
+	}
+	if !c.inCondition && slices.Contains(onlyInConditions, name) {
+		c.warn(key.Line, "%s is a function only in conditions; here it is taken as data", name)
 		return nil
 	}
 	if problem := c.allowed(name); problem != "" {
