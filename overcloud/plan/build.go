@@ -58,6 +58,7 @@ type builder struct {
 type given struct {
 	name   string
 	origin hot.Origin
+	root   bool // of the root template only
 }
 
 // Build turns the tree and the options into a plan. It is deterministic: the
@@ -98,7 +99,7 @@ func (b *builder) evaluator() *eval.Evaluator {
 
 // plan reads what the evaluated stack says.
 func (b *builder) plan() (*Plan, error) {
-	p := &Plan{Stack: b.o.Stack, Parameters: b.env.Defaults, Passwords: map[string]string{}, Outputs: map[string]any{},
+	p := &Plan{Stack: b.o.Stack, Parameters: b.effective(), Unseeded: b.ev.Random == nil && len(b.ev.Secrets()) > 0, Passwords: map[string]string{}, Outputs: map[string]any{},
 		Networks: b.ev.Networks(), Addresses: b.ev.Planned(), Registry: b.registry(), RootTemplate: b.rendered[rootTemplate]}
 	for k, v := range b.o.Passwords {
 		if p.Passwords[k] = v; k != SeedName {

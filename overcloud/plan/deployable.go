@@ -15,6 +15,10 @@ var foreignKeys = strings.Fields(`puppet_config docker_config container_config k
 // services want done must be resources that os-apply-config knows. TripleO's own
 // trees can be planned, compared and downloaded, not deployed.
 func (p *Plan) Deployable() error {
+	if p.Unseeded {
+		return errs.New(errs.Invalid, "the templates make random texts, and there is no seed (%s) to make them from: they could be guessed", SeedName).
+			WithHint("make the plan again: openstack overcloud plan create, or openstack overcloud deploy")
+	}
 	var foreign []string
 	for _, r := range p.Roles {
 		for i := range r.Data {

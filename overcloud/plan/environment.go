@@ -49,7 +49,7 @@ func (b *builder) environment() error {
 	}
 	for _, k := range sortedKeys(b.o.Parameters) {
 		b.env.SetDefault(k, b.o.Parameters[k], "command line")
-		b.given = append(b.given, given{k, hot.Origin{File: "command line"}})
+		b.given = append(b.given, given{name: k, origin: hot.Origin{File: "command line"}})
 	}
 	if err := b.countsAndFlavors(); err != nil {
 		return err
@@ -62,8 +62,11 @@ func (b *builder) environment() error {
 		if err != nil {
 			return err
 		}
-		for _, k := range append(sortedKeys(e.Defaults), sortedKeys(e.Parameters)...) {
-			b.given = append(b.given, given{k, e.Origins[k]})
+		for _, k := range sortedKeys(e.Defaults) {
+			b.given = append(b.given, given{name: k, origin: e.Origins[k]})
+		}
+		for _, k := range sortedKeys(e.Parameters) {
+			b.given = append(b.given, given{name: k, origin: e.Origins[k], root: true})
 		}
 	}
 	return b.env.Check()
@@ -124,4 +127,17 @@ func (b *builder) countsAndFlavors() error {
 		}
 	}
 	return nil
+}
+
+// effective are the parameters as the root template gets them: what the section
+// parameters says of it goes over parameter_defaults.
+func (b *builder) effective() map[string]any {
+	out := make(map[string]any, len(b.env.Defaults))
+	for k, v := range b.env.Defaults {
+		out[k] = v
+	}
+	for k, v := range b.env.Parameters {
+		out[k] = v
+	}
+	return out
 }

@@ -13,6 +13,7 @@ import (
 const (
 	Unused     = "unused"     // no evaluated template declares the parameter
 	Deprecated = "deprecated" // a template says that it is on its way out
+	RootOnly   = "root"       // it is given in the section parameters, which only the root template reads, and others declare it too
 	NotOfRole  = "role"       // it stands in a role's parameters, and no template lets a role set it
 )
 
@@ -35,6 +36,9 @@ func (f Finding) String() string {
 		return s
 	}
 	s := fmt.Sprintf("%s: parameter %s is not used by any template", f.Where, f.Parameter)
+	if f.Kind == RootOnly {
+		return fmt.Sprintf("%s: %s stands in the section parameters, which only overcloud.yaml reads; services read parameter_defaults", f.Where, f.Parameter)
+	}
 	if f.Kind == NotOfRole {
 		s = fmt.Sprintf("%s: %s is not supported as a role-specific input", f.Where, f.Parameter)
 	}
@@ -52,6 +56,8 @@ func (b *builder) findings() []Finding {
 		says, old := deprecated[g.name]
 		switch {
 		case !b.ev.Used(g.name) && (ofProvisioning(g.name) || generated.MatchString(g.name)):
+		case g.root && b.ev.Declarations(g.name) > 1:
+			out = append(out, Finding{Kind: RootOnly, Parameter: g.name, Where: g.origin.String()})
 		case !b.ev.Used(g.name):
 			out = append(out, Finding{Kind: Unused, Parameter: g.name, Where: g.origin.String(), Nearest: nearest.Name(g.name, declared)})
 		case old:

@@ -69,3 +69,34 @@ func TestPlanEnvironmentMistakesAllAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestTheSectionParameters: what stands there is of the root template, is shown,
+// and is told where services would not see it.
+func TestTheSectionParameters(t *testing.T) {
+	o := article(t)
+	o.Environments = []plan.File{{Name: "e.yaml", Data: []byte("parameters:\n  AdminPassword: of-root\n  ComputeCount: 5\n")}}
+	p, err := plan.Build(context.Background(), templates.FS, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Parameters["AdminPassword"] != "of-root" || p.Roles[1].Count != 5 || p.Passwords["AdminPassword"] != "<AdminPassword>" {
+		t.Errorf("got %v, %d machines, password %s", p.Parameters["AdminPassword"], p.Roles[1].Count, p.Passwords["AdminPassword"])
+	}
+	want := "e.yaml:2: AdminPassword stands in the section parameters, which only overcloud.yaml reads; services read parameter_defaults"
+	if len(p.Warnings) != 1 || p.Warnings[0] != want {
+		t.Errorf("warnings %q", p.Warnings)
+	}
+}
+
+// TestRandomTextsNeedASeed: what could be guessed is not deployed.
+func TestRandomTextsNeedASeed(t *testing.T) {
+	o := realOptions(t, articleCounts())
+	if p, err := plan.Build(context.Background(), scripted(t, "queens"), o); err != nil || p.Unseeded {
+		t.Fatal("a plan with a seed says that it has none", err)
+	}
+	delete(o.Passwords, plan.SeedName)
+	p, err := plan.Build(context.Background(), scripted(t, "queens"), o)
+	if err != nil || !p.Unseeded || !strings.Contains(p.Deployable().Error(), plan.SeedName) {
+		t.Fatal("a plan whose random texts can be guessed may be deployed", err)
+	}
+}

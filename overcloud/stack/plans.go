@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/internal/nearest"
 	"trefoil/internal/yaml"
+	"trefoil/overcloud/plan"
 )
 
 // Plan is what a deployment is to be, kept under a name whether or not it is
@@ -79,14 +81,22 @@ func (v *Service) CreatePlan(ctx context.Context, n NewPlan) (*Plan, []string, e
 	return p, made.Warnings, v.Store.CreatePlan(ctx, p)
 }
 
-// complete makes the passwords that a plan lacks.
+// complete makes the passwords that a plan lacks. The seed of random texts is made
+// even where the passwords are all given: without it they could be guessed.
 func (v *Service) complete(p *Plan) error {
-	if p.Given {
-		return nil
+	made, err := v.Passwords(p.Passwords)
+	if err != nil {
+		return err
 	}
-	var err error
-	p.Passwords, err = v.Passwords(p.Passwords)
-	return err
+	if p.Given {
+		made = maps.Clone(made)
+		maps.DeleteFunc(made, func(name, _ string) bool {
+			_, given := p.Passwords[name]
+			return !given && name != plan.SeedName
+		})
+	}
+	p.Passwords = made
+	return nil
 }
 
 // keep writes a plan that has been checked down, new or with a new content.

@@ -87,9 +87,13 @@ func TestDeployKeepsThePlan(t *testing.T) {
 
 func TestGivenPasswords(t *testing.T) {
 	w := newWorld(t)
-	w.Service.Passwords = func(map[string]string) (map[string]string, error) { return nil, errs.New(errs.Internal, "generated") }
+	w.Service.Passwords = func(old map[string]string) (map[string]string, error) {
+		made := maps.Clone(old)
+		made["NovaPassword"], made[plan.SeedName] = "generated", "seed"
+		return made, nil
+	}
 	p, _, err := w.CreatePlan(t.Context(), stack.NewPlan{Name: "p", Given: true, Passwords: map[string]string{"AdminPassword": "mine"}})
-	if err != nil || p.Passwords["AdminPassword"] != "mine" {
+	if err != nil || p.Passwords["AdminPassword"] != "mine" || p.Passwords["NovaPassword"] != "" || p.Passwords[plan.SeedName] != "seed" {
 		t.Fatalf("%+v %v", p, err)
 	}
 	if s, err := w.DeployPlan(t.Context(), "p", 1); err != nil || s.Passwords["AdminPassword"] != "mine" {

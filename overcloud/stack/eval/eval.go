@@ -55,9 +55,9 @@ type Evaluator struct {
 
 	ctx       context.Context
 	templates map[string]*hot.Template
-	first     map[string]*Stack // the first stack of each template: a model for the next
-	used      map[string]bool   // parameters that some evaluated template declares
-	hidden    map[string]bool   // those that are declared hidden
+	first     map[string]*Stack          // the first stack of each template: a model for the next
+	used      map[string]map[string]bool // parameters and the evaluated templates that declare them
+	hidden    map[string]bool            // those that are declared hidden
 	told      told
 	steps     int
 	problems  problems
@@ -72,7 +72,7 @@ type Evaluator struct {
 func (ev *Evaluator) Stack(ctx context.Context, file string, params map[string]any) (*Stack, error) {
 	ev.ctx = ctx
 	ev.templates, ev.first = map[string]*hot.Template{}, map[string]*Stack{}
-	ev.used, ev.hidden = map[string]bool{}, map[string]bool{}
+	ev.used, ev.hidden = map[string]map[string]bool{}, map[string]bool{}
 	ev.steps, ev.problems, ev.warnings = 0, problems{}, problems{}
 	ev.told = told{deprecated: map[string]string{}, ofRoles: map[string]bool{}}
 	ev.ids = map[string]*Resource{}
@@ -109,7 +109,10 @@ func (ev *Evaluator) Template(file string) (*hot.Template, error) {
 }
 
 // Used tells whether an evaluated template declares the parameter.
-func (ev *Evaluator) Used(param string) bool { return ev.used[param] }
+func (ev *Evaluator) Used(param string) bool { return len(ev.used[param]) > 0 }
+
+// Declarations is how many evaluated templates declare the parameter.
+func (ev *Evaluator) Declarations(param string) int { return len(ev.used[param]) }
 
 // Declared returns the names of all parameters that evaluated templates declare, sorted.
 func (ev *Evaluator) Declared() []string { return sortedKeys(ev.used) }

@@ -86,7 +86,10 @@ func (s *Stack) setParameters(given map[string]any, from hot.Origin) {
 	s.Parameters = make(map[string]any, len(s.t.Parameters))
 	s.values = make([]any, len(s.t.Parameters))
 	for i, d := range s.t.Parameters {
-		s.ev.used[d.Name] = true
+		if s.ev.used[d.Name] == nil {
+			s.ev.used[d.Name] = map[string]bool{}
+		}
+		s.ev.used[d.Name][s.t.File] = true
 		if d.Hidden {
 			s.ev.hidden[d.Name] = true
 		}
