@@ -37,29 +37,22 @@ func New(dir string) (string, error) {
 // Write makes dir hold files. They are written beside it and then put in its
 // place, so that after an error it is as before. What an earlier Write left is
 // replaced; other files, and the history, are kept if keep is set. A directory
-// that holds something and was not written by this package is refused.
+// that holds something and was not written by this package is refused. What a
+// killed Write left beside dir is put right first; where an error says that
+// something of dir stays beside it, the next Write does the same with that.
 func Write(dir string, files configdownload.Files, keep bool) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return errs.Wrap(errs.Invalid, err, "find the directory of the configuration")
 	}
-	old, err := ours(dir)
-	if err != nil {
-		return err
-	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return errs.Wrap(errs.Invalid, err, "make the directory of the configuration")
 	}
-	beside, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-*")
+	p, err := open(dir)
 	if err != nil {
-		return errs.Wrap(errs.Invalid, err, "make a directory beside %s", dir)
-	}
-	defer func() { _ = os.RemoveAll(beside) }()
-	fresh, before := filepath.Join(beside, "new"), filepath.Join(beside, "old")
-	if err := fill(fresh, files); err != nil {
 		return err
 	}
-	return swap(dir, fresh, before, others(old, files, keep))
+	return p.done(p.write(files, keep))
 }
 
 // ours are the files of an earlier Write, nil where there is nothing.
@@ -85,7 +78,8 @@ func ours(dir string) ([]string, error) {
 func fill(dir string, files configdownload.Files) error {
 	all := maps.Clone(files)
 	all[Manifest] = []byte(strings.Join(slices.Sorted(maps.Keys(files)), "\n") + "\n")
-	for _, name := range slices.Sorted(maps.Keys(all)) {
+	// The list is first: recover takes a file that is not in it for the operator's.
+	for _, name := range append([]string{Manifest}, slices.Sorted(maps.Keys(files))...) {
 		if !filepath.IsLocal(filepath.FromSlash(name)) {
 			return errs.New(errs.Invalid, "%q is not the name of a file below a directory", name)
 		}
@@ -99,77 +93,6 @@ func fill(dir string, files configdownload.Files) error {
 		}
 	}
 	return nil
-}
-
-// others tells which files of an earlier directory are kept: those that are
-// neither of the earlier Write nor of this one.
-func others(old []string, files configdownload.Files, keep bool) func(name string) bool {
-	was := map[string]bool{Manifest: true}
-	for _, name := range old {
-		was[name] = true
-	}
-	return func(name string) bool {
-		_, is := files[name]
-		return keep && !was[name] && !is
-	}
-}
-
-// swap puts fresh in dir's place, and what is to be kept from dir into fresh. On
-// an error dir is as it was.
-func swap(dir, fresh, before string, kept func(name string) bool) error {
-	err := os.Rename(dir, before)
-	if errors.Is(err, fs.ErrNotExist) {
-		return wrapped(os.Rename(fresh, dir))
-	}
-	if err != nil {
-		return wrapped(err)
-	}
-	moved, err := carry(before, fresh, kept)
-	if err == nil {
-		err = os.Rename(fresh, dir)
-	}
-	if err != nil {
-		for _, name := range moved {
-			err = errors.Join(err, os.Rename(filepath.Join(fresh, name), filepath.Join(before, name)))
-		}
-		return wrapped(errors.Join(err, os.Rename(before, dir)))
-	}
-	return nil
-}
-
-func wrapped(err error) error {
-	if err != nil {
-		return fmt.Errorf("put the configuration in its place: %w", err)
-	}
-	return nil
-}
-
-// carry moves the files to be kept, and .git as a whole, and returns their names.
-func carry(from, to string, kept func(name string) bool) (moved []string, err error) {
-	err = filepath.WalkDir(from, func(file string, d fs.DirEntry, err error) error {
-		if err != nil || file == from {
-			return err
-		}
-		name, err := filepath.Rel(from, file)
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && name != ".git" || !kept(filepath.ToSlash(name)) {
-			return nil
-		}
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o700); err != nil {
-			return err
-		}
-		if err := os.Rename(file, filepath.Join(to, name)); err != nil {
-			return err
-		}
-		moved = append(moved, name)
-		if d.IsDir() {
-			return fs.SkipDir
-		}
-		return nil
-	})
-	return moved, err
 }
 
 // ErrNoGit says that there is no git program; nothing was committed.
