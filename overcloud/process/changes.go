@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/overcloud/stage"
 )
 
 // file is one file that is to be written or removed.
@@ -31,8 +32,7 @@ type changes struct {
 	dirs  []string // directories that must be there even when they are empty
 	files []file
 
-	stage string   // holds what is written until all of it is, and what it replaces
-	undo  []func() // last first
+	stage *stage.Dir // holds what is written until all of it is, and what it replaces
 }
 
 // check sorts the files and tells everything that stands in the way, without
@@ -76,49 +76,72 @@ func (c *changes) blocked(dir string, seen map[string]bool) []string {
 }
 
 // commit writes everything beside its place first and then moves it there.
-// Every move is undone when one fails.
+// Every move is taken back when one fails; when taking back fails, the stage is
+// kept and named, and recover goes on with it.
 func (c *changes) commit(ctx context.Context) (err error) {
-	parent, fresh := c.root, false
-	if _, serr := os.Stat(c.root); errors.Is(serr, fs.ErrNotExist) {
-		parent, fresh = filepath.Dir(filepath.Clean(c.root)), true
-	}
-	if c.stage, err = os.MkdirTemp(parent, ".process-templates-"); err != nil {
-		return errs.Wrap(errs.Invalid, err, "write to %s", parent)
-	}
-	defer os.RemoveAll(c.stage)
-	if err = c.write(ctx); err != nil {
+	fresh, err := c.open()
+	if err != nil {
 		return err
 	}
-	if err = ctx.Err(); err != nil {
-		return fmt.Errorf("nothing was written: %w", err)
+	if err := c.write(ctx); err != nil {
+		return errors.Join(fmt.Errorf("nothing was written: %w", err), c.stage.Remove())
 	}
 	if fresh {
-		if err = os.Rename(c.staged(""), c.root); err != nil {
-			return fmt.Errorf("write %s: %w", c.root, err)
-		}
-		return nil
+		err = os.Rename(c.staged(""), c.root)
+	} else {
+		err = c.moveAll()
 	}
-	defer func() {
-		if err != nil {
-			for _, u := range slices.Backward(c.undo) {
-				u()
-			}
-		}
-	}()
+	if err == nil {
+		return c.stage.Remove()
+	}
+	if back := rollback(c.root, c.stage.Path); back != nil {
+		c.stage.Keep()
+		return errs.Wrap(errs.Conflict, errors.Join(err, back), "%s is changed in part, and could not be put back", c.root).
+			WithHint("what was there is in %s; the next run of this command puts it back", filepath.Join(c.stage.Path, "old"))
+	}
+	return errors.Join(fmt.Errorf("nothing was written: %w", err), c.stage.Remove())
+}
+
+// stageName is the stage's name below the root, hidden from what reads a tree.
+const stageName = ".process-templates"
+
+// open opens the stage, and tells whether the root is still to be made.
+func (c *changes) open() (fresh bool, err error) {
+	where := filepath.Join(c.root, stageName)
+	if _, serr := os.Stat(c.root); errors.Is(serr, fs.ErrNotExist) {
+		root := filepath.Clean(c.root)
+		where, fresh = filepath.Join(filepath.Dir(root), stageName+"-"+filepath.Base(root)), true
+	}
+	if c.stage, err = stage.Open(where); err != nil {
+		return fresh, fmt.Errorf("write to %s: %w", filepath.Dir(where), err)
+	}
+	if err := rollback(c.root, c.stage.Path); err != nil {
+		c.stage.Keep()
+		return fresh, stuck(c.root, c.stage.Path, err)
+	}
+	return fresh, nil
+}
+
+// moveAll notes what is about to be made, moves everything to its place and then
+// removes the note: from there on the changes count as made.
+func (c *changes) moveAll() error {
+	if err := c.note(); err != nil {
+		return err
+	}
 	for _, d := range c.dirs {
-		if err = c.mkdir(d); err != nil {
+		if err := c.mkdir(d); err != nil {
 			return err
 		}
 	}
 	for _, f := range c.files {
-		if err = c.move(f); err != nil {
-			return fmt.Errorf("nothing was written: %w", err)
+		if err := c.move(f); err != nil {
+			return err
 		}
 	}
-	return nil
+	return os.Remove(noteFile(c.stage.Path))
 }
 
-func (c *changes) staged(name string) string { return filepath.Join(c.stage, "new", name) }
+func (c *changes) staged(name string) string { return filepath.Join(c.stage.Path, "new", name) }
 
 // write fills the stage.
 func (c *changes) write(ctx context.Context) error {
@@ -129,7 +152,7 @@ func (c *changes) write(ctx context.Context) error {
 	}
 	for _, f := range c.files {
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("nothing was written: %w", err)
+			return err
 		}
 		if f.remove {
 			continue
@@ -152,14 +175,13 @@ func (c *changes) move(f file) error {
 	}
 	full := filepath.Join(c.root, f.name)
 	if _, err := os.Lstat(full); err == nil {
-		old := filepath.Join(c.stage, "old", f.name)
+		old := filepath.Join(c.stage.Path, "old", f.name)
 		if err := os.MkdirAll(filepath.Dir(old), 0o700); err != nil {
 			return fmt.Errorf("keep %s: %w", full, err)
 		}
 		if err := os.Rename(full, old); err != nil {
 			return fmt.Errorf("replace %s: %w", full, err)
 		}
-		c.undo = append(c.undo, func() { _ = os.Rename(old, full) })
 	}
 	if f.remove {
 		return nil
@@ -167,22 +189,13 @@ func (c *changes) move(f file) error {
 	if err := os.Rename(c.staged(f.name), full); err != nil {
 		return fmt.Errorf("write %s: %w", full, err)
 	}
-	c.undo = append(c.undo, func() { _ = os.Remove(full) })
 	return nil
 }
 
 // mkdir makes a directory below the root and those above it.
 func (c *changes) mkdir(dir string) error {
-	full := filepath.Join(c.root, dir)
-	if _, err := os.Stat(full); err == nil {
-		return nil
-	}
-	if err := c.mkdir(path.Dir(dir)); err != nil {
-		return err
-	}
-	if err := os.Mkdir(full, 0o777); err != nil {
+	if err := os.MkdirAll(filepath.Join(c.root, dir), 0o777); err != nil {
 		return fmt.Errorf("make directory: %w", err)
 	}
-	c.undo = append(c.undo, func() { _ = os.Remove(full) })
 	return nil
 }

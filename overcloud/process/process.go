@@ -125,6 +125,14 @@ func newJob(o Options) (*job, error) {
 		return nil, err
 	}
 	var err error
+	for _, dir := range []string{o.Base, j.target} {
+		if dir == o.Base && o.Tree != nil {
+			continue // a tree in this program
+		}
+		if err = restore(dir, o.DryRun); err != nil {
+			return nil, err
+		}
+	}
 	if j.roles, err = j.data("--roles-data", o.Roles); err != nil {
 		return nil, err
 	}

@@ -135,7 +135,7 @@ func TestRefusals(t *testing.T) {
 		{"a file for a tree", nil, process.Options{Base: "tree/roles_data.yaml"}, "not a directory"},
 		{"no roles file", nil, process.Options{Roles: "nope.yaml"}, "--roles-data: open nope.yaml"},
 		{"a broken roles file", func(t *testing.T) { put(t, "r.yaml", "- nam: x\n") }, process.Options{Roles: "r.yaml"}, `r.yaml:1: unknown key "nam" in a role`},
-		{"a broken networks file", func(t *testing.T) { put(t, "n.yaml", "a: b\n") }, process.Options{Networks: "n.yaml"}, "n.yaml:1: a networks file is a list"},
+		{"a broken networks file", func(t *testing.T) { put(t, "n.yaml", "a: b\n") }, process.Options{Networks: "n.yaml"}, "n.yaml:1: expected a list of networks"},
 		{"a mistake in a template", func(t *testing.T) { put(t, "tree/common/z.j2.yaml", "a\n{{ x.y.z }}\n") }, process.Options{Output: "out"}, "common/z.j2.yaml:2"},
 		{"the output is a file", func(t *testing.T) { put(t, "out", "x") }, process.Options{Output: "out"}, "Output dir out is not a directory"},
 		{"the output lies in the tree", nil, process.Options{Output: "tree/out"}, "lies in the tree"},
