@@ -10,14 +10,11 @@ import (
 	"trefoil/internal/yaml"
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/plan"
+	"trefoil/overcloud/plan/diff"
 )
 
 // Hidden is what Heat shows in the place of a hidden value.
 const Hidden = "******"
-
-// shortest is the length from which a secret is looked for inside other text:
-// shorter ones would be found everywhere.
-const shortest = 6
 
 // Description is what Heat's API shows of a stack beyond its row. No value in it
 // is secret, save for Passwords.
@@ -151,24 +148,8 @@ func document(n *yaml.Node) any {
 	return n.Value
 }
 
-// Secrets are the values of a plan that must not be shown: passwords and what
-// was given for hidden parameters.
-func Secrets(p *plan.Plan) []string {
-	var out []string
-	add := func(v any) {
-		if s, ok := v.(string); ok && len(s) >= shortest {
-			out = append(out, s)
-		}
-	}
-	for _, v := range p.Passwords {
-		add(v)
-	}
-	for _, name := range p.Hidden {
-		add(p.Parameters[name])
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
+// Secrets are the texts that must not be shown of a plan.
+func Secrets(p *plan.Plan) []string { return diff.SecretTexts(p) }
 
 // HoldsSecret tells whether one of the secrets stands anywhere in v.
 func HoldsSecret(v any, secrets []string) bool {

@@ -218,3 +218,18 @@ func TestRefusalsChangeNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretsOfAPlan: also those that stand inside maps, and random texts.
+func TestSecretsOfAPlan(t *testing.T) {
+	p := &plan.Plan{Passwords: map[string]string{"A": "password-a"}, Secrets: []string{"random-text"}, Hidden: []string{"Map", "Number"},
+		Parameters: map[string]any{"Map": map[string]any{"k": []any{"inside-a-map"}}, "Number": 1234567, "Open": "not-hidden"}}
+	secrets := stack.Secrets(p)
+	for _, want := range []string{"password-a", "random-text", "inside-a-map", "1234567"} {
+		if !stack.HoldsSecret(map[string]any{"x": []any{"before " + want + " behind"}}, secrets) {
+			t.Errorf("%s is not taken for a secret", want)
+		}
+	}
+	if stack.HoldsSecret("not-hidden", secrets) {
+		t.Error("what is not hidden is taken for a secret")
+	}
+}

@@ -54,6 +54,20 @@ func newSecrets(pairs []string, plans ...*plan.Plan) *secrets {
 	return s
 }
 
+// SecretTexts are the texts that must not be shown of a plan: passwords, what was
+// given for hidden parameters, random texts of templates, in all the forms in which
+// they stand inside other text; sorted. Very short ones are left out: they would be
+// found everywhere.
+func SecretTexts(p *plan.Plan) []string {
+	s := newSecrets(nil, p)
+	var out []string
+	for _, secret := range union(s.tokens, nil) {
+		out = append(out, forms(secret)...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // ofConfig gathers those that only resources have.
 func (s *secrets) ofConfig(cfg plan.Config) {
 	for _, node := range union(cfg, nil) {
