@@ -249,7 +249,7 @@ func (r *run) finish(ctx context.Context, cause error) error {
 	_, err := r.Store.UpdateStack(ctx, r.s.ID, func(s *stack.Stack) error {
 		now := r.Now()
 		s.State, s.Reason, s.Failures, s.Summary, s.UpdatedAt, s.CancelRequested = state, reason, failures, r.summary, &now, false
-		s.Input.Only, s.Input.Unprovision = "", nil // said of this action; what is deployed is the whole
+		s.Input = s.Input.Whole()
 		return nil
 	})
 	if err != nil {

@@ -244,6 +244,20 @@ func TestCreateThenNothingThenScaleThenDelete(t *testing.T) {
 		t.Errorf("scaling down: %+v %v", s.Summary, w.cloud.deployed)
 	}
 
+	w.begin(stack.Update, 0) // a role that is scaled to nothing is an empty group, and complete
+	if s = w.run("UPDATE_COMPLETE"); s.Summary.NodesRemoved != 1 {
+		t.Errorf("scaling to nothing: %+v", s.Summary)
+	}
+	rows, err := w.db.Resources(context.Background(), "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		if strings.HasSuffix(r.Status, stack.InProgress) || r.Name == "Compute" && r.Status != "UPDATE_COMPLETE" {
+			t.Errorf("%s is %s in a stack that is complete", r.Name, r.Status)
+		}
+	}
+
 	w.begin(stack.Delete, 1)
 	if err := w.engine.Run(context.Background(), "id"); err != nil {
 		t.Fatal(err)

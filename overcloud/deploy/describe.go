@@ -18,9 +18,7 @@ type Documents struct{ Plans Plans }
 
 // Describe makes the plan again, so it costs what a plan costs.
 func (d Documents) Describe(ctx context.Context, s *stack.Stack) (*stack.Description, error) {
-	whole := *s
-	whole.Input.Only = "" // what the last action left alone is there all the same
-	p, err := d.Plans.Of(ctx, &whole)
+	p, err := d.Plans.Of(ctx, s.Whole())
 	if err != nil {
 		return nil, fmt.Errorf("make the plan of stack %s: %w", s.Name, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/stack"
@@ -114,6 +115,24 @@ func TestExportAndBack(t *testing.T) {
 	i := slices.IndexFunc(after.Roles, func(r plan.Role) bool { return r.Name == "Compute" })
 	if after.Roles[i].Count != 2 || !bytes.Equal(before.RootTemplate, after.RootTemplate) {
 		t.Errorf("%d machines; template the same: %v", after.Roles[i].Count, bytes.Equal(before.RootTemplate, after.RootTemplate))
+	}
+}
+
+// The sizes that an archive claims may be such that their sum is small.
+func TestTreesThatAreTooLarge(t *testing.T) {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, name := range []string{"a.yaml", "b.yaml"} {
+		if _, err := z.CreateRaw(&zip.FileHeader{Name: name, UncompressedSize64: 1 << 63}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := deploy.PlanOf(t.Context(), &stack.Stack{Name: "cloud", Input: stack.Input{Tree: b.Bytes()}})
+	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "more than 67108864 bytes") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -162,7 +162,8 @@ func serverName(n stack.Node) string {
 func memberName(n stack.Node) string { return fmt.Sprintf("%s.%d", n.Role, n.Index) }
 
 // provision brings every node from bare metal to an SSH login, all at once: the
-// bare-metal service knows how many it can serve.
+// bare-metal service knows how many it can serve. As in Heat a role without machines
+// has a group too, an empty one.
 func (r *run) provision(ctx context.Context, p *plan.Plan, nodes []stack.Node) error {
 	for _, role := range p.Roles {
 		if err := r.event(ctx, role.Name, r.s.Action, stack.InProgress, "state changed", ""); err != nil {
@@ -174,7 +175,7 @@ func (r *run) provision(ctx context.Context, p *plan.Plan, nodes []stack.Node) e
 			return r.around(ctx, serverName(n), n.InstanceUUID, func() error { return r.provisionNode(ctx, p, n) })
 		})
 	})
-	return r.closeRoles(ctx, p, nodes, failed, "provisioning", func(role string) string { return role })
+	return r.closeRoles(ctx, p.Roles, nodes, failed, "provisioning", func(role string) string { return role })
 }
 
 // each runs f for all nodes at the same time and returns what went wrong, by name.
@@ -195,16 +196,13 @@ func each(nodes []stack.Node, f func(stack.Node) error) map[string]error {
 	return failed
 }
 
-// closeRoles ends each role's resource: failed where one of its own nodes did.
-func (r *run) closeRoles(ctx context.Context, p *plan.Plan, nodes []stack.Node, failed map[string]error, phase string, resource func(role string) string) error {
+// closeRoles ends the resource of each of roles: failed where one of its own nodes did.
+func (r *run) closeRoles(ctx context.Context, roles []plan.Role, nodes []stack.Node, failed map[string]error, phase string, resource func(role string) string) error {
 	cause := join(phase, failed)
 	if cause != nil && ctx.Err() != nil {
 		return cause // stopped, not failed: the next run closes them
 	}
-	for _, role := range p.Roles {
-		if role.Count == 0 {
-			continue
-		}
+	for _, role := range roles {
 		state, reason := stack.Complete, "state changed"
 		for _, n := range nodes {
 			if err := failed[n.Name]; n.Role == role.Name && err != nil {

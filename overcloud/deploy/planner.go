@@ -164,12 +164,12 @@ func unpack(packed []byte) (*zip.Reader, error) {
 	if err != nil {
 		return nil, errs.Wrap(errs.Invalid, err, "read the template tree")
 	}
-	total := uint64(0)
-	for _, f := range tree.File {
-		total += f.UncompressedSize64
-	}
-	if total > MaxTree {
-		return nil, errs.New(errs.Invalid, "the template tree holds %d bytes, more than %d", total, MaxTree)
+	left := uint64(MaxTree)
+	for _, f := range tree.File { // a sum could wrap: the sizes are what the archive claims
+		if f.UncompressedSize64 > left {
+			return nil, errs.New(errs.Invalid, "the template tree holds more than %d bytes: %s is the file that goes beyond", MaxTree, f.Name)
+		}
+		left -= f.UncompressedSize64
 	}
 	return tree, nil
 }

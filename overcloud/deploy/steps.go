@@ -103,11 +103,10 @@ func hiddenOutputs(p *plan.Plan, outputs map[string]any) []string {
 
 func (r *run) step(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg plan.Config, step int) error {
 	group := func(role string) string { return stack.StepGroup(role, strconv.Itoa(step)) }
-	for _, role := range p.Roles {
-		if role.Count > 0 {
-			if err := r.event(ctx, group(role.Name), r.s.Action, stack.InProgress, "state changed", ""); err != nil {
-				return err
-			}
+	roles := slices.DeleteFunc(slices.Clone(p.Roles), func(role plan.Role) bool { return role.Count == 0 })
+	for _, role := range roles {
+		if err := r.event(ctx, group(role.Name), r.s.Action, stack.InProgress, "state changed", ""); err != nil {
+			return err
 		}
 	}
 	failed := each(nodes, func(n stack.Node) error {
@@ -118,7 +117,7 @@ func (r *run) step(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg pl
 		}
 		return r.around(ctx, stack.StepPath(n.Role, strconv.Itoa(step), n.Index), "", func() error { return r.apply(ctx, n, docs[i]) })
 	})
-	return r.closeRoles(ctx, p, nodes, failed, fmt.Sprintf("step %d", step), group)
+	return r.closeRoles(ctx, roles, nodes, failed, fmt.Sprintf("step %d", step), group)
 }
 
 // apply runs one document on one node and turns its last failed event into the cause.

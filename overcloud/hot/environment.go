@@ -116,15 +116,29 @@ func (e *Environment) section(p *problems, s pair) {
 	}
 }
 
-// values reads parameters or parameter_defaults.
+// values reads parameters or parameter_defaults; what stands there itself wins over
+// what a merge key brings.
 func (e *Environment) values(p *problems, s pair, into map[string]any) {
 	for _, kv := range section(p, s.key.Value, s.val) {
+		if kv.key.Tag == "!!merge" {
+			continue
+		}
 		if !isText(kv.key) {
 			p.add(kv.key.Line, "%s: the name of a parameter must be text, got %s", s.key.Value, kv.key.Value)
 			continue
 		}
 		into[kv.key.Value] = plain(kv.val)
 		e.Origins[kv.key.Value] = Origin{p.file, kv.key.Line}
+	}
+	for _, kv := range pairs(s.val) {
+		if kv.key.Tag != "!!merge" {
+			continue
+		}
+		for k, v := range plainMap(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{kv.key, kv.val}}, 0) {
+			if _, own := into[k]; !own {
+				into[k], e.Origins[k] = v, Origin{p.file, kv.key.Line}
+			}
+		}
 	}
 }
 

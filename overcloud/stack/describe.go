@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
-	"trefoil/internal/yaml"
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/plan/diff"
@@ -37,16 +36,14 @@ func Describe(p *plan.Plan) (*Description, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := yaml.Parse(file, root)
+	whole, err := hot.ParseData(file, root)
 	if err != nil {
 		return nil, err
 	}
-	if left := maxValues; !bounded(n, 0, &left) {
-		return nil, errs.New(errs.Invalid, "%s: more than %d values or %d levels deep, aliases followed", file, maxValues, maxDepth)
-	}
 	d := &Description{Parameters: map[string]string{}, Outputs: map[string]string{}, Passwords: p.Passwords}
-	d.Template, _ = document(n).(map[string]any)
 	m := masker{hidden: p.Hidden, secrets: Secrets(p)}
+	d.Template, _ = masker{secrets: m.secrets}.mask(whole).(map[string]any)
+	hideDefaults(d.Template, t)
 	defaults, _ := m.mask(p.Parameters).(map[string]any)
 	d.Environment = map[string]any{"parameters": map[string]any{}, "parameter_defaults": defaults, "resource_registry": p.Registry,
 		"encrypted_param_names": []any{}, "event_sinks": []any{}}
@@ -64,6 +61,17 @@ func Describe(p *plan.Plan) (*Description, error) {
 		d.Outputs[o.Name] = o.Description
 	}
 	return d, nil
+}
+
+// hideDefaults masks the defaults of t's hidden parameters in its document, which
+// it changes.
+func hideDefaults(template map[string]any, t *hot.Template) {
+	params, _ := template["parameters"].(map[string]any)
+	for _, prm := range t.Parameters {
+		if p, _ := params[prm.Name].(map[string]any); prm.Hidden && p["default"] != nil && p["default"] != "" {
+			p["default"] = Hidden
+		}
+	}
 }
 
 // parameterText is a value as Heat's str() of a parameter of that type gives it.
@@ -88,64 +96,6 @@ func parameterText(typ string, v any) string {
 		return string(b)
 	}
 	return fmt.Sprint(v)
-}
-
-// Limits of a file that is turned into a document, aliases followed.
-const (
-	maxValues = 100_000
-	maxDepth  = 100
-)
-
-// bounded tells whether a file stays within the limits; one whose alias is in what
-// it stands for does not.
-func bounded(n *yaml.Node, depth int, left *int) bool {
-	*left--
-	if n == nil {
-		return true
-	}
-	if *left < 0 || depth > maxDepth {
-		return false
-	}
-	if n.Kind == yaml.AliasNode {
-		return bounded(n.Alias, depth+1, left)
-	}
-	for _, c := range n.Content {
-		if !bounded(c, depth+1, left) {
-			return false
-		}
-	}
-	return true
-}
-
-// document turns a parsed file that is bounded into what JSON can say. Dates stay the text that
-// they are written as: heat_template_version is one.
-func document(n *yaml.Node) any {
-	switch {
-	case n == nil:
-		return nil
-	case n.Kind == yaml.AliasNode:
-		return document(n.Alias)
-	case n.Kind == yaml.MappingNode:
-		out := map[string]any{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			out[n.Content[i].Value] = document(n.Content[i+1])
-		}
-		return out
-	case n.Kind == yaml.SequenceNode:
-		out := make([]any, len(n.Content))
-		for i, e := range n.Content {
-			out[i] = document(e)
-		}
-		return out
-	}
-	var v any
-	switch n.Tag {
-	case "!!int", "!!float", "!!bool", "!!null":
-		if n.Decode(&v) == nil {
-			return v
-		}
-	}
-	return n.Value
 }
 
 // Secrets are the texts that must not be shown of a plan.

@@ -9,6 +9,21 @@ const (
 	OnlyUnprovision = "unprovision" // give back the machines that Unprovision names
 )
 
+// Whole is the input without what narrowed its last action: that says what the
+// action does, not what is there.
+func (in Input) Whole() Input {
+	in.Only, in.Unprovision = "", nil
+	return in
+}
+
+// Whole is a copy of the stack with its whole input: what is described, compared or
+// downloaded is the deployment, also while an action leaves most of it alone.
+func (s *Stack) Whole() *Stack {
+	out := *s
+	out.Input = s.Input.Whole()
+	return &out
+}
+
 // onto is what a stack with the input old keeps when in is asked of it: a
 // narrowed action adds itself to what was deployed, any other takes its place.
 func (in Input) onto(old Input) Input {

@@ -1,20 +1,13 @@
 package stack
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
-	"path"
 	"regexp"
-	"strings"
 	"time"
 
 	"trefoil/internal/errs"
 	"trefoil/internal/nearest"
-	"trefoil/internal/yaml"
 	"trefoil/overcloud/plan"
 )
 
@@ -194,163 +187,4 @@ func (v *Service) DeployPlan(ctx context.Context, name string, timeoutMins int) 
 		return nil, err
 	}
 	return s, v.Update(ctx, s.ID, timeoutMins, p.Input)
-}
-
-// SetParameters lays the parameters of a file over a plan's. Every one is checked
-// against the plan's templates; where one is refused, none is set. The strings are
-// warnings, such as a name that no template has.
-func (v *Service) SetParameters(ctx context.Context, name, file string, content []byte) ([]string, error) {
-	params, env, err := ParseParameters(file, content)
-	if err != nil {
-		return nil, err
-	}
-	p, err := v.Plan(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	// The file goes in as an environment of the lowest rank, for its name and lines
-	// to stand in what is told; then its values take their place in the plan.
-	trial := *p.Stack()
-	key := "/parameters/" + path.Base(file)
-	trial.Input.merge(params)
-	trial.Input.Parameters = without(trial.Input.Parameters, params)
-	trial.Input.Environments = append([]string{key}, trial.Input.Environments...)
-	trial.Input.Files = copied(trial.Input.Files)
-	trial.Input.Files[key] = env
-	made, err := v.Check(ctx, &trial)
-	if err != nil {
-		return nil, renamed(err, key, file)
-	}
-	var warnings []string
-	for _, w := range made.Warnings {
-		if strings.HasPrefix(w, key+":") {
-			warnings = append(warnings, strings.ReplaceAll(w, key, file))
-		}
-	}
-	_, err = v.changePlan(ctx, name, func(p *Plan) { p.Input.merge(params) })
-	return warnings, err
-}
-
-// renamed is err with a file's own name for the one that it went by.
-func renamed(err error, key, file string) error {
-	var e *errs.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	return &errs.Error{Code: e.Code, Msg: strings.ReplaceAll(err.Error(), key, file), Hint: errs.HintOf(err)}
-}
-
-// ParseParameters reads a map of parameters, or an environment with
-// parameter_defaults, and writes it as an environment that has every parameter in
-// the line where the file has it.
-func ParseParameters(file string, content []byte) (map[string]any, string, error) {
-	if !strings.HasSuffix(file, ".json") && !strings.HasSuffix(file, ".yaml") {
-		return nil, "", errs.New(errs.Invalid, "Invalid file extension for %s, must be json or yaml", file)
-	}
-	root, err := yaml.Parse(file, content)
-	if err != nil {
-		return nil, "", err
-	}
-	if root == nil || root.Kind != yaml.MappingNode {
-		return nil, "", errs.New(errs.Invalid, "%s: expected a map of parameters, or parameter_defaults with one", file)
-	}
-	if left := maxValues; !bounded(root, 0, &left) {
-		return nil, "", errs.New(errs.Invalid, "%s: more than %d values or %d levels deep, aliases followed", file, maxValues, maxDepth)
-	}
-	at := root
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		if root.Content[i].Value == "parameter_defaults" {
-			at = root.Content[i+1]
-		}
-	}
-	if at.Kind != yaml.MappingNode {
-		return nil, "", errs.New(errs.Invalid, "%s:%d: parameter_defaults must be a map", file, at.Line)
-	}
-	params := map[string]any{}
-	var env bytes.Buffer
-	env.WriteString("{parameter_defaults: {")
-	line := 1
-	for i := 0; i+1 < len(at.Content); i += 2 {
-		k, value := at.Content[i], document(at.Content[i+1])
-		if _, twice := params[k.Value]; twice {
-			return nil, "", errs.New(errs.Invalid, "%s:%d: parameter %s is given twice", file, k.Line, k.Value)
-		}
-		params[k.Value] = value
-		name, _ := json.Marshal(k.Value) // text always marshals
-		text, err := json.Marshal(value)
-		if err != nil {
-			return nil, "", errs.New(errs.Invalid, "%s:%d: parameter %s: %v", file, k.Line, k.Value, err)
-		}
-		for ; line < k.Line; line++ {
-			env.WriteByte('\n')
-		}
-		fmt.Fprintf(&env, "%s: %s, ", name, text)
-	}
-	env.WriteString("}}\n")
-	return params, env.String(), nil
-}
-
-// merge lays parameters over those of a plan. A count or a flavor that came from a
-// flag gives way to one that is set now.
-func (in *Input) merge(params map[string]any) {
-	in.Parameters, in.Counts, in.Flavors = copied(in.Parameters), copied(in.Counts), copied(in.Flavors)
-	for k, value := range params {
-		in.Parameters[k] = value
-		if role, ok := strings.CutSuffix(k, "Count"); ok {
-			delete(in.Counts, role)
-		}
-		if role, ok := strings.CutSuffix(strings.TrimPrefix(k, "Overcloud"), "Flavor"); ok {
-			delete(in.Flavors, role)
-		}
-	}
-}
-
-func copied[V any](m map[string]V) map[string]V {
-	out := make(map[string]V, len(m))
-	for k, v := range m {
-		out[k] = v
-	}
-	return out
-}
-
-func without(m, drop map[string]any) map[string]any {
-	out := copied(m)
-	for k := range drop {
-		delete(out, k)
-	}
-	return out
-}
-
-// UnmarshalJSON keeps whole numbers whole: templates tell 3 from 3.0.
-func (in *Input) UnmarshalJSON(data []byte) error {
-	type plain Input
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	if err := d.Decode((*plain)(in)); err != nil {
-		return err
-	}
-	for k, v := range in.Parameters {
-		in.Parameters[k] = numbers(v)
-	}
-	return nil
-}
-
-func numbers(v any) any {
-	switch x := v.(type) {
-	case json.Number:
-		if n, err := x.Int64(); err == nil {
-			return int(n)
-		}
-		f, _ := x.Float64() // the decoder has seen that it is a number
-		return f
-	case []any:
-		for i := range x {
-			x[i] = numbers(x[i])
-		}
-	case map[string]any:
-		for k := range x {
-			x[k] = numbers(x[k])
-		}
-	}
-	return v
 }

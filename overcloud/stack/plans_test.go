@@ -2,8 +2,10 @@ package stack_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -159,7 +161,7 @@ func TestSetParameters(t *testing.T) {
 	if err != nil || len(warnings) != 1 || warnings[0] != "/home/stack/params.json:2: parameter Debg is not used by any template" {
 		t.Errorf("%v %v", warnings, err)
 	}
-	if got := seen.Input.Files[seen.Input.Environments[0]]; got != "{parameter_defaults: {\"ComputeCount\": 3, \n\"Debg\": true, \n\n\"OvercloudComputeFlavor\": \"large\", \"M\": {\"a\":[1,2.5,null]}, }}\n" {
+	if got := seen.Input.Files[seen.Input.Environments[0]]; got != "{parameter_defaults: {\"ComputeCount\": 3, \n\"Debg\": true, \n\n\"M\": {\"a\":[1,2.5,null]}, \"OvercloudComputeFlavor\": \"large\", }}\n" {
 		t.Errorf("checked as %q", got)
 	}
 	p, err := w.Plan(ctx, "p")
@@ -178,10 +180,46 @@ func TestSetParameters(t *testing.T) {
 		t.Errorf("a refused file changed the plan: %+v", again)
 	}
 	for file, text := range map[string]string{"x.txt": "A: 1", "list.yaml": "[1]", "empty.yaml": "", "twice.yaml": "A: 1\nA: 2\n", "broken.json": "{\"A\": ", "list2.yaml": "parameter_defaults: [1]", "self.yaml": "A: &a {b: *a}\n",
-		"bomb.yaml": "A: &a [x,x,x,x,x,x,x,x,x,x]\nB: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nC: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nD: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\nE: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n"} {
+		"bomb.yaml": "A: &a [x,x,x,x,x,x,x,x,x,x]\nB: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nC: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nD: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\nE: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nF: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n"} {
 		if _, err := w.SetParameters(ctx, "p", file, []byte(text)); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: %v", file, err)
 		}
+	}
+}
+
+// A file means the same whether it is set or given with -e.
+func TestParametersReadAsEnvironments(t *testing.T) {
+	const text = "parameter_defaults:\n  Base: &b {x: yes, y: 1}\n  A: yes\n  B: 1e3\n  C: 0o17\n  D: 017\n  E: {<<: *b, y: off}\n  F: 3.0\n  G: 1.5e+30\n  H: 1:30\n  I: 2020-08-14\n  J: 1_000\n  K: \"yes\"\n  <<: {L: on, A: 1}\n"
+	want, err := hot.ParseEnvironment("p.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	params, env, err := stack.ParseParameters("p.yaml", []byte(text))
+	if err != nil || !reflect.DeepEqual(params, want.Defaults) {
+		t.Errorf("set %#v\n -e %#v, %v", params, want.Defaults, err)
+	}
+	if params["A"] != true || params["B"] != "1e3" || params["L"] != true || params["F"] != 3.0 || params["D"] != 15 {
+		t.Errorf("not as Heat reads it: %#v", params)
+	}
+	checked, err := hot.ParseEnvironment("p.yaml", []byte(env))
+	if err != nil || !reflect.DeepEqual(checked.Defaults, want.Defaults) {
+		t.Errorf("checked %#v, %v\n%s", checked, err, env)
+	}
+	in := stack.Input{Parameters: params}
+	data, err := json.Marshal(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back stack.Input
+	if err := json.Unmarshal(data, &back); err != nil || !reflect.DeepEqual(back.Parameters, params) {
+		t.Errorf("kept as %#v, %v", back.Parameters, err)
+	}
+}
+
+func TestNumbersThatDoNotFit(t *testing.T) {
+	var in stack.Input
+	if err := json.Unmarshal([]byte(`{"parameters": {"A": [{"b": 1e400}]}}`), &in); err == nil || !strings.Contains(err.Error(), "parameter A: the number 1e400 is too large") {
+		t.Errorf("%v %v", in.Parameters, err)
 	}
 }
 

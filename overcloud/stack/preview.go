@@ -18,7 +18,7 @@ func (v *Service) Preview(ctx context.Context, name string, in Input) (*diff.Dif
 	before, err := v.Store.Stack(ctx, name)
 	switch {
 	case err == nil:
-		copied := *before
+		copied := *before.Whole()
 		if copied.Action == Delete {
 			copied.Action = Update // templates know nothing of deleting
 		}
@@ -26,7 +26,6 @@ func (v *Service) Preview(ctx context.Context, name string, in Input) (*diff.Dif
 		a := copied
 		a.Input = in.onto(copied.Input)
 		before, after = &copied, &a
-		before.Input.Only, before.Input.Unprovision = "", nil
 	case !errs.Is(err, errs.NotFound):
 		return nil, err
 	case !validName.MatchString(name):

@@ -84,7 +84,7 @@ func (v *Service) settle(ctx context.Context, s *Stack, reason string) error {
 		}
 		now := v.Now()
 		x.State, x.Reason, x.Failures, x.CancelRequested, x.UpdatedAt = Failed, reason, []Failure{failure}, false, &now
-		x.Input.Only, x.Input.Unprovision = "", nil
+		x.Input = x.Input.Whole()
 		return nil
 	})
 	if err != nil || !changed {

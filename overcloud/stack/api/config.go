@@ -28,7 +28,7 @@ func (v *view) config(w http.ResponseWriter, _ []string) error {
 	for _, n := range there {
 		nodes = append(nodes, n.Node)
 	}
-	p, err := v.Plan(v.r.Context(), v.s, nodes...)
+	p, err := v.Plan(v.r.Context(), v.s.Whole(), nodes...)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (d *documents) Describe(context.Context, *stack.Stack) (*stack.Description,
 		Registry: map[string]string{"OS::TripleO::Controller": "puppet/controller.yaml"}, RootTemplate: []byte(`heat_template_version: 2018-08-31
 description: The whole cloud.
 parameters:
-  AdminPassword: {type: string, hidden: true, default: ''}
+  AdminPassword: {type: string, hidden: true, default: 'unmasked'}
   CloudName: {type: string}
   ControllerCount: {type: number, default: 1}
   DnsServers: {type: comma_delimited_list, default: []}
@@ -241,7 +241,7 @@ func TestNoSecrets(t *testing.T) {
 			t.Errorf("no %s in %s", want, body)
 		}
 	}
-	if _, body := w.do("GET", "/overcloud/template", ""); !strings.Contains(body, `"heat_template_version":"2018-08-31"`) {
+	if _, body := w.do("GET", "/overcloud/template", ""); !strings.Contains(body, `"heat_template_version":"2018-08-31"`) || strings.Contains(body, "unmasked") {
 		t.Errorf("template: %s", body)
 	}
 }

@@ -22,6 +22,9 @@ func TestConfigOfAStack(t *testing.T) {
 	}
 	w.ServeStacks(func(o *api.Config) {
 		o.Plan = func(ctx context.Context, s *stack.Stack, there ...plan.Node) (*plan.Plan, error) {
+			if s.Input.Only != "" || s.Input.Unprovision != nil {
+				t.Errorf("asked for a plan of %q only", s.Input.Only)
+			}
 			passwords, err := plan.GeneratePasswords(s.Passwords, strings.NewReader(strings.Repeat("0123456789abcdef", 4096)))
 			if err != nil {
 				return nil, err
@@ -31,6 +34,13 @@ func TestConfigOfAStack(t *testing.T) {
 	})
 	node := stack.Node{Node: plan.Node{Name: "overcloud-controller-0", Role: "Controller", Address: "192.168.255.15", UUID: "n1"}}
 	if err := w.DB.PutStackNode(t.Context(), w.id, node); err != nil {
+		t.Fatal(err)
+	}
+	// Also while an action leaves most of it alone.
+	if _, err := w.DB.UpdateStack(t.Context(), w.id, func(s *stack.Stack) error {
+		s.Input.Only, s.Input.Unprovision = stack.OnlyUnprovision, []string{"x"}
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	files, err := w.c.Config(t.Context(), w.id, url.Values{"config_type": {"step_config"}, "auth_url": {"http://192.168.255.1:5000/v3"}})
