@@ -14,7 +14,9 @@ import (
 // Bounds of one value, so that no template costs gigabytes.
 const (
 	maxString = 16 << 20
-	maxRepeat = 100_000
+	// bytesPerStep is how much text counts as one step of work.
+	bytesPerStep = 1000
+	maxRepeat    = 100_000
 )
 
 // call is one function at its place; fail names the place.
@@ -280,7 +282,16 @@ func getFile(c call, arg any) (any, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, c.fail("%s not found", name)
 	}
-	return string(data), err
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxString {
+		return nil, c.fail("%s is larger than %d bytes", name, maxString)
+	}
+	if err := c.scope.Step(len(data) / bytesPerStep); err != nil {
+		return nil, err
+	}
+	return string(data), nil
 }
 
 // listArg is an argument that must be a list of at least n.
@@ -366,7 +377,10 @@ func runYAQL(c call, arg any, e *yaql.Expression) (any, error) {
 	if !given {
 		data = map[string]any{}
 	}
-	v, err := e.Eval(map[string]any{"data": data}, yaql.Limits{})
+	v, err := e.Eval(map[string]any{"data": data}, yaql.Limits{Step: c.scope.Step})
+	if failed := (*yaql.Error)(nil); err != nil && !errors.As(err, &failed) {
+		return nil, err // the scope's own: too many steps, or cancelled
+	}
 	if err != nil {
 		return nil, c.fail("%v", err)
 	}

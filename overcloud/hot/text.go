@@ -49,7 +49,7 @@ func strReplace(c call, arg any) (any, error) {
 	if r.size > maxString {
 		return nil, c.fail("the result is larger than %d bytes", maxString)
 	}
-	if err := c.scope.Step(len(out) / 1024); err != nil {
+	if err := c.scope.Step(len(out) / bytesPerStep); err != nil {
 		return nil, err
 	}
 	if c.name != "str_replace" {
@@ -121,6 +121,12 @@ func strSplit(c call, arg any) (any, error) {
 	if delimiter == "" {
 		return nil, c.fail("the delimiter is empty")
 	}
+	if len(text) > maxString {
+		return nil, c.fail("the text is larger than %d bytes", maxString)
+	}
+	if err := c.scope.Step(len(text)/bytesPerStep + strings.Count(text, delimiter) + 1); err != nil {
+		return nil, err
+	}
 	parts := strings.Split(text, delimiter)
 	if len(l) > 2 {
 		i, ok := index(l[2])
@@ -134,9 +140,6 @@ func strSplit(c call, arg any) (any, error) {
 			return nil, c.fail("the index is %s, expected 0 to %d", String(l[2]), len(parts)-1)
 		}
 		return parts[i], nil
-	}
-	if err := c.scope.Step(len(parts)); err != nil {
-		return nil, err
 	}
 	out := make([]any, len(parts))
 	for i, p := range parts {

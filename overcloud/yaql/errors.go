@@ -39,6 +39,9 @@ func (e *Error) excerpt() string {
 	return strings.TrimRight(left+string(before)+"▸"+string(after)+right, " \r\n\t")
 }
 
+// stopped is how an error of Limits.Step travels up to Eval.
+type stopped struct{ err error }
+
 // failure is how the package's own errors travel up to Parse and Eval.
 type failure struct {
 	off   int

@@ -11,6 +11,7 @@ type evaluator struct {
 	lim                 Limits
 	lib                 *library
 	steps, bytes, depth int
+	reported            int // steps that lim.Step was told
 	off                 int // where the evaluation is, for errors
 	regexes             map[string]*regex
 }
@@ -62,6 +63,23 @@ func (e *evaluator) refuse(format string, args ...any) {
 func (e *evaluator) step() {
 	if e.steps++; e.steps > e.lim.Steps {
 		e.fail("the evaluation takes more than %d steps", e.lim.Steps)
+	}
+	if e.steps-e.reported >= reportEvery {
+		e.report()
+	}
+}
+
+const reportEvery = 1000 // steps after which lim.Step is told
+
+// report tells lim.Step what it does not know yet, and stops if it says so.
+func (e *evaluator) report() {
+	n := e.steps - e.reported
+	e.reported = e.steps
+	if e.lim.Step == nil || n == 0 {
+		return
+	}
+	if err := e.lim.Step(n); err != nil {
+		panic(stopped{err})
 	}
 }
 

@@ -31,6 +31,11 @@ type Limits struct {
 	Steps int // nodes evaluated and items drawn from sequences; default 5 million
 	Items int // items in any one collection; default 100 000
 	Bytes int // strings and lists made, summed up over the evaluation; default 64 MiB
+
+	// Step, if given, is told how many more steps were taken, about every 1000 and
+	// when the evaluation succeeds; an error of its ends the evaluation, and Eval
+	// returns it as it is.
+	Step func(n int) error
 }
 
 func (l Limits) withDefaults() Limits {
@@ -70,13 +75,15 @@ func (x *Expression) String() string { return x.text }
 // Eval evaluates the expression with $ bound to root; Heat gives
 // map[string]any{"data": …}. Values that go in are nil, bool, int, float64,
 // string, []any and map[string]any, and are not changed; the same kinds come
-// out, and may share what went in. An error is an *Error.
+// out, and may share what went in. An error is an *Error, or one of l.Step.
 func (x *Expression) Eval(root any, l Limits) (v any, err error) {
 	defer recoverFailure(x.text, &err)
 	e := &evaluator{lim: l.withDefaults(), lib: x.lib}
 	v = e.eval(x.root, &scope{args: []any{root}})
 	e.off = 0
-	return e.plain(v), nil
+	v = e.plain(v)
+	e.report()
+	return v, nil
 }
 
 // recoverFailure turns a failure into an *Error; other panics are bugs and go on.
@@ -85,6 +92,8 @@ func recoverFailure(text string, err *error) {
 	case nil:
 	case failure:
 		*err = &Error{Expression: text, Offset: min(v.off, len(text)), Message: v.msg}
+	case stopped:
+		*err = v.err
 	default:
 		panic(v)
 	}

@@ -83,26 +83,56 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+func TestWorkedOutByHand(t *testing.T) {
+	for template, want := range map[string]string{
+		"{{ '10.0.0.1/0.0.0.255'|ipaddr('prefix') }}":                              "24",
+		"{{ '10.0.0.1/255.0.255.0'|ipaddr }}":                                      "False",
+		"{{ '10.0.0.1/0.0.0.0'|ipaddr('prefix') }}":                                "0",
+		"{{ [1, 2]|map('int') is all }} {{ [1, 0]|map('int') is all }}":            "True False",
+		"{{ 'ab' is regex('a|ab', match_type='fullmatch') }}":                      "True",
+		"{{ 'abc' is regex('a|ab', match_type='fullmatch') }}":                     "False",
+		"{{ 'a\nb' is regex('(?s)a|a.b', match_type='fullmatch') }}":               "True",
+		"{{ '1Kb'|human_to_bytes(isbits=true) }} {{ '1KB'|human_to_bytes }}":       "1024 1024",
+		"{{ '2 kilobits'|human_to_bytes(isbits=true) }} {{ '5B'|human_to_bytes }}": "2048 5",
+		"{{ {'a\nb': 1}|to_nice_yaml }}":                                           "\"a\\nb\": 1\n",
+		"{{ ({'a\nb': 1}|to_yaml|from_yaml).keys()|list }}":                        "['a\\nb']",
+		"{{ [1, 2]|permutations(3)|list }} {{ '1e3'|from_json }}":                  "[] 1000.0",
+	} {
+		e := env()
+		got, err := e.Render("t.j2", template, nil)
+		if err != nil || got != want {
+			t.Errorf("%s\n got %q, %v\nwant %q", template, got, err, want)
+		}
+	}
+}
+
 func TestWhatCannotBeIsRefusedWithAReason(t *testing.T) {
 	for template, want := range map[string]string{
-		"{{ 'x'|password_hash('sha512') }}":                "password_hash is not supported: its salt is random",
-		"{{ [1]|random }}":                                 "the same input has to give the same output",
-		"{{ '/x' is exists }}":                             "it looks at files",
-		"{{ nothing|mandatory }}":                          "mandatory variable: 'nothing' is undefined",
-		"{{ nothing|mandatory('say x') }}":                 "say x",
-		"{{ 'a'|regex_search('a(?!b)') }}":                 "looks ahead or behind",
-		"{{ 'aa'|regex_search('(a)\\\\1') }}":              "refers back to a group",
-		"{{ 'a'|regex_search('(') }}":                      "bad pattern",
-		"{{ '{'|from_json }}":                              "from_json",
-		"{{ 'a: [1'|from_yaml }}":                          "from_yaml",
-		"{{ '%%'|b64decode }}":                             "not base64",
-		"{{ {'a': 1}|combine(5) }}":                        "combine needs a dict, got int",
-		"{{ 'abc'|union([1]) }}":                           "union needs a list, got the string 'abc'",
-		"{{ 'x' is version('1') }}":                        "cannot be compared",
-		"{{ 'x'|ipadr }}":                                  "unknown filter \"ipadr\"; did you mean \"ipaddr\"?",
-		"{{ range(2000)|product(range(2000))|list }}":      "more than",
-		"{{ range(30)|permutations|list }}":                "more than",
-		"{{ ('a' * 1000)|regex_replace('', 'x' * 9000) }}": "a string is larger",
+		"{{ 'x'|password_hash('sha512') }}":                 "password_hash is not supported: its salt is random",
+		"{{ [1]|random }}":                                  "the same input has to give the same output",
+		"{{ '/x' is exists }}":                              "it looks at files",
+		"{{ nothing|mandatory }}":                           "mandatory variable: 'nothing' is undefined",
+		"{{ nothing|mandatory('say x') }}":                  "say x",
+		"{{ 'a'|regex_search('a(?!b)') }}":                  "looks ahead or behind",
+		"{{ 'aa'|regex_search('(a)\\\\1') }}":               "refers back to a group",
+		"{{ 'a'|regex_search('(') }}":                       "bad pattern",
+		"{{ '{'|from_json }}":                               "from_json",
+		"{{ 'a: [1'|from_yaml }}":                           "from_yaml",
+		"{{ '%%'|b64decode }}":                              "not base64",
+		"{{ {'a': 1}|combine(5) }}":                         "combine needs a dict, got int",
+		"{{ 'abc'|union([1]) }}":                            "union needs a list, got the string 'abc'",
+		"{{ 'x' is version('1') }}":                         "cannot be compared",
+		"{{ 'x'|ipadr }}":                                   "unknown filter \"ipadr\"; did you mean \"ipaddr\"?",
+		"{{ range(2000)|product(range(2000))|list }}":       "more than",
+		"{{ range(1001)|permutations(1)|list }}":            "at most 1000 items",
+		"{{ [1]|permutations(-1)|list }}":                   "must not be negative",
+		"{{ '9Y'|human_to_bytes }}":                         "more than 64 bits",
+		"{{ '1Kb'|human_to_bytes }}":                        "must end with B or byte",
+		"{{ '1KB'|human_to_bytes(isbits=true) }}":           "must end with b or bit",
+		"{{ '9223372036854775808'|from_json }}":             "more than 64 bits",
+		"{{ 'a' is regex('a)(', match_type='fullmatch') }}": "bad pattern",
+		"{{ range(30)|permutations|list }}":                 "more than",
+		"{{ ('a' * 1000)|regex_replace('', 'x' * 9000) }}":  "a string is larger",
 	} {
 		e := env()
 		_, err := e.Render("t.j2", template, nil)

@@ -3,6 +3,7 @@ package ansible
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 
@@ -83,6 +84,9 @@ func jsonValue(c *jinja.Call, d *json.Decoder, depth int) (any, error) {
 	case json.Number:
 		if i, err := t.Int64(); err == nil {
 			return i, nil
+		}
+		if !strings.ContainsAny(t.String(), ".eE") {
+			return nil, fmt.Errorf("the integer %s needs more than 64 bits", t)
 		}
 		return t.Float64()
 	case json.Delim:

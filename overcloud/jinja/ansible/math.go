@@ -76,6 +76,8 @@ func humanReadable(c *jinja.Call) any {
 
 var humanRe = regexp.MustCompile(`^\s*(\d*\.?\d*)\s*([A-Za-z]+)?`)
 
+// humanToBytes counts as Ansible does: isbits does not change the number, only
+// whether the unit must be written with b or with B.
 func humanToBytes(c *jinja.Call) any {
 	s := c.Text(c.Self)
 	m := humanRe.FindStringSubmatch(s)
@@ -87,12 +89,22 @@ func humanToBytes(c *jinja.Call) any {
 	if unit == "" {
 		unit = c.Str(0, "")
 	}
-	if unit == "" || strings.EqualFold(unit, "b") || strings.EqualFold(unit, "bytes") {
-		return int64(math.Round(f))
+	if unit != "" {
+		i := strings.IndexByte(sizes+"B", strings.ToUpper(unit)[0])
+		if i < 0 {
+			c.Fail("human_to_bytes() failed to convert %s: the suffix must be one of Y, Z, E, P, T, G, M, K, B", s)
+		}
+		class, name := byte('B'), "byte"
+		if c.True(1) {
+			class, name = 'b', "bit"
+		}
+		if len(unit) > 1 && unit[1] != class && !strings.Contains(strings.ToLower(unit), name) {
+			c.Fail("human_to_bytes() failed to convert %s: the unit must end with %c or %s", s, class, name)
+		}
+		f *= math.Pow(1024, float64(len(sizes)-i))
 	}
-	i := strings.IndexByte(sizes, strings.ToUpper(unit)[0])
-	if i < 0 {
-		c.Fail("human_to_bytes() failed to convert %s: the suffix must be one of Y, Z, E, P, T, G, M, K, B", s)
+	if f = math.RoundToEven(f); f >= 1<<63 {
+		c.Fail("human_to_bytes() failed to convert %s: the number needs more than 64 bits", s)
 	}
-	return int64(math.Round(f * math.Pow(1024, float64(len(sizes)-i))))
+	return int64(f)
 }

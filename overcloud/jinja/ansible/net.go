@@ -1,6 +1,9 @@
 package ansible
 
 import (
+	"encoding/binary"
+	"errors"
+	"math/bits"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -78,17 +81,24 @@ func parseIP(s string) (p netip.Prefix, ok bool) {
 	}
 	n, err := strconv.Atoi(length)
 	if m, maskErr := netip.ParseAddr(length); err != nil && maskErr == nil && m.Is4() && a.Is4() {
-		n, err = 0, nil
-		for _, b := range m.As4() {
-			for ; b&0x80 != 0; b <<= 1 {
-				n++
-			}
-		}
+		n, err = maskLength(m.As4())
 	}
 	if err != nil || n < 0 || n > a.BitLen() {
 		return p, false
 	}
 	return netip.PrefixFrom(a, n), true
+}
+
+// maskLength is the length of a netmask (255.255.255.0) or, as netaddr reads it
+// too, of a hostmask (0.0.0.255); no other mask is one. 0.0.0.0 is the netmask.
+func maskLength(mask [4]byte) (int, error) {
+	m := binary.BigEndian.Uint32(mask[:])
+	for _, ones := range []uint32{m, ^m} {
+		if n := bits.LeadingZeros32(^ones); ones<<n == 0 {
+			return n, nil
+		}
+	}
+	return 0, errors.New("the ones of the mask are not together")
 }
 
 func nth(p netip.Prefix, i int64) any {

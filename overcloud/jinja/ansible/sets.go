@@ -192,7 +192,13 @@ func arrange(c *jinja.Call) any {
 				used[i] = false
 			}
 		}
-		if r >= 0 && r <= len(items) && len(items) <= 1000 {
+		if len(items) > 1000 {
+			c.Fail("%s takes at most 1000 items, got %d", c.Name, len(items))
+		}
+		if r < 0 {
+			c.Fail("%s: the length of a row must not be negative, got %d", c.Name, r)
+		}
+		if r <= len(items) {
 			step(nil, 0)
 		}
 		return out

@@ -15,7 +15,7 @@ func Tests() map[string]jinja.Test {
 		"search":   {Params: "pattern? ignorecase? multiline?", Do: matches},
 		"regex":    {Params: "pattern? ignorecase? multiline? match_type?", Do: matches},
 		"contains": {Params: "value", Do: func(c *jinja.Call) bool { return c.Contains(c.Self, c.Or(0, nil)) }},
-		"all":      {Do: func(c *jinja.Call) bool { return len(keep(c, c.Items(c.Self), jinja.Truth)) == len(c.Items(c.Self)) }},
+		"all":      {Do: all},
 		"any":      {Do: func(c *jinja.Call) bool { return len(keep(c, c.Items(c.Self), jinja.Truth)) > 0 }},
 		"truthy":   {Params: "convert_bool?", Do: func(c *jinja.Call) bool { return jinja.Truth(converted(c)) }},
 		"falsy":    {Params: "convert_bool?", Do: func(c *jinja.Call) bool { return !jinja.Truth(converted(c)) }},
@@ -36,6 +36,12 @@ func Tests() map[string]jinja.Test {
 		}}
 	}
 	return out
+}
+
+// all reads its value once: it may be an iterator, which is empty after that.
+func all(c *jinja.Call) bool {
+	items := c.Items(c.Self)
+	return len(keep(c, items, jinja.Truth)) == len(items)
 }
 
 func converted(c *jinja.Call) any {
@@ -86,18 +92,18 @@ func result(c *jinja.Call) bool {
 }
 
 func matches(c *jinja.Call) bool {
-	re := compile(c, c.Str(0, ""), c.True(1), c.True(2))
 	kind := c.Name
 	if kind == "regex" {
 		kind = c.Str(3, "search")
 	}
-	s := c.Text(c.Self)
-	m := re.FindStringIndex(s)
-	switch {
-	case kind == "search":
+	pattern := c.Str(0, "")
+	if kind == "fullmatch" { // the first alternative that matches need not be the one that matches all
+		compile(c, pattern, c.True(1), c.True(2)) // its errors name the pattern as it was given
+		pattern = `\A(?:` + pattern + `)\z`
+	}
+	m := compile(c, pattern, c.True(1), c.True(2)).FindStringIndex(c.Text(c.Self))
+	if kind == "search" {
 		return m != nil
-	case kind == "fullmatch":
-		return m != nil && m[0] == 0 && m[1] == len(s)
 	}
 	return m != nil && m[0] == 0
 }

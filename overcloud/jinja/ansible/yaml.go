@@ -250,7 +250,7 @@ func (w *yamlWriter) scalar(v any, indent int, simple bool) {
 	switch {
 	case plain(s) && (w.brackets == 0 || !strings.ContainsAny(s, ",[]{}?")):
 		w.fold(s, indent, simple, "\n")
-	case printable(s):
+	case printable(s) && !(simple && strings.Contains(s, "\n")):
 		w.write("'")
 		w.fold(strings.ReplaceAll(s, "'", "''"), indent, simple, "\n\n")
 		w.write("'")
