@@ -167,11 +167,13 @@ func forgotten(old, now stack.Input) []string {
 			tell("environment", name)
 		}
 	}
-	if old.RolesFile != "" && now.RolesFile == "" {
-		tell("roles file", old.RolesFile)
-	}
-	if old.NetworksFile != "" && now.NetworksFile == "" {
-		tell("networks file", old.NetworksFile)
+	for _, f := range []struct{ what, old, now string }{
+		{"roles file", old.RolesFile, now.RolesFile}, {"networks file", old.NetworksFile, now.NetworksFile},
+		{"virtual IPs file", old.VIPFile, now.VIPFile}, {"baremetal file", old.BaremetalFile, now.BaremetalFile},
+	} {
+		if f.old != "" && f.now == "" {
+			tell(f.what, f.old)
+		}
 	}
 	return out
 }

@@ -30,7 +30,7 @@ func newComparison(before, after Side) (*comparison, error) {
 		return nil, err
 	}
 	if c.old, err = configOf(c.before.Plan, c.before.Machines); err != nil {
-		return nil, err
+		return nil, &oldSideError{err}
 	}
 	c.secrets = newSecrets(stand.pairs, c.before.Plan, c.after.Plan)
 	c.secrets.ofConfig(c.old)
@@ -43,6 +43,13 @@ func newComparison(before, after Side) (*comparison, error) {
 	}
 	return c, nil
 }
+
+// oldSideError is an error of what is deployed; that must not stop its own cure.
+type oldSideError struct{ err error }
+
+func (e *oldSideError) Error() string { return "what is deployed: " + e.err.Error() }
+
+func (e *oldSideError) Unwrap() error { return e.err }
 
 // configOf is what the machines must do; machines of roles that the plan does
 // not have any more are left out.

@@ -4,6 +4,7 @@
 package diff
 
 import (
+	"errors"
 	"trefoil/overcloud/plan"
 )
 
@@ -182,13 +183,23 @@ type NotApplied struct {
 }
 
 // Compare tells what leads from one side to the other. An error is one of the
-// new side's plan, as Configure gives it.
+// new side's plan, as Configure gives it; where the old one's fails, a note says
+// so and only the machines are compared, as without an old plan.
 func Compare(before, after Side) (*Diff, error) {
 	if before.Plan == nil {
 		before.Plan = &plan.Plan{}
 		return first(before, after)
 	}
 	c, err := newComparison(before, after)
+	if broken := (*oldSideError)(nil); errors.As(err, &broken) {
+		before.Plan = &plan.Plan{}
+		d, err := first(before, after)
+		if err != nil {
+			return nil, err
+		}
+		d.Notes = append(d.Notes, "what is deployed cannot be worked out again, so that only machines are compared: "+broken.err.Error())
+		return d, nil
+	}
 	if err != nil {
 		return nil, err
 	}

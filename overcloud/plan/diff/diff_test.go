@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -273,4 +274,15 @@ func tripleo(t testing.TB, s *scenario) {
 	t.Helper()
 	s.tree, s.count, s.options.Flavors, s.options.Parameters = os.DirFS("testdata/tree"), map[string]int{"App": 2}, nil, nil
 	s.options.Passwords["WebPassword"] = marker + "Web"
+}
+
+// What is deployed and cannot be configured any more must not stop its cure.
+func TestBrokenOldSideLeavesTheMachines(t *testing.T) {
+	side := article(t, same).side(t)
+	before := deployed(t, side)
+	before.Machines = append(slices.Clone(before.Machines), before.Machines[0])
+	d := compare(t, before, side)
+	if len(d.Notes) != 1 || !strings.Contains(d.Notes[0], "only machines are compared") || !strings.Contains(d.Notes[0], "given twice") || len(d.Nodes) != 0 {
+		t.Errorf("notes %q, nodes %v", d.Notes, d.Nodes)
+	}
 }

@@ -74,7 +74,10 @@ type Config struct {
 
 // New makes the handler.
 func New(c Config) http.Handler {
-	a := &api{Config: c, described: newDescriptions(c.Documents)}
+	a := &api{Config: c, described: newDescriptions(c.Documents, func(ctx context.Context, id string) bool {
+		_, err := c.Store.Stack(ctx, id)
+		return errs.Is(err, errs.NotFound)
+	})}
 	auth := c.Auth
 	if auth == nil {
 		auth = func(h http.Handler) http.Handler { return h }

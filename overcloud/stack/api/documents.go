@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sort"
 	"sync"
+	"time"
 
 	"trefoil/internal/errs"
 	"trefoil/overcloud/stack"
@@ -14,37 +15,75 @@ import (
 // costs a plan, and clients that follow a deployment look every second.
 type descriptions struct {
 	make Documents
+	gone func(ctx context.Context, id string) bool // the stack is deleted
+	now  func() time.Time
 
 	mu   sync.Mutex
-	made map[string]described // by stack id
+	made map[string]*described // by stack id
 }
 
+// described is the description of one stack. Who holds turn may look and change.
 type described struct {
+	turn       chan struct{} // holds one value while somebody has it
 	generation int
+	made       bool
 	d          *stack.Description
 	err        error
+	at         time.Time
 }
 
-func newDescriptions(d Documents) *descriptions {
-	return &descriptions{make: d, made: map[string]described{}}
+// retryAfter is how long an error is told without trying again: its cause may lie
+// outside the stack (a full disk), so that it passes.
+const retryAfter = 30 * time.Second
+
+func newDescriptions(d Documents, gone func(context.Context, string) bool) *descriptions {
+	return &descriptions{make: d, gone: gone, now: time.Now, made: map[string]*described{}}
 }
 
 // get makes the description, or tells why there is none. Calls for one stack wait
-// for one another.
+// for one another, as long as ctx lets them; those for others do not.
 func (c *descriptions) get(ctx context.Context, s *stack.Stack) (*stack.Description, error) {
 	if c.make == nil {
 		return nil, errs.New(errs.NotFound, "this service keeps no templates")
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if have, ok := c.made[s.ID]; ok && have.generation == s.Generation {
-		return have.d, have.err
+	e := c.entry(ctx, s.ID)
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if e.made && e.generation == s.Generation && (e.err == nil || c.now().Sub(e.at) < retryAfter) {
+		return e.d, e.err
 	}
 	d, err := c.make.Describe(ctx, s)
 	if ctx.Err() == nil {
-		c.made[s.ID] = described{s.Generation, d, err}
+		e.made, e.generation, e.d, e.err, e.at = true, s.Generation, d, err, c.now()
 	}
 	return d, err
+}
+
+// entry is a stack's own. Before there is one more, those of deleted stacks go.
+func (c *descriptions) entry(ctx context.Context, id string) *described {
+	c.mu.Lock()
+	e := c.made[id]
+	var others []string
+	if e == nil {
+		for other := range c.made {
+			others = append(others, other)
+		}
+		e = &described{turn: make(chan struct{}, 1)}
+		c.made[id] = e
+	}
+	c.mu.Unlock()
+	for _, other := range others {
+		if c.gone(ctx, other) {
+			c.mu.Lock()
+			delete(c.made, other)
+			c.mu.Unlock()
+		}
+	}
+	return e
 }
 
 // of is get for what can do without: nil where there is none.
