@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -29,18 +31,32 @@ func (d Documents) Describe(ctx context.Context, s *stack.Stack) (*stack.Descrip
 func (Documents) Export(ctx context.Context, p *stack.Plan) ([]byte, error) { return Export(ctx, p) }
 
 // Files are the templates of a stack, rendered, and what came with them from
-// outside the tree. Environments, roles and networks are not among them: their
-// values stand in the environment, where secrets are hidden.
-func (Documents) Files(ctx context.Context, s *stack.Stack) (map[string]string, error) {
+// outside the tree, with its secrets masked. Environments, roles, networks and files
+// of machines are not among them, wherever they lie: their values stand in the
+// environment, where secrets are hidden. It costs what a plan costs.
+func (d Documents) Files(ctx context.Context, s *stack.Stack) (map[string]string, error) {
 	out, err := rendered(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	delete(out, PlanEnvironment) // it may hold passwords
-	for name, text := range s.Input.Files {
-		if !slices.Contains(s.Input.Environments, name) && name != s.Input.RolesFile && name != s.Input.NetworksFile && name != s.Input.VIPFile {
-			out[name] = text
-		}
+	p, err := d.Plans.Of(ctx, s.Whole())
+	if err != nil {
+		return nil, fmt.Errorf("make the plan of stack %s: %w", s.Name, err)
+	}
+	maps.Copy(out, s.Input.Files)
+	for _, name := range append([]string{PlanEnvironment, s.Input.RolesFile, s.Input.NetworksFile, s.Input.VIPFile, s.Input.BaremetalFile}, s.Input.Environments...) {
+		delete(out, name)
+		delete(out, strings.TrimPrefix(path.Clean(name), plan.TreePath))
+	}
+	secrets := stack.Secrets(p)
+	slices.SortStableFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may be the beginning of another
+	var pairs []string
+	for _, secret := range secrets {
+		pairs = append(pairs, secret, stack.Hidden)
+	}
+	mask := strings.NewReplacer(pairs...)
+	for name, text := range out {
+		out[name] = mask.Replace(text)
 	}
 	return out, nil
 }

@@ -5,13 +5,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"path"
 
 	"trefoil/internal/yaml"
+	"trefoil/overcloud/hot"
 	"trefoil/overcloud/stack"
 )
 
@@ -74,24 +74,37 @@ func exported(p *stack.Plan, name string) string {
 func planEnvironment(p *stack.Plan, own string) ([]byte, error) {
 	env := map[string]any{"version": 1.0, "template": rootTemplate, "description": "Exported by openstack overcloud plan export",
 		"environments": []any{map[string]any{"path": "overcloud-resource-registry.yaml"}}}
-	if err := yaml.Unmarshal(PlanEnvironment, []byte(own), &env); err != nil {
+	read, err := hot.ParseData(PlanEnvironment, []byte(own))
+	if err != nil {
 		return nil, err
 	}
+	trees, _ := read.(map[string]any)
+	maps.Copy(env, trees)
 	list, _ := env["environments"].([]any)
 	for _, e := range p.Input.Environments {
 		list = append(list, map[string]any{"path": exported(p, e)})
 	}
 	params := map[string]any{}
-	for k, v := range p.Input.Parameters {
-		params[k] = v
-	}
+	below, _ := env["parameter_defaults"].(map[string]any)
+	maps.Copy(params, below)
+	maps.Copy(params, p.Input.Parameters)
 	for role, n := range p.Input.Counts {
 		params[role+"Count"] = n
 	}
 	for role, f := range p.Input.Flavors {
 		params["Overcloud"+role+"Flavor"] = f
 	}
-	env["name"], env["environments"], env["parameter_defaults"], env["passwords"] = p.Name, list, params, p.Passwords
+	passwords := map[string]any{}
+	for k, v := range p.Passwords {
+		passwords[k] = v
+	}
+	above, _ := env["passwords"].(map[string]any)
+	maps.Copy(passwords, above) // the tree's own win in a plan, too
+	workflows := map[string]any{}
+	have, _ := env["workflow_parameters"].(map[string]any)
+	maps.Copy(workflows, have)
+	workflows[workflow] = settingsOf(p)
+	env["name"], env["environments"], env["parameter_defaults"], env["passwords"], env["workflow_parameters"] = p.Name, list, params, passwords, workflows
 	return yaml.Marshal(env)
 }
 
@@ -124,46 +137,4 @@ func pack(p *stack.Plan, files map[string]string, secret map[string]bool) ([]byt
 		return nil, fmt.Errorf("pack plan %s: %w", p.Name, err)
 	}
 	return b.Bytes(), nil
-}
-
-// TakeOwn takes out of a tree's plan-environment.yaml what belongs to the plan
-// itself: parameters go into in.Parameters, unless they are set there, and
-// passwords are returned. The tree keeps the rest. An exported plan has both.
-func TakeOwn(in *stack.Input) (map[string]string, error) {
-	tree, err := unpack(in.Tree)
-	if err != nil {
-		return nil, err
-	}
-	data, err := fs.ReadFile(tree, PlanEnvironment)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", PlanEnvironment, err)
-	}
-	var own struct {
-		Parameters map[string]any    `yaml:"parameter_defaults"`
-		Passwords  map[string]string `yaml:"passwords"`
-	}
-	if err := yaml.Unmarshal(PlanEnvironment, data, &own); err != nil {
-		return nil, err
-	}
-	env := map[string]any{}
-	if err := yaml.Unmarshal(PlanEnvironment, data, &env); err != nil {
-		return nil, err
-	}
-	delete(env, "parameter_defaults")
-	delete(env, "passwords")
-	rest, err := yaml.Marshal(env)
-	if err != nil {
-		return nil, err
-	}
-	if in.Tree, err = PackTree(tree, map[string][]byte{PlanEnvironment: rest}); err != nil {
-		return nil, err
-	}
-	params := map[string]any{}
-	maps.Copy(params, own.Parameters)
-	maps.Copy(params, in.Parameters)
-	in.Parameters = params
-	return own.Passwords, nil
 }

@@ -126,6 +126,7 @@ func (v *view) files(w http.ResponseWriter, _ []string) error {
 	if err != nil {
 		return err
 	}
+	w.Header().Set("Cache-Control", "no-store") // what people wrote is in them
 	reply(w, http.StatusOK, files)
 	return nil
 }
