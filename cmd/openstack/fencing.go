@@ -27,7 +27,7 @@ Exit codes: 0 done; 1 the file or the undercloud is wrong; 2 wrong arguments.`
 func (p *program) generateCommand() *cli.Command {
 	return &cli.Command{Name: "generate", Usage: "make environments", Subcommands: []*cli.Command{{
 		Name: "fencing", Usage: "parameters that fence controllers", ArgsUsage: "INSTACKENV", Description: fencingHelp, Flags: []cli.Flag{
-			&cli.StringFlag{Name: "action", Aliases: []string{"a"}, Usage: "accepted; TripleO ignores it too"},
+			&cli.StringFlag{Name: "action", Aliases: []string{"a"}, Usage: "accepted, without effect: the cluster chooses the action"},
 			&cli.IntFlag{Name: "delay", Usage: "seconds to wait before fencing begins"},
 			&cli.BoolFlag{Name: "ipmi-lanplus", Usage: "accepted; it is the default"},
 			&cli.BoolFlag{Name: "ipmi-no-lanplus", Usage: "do not use lanplus"},

@@ -228,6 +228,9 @@ func TestStackCommands(t *testing.T) {
 	o.want("overcloud status", 0, "DEPLOY_FAILED", "")
 	o.want("overcloud failures", 0, "overcloud-controller-0: step 3: keystone: unit:apache2: exit status 1\nto try: journalctl -u apache2\n\n|-> Failures for host: overcloud-controller-0\n|--> Task: step 3 keystone unit:apache2\n", "")
 	o.want("stack event list overcloud --follow", 0, "1970-01-01 00:00:00Z [overcloud.Controller]: CREATE_FAILED  no\n", "")
+	for _, flag := range []string{"filter x=y", "resource Controller", "limit 1"} {
+		o.want("stack event list overcloud --follow --"+flag, 2, "", "cannot be specified with --follow")
+	}
 	o.want("stack list -f value", 0, " CREATE_FAILED ", "")
 	o.want("stack resource list overcloud -f value", 0, "Controller", "")
 }

@@ -35,7 +35,7 @@ func (p *program) provisionCommands() []*cli.Command {
 		}, Action: p.nodeUnprovision},
 		{Name: "extract", Usage: "write files of what is deployed", Subcommands: []*cli.Command{
 			{Name: "provisioned", Usage: "write a file of a stack's machines", Flags: []cli.Flag{outputFlag(""), yesFlag(), stackFlag(), workingDirFlag(),
-				&cli.StringFlag{Name: "roles-file", Aliases: []string{"r"}, Usage: "roles, for their networks' order and default routes"},
+				&cli.StringFlag{Name: "roles-file", Aliases: []string{"r"}, Usage: "roles, for the default routes of their networks"},
 				&cli.StringFlag{Name: "networks-file", Aliases: []string{"n"}, Usage: "accepted; the undercloud knows its networks"},
 			}, Action: p.nodeExtract},
 		}},
@@ -67,6 +67,9 @@ func (p *program) readMachines(path, stackName string) (*machineFile, error) {
 	}
 	for _, b := range f.Playbooks() {
 		fmt.Fprintf(p.err, "WARNING: role %s: the playbook %s is not run: there is no Ansible here\n", b.Role, b.File)
+	}
+	for _, w := range f.Warnings() {
+		fmt.Fprintf(p.err, "WARNING: %s\n", w)
 	}
 	made, err := f.Expand(baremetal.Options{Stack: stackName})
 	if err != nil {

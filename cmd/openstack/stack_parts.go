@@ -30,6 +30,11 @@ func (p *program) stackEvents(c *cli.Context) error {
 	if c.String("resource") != "" && c.IsSet("nested-depth") {
 		return usageError{errors.New("--nested-depth cannot be specified with --resource")}
 	}
+	for _, name := range []string{"filter", "resource", "limit"} {
+		if c.Bool("follow") && c.IsSet(name) {
+			return usageError{fmt.Errorf("--%s cannot be specified with --follow: all events are printed as they happen", name)}
+		}
+	}
 	q, err := eventQuery(c)
 	if err != nil {
 		return err

@@ -23,9 +23,13 @@ const ControlPlane = "ctlplane"
 
 // File is a parsed baremetal_deployment file. It is immutable.
 type File struct {
-	name  string
-	roles []role
+	name     string
+	roles    []role
+	warnings []string
 }
+
+// Warnings tells, with file and line, which keys are accepted and have no effect here.
+func (f *File) Warnings() []string { return slices.Clone(f.warnings) }
 
 // role is one entry of the file. Defaults and instances hold only the keys that
 // were given; their values are read-only.
@@ -66,7 +70,7 @@ func Parse(name string, data []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{schema.New(name)}
+	r := &reader{p: schema.New(name), name: name}
 	f := &File{name: name}
 	seen := map[string]int{}
 	for _, n := range r.p.List(root, "a list of roles, each with a name") {
@@ -87,10 +91,15 @@ func Parse(name string, data []byte) (*File, error) {
 	if err := r.p.Err(); err != nil {
 		return nil, err
 	}
+	f.warnings = r.unused
 	return f, nil
 }
 
-type reader struct{ p *schema.Problems }
+type reader struct {
+	p      *schema.Problems
+	name   string
+	unused []string // warnings of keys without effect
+}
 
 // maxCount bounds what one line of a file can ask for.
 const maxCount = 10_000

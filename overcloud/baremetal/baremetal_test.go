@@ -229,3 +229,36 @@ func FuzzParse(f *testing.F) {
 		d.Environment(nil, nil, "")
 	})
 }
+
+func TestKeysWithoutEffectAreTold(t *testing.T) {
+	f, err := baremetal.Parse("b.yaml", []byte(`- name: Compute
+  defaults:
+    user_name: me
+    passwordless_sudo: true
+    netboot: false
+    network_config: {template: t.j2, default_route_network: [ctlplane]}
+    image:
+      href: i
+      checksum: c
+      kernel: k
+      ramdisk: r
+  instances:
+  - hostname: aa
+    management_ip: 192.0.2.1
+    network_config: {default_route_network: [ctlplane]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := strings.Join(f.Warnings(), "\n")
+	for _, want := range []string{"b.yaml:3: defaults of role Compute: user_name", "b.yaml:4: defaults of role Compute: passwordless_sudo", "b.yaml:5: defaults of role Compute: netboot",
+		"b.yaml:6: defaults of role Compute: network_config", "b.yaml:9: an image: image.checksum", "b.yaml:10: an image: image.kernel", "b.yaml:11: an image: image.ramdisk",
+		"b.yaml:14: an instance of role Compute: management_ip"} {
+		if !strings.Contains(told, want+" has no effect here") {
+			t.Errorf("not told: %s in\n%s", want, told)
+		}
+	}
+	if len(f.Warnings()) != 8 {
+		t.Errorf("told too much:\n%s", told)
+	}
+}

@@ -1,6 +1,7 @@
 package baremetal
 
 import (
+	"fmt"
 	"net/netip"
 	"regexp"
 
@@ -41,12 +42,34 @@ func (r *reader) instance(m *schema.Map, what string) map[string]any {
 	for _, k := range sortedKeys(read) {
 		if m.Has(k) && read[k] != nil {
 			out[k] = read[k](r, m, k)
+			if own, _ := out[k].(map[string]any); k != "network_config" || len(own) > 1 || own["default_route_network"] == nil {
+				r.warn(m, k, k, what)
+			}
 		}
 	}
 	if m.Has("nics") { // tripleo-ansible refuses them with its default network beside them, always
 		r.p.Add(m.LineOf("nics"), "%s has nics; network ports are always managed: write networks, with vif: true for the one it is deployed on", what)
 	}
 	return out
+}
+
+// unused says why a key has no effect here.
+var unused = map[string]string{
+	"user_name":         "the image decides who may log in",
+	"passwordless_sudo": "the image decides who may become root",
+	"netboot":           "machines boot from their disks",
+	"network_config":    "networks are set up from the role's NIC template; only default_route_network counts",
+	"management_ip":     "machines that run already are not taken over",
+	"image.checksum":    "the image service has its own",
+	"image.kernel":      "the image service names it",
+	"image.ramdisk":     "the image service names it",
+}
+
+// warn notes that a key which is given has no effect.
+func (r *reader) warn(m *schema.Map, key, full, what string) {
+	if why, is := unused[full]; is && m.Has(key) {
+		r.unused = append(r.unused, fmt.Sprintf("%s:%d: %s: %s has no effect here: %s", r.name, m.LineOf(key), what, full, why))
+	}
 }
 
 func texts(_ *reader, m *schema.Map, key string) any {
@@ -96,6 +119,9 @@ func image(r *reader, m *schema.Map, key string) any {
 		return nil
 	}
 	i.Need("href")
+	for _, k := range []string{"checksum", "kernel", "ramdisk"} {
+		r.warn(i, k, "image."+k, "an image")
+	}
 	return given(r, i, map[string]any{}, "href", "checksum", "kernel", "ramdisk")
 }
 

@@ -157,6 +157,9 @@ func (e *Environment) eventSinks(p *problems, s pair) {
 		p.add(s.key.Line, "event_sinks must be a list of maps with type")
 		return
 	}
+	if len(list) > 0 {
+		e.Warnings = append(e.Warnings, fmt.Sprintf("%s:%d: event_sinks has no effect here: events are not sent on", p.file, s.key.Line))
+	}
 	for i, v := range list {
 		m, _ := v.(map[string]any)
 		if kind, _ := m["type"].(string); kind == "" {

@@ -174,6 +174,7 @@ func ParseTemplate(file string, data []byte) (*Template, error) {
 			t.Description = s.val.Value
 		case "parameters":
 			t.Parameters = parseParameters(p, s.val)
+			t.warnImmutable()
 		case "conditions":
 			conditions = s.val
 		case "resources":
@@ -326,3 +327,12 @@ func Single(file string, line int, typ string, properties map[string]any) *Templ
 
 // IsSingle tells a template that Single made.
 func (t *Template) IsSingle() bool { return t.single }
+
+// warnImmutable tells which parameters an update may change here all the same.
+func (t *Template) warnImmutable() {
+	for _, d := range t.Parameters {
+		if d.Immutable {
+			t.Warnings = append(t.Warnings, fmt.Sprintf("%s:%d: parameter %s: immutable has no effect here: an update may change its value", t.File, d.Line, d.Name))
+		}
+	}
+}

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"trefoil/internal/errs"
 	"trefoil/internal/yaml"
@@ -150,6 +153,22 @@ func (g *gatherer) collect() error {
 		g.in.Files[name] = string(data)
 	}
 	return err
+}
+
+// onlyText refuses files that are not UTF-8: the input is sent as JSON, which
+// would change their bytes without a word.
+func (g *gatherer) onlyText() error {
+	var wrong []string
+	for _, name := range slices.Sorted(maps.Keys(g.in.Files)) {
+		if !utf8.ValidString(g.in.Files[name]) {
+			wrong = append(wrong, name+": not text in UTF-8, and only such files can be sent")
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "%s", strings.Join(wrong, "\n")).
+		WithHint("convert text with iconv -t UTF-8; put other data into the template as base64, or into the image")
 }
 
 // planEnvironment is what --plan-environment-file puts in the tree's place.

@@ -68,6 +68,9 @@ func Gather(a Args) (in *stack.Input, warnings []string, err error) {
 	if err := g.collect(); err != nil {
 		return nil, nil, err
 	}
+	if err := g.onlyText(); err != nil {
+		return nil, nil, err
+	}
 	if g.in.Tree, err = deploy.PackTree(g.tree, over); err != nil {
 		return nil, nil, err
 	}

@@ -178,3 +178,16 @@ func TestTreeInTheProgram(t *testing.T) {
 		t.Errorf("%v, %q", err, got)
 	}
 }
+
+// JSON would turn the bytes of other encodings into U+FFFD without a word.
+func TestFilesThatAreNotUTF8AreRefused(t *testing.T) {
+	machine(t, map[string]string{
+		"my/env.yaml": "resource_registry:\n  OS::TripleO::Services::X: x.yaml\n",
+		"my/x.yaml":   "heat_template_version: queens\noutputs: {a: {value: {get_file: key.bin}}}\n",
+		"my/key.bin":  "\xff\xfe\x00k",
+	})
+	_, _, err := input.Gather(input.Args{Templates: "tree", Environments: []string{"my/env.yaml"}})
+	if err == nil || !strings.Contains(err.Error(), "my/key.bin: not text in UTF-8") {
+		t.Errorf("got %v", err)
+	}
+}

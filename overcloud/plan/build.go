@@ -131,7 +131,7 @@ func (b *builder) plan() (*Plan, error) {
 	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), b.ev.Secrets()
 	p.Warnings = b.lint(p.Findings)
 	p.Hidden = b.ev.Hidden()
-	for _, k := range sortedKeys(b.o.Passwords) {
+	for _, k := range slices.Concat(sortedKeys(b.o.Passwords), b.env.Encrypted) {
 		if !slices.Contains(p.Hidden, k) && k != SeedName {
 			p.Hidden = append(p.Hidden, k)
 		}
@@ -223,8 +223,26 @@ func (b *builder) checkServices() error {
 func (b *builder) lint(findings []Finding) []string {
 	out := append(append([]string(nil), b.env.Warnings...), b.ev.Warnings()...)
 	out = append(out, b.leftOut()...)
+	out = append(out, withoutEffect(b.env.Overrides)...)
 	for _, f := range findings {
 		out = append(out, f.String())
+	}
+	return out
+}
+
+// withoutEffect tells of what Heat would heed on single resources.
+func withoutEffect(overrides []hot.Override) []string {
+	var out []string
+	for _, o := range overrides {
+		for _, x := range []struct {
+			key  string
+			list []string
+		}{{"hooks", o.Hooks}, {"restricted_actions", o.Restricted}} {
+			if len(x.list) > 0 {
+				out = append(out, fmt.Sprintf("%s: resource_registry resources %s: %s (%s) has no effect here: no step waits for it or is refused",
+					o.Origin, strings.Join(o.Resource, "."), x.key, strings.Join(x.list, ", ")))
+			}
+		}
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 
@@ -88,6 +89,7 @@ func fill(v reflect.Value, scopes []map[string]string) error {
 // template shows before a machine is touched.
 func (p *Plan) rehearse() error {
 	var nodes []Node
+	next := netip.MustParseAddr("198.18.0.1") // RFC 2544: addresses for tests, 198.18.0.0/15
 	for _, r := range p.Roles {
 		count := min(r.Count, 2)
 		if slices.Contains(r.Tags, "controller") {
@@ -95,7 +97,8 @@ func (p *Plan) rehearse() error {
 		}
 		for i := range count {
 			nodes = append(nodes, Node{Name: fmt.Sprintf("rehearsal-%s-%d", r.Name, i), Role: r.Name, Index: i,
-				Address: fmt.Sprintf("192.0.2.%d", len(nodes)+1)}) // RFC 5737: addresses for documentation
+				Address: next.String()})
+			next = next.Next()
 		}
 	}
 	_, err := p.Configure(nodes)

@@ -43,9 +43,11 @@ func (b *builder) services(r *Role) error {
 	if err != nil {
 		return err
 	}
-	if v, err := b.root.Attr(name, []any{"role_data"}, chain.Origin()); err == nil {
-		r.RoleData, _ = v.(map[string]any)
+	v, err := b.root.Attr(name, []any{"role_data"}, chain.Origin())
+	if err != nil {
+		return fmt.Errorf("role %s: %w", r.Name, err)
 	}
+	r.RoleData, _ = v.(map[string]any)
 	for _, m := range members(chain) {
 		v, err := m.Output("role_data")
 		if err != nil {

@@ -144,16 +144,6 @@ func texts(n *yaml.Node) []string {
 	return out
 }
 
-// primary is the role with the tags primary and controller, else the first.
-func (rf *roleFile) primary() string {
-	for _, r := range rf.roles {
-		if slices.Contains(r.Tags, "primary") && slices.Contains(r.Tags, "controller") {
-			return r.Name
-		}
-	}
-	return rf.roles[0].Name
-}
-
 // parseNetworks reads a network_data file, with the defaults of name_lower and enabled.
 func parseNetworks(f File) (*jinja.List, error) {
 	root, err := yaml.Parse(f.Name, f.Data)
