@@ -47,8 +47,11 @@ func (v *Service) SetParameters(ctx context.Context, name, file string, content 
 			warnings = append(warnings, strings.ReplaceAll(w, key, file))
 		}
 	}
-	_, err = v.changePlan(ctx, name, func(p *Plan) { p.Input.merge(params) })
-	return warnings, err
+	was := p.Version
+	in := p.Input
+	in.merge(params)
+	v.next(p, in)
+	return warnings, v.keep(ctx, p, was)
 }
 
 // renamed is err with a file's own name for the one that it went by.

@@ -92,28 +92,33 @@ func (v *Service) complete(p *Plan) error {
 	return nil
 }
 
-// keep writes a plan that has been checked down, new or with a new content.
-func (v *Service) keep(ctx context.Context, p *Plan, in Input, isNew bool) error {
-	if isNew {
-		p.Input = in
+// next makes a plan the version behind it, with a new content.
+func (v *Service) next(p *Plan, in Input) {
+	now := v.Now()
+	if p.Version++; p.Version > 1 {
+		p.UpdatedAt = &now
+	}
+	p.Input = in
+}
+
+// keep writes a plan down of which the version was has been checked; 0 is none.
+func (v *Service) keep(ctx context.Context, p *Plan, was int) error {
+	if was == 0 {
 		return v.Store.CreatePlan(ctx, p)
 	}
-	now, err := v.changePlan(ctx, p.Name, func(old *Plan) { old.Input, old.Passwords = in, p.Passwords })
-	if err == nil {
-		*p = *now
-	}
+	_, err := v.Store.UpdatePlan(ctx, p.Name, func(now *Plan) error {
+		if now.Version != was {
+			return Overtaken(p.Name)
+		}
+		*now = *p
+		return nil
+	})
 	return err
 }
 
-// changePlan edits a plan as a new version of it.
-func (v *Service) changePlan(ctx context.Context, name string, change func(*Plan)) (*Plan, error) {
-	return v.Store.UpdatePlan(ctx, name, func(p *Plan) error {
-		change(p)
-		now := v.Now()
-		p.Version++
-		p.UpdatedAt = &now
-		return nil
-	})
+// Overtaken says that a plan is no longer the one that was checked.
+func Overtaken(name string) error {
+	return errs.New(errs.Conflict, "the plan %s was changed by somebody else in the meantime; nothing was done", name).WithHint("run the same command again")
 }
 
 // UpdatePlan gives the plan of that name a new content, or creates it, and
@@ -123,23 +128,22 @@ func (v *Service) UpdatePlan(ctx context.Context, name string, in Input) (*Plan,
 		return nil, nil, errs.New(errs.Invalid, "the plan name %q is not valid: letters, digits and -", name)
 	}
 	p, err := v.Store.Plan(ctx, name)
-	isNew := errs.Is(err, errs.NotFound)
 	switch {
-	case isNew:
-		p = &Plan{Name: name, Version: 1, CreatedAt: v.Now()}
+	case errs.Is(err, errs.NotFound):
+		p = &Plan{Name: name, CreatedAt: v.Now()}
 	case err != nil:
 		return nil, nil, err
 	}
 	if err := v.complete(p); err != nil {
 		return nil, nil, err
 	}
-	trial := p.Stack()
-	trial.Input = in
-	made, err := v.Check(ctx, trial)
+	was := p.Version
+	v.next(p, in)
+	made, err := v.Check(ctx, p.Stack())
 	if err != nil {
 		return nil, nil, err
 	}
-	return p, made.Warnings, v.keep(ctx, p, in, isNew)
+	return p, made.Warnings, v.keep(ctx, p, was)
 }
 
 // Plan finds a plan; where there is none the nearest name is told.

@@ -87,6 +87,63 @@ func TestDeployKeepsThePlan(t *testing.T) {
 	}
 }
 
+// What somebody else does while a plan is checked is neither lost nor half undone.
+func TestOvertakenWhileChecking(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	meanwhile := func(f func()) {
+		w.Service.Check = func(context.Context, *stack.Stack) (*plan.Plan, error) {
+			w.Service.Check = func(context.Context, *stack.Stack) (*plan.Plan, error) { return &plan.Plan{}, nil }
+			f()
+			return &plan.Plan{}, nil
+		}
+	}
+	meanwhile(func() {
+		if _, err := w.Create(ctx, "overcloud", 1, stack.Input{RolesFile: "one.yaml"}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if _, err := w.Create(ctx, "overcloud", 1, stack.Input{RolesFile: "two.yaml"}); !errs.Is(err, errs.Conflict) || !strings.Contains(err.Error(), "CREATE_IN_PROGRESS") {
+		t.Errorf("a second create: %v", err)
+	}
+	s, err := w.Store.Stack(ctx, "overcloud")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.end(t, s.ID)
+	plan := func(version int, roles string) {
+		t.Helper()
+		if p, err := w.Plan(ctx, "overcloud"); err != nil || p.Version != version || p.Input.RolesFile != roles {
+			t.Errorf("version %d of %s, %v; want %d of %s", p.Version, p.Input.RolesFile, err, version, roles)
+		}
+	}
+	plan(1, "one.yaml")
+	meanwhile(func() {
+		if err := w.Delete(ctx, "overcloud"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err := w.Update(ctx, "overcloud", 1, stack.Input{RolesFile: "two.yaml"}); !errs.Is(err, errs.Conflict) {
+		t.Errorf("an update of what is deleted: %v", err)
+	}
+	plan(1, "one.yaml")
+	other := func() {
+		if _, _, err := w.UpdatePlan(ctx, "overcloud", stack.Input{RolesFile: "three.yaml"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	meanwhile(other)
+	if _, err := w.SetParameters(ctx, "overcloud", "p.yaml", []byte("A: 1\n")); !errs.Is(err, errs.Conflict) || errs.HintOf(err) == "" {
+		t.Errorf("parameters that were checked with another plan: %v", err)
+	}
+	plan(2, "three.yaml")
+	meanwhile(other)
+	if _, _, err := w.UpdatePlan(ctx, "overcloud", stack.Input{RolesFile: "two.yaml"}); !errs.Is(err, errs.Conflict) {
+		t.Errorf("an update of another plan: %v", err)
+	}
+	plan(3, "three.yaml")
+}
+
 func TestGivenPasswords(t *testing.T) {
 	w := newWorld(t)
 	w.Service.Passwords = func(old map[string]string) (map[string]string, error) {

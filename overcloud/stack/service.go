@@ -53,10 +53,14 @@ func (v *Service) Create(ctx context.Context, name string, timeoutMins int, in I
 	now := v.Now()
 	s := &Stack{ID: v.NewID(), Name: name, Action: Create, State: InProgress, Reason: "Stack CREATE started", TimeoutMins: timeoutMins,
 		Generation: 1, Input: in, CreatedAt: now, StartedAt: now}
-	if err := v.accept(ctx, s, in); err != nil {
+	a, err := v.accept(ctx, s, in)
+	if err != nil {
 		return nil, err
 	}
-	if err := v.Store.CreateStack(ctx, s); err != nil {
+	if _, err := v.Store.Accept(ctx, a); err != nil {
+		if old, serr := v.Store.Stack(ctx, name); errs.Is(err, errs.Conflict) && serr == nil {
+			return nil, v.busy(old, err) // somebody else's came first
+		}
 		return nil, err
 	}
 	return s, v.enqueue(ctx, s)
@@ -113,41 +117,48 @@ func (v *Service) Update(ctx context.Context, ident string, timeoutMins int, in 
 	}
 	trial := *old
 	trial.Action, trial.Input = Update, in.onto(old.Input)
-	if err := v.accept(ctx, &trial, in); err != nil {
+	a, err := v.accept(ctx, &trial, in)
+	if err != nil {
 		return err
 	}
-	return v.begin(ctx, old.ID, Update, func(s *Stack) {
+	a.Change = v.started(Update, func(s *Stack) {
 		s.Input, s.TimeoutMins, s.Passwords = in.onto(s.Input), timeoutMins, trial.Passwords
 	})
+	s, err := v.Store.Accept(ctx, a)
+	if err != nil {
+		return err
+	}
+	return v.enqueue(ctx, s)
 }
 
 // accept checks that s, of which in is asked, can be deployed and gives it the
-// plan's passwords. in becomes the plan of that name, unless it is narrowed to some
-// machines: then the plan stays as it is.
-func (v *Service) accept(ctx context.Context, s *Stack, in Input) error {
+// plan's passwords. in is to become the plan of that name, unless it is narrowed to
+// some machines: then the plan stays as it is.
+func (v *Service) accept(ctx context.Context, s *Stack, in Input) (Acceptance, error) {
 	p, err := v.Store.Plan(ctx, s.Name)
-	isNew := errs.Is(err, errs.NotFound)
 	switch {
-	case isNew:
-		p = &Plan{Name: s.Name, Passwords: s.Passwords, Version: 1, CreatedAt: v.Now()}
+	case errs.Is(err, errs.NotFound):
+		p = &Plan{Name: s.Name, Passwords: s.Passwords, CreatedAt: v.Now()}
 	case err != nil:
-		return err
+		return Acceptance{}, err
 	}
 	if err := v.complete(p); err != nil {
-		return err
+		return Acceptance{}, err
 	}
 	s.Passwords = p.Passwords
 	made, err := v.Check(ctx, s)
 	if err != nil {
-		return err
+		return Acceptance{}, err
 	}
 	if err := made.Deployable(); err != nil {
-		return err
+		return Acceptance{}, err
 	}
-	if in.Only != "" {
-		return nil
+	a := Acceptance{Was: p.Version, Stack: s}
+	if in.Only == "" {
+		v.next(p, in)
+		a.Plan = p
 	}
-	return v.keep(ctx, p, in, isNew)
+	return a, nil
 }
 
 // Delete accepts the end of a stack: machines are given back and cleaned.
@@ -160,7 +171,16 @@ func (v *Service) begin(ctx context.Context, ident, action string, change func(*
 	if err != nil {
 		return err
 	}
-	s, err := v.Store.UpdateStack(ctx, old.ID, func(s *Stack) error {
+	s, err := v.Store.UpdateStack(ctx, old.ID, v.started(action, change))
+	if err != nil {
+		return err
+	}
+	return v.enqueue(ctx, s)
+}
+
+// started has a stack begin an action, unless one is under way.
+func (v *Service) started(action string, change func(*Stack)) func(*Stack) error {
+	return func(s *Stack) error {
 		if err := v.busy(s, nil); err != nil {
 			return err
 		}
@@ -169,11 +189,7 @@ func (v *Service) begin(ctx context.Context, ident, action string, change func(*
 		s.Generation++
 		s.Failures, s.Summary, s.CancelRequested = nil, Summary{}, false
 		return nil
-	})
-	if err != nil {
-		return err
 	}
-	return v.enqueue(ctx, s)
 }
 
 // Cancel asks the running action to end. Machines stay as they are.

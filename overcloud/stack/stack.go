@@ -150,6 +150,15 @@ type Event struct {
 	Time       time.Time
 }
 
+// Acceptance is an action that has been checked.
+type Acceptance struct {
+	Was   int   // version of the plan of the stack's name that was checked; 0: there was none
+	Plan  *Plan // what becomes of it; nil: it stays
+	Stack *Stack
+	// Change edits the stack as it is by then; nil: Stack is a new one.
+	Change func(*Stack) error
+}
+
 // Store keeps stacks. Safe for concurrent use; each method is one transaction.
 // Unknown stacks give errs.NotFound, a second stack of a name errs.Conflict.
 type Store interface {
@@ -159,6 +168,9 @@ type Store interface {
 	Stacks(ctx context.Context) ([]*Stack, error)
 	// UpdateStack reads, lets change edit, and writes back in one transaction.
 	UpdateStack(ctx context.Context, id string, change func(*Stack) error) (*Stack, error)
+	// Accept writes down an action and the plan that it follows, both or neither.
+	// The plan must be of the version that was checked, or this is a Conflict.
+	Accept(ctx context.Context, a Acceptance) (*Stack, error)
 	// DeleteStack forgets the stack with its nodes, resources and events.
 	DeleteStack(ctx context.Context, id string) error
 

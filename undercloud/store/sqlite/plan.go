@@ -14,17 +14,28 @@ import (
 
 // CreatePlan implements stack.PlanStore.
 func (d *DB) CreatePlan(ctx context.Context, p *stack.Plan) error {
+	return d.Update(ctx, func(tx *sql.Tx) error { return insertPlan(ctx, tx, p) })
+}
+
+func insertPlan(ctx context.Context, tx *sql.Tx, p *stack.Plan) error {
 	body, input, err := encodePlan(p)
 	if err != nil {
 		return err
 	}
-	return d.Update(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO plans (name, body, input) VALUES (?,?,?)`, p.Name, body, input)
-		if err != nil && strings.Contains(err.Error(), "UNIQUE") {
-			return errs.New(errs.Conflict, "the plan %s already exists", p.Name)
-		}
+	_, err = tx.ExecContext(ctx, `INSERT INTO plans (name, body, input) VALUES (?,?,?)`, p.Name, body, input)
+	if err != nil && strings.Contains(err.Error(), "UNIQUE") {
+		return errs.New(errs.Conflict, "the plan %s already exists", p.Name)
+	}
+	return err
+}
+
+func writePlan(ctx context.Context, tx *sql.Tx, p *stack.Plan) error {
+	body, input, err := encodePlan(p)
+	if err != nil {
 		return err
-	})
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE plans SET body = ?, input = ? WHERE name = ?`, body, input, p.Name)
+	return err
 }
 
 // Plan implements stack.PlanStore.
@@ -65,12 +76,7 @@ func (d *DB) UpdatePlan(ctx context.Context, name string, change func(*stack.Pla
 		if err := change(p); err != nil {
 			return err
 		}
-		body, input, err := encodePlan(p)
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE plans SET body = ?, input = ? WHERE name = ?`, body, input, name)
-		return err
+		return writePlan(ctx, tx, p)
 	})
 	if err != nil {
 		return nil, err

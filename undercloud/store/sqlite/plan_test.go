@@ -22,7 +22,7 @@ func openDB(t *testing.T) *sqlite.DB {
 }
 
 func TestPlans(t *testing.T) {
-	storetest.RunPlans(t, func(t *testing.T) stack.PlanStore { return openDB(t) })
+	storetest.RunPlans(t, func(t *testing.T) stack.Store { return openDB(t) })
 }
 
 // What was deployed before there were plans becomes the plan of its name, with its passwords.

@@ -22,18 +22,56 @@ const timeLayout = time.RFC3339Nano
 
 // CreateStack implements stack.Store.
 func (d *DB) CreateStack(ctx context.Context, s *stack.Stack) error {
-	return d.Update(ctx, func(tx *sql.Tx) error {
-		body, input, err := encodeStack(s)
+	return d.Update(ctx, func(tx *sql.Tx) error { return insertStack(ctx, tx, s) })
+}
+
+func insertStack(ctx context.Context, tx *sql.Tx, s *stack.Stack) error {
+	body, input, err := encodeStack(s)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO stacks (id, name, action, state, body, input, created_at) VALUES (?,?,?,?,?,?,?)`,
+		s.ID, s.Name, s.Action, s.State, body, input, s.CreatedAt.Format(timeLayout))
+	if err != nil && strings.Contains(err.Error(), "UNIQUE") {
+		return errs.New(errs.Conflict, "the stack (%s) already exists", s.Name)
+	}
+	return err
+}
+
+// Accept implements stack.Store.
+func (d *DB) Accept(ctx context.Context, a stack.Acceptance) (*stack.Stack, error) {
+	out := a.Stack
+	err := d.Update(ctx, func(tx *sql.Tx) (err error) {
+		// The stack first: that an action is under way says more than that the plan is another.
+		if a.Change == nil {
+			err = insertStack(ctx, tx, a.Stack)
+		} else {
+			out, err = updateStack(ctx, tx, a.Stack.ID, a.Change)
+		}
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO stacks (id, name, action, state, body, input, created_at) VALUES (?,?,?,?,?,?,?)`,
-			s.ID, s.Name, s.Action, s.State, body, input, s.CreatedAt.Format(timeLayout))
-		if err != nil && strings.Contains(err.Error(), "UNIQUE") {
-			return errs.New(errs.Conflict, "the stack (%s) already exists", s.Name)
+		p, err := readPlan(ctx, tx, a.Stack.Name)
+		switch {
+		case errs.Is(err, errs.NotFound):
+			p = &stack.Plan{}
+		case err != nil:
+			return err
 		}
-		return err
+		switch {
+		case p.Version != a.Was:
+			return stack.Overtaken(a.Stack.Name)
+		case a.Plan == nil:
+			return nil
+		case a.Was == 0:
+			return insertPlan(ctx, tx, a.Plan)
+		}
+		return writePlan(ctx, tx, a.Plan)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // Stack implements stack.Store.
@@ -62,23 +100,27 @@ func (d *DB) Stacks(ctx context.Context) ([]*stack.Stack, error) {
 // UpdateStack implements stack.Store.
 func (d *DB) UpdateStack(ctx context.Context, id string, change func(*stack.Stack) error) (*stack.Stack, error) {
 	var out *stack.Stack
-	err := d.Update(ctx, func(tx *sql.Tx) error {
-		s, err := scanStack(tx.QueryRowContext(ctx, `SELECT body, input FROM stacks WHERE id = ?`, id), id)
-		if err != nil {
-			return err
-		}
-		if err := change(s); err != nil {
-			return err
-		}
-		body, input, err := encodeStack(s)
-		if err != nil {
-			return err
-		}
-		out = s
-		_, err = tx.ExecContext(ctx, `UPDATE stacks SET action = ?, state = ?, body = ?, input = ? WHERE id = ?`, s.Action, s.State, body, input, id)
+	err := d.Update(ctx, func(tx *sql.Tx) (err error) {
+		out, err = updateStack(ctx, tx, id, change)
 		return err
 	})
 	return out, err
+}
+
+func updateStack(ctx context.Context, tx *sql.Tx, id string, change func(*stack.Stack) error) (*stack.Stack, error) {
+	s, err := scanStack(tx.QueryRowContext(ctx, `SELECT body, input FROM stacks WHERE id = ?`, id), id)
+	if err != nil {
+		return nil, err
+	}
+	if err := change(s); err != nil {
+		return nil, err
+	}
+	body, input, err := encodeStack(s)
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE stacks SET action = ?, state = ?, body = ?, input = ? WHERE id = ?`, s.Action, s.State, body, input, id)
+	return s, err
 }
 
 // DeleteStack implements stack.Store.

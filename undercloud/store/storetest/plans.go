@@ -13,11 +13,12 @@ import (
 
 // RunPlans runs the suite of stack.PlanStore; open returns an empty store, closed
 // by the test's clean-up.
-func RunPlans(t *testing.T, open func(t *testing.T) stack.PlanStore) {
-	for name, f := range map[string]func(*testing.T, stack.PlanStore){
+func RunPlans(t *testing.T, open func(t *testing.T) stack.Store) {
+	for name, f := range map[string]func(*testing.T, stack.Store){
 		"a plan comes back as it was stored":  planRoundTrip,
 		"names are unique and lists sorted":   planNames,
 		"an update of a plan is all or none":  planUpdate,
+		"an action and its plan go together":  planAccept,
 		"what is not there is said not to be": planMissing,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open(t)) })
@@ -31,7 +32,7 @@ func somePlan(name string) *stack.Plan {
 			Parameters: map[string]any{"Whole": 3, "Part": 1.5, "List": []any{1, "a", nil}, "Map": map[string]any{"yes": true}}}}
 }
 
-func planRoundTrip(t *testing.T, s stack.PlanStore) {
+func planRoundTrip(t *testing.T, s stack.Store) {
 	want := somePlan("overcloud")
 	must(t, s.CreatePlan(t.Context(), want))
 	got, err := s.Plan(t.Context(), "overcloud")
@@ -41,7 +42,7 @@ func planRoundTrip(t *testing.T, s stack.PlanStore) {
 	}
 }
 
-func planNames(t *testing.T, s stack.PlanStore) {
+func planNames(t *testing.T, s stack.Store) {
 	for _, n := range []string{"b", "a", "c"} {
 		must(t, s.CreatePlan(t.Context(), somePlan(n)))
 	}
@@ -60,7 +61,7 @@ func planNames(t *testing.T, s stack.PlanStore) {
 	}
 }
 
-func planUpdate(t *testing.T, s stack.PlanStore) {
+func planUpdate(t *testing.T, s stack.Store) {
 	must(t, s.CreatePlan(t.Context(), somePlan("a")))
 	broken := errors.New("broken")
 	if _, err := s.UpdatePlan(t.Context(), "a", func(p *stack.Plan) error { p.Version = 9; return broken }); !errors.Is(err, broken) {
@@ -84,7 +85,7 @@ func planUpdate(t *testing.T, s stack.PlanStore) {
 	}
 }
 
-func planMissing(t *testing.T, s stack.PlanStore) {
+func planMissing(t *testing.T, s stack.Store) {
 	_, err := s.Plan(t.Context(), "nope")
 	code(t, err, errs.NotFound, "nope")
 	_, err = s.UpdatePlan(t.Context(), "nope", func(*stack.Plan) error { return nil })
@@ -96,5 +97,42 @@ func planMissing(t *testing.T, s stack.PlanStore) {
 	code(t, err, errs.NotFound)
 	if all, err := s.Plans(t.Context()); err != nil || len(all) != 0 {
 		t.Errorf("%v %v", all, err)
+	}
+}
+
+func planAccept(t *testing.T, s stack.Store) {
+	st := &stack.Stack{ID: "1", Name: "a", Action: stack.Create, State: stack.InProgress, CreatedAt: time.Date(2020, 8, 14, 0, 0, 0, 0, time.UTC)}
+	_, err := s.Accept(t.Context(), stack.Acceptance{Was: 1, Plan: somePlan("a"), Stack: st})
+	code(t, err, errs.Conflict, "a")
+	if all, err := s.Stacks(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("a stack without its plan: %v %v", all, err)
+	}
+	_, err = s.Accept(t.Context(), stack.Acceptance{Plan: somePlan("a"), Stack: st})
+	must(t, err)
+	_, err = s.Accept(t.Context(), stack.Acceptance{Plan: somePlan("a"), Stack: st})
+	code(t, err, errs.Conflict, "a")
+
+	second := somePlan("a")
+	second.Version = 2
+	refused := errors.New("busy")
+	for what, a := range map[string]stack.Acceptance{
+		"refused":   {Was: 1, Plan: second, Stack: st, Change: func(*stack.Stack) error { return refused }},
+		"overtaken": {Was: 7, Plan: second, Stack: st, Change: func(x *stack.Stack) error { x.Reason = "changed"; return nil }},
+	} {
+		if _, err := s.Accept(t.Context(), a); err == nil {
+			t.Errorf("%s: no error", what)
+		}
+		p, err := s.Plan(t.Context(), "a")
+		must(t, err)
+		now, err := s.Stack(t.Context(), "a")
+		must(t, err)
+		if p.Version != 1 || now.Reason != "" {
+			t.Errorf("%s: half done: plan %d, stack %q", what, p.Version, now.Reason)
+		}
+	}
+	now, err := s.Accept(t.Context(), stack.Acceptance{Was: 1, Plan: second, Stack: st, Change: func(x *stack.Stack) error { x.Reason = "changed"; return nil }})
+	must(t, err)
+	if p, err := s.Plan(t.Context(), "a"); err != nil || p.Version != 2 || now.Reason != "changed" {
+		t.Errorf("%+v %+v %v", p, now, err)
 	}
 }
