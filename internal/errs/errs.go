@@ -7,6 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Code says what kind of failure an Error is. It maps to one HTTP status and
@@ -113,4 +117,22 @@ func HTTPStatus(code Code) int {
 	default:
 		return http.StatusInternalServerError
 	}
+}
+
+// Printable writes what could steer a terminal or hide (control and format
+// characters, bytes that are no UTF-8) as %q does; line feeds stay. Messages
+// that quote what others wrote pass through it.
+func Printable(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == '\n' || unicode.IsPrint(r) && (r != utf8.RuneError || n > 1) {
+			b.WriteString(s[i : i+n])
+		} else {
+			q := strconv.Quote(s[i : i+n])
+			b.WriteString(q[1 : len(q)-1])
+		}
+		i += n
+	}
+	return b.String()
 }

@@ -12,6 +12,9 @@ func (r *renderer) unary(e *unaryExpr, x any) any {
 	r.used(e.at(), x)
 	if i, ok := integer(x); ok {
 		if e.op == "-" {
+			if i == math.MinInt64 {
+				r.fail(e.at(), "-(%d) does not fit into 64 bits", i)
+			}
 			return -i
 		}
 		return i
@@ -182,6 +185,7 @@ func (r *renderer) intOp(line int, op string, a, b int64) any {
 	case "/":
 		return float64(a) / float64(b)
 	case "//":
+		over(a != math.MinInt64 || b != -1)
 		q := a / b
 		if a%b != 0 && (a < 0) != (b < 0) {
 			q--

@@ -118,6 +118,24 @@ func (c *Call) Equal(a, b any) bool { return c.r.equal(c.line, a, b) }
 // is over a limit.
 func (c *Call) Sized(n int) { c.r.sized(c.line, n) }
 
+// Brief is the beginning of repr(v), for errors.
+func (c *Call) Brief(v any) string { return c.r.brief(c.line, v) }
+
+// Lookup returns the value of a key of a dict, within the limits.
+func (c *Call) Lookup(d *Dict, k any) (any, bool) { return c.r.get(c.line, d, k) }
+
+// Memory counts n bytes of lists and the like that are about to be made.
+func (c *Call) Memory(n int) { c.r.alloc(c.line, n) }
+
+// Grow counts more bytes that are about to be added to a text of have bytes,
+// and fails when it is over a limit then.
+func (c *Call) Grow(have, more int) {
+	if have+more > c.r.limits.Output {
+		c.r.sized(c.line, have+more)
+	}
+	c.r.alloc(c.line, more)
+}
+
 // Cost counts n steps of work.
 func (c *Call) Cost(n int) { c.r.cost(c.line, n) }
 
@@ -164,6 +182,13 @@ func (c *Call) result(s string) any {
 // newCall binds arguments to the parameters of a signature.
 func (r *renderer) newCall(line int, name string, self any, params string, args []any, kw *Dict) *Call {
 	r.step(line)
+	r.read(line, self)
+	r.read(line, args...)
+	if kw.Len() > 0 {
+		for _, v := range kw.All() {
+			r.read(line, v)
+		}
+	}
 	c := &Call{Name: name, Self: self, r: r, line: line}
 	if params == "*" && kw.Len() == 0 {
 		c.rest = args
@@ -217,7 +242,7 @@ func (c *Call) takeNamed(names []string, kw *Dict) {
 			known = append(known, strings.TrimSuffix(n, "?"))
 		}
 	}
-	for _, k := range kw.keys {
+	for k, v := range kw.All() {
 		isKnown := false
 		for _, n := range known {
 			isKnown = isKnown || k == n
@@ -225,10 +250,9 @@ func (c *Call) takeNamed(names []string, kw *Dict) {
 		switch {
 		case isKnown:
 		case c.extra == nil:
-			c.Fail("%s() has no argument %q%s", c.Name, Str(k), nearest.Hint(Str(k), known))
+			c.Fail("%s() has no argument %q%s", c.Name, cut(Str(k)), nearest.Hint(cut(Str(k)), known))
 		default:
-			v, _ := kw.Get(k)
-			c.extra.Set(k, v)
+			c.r.put(c.line, c.extra, k, v)
 		}
 	}
 }

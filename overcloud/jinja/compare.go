@@ -88,6 +88,7 @@ func (r *renderer) equal(line int, a, b any) bool {
 		return ok
 	case Bytes:
 		c, ok := b.(Bytes)
+		r.read(line, a)
 		return ok && a == c
 	case *List:
 		l, ok := b.(*List)
@@ -103,7 +104,7 @@ func (r *renderer) equal(line int, a, b any) bool {
 		return ok && a.len() == g.len() && (a.len() == 0 || a.from == g.from && (a.len() == 1 || a.by == g.by))
 	case *View:
 		v, ok := b.(*View)
-		return ok && a.kind != "dict_values" && a.kind == v.kind && (a.kind == "dict_items" && r.equalDicts(line, a.d, v.d) || a.kind == "dict_keys" && sameKeys(a.d, v.d))
+		return ok && a.kind != "dict_values" && a.kind == v.kind && (a.kind == "dict_items" && r.equalDicts(line, a.d, v.d) || a.kind == "dict_keys" && r.sameKeys(line, a.d, v.d))
 	case pySlice:
 		return false
 	}
@@ -124,7 +125,8 @@ func (r *renderer) equalItems(line int, a, b []any) bool {
 	return true
 }
 
-func sameKeys(a, b *Dict) bool {
+func (r *renderer) sameKeys(line int, a, b *Dict) bool {
+	r.cost(line, a.weight)
 	for h := range a.items {
 		if _, ok := b.items[h]; !ok {
 			return false
@@ -142,9 +144,10 @@ func (r *renderer) equalDicts(line int, a, b *Dict) bool {
 	}
 	r.enter(line)
 	defer r.leave()
+	r.cost(line, a.weight)
 	for h, v := range a.items {
 		w, ok := b.items[h]
-		if !ok || !r.equal(line, v, w) {
+		if !ok || !r.equal(line, v.value, w.value) {
 			return false
 		}
 	}
@@ -182,6 +185,7 @@ func (r *renderer) compare(line int, a, b any) (order int, ok bool) {
 		}
 	case Bytes:
 		c, ok := b.(Bytes)
+		r.read(line, a)
 		return strings.Compare(string(a), string(c)), ok
 	}
 	return 0, false
@@ -255,6 +259,7 @@ func (r *renderer) contains(line int, in, v any) bool {
 		}
 	case Bytes:
 		s, ok := v.(Bytes)
+		r.read(line, in)
 		return ok && strings.Contains(string(in), string(s))
 	case Undefined:
 		return false
@@ -272,7 +277,7 @@ func (r *renderer) contains(line int, in, v any) bool {
 }
 
 func (r *renderer) hasKey(line int, d *Dict, k any) bool {
-	h, ok := hashKey(k)
+	h, ok := r.hash(line, k)
 	if !ok {
 		r.unhashable(line, k)
 	}

@@ -201,8 +201,7 @@ func toGo(v any, depth int) any {
 		return toGo(&List{Items: v.Items}, depth)
 	case *Dict:
 		out := make(map[string]any, v.Len())
-		for _, k := range v.keys {
-			e, _ := v.Get(k)
+		for k, e := range v.All() {
 			out[Str(k)] = toGo(e, depth+1)
 		}
 		return out

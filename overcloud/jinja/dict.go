@@ -1,64 +1,47 @@
 package jinja
 
-import "strings"
+import (
+	"iter"
+	"slices"
+)
 
 // Dict is a Python dict: a reference that keeps the order of insertion. Keys
 // are strings, numbers, booleans, None or tuples of them.
 type Dict struct {
-	keys  []any
-	items map[any]any
+	keys   []any
+	slots  []*slot // beside keys
+	items  map[any]*slot
+	weight int // steps that it costs to hash all the keys
 }
 
 // NewDict makes an empty dict.
-func NewDict() *Dict { return &Dict{items: map[any]any{}} }
+func NewDict() *Dict { return &Dict{items: map[any]*slot{}} }
 
-// hashKey makes a Go map key of a value, false when Python could not hash it.
-// 1, 1.0 and True are the same key, as in Python.
-func hashKey(v any) (any, bool) {
-	switch v := v.(type) {
-	case nil, string, int64, Bytes, *Func, *macro, *Namespace, *Iter:
-		return v, true
-	case Markup:
-		return string(v), true
-	case bool:
-		if v {
-			return int64(1), true
-		}
-		return int64(0), true
-	case float64:
-		if i := int64(v); float64(i) == v && v > -1<<62 && v < 1<<62 {
-			return i, true
-		}
-		return v, true
-	case Undefined:
-		return Undefined{}, true
-	case Tuple:
-		var b strings.Builder
-		for _, it := range v.Items {
-			h, ok := hashKey(it)
-			if !ok {
-				return nil, false
-			}
-			b.WriteString(Repr(h) + "\x00")
-		}
-		return [1]string{b.String()}, true
-	case [1]string:
-		return v, true
-	}
-	return nil, false
+// slot is the place of a value; weight is what looking its key up costs.
+type slot struct {
+	value  any
+	weight int
 }
 
 // Set stores a value; false for a key that Python cannot hash.
 func (d *Dict) Set(key, value any) bool {
 	h, ok := hashKey(key)
-	if !ok {
-		return false
+	if ok {
+		d.store(h, key, value)
 	}
-	if _, has := d.items[h]; !has {
-		d.keys = append(d.keys, key)
+	return ok
+}
+
+func (d *Dict) store(h, key, value any) {
+	if s, has := d.items[h]; has {
+		s.value = value
+		return
 	}
-	d.items[h] = value
-	return true
+	s := &slot{value, weight(h)}
+	d.keys = append(d.keys, key)
+	d.slots = append(d.slots, s)
+	d.items[h] = s
+	d.weight += s.weight
 }
 
 // Get returns the value of a key.
@@ -70,8 +53,30 @@ func (d *Dict) Get(key any) (any, bool) {
 	if !ok {
 		return nil, false
 	}
-	v, ok := d.items[h]
-	return v, ok
+	return d.hashed(h)
+}
+
+// hashed returns the value of a key that hashKey has made.
+func (d *Dict) hashed(h any) (any, bool) {
+	s, ok := d.items[h]
+	if !ok {
+		return nil, false
+	}
+	return s.value, true
+}
+
+// All gives the keys and values in order. Other than Get it hashes nothing.
+func (d *Dict) All() iter.Seq2[any, any] {
+	return func(yield func(k, v any) bool) {
+		if d == nil {
+			return
+		}
+		for i := 0; i < len(d.keys); i++ {
+			if !yield(d.keys[i], d.slots[i].value) {
+				return
+			}
+		}
+	}
 }
 
 // Delete removes a key and returns its value.
@@ -80,18 +85,16 @@ func (d *Dict) Delete(key any) (any, bool) {
 	if !ok {
 		return nil, false
 	}
-	v, ok := d.items[h]
+	s, ok := d.items[h]
 	if !ok {
 		return nil, false
 	}
 	delete(d.items, h)
-	for i, k := range d.keys {
-		if kh, _ := hashKey(k); kh == h {
-			d.keys = append(d.keys[:i:i], d.keys[i+1:]...)
-			break
-		}
-	}
-	return v, true
+	d.weight -= s.weight
+	i := slices.Index(d.slots, s)
+	d.keys = append(d.keys[:i:i], d.keys[i+1:]...)
+	d.slots = append(d.slots[:i:i], d.slots[i+1:]...)
+	return s.value, true
 }
 
 // Keys returns the keys in the order they came in.
@@ -110,9 +113,14 @@ func (d *Dict) Copy() *Dict {
 	if d == nil {
 		return NewDict()
 	}
-	out := &Dict{keys: d.Keys(), items: make(map[any]any, len(d.items))}
-	for h, v := range d.items {
-		out.items[h] = v
+	out := &Dict{keys: d.Keys(), slots: make([]*slot, len(d.slots)), items: make(map[any]*slot, len(d.items)), weight: d.weight}
+	made := make(map[*slot]*slot, len(d.slots))
+	for i, s := range d.slots {
+		out.slots[i] = &slot{s.value, s.weight}
+		made[s] = out.slots[i]
+	}
+	for h, s := range d.items {
+		out.items[h] = made[s]
 	}
 	return out
 }
@@ -130,15 +138,18 @@ func (v *View) at(i int) any {
 	if v.kind == "dict_keys" {
 		return k
 	}
-	value, _ := v.d.Get(k)
+	value := v.d.slots[i].value
 	if v.kind == "dict_values" {
 		return value
 	}
 	return Tuple{Items: []any{k, value}}
 }
 
-func (v *View) items() []any {
-	out := make([]any, v.d.Len())
+func (v *View) items() []any { return v.upTo(v.d.Len()) }
+
+// upTo makes the first n items.
+func (v *View) upTo(n int) []any {
+	out := make([]any, min(v.d.Len(), n))
 	for i := range out {
 		out[i] = v.at(i)
 	}

@@ -32,9 +32,8 @@ func (r *renderer) evalNested(e expr, s *scope) any {
 		d := NewDict()
 		r.alloc(e.at(), 64*len(e.keys))
 		for i := range e.keys {
-			if k := r.eval(e.keys[i], s); !d.Set(k, r.eval(e.values[i], s)) {
-				r.unhashable(e.at(), k)
-			}
+			k := r.eval(e.keys[i], s)
+			r.put(e.at(), d, k, r.eval(e.values[i], s))
 		}
 		return d
 	case *unaryExpr:
@@ -126,15 +125,14 @@ func (r *renderer) args(line int, a args, s *scope) ([]any, *Dict) {
 		r.used(line, v)
 		r.fail(line, "the argument after ** must be a mapping, not %s", typeName(v))
 	}
-	for _, k := range d.keys {
+	for k, v := range d.All() {
 		if _, isStr := text(k); !isStr {
-			r.fail(line, "keywords must be strings, got %s", Repr(k))
+			r.fail(line, "keywords must be strings, got %s", r.brief(line, k))
 		}
-		if _, twice := kw.Get(k); twice {
-			r.fail(line, "the keyword argument %s was given twice", Repr(k))
+		if _, twice := r.get(line, kw, k); twice {
+			r.fail(line, "the keyword argument %s was given twice", r.brief(line, k))
 		}
-		v, _ := d.Get(k)
-		kw.Set(k, v)
+		r.put(line, kw, k, v)
 	}
 	return out, kw
 }
@@ -197,7 +195,7 @@ func (r *renderer) attr(line int, x any, name string) any {
 }
 
 func noAttribute(x any, name string) Undefined {
-	return Undefined{"'" + objectName(x) + "' has no attribute '" + name + "'"}
+	return Undefined{"'" + objectName(x) + "' has no attribute '" + cut(name) + "'"}
 }
 
 func objectName(x any) string {
@@ -212,12 +210,13 @@ func (r *renderer) item(line int, x, key any) any {
 	if sl, ok := key.(pySlice); ok {
 		return r.slice(line, x, sl)
 	}
+	r.read(line, key)
 	if v, ok := r.index(line, x, key); ok {
 		return v
 	}
 	name, ok := text(key)
 	if !ok {
-		return Undefined{objectName(x) + " has no element " + Repr(key)}
+		return Undefined{objectName(x) + " has no element " + r.brief(line, key)}
 	}
 	if v, ok := attribute(x, name); ok {
 		return v
@@ -231,7 +230,7 @@ func (r *renderer) index(line int, x, key any) (any, bool) {
 	case Undefined:
 		r.fail(line, "%s", v.What)
 	case *Dict:
-		return v.Get(key)
+		return r.get(line, v, key)
 	case *List:
 		return index(v.Items, key)
 	case Tuple:

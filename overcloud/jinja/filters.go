@@ -19,9 +19,6 @@ func (r *renderer) filterCall(line int, name string, x any, args []any, kw *Dict
 	}
 	r.enter(line)
 	defer r.leave()
-	if s, ok := text(x); ok {
-		r.cost(line, len(s)/64)
-	}
 	return f.Do(r.newCall(line, name, x, f.Params, args, kw))
 }
 

@@ -44,6 +44,7 @@ func (w *formatWriter) text(s string, depth int) string {
 			break
 		}
 		add(s[:i])
+		w.r.step(w.line)
 		c := s[i]
 		s = s[i+1:]
 		switch {
@@ -136,7 +137,7 @@ func (w *formatWriter) value(field string) any {
 		v, ok = w.kw.Get(head)
 	}
 	if !ok {
-		w.r.fail(w.line, "format field %s has no value", Repr(field))
+		w.r.fail(w.line, "format field %s has no value", w.r.brief(w.line, field))
 	}
 	for rest != "" {
 		end := strings.IndexAny(rest[1:], ".[")

@@ -67,9 +67,8 @@ func (r *renderer) escapeArgs(line int, v any) any {
 		return Tuple{Items: out}
 	case *Dict:
 		d := NewDict()
-		for _, k := range v.keys {
-			it, _ := v.Get(k)
-			d.Set(k, one(it))
+		for k, it := range v.All() {
+			r.put(line, d, k, one(it))
 		}
 		return d
 	}
@@ -83,13 +82,12 @@ func filterXMLAttr(c *Call) any {
 		c.Fail("xmlattr needs a mapping, got %s", iterName(c.Self))
 	}
 	var parts []string
-	for _, k := range d.keys {
-		v, _ := d.Get(k)
+	for k, v := range d.All() {
 		if _, undef := v.(Undefined); undef || v == nil {
 			continue
 		}
 		if s, ok := text(k); ok && strings.ContainsAny(s, " \t\n\r\f/>=") {
-			c.Fail("invalid character in attribute name %s", Repr(s))
+			c.Fail("invalid character in attribute name %s", c.Brief(s))
 		}
 		parts = append(parts, c.r.escaped(c.line, k)+`="`+c.r.escaped(c.line, v)+`"`)
 	}

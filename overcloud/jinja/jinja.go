@@ -10,6 +10,7 @@
 package jinja
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -43,6 +44,7 @@ func (l Limits) withDefaults() Limits {
 // Env is where templates come from, what they may use and what they may cost.
 // It is safe for concurrent use if Loader is.
 type Env struct {
+	Context context.Context   // whose end ends a render with its error; nil: none
 	Loader  Loader            // nil: include fails
 	Limits  Limits            //
 	Filters map[string]Filter // beside Jinja2's own, which they replace
@@ -109,6 +111,8 @@ type failure struct {
 	line int
 	msg  string
 	via  []string // include and macro stack, innermost first
+
+	cause error // what ended the render from outside, nil when the template did
 }
 
 // fail stops the parse or render at a line.
@@ -116,10 +120,16 @@ func fail(file string, line int, format string, args ...any) {
 	panic(failure{file: file, line: line, msg: fmt.Sprintf(format, args...)})
 }
 
+// maxMessage is how many bytes of a message an error keeps.
+const maxMessage = 4000
+
 func (f failure) error() error {
-	msg := fmt.Sprintf("%s:%d: %s", f.file, f.line, f.msg)
+	msg := fmt.Sprintf("%s:%d: %s", f.file, f.line, f.msg[:min(len(f.msg), maxMessage)])
 	for _, v := range f.via {
 		msg += "\n  " + v
+	}
+	if msg = errs.Printable(msg); f.cause != nil {
+		return fmt.Errorf("%s: %w", msg, f.cause)
 	}
 	return errs.New(errs.Invalid, "%s", msg)
 }

@@ -96,7 +96,7 @@ func (w *jsonWriter) dict(d *Dict, level int) {
 	w.block('{', '}', len(keys), level, func(i int) {
 		w.str(w.key(keys[i]))
 		w.b.WriteString(": ")
-		v, _ := d.Get(keys[i])
+		v, _ := w.c.Lookup(d, keys[i])
 		w.value(v, level+1)
 	})
 }

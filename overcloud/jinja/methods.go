@@ -38,9 +38,6 @@ func boundMethod(x any, name string) *Func {
 	}
 	return &Func{name, "built-in method", func(r *renderer, line int, args []any, kw *Dict) any {
 		c := r.newCall(line, name, x, m.params, args, kw)
-		if s, ok := text(x); ok {
-			r.cost(line, len(s)/64)
-		}
 		return m.do(c)
 	}}
 }
@@ -73,6 +70,7 @@ func dictMethod(name string) method {
 				c.Fail("KeyError: 'popitem(): dictionary is empty'")
 			}
 			k := d.keys[d.Len()-1]
+			c.Cost(d.slots[d.Len()-1].weight)
 			v, _ := d.Delete(k)
 			return Tuple{Items: []any{k, v}}
 		}}
@@ -81,12 +79,12 @@ func dictMethod(name string) method {
 			if v, ok := c.key(c.args[0]); ok {
 				return v
 			}
-			c.Self.(*Dict).Set(c.args[0], c.Or(1, nil))
+			c.set(c.Self.(*Dict), c.args[0], c.Or(1, nil))
 			return c.Or(1, nil)
 		}}
 	case "copy":
 		return method{"", func(c *Call) any {
-			c.Cost(c.Self.(*Dict).Len())
+			c.Cost(c.Self.(*Dict).weight)
 			c.r.alloc(c.line, 64*c.Self.(*Dict).Len())
 			return c.Self.(*Dict).Copy()
 		}}
@@ -107,30 +105,30 @@ func dictMethod(name string) method {
 // key looks up a key of the dict that the method belongs to.
 func (c *Call) key(k any) (any, bool) {
 	d := c.Self.(*Dict)
-	if !c.r.hasKey(c.line, d, k) {
-		return nil, false
+	h, ok := c.r.hash(c.line, k)
+	if !ok {
+		c.r.unhashable(c.line, k)
 	}
-	return d.Get(k)
+	return d.hashed(h)
 }
 
 // set stores an item and counts its memory.
 func (c *Call) set(d *Dict, k, v any) {
 	c.r.alloc(c.line, 64)
-	if !d.Set(k, v) {
-		c.r.unhashable(c.line, k)
-	}
+	c.r.put(c.line, d, k, v)
 }
 
 func dictPop(c *Call) any {
 	d := c.Self.(*Dict)
 	c.Cost(d.Len() / 16)
 	if c.r.hasKey(c.line, d, c.args[0]) {
+		c.r.hash(c.line, c.args[0]) // Delete hashes it again
 		v, _ := d.Delete(c.args[0])
 		return v
 	}
 	def, ok := c.Arg(1)
 	if !ok {
-		c.Fail("KeyError: %s", Repr(c.args[0]))
+		c.Fail("KeyError: %s", c.Brief(c.args[0]))
 	}
 	return def
 }
@@ -138,11 +136,10 @@ func dictPop(c *Call) any {
 // update is dict.update: from a dict or from pairs.
 func (r *renderer) update(line int, d *Dict, from any) {
 	if src, ok := from.(*Dict); ok {
-		r.cost(line, src.Len())
+		r.cost(line, src.weight)
 		r.alloc(line, 64*src.Len())
-		for _, k := range src.Keys() {
-			v, _ := src.Get(k)
-			d.Set(k, v)
+		for k, v := range src.All() {
+			r.put(line, d, k, v)
 		}
 		return
 	}
@@ -152,9 +149,7 @@ func (r *renderer) update(line int, d *Dict, from any) {
 		if len(pair) != 2 {
 			r.fail(line, "dictionary update sequence element #%d has length %d; 2 is required", i, len(pair))
 		}
-		if !d.Set(pair[0], pair[1]) {
-			r.unhashable(line, pair[0])
-		}
+		r.put(line, d, pair[0], pair[1])
 	}
 }
 
@@ -261,6 +256,6 @@ func listFind(c *Call) any {
 		l.Items = slices.Delete(l.Items, i, i+1)
 		return nil
 	}
-	c.Fail("ValueError: %s is not in list", Repr(c.args[0]))
+	c.Fail("ValueError: %s is not in list", c.Brief(c.args[0]))
 	return nil
 }

@@ -3,6 +3,7 @@ package jinja
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -10,6 +11,9 @@ import (
 func filterAbs(c *Call) any {
 	c.Used(c.Self)
 	if i, ok := integer(c.Self); ok {
+		if i == math.MinInt64 {
+			c.Fail("abs(%d) does not fit into 64 bits", i)
+		}
 		return max(i, -i)
 	}
 	f, ok := c.Self.(float64)
@@ -126,7 +130,10 @@ func filterRound(c *Call) any {
 		c.Fail("precision %d is out of range", precision)
 	}
 	if method == "common" {
-		return roundCommon(c.Self, x, int(precision))
+		if i, whole := integer(c.Self); whole {
+			return roundWhole(c, i, int(-precision))
+		}
+		return roundCommon(x, int(precision))
 	}
 	scale := math.Pow(10, float64(precision))
 	if method == "ceil" {
@@ -135,16 +142,26 @@ func filterRound(c *Call) any {
 	return math.Floor(x*scale) / scale
 }
 
-// roundCommon is Python's round(): correctly rounded, halves to even; whole
-// numbers stay whole.
-func roundCommon(v any, x float64, precision int) any {
-	if i, ok := integer(v); ok {
-		if precision >= 0 {
-			return i
-		}
-		scale := math.Pow(10, float64(-precision))
-		return int64(math.RoundToEven(x/scale) * scale)
+// roundWhole is Python's round() of a whole number to zeros at its end, halves
+// to even.
+func roundWhole(c *Call, i int64, zeros int) any {
+	if zeros <= 0 {
+		return i
 	}
+	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(zeros)), nil)
+	quo, rest := new(big.Int).QuoRem(big.NewInt(i), unit, new(big.Int))
+	twice := rest.Abs(rest).Lsh(rest, 1)
+	if cmp := twice.Cmp(unit); cmp > 0 || cmp == 0 && quo.Bit(0) == 1 {
+		quo.Add(quo, big.NewInt(i>>63|1)) // away from zero
+	}
+	if quo.Mul(quo, unit); !quo.IsInt64() {
+		c.Fail("%d rounded to %d zeros does not fit into 64 bits", i, zeros)
+	}
+	return quo.Int64()
+}
+
+// roundCommon is Python's round(): correctly rounded, halves to even.
+func roundCommon(x float64, precision int) any {
 	if precision < 0 {
 		scale := math.Pow(10, float64(-precision))
 		return math.RoundToEven(x/scale) * scale

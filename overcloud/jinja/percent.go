@@ -66,6 +66,7 @@ func (w *percentWriter) write(s string) {
 
 // verb writes what the text behind a % asks for and returns what follows.
 func (w *percentWriter) verb(s string) string {
+	w.r.step(w.line)
 	spec, rest := w.spec(s)
 	if spec.verb == '%' {
 		w.write("%")
@@ -78,7 +79,7 @@ func (w *percentWriter) verb(s string) string {
 			w.r.fail(w.line, "format requires a mapping")
 		}
 		if v, ok = d.Get(spec.key); !ok {
-			w.r.fail(w.line, "KeyError: %s", Repr(spec.key))
+			w.r.fail(w.line, "KeyError: %s", w.r.brief(w.line, spec.key))
 		}
 		w.used = true
 	} else {

@@ -39,8 +39,8 @@ func (w *prettyWriter) value(v any, indent, after, level int) string {
 	case *Dict:
 		var parts []string
 		for i, k := range v.keys {
-			key := Repr(k) + ": "
-			item, _ := v.Get(k)
+			key := w.r.repr(w.line, k) + ": "
+			item := v.slots[i].value
 			parts = append(parts, key+w.value(item, indent+1+runeLen(key), w.follows(i, len(v.keys), after+1), level+1))
 		}
 		return "{" + strings.Join(parts, ",\n"+strings.Repeat(" ", indent+1)) + "}"
@@ -85,8 +85,8 @@ func (w *prettyWriter) sorted(v any, level int) any {
 		})
 		d := NewDict()
 		for _, k := range keys {
-			it, _ := v.Get(k)
-			d.Set(k, w.sorted(it, level+1))
+			it, _ := w.r.get(w.line, v, k)
+			w.r.put(w.line, d, k, w.sorted(it, level+1))
 		}
 		return d
 	case *List:

@@ -22,6 +22,7 @@ type renderer struct {
 	files  []frame
 	cache  map[string]*Template
 	escape bool // inside of {% autoescape true %}
+	asked  int  // how often step was called, for looking at the context
 }
 
 func (r *renderer) fail(line int, format string, args ...any) {
@@ -55,7 +56,15 @@ func (r *renderer) push(name, what string, line int) {
 
 func (r *renderer) pop() { r.files = r.files[:len(r.files)-1] }
 
+// askEvery is after how many calls of step the context is looked at.
+const askEvery = 256
+
 func (r *renderer) step(line int) {
+	if r.asked++; r.asked%askEvery == 0 && r.env.Context != nil && r.env.Context.Err() != nil {
+		f := r.failure(line, "the render was given up")
+		f.cause = r.env.Context.Err()
+		panic(f)
+	}
 	if r.steps++; r.steps > r.limits.Steps {
 		r.fail(line, "more than %d steps; is there an endless loop?", r.limits.Steps)
 	}

@@ -31,6 +31,23 @@ const (
 // Repr is Python's repr(v).
 func Repr(v any) string { return reprUpTo(v, maxReprBytes) }
 
+// maxBrief is how many bytes of a value an error shows.
+const maxBrief = 200
+
+// brief is the beginning of repr(v), for errors and what may become one.
+func (r *renderer) brief(line int, v any) string {
+	r.cost(line, maxBrief/16)
+	return cut(reprUpTo(v, maxBrief))
+}
+
+// cut shortens a text for an error.
+func cut(s string) string {
+	if len(s) <= 2*maxBrief {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxBrief], "") + "…"
+}
+
 // reprUpTo is repr(v), cut soon after it is longer than limit.
 func reprUpTo(v any, limit int) string {
 	p := printer{limit: min(limit, maxReprBytes)}
@@ -65,7 +82,7 @@ func (p *printer) value(v any) {
 	case *Dict:
 		p.inside(v, "{...}", func() { p.dict(v) })
 	case *View:
-		p.inside(v.d, "...", func() { p.wrap(v.kind+"([", v.items(), "])") })
+		p.inside(v.d, "...", func() { p.wrap(v.kind+"([", v.upTo(p.limit), "])") })
 	case *Namespace:
 		p.inside(v, "...", func() {
 			p.b.WriteString("<Namespace ")
@@ -73,8 +90,26 @@ func (p *printer) value(v any) {
 			p.b.WriteByte('>')
 		})
 	default:
-		p.b.WriteString(reprScalar(v))
+		p.b.WriteString(reprScalar(p.cut(v)))
 	}
+}
+
+// cut drops what is beyond the limit anyway before its representation is made.
+func (p *printer) cut(v any) any {
+	room := p.limit + 4
+	switch v := v.(type) {
+	case string:
+		if len(v) > room {
+			return strings.ToValidUTF8(v[:room], "") + "..."
+		}
+	case Markup:
+		if len(v) > room {
+			return Markup(strings.ToValidUTF8(string(v[:room]), "") + "...")
+		}
+	case Bytes:
+		return v[:min(len(v), room)]
+	}
+	return v
 }
 
 func (p *printer) inside(v any, again string, write func()) {
@@ -109,10 +144,12 @@ func (p *printer) dict(d *Dict) {
 		if i > 0 {
 			p.b.WriteString(", ")
 		}
+		if p.b.Len() > p.limit {
+			break
+		}
 		p.value(k)
 		p.b.WriteString(": ")
-		v, _ := d.Get(k)
-		p.value(v)
+		p.value(d.slots[i].value)
 	}
 	p.b.WriteByte('}')
 }

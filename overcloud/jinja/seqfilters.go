@@ -53,6 +53,7 @@ func sequenceFilter(name string) Filter {
 // it is not nil, takes the place of what is not there.
 func (c *Call) path(v, attr, def any) any {
 	var parts []any
+	c.r.read(c.line, attr)
 	if s, ok := text(attr); ok {
 		for _, p := range strings.Split(s, ".") {
 			if n, err := strconv.ParseInt(p, 10, 64); err == nil && p[0] != '-' && p[0] != '+' {
@@ -167,6 +168,7 @@ func (c *Call) fold(v any, caseArg int) any {
 		return v
 	}
 	if s, ok := text(v); ok {
+		c.r.read(c.line, s)
 		return strings.ToLower(s)
 	}
 	return v
@@ -177,7 +179,7 @@ func filterUnique(c *Call) any {
 	seen := map[any]bool{}
 	return c.lazily(func(v any) (any, bool) {
 		k := c.fold(c.path(v, attr, nil), 0)
-		h, ok := hashKey(k)
+		h, ok := c.r.hash(c.line, k)
 		if !ok {
 			c.r.unhashable(c.line, k)
 		}
@@ -261,6 +263,7 @@ func filterBatch(c *Call) any {
 		row := NewList()
 		for _, v := range c.Items(c.Self) {
 			if len(row.Items) == n {
+				c.r.alloc(c.line, 64)
 				out = append(out, row)
 				row = NewList()
 			}
@@ -284,8 +287,8 @@ func filterSlice(c *Call) any {
 		if n == 0 {
 			c.Fail("integer division or modulo by zero")
 		}
-		c.Cost(max(n, 0))
-		c.r.alloc(c.line, 16*max(n, 0))
+		c.Cost(min(max(n, 0), c.r.limits.Steps) * 4) // a list each
+		c.r.alloc(c.line, 128*max(n, 0))
 		var out []any
 		for i := range max(n, 0) {
 			size := len(items) / n

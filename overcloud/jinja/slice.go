@@ -19,6 +19,7 @@ func (r *renderer) evalSlice(e *sliceExpr, s *scope) any {
 
 func (r *renderer) slice(line int, x any, sl pySlice) any {
 	r.used(line, x)
+	r.read(line, x)
 	n, ok := length(x)
 	switch x.(type) {
 	case *View, *Dict:

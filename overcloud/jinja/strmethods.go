@@ -128,7 +128,11 @@ func strip(c *Call, side, s string) string {
 	cut := isSpace
 	if v, ok := c.Arg(0); ok && v != nil {
 		chars := c.Str(0, "")
-		cut = func(r rune) bool { return strings.ContainsRune(chars, r) }
+		set := map[rune]bool{} // looking along chars for each character would be quadratic
+		for _, r := range chars {
+			set[r] = true
+		}
+		cut = func(r rune) bool { return set[r] }
 	}
 	if side != "rstrip" {
 		s = strings.TrimLeftFunc(s, cut)
@@ -166,6 +170,7 @@ func stringAffix(c *Call) any {
 			c.Used(t)
 			c.Fail("%s first arg must be str or a tuple of str, not %s", c.Name, iterName(t))
 		}
+		c.r.read(c.line, p[:min(len(p), len(s))])
 		if c.Name == "startswith" && strings.HasPrefix(s, p) || c.Name == "endswith" && strings.HasSuffix(s, p) {
 			return true
 		}

@@ -55,9 +55,9 @@ func (e *Env) test(name string) (Test, bool) {
 	case "lower", "upper":
 		return Test{"", func(c *Call) bool { return stringIs("is"+c.Name, c.Text(c.Self)) }}, true
 	case "filter":
-		return Test{"", func(c *Call) bool { _, ok := c.r.env.filter(Str(c.Self)); return ok }}, true
+		return Test{"", func(c *Call) bool { _, ok := c.r.env.filter(c.Text(c.Self)); return ok }}, true
 	case "test":
-		return Test{"", func(c *Call) bool { _, ok := c.r.env.test(Str(c.Self)); return ok }}, true
+		return Test{"", func(c *Call) bool { _, ok := c.r.env.test(c.Text(c.Self)); return ok }}, true
 	}
 	return Test{}, false
 }
@@ -104,7 +104,7 @@ func isZero(v any) bool {
 
 func testParity(c *Call) bool {
 	if s, ok := text(c.Self); ok {
-		c.Fail("test %q needs a number, got the string %s", c.Name, Repr(s))
+		c.Fail("test %q needs a number, got the string %s", c.Name, c.Brief(s))
 	}
 	rest := c.r.operate(c.line, "%", c.Self, int64(2))
 	if c.Name == "odd" {

@@ -56,6 +56,9 @@ func Truth(v any) bool {
 	case float64:
 		return v != 0
 	}
+	if s, ok := text(v); ok {
+		return s != "" // without counting the characters
+	}
 	n, ok := length(v)
 	return !ok || n > 0
 }

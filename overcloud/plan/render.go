@@ -35,6 +35,7 @@ func parseData(roles, networks File) (*roleFile, *jinja.List, error) {
 }
 
 type rendering struct {
+	ctx      context.Context // of the Render that this is
 	tree     fs.FS
 	roles    *roleFile
 	networks *jinja.List
@@ -52,6 +53,7 @@ func render(ctx context.Context, tree fs.FS, rf *roleFile, nets *jinja.List) (ma
 	if err != nil {
 		return nil, err
 	}
+	r.ctx = ctx
 	return r.all(ctx)
 }
 
@@ -147,7 +149,7 @@ func (r *rendering) write(name, src, out string, vars *jinja.Dict) error {
 	if r.excludes[out] {
 		return nil
 	}
-	env := jinja.Env{Loader: r.loader(path.Dir(name))}
+	env := jinja.Env{Context: r.ctx, Loader: r.loader(path.Dir(name))}
 	text, err := env.Render(name, src, vars)
 	if err != nil {
 		return err
