@@ -28,7 +28,6 @@ func workCases() map[string]string {
 		"equal dicts":               big + "{% set d = {s: 1} %}{% set e = {t: 1} %}" + loop + "d == e" + end,
 		"strip of many characters":  loop + "'x'.strip('é' * 20000)" + end,
 		"affixes":                   big + "{% set u = (t ~ 'b')[:49999] ~ 'b' %}" + loop + "s.startswith((u, u, u))" + end,
-		"index of a doubled tuple":  doubled + loop + "{}[[n.x]]" + end,
 		"a doubled list is no name": strings.ReplaceAll(doubled, "x=()", "x=[]") + "{{ n.x is filter }}",
 	}
 	for name, op := range map[string]string{
