@@ -117,7 +117,7 @@ func (r *rendering) enabled() []*jinja.Dict {
 	var out []*jinja.Dict
 	for _, it := range r.networks.Items {
 		net := it.(*jinja.Dict)
-		if on, _ := net.Get("enabled"); jinja.Truth(on) {
+		if isEnabled(net) {
 			out = append(out, net)
 		}
 	}

@@ -144,7 +144,16 @@ func texts(n *yaml.Node) []string {
 	return out
 }
 
-// parseNetworks reads a network_data file, with the defaults of name_lower and enabled.
+// isEnabled tells whether a network is rendered: all are but those that say
+// enabled: false.
+func isEnabled(net *jinja.Dict) bool {
+	on, _ := net.Get("enabled")
+	return on != false
+}
+
+// parseNetworks reads a network_data file and completes it as TripleO's
+// process-templates does: each network has its number, and one that is not disabled
+// its name_lower.
 func parseNetworks(f File) (*jinja.List, error) {
 	root, err := yaml.Parse(f.Name, f.Data)
 	if err != nil {
@@ -161,14 +170,12 @@ func parseNetworks(f File) (*jinja.List, error) {
 		return nil, err
 	}
 	list := v.(*jinja.List) // as network.Parse has seen
-	for _, it := range list.Items {
+	for i, it := range list.Items {
 		d := it.(*jinja.Dict)
+		d.Set("idx", int64(i))
 		name, _ := d.Get("name")
-		if _, has := d.Get("name_lower"); !has {
+		if lower, _ := d.Get("name_lower"); isEnabled(d) && !jinja.Truth(lower) {
 			d.Set("name_lower", strings.ToLower(jinja.Str(name)))
-		}
-		if _, has := d.Get("enabled"); !has {
-			d.Set("enabled", true)
 		}
 	}
 	return list, nil

@@ -47,7 +47,7 @@ def render_tree(root, roles, networks):
             stem = base[: -len(".network.j2.yaml")]
             word = "port" if folder.endswith("ports/") else "network"
             for net in networks:
-                if net["enabled"]:
+                if net.get("enabled") is not False:
                     render(name, {"roles": roles, "network": net}, folder + stem.replace(word, net["name_lower"]) + ".yaml")
         else:
             render(name, {"roles": roles, "networks": networks}, name[: -len(".j2.yaml")] + ".yaml")
@@ -75,9 +75,10 @@ def render_set(root, roles, networks):
     else:
         roles = "\n".join(read(root, "roles/%s.yaml" % name) for name in roles.split(","))
     networks = yaml.safe_load(read(root, networks))
-    for net in networks:
-        net.setdefault("name_lower", net["name"].lower())
-        net.setdefault("enabled", True)
+    for idx, net in enumerate(networks):
+        net.update(idx=idx)
+        if net.get("enabled") is not False and not net.get("name_lower"):
+            net["name_lower"] = net["name"].lower()
     return render_tree(root, yaml.safe_load(roles), networks)
 
 
