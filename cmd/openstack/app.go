@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -44,6 +45,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) 
 		return p.runNeutron(ctx, args)
 	}
 	app := p.app()
+	usageEverywhere(app.Commands)
 	if next, ok := p.handOver(app, args); ok {
 		return next()
 	}
@@ -76,7 +78,30 @@ type usageError struct{ err error }
 
 func (u usageError) Error() string { return u.err.Error() }
 
-func usage(_ *cli.Context, err error, _ bool) error { return usageError{err} }
+func usage(_ *cli.Context, err error, _ bool) error { return usageError{reworded(err)} }
+
+var badValue = regexp.MustCompile(`^invalid value "(.*)" for flag -+(\S+): .*$`)
+
+// reworded says what is wrong with a flag as the Python client does.
+func reworded(err error) error {
+	m := badValue.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	dashes := "--"
+	if len(m[2]) == 1 {
+		dashes = "-"
+	}
+	return fmt.Errorf("argument %s%s: invalid value: '%s'", dashes, m[2], m[1])
+}
+
+// usageEverywhere has every command tell a wrong flag in one line, with exit code 2.
+func usageEverywhere(cmds []*cli.Command) {
+	for _, c := range cmds {
+		c.OnUsageError = usage
+		usageEverywhere(c.Subcommands)
+	}
+}
 
 // exit prints err and chooses the exit code.
 func (p *program) exit(ctx context.Context, err error) int {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -165,7 +166,11 @@ func (p *program) writeConfig(c *cli.Context, files configdownload.Files) error 
 		}
 		return err
 	}
-	err := folder.Commit(c.Context, dir, "Configuration of stack "+c.String("name"))
+	abs, err := filepath.Abs(dir) // git runs elsewhere
+	if err != nil {
+		return err
+	}
+	err = folder.Commit(c.Context, abs, "Configuration of stack "+c.String("name"))
 	if errors.Is(err, folder.ErrNoGit) {
 		fmt.Fprintf(p.err, "WARNING: %v\n", err)
 	} else if err != nil {

@@ -93,6 +93,9 @@ func invalid(name string, err error) error {
 	if errors.As(err, &te) {
 		msg = strings.Join(te.Errors, "; ")
 	}
+	if strings.Contains(msg, "cannot start any token") { // of all characters it is the tab that people type
+		msg = strings.Replace(msg, "found character that cannot start any token", "a character that cannot begin a value here, such as a tab, @ or `; YAML indents with spaces, and other texts want quotes", 1)
+	}
 	if m := lineOf.FindStringSubmatchIndex(msg); m != nil {
 		return errs.New(errs.Invalid, "%s:%s: %s", name, msg[m[2]:m[3]], msg[:m[0]]+msg[m[1]:])
 	}

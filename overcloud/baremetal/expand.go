@@ -230,6 +230,10 @@ func (x *expansion) name(r role, format string, list []entry) {
 			in.GeneratedName, in.Index = in.Hostname, i
 		} else {
 			for in.GeneratedName == "" || x.names[in.GeneratedName] != "" {
+				if in.GeneratedName == generate(next) { // no index in it: it will never be another
+					x.p.Add(r.line, "role %s: hostname_format %q gives the name %s, which another machine has", r.name, format, in.GeneratedName)
+					return
+				}
 				in.GeneratedName, in.Index = generate(next), next
 				next++
 			}

@@ -50,7 +50,10 @@ type builder struct {
 
 	networksFile File
 	env          *hot.Environment
-	given        []given // parameters that a person gave, to be checked for misspelling
+	warnings     []string      // met while the plan is made
+	mapped       []hot.Mapping // lines of registries that a person gave
+	basic        []string      // types that the tree's own environments map
+	given        []given       // parameters that a person gave, to be checked for misspelling
 	ev           *eval.Evaluator
 	root         *eval.Stack
 }
@@ -224,6 +227,8 @@ func (b *builder) lint(findings []Finding) []string {
 	out := append(append([]string(nil), b.env.Warnings...), b.ev.Warnings()...)
 	out = append(out, b.leftOut()...)
 	out = append(out, withoutEffect(b.env.Overrides)...)
+	out = append(out, b.warnings...)
+	out = append(out, b.unasked()...)
 	for _, f := range findings {
 		out = append(out, f.String())
 	}

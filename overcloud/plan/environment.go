@@ -57,11 +57,13 @@ func (b *builder) environment() error {
 	if err := b.vips(); err != nil {
 		return err
 	}
+	b.basic = b.env.Types()
 	for _, f := range b.o.Environments {
 		e, err := b.lay(f)
 		if err != nil {
 			return err
 		}
+		b.mapped = append(b.mapped, e.Registry...)
 		for _, k := range sortedKeys(e.Defaults) {
 			b.given = append(b.given, given{name: k, origin: e.Origins[k]})
 		}

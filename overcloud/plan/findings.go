@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"trefoil/internal/nearest"
+	"trefoil/overcloud/hot"
 )
 
 // Kinds of findings.
@@ -56,7 +57,7 @@ func (b *builder) findings() []Finding {
 		says, old := deprecated[g.name]
 		switch {
 		case !b.ev.Used(g.name) && (ofProvisioning(g.name) || generated.MatchString(g.name)):
-		case g.root && b.ev.Declarations(g.name) > 1:
+		case g.root && b.ev.DeclaredBelow(g.name, rootTemplate):
 			out = append(out, Finding{Kind: RootOnly, Parameter: g.name, Where: g.origin.String()})
 		case !b.ev.Used(g.name):
 			out = append(out, Finding{Kind: Unused, Parameter: g.name, Where: g.origin.String(), Nearest: nearest.Name(g.name, declared)})
@@ -106,4 +107,22 @@ func (b *builder) named() []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// provisioned are the types that network, vip and node provision map in their
+// environments, whether or not the tree has them.
+var provisioned = regexp.MustCompile(`^OS::TripleO::(Network(::.*)?|DeployedServer::.*|Server|.*Server|.*::Ports::.*)$`)
+
+// unasked tells lines of registries that a person gave for types that no template
+// asks for and the tree does not know: a mistyped one changes nothing.
+func (b *builder) unasked() []string {
+	var out []string
+	for _, m := range b.mapped {
+		asked := provisioned.MatchString(m.Pattern) || strings.Contains(m.Pattern, "*") || len(m.Resource) > 0 || slices.Contains(b.basic, m.Pattern) || b.ev.Asked(m.Pattern) ||
+			slices.ContainsFunc(b.env.Registry, func(x hot.Mapping) bool { return x.Target == m.Pattern })
+		if !asked {
+			out = append(out, fmt.Sprintf("%s: resource_registry %s: no template asks for this type%s", m.Origin, m.Pattern, nearest.Hint(m.Pattern, b.basic)))
+		}
+	}
+	return out
 }

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"context"
 	"io/fs"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -98,5 +99,37 @@ func TestRandomTextsNeedASeed(t *testing.T) {
 	p, err := plan.Build(context.Background(), scripted(t, "queens"), o)
 	if err != nil || !p.Unseeded || !strings.Contains(p.Deployable().Error(), plan.SeedName) {
 		t.Fatal("a plan whose random texts can be guessed may be deployed", err)
+	}
+}
+
+// TestWhatChangesNothingIsTold: a mistyped type of a registry, a service template
+// without role_data, a parameter where nobody reads it.
+func TestWhatChangesNothingIsTold(t *testing.T) {
+	o := article(t)
+	o.Files = map[string][]byte{"/home/stack/s.yaml": []byte("heat_template_version: queens\nparameters:\n  ServiceNetMap: {type: json}\n  EndpointMap: {type: json}\n  DefaultPasswords: {type: json}\n  RoleName: {type: string}\n  RoleParameters: {type: json}\noutputs: {role_dat: {value: x}}\n")}
+	o.Environments = []plan.File{{Name: "/home/stack/e.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::Keystne: OS::Heat::None\n  OS::TripleO::Services::Ntp: s.yaml\nparameters:\n  TimeZone: x\n")}}
+	p, err := plan.Build(context.Background(), templates.FS, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(p.Warnings, "\n")
+	for _, want := range []string{
+		`/home/stack/e.yaml:2: resource_registry OS::TripleO::Services::Keystne: no template asks for this type; did you mean "OS::TripleO::Services::Keystone"?`,
+		"/home/stack/s.yaml: no output role_data: the service does nothing",
+		"/home/stack/e.yaml:5: TimeZone stands in the section parameters, which only overcloud.yaml reads; services read parameter_defaults",
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%s\nwant %s", all, want)
+		}
+	}
+}
+
+func TestRoleNamesAreNames(t *testing.T) {
+	for _, name := range []string{"../../etc/x", "/abs", "A B", "a\x1b[31m"} {
+		o := article(t)
+		o.Roles = plan.File{Name: "r.yaml", Data: []byte("- name: " + strconv.Quote(name) + "\n")}
+		if _, err := plan.Build(context.Background(), templates.FS, o); err == nil || !strings.HasPrefix(err.Error(), "r.yaml:1: role ") {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"trefoil/internal/errs"
 	"trefoil/internal/yaml"
 	"trefoil/overcloud/jinja"
 )
@@ -34,8 +35,13 @@ func parseData(roles, networks File) (*roleFile, *jinja.List, error) {
 	return rf, nets, err
 }
 
+// maxRendered bounds what all templates of a tree are rendered to: TripleO's come
+// to 2 MB.
+const maxRendered = 128 << 20
+
 type rendering struct {
 	ctx      context.Context // of the Render that this is
+	size     int             // bytes rendered so far
 	tree     fs.FS
 	roles    *roleFile
 	networks *jinja.List
@@ -59,6 +65,7 @@ func render(ctx context.Context, tree fs.FS, rf *roleFile, nets *jinja.List) (ma
 
 // all renders every template of the tree.
 func (r *rendering) all(ctx context.Context) (map[string][]byte, error) {
+	r.ctx = ctx
 	files, err := templateNames(r.tree)
 	if err != nil {
 		return nil, err
@@ -149,13 +156,19 @@ func (r *rendering) write(name, src, out string, vars *jinja.Dict) error {
 	if r.excludes[out] {
 		return nil
 	}
+	if !fs.ValidPath(out) {
+		return errs.New(errs.Invalid, "%s would be rendered to %q, which is not in the tree", name, out)
+	}
 	env := jinja.Env{Context: r.ctx, Loader: r.loader(path.Dir(name))}
 	text, err := env.Render(name, src, vars)
 	if err != nil {
 		return err
 	}
+	if r.size += len(text); r.size > maxRendered {
+		return errs.New(errs.Invalid, "%s: the rendered templates of the tree are larger than %d bytes", name, maxRendered)
+	}
 	r.out[out] = []byte(text)
-	return nil
+	return r.ctx.Err()
 }
 
 // loader finds included files beside the template, then from the tree's root.

@@ -49,6 +49,9 @@ func (b *builder) services(r *Role) error {
 	}
 	r.RoleData, _ = v.(map[string]any)
 	for _, m := range members(chain) {
+		if !m.HasOutput("role_data") {
+			b.warnings = append(b.warnings, fmt.Sprintf("%s: no output role_data: the service does nothing", m.TemplateFile()))
+		}
 		v, err := m.Output("role_data")
 		if err != nil {
 			return err

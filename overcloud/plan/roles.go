@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -99,6 +100,8 @@ func parseRoles(f File) (*roleFile, error) {
 	return rf, p.err()
 }
 
+var roleName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
+
 func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 	r := roleDef{Line: n.Line, value: d}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -124,6 +127,8 @@ func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 	}
 	if r.Name == "" {
 		p.add(file, n.Line, "a role without a name")
+	} else if !roleName.MatchString(r.Name) {
+		p.add(file, n.Line, "role %q: a name is letters, digits, - and _, and begins with a letter: parameters and files are named after it", r.Name)
 	}
 	if r.ServerResource == "" {
 		r.ServerResource = r.Name

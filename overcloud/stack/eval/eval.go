@@ -74,7 +74,7 @@ func (ev *Evaluator) Stack(ctx context.Context, file string, params map[string]a
 	ev.templates, ev.first = map[string]*hot.Template{}, map[string]*Stack{}
 	ev.used, ev.hidden = map[string]map[string]bool{}, map[string]bool{}
 	ev.steps, ev.problems, ev.warnings = 0, problems{}, problems{}
-	ev.told = told{deprecated: map[string]string{}, ofRoles: map[string]bool{}}
+	ev.told = told{deprecated: map[string]string{}, ofRoles: map[string]bool{}, asked: map[string]bool{}}
 	ev.ids = map[string]*Resource{}
 	ev.net = newPlanner(ev.Subnets, ev.Addresses)
 	given := map[string]any{}
@@ -111,8 +111,11 @@ func (ev *Evaluator) Template(file string) (*hot.Template, error) {
 // Used tells whether an evaluated template declares the parameter.
 func (ev *Evaluator) Used(param string) bool { return len(ev.used[param]) > 0 }
 
-// Declarations is how many evaluated templates declare the parameter.
-func (ev *Evaluator) Declarations(param string) int { return len(ev.used[param]) }
+// DeclaredBelow tells whether an evaluated template other than root declares the parameter.
+func (ev *Evaluator) DeclaredBelow(param, root string) bool {
+	n := len(ev.used[param])
+	return n > 1 || n == 1 && !ev.used[param][root]
+}
 
 // Declared returns the names of all parameters that evaluated templates declare, sorted.
 func (ev *Evaluator) Declared() []string { return sortedKeys(ev.used) }

@@ -293,6 +293,7 @@ func (s *Stack) resolveFor(name, typ string) (string, hot.Origin) {
 // that stands for a type of Heat's own has that type itself in it, not itself
 // again (as TripleO's config-download-software.yaml needs it).
 func (s *Stack) located(typ string) func(string, hot.Origin, bool) (string, hot.Origin) {
+	s.ev.told.asked[typ] = true
 	return func(target string, from hot.Origin, mapped bool) (string, hot.Origin) {
 		if mapped && hot.IsFile(target) && builtin(typ) != nil && s.within(target) {
 			return typ, hot.Origin{}

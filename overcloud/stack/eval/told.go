@@ -7,6 +7,7 @@ type told struct {
 	deprecated map[string]string // parameters that some template calls deprecated: its description
 	secrets    []string          // random texts
 	ofRoles    map[string]bool   // parameters that a role may set for itself
+	asked      map[string]bool   // resource types that some template has
 }
 
 // Deprecated returns the parameters that an evaluated template calls deprecated,
@@ -22,6 +23,9 @@ func (ev *Evaluator) Deprecated() map[string]string {
 // RoleSpecific returns the parameters that an evaluated template tags
 // role_specific: a role may set them for itself.
 func (ev *Evaluator) RoleSpecific() []string { return sortedKeys(ev.told.ofRoles) }
+
+// Asked tells whether an evaluated template has a resource of the type.
+func (ev *Evaluator) Asked(typ string) bool { return ev.told.asked[typ] }
 
 // Secrets returns the random texts that were made: they are used as passwords.
 func (ev *Evaluator) Secrets() []string { return append([]string(nil), ev.told.secrets...) }
