@@ -130,6 +130,9 @@ func (b *builder) plan() (*Plan, error) {
 		p.Servers = append(p.Servers, servers...)
 	}
 	p.Deployments = b.deployments(p.Servers)
+	if err := p.weigh(); err != nil {
+		return nil, err
+	}
 	p.NetworkConfigs = b.networkConfigs(p.Outputs)
 	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), b.ev.Secrets()
 	p.Warnings = b.lint(p.Findings)

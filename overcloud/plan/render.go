@@ -59,7 +59,6 @@ func render(ctx context.Context, tree fs.FS, rf *roleFile, nets *jinja.List) (ma
 	if err != nil {
 		return nil, err
 	}
-	r.ctx = ctx
 	return r.all(ctx)
 }
 
