@@ -19,11 +19,11 @@ type Error struct {
 // place, in one line.
 func (e *Error) Error() string {
 	line := fmt.Sprintf("%s (yaql, character %d: %s)", e.Message, utf8.RuneCountInString(e.Expression[:e.Offset])+1, e.excerpt())
-	return strings.NewReplacer("\r", " ", "\n", " ", "\t", " ").Replace(line)
+	return errs.Printable(strings.NewReplacer("\r", " ", "\n", " ", "\t", " ").Replace(line))
 }
 
 // Unwrap gives the error its code: the template is wrong.
-func (e *Error) Unwrap() error { return errs.New(errs.Invalid, "%s", e.Message) }
+func (e *Error) Unwrap() error { return errs.New(errs.Invalid, "%s", errs.Printable(e.Message)) }
 
 const around = 40 // characters of the expression on either side of the mark
 

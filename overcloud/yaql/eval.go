@@ -98,6 +98,18 @@ func (e *evaluator) read(v any) {
 	}
 }
 
+// scan counts what it costs to look at each character of a text.
+func (e *evaluator) scan(s string) {
+	e.work(len(s) / 16)
+}
+
+// room fails when a text that has grown to n bytes would be over the limit.
+func (e *evaluator) room(n int) {
+	if n > e.lim.Bytes-e.bytes {
+		e.grow(e.lim.Bytes + 1)
+	}
+}
+
 // grow counts n bytes that are about to be made.
 func (e *evaluator) grow(n int) {
 	if e.bytes += n; e.bytes > e.lim.Bytes || n < 0 {

@@ -14,7 +14,10 @@ func (e *evaluator) key(v any) any {
 	switch v := v.(type) {
 	case nil:
 		return nullKey{}
-	case string, int:
+	case string:
+		e.read(v)
+		return v
+	case int:
 		return v
 	case bool:
 		n, _ := integer(v)
@@ -57,6 +60,7 @@ func (e *evaluator) writeKey(b *strings.Builder, v any) {
 		sort.Strings(parts)
 		b.WriteString("<" + strings.Join(parts, ",") + ">")
 	case string:
+		e.room(b.Len() + len(v))
 		writeText(b, v)
 	default:
 		switch k := e.key(v).(type) {

@@ -114,6 +114,7 @@ func (e *evaluator) toInt(v any) int {
 		}
 		return int(v)
 	case string:
+		e.digits("int", v)
 		n, err := strconv.Atoi(pythonNumber(v))
 		if err != nil {
 			e.fail("int() cannot read %s as a number", someText(v))
@@ -122,6 +123,15 @@ func (e *evaluator) toInt(v any) int {
 	}
 	e.fail("int() needs a number or a string, got %s", typeName(v))
 	return 0
+}
+
+// maxDigits is how long a text may be that is read as a number, about Python's own limit.
+const maxDigits = 4300
+
+func (e *evaluator) digits(name, s string) {
+	if len(s) > maxDigits {
+		e.fail("%s() reads texts of up to %d bytes", name, maxDigits)
+	}
 }
 
 // someText speaks of a text without showing it: it may be a secret.
@@ -151,6 +161,7 @@ func (e *evaluator) toFloat(v any) float64 {
 	case float64:
 		return v
 	case string:
+		e.digits("float", v)
 		s := pythonNumber(v)
 		f, err := strconv.ParseFloat(s, 64)
 		if err != nil && !math.IsInf(f, 0) || strings.ContainsAny(s, "xXpP") {

@@ -237,6 +237,9 @@ func (e *evaluator) divide(l, r any) any {
 	case float(r) == 0:
 		e.fail("division by zero")
 	case ok && also:
+		if a == math.MinInt && b == -1 {
+			e.overflow()
+		}
 		return floorDiv(a, b)
 	}
 	return float(l) / float(r)

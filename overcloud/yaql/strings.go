@@ -18,9 +18,9 @@ func stringRows() []row {
 		{".join(sequence iterable, separator string)", func(c *call) any { return joinText(c, c.args[0], c.str(1)) }},
 		{".join(separator string, sequence iterable)", func(c *call) any { return joinText(c, c.args[1], c.str(0)) }},
 		{"str(value any)", func(c *call) any { return c.e.text(c.args[0]) }},
-		{".trim(string string, chars string? = null)", func(c *call) any { return trim(c.str(0), c.args[1], true, true) }},
-		{".trimLeft(string string, chars string? = null)", func(c *call) any { return trim(c.str(0), c.args[1], true, false) }},
-		{".trimRight(string string, chars string? = null)", func(c *call) any { return trim(c.str(0), c.args[1], false, true) }},
+		{".trim(string string, chars string? = null)", func(c *call) any { return trim(c.e, c.str(0), c.args[1], true, true) }},
+		{".trimLeft(string string, chars string? = null)", func(c *call) any { return trim(c.e, c.str(0), c.args[1], true, false) }},
+		{".trimRight(string string, chars string? = null)", func(c *call) any { return trim(c.e, c.str(0), c.args[1], false, true) }},
 		{"+norm(string string?, chars string? = null)", norm},
 		{"+isEmpty(string string?, trim bool = true, chars string? = null)", isEmpty},
 		{".replace(string string, old string, new string, count int = -1)", func(c *call) any { return c.e.replace(c.str(0), c.str(1), c.str(2), c.int(3)) }},
@@ -64,6 +64,7 @@ func (e *evaluator) textList(parts []string) []any {
 
 func splitText(c *call) any {
 	s, n := c.str(0), c.int(2)
+	c.e.scan(s)
 	if c.args[1] == nil {
 		return c.e.textList(splitSpace(s, n))
 	}
@@ -93,6 +94,7 @@ func splitSpace(s string, n int) []string {
 
 func rightSplit(c *call) any {
 	s, n := c.str(0), c.int(2)
+	c.e.scan(s)
 	var out []string
 	if c.args[1] == nil {
 		s = strings.TrimRightFunc(s, unicode.IsSpace)
@@ -147,10 +149,16 @@ func joinText(c *call, seq any, sep string) any {
 	}
 }
 
-func trim(s string, chars any, left, right bool) string {
+func trim(e *evaluator, s string, chars any, left, right bool) string {
+	e.scan(s)
 	cut := unicode.IsSpace
-	if set, ok := chars.(string); ok {
-		cut = func(r rune) bool { return strings.ContainsRune(set, r) }
+	if chars, ok := chars.(string); ok {
+		e.scan(chars)
+		set := map[rune]bool{} // looking along chars for each character would be quadratic
+		for _, r := range chars {
+			set[r] = true
+		}
+		cut = func(r rune) bool { return set[r] }
 	}
 	if left {
 		s = strings.TrimLeftFunc(s, cut)
@@ -166,7 +174,7 @@ func norm(c *call) any {
 	if !ok {
 		return nil
 	}
-	if s = trim(s, c.args[1], true, true); s == "" {
+	if s = trim(c.e, s, c.args[1], true, true); s == "" {
 		return nil
 	}
 	return s
@@ -175,7 +183,7 @@ func norm(c *call) any {
 func isEmpty(c *call) any {
 	s, _ := c.args[0].(string)
 	if c.args[1] == true {
-		s = trim(s, c.args[2], true, true)
+		s = trim(c.e, s, c.args[2], true, true)
 	}
 	return s == ""
 }

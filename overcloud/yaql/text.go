@@ -48,6 +48,8 @@ func (e *evaluator) writeRepr(b *strings.Builder, v any) {
 		b.WriteString(floatText(v))
 		return
 	case string:
+		e.room(b.Len() + len(v))
+		e.scan(v)
 		writeQuoted(b, v)
 		return
 	}

@@ -187,10 +187,18 @@ func (e *evaluator) copyOf(m any, more int) *dict {
 	return d
 }
 
+// maxResult is how many bytes a string of a result may have, as of any function of a template.
+const maxResult = 16 << 20
+
 // plain turns the result of an evaluation into values that templates have.
 func (e *evaluator) plain(v any) any {
 	switch v := v.(type) {
-	case nil, bool, int, float64, string, map[string]any: // a map[string]any came in, and is never changed
+	case string:
+		if len(v) > maxResult {
+			e.fail("a string of the result is larger than %d bytes", maxResult)
+		}
+		return v
+	case nil, bool, int, float64, map[string]any: // a map[string]any came in, and is never changed
 		return v
 	case *dict:
 		e.enter()

@@ -76,6 +76,8 @@ func Bool(v any) any {
 	switch v := v.(type) {
 	case nil, bool:
 		return v
+	case *jinja.List, jinja.Tuple, *jinja.Dict:
+		return false // without writing them out
 	}
 	switch strings.ToLower(jinja.Str(v)) {
 	case "yes", "on", "1", "true":

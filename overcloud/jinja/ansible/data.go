@@ -182,6 +182,7 @@ func combine(c *jinja.Call) any {
 
 func mergeDicts(c *jinja.Call, low, high *jinja.Dict, recursive bool, merge string, depth int) *jinja.Dict {
 	c.Cost(low.Len() + high.Len())
+	c.Memory(64 * (1 + low.Len()))
 	if depth > 100 {
 		c.Fail("combine: nested more than 100 levels deep")
 	}
@@ -209,7 +210,11 @@ func mergeLists(c *jinja.Call, low, high []any, how string) []any {
 	without := func(a, b []any) []any {
 		return keep(c, a, func(v any) bool { return !c.Contains(&jinja.List{Items: b}, v) })
 	}
-	join := func(a, b []any) []any { return append(append([]any(nil), a...), b...) }
+	join := func(a, b []any) []any {
+		c.Cost(len(a) + len(b))
+		c.Memory(16 * (len(a) + len(b)))
+		return append(append([]any(nil), a...), b...)
+	}
 	switch how {
 	case "keep":
 		return low
@@ -321,6 +326,7 @@ func subelements(c *jinja.Call) any {
 			}
 		}
 		for _, sub := range list(c, v) {
+			c.Memory(64)
 			out.Items = append(out.Items, jinja.Tuple{Items: []any{it, sub}})
 		}
 	}

@@ -155,6 +155,7 @@ func product(c *jinja.Call) any {
 					for _, it := range items {
 						was := row.(jinja.Tuple).Items
 						c.Cost(len(was) + 1)
+						c.Memory(64 + 16*len(was))
 						next = append(next, jinja.Tuple{Items: append(append([]any(nil), was...), it)})
 					}
 				}
@@ -176,6 +177,8 @@ func arrange(c *jinja.Call) any {
 		step = func(row []any, from int) {
 			c.Cost(1)
 			if len(row) == r {
+				c.Cost(r)
+				c.Memory(48 + 16*r)
 				out = append(out, jinja.Tuple{Items: append([]any(nil), row...)})
 				return
 			}

@@ -120,6 +120,7 @@ func subset(c *jinja.Call) bool {
 // words. strict and other kinds of versions are compared the same way.
 func version(c *jinja.Call) bool {
 	op := c.Str(1, "eq")
+	c.Cost(len(c.Text(c.Self)) + len(c.Text(c.Or(0, nil))))
 	n, ok := compareVersions(c.Text(c.Self), c.Text(c.Or(0, nil)))
 	if !ok {
 		c.Fail("version: %s and %s cannot be compared", c.Text(c.Self), c.Text(c.Or(0, nil)))

@@ -11,6 +11,7 @@ import (
 	"hash"
 	"net/url"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 
 	"trefoil/overcloud/jinja"
@@ -131,6 +132,7 @@ func compile(c *jinja.Call, pattern string, ignoreCase, multiLine bool) *regexp.
 	if flags != "" {
 		pattern = "(?" + flags + ")" + pattern
 	}
+	c.Cost(len(pattern))
 	re, err := regexp.Compile(pattern)
 	if err != nil {
 		c.Fail("%s: bad pattern %s: %v", c.Name, jinja.Repr(pattern), err)
@@ -146,24 +148,38 @@ func endsOf(pattern string) string {
 	return pattern
 }
 
+// scan counts the work of a search, the text's length by the pattern's size, and
+// the memory of all matches that there can be. It returns how many that are.
+func scan(c *jinja.Call, re *regexp.Regexp, s string) int {
+	size := 10_000 // of a pattern whose program cannot be counted
+	if tree, err := syntax.Parse(re.String(), syntax.Perl); err == nil {
+		if prog, err := syntax.Compile(tree.Simplify()); err == nil {
+			size = len(prog.Inst) // other than the text of the pattern it has the repeats in it
+		}
+	}
+	c.Cost(size + len(s)*(8+size)/32)
+	n := len(s) + 1
+	c.Memory(n * (1 + re.NumSubexp()))
+	return n
+}
+
 func regexReplace(c *jinja.Call) any {
 	s := c.Text(c.Self)
 	re := compile(c, c.Str(0, ""), c.True(2), c.True(3))
 	replacement := c.Str(1, "")
-	matches := re.FindAllStringSubmatchIndex(s, -1)
-	c.Cost(len(s)/8 + len(matches))
+	matches := re.FindAllStringSubmatchIndex(s, scan(c, re, s))
+	c.Cost(len(matches) * (1 + len(replacement)/64))
 	var b strings.Builder
 	at := 0
 	for _, m := range matches {
+		with := expand(c, re, replacement, s, m)
+		c.Grow(b.Len(), m[0]-at+len(with))
 		b.WriteString(s[at:m[0]])
-		b.WriteString(expand(c, re, replacement, s, m))
+		b.WriteString(with)
 		at = m[1]
-		if b.Len() > 1<<20 {
-			c.Sized(b.Len())
-		}
 	}
+	c.Grow(b.Len(), len(s)-at)
 	b.WriteString(s[at:])
-	c.Sized(b.Len())
 	return b.String()
 }
 
@@ -203,6 +219,7 @@ func regexSearch(c *jinja.Call) any {
 	ignore, _ := c.Named().Get("ignorecase")
 	multi, _ := c.Named().Get("multiline")
 	re := compile(c, c.Str(0, ""), jinja.Truth(ignore), jinja.Truth(multi))
+	scan(c, re, s)
 	m := re.FindStringSubmatchIndex(s)
 	if m == nil {
 		return nil
@@ -225,7 +242,7 @@ func regexFindAll(c *jinja.Call) any {
 	s := c.Text(c.Self)
 	re := compile(c, c.Str(0, ""), c.True(2), c.True(1))
 	out := jinja.NewList()
-	for _, m := range re.FindAllStringSubmatch(s, -1) {
+	for _, m := range re.FindAllStringSubmatch(s, scan(c, re, s)) {
 		c.Cost(len(m))
 		switch len(m) {
 		case 1, 2:
