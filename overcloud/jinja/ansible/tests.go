@@ -101,7 +101,9 @@ func matches(c *jinja.Call) bool {
 		compile(c, pattern, c.True(1), c.True(2)) // its errors name the pattern as it was given
 		pattern = `\A(?:` + pattern + `)\z`
 	}
-	m := compile(c, pattern, c.True(1), c.True(2)).FindStringIndex(c.Text(c.Self))
+	re, s := compile(c, pattern, c.True(1), c.True(2)), c.Text(c.Self)
+	search(c, re, s)
+	m := re.FindStringIndex(s)
 	if kind == "search" {
 		return m != nil
 	}

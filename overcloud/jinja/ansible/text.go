@@ -148,9 +148,8 @@ func endsOf(pattern string) string {
 	return pattern
 }
 
-// scan counts the work of a search, the text's length by the pattern's size, and
-// the memory of all matches that there can be. It returns how many that are.
-func scan(c *jinja.Call, re *regexp.Regexp, s string) int {
+// search counts the work of one search: the text's length by the pattern's size.
+func search(c *jinja.Call, re *regexp.Regexp, s string) {
 	size := 10_000 // of a pattern whose program cannot be counted
 	if tree, err := syntax.Parse(re.String(), syntax.Perl); err == nil {
 		if prog, err := syntax.Compile(tree.Simplify()); err == nil {
@@ -158,6 +157,12 @@ func scan(c *jinja.Call, re *regexp.Regexp, s string) int {
 		}
 	}
 	c.Cost(size + len(s)*(8+size)/32)
+}
+
+// scan counts the work of a search for all matches, and the memory of as many as
+// there can be. It returns how many that are.
+func scan(c *jinja.Call, re *regexp.Regexp, s string) int {
+	search(c, re, s)
 	n := len(s) + 1
 	c.Memory(n * (1 + re.NumSubexp()))
 	return n
