@@ -38,6 +38,7 @@ func tripleoTable() []tripleoFlag {
 		{names: "skip-deploy-identifier", accept: "a step runs only where something differs"},
 		{names: "config-download", accept: "it is the only way"},
 		{names: "provision-nodes", accept: "it is the default"},
+		{names: "network-config", accept: "the networks of the nodes are always set up"},
 		{names: "deployment-python-interpreter", value: true, accept: "no Python runs on the nodes"},
 		{names: "ansible-forks", value: true, accept: noAnsible},
 		{names: "disable-container-prepare", accept: "no containers are used"},
