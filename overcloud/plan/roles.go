@@ -106,6 +106,11 @@ func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 	r := roleDef{Line: n.Line, value: d}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
+		for j := 0; j < i; j += 2 {
+			if n.Content[j].Value == k.Value {
+				p.add(file, k.Line, "key %q stands twice in a role: line %d has it too", k.Value, n.Content[j].Line)
+			}
+		}
 		switch k.Value {
 		case "name":
 			r.Name = v.Value
