@@ -185,10 +185,10 @@ func (v *Service) DeployPlan(ctx context.Context, name string, timeoutMins int) 
 	}
 	s, err := v.Store.Stack(ctx, name)
 	if errs.Is(err, errs.NotFound) {
-		return v.Create(ctx, name, timeoutMins, p.Input)
+		return v.create(ctx, name, timeoutMins, p.Input, p)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s, v.Update(ctx, s.ID, timeoutMins, p.Input)
+	return s, v.update(ctx, s.ID, timeoutMins, p.Input, p)
 }

@@ -301,3 +301,38 @@ func FuzzSetParameters(f *testing.F) {
 		}
 	})
 }
+
+// overtaken is a store in which somebody changes a plan while a stack is looked up.
+type overtaken struct {
+	stack.Store
+	change func()
+}
+
+func (o *overtaken) Stack(ctx context.Context, ident string) (*stack.Stack, error) {
+	if f := o.change; f != nil {
+		o.change = nil
+		f()
+	}
+	return o.Store.Stack(ctx, ident)
+}
+
+// A plan that is changed after DeployPlan read it is not overwritten with what it was.
+func TestDeployPlanOvertaken(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	w.Service.Check = func(context.Context, *stack.Stack) (*plan.Plan, error) { return &plan.Plan{}, nil }
+	if _, _, err := w.CreatePlan(ctx, stack.NewPlan{Name: "overcloud", Input: stack.Input{RolesFile: "one.yaml"}}); err != nil {
+		t.Fatal(err)
+	}
+	w.Service.Store = &overtaken{w.Service.Store, func() {
+		if _, _, err := w.UpdatePlan(ctx, "overcloud", stack.Input{RolesFile: "two.yaml"}); err != nil {
+			t.Error(err)
+		}
+	}}
+	if _, err := w.DeployPlan(ctx, "overcloud", 1); !errs.Is(err, errs.Conflict) {
+		t.Errorf("the plan was changed meanwhile: %v", err)
+	}
+	if p, err := w.Plan(ctx, "overcloud"); err != nil || p.Input.RolesFile != "two.yaml" {
+		t.Errorf("the plan has %s, %v; want two.yaml", p.Input.RolesFile, err)
+	}
+}

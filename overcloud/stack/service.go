@@ -41,6 +41,11 @@ func job(s *Stack) string { return fmt.Sprintf("stack-%s-%d", s.ID, s.Generation
 
 // Create accepts a new stack; its plan is what the plan of that name becomes.
 func (v *Service) Create(ctx context.Context, name string, timeoutMins int, in Input) (*Stack, error) {
+	return v.create(ctx, name, timeoutMins, in, nil)
+}
+
+// create is Create of the plan that was read, or of the one there is then.
+func (v *Service) create(ctx context.Context, name string, timeoutMins int, in Input, read *Plan) (*Stack, error) {
 	if !validName.MatchString(name) {
 		return nil, errs.New(errs.Invalid, "stack name %q is not valid: a letter, then letters, digits and -", name)
 	}
@@ -53,7 +58,7 @@ func (v *Service) Create(ctx context.Context, name string, timeoutMins int, in I
 	now := v.Now()
 	s := &Stack{ID: v.NewID(), Name: name, Action: Create, State: InProgress, Reason: "Stack CREATE started", TimeoutMins: timeoutMins,
 		Generation: 1, Input: in, CreatedAt: now, StartedAt: now}
-	a, err := v.accept(ctx, s, in)
+	a, err := v.accept(ctx, s, in, read)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +113,11 @@ func (v *Service) busy(s *Stack, otherwise error) error {
 
 // Update accepts a new shape for a stack, and for the plan of its name.
 func (v *Service) Update(ctx context.Context, ident string, timeoutMins int, in Input) error {
+	return v.update(ctx, ident, timeoutMins, in, nil)
+}
+
+// update is Update of the plan that was read, or of the one there is then.
+func (v *Service) update(ctx context.Context, ident string, timeoutMins int, in Input, read *Plan) error {
 	old, err := v.Store.Stack(ctx, ident)
 	if err != nil {
 		return err
@@ -117,7 +127,7 @@ func (v *Service) Update(ctx context.Context, ident string, timeoutMins int, in 
 	}
 	trial := *old
 	trial.Action, trial.Input = Update, in.onto(old.Input)
-	a, err := v.accept(ctx, &trial, in)
+	a, err := v.accept(ctx, &trial, in, read)
 	if err != nil {
 		return err
 	}
@@ -133,14 +143,19 @@ func (v *Service) Update(ctx context.Context, ident string, timeoutMins int, in 
 
 // accept checks that s, of which in is asked, can be deployed and gives it the
 // plan's passwords. in is to become the plan of that name, unless it is narrowed to
-// some machines: then the plan stays as it is.
-func (v *Service) accept(ctx context.Context, s *Stack, in Input) (Acceptance, error) {
-	p, err := v.Store.Plan(ctx, s.Name)
-	switch {
-	case errs.Is(err, errs.NotFound):
-		p = &Plan{Name: s.Name, Passwords: s.Passwords, CreatedAt: v.Now()}
-	case err != nil:
-		return Acceptance{}, err
+// some machines: then the plan stays as it is. What was read of the plan already is
+// what must still be there when the action begins.
+func (v *Service) accept(ctx context.Context, s *Stack, in Input, read *Plan) (Acceptance, error) {
+	p := read
+	if p == nil {
+		var err error
+		p, err = v.Store.Plan(ctx, s.Name)
+		switch {
+		case errs.Is(err, errs.NotFound):
+			p = &Plan{Name: s.Name, Passwords: s.Passwords, CreatedAt: v.Now()}
+		case err != nil:
+			return Acceptance{}, err
+		}
 	}
 	if err := v.complete(p); err != nil {
 		return Acceptance{}, err
