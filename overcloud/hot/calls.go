@@ -72,7 +72,7 @@ func (c *compiler) simple(name string, from Origin, arg *yaml.Node) Expr {
 		return broken{}
 	}
 	if name == "get_file" && arg.Kind == yaml.ScalarNode {
-		c.t.files = append(c.t.files, arg.Value)
+		c.t.files = append(c.t.files, Reference{arg.Value, from})
 	}
 	e := funcExpr{name: name, from: from, version: c.version, arg: c.value(arg), call: simpleFunction(name)}
 	if l, ok := e.arg.(listExpr); ok && writtenOut[name] != "" {

@@ -26,7 +26,7 @@ type Template struct {
 	Outputs     []*Named
 	Warnings    []string // keys given twice
 
-	files      []string // that get_file names literally
+	files      []Reference // that get_file names literally
 	parameters map[string]int
 	resources  map[string]*Definition
 	single     bool

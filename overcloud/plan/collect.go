@@ -7,7 +7,6 @@ import (
 	"path"
 	"strings"
 
-	"trefoil/internal/errs"
 	"trefoil/overcloud/hot"
 )
 
@@ -15,8 +14,9 @@ import (
 // cleaned path: templates of their resource_registry and what those name in turn
 // by type and get_file. read reads a file of the operator's machine. The names
 // of environments must be absolute or below the tree. The result is Options.Files.
+// All files that are not there are told at once.
 func Collect(read func(name string) ([]byte, error), environments []File) (map[string][]byte, error) {
-	out := map[string][]byte{}
+	c := collector{read: read, files: map[string][]byte{}}
 	for _, f := range environments {
 		if !path.IsAbs(f.Name) || strings.HasPrefix(f.Name, TreePath) {
 			continue // below the tree, as all that it names
@@ -26,41 +26,53 @@ func Collect(read func(name string) ([]byte, error), environments []File) (map[s
 			return nil, err
 		}
 		for _, m := range e.Registry {
-			if !strings.HasSuffix(m.Target, ".yaml") && !strings.HasSuffix(m.Target, ".template") {
+			if !isTemplate(m.Target) {
 				continue
 			}
-			if err := collect(out, read, m.Target, m.Origin); err != nil {
+			if err := c.add(hot.Reference{Name: m.Target, From: m.Origin}); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return out, nil
+	return c.files, c.missing.err()
 }
 
-func collect(out map[string][]byte, read func(string) ([]byte, error), name string, from hot.Origin) error {
-	name = path.Clean(name)
-	if _, done := out[name]; done || !path.IsAbs(name) || strings.HasPrefix(name, TreePath) {
+// collector is one Collect.
+type collector struct {
+	read    func(name string) ([]byte, error)
+	files   map[string][]byte
+	missing problems
+}
+
+func (c *collector) add(ref hot.Reference) error {
+	name := path.Clean(ref.Name)
+	if _, done := c.files[name]; done || !path.IsAbs(name) || strings.HasPrefix(name, TreePath) {
 		return nil
 	}
-	data, err := read(name)
+	data, err := c.read(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return errs.New(errs.Invalid, "%s: file %s not found", from, name)
+		c.missing.add(ref.From.File, ref.From.Line, "file %s not found", name)
+		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read %s: %w", name, err)
+		return fmt.Errorf("%s: %w", ref.From, err)
 	}
-	out[name] = data
-	if !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".template") {
+	c.files[name] = data
+	if !isTemplate(name) {
 		return nil // a script or the like
 	}
 	t, err := hot.ParseTemplate(name, data)
 	if err != nil {
 		return err
 	}
-	for _, ref := range t.References() {
-		if err := collect(out, read, ref, hot.Origin{File: name}); err != nil {
+	for _, below := range t.References() {
+		if err := c.add(below); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func isTemplate(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".template")
 }

@@ -57,3 +57,20 @@ func TestMissingFileOfTheOperatorIsNamed(t *testing.T) {
 		t.Fatalf("got %v, want %s", err, want)
 	}
 }
+
+// Everything that is missing is told at once, each with the line that names it.
+func TestMissingFilesOfATemplateAreNamed(t *testing.T) {
+	files, env := home(t)
+	delete(files, "/home/stack/t/inner.yaml")
+	delete(files, "/home/stack/t/files/motd")
+	_, err := plan.Collect(func(name string) ([]byte, error) {
+		if s, ok := files[name]; ok {
+			return []byte(s), nil
+		}
+		return nil, fs.ErrNotExist
+	}, []plan.File{env})
+	want := "/home/stack/t/motd.yaml:9: file /home/stack/t/inner.yaml not found\n/home/stack/t/motd.yaml:16: file /home/stack/t/files/motd not found"
+	if err == nil || err.Error() != want {
+		t.Fatalf("got %v\nwant %s", err, want)
+	}
+}
