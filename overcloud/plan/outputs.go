@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/jinja"
 )
 
@@ -51,9 +52,14 @@ func Templates(tree fs.FS, roles, networks File) ([]Template, error) {
 func templateNames(tree fs.FS) ([]string, error) {
 	var files []string
 	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && strings.HasSuffix(name, ".j2.yaml") {
-			files = append(files, name)
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".j2.yaml") {
+			return err
 		}
+		st, err := fs.Stat(tree, name)
+		if err == nil && !st.Mode().IsRegular() { // a pipe would never end
+			err = errs.New(errs.Invalid, "%s is not a file: it cannot be rendered", name)
+		}
+		files = append(files, name)
 		return err
 	})
 	if err != nil {

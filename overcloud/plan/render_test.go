@@ -69,3 +69,13 @@ func TestTemplatesOfTheOldKindGetTheRolesName(t *testing.T) {
 		t.Fatalf("got %q", got)
 	}
 }
+
+// A pipe that is called like a template would be read for ever.
+func TestTemplateThatIsNoFile(t *testing.T) {
+	tree := overlay(t, nil).(fstest.MapFS)
+	tree["pipe.j2.yaml"] = &fstest.MapFile{Mode: fs.ModeNamedPipe}
+	roles := plan.File{Name: "roles_data.yaml", Data: []byte("- name: Controller\n")}
+	if _, err := plan.Render(t.Context(), tree, roles, plan.File{Name: "network_data.yaml"}); err == nil || !strings.Contains(err.Error(), "pipe.j2.yaml is not a file: it cannot be rendered") {
+		t.Fatalf("got %v", err)
+	}
+}
