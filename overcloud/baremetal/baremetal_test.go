@@ -2,7 +2,6 @@ package baremetal_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -12,11 +11,10 @@ import (
 	"testing"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/golden"
 	"trefoil/internal/yaml"
 	"trefoil/overcloud/baremetal"
 )
-
-var update = flag.Bool("update", false, "rewrite our own goldens (*.txt) in testdata")
 
 func parse(t *testing.T, name string) *baremetal.File {
 	t.Helper()
@@ -29,23 +27,6 @@ func parse(t *testing.T, name string) *baremetal.File {
 		t.Fatal(err)
 	}
 	return f
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; got:\n%s", path, got)
-	}
 }
 
 // options are those with which testdata/golden.py expands.
@@ -136,12 +117,12 @@ func TestAllThatIsWrongIsTold(t *testing.T) {
 	if !errs.Is(err, errs.Invalid) {
 		t.Fatalf("got %v", err)
 	}
-	golden(t, "wrong.txt", err.Error()+"\n")
+	golden.Check(t, "wrong.txt", err.Error()+"\n")
 	_, err = parse(t, "wrong-instances.yaml").Expand(options())
 	if !errs.Is(err, errs.Invalid) {
 		t.Fatalf("got %v", err)
 	}
-	golden(t, "wrong-instances.txt", err.Error()+"\n")
+	golden.Check(t, "wrong-instances.txt", err.Error()+"\n")
 	if _, err := baremetal.Parse("empty.yaml", nil); err == nil || !strings.Contains(err.Error(), "no roles") {
 		t.Errorf("an empty file: %v", err)
 	}
@@ -194,7 +175,7 @@ func TestEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "environment.txt", string(data))
+	golden.Check(t, "environment.txt", string(data))
 }
 
 // FuzzParse: whatever the bytes, an answer comes; what is taken has names without doubles.

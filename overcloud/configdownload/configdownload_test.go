@@ -3,11 +3,9 @@ package configdownload_test
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -16,36 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"trefoil/internal/golden"
 	"trefoil/internal/yaml"
 	"trefoil/overcloud/configdownload"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/plan/realtree"
 	"trefoil/templates"
 )
-
-var update = flag.Bool("update", false, "rewrite testdata")
-
-// golden compares text with a file of testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := path.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, w := strings.Split(got, "\n"), strings.Split(string(want), "\n")
-	for i := range max(len(g), len(w)) {
-		if i >= len(g) || i >= len(w) || g[i] != w[i] {
-			t.Fatalf("%s:%d differs (go test -update rewrites it):\n got %q\nwant %q", file, i+1, append(g, "")[min(i, len(g))], append(w, "")[min(i, len(w))])
-		}
-	}
-}
 
 func passwords(t testing.TB, readable bool) map[string]string {
 	t.Helper()
@@ -109,9 +84,9 @@ func ourFiles(t testing.TB, o configdownload.Options) configdownload.Files {
 // The layout of our own tree, whole, and the files that a person reads first.
 func TestOurTree(t *testing.T) {
 	files := ourFiles(t, configdownload.Options{Undercloud: map[string]any{"auth_url": "http://192.168.255.1:5000/v3", "username": "admin"}})
-	golden(t, "own-files.txt", strings.Join(names(files), "\n")+"\n")
-	golden(t, "own-inventory.yaml", string(files[configdownload.InventoryFile]))
-	golden(t, "own-compute-1-step_1.yaml", string(files["Compute/overcloud-novacompute-1/step_1.yaml"]))
+	golden.Check(t, "own-files.txt", strings.Join(names(files), "\n")+"\n")
+	golden.Check(t, "own-inventory.yaml", string(files[configdownload.InventoryFile]))
+	golden.Check(t, "own-compute-1-step_1.yaml", string(files["Compute/overcloud-novacompute-1/step_1.yaml"]))
 	for name, data := range files {
 		parses(t, name, data)
 	}
@@ -202,7 +177,7 @@ func TestQueens(t *testing.T) {
 	for name, data := range files {
 		parsed[name] = parses(t, name, data)
 	}
-	golden(t, "queens-files.txt", summary(files, parsed))
+	golden.Check(t, "queens-files.txt", summary(files, parsed))
 	includesExist(t, files)
 
 	inv := parsed[configdownload.InventoryFile].(map[string]any)
@@ -302,7 +277,7 @@ func TestWallaby(t *testing.T) {
 	for name, data := range files {
 		parsed[name] = parses(t, name, data)
 	}
-	golden(t, "wallaby-files.txt", summary(files, parsed))
+	golden.Check(t, "wallaby-files.txt", summary(files, parsed))
 	includesExist(t, files)
 	for step := range 6 {
 		for _, name := range []string{"external_deploy_steps_tasks_step%d.yaml", "Controller/deploy_steps_tasks_step%d.yaml", "Compute/upgrade_tasks_step%d.yaml"} {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"trefoil/internal/golden"
 	"trefoil/overcloud/configdownload"
 	"trefoil/overcloud/plan"
 )
@@ -69,7 +70,7 @@ func TestLayoutOfQueens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "handmade-queens.txt", whole(files))
+	golden.Check(t, "handmade-queens.txt", whole(files))
 }
 
 func TestLayoutOfWallaby(t *testing.T) {
@@ -80,7 +81,7 @@ func TestLayoutOfWallaby(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "handmade-wallaby.txt", whole(files))
+	golden.Check(t, "handmade-wallaby.txt", whole(files))
 }
 
 // Machines remember what they ran by its identifier.

@@ -1,34 +1,13 @@
 package lab
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"trefoil/examples"
+	"trefoil/internal/golden"
 	"trefoil/overcloud/lab/probe"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (go test -update rewrites it); got:\n%s", path, got)
-	}
-}
 
 func TestDomainXML(t *testing.T) {
 	c := example(t)
@@ -39,7 +18,7 @@ func TestDomainXML(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "storage-1-bios-tcg.xml", text+"\n")
+		golden.Check(t, "storage-1-bios-tcg.xml", text+"\n")
 	})
 	t.Run("UEFI under KVM", func(t *testing.T) {
 		m := &Sized{Machine: c.Machines[3], RAM: 2 * gib}
@@ -51,7 +30,7 @@ func TestDomainXML(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "compute-1-uefi-kvm.xml", text+"\n")
+		golden.Check(t, "compute-1-uefi-kvm.xml", text+"\n")
 	})
 }
 

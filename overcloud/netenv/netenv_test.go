@@ -1,19 +1,17 @@
 package netenv_test
 
 import (
-	"flag"
 	"io/fs"
 	"os"
 	"path"
 	"strings"
 	"testing"
 
+	"trefoil/internal/golden"
 	"trefoil/overcloud/netenv"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/plan/realtree"
 )
-
-var update = flag.Bool("update", false, "rewrite testdata")
 
 func validate(t *testing.T, name string) []string {
 	t.Helper()
@@ -37,18 +35,7 @@ func TestNothingWrong(t *testing.T) {
 
 func TestEverythingWrong(t *testing.T) {
 	got := strings.Join(validate(t, "bad.yaml"), "\n") + "\n"
-	if *update {
-		if err := os.WriteFile("testdata/bad.txt", []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile("testdata/bad.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("differs from testdata/bad.txt (-update rewrites it):\n%s", got)
-	}
+	golden.Check(t, "bad.txt", got)
 }
 
 func TestNoEnvironment(t *testing.T) {

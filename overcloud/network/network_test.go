@@ -2,35 +2,15 @@ package network_test
 
 import (
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/golden"
 	"trefoil/overcloud/network"
 )
-
-var update = flag.Bool("update", false, "rewrite the goldens in testdata")
-
-// golden compares got with testdata/name.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (-update rewrites it); got:\n%s", path, got)
-	}
-}
 
 func read(t *testing.T, name string) []byte {
 	t.Helper()
@@ -51,7 +31,7 @@ func TestParseReadsBothForms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name+".json", string(out)+"\n")
+		golden.Check(t, name+".json", string(out)+"\n")
 	}
 }
 
@@ -60,12 +40,12 @@ func TestParseTellsAllThatIsWrong(t *testing.T) {
 	if !errs.Is(err, errs.Invalid) {
 		t.Fatalf("got %v", err)
 	}
-	golden(t, "wrong.txt", err.Error()+"\n")
+	golden.Check(t, "wrong.txt", err.Error()+"\n")
 	_, err = network.ParseVIPs("vips.yaml", read(t, "vips.yaml"))
 	if !errs.Is(err, errs.Invalid) {
 		t.Fatalf("got %v", err)
 	}
-	golden(t, "vips.txt", err.Error()+"\n")
+	golden.Check(t, "vips.txt", err.Error()+"\n")
 }
 
 func TestEmptyFilesHaveNothing(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"testing"
 
+	"trefoil/internal/golden"
 	"trefoil/overcloud/plan"
 )
 
@@ -36,7 +37,7 @@ func TestCorpusPlans(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name+"-plan.txt", summary(p)+"\noutputs\n"+readable(t, p.Outputs))
+			golden.Check(t, name+"-plan.txt", summary(p)+"\noutputs\n"+readable(t, p.Outputs))
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/golden"
 	"trefoil/overcloud/plan"
 	"trefoil/templates"
 )
@@ -88,5 +89,5 @@ func TestMistakesAreNamed(t *testing.T) {
 		}
 		b.WriteString("\n")
 	}
-	golden(t, "errors.txt", b.String())
+	golden.Check(t, "errors.txt", b.String())
 }

@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path"
 	"reflect"
 	"regexp"
 	"slices"
@@ -17,38 +14,11 @@ import (
 	"testing"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/golden"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/resource"
 	"trefoil/templates"
 )
-
-var update = flag.Bool("update", false, "rewrite testdata")
-
-// golden compares text with a file of testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := path.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got == string(want) {
-		return
-	}
-	g, w := strings.Split(got, "\n"), strings.Split(string(want), "\n")
-	for i := range g {
-		if i >= len(w) || g[i] != w[i] {
-			t.Fatalf("%s:%d differs (go test -update rewrites it):\n got %q\nwant %q", file, i+1, g[i], append(w, "")[min(i, len(w))])
-		}
-	}
-	t.Fatalf("%s: %d lines, got %d", file, len(w), len(g))
-}
 
 // passwords are readable ones: each is its own name in brackets.
 func passwords(t testing.TB) map[string]string {
@@ -113,7 +83,7 @@ func TestPlanOfTheArticle(t *testing.T) {
 	}
 	j, _ := json.MarshalIndent(out, "", "  ")
 	fmt.Fprintf(&b, "\noutputs: %s\nwarnings: %q\n", j, p.Warnings)
-	golden(t, "plan.txt", b.String())
+	golden.Check(t, "plan.txt", b.String())
 }
 
 // describe writes a resource for people: its key, then its fields; texts as they are.
@@ -161,7 +131,7 @@ func TestConfigOfTheArticle(t *testing.T) {
 		}
 		b.WriteString("\n")
 	}
-	golden(t, "config.txt", b.String())
+	golden.Check(t, "config.txt", b.String())
 }
 
 func TestSameInputGivesTheSamePlanAndHashes(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"trefoil/internal/golden"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/plan/realtree"
 	"trefoil/templates"
@@ -62,7 +63,7 @@ func TestQueensPlans(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name, summary(p))
+		golden.Check(t, name, summary(p))
 		if err := p.Deployable(); err == nil || !strings.Contains(err.Error(), "Puppet") {
 			t.Errorf("a tree for Puppet can be deployed: %v", err)
 		}
@@ -77,7 +78,7 @@ func TestWallabyPlans(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "wallaby-plan.txt", summary(p))
+	golden.Check(t, "wallaby-plan.txt", summary(p))
 }
 
 // scripted is a real tree with a marker for every script that a get_file names:

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"trefoil/internal/golden"
 	"trefoil/overcloud/plan"
 	"trefoil/templates"
 )
@@ -35,7 +36,7 @@ func TestRenderedTree(t *testing.T) {
 	for _, n := range names {
 		fmt.Fprintf(&b, "=== %s\n%s\n", n, out[n])
 	}
-	golden(t, "rendered.txt", b.String())
+	golden.Check(t, "rendered.txt", b.String())
 }
 
 func TestTemplatesOfTheOldKindGetTheRolesName(t *testing.T) {

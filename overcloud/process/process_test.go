@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"flag"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -15,12 +14,11 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"trefoil/internal/golden"
 	"trefoil/overcloud/plan/realtree"
 	"trefoil/overcloud/process"
 	"trefoil/templates"
 )
-
-var update = flag.Bool("update", false, "rewrite testdata")
 
 // TestRealTrees: the whole output tree is what the real tool writes with
 // Debian's Python: the rendered files have the checksums of
@@ -120,7 +118,7 @@ func TestTranscript(t *testing.T) {
 	show("clean --dry-run", clean, process.Options{Roles: o.Roles, Networks: o.Networks, DryRun: true}, "tree")
 	show("clean", clean, o, "tree")
 	show("clean again", clean, o, "tree")
-	golden(t, "transcript.txt", b.String())
+	golden.Check(t, filepath.Join(home, "transcript.txt"), b.String())
 }
 
 // TestRefusals: whatever stands in the way, nothing is changed.
@@ -263,23 +261,6 @@ func same(t *testing.T, got, want map[string]string) {
 		if got[n] == "" {
 			t.Errorf("%s is missing", n)
 		}
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	name = filepath.Join(home, name)
-	if *update {
-		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("differs from %s (-update rewrites it):\n%s", name, got)
 	}
 }
 

@@ -1,8 +1,6 @@
 package dhcp
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -15,9 +13,9 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/iana"
-)
 
-var update = flag.Bool("update", false, "rewrite the goldens")
+	"trefoil/internal/golden"
+)
 
 const (
 	knownMAC = "52:54:00:00:00:01"
@@ -87,27 +85,8 @@ func TestOffersByFirmware(t *testing.T) {
 				t.Fatal("no offer")
 			}
 			got := fmt.Sprintf("to %s, file %q, netboots seen %d\n%s", to, rep.BootFileName, seen, rep.Summary())
-			golden(t, filepath.Join("testdata", name+".golden"), []byte(got))
+			golden.Check(t, name+".golden", got)
 		})
-	}
-}
-
-func golden(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs:\n%s", path, got)
 	}
 }
 

@@ -2,7 +2,6 @@ package httpboot
 
 import (
 	"bytes"
-	"flag"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,10 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"trefoil/internal/golden"
 	"trefoil/ironic/driver"
 )
-
-var update = flag.Bool("update", false, "rewrite the goldens")
 
 func TestScripts(t *testing.T) {
 	entry := func(mode string, params ...string) driver.BootEntry {
@@ -26,19 +24,7 @@ func TestScripts(t *testing.T) {
 		"bios":  NodeScript(base, entry("bios", "ipa-inspection-callback-url=http://192.168.24.1:5050/v1/continue")),
 		"uefi":  NodeScript(base, entry("uefi", "ipa-api-url=http://192.168.24.1:6385", "console=ttyS0")),
 	} {
-		path := filepath.Join("testdata", name+".ipxe")
-		if *update {
-			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got != string(want) {
-			t.Errorf("%s differs:\n%s", path, got)
-		}
+		golden.Check(t, name+".ipxe", got)
 	}
 }
 

@@ -1,9 +1,6 @@
 package provision_test
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +10,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/subnets"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/golden"
 	"trefoil/internal/yaml"
 	"trefoil/overcloud/baremetal"
 	"trefoil/overcloud/network"
@@ -20,8 +18,6 @@ import (
 	"trefoil/overcloud/session"
 	"trefoil/undercloud/undercloudtest"
 )
-
-var update = flag.Bool("update", false, "rewrite the goldens in testdata")
 
 type world struct {
 	t  *testing.T
@@ -66,19 +62,7 @@ func (w *world) golden(name string, v any) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if string(got) != string(want) {
-		w.t.Errorf("%s differs; got:\n%s", path, got)
-	}
+	golden.Check(w.t, name, string(got))
 }
 
 func (w *world) nets(text string) []network.Network {

@@ -4,48 +4,19 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"path"
 	"slices"
 	"strings"
 	"testing"
 
+	"trefoil/internal/golden"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/plan/diff"
 	"trefoil/templates"
 )
-
-var update = flag.Bool("update", false, "rewrite testdata")
-
-// golden compares text with a file of testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := path.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got == string(want) {
-		return
-	}
-	g, w := strings.Split(got, "\n"), strings.Split(string(want), "\n")
-	for i := range g {
-		if i >= len(w) || g[i] != w[i] {
-			t.Fatalf("%s:%d differs (go test -update rewrites it):\n got %q\nwant %q", file, i+1, g[i], append(w, "")[min(i, len(w))])
-		}
-	}
-	t.Fatalf("%s: %d lines, got %d", file, len(w), len(g))
-}
 
 // marker is what every secret of the tests looks like.
 const marker = "Zq9secret"
@@ -221,7 +192,7 @@ func TestGoldens(t *testing.T) {
 				t.Errorf("changes: %v", d.Changes)
 			}
 			text, _ := written(t, d)
-			golden(t, c.name+".txt", text)
+			golden.Check(t, c.name+".txt", text)
 		})
 	}
 }
@@ -234,8 +205,8 @@ func TestFirstDeployment(t *testing.T) {
 		t.Errorf("changes %v, action %s", d.Changes, d.Action)
 	}
 	text, object := written(t, d)
-	golden(t, "first.txt", text)
-	golden(t, "first.json", object)
+	golden.Check(t, "first.txt", text)
+	golden.Check(t, "first.json", object)
 }
 
 // A list that is null would break a program that goes through it.
@@ -251,7 +222,7 @@ func TestJSONHasNoNullLists(t *testing.T) {
 			t.Errorf("%s is null", k)
 		}
 	}
-	golden(t, "same.json", object)
+	golden.Check(t, "same.json", object)
 }
 
 func TestNotApplied(t *testing.T) {
@@ -266,7 +237,7 @@ func TestNotApplied(t *testing.T) {
 		t.Error("nothing would change, although steps were not applied")
 	}
 	text, _ := written(t, d)
-	golden(t, "not-applied.txt", text)
+	golden.Check(t, "not-applied.txt", text)
 }
 
 // tripleo puts TripleO's shape in the place of our own tree.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"trefoil/internal/golden"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/plan/diff"
 )
@@ -53,7 +54,7 @@ func TestNoSecretIsShownInAnyForm(t *testing.T) {
 			}
 		}
 		if name == "update" {
-			golden(t, "secrets.txt", text)
+			golden.Check(t, "secrets.txt", text)
 		}
 	}
 }
