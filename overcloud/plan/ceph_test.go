@@ -1,0 +1,41 @@
+package plan_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"trefoil/overcloud/plan"
+)
+
+// Every service is told whether there is a Ceph cluster: it follows from which
+// roles with OSDs have machines, whatever they are called.
+func TestServicesKnowWhetherThereIsCeph(t *testing.T) {
+	tree := overlay(t, map[string]string{"deployment/kernel/kernel.yaml": strings.Replace(service, "outputs:", "conditions: {ceph: {get_param: CephBackend}}\noutputs:", 1) + "      service_name: kernel\n      summary: {if: [ceph, rbd, local]}\n"})
+	const hci = "- name: Controller\n  CountDefault: 1\n  tags: [primary, controller]\n  ServicesDefault: ['OS::TripleO::Services::Kernel']\n" +
+		"- name: ComputeHCI\n  ServicesDefault: ['OS::TripleO::Services::CephOSD']\n"
+	for _, tc := range []struct {
+		name string
+		o    plan.Options
+		want string
+	}{
+		{"no storage machines", plan.Options{Counts: map[string]int{"CephStorage": 0}}, "kernel: local"},
+		{"storage machines", plan.Options{Counts: map[string]int{"CephStorage": 1}}, "kernel: rbd"},
+		{"storage machines whose OSDs were taken away", plan.Options{Counts: map[string]int{"CephStorage": 1}, Parameters: map[string]any{"CephStorageServices": []any{"OS::TripleO::Services::Kernel"}}}, "kernel: local"},
+		{"OSDs on computes", plan.Options{Roles: plan.File{Name: "hci.yaml", Data: []byte(hci)}, Counts: map[string]int{"ComputeHCI": 2}}, "kernel: rbd"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tc.o.Passwords = article(t).Passwords
+			p, err := plan.Build(context.Background(), tree, tc.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range p.Roles[0].Summary {
+				if s == tc.want {
+					return
+				}
+			}
+			t.Errorf("the controller's services say %q; expected %q", p.Roles[0].Summary, tc.want)
+		})
+	}
+}
