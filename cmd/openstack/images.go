@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"trefoil/internal/initramfs"
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/image"
 	"trefoil/overcloud/plan"
@@ -50,12 +51,12 @@ func (p *program) imageBuild(c *cli.Context) error {
 		return fmt.Errorf("make output directory: %w", err)
 	}
 	began := time.Now()
-	flavor, kernel := ramdisk.Cloud, ""
+	flavor, kernel := initramfs.Cloud, ""
 	if c.Bool("hardware") {
-		flavor, kernel = ramdisk.Generic, ramdisk.Generic.Package()
+		flavor, kernel = initramfs.Generic, initramfs.Generic.Package()
 	}
 	fmt.Fprintln(p.err, "ramdisk: kernel and agent")
-	k, err := ramdisk.FetchKernel(c.Context, filepath.Join(cache, "kernel"), flavor)
+	k, err := initramfs.FetchKernel(c.Context, filepath.Join(cache, "kernel"), flavor)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 	"trefoil/examples"
 	"trefoil/internal/errs"
 	"trefoil/internal/format"
+	"trefoil/internal/initramfs"
 	"trefoil/overcloud/lab"
-	"trefoil/undercloud/ramdisk"
 )
 
 // labCommand makes and removes virtual laboratories. It talks to the host it runs
@@ -46,7 +46,7 @@ func labManager(c *cli.Context) (*lab.Manager, error) {
 		return nil, err
 	}
 	m.Probe.Fetch = func(ctx context.Context) (string, error) {
-		k, err := ramdisk.FetchKernel(ctx, kernelCache, ramdisk.Cloud)
+		k, err := initramfs.FetchKernel(ctx, kernelCache, initramfs.Cloud)
 		return k.Image, err
 	}
 	return m, nil

@@ -22,6 +22,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"trefoil/internal/initramfs"
 	"trefoil/ironic/agentapi"
 	"trefoil/ironic/driver"
 	"trefoil/undercloud/netboot"
@@ -50,7 +51,7 @@ func buildRamdisk(dir string) error {
 	if err != nil {
 		return fmt.Errorf("bin/ must be in PATH (make build; scripts/bench sees to it): %w", err)
 	}
-	k, err := ramdisk.FetchKernel(context.Background(), cache, ramdisk.Cloud)
+	k, err := initramfs.FetchKernel(context.Background(), cache, initramfs.Cloud)
 	if err != nil {
 		return err
 	}

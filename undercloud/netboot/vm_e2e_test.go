@@ -22,6 +22,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"trefoil/internal/initramfs"
 	"trefoil/ironic/agentapi"
 	"trefoil/ironic/driver"
 	"trefoil/undercloud/ramdisk"
@@ -142,7 +143,7 @@ func buildRamdisk(dir string) error {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return err
 	}
-	k, err := ramdisk.FetchKernel(context.Background(), cache, ramdisk.Cloud)
+	k, err := initramfs.FetchKernel(context.Background(), cache, initramfs.Cloud)
 	if err != nil {
 		return err
 	}

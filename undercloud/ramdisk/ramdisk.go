@@ -5,7 +5,6 @@ package ramdisk
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -16,13 +15,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
-	"github.com/cavaliergopher/cpio"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/initramfs"
 	"trefoil/ironic/agent/kmods"
 )
 
@@ -34,16 +32,6 @@ const (
 
 // MaxSize is the largest initramfs that Build accepts, bytes.
 const MaxSize = 60 << 20
-
-// Flavor chooses the module set.
-type Flavor string
-
-// Flavors: Cloud for virtual machines (virtio, NVMe), Generic adds the storage
-// and network drivers of hardware.
-const (
-	Cloud   Flavor = "cloud"
-	Generic Flavor = "generic"
-)
 
 // Compression of the initramfs.
 type Compression string
@@ -58,10 +46,10 @@ const (
 
 // Options of a build.
 type Options struct {
-	Kernel      string // vmlinuz
-	ModulesDir  string // lib/modules/<version> of that kernel
-	Agent       string // static cmd/ironic-agent
-	Flavor      Flavor // default Cloud
+	Kernel      string           // vmlinuz
+	ModulesDir  string           // lib/modules/<version> of that kernel
+	Agent       string           // static cmd/ironic-agent
+	Flavor      initramfs.Flavor // default Cloud
 	Compression Compression
 	OutDir      string
 }
@@ -81,7 +69,7 @@ type Result struct {
 // the same content. Safe to call again after a crash; not concurrently for one OutDir.
 func Build(ctx context.Context, o Options) (Result, error) {
 	if o.Flavor == "" {
-		o.Flavor = Cloud
+		o.Flavor = initramfs.Cloud
 	}
 	if o.Compression == "" {
 		o.Compression = DefaultCompression
@@ -126,15 +114,15 @@ func (o Options) key() (string, error) {
 			return "", err
 		}
 	}
-	c, err := json.Marshal(choices(o.Flavor).names)
+	c, err := json.Marshal(choices(o.Flavor).Names)
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(h, "layout 1 %s %s %s %s %v", o.Flavor, o.Compression, filepath.Base(o.ModulesDir), c, choices(o.Flavor).dirs)
+	fmt.Fprintf(h, "layout 1 %s %s %s %s %v", o.Flavor, o.Compression, filepath.Base(o.ModulesDir), c, choices(o.Flavor).Dirs)
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-func (o Options) writeInitramfs(w io.Writer, mods []module, man *kmods.Manifest) error {
+func (o Options) writeInitramfs(w io.Writer, mods []initramfs.Module, man *kmods.Manifest) error {
 	buf := bufio.NewWriterSize(w, 1<<20)
 	z, err := compressor(buf, o.Compression)
 	if err != nil {
@@ -146,32 +134,24 @@ func (o Options) writeInitramfs(w io.Writer, mods []module, man *kmods.Manifest)
 	return errors.Join(z.Close(), buf.Flush())
 }
 
-// writeArchive writes the cpio in newc format, the one that kernels read.
-func (o Options) writeArchive(w io.Writer, mods []module, man *kmods.Manifest) error {
-	ar := cpio.NewWriter(w)
-	for _, d := range []string{"dev", "proc", "sys", "run", "tmp", "etc", "lib", "lib/modules"} {
-		if err := ar.WriteHeader(&cpio.Header{Name: d, Mode: cpio.TypeDir | 0o755, ModTime: epoch()}); err != nil {
-			return err
-		}
-	}
-	// The kernel opens /dev/console for init before init can mount anything.
-	console := &cpio.Header{Name: "dev/console", Mode: cpio.TypeChar | 0o600, ModTime: epoch(), DeviceID: 5<<8 | 1}
-	if err := ar.WriteHeader(console); err != nil {
+func (o Options) writeArchive(w io.Writer, mods []initramfs.Module, man *kmods.Manifest) error {
+	ar := initramfs.NewArchive(w)
+	if err := errors.Join(ar.Dirs("dev", "proc", "sys", "run", "tmp", "etc", "lib", "lib/modules"), ar.Console()); err != nil {
 		return err
 	}
 	agent, err := os.ReadFile(o.Agent)
 	if err != nil {
 		return fmt.Errorf("read agent: %w", err)
 	}
-	if err := add(ar, "init", 0o755, agent); err != nil {
+	if err := ar.File("init", 0o755, agent); err != nil {
 		return err
 	}
 	for _, m := range mods {
-		data, err := readModule(m.path)
+		data, err := m.Read()
 		if err != nil {
 			return err
 		}
-		if err := add(ar, m.File[1:], 0o644, data); err != nil {
+		if err := ar.File(m.File()[1:], 0o644, data); err != nil {
 			return err
 		}
 	}
@@ -179,23 +159,11 @@ func (o Options) writeArchive(w io.Writer, mods []module, man *kmods.Manifest) e
 	if err != nil {
 		return err
 	}
-	if err := add(ar, kmods.ManifestPath[1:], 0o644, text); err != nil {
+	if err := ar.File(kmods.ManifestPath[1:], 0o644, text); err != nil {
 		return err
 	}
 	return ar.Close()
 }
-
-func add(ar *cpio.Writer, name string, mode cpio.FileMode, data []byte) error {
-	h := &cpio.Header{Name: name, Mode: cpio.TypeReg | mode, Size: int64(len(data)), ModTime: epoch()}
-	if err := ar.WriteHeader(h); err != nil {
-		return err
-	}
-	_, err := io.Copy(ar, bytes.NewReader(data))
-	return err
-}
-
-// epoch keeps the archive the same for the same input.
-func epoch() time.Time { return time.Unix(0, 0) }
 
 func compressor(w io.Writer, c Compression) (io.WriteCloser, error) {
 	switch c {

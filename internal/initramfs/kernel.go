@@ -1,4 +1,4 @@
-package ramdisk
+package initramfs
 
 import (
 	"context"
@@ -11,6 +11,15 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+)
+
+// Flavor is a build of Debian's kernel.
+type Flavor string
+
+// Flavors: Cloud for virtual machines (virtio, NVMe), Generic with the drivers of hardware.
+const (
+	Cloud   Flavor = "cloud"
+	Generic Flavor = "generic"
 )
 
 // Kernel is a Debian kernel, unpacked.
@@ -52,7 +61,7 @@ func FetchKernel(ctx context.Context, cacheDir string, f Flavor) (Kernel, error)
 			return k, nil
 		}
 	}
-	return Kernel{}, errs.Wrap(errs.Unavailable, err, "no kernel for the ramdisk").
+	return Kernel{}, errs.Wrap(errs.Unavailable, err, "no kernel of flavor %s", f).
 		WithHint("check that `apt-get update` works here, or install %s", f.Package())
 }
 
