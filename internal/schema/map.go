@@ -171,7 +171,7 @@ func (m *Map) Bool(key string, def bool) bool {
 	if n == nil {
 		return def
 	}
-	if v, is := boolean(n.Value); is && n.Kind == yaml.ScalarNode && tag(n) == "!!bool" {
+	if v, is := yaml.Scalar(n).(bool); is && n.Kind == yaml.ScalarNode {
 		return v
 	}
 	m.wrong(key, "true or false", n)

@@ -129,25 +129,10 @@ func describe(n *yaml.Node) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// tag is a scalar's type by YAML 1.1, which PyYAML reads: yes, no, on and off
-// are booleans where they stand without quotes.
+// tag is a scalar's type; yes, no, on and off are booleans, as yaml.Scalar says.
 func tag(n *yaml.Node) string {
-	t := n.ShortTag()
-	if t == "!!str" && n.Style == 0 {
-		if _, is := boolean(n.Value); is {
-			return "!!bool"
-		}
+	if _, is := yaml.Scalar(n).(bool); is {
+		return "!!bool"
 	}
-	return t
-}
-
-// boolean is YAML 1.1's, as PyYAML reads it.
-func boolean(text string) (value, is bool) {
-	switch text {
-	case "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON":
-		return true, true
-	case "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF":
-		return false, true
-	}
-	return false, false
+	return n.ShortTag()
 }

@@ -25,14 +25,14 @@ func TestValuesOfTheRightType(t *testing.T) {
 	if p.Len() != 1 {
 		t.Errorf("an unknown key is %d problems", p.Len())
 	}
-	p, m = open(t, "<<: {a: merged, b: no}\na: own\nc: 0x1f\nd: [x, y]\ne: {n: ~, t: yes, i: 1_000, f: 1.5, l: [{k: 'yes'}], big: 99999999999999999999}\nf:\n")
+	p, m = open(t, "<<: {a: merged, b: no}\na: own\nc: 0x1f\nd: [x, y]\ne: {n: ~, t: yes, i: 1_000, f: 1.5, l: [{k: 'yes'}], big: 99999999999999999999, e: 1e3, z: 08}\nf:\n")
 	if m.Text("a") != "own" || m.Bool("b", true) || m.Int("c", 0, 99, 0) != 31 || m.Has("f") || m.Int("f", 1, 2, 7) != 7 {
 		t.Errorf("got %q %v %d", m.Text("a"), m.Bool("b", true), m.Int("c", 0, 99, 0))
 	}
 	if got := m.Texts("d"); !reflect.DeepEqual(got, []string{"x", "y"}) {
 		t.Errorf("got %v", got)
 	}
-	want := map[string]any{"n": nil, "t": true, "i": 1000, "f": 1.5, "l": []any{map[string]any{"k": "yes"}}, "big": 99999999999999999999.}
+	want := map[string]any{"n": nil, "t": true, "i": 1000, "f": 1.5, "l": []any{map[string]any{"k": "yes"}}, "big": "99999999999999999999", "e": "1e3", "z": "08"}
 	if got := m.Values("e"); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %#v", got)
 	}

@@ -1,18 +1,12 @@
 package schema
 
-import (
-	"math"
-	"strconv"
-	"strings"
-
-	"trefoil/internal/yaml"
-)
+import "trefoil/internal/yaml"
 
 // maxDepth is how deep a free value may nest.
 const maxDepth = 50
 
 // Values reads a map of anything below a key: nil, bool, int, float64, string,
-// []any and map[string]any. It returns nil when the key is absent or no map.
+// []any and map[string]any, as yaml.Scalar says. It returns nil when the key is absent or no map.
 func (m *Map) Values(key string) map[string]any {
 	n := m.Node(key)
 	if n == nil {
@@ -56,27 +50,8 @@ func (v *values) value(n *yaml.Node, depth int) any {
 		}
 		return out
 	case yaml.ScalarNode:
-		return scalar(n)
+		return yaml.Scalar(n)
 	}
 	v.p.Add(n.Line, "%s has an anchor that contains itself", v.what)
 	return nil
-}
-
-func scalar(n *yaml.Node) any {
-	switch tag(n) {
-	case "!!null":
-		return nil
-	case "!!bool":
-		b, _ := boolean(n.Value)
-		return b
-	case "!!int":
-		if i, err := strconv.ParseInt(strings.ReplaceAll(n.Value, "_", ""), 0, 0); err == nil {
-			return int(i)
-		}
-	case "!!float":
-		if f, err := strconv.ParseFloat(strings.ReplaceAll(n.Value, "_", ""), 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
-			return f
-		}
-	}
-	return n.Value
 }

@@ -111,7 +111,7 @@ func (c *compiler) yaql(e funcExpr, arg *yaml.Node) Expr {
 		if kv.key.Value != "expression" || kv.val.Kind != yaml.ScalarNode {
 			continue
 		}
-		text, ok := scalar(kv.val).(string)
+		text, ok := yaml.Scalar(kv.val).(string)
 		if !ok {
 			continue // told where it is evaluated
 		}
@@ -188,7 +188,7 @@ func (c *compiler) known(function string, line int, n *yaml.Node, declared []str
 	if n == nil || n.Kind != yaml.ScalarNode || slices.Contains(declared, n.Value) {
 		return
 	}
-	name, isText := scalar(n).(string)
+	name, isText := yaml.Scalar(n).(string)
 	if !isText || name == "" {
 		return // told where it is evaluated
 	}

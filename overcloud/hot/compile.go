@@ -63,7 +63,7 @@ func (c *compiler) fresh(n *yaml.Node) Expr {
 		}
 		return c.mapping(n)
 	}
-	return constant{scalar(n)}
+	return constant{yaml.Scalar(n)}
 }
 
 func (c *compiler) list(n *yaml.Node) Expr {
@@ -133,7 +133,7 @@ func (c *compiler) condition(n *yaml.Node) Expr {
 	}
 	from := c.from(n)
 	if n.Kind == yaml.ScalarNode {
-		v := scalar(n)
+		v := yaml.Scalar(n)
 		if v == nil {
 			return constant{true}
 		}

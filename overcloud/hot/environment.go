@@ -147,7 +147,7 @@ func isText(n *yaml.Node) bool {
 	if n.Kind != yaml.ScalarNode {
 		return false
 	}
-	_, ok := scalar(n).(string)
+	_, ok := yaml.Scalar(n).(string)
 	return ok
 }
 

@@ -1,12 +1,6 @@
 package jinja
 
 import (
-	"fmt"
-	"regexp"
-	"sort"
-	"strconv"
-	"strings"
-
 	"trefoil/internal/errs"
 	"trefoil/internal/yaml"
 )
@@ -14,9 +8,8 @@ import (
 // maxNodes bounds what FromYAML builds, so that nested aliases cannot explode.
 const maxNodes = 2_000_000
 
-// FromYAML makes a value of a parsed document, with the order of its maps. The
-// scalars are read as PyYAML's safe_load (YAML 1.1) reads them: yes, no, on and
-// off are booleans.
+// FromYAML makes a value of a parsed document, with the order of its maps. Its
+// scalars are read as yaml.Scalar says.
 func FromYAML(name string, n *yaml.Node) (any, error) {
 	c := &converter{name: name}
 	return c.value(n, 0)
@@ -55,7 +48,11 @@ func (c *converter) value(n *yaml.Node, depth int) (any, error) {
 	case yaml.MappingNode:
 		return c.mapping(n, depth)
 	}
-	return scalar(n), nil
+	v := yaml.Scalar(n)
+	if i, ok := v.(int); ok {
+		return int64(i), nil
+	}
+	return v, nil
 }
 
 func (c *converter) mapping(n *yaml.Node, depth int) (any, error) {
@@ -98,115 +95,4 @@ func merge(d *Dict, v any) {
 			d.Set(k, it)
 		}
 	}
-}
-
-var (
-	yamlInt   = regexp.MustCompile(`^[-+]?[0-9][0-9_]*$`)
-	yamlOctal = regexp.MustCompile(`^0[0-7_]+$`)
-)
-
-// scalar reads a plain scalar by YAML 1.1's rules.
-func scalar(n *yaml.Node) any {
-	s := n.Value
-	if n.Tag == "!!str" && n.Style != 0 {
-		return s
-	}
-	if n.Style == 0 || n.Tag == "!!bool" {
-		switch strings.ToLower(s) {
-		case "true", "yes", "on":
-			return true
-		case "false", "no", "off":
-			return false
-		}
-	}
-	switch n.Tag {
-	case "!!null":
-		return nil
-	case "!!int":
-		plain := strings.ReplaceAll(s, "_", "")
-		if yamlOctal.MatchString(s) && len(plain) > 1 {
-			if v, err := strconv.ParseInt(plain, 8, 64); err == nil {
-				return v
-			}
-		}
-		base := 0
-		if yamlInt.MatchString(s) {
-			base = 10
-		}
-		if v, err := strconv.ParseInt(plain, base, 64); err == nil {
-			return v
-		}
-	case "!!float":
-		if v, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64); err == nil {
-			return v
-		}
-	}
-	return s
-}
-
-// FromGo makes a value of plain Go data: nil, bool, int, int64, float64,
-// string, []any, []string, map[string]any (keys sorted) and values of this package.
-func FromGo(v any) any {
-	switch v := v.(type) {
-	case int:
-		return int64(v)
-	case []string:
-		l := NewList()
-		for _, s := range v {
-			l.Items = append(l.Items, s)
-		}
-		return l
-	case []any:
-		l := NewList()
-		for _, e := range v {
-			l.Items = append(l.Items, FromGo(e))
-		}
-		return l
-	case map[string]any:
-		keys := make([]string, 0, len(v))
-		for k := range v {
-			keys = append(keys, k)
-		}
-		sort.Strings(keys)
-		d := NewDict()
-		for _, k := range keys {
-			d.Set(k, FromGo(v[k]))
-		}
-		return d
-	case nil, bool, int64, float64, string, Markup, *List, Tuple, *Dict, Undefined, *Namespace, *Func:
-		return v
-	}
-	return fmt.Sprint(v)
-}
-
-// ToGo makes plain Go data of a value; keys become strings.
-func ToGo(v any) any { return toGo(v, 0) }
-
-func toGo(v any, depth int) any {
-	if depth > maxRepr {
-		return nil
-	}
-	switch v := v.(type) {
-	case Markup:
-		return string(v)
-	case *View:
-		return toGo(&List{Items: v.items()}, depth)
-	case *List:
-		out := make([]any, len(v.Items))
-		for i, e := range v.Items {
-			out[i] = toGo(e, depth+1)
-		}
-		return out
-	case Tuple:
-		return toGo(&List{Items: v.Items}, depth)
-	case *Dict:
-		out := make(map[string]any, v.Len())
-		for k, e := range v.All() {
-			out[Str(k)] = toGo(e, depth+1)
-		}
-		return out
-	case Undefined:
-		return nil
-	}
-	return v
 }

@@ -75,8 +75,8 @@ func (e *Env) parse(name, src string) *Template {
 	return &Template{Name: name, body: body, blocks: p.blocks}
 }
 
-// Render parses and renders src. The values of vars are those that FromGo
-// accepts; lists and dicts are shared, so a template that appends changes them.
+// Render parses and renders src. The values of vars are nil, bool,
+// int64, float64, string and those of this package; lists and dicts are shared, so a template that appends changes them.
 func (e *Env) Render(name, src string, vars *Dict) (string, error) {
 	t, err := e.Parse(name, src)
 	if err != nil {
