@@ -118,8 +118,8 @@ func (c *Call) Equal(a, b any) bool { return c.r.equal(c.line, a, b) }
 // is over a limit.
 func (c *Call) Sized(n int) { c.r.sized(c.line, n) }
 
-// Brief is the beginning of repr(v), for errors.
-func (c *Call) Brief(v any) string { return c.r.brief(c.line, v) }
+// brief is the beginning of repr(v), for errors.
+func (c *Call) brief(v any) string { return c.r.brief(c.line, v) }
 
 // Lookup returns the value of a key of a dict, within the limits.
 func (c *Call) Lookup(d *Dict, k any) (any, bool) { return c.r.get(c.line, d, k) }

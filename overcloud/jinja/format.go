@@ -262,7 +262,7 @@ func (r *renderer) layOutText(line int, f layout, v any) string {
 		r.used(line, v)
 		r.fail(line, "unsupported format string passed to %s.__format__", iterName(v))
 	}
-	if f.verb != "" && f.verb != "s" || f.align == "=" && f.fill != "0" || f.sign != "" || f.group != "" {
+	if f.verb != "" && f.verb != "s" || f.align == "=" && f.fill != "0" || f.sign != "" || f.group != "" || f.alt {
 		r.fail(line, "this format specification is not for strings")
 	}
 	if f.align == "=" {

@@ -87,7 +87,7 @@ func filterXMLAttr(c *Call) any {
 			continue
 		}
 		if s, ok := text(k); ok && strings.ContainsAny(s, " \t\n\r\f/>=") {
-			c.Fail("invalid character in attribute name %s", c.Brief(s))
+			c.Fail("invalid character in attribute name %s", c.brief(s))
 		}
 		parts = append(parts, c.r.escaped(c.line, k)+`="`+c.r.escaped(c.line, v)+`"`)
 	}

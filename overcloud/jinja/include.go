@@ -197,10 +197,14 @@ func (r *renderer) load(name string, line int) (t *Template) {
 		r.fail(line, "template %s cannot be read: %v", Repr(name), err)
 	}
 	defer func() { // a mistake in its syntax: say who wanted it
-		if f, ok := recover().(failure); ok {
+		v := recover()
+		if f, ok := v.(failure); ok {
 			r.push(name, "included", line)
 			f.via = r.stack(len(r.files) - 1)
-			panic(f)
+			v = f
+		}
+		if v != nil {
+			panic(v) // what is no failure is a bug of ours: nothing may hide it
 		}
 	}()
 	r.alloc(line, len(src))

@@ -75,18 +75,18 @@ func (e *Env) parse(name, src string) *Template {
 	return &Template{Name: name, body: body, blocks: p.blocks}
 }
 
-// Render parses and renders src. The values of vars are nil, bool,
-// int64, float64, string and those of this package; lists and dicts are shared, so a template that appends changes them.
+// Render parses and renders src. The values of vars are nil, bool, int64, float64,
+// string and those of this package; lists and dicts are shared, so a template that
+// appends changes them.
 func (e *Env) Render(name, src string, vars *Dict) (string, error) {
 	t, err := e.Parse(name, src)
 	if err != nil {
 		return "", err
 	}
-	return e.RenderTemplate(t, vars)
+	return e.render(t, vars)
 }
 
-// RenderTemplate renders a parsed template.
-func (e *Env) RenderTemplate(t *Template, vars *Dict) (out string, err error) {
+func (e *Env) render(t *Template, vars *Dict) (out string, err error) {
 	defer recoverError(&err)
 	r := &renderer{env: e, limits: e.Limits.withDefaults(), cache: map[string]*Template{}}
 	r.files = []frame{{name: t.Name}}

@@ -8,10 +8,10 @@ import (
 	"unicode/utf16"
 )
 
-// JSON is how WriteJSON lays out.
+// JSON is how Call.JSON lays out.
 type JSON struct {
 	Sort    bool
-	Indent  int  // 0: on one line
+	Indent  int  // negative: on one line
 	Unicode bool // characters beyond ASCII stay
 }
 

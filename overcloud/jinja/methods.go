@@ -128,7 +128,7 @@ func dictPop(c *Call) any {
 	}
 	def, ok := c.Arg(1)
 	if !ok {
-		c.Fail("KeyError: %s", c.Brief(c.args[0]))
+		c.Fail("KeyError: %s", c.brief(c.args[0]))
 	}
 	return def
 }
@@ -256,6 +256,6 @@ func listFind(c *Call) any {
 		l.Items = slices.Delete(l.Items, i, i+1)
 		return nil
 	}
-	c.Fail("ValueError: %s is not in list", c.Brief(c.args[0]))
+	c.Fail("ValueError: %s is not in list", c.brief(c.args[0]))
 	return nil
 }

@@ -241,10 +241,14 @@ func reprString(s string) string {
 
 func reprBytes(v Bytes) string {
 	var b strings.Builder
-	b.WriteString("b'")
+	quote := byte('\'')
+	if strings.Contains(string(v), "'") && !strings.Contains(string(v), `"`) {
+		quote = '"'
+	}
+	b.WriteString("b" + string(rune(quote)))
 	for i := range len(v) {
 		switch c := v[i]; {
-		case c == '\'' || c == '\\':
+		case c == quote || c == '\\':
 			b.WriteString(`\` + string(rune(c)))
 		case c == '\n' || c == '\r' || c == '\t':
 			b.WriteString(map[byte]string{'\n': `\n`, '\r': `\r`, '\t': `\t`}[c])
@@ -254,6 +258,6 @@ func reprBytes(v Bytes) string {
 			b.WriteByte(c)
 		}
 	}
-	b.WriteByte('\'')
+	b.WriteByte(quote)
 	return b.String()
 }

@@ -104,7 +104,7 @@ func isZero(v any) bool {
 
 func testParity(c *Call) bool {
 	if s, ok := text(c.Self); ok {
-		c.Fail("test %q needs a number, got the string %s", c.Name, c.Brief(s))
+		c.Fail("test %q needs a number, got the string %s", c.Name, c.brief(s))
 	}
 	rest := c.r.operate(c.line, "%", c.Self, int64(2))
 	if c.Name == "odd" {

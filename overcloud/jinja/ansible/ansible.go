@@ -4,6 +4,9 @@
 // without, as TripleO renders them. It is pure: what looks at files, time or
 // chance is refused with a reason.
 //
+// No program of Trefoil calls it yet: nodes are configured by resources, not by
+// Ansible's tasks, and what reads those tasks hands them on as they are.
+//
 // Source of behaviour: ansible-core 2.14 and, for ipaddr and its like,
 // ansible.netcommon. Patterns are Go's: no lookahead and no back-references.
 package ansible
