@@ -105,7 +105,8 @@ type formatSpec struct {
 	kind              string
 }
 
-func (f *formatter) parse(spec string) formatSpec {
+func (f *formatter) parse(whole string) formatSpec {
+	spec := whole
 	s := formatSpec{fill: " ", precision: -1}
 	r, size := utf8.DecodeRuneInString(spec)
 	switch {
@@ -128,14 +129,20 @@ func (f *formatter) parse(spec string) formatSpec {
 	}
 	if strings.HasPrefix(spec, ".") {
 		n := digits(spec[1:])
+		if n == 0 {
+			f.c.e.fail("format() has the format %q, whose point has no digits after it", whole)
+		}
 		s.precision, _ = strconv.Atoi("0" + spec[1:1+n])
 		spec = spec[1+n:]
 	}
 	if s.comma && s.fill == "0" && s.align == "=" {
 		f.c.e.fail("format() does not fill up with zeros and put commas between them")
 	}
-	if s.width > 1000 || s.precision > 1000 || len(spec) > 1 {
-		f.c.e.fail("format() does not know the format %q, or it is wider than 1000", spec)
+	if s.width > 1000 || s.precision > 1000 {
+		f.c.e.fail("format() has the format %q, which is wider than 1000", whole)
+	}
+	if len(spec) > 1 {
+		f.c.e.fail("format() does not know the format %q", whole)
 	}
 	s.kind = spec
 	return s
@@ -151,7 +158,7 @@ func (f *formatter) spec(v any, text string) string {
 		if s.precision >= 0 {
 			body = string([]rune(x)[:min(s.precision, utf8.RuneCountInString(x))])
 		}
-		if s.kind != "" && s.kind != "s" || s.align == "=" && s.fill != "0" {
+		if s.kind != "" && s.kind != "s" || s.align == "=" && s.fill != "0" || s.sign != "" || s.comma {
 			f.c.e.fail("format() has the format %q for a string", text)
 		}
 	case int:
@@ -169,6 +176,9 @@ func (f *formatter) integer(n int, s formatSpec) string {
 	if base == 0 {
 		return f.float(float64(n), s)
 	}
+	if s.precision >= 0 || s.comma && base != 10 {
+		f.c.e.fail("format() has a precision for a whole number, or a comma for one that is not decimal")
+	}
 	out := strconv.FormatInt(int64(n), base)
 	if s.kind == "X" {
 		out = strings.ToUpper(out)
@@ -183,7 +193,11 @@ func (f *formatter) float(v float64, s formatSpec) string {
 	}
 	switch s.kind {
 	case "f", "F", "e", "E", "g":
-		return signed(strconv.FormatFloat(v, strings.ToLower(s.kind)[0], precision, 64), s)
+		text := strconv.FormatFloat(v, strings.ToLower(s.kind)[0], precision, 64)
+		if s.kind == "E" {
+			text = strings.ToUpper(text)
+		}
+		return signed(text, s)
 	case "%":
 		return signed(strconv.FormatFloat(v*100, 'f', precision, 64)+"%", s)
 	case "":

@@ -51,6 +51,8 @@ func TestErrorsPointIntoTheExpression(t *testing.T) {
 		{"group that is not there", "regex('a').replace('a', '\\\\2')", `the replacement names the group 2, which the regex has not (yaql, character 12: regex('a').▸replace('a', '\\2'))`},
 		{"first of nothing", "[].first()", `first() of nothing: give it a default (yaql, character 4: [].▸first())`},
 		{"map in the place of a list", "1 in {a => 1}", `"in" does not take an integer and a map; use .containsKey() (yaql, character 3: 1 ▸in {a => 1})`},
+		{"number that JSON has not", "[float('nan')]", `the result holds the number nan, which JSON cannot write (yaql, character 1: ▸[float('nan')])`},
+		{"infinite number", "float('-inf')", `the result holds the number -inf, which JSON cannot write (yaql, character 1: ▸float('-inf'))`},
 		{"overflow", "9223372036854775807 + 1", `the number does not fit into 64 bits (yaql, character 21: 9223372036854775807 ▸+ 1)`},
 	}
 	data := map[string]any{"list_of_things": []any{map[string]any{"a": 1}}}

@@ -2,6 +2,7 @@ package yaql
 
 import (
 	"fmt"
+	"math"
 	"sort"
 )
 
@@ -198,7 +199,12 @@ func (e *evaluator) plain(v any) any {
 			e.fail("a string of the result is larger than %d bytes", maxResult)
 		}
 		return v
-	case nil, bool, int, float64, map[string]any: // a map[string]any came in, and is never changed
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			e.fail("the result holds the number %s, which JSON cannot write", e.text(v))
+		}
+		return v
+	case nil, bool, int, map[string]any: // a map[string]any came in, and is never changed
 		return v
 	case *dict:
 		e.enter()

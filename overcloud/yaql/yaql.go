@@ -69,9 +69,6 @@ func Parse(text string) (x *Expression, err error) {
 	return &Expression{text: text, root: parse(text, lib), lib: lib}, nil
 }
 
-// String returns the text of the expression.
-func (x *Expression) String() string { return x.text }
-
 // Eval evaluates the expression with $ bound to root; Heat gives
 // map[string]any{"data": …}. Values that go in are nil, bool, int, float64,
 // string, []any and map[string]any, and are not changed; the same kinds come
