@@ -123,12 +123,6 @@ func (ev *Evaluator) Declared() []string { return sortedKeys(ev.used) }
 // Hidden returns the names of parameters that must not be shown, sorted.
 func (ev *Evaluator) Hidden() []string { return sortedKeys(ev.hidden) }
 
-// Steps is how much work the last evaluation took: values looked at, about.
-func (ev *Evaluator) Steps() int { return ev.steps }
-
-// Templates returns the names of all templates that were evaluated, sorted.
-func (ev *Evaluator) Templates() []string { return sortedKeys(ev.templates) }
-
 // Planned returns the addresses that were handed out or kept, by the path of the
 // port or server and its network. Give them as Addresses the next time.
 func (ev *Evaluator) Planned() map[string]string { return ev.net.planned() }

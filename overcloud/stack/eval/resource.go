@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"trefoil/internal/nearest"
@@ -179,7 +180,7 @@ func (r *Resource) checkProperties() {
 		return
 	}
 	for _, k := range sortedKeys(r.Properties) {
-		if !has(r.kind.properties, k) {
+		if !slices.Contains(r.kind.properties, k) {
 			r.stack.ev.problems.add(r.propertyOrigin(k), "%s (%s) has no property %q%s", r.Name, r.Target, k, nearest.Hint(k, r.kind.properties))
 		}
 	}
@@ -190,15 +191,6 @@ func (r *Resource) checkProperties() {
 			}
 		}
 	}
-}
-
-func has(list []string, s string) bool {
-	for _, e := range list {
-		if e == s {
-			return true
-		}
-	}
-	return false
 }
 
 // nested makes a nested stack; nil, with a problem noted, where its template is missing.
@@ -367,7 +359,7 @@ func (r *Resource) attribute(name string, from hot.Origin) (any, error) {
 	case "show", "OS::stack_id":
 		return nil, nil
 	}
-	if r.kind.attributes != nil && !has(r.kind.attributes, name) {
+	if r.kind.attributes != nil && !slices.Contains(r.kind.attributes, name) {
 		return nil, hot.At(from, "%s (%s) has no attribute %q%s", r.Name, r.Target, name, nearest.Hint(name, r.kind.attributes))
 	}
 	return r.Properties[name], nil // what only a running cloud knows is null

@@ -140,12 +140,7 @@ func planServer(r *Resource) error {
 	list, _ := r.Properties["networks"].([]any)
 	for i, v := range list {
 		m, _ := v.(map[string]any)
-		net := hot.String(m["network"])
-		n := r.stack.ev.net.find(net)
-		if n == nil {
-			r.stack.ev.warn(r.propertyOrigin("networks"), "server %s is on network %q, which is not in the plan; its address is known only after deployment", r.Name, net)
-			n = &network{name: net, id: net}
-		}
+		n := r.serverNetwork(m)
 		ip, s, err := r.stack.ev.net.place(r.key(n.name, i), n, map[string]any{"ip_address": m["fixed_ip"], "subnet": m["subnet"]})
 		if err != nil {
 			r.stack.ev.problems.add(r.propertyOrigin("networks"), "server %s: %v", name, err)
@@ -166,6 +161,28 @@ func planServer(r *Resource) error {
 	}
 	r.state = map[string]any{"name": name, "networks": networks, "addresses": addresses, "first_address": first, "accessIPv4": first, "instance_name": name}
 	return nil
+}
+
+// serverNetwork finds the network that one of a server's networks names, by name or
+// by uuid, as Heat takes both; what is not in the plan is warned of.
+func (r *Resource) serverNetwork(entry map[string]any) *network {
+	name := hot.String(entry["network"])
+	if name == "" {
+		name = hot.String(entry["uuid"])
+	}
+	if n := r.stack.ev.net.find(name); n != nil {
+		return n
+	}
+	where := fmt.Sprintf("network %q, which is not in the plan", name)
+	switch port := hot.String(entry["port"]); {
+	case name != "":
+	case port != "":
+		where = fmt.Sprintf("port %q", port)
+	default:
+		where = "a network without a name"
+	}
+	r.stack.ev.warn(r.propertyOrigin("networks"), "server %s is on %s; its address is known only after deployment", r.Name, where)
+	return &network{name: name, id: name}
 }
 
 // planDeployedServer is a server that somebody else made: only its name is known.

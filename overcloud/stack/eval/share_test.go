@@ -106,8 +106,7 @@ func (g *generator) template() map[string]any {
 	parameters := map[string]any{
 		"Text": map[string]any{"type": "string", "default": "text"}, "Map": map[string]any{"type": "json", "default": map[string]any{"a": 1}},
 		"Number": map[string]any{"type": "number", "default": 1}, "Flag": map[string]any{"type": "boolean", "default": true}}
-	conditions := map[string]any{"flag": get("param", "Flag"), "one": map[string]any{"equals": []any{get("param", "Number"), 1}}, "not": map[string]any{"not": "one"}}
-	conditions["flag"] = map[string]any{"equals": []any{get("param", "Flag"), true}}
+	conditions := map[string]any{"flag": map[string]any{"equals": []any{get("param", "Flag"), true}}, "one": map[string]any{"equals": []any{get("param", "Number"), 1}}, "not": map[string]any{"not": "one"}}
 	resources := map[string]any{}
 	for i := range 2 + g.IntN(5) {
 		name := fmt.Sprintf("R%d", i)

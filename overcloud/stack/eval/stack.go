@@ -3,6 +3,7 @@ package eval
 import (
 	"errors"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -96,7 +97,7 @@ func (s *Stack) setParameters(given map[string]any, from hot.Origin) {
 		if d.Deprecated {
 			s.ev.told.deprecated[d.Name] = d.Description
 		}
-		if has(d.Tags, "role_specific") {
+		if slices.Contains(d.Tags, "role_specific") {
 			s.ev.told.ofRoles[d.Name] = true
 		}
 		s.values[i] = s.parameter(d, given, from)

@@ -3,6 +3,7 @@ package eval
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"sort"
 	"strings"
 
@@ -39,7 +40,7 @@ func builtin(name string) *kind {
 	if k := cloudType(name); k != nil {
 		return k
 	}
-	if has(passive(), name) {
+	if slices.Contains(passive(), name) {
 		return &kind{}
 	}
 	return nil
