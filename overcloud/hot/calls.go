@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"trefoil/internal/nearest"
 	"trefoil/internal/yaml"
 	"trefoil/overcloud/yaql"
 )
@@ -176,10 +177,10 @@ func (c *compiler) notAFunction(key *yaml.Node) {
 		return
 	}
 	if c.lenient {
-		c.warn(key.Line, "unknown function %q%s; it is taken as data", name, Suggest(name, functionNames()))
+		c.warn(key.Line, "unknown function %q%s; it is taken as data", name, nearest.Hint(name, functionNames()))
 		return
 	}
-	c.p.add(key.Line, "unknown function %q%s", name, Suggest(name, functionNames()))
+	c.p.add(key.Line, "unknown function %q%s", name, nearest.Hint(name, functionNames()))
 	c.p.hint = "the functions are " + strings.Join(functionNames(), ", ")
 }
 
@@ -200,10 +201,10 @@ func (c *compiler) known(function string, line int, n *yaml.Node, declared []str
 		what = "parameter"
 	}
 	if c.lenient {
-		c.warn(line, "%s: the template has no %s %q%s", function, what, name, Suggest(name, declared))
+		c.warn(line, "%s: the template has no %s %q%s", function, what, name, nearest.Hint(name, declared))
 		return
 	}
-	c.p.add(line, "%s: the template has no %s %q%s", function, what, name, Suggest(name, declared))
+	c.p.add(line, "%s: the template has no %s %q%s", function, what, name, nearest.Hint(name, declared))
 }
 
 // pseudoParameters are those that every template has.

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 
+	"trefoil/internal/nearest"
 	"trefoil/internal/yaml"
 )
 
@@ -146,7 +147,7 @@ func (c *compiler) condition(n *yaml.Node) Expr {
 			return broken{}
 		}
 		if !slices.ContainsFunc(c.t.Conditions, func(x *Named) bool { return x.Name == name }) {
-			c.p.add(n.Line, "the template has no condition %q%s", name, Suggest(name, names(c.t.Conditions)))
+			c.p.add(n.Line, "the template has no condition %q%s", name, nearest.Hint(name, names(c.t.Conditions)))
 		}
 		return conditionName{name, from}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"trefoil/internal/nearest"
 	"trefoil/internal/yaml"
 )
 
@@ -56,7 +57,7 @@ func (d *Parameter) parseConstraint(p *problems, n *yaml.Node) {
 		case slices.Contains(constraintKeys, name):
 			given[name] = f
 		default:
-			p.add(f.key.Line, "parameter %s: unknown constraint %q%s", d.Name, name, Suggest(name, append(constraintKeys, "description")))
+			p.add(f.key.Line, "parameter %s: unknown constraint %q%s", d.Name, name, nearest.Hint(name, append(constraintKeys, "description")))
 			return
 		}
 	}
@@ -149,7 +150,7 @@ func limits(v any, keys ...string) (map[string]float64, string) {
 	out := map[string]float64{}
 	for _, k := range sortedKeys(m) {
 		if !slices.Contains(keys, k) {
-			return nil, fmt.Sprintf("has no key %q%s; expected %s", k, Suggest(k, keys), strings.Join(keys, " and "))
+			return nil, fmt.Sprintf("has no key %q%s; expected %s", k, nearest.Hint(k, keys), strings.Join(keys, " and "))
 		}
 		if m[k] == nil {
 			continue

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"trefoil/internal/nearest"
 	"trefoil/internal/yaml"
 )
 
@@ -83,7 +84,7 @@ func ParseEnvironment(file string, data []byte) (*Environment, error) {
 	for name := range e.strategyNames() {
 		if o := e.said[name]; o.origin.Line > 0 && !slices.Contains(strategies, o.name) {
 			p.add(o.origin.Line, "parameter_merge_strategies: %s: unknown strategy %q%s; expected overwrite, merge or deep_merge",
-				name, o.name, Suggest(o.name, strategies))
+				name, o.name, nearest.Hint(o.name, strategies))
 		}
 	}
 	e.index()
@@ -112,7 +113,7 @@ func (e *Environment) section(p *problems, s pair) {
 		e.eventSinks(p, s)
 	case "description": // people write it; Heat does not know it
 	default:
-		p.add(s.key.Line, "unknown key %q%s", s.key.Value, Suggest(s.key.Value, environmentKeys))
+		p.add(s.key.Line, "unknown key %q%s", s.key.Value, nearest.Hint(s.key.Value, environmentKeys))
 	}
 }
 

@@ -62,7 +62,8 @@ func TestEnvironmentsAsHeat(t *testing.T) {
 		}
 		hooks := map[string]any{}
 		for _, q := range plainList(in["hooks"]) {
-			h := map[string]any{"hooks": anyList(env.Hooks([]string{q})), "restricted_actions": anyList(env.RestrictedActions([]string{q}))}
+			h := map[string]any{"hooks": anyList(overridden(env, []string{q}, func(o Override) []string { return o.Hooks })),
+				"restricted_actions": anyList(overridden(env, []string{q}, func(o Override) []string { return o.Restricted }))}
 			slices.SortFunc(h["hooks"].([]any), func(a, b any) int {
 				return slices.Index(hookTypes, a.(string)) - slices.Index(hookTypes, b.(string))
 			})
@@ -71,6 +72,18 @@ func TestEnvironmentsAsHeat(t *testing.T) {
 		}
 		return out, nil
 	})
+}
+
+// overridden is what the overrides of an environment say of a resource, sorted.
+func overridden(env *Environment, names []string, of func(Override) []string) []string {
+	var out []string
+	for _, o := range env.Overrides {
+		if matchNames(o.Resource, names) {
+			out = append(out, of(o)...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func plainList(n *yaml.Node) []string {
@@ -201,7 +214,7 @@ func TestResourcesOfNestedStacks(t *testing.T) {
 	if got, _, _ := e.ResolveFor([]string{"Compute", "0", "Server"}, "OS::Nova::Server"); got != "OS::Nova::Server" {
 		t.Errorf("another server resolves to %s", got)
 	}
-	if got := e.Hooks(inside); !slices.Equal(got, []string{"pre-create"}) {
+	if got := overridden(e, inside, func(o Override) []string { return o.Hooks }); !slices.Equal(got, []string{"pre-create"}) {
 		t.Errorf("hooks are %v", got)
 	}
 }

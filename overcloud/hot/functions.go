@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 	"trefoil/overcloud/yaql"
 )
 
@@ -318,8 +320,8 @@ func mapArg(c call, arg any, keys ...string) (map[string]any, error) {
 		return nil, c.fail("expected a map with %s, got %s", strings.Join(names, ", "), kind(arg))
 	}
 	for _, k := range sortedKeys(m) {
-		if !contain(names, k) {
-			return nil, c.fail("unknown argument %q%s", k, Suggest(k, names))
+		if !slices.Contains(names, k) {
+			return nil, c.fail("unknown argument %q%s", k, nearest.Hint(k, names))
 		}
 	}
 	for i, k := range keys {
@@ -328,15 +330,6 @@ func mapArg(c call, arg any, keys ...string) (map[string]any, error) {
 		}
 	}
 	return m, nil
-}
-
-func contain(list []string, s string) bool {
-	for _, e := range list {
-		if e == s {
-			return true
-		}
-	}
-	return false
 }
 
 func equals(c call, arg any) (any, error) {

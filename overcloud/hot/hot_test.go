@@ -145,7 +145,9 @@ func TestEnvironmentsMergeMapsAndReplaceLists(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		env.Merge(e)
+		if err := env.Merge(e); err != nil {
+			t.Fatal(err)
+		}
 	}
 	got, _ := json.Marshal(env.Defaults)
 	if want := `{"L":[3],"M":{"a":1,"b":2,"deep":{"x":1,"y":2}},"S":"old"}`; string(got) != want {
@@ -153,6 +155,31 @@ func TestEnvironmentsMergeMapsAndReplaceLists(t *testing.T) {
 	}
 	if o := env.Origins["L"].String(); o != "e1.yaml:1" {
 		t.Fatalf("origin of L is %s", o)
+	}
+}
+
+func TestTheFirstProblemsAreToldAndTheOthersCounted(t *testing.T) {
+	for _, n := range []int{49, 50, 51, 20_000} {
+		var text strings.Builder
+		text.WriteString("heat_template_version: wallaby\noutputs:\n  O: {value: {get_param: None}}\nresources:\n")
+		for i := range n - 1 {
+			fmt.Fprintf(&text, "  R%d: {type: A::B, kind: x}\n", i)
+		}
+		_, err := hot.ParseTemplate("t.yaml", []byte(text.String()))
+		if err == nil {
+			t.Fatal("no problem is told")
+		}
+		lines := strings.Split(err.Error(), "\n")
+		if want := `t.yaml:3: `; !strings.HasPrefix(lines[0], want) {
+			t.Errorf("%d: the first is %s, want line 3", n, lines[0])
+		}
+		last := lines[len(lines)-1]
+		if want := fmt.Sprintf("t.yaml: … and %d more", n-50); n > 50 && (last != want || len(lines) != 51) {
+			t.Errorf("%d: %d lines, the last is %s, want %s", n, len(lines), last, want)
+		}
+		if n <= 50 && len(lines) != n {
+			t.Errorf("%d: %d lines are told", n, len(lines))
+		}
 	}
 }
 
@@ -217,7 +244,7 @@ func FuzzParseEnvironment(f *testing.F) {
 		if err != nil {
 			return
 		}
-		hot.NewEnvironment().Merge(e)
+		_ = hot.NewEnvironment().Merge(e) // must not panic
 		e.Resolve("X")
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"trefoil/internal/nearest"
 	"trefoil/internal/yaml"
 )
 
@@ -65,7 +66,7 @@ func parseParameter(p *problems, e pair) *Parameter {
 	}
 	if !slices.Contains(parameterTypes, d.Type) {
 		p.add(d.Line, "parameter %s: unknown type %q%s; expected one of %s", d.Name, d.Type,
-			Suggest(strings.ToLower(d.Type), parameterTypes), strings.Join(parameterTypes, ", "))
+			nearest.Hint(strings.ToLower(d.Type), parameterTypes), strings.Join(parameterTypes, ", "))
 		return d
 	}
 	d.parseConstraints(p, constraints)
@@ -101,7 +102,7 @@ func (d *Parameter) parseKey(p *problems, f pair) {
 		}
 	case "schema": // Heat takes it and does nothing with it
 	default:
-		p.add(f.key.Line, "parameter %s: unknown key %q%s", d.Name, f.key.Value, Suggest(f.key.Value, parameterKeys))
+		p.add(f.key.Line, "parameter %s: unknown key %q%s", d.Name, f.key.Value, nearest.Hint(f.key.Value, parameterKeys))
 	}
 }
 
@@ -176,7 +177,7 @@ func (d *Parameter) Property(v any) (any, string) {
 // only checks it.
 func CheckValue(typ string, v any) string {
 	if !slices.Contains(parameterTypes, typ) {
-		return fmt.Sprintf("is of the unknown type %q%s; expected one of %s", typ, Suggest(typ, parameterTypes), strings.Join(parameterTypes, ", "))
+		return fmt.Sprintf("is of the unknown type %q%s; expected one of %s", typ, nearest.Hint(typ, parameterTypes), strings.Join(parameterTypes, ", "))
 	}
 	d := Parameter{Type: typ}
 	problem := d.refuseProperty(v)

@@ -1,6 +1,7 @@
 package hot
 
 import (
+	"trefoil/internal/nearest"
 	"trefoil/internal/yaml"
 )
 
@@ -69,7 +70,7 @@ func (e *PlanEnvironment) section(p *problems, s pair) {
 	case "parameter_defaults", "resource_registry", "encrypted_param_names", "event_sinks", "parameter_merge_strategies":
 		e.Own.section(p, s)
 	default:
-		p.add(s.key.Line, "unknown key %q%s", s.key.Value, Suggest(s.key.Value, planKeys))
+		p.add(s.key.Line, "unknown key %q%s", s.key.Value, nearest.Hint(s.key.Value, planKeys))
 	}
 }
 
@@ -90,7 +91,7 @@ func (e *PlanEnvironment) environments(p *problems, s pair) {
 					f.Data, _ = yaml.Marshal(plain(kv.val)) // plain values always encode
 				}
 			default:
-				p.add(kv.key.Line, "environments: unknown key %q%s", kv.key.Value, Suggest(kv.key.Value, []string{"path", "data"}))
+				p.add(kv.key.Line, "environments: unknown key %q%s", kv.key.Value, nearest.Hint(kv.key.Value, []string{"path", "data"}))
 			}
 		}
 		if f.Path == "" && f.Data == nil {

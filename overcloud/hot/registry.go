@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"trefoil/internal/nearest"
 	"trefoil/internal/yaml"
 )
 
@@ -87,7 +88,7 @@ func words(p *problems, where string, kv pair, known []string) []string {
 	var out []string
 	for _, n := range nodes {
 		if !slices.Contains(known, n.Value) {
-			p.add(n.Line, "%s %q does not exist%s; expected %s", where, n.Value, Suggest(n.Value, known), strings.Join(known, ", "))
+			p.add(n.Line, "%s %q does not exist%s; expected %s", where, n.Value, nearest.Hint(n.Value, known), strings.Join(known, ", "))
 			continue
 		}
 		out = append(out, n.Value)
@@ -287,28 +288,6 @@ func (e *Environment) Check() error {
 		p.add(m.Origin.Line, "resource_registry: types stand for each other in a circle: %s", strings.Join(circle, " → "))
 	}
 	return p.err()
-}
-
-// Hooks returns the hooks of a resource, sorted. names as in ResolveFor; the
-// patterns match its own name as well.
-func (e *Environment) Hooks(names []string) []string {
-	return e.overrides(names, func(o Override) []string { return o.Hooks })
-}
-
-// RestrictedActions returns what must not be done to a resource, sorted.
-func (e *Environment) RestrictedActions(names []string) []string {
-	return e.overrides(names, func(o Override) []string { return o.Restricted })
-}
-
-func (e *Environment) overrides(names []string, of func(Override) []string) []string {
-	var out []string
-	for _, o := range e.Overrides {
-		if matchNames(o.Resource, names) {
-			out = append(out, of(o)...)
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
 }
 
 // Types returns the patterns of the registry, sorted.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"trefoil/internal/nearest"
 	"trefoil/internal/yaml"
 )
 
@@ -40,7 +41,7 @@ func (c *compiler) resource(d *Definition, n *yaml.Node) {
 		case "description":
 			c.textField(d, f, c.value(f.val))
 		default:
-			c.p.add(f.key.Line, "resource %s: unknown key %q%s", d.Name, f.key.Value, Suggest(f.key.Value, resourceKeys))
+			c.p.add(f.key.Line, "resource %s: unknown key %q%s", d.Name, f.key.Value, nearest.Hint(f.key.Value, resourceKeys))
 		}
 	}
 	if d.Type == "" {
@@ -83,7 +84,7 @@ func (c *compiler) deletionPolicy(d *Definition, f pair) Expr {
 	c.textField(d, f, e)
 	if k, ok := e.(constant); ok && kind(k.v) == "text" {
 		if !slices.Contains(deletionPolicies, k.v.(string)) {
-			c.p.add(f.val.Line, "resource %s: unknown deletion_policy %q%s; expected one of %s", d.Name, k.v, Suggest(k.v.(string), deletionPolicies),
+			c.p.add(f.val.Line, "resource %s: unknown deletion_policy %q%s; expected one of %s", d.Name, k.v, nearest.Hint(k.v.(string), deletionPolicies),
 				strings.Join(deletionPolicies, ", "))
 			return e
 		}
@@ -118,7 +119,7 @@ func (c *compiler) dependsOn(d *Definition, f pair) []string {
 			continue
 		}
 		if c.t.Resource(dep.Value) == nil {
-			c.p.add(dep.Line, "resource %s depends on %q, which is not in the template%s", d.Name, dep.Value, Suggest(dep.Value, resourceNames(c.t)))
+			c.p.add(dep.Line, "resource %s depends on %q, which is not in the template%s", d.Name, dep.Value, nearest.Hint(dep.Value, resourceNames(c.t)))
 		}
 		out = append(out, dep.Value)
 	}
@@ -138,7 +139,7 @@ func (c *compiler) output(n pair) *Named {
 			d.Condition = c.condition(f.val)
 		default:
 			c.p.add(f.key.Line, "output %s: unknown key %q%s", d.Name, f.key.Value,
-				Suggest(f.key.Value, []string{"value", "description", "condition"}))
+				nearest.Hint(f.key.Value, []string{"value", "description", "condition"}))
 		}
 	}
 	if d.Value == nil {
@@ -182,7 +183,7 @@ func (t *Template) groups(p *problems, n *yaml.Node) {
 				names = f.val
 			case "label", "description":
 			default:
-				p.add(f.key.Line, "parameter group: unknown key %q%s", f.key.Value, Suggest(f.key.Value, []string{"label", "description", "parameters"}))
+				p.add(f.key.Line, "parameter group: unknown key %q%s", f.key.Value, nearest.Hint(f.key.Value, []string{"label", "description", "parameters"}))
 			}
 		}
 		if names != nil && isNull(names) {
@@ -195,7 +196,7 @@ func (t *Template) groups(p *problems, n *yaml.Node) {
 		for _, name := range names.Content {
 			name = deref(name)
 			if t.Parameter(name.Value) == nil {
-				p.add(name.Line, "parameter_groups: the template has no parameter %q%s", name.Value, Suggest(name.Value, parameterNames(t)))
+				p.add(name.Line, "parameter_groups: the template has no parameter %q%s", name.Value, nearest.Hint(name.Value, parameterNames(t)))
 			} else if line, twice := seen[name.Value]; twice {
 				p.add(name.Line, "parameter_groups: parameter %s is also in the group of line %d", name.Value, line)
 			}

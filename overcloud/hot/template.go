@@ -1,7 +1,7 @@
 // Package hot reads Heat Orchestration Templates and environments and evaluates
-// them without a cloud: parameters, conditions, intrinsic functions, nested
-// templates by resource registry, chains and groups. It is pure: files come from
-// a Read function. Every error names the file and the line.
+// them without a cloud: parameters, conditions, intrinsic functions, and which
+// template a type stands for. It is pure: resources, attributes and files come from a
+// Scope. Every error names the file and the line.
 //
 // Source of behaviour: OpenStack Heat (queens, wallaby) as TripleO's trees use it.
 package hot
@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 	"trefoil/internal/yaml"
 )
 
@@ -104,17 +105,24 @@ type problems struct {
 	file  string
 	list  []string
 	lines []int
+	more  int // that are counted only
 	hint  string
 }
 
-// maxProblems is how many are told.
-const maxProblems = 50
+// maxProblems is how many are told, maxKept how many are kept until only those of
+// the first lines are, so that a hostile file takes little memory.
+const (
+	maxProblems = 50
+	maxKept     = 10_000
+)
 
 func (p *problems) add(line int, format string, args ...any) {
-	if len(p.list) < maxProblems {
-		p.list = append(p.list, fmt.Sprintf("%s:%d: %s", p.file, line, fmt.Sprintf(format, args...)))
-		p.lines = append(p.lines, line)
+	if len(p.list) == maxKept {
+		p.sort()
+		p.list, p.lines, p.more = p.list[:maxProblems], p.lines[:maxProblems], p.more+maxKept-maxProblems
 	}
+	p.list = append(p.list, fmt.Sprintf("%s:%d: %s", p.file, line, fmt.Sprintf(format, args...)))
+	p.lines = append(p.lines, line)
 }
 
 // sort puts them in the order of the lines.
@@ -135,7 +143,11 @@ func (p *problems) err() error {
 	if len(p.list) == 0 {
 		return nil
 	}
-	e := errs.New(errs.Invalid, "%s", strings.Join(p.list, "\n"))
+	list := p.list
+	if more := len(list) - maxProblems + p.more; more > 0 {
+		list = append(list[:maxProblems:maxProblems], fmt.Sprintf("%s: … and %d more", p.file, more))
+	}
+	e := errs.New(errs.Invalid, "%s", strings.Join(list, "\n"))
 	if p.hint != "" {
 		return e.WithHint("%s", p.hint)
 	}
@@ -168,7 +180,7 @@ func ParseTemplate(file string, data []byte) (*Template, error) {
 		case "heat_template_version":
 			if t.Version = s.val.Value; t.Version != "" && versionDate(t.Version) == "" {
 				p.add(s.val.Line, "unknown heat_template_version %q%s; expected one of %s", t.Version,
-					Suggest(t.Version, versionNames()), strings.Join(versionNames(), ", "))
+					nearest.Hint(t.Version, versionNames()), strings.Join(versionNames(), ", "))
 			}
 		case "description":
 			t.Description = s.val.Value
@@ -184,7 +196,7 @@ func ParseTemplate(file string, data []byte) (*Template, error) {
 		case "parameter_groups":
 			groups = s.val
 		default:
-			p.add(s.key.Line, "unknown section %q%s", s.key.Value, Suggest(s.key.Value,
+			p.add(s.key.Line, "unknown section %q%s", s.key.Value, nearest.Hint(s.key.Value,
 				[]string{"heat_template_version", "description", "parameters", "parameter_groups", "conditions", "resources", "outputs"}))
 		}
 	}

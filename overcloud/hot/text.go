@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"trefoil/internal/nearest"
 )
 
 // replacement is what is done with a template text: where a key stands, its value
@@ -237,7 +239,7 @@ func digest(c call, arg any) (any, error) {
 	case "sha512":
 		h = sha512.New()
 	default:
-		return nil, c.fail("unknown algorithm %q%s; expected one of %s", algorithm, Suggest(algorithm, algorithms()), strings.Join(algorithms(), ", "))
+		return nil, c.fail("unknown algorithm %q%s; expected one of %s", algorithm, nearest.Hint(algorithm, algorithms()), strings.Join(algorithms(), ", "))
 	}
 	for _, r := range text { // Heat takes the digest of text as latin-1
 		if r > 0xff {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/jinja"
 	"trefoil/overcloud/stack/eval"
@@ -214,7 +215,7 @@ func (b *builder) checkServices() error {
 	for _, r := range b.roles.roles {
 		for _, s := range r.Services {
 			if _, _, mapped := b.env.Resolve(s.Text); !mapped {
-				p.add(b.roles.name, s.Line, "role %s: unknown service %q%s", r.Name, s.Text, hot.Suggest(s.Text, b.env.Types()))
+				p.add(b.roles.name, s.Line, "role %s: unknown service %q%s", r.Name, s.Text, nearest.Hint(s.Text, b.env.Types()))
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
-	"trefoil/overcloud/hot"
+	"trefoil/internal/nearest"
 	"trefoil/overcloud/resource"
 )
 
@@ -253,7 +253,7 @@ func interpolateText(s string, scopes []map[string]string) (string, error) {
 		for _, sc := range scopes {
 			known = append(known, sortedKeys(sc)...)
 		}
-		failed = errs.New(errs.Invalid, "%s means nothing here%s", m, hot.Suggest(name, known))
+		failed = errs.New(errs.Invalid, "%s means nothing here%s", m, nearest.Hint(name, known))
 		return m
 	})
 	return out, failed

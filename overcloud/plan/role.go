@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/stack/eval"
 )
@@ -132,8 +133,8 @@ func parseServiceData(v any, file string) (*ServiceData, error) {
 	}
 	for _, k := range sortedKeys(m) {
 		// Templates may carry keys for other programs; one that is nearly ours is a mistake.
-		if !slices.Contains(dataKeys, k) && !strings.HasSuffix(k, "_tasks") && hot.Nearest(k, dataKeys) != "" {
-			return nil, fail("role_data has an unknown key %q%s", k, hot.Suggest(k, dataKeys))
+		if !slices.Contains(dataKeys, k) && !strings.HasSuffix(k, "_tasks") && nearest.Name(k, dataKeys) != "" {
+			return nil, fail("role_data has an unknown key %q%s", k, nearest.Hint(k, dataKeys))
 		}
 	}
 	packages, ok := m["packages"].([]any)
@@ -193,7 +194,7 @@ func parseEntry(v any) (Entry, string) {
 			e.NotOnBootstrap = e.NotOnBootstrap || on && k == "not_on_bootstrap"
 		case k == "type":
 		case !slices.Contains(resourceTypes, k):
-			return e, fmt.Sprintf("unknown resource %q%s", k, hot.Suggest(k, append([]string{"for_each_peer", "bootstrap_only", "not_on_bootstrap"}, resourceTypes...)))
+			return e, fmt.Sprintf("unknown resource %q%s", k, nearest.Hint(k, append([]string{"for_each_peer", "bootstrap_only", "not_on_bootstrap"}, resourceTypes...)))
 		case typ != "":
 			return e, fmt.Sprintf("both %s and %s; write two resources", typ, k)
 		default:

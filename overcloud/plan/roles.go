@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 	"trefoil/internal/yaml"
-	"trefoil/overcloud/hot"
 	"trefoil/overcloud/jinja"
 	"trefoil/overcloud/network"
 )
@@ -126,7 +126,7 @@ func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 			}
 		default:
 			if !slices.Contains(roleKeys, k.Value) {
-				p.add(file, k.Line, "unknown key %q in a role%s", k.Value, hot.Suggest(k.Value, roleKeys))
+				p.add(file, k.Line, "unknown key %q in a role%s", k.Value, nearest.Hint(k.Value, roleKeys))
 			}
 		}
 	}
