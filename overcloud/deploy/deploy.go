@@ -1,6 +1,6 @@
 // Package deploy makes a stack real: it places roles on machines, has the
-// bare-metal service write the image, waits for SSH, runs steps 1–5 with a
-// barrier over all nodes after each, and records events as it goes.
+// bare-metal service write the image, waits for SSH, runs steps 1–5, each of
+// which waits for what its services need, and records events as it goes.
 //
 // Every phase looks at what is there before it acts, so that Run may be killed
 // at any instant and simply be called again.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"trefoil/internal/errs"
 	"trefoil/overcloud/plan"
@@ -13,20 +14,14 @@ import (
 	"trefoil/overcloud/stack"
 )
 
-// catalogStep is the step behind which the deployed Keystone answers.
-const catalogStep = 3
-
-// configure runs the steps. The barrier after each is the return of r.step. The
-// plan is made again: now the machines' addresses are known.
+// configure runs the steps. The plan is made again: now the machines' addresses are
+// known.
 func (r *run) configure(ctx context.Context) error {
 	nodes, err := r.Store.StackNodes(ctx, r.s.ID)
 	if err != nil {
 		return err
 	}
-	machines := make([]plan.Node, len(nodes))
-	for i, n := range nodes {
-		machines[i] = n.Node
-	}
+	machines := plainNodes(nodes)
 	p, err := r.Plan(ctx, r.s, machines...)
 	if err != nil {
 		return &Failed{[]stack.Failure{{Phase: "plan", Error: err.Error(), Hint: errs.HintOf(err)}}}
@@ -40,24 +35,75 @@ func (r *run) configure(ctx context.Context) error {
 		return &Failed{[]stack.Failure{{Phase: "plan", Error: err.Error(), Hint: errs.HintOf(err)}}}
 	}
 	return r.around(ctx, stack.DeploySteps, "", func() error {
-		for step := 1; step <= plan.Steps; step++ {
-			name := fmt.Sprintf("step %d", step)
-			if err := r.timed(name, func() error { return r.step(ctx, p, nodes, cfg, step) }); err != nil {
-				return err
-			}
-			if err := r.keep(ctx); err != nil {
-				return err
-			}
-			if url, _ := outputs["KeystoneURL"].(string); step == catalogStep && url != "" {
-				if err := r.Catalog.Ensure(ctx, url, p.Passwords["AdminPassword"]); err != nil {
-					return &Failed{[]stack.Failure{{Phase: "keystone resources", Service: "keystone", Error: err.Error(), Hint: errs.HintOf(err)}}}
-				}
-			}
+		if err := r.steps(ctx, p, nodes, cfg, outputs); err != nil {
+			return err
 		}
 		hidden := hiddenOutputs(p, outputs)
 		_, err := r.Store.UpdateStack(ctx, r.s.ID, func(s *stack.Stack) error { s.Outputs, s.Secret = outputs, hidden; return nil })
 		return err
 	})
+}
+
+// steps takes all machines through their steps.
+func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg plan.Config, outputs map[string]any) error {
+	machines := plainNodes(nodes)
+	group := func(role string, step int) string { return stack.StepGroup(role, strconv.Itoa(step)) }
+	began := map[int]time.Time{} // by step
+	line := &pipeline{nodes: nodes, gates: p.Gates(machines, nil),
+		step: func(ctx context.Context, n stack.Node, step int) error { return r.step(ctx, n, cfg[n.Name], step) },
+		opened: func(ctx context.Context, role string, step int) error {
+			if began[step].IsZero() {
+				began[step] = r.Now()
+			}
+			return r.event(ctx, group(role, step), r.s.Action, stack.InProgress, "state changed", "")
+		},
+		closed: func(ctx context.Context, role string, step int, failed map[string]error) error {
+			r.took(fmt.Sprintf("step %d", step), began[step])
+			return errors.Join(r.keep(ctx), r.closeGroup(ctx, group(role, step), failed))
+		},
+	}
+	if url, _ := outputs["KeystoneURL"].(string); url != "" {
+		line.keystone = p.Running(plan.KeystoneService, machines)
+		line.catalog = func(ctx context.Context) error {
+			return r.timed("keystone resources", func() error { return r.catalog(ctx, p, url) })
+		}
+	}
+	return line.run(ctx)
+}
+
+// took sets the time that a phase has taken since it began.
+func (r *run) took(phase string, began time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.summary.Seconds[phase] = int(r.Now().Sub(began).Round(time.Second).Seconds())
+}
+
+// closeGroup ends the resource of a role's step: failed where a machine of it is.
+func (r *run) closeGroup(ctx context.Context, name string, failed map[string]error) error {
+	state, reason := stack.Complete, "state changed"
+	for _, node := range sortedKeys(failed) {
+		state, reason = stack.Failed, failed[node].Error()
+		if errors.Is(failed[node], errAborted) {
+			reason = r.s.Action + " aborted"
+		}
+	}
+	return r.event(ctx, name, r.s.Action, state, reason, "")
+}
+
+// catalog prepares the deployed Keystone.
+func (r *run) catalog(ctx context.Context, p *plan.Plan, url string) error {
+	if err := r.Catalog.Ensure(ctx, url, p.Passwords["AdminPassword"]); err != nil {
+		return &Failed{[]stack.Failure{{Phase: "keystone resources", Service: plan.KeystoneService, Error: err.Error(), Hint: errs.HintOf(err)}}}
+	}
+	return nil
+}
+
+func plainNodes(nodes []stack.Node) []plan.Node {
+	out := make([]plan.Node, len(nodes))
+	for i, n := range nodes {
+		out[i] = n.Node
+	}
+	return out
 }
 
 // outputs are those of overcloud.yaml, how the machines find one another, and what
@@ -101,23 +147,14 @@ func hiddenOutputs(p *plan.Plan, outputs map[string]any) []string {
 	return out
 }
 
-func (r *run) step(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg plan.Config, step int) error {
-	group := func(role string) string { return stack.StepGroup(role, strconv.Itoa(step)) }
-	roles := slices.DeleteFunc(slices.Clone(p.Roles), func(role plan.Role) bool { return role.Count == 0 })
-	for _, role := range roles {
-		if err := r.event(ctx, group(role.Name), r.s.Action, stack.InProgress, "state changed", ""); err != nil {
-			return err
-		}
+// step does one step of one machine, if it has anything to do. The error is a *Failed.
+func (r *run) step(ctx context.Context, n stack.Node, docs []resource.Document, step int) error {
+	i := slices.IndexFunc(docs, func(d resource.Document) bool { return d.Step == step })
+	if i < 0 || len(docs[i].Resources) == 0 {
+		return nil
 	}
-	failed := each(nodes, func(n stack.Node) error {
-		docs := cfg[n.Name]
-		i := slices.IndexFunc(docs, func(d resource.Document) bool { return d.Step == step })
-		if i < 0 || len(docs[i].Resources) == 0 {
-			return nil
-		}
-		return r.around(ctx, stack.StepPath(n.Role, strconv.Itoa(step), n.Index), "", func() error { return r.apply(ctx, n, docs[i]) })
-	})
-	return r.closeRoles(ctx, roles, nodes, failed, fmt.Sprintf("step %d", step), group)
+	err := r.around(ctx, stack.StepPath(n.Role, strconv.Itoa(step), n.Index), "", func() error { return r.apply(ctx, n, docs[i]) })
+	return join(fmt.Sprintf("step %d", step), map[string]error{n.Name: err})
 }
 
 // apply runs one document on one node and turns its last failed event into the cause.

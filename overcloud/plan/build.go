@@ -144,6 +144,9 @@ func (b *builder) plan() (*Plan, error) {
 		}
 	}
 	slices.Sort(p.Hidden)
+	if err := p.checkNeeds(); err != nil {
+		return nil, err
+	}
 	return p, p.rehearse()
 }
 

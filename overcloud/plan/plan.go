@@ -9,7 +9,8 @@ import (
 	"trefoil/overcloud/stack/eval"
 )
 
-// Steps is the number of configuration steps, each with a barrier over all roles.
+// Steps is the number of configuration steps. Between two of them a machine waits
+// for what its services need; see Gate.
 const Steps = 5
 
 // Plan is what a deployment of one stack is to become.
@@ -91,6 +92,7 @@ type ServiceData struct {
 	Template string         `json:"template"` // file, for errors
 	Packages []string       `json:"packages,omitempty"`
 	Summary  string         `json:"summary,omitempty"`
+	Needs    []string       `json:"needs"` // services whose step before must be done, ? behind those that may be missing; nil: all machines'
 	Steps    [Steps][]Entry `json:"steps"`
 	Settings map[string]any `json:"settings,omitempty"` // config_settings
 	Firewall map[string]any `json:"firewall,omitempty"` // firewall_rules

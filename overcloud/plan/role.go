@@ -112,7 +112,7 @@ func checkHostname(r *Role) error {
 
 // dataKeys are the keys of role_data that TripleO knows; those that are not
 // ours to apply are left to the program that does.
-var dataKeys = strings.Fields(`service_name packages summary step_config config_settings global_config_settings
+var dataKeys = strings.Fields(`service_name packages summary needs step_config config_settings global_config_settings
 	service_config_settings firewall_rules puppet_config kolla_config docker_config docker_puppet_tasks
 	container_puppet_tasks container_config container_config_scripts docker_config_scripts host_prep_tasks
 	deploy_steps_tasks external_deploy_tasks external_post_deploy_tasks post_deploy_steps_tasks upgrade_tasks
@@ -143,6 +143,10 @@ func parseServiceData(v any, file string) (*ServiceData, error) {
 	}
 	for _, p := range packages {
 		d.Packages = append(d.Packages, hot.String(p))
+	}
+	var err error
+	if d.Needs, err = parseNeeds(m["needs"]); err != nil {
+		return nil, fail("%v", err)
 	}
 	d.Settings, _ = m["config_settings"].(map[string]any)
 	d.Firewall, _ = m["firewall_rules"].(map[string]any)

@@ -1,0 +1,189 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/stack"
+)
+
+// rehearsal is a random cloud, and what was seen of its deployment.
+type rehearsal struct {
+	t       *testing.T
+	rnd     *rand.Rand
+	nodes   []stack.Node
+	gates   map[string][plan.Steps]plan.Gate
+	fail    map[string]bool // "node step" that fails
+	catalog bool
+
+	mu       sync.Mutex
+	done     map[string]int // by node: steps that it has done
+	begun    map[string]int // by "node step": how often
+	made     int
+	failures int
+	open     map[string]bool // groups
+}
+
+func newRehearsal(t *testing.T, seed uint64) *rehearsal {
+	h := &rehearsal{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), gates: map[string][plan.Steps]plan.Gate{}, fail: map[string]bool{},
+		done: map[string]int{}, begun: map[string]int{}, open: map[string]bool{}}
+	var roles []string
+	for i := range 1 + h.rnd.IntN(4) {
+		role := fmt.Sprintf("Role%d", i)
+		roles = append(roles, role)
+		for j := range 1 + h.rnd.IntN(4) {
+			h.nodes = append(h.nodes, stack.Node{Node: plan.Node{Name: fmt.Sprintf("%s-%d", role, j), Role: role, Index: j}})
+		}
+	}
+	h.catalog = h.rnd.IntN(2) == 0
+	for _, role := range roles {
+		var gates [plan.Steps]plan.Gate
+		for step := 1; step < plan.Steps; step++ {
+			for _, need := range append(roles, "RoleWithoutMachines") {
+				if h.rnd.IntN(3) == 0 {
+					gates[step].Roles = append(gates[step].Roles, need)
+				}
+			}
+			gates[step].Catalog = step >= plan.CatalogStep && h.rnd.IntN(2) == 0
+		}
+		h.gates[role] = gates
+	}
+	return h
+}
+
+func at(node string, step int) string { return fmt.Sprintf("%s %d", node, step) }
+
+// step checks that a step may begin, takes some time over it, and may fail.
+func (h *rehearsal) step(ctx context.Context, n stack.Node, step int) error {
+	h.mu.Lock()
+	gate := h.gates[n.Role][step-1]
+	if h.done[n.Name] != step-1 {
+		h.t.Errorf("%s: step %d behind %d", n.Name, step, h.done[n.Name])
+	}
+	for _, other := range h.nodes {
+		if slices.Contains(gate.Roles, other.Role) && h.done[other.Name] < step-1 {
+			h.t.Errorf("%s: step %d began before %s had done step %d", n.Name, step, other.Name, step-1)
+		}
+	}
+	if gate.Catalog && h.catalog && h.made == 0 {
+		h.t.Errorf("%s: step %d began before the catalog was made", n.Name, step)
+	}
+	if h.failures > 0 {
+		h.t.Errorf("%s: step %d began behind a failure", n.Name, step)
+	}
+	if !h.open[at(n.Role, step)] {
+		h.t.Errorf("%s: step %d began before its group", n.Name, step)
+	}
+	h.begun[at(n.Name, step)]++
+	pause := time.Duration(h.rnd.IntN(50)) * time.Second
+	h.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(pause):
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.fail[at(n.Name, step)] {
+		h.failures++
+		return &Failed{[]stack.Failure{{Node: n.Name, Error: "no"}}}
+	}
+	h.done[n.Name] = step
+	return nil
+}
+
+func (h *rehearsal) pipeline() *pipeline {
+	p := &pipeline{nodes: h.nodes, gates: h.gates, step: h.step,
+		opened: func(_ context.Context, role string, step int) error {
+			h.open[at(role, step)] = true
+			return nil
+		},
+		closed: func(_ context.Context, role string, step int, failed map[string]error) error {
+			if !h.open[at(role, step)] {
+				h.t.Errorf("%s: step %d was closed and not open", role, step)
+			}
+			if delete(h.open, at(role, step)); len(failed) > 0 && h.failures == 0 {
+				h.t.Errorf("%s: step %d was called failed: %v", role, step, failed)
+			}
+			return nil
+		}}
+	if h.catalog {
+		p.keystone = []string{"Role0"}
+		p.catalog = func(context.Context) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			for _, n := range h.nodes {
+				if n.Role == "Role0" && h.done[n.Name] < plan.CatalogStep {
+					h.t.Errorf("the catalog was made before %s had done step %d", n.Name, plan.CatalogStep)
+				}
+			}
+			h.made++
+			return nil
+		}
+	}
+	return p
+}
+
+// Whatever the needs: no step begins before they are met, every machine goes through
+// its steps in order, all come to their end, and what was opened is closed.
+func TestPipelineOfRandomClouds(t *testing.T) {
+	for seed := range uint64(300) {
+		synctest.Test(t, func(t *testing.T) { // a deadlock ends the test
+			h := newRehearsal(t, seed)
+			if err := h.pipeline().run(t.Context()); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			for _, n := range h.nodes {
+				if h.done[n.Name] != plan.Steps {
+					t.Errorf("seed %d: %s ended with step %d", seed, n.Name, h.done[n.Name])
+				}
+			}
+			if len(h.open) > 0 || h.catalog && h.made != 1 {
+				t.Errorf("seed %d: open at the end: %v; catalogs made: %d", seed, h.open, h.made)
+			}
+		})
+	}
+}
+
+// Where steps fail, nothing begins any more, each failure is told, and all that was
+// opened is closed.
+func TestPipelineOfRandomCloudsThatFail(t *testing.T) {
+	for seed := range uint64(300) {
+		synctest.Test(t, func(t *testing.T) {
+			h := newRehearsal(t, seed)
+			for range 1 + h.rnd.IntN(3) {
+				h.fail[at(h.nodes[h.rnd.IntN(len(h.nodes))].Name, 1+h.rnd.IntN(plan.Steps))] = true
+			}
+			err := h.pipeline().run(t.Context())
+			var f *Failed
+			if !errors.As(err, &f) || len(f.Failures) != h.failures || h.failures == 0 {
+				t.Errorf("seed %d: %d failures, told: %v", seed, h.failures, err)
+			}
+			if len(h.open) > 0 {
+				t.Errorf("seed %d: open at the end: %v", seed, h.open)
+			}
+		})
+	}
+}
+
+// Stopped at any instant it ends, and leaves open what the next run will close.
+func TestPipelineOfRandomCloudsThatAreStopped(t *testing.T) {
+	for seed := range uint64(300) {
+		synctest.Test(t, func(t *testing.T) {
+			h := newRehearsal(t, seed)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(h.rnd.IntN(150))*time.Second)
+			defer cancel()
+			if err := h.pipeline().run(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("seed %d: %v", seed, err)
+			}
+		})
+	}
+}
