@@ -22,6 +22,7 @@ import (
 func (p *program) provisionCommands() []*cli.Command {
 	ports := &cli.BoolFlag{Name: "network-ports", Usage: "deprecated; ports are always made"}
 	return []*cli.Command{
+		p.nodeDeleteCommand(),
 		{Name: "provision", Usage: "bring up the machines of a file, configure nothing", ArgsUsage: "BAREMETAL_DEPLOYMENT", Flags: []cli.Flag{
 			outputFlag("baremetal_environment.yaml"), yesFlag(), stackFlag(), templatesFlag(), workingDirFlag(), ports,
 			&cli.StringFlag{Name: "overcloud-ssh-user", Usage: "accepted; the image's user is heat-admin", Value: "heat-admin"},
@@ -32,6 +33,7 @@ func (p *program) provisionCommands() []*cli.Command {
 		}, Action: p.nodeProvision},
 		{Name: "unprovision", Usage: "give back the machines that a file marks with provisioned: false", ArgsUsage: "BAREMETAL_DEPLOYMENT", Flags: []cli.Flag{
 			yesFlag(), stackFlag(), ports, &cli.BoolFlag{Name: "all", Usage: "every machine of the file"},
+			&cli.BoolFlag{Name: "force", Usage: "also where something of the deployed cloud is lost"},
 		}, Action: p.nodeUnprovision},
 		{Name: "extract", Usage: "write files of what is deployed", Subcommands: []*cli.Command{
 			{Name: "provisioned", Usage: "write a file of a stack's machines", Flags: []cli.Flag{outputFlag(""), yesFlag(), stackFlag(), workingDirFlag(),
@@ -219,7 +221,7 @@ func (p *program) nodeUnprovision(c *cli.Context) error {
 			return err
 		}
 	}
-	d := &deployment{p: p, c: c, name: name, in: stack.Input{Only: stack.OnlyUnprovision, Unprovision: names}, h: h, old: old}
+	d := &deployment{p: p, c: c, name: name, in: stack.Input{Only: stack.OnlyUnprovision, Unprovision: names, Force: c.Bool("force")}, h: h, old: old}
 	if _, err := d.followed(unprovisionMinutes); err != nil {
 		return err
 	}

@@ -134,6 +134,35 @@ func TestNodeProvisionUnprovisionExtract(t *testing.T) {
 	o.want("overcloud node extract provisioned", 1, "", "stack overcloud has no machines")
 }
 
+func TestNodeDelete(t *testing.T) {
+	o := newOperator(t)
+	o.engine()
+	dir := t.TempDir()
+	deploy := "overcloud deploy --templates --control-scale 1 --compute-scale 2 --ceph-storage-scale 0 --control-flavor control --compute-flavor compute"
+	o.want(deploy, 0, "Overcloud Deployed", "")
+	o.want("overcloud node delete", 2, "", "give either nodes or a file")
+	o.want("overcloud node delete -y nobody overcloud-novacompute-0 x", 1, "", "Couldn't find following instances in stack overcloud: nobody,x")
+	o.want("overcloud node delete overcloud-novacompute-0", 1, "- overcloud-novacompute-0\n", "Action not confirmed, exiting.")
+	if o.Node("compute-1").InstanceUUID == "" {
+		t.Fatal("gone without a yes")
+	}
+	o.want("overcloud node delete -y "+o.Node("compute-1").InstanceUUID, 0, "Deleting the following nodes from stack overcloud:\n- ", "give the new counts")
+	if a, b := o.Node("compute-1"), o.Node("compute-2"); a.ProvisionState != "available" || b.ProvisionState != "active" {
+		t.Errorf("compute-1 is %s, compute-2 %s", a.ProvisionState, b.ProvisionState)
+	}
+	// As many as before, under a name that was never used.
+	o.want(deploy, 0, "Overcloud Deployed", "1 node(s) added")
+	if n := o.Node("compute-1"); n.InstanceInfo["display_name"] != "overcloud-novacompute-2" {
+		t.Errorf("made again as %v", n.InstanceInfo["display_name"])
+	}
+	file := o.in(dir, "less.yaml", "- name: Compute\n  count: 1\n  defaults: {profile: compute}\n  instances: [{hostname: overcloud-novacompute-2, provisioned: false}]\n")
+	o.want("overcloud node delete -y -b "+file, 0, "overcloud-novacompute-2", "")
+	if n := o.Node("compute-1"); n.ProvisionState != "available" {
+		t.Errorf("compute-1 is %s", n.ProvisionState)
+	}
+	o.want("overcloud node delete -y -b "+file, 0, "No nodes to unprovision\n", "")
+}
+
 func TestNodeProvisionTellsAllThatIsWrong(t *testing.T) {
 	o := newOperator(t)
 	dir := t.TempDir()

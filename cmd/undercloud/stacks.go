@@ -18,6 +18,7 @@ import (
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/deploy/cloud"
 	"trefoil/overcloud/plan"
+	"trefoil/overcloud/scaledown"
 	"trefoil/overcloud/session"
 	"trefoil/overcloud/ssh"
 	"trefoil/overcloud/stack"
@@ -50,6 +51,9 @@ func newStacks(u *undercloud) (*stacks, error) {
 	plans := deploy.Plans{Ctlplane: ctlplane(u.cfg.Local(), u.cfg.LocalMTU)}
 	engine := &deploy.Engine{
 		Store: u.db, Cloud: &cloud.Cloud{Open: u.loopback}, Nodes: &deploy.Remote{Dialer: &ssh.Dialer{Key: key}}, Catalog: deploy.Keystone{},
+		Overcloud: func(ctx context.Context, url, password string) (deploy.Overcloud, error) {
+			return scaledown.Open(ctx, url, password)
+		},
 		Plan: plans.Of, PublicKeys: []string{u.cfg.SSHPublicKey, public}, Rand: rand.Reader, Now: time.Now, Poll: time.Second, Log: u.log,
 	}
 	u.jobs.Register(stackJob, func(r jobs.Run, input json.RawMessage) error {

@@ -193,19 +193,3 @@ func pins(role string, d *baremetal.Deployment, image func(string) (int, error))
 	}
 	return out, nil
 }
-
-// unprovision gives back the nodes that the input names; those that are gone are passed over.
-func (r *run) unprovision(ctx context.Context) error {
-	have, err := r.Store.StackNodes(ctx, r.s.ID)
-	if err != nil {
-		return err
-	}
-	gone := slices.DeleteFunc(slices.Clone(have), func(n stack.Node) bool { return !slices.Contains(r.s.Input.Unprovision, n.Name) })
-	if err := r.giveBack(ctx, gone); err != nil {
-		return err
-	}
-	r.mu.Lock()
-	r.summary.NodesRemoved += len(gone)
-	r.mu.Unlock()
-	return r.keep(ctx)
-}

@@ -103,6 +103,7 @@ type Engine struct {
 	Cloud      Cloud
 	Nodes      Configurator
 	Catalog    Catalog
+	Overcloud  Login // nil: machines leave without a word to the deployed cloud
 	Plan       Planner
 	PublicKeys []string // that may log in to nodes
 	Rand       io.Reader
@@ -174,7 +175,7 @@ func (r *run) deploy(ctx context.Context) error {
 	if err := r.event(ctx, "", r.s.Action, stack.InProgress, fmt.Sprintf("Stack %s started", r.s.Action), ""); err != nil {
 		return err
 	}
-	if r.s.Input.Only == stack.OnlyUnprovision {
+	if r.s.Input.Only == stack.OnlyUnprovision || r.s.Input.Only == stack.OnlyDelete {
 		return r.timed("removal", func() error { return r.unprovision(ctx) })
 	}
 	p, err := r.Plan(ctx, r.s)

@@ -37,7 +37,11 @@ func (r *run) assign(ctx context.Context, p *plan.Plan) error {
 		return err
 	}
 	if len(surplus) > 0 {
-		if err := r.giveBack(ctx, surplus); err != nil {
+		d, err := r.depart(ctx, func() (*plan.Plan, error) { return p, nil }, surplus, have)
+		if err != nil {
+			return err
+		}
+		if err := r.giveBack(ctx, surplus, d.forget); err != nil {
 			return err
 		}
 		if choices, err = r.place(ctx, wants, have, nil); err != nil {
@@ -267,8 +271,9 @@ func (r *run) waitState(ctx context.Context, n stack.Node, want string, bad ...s
 	}
 }
 
-// giveBack undeploys nodes and waits until each is available again.
-func (r *run) giveBack(ctx context.Context, nodes []stack.Node) error {
+// giveBack undeploys nodes and waits until each is available again, off. Then
+// forget is called, before its row goes: killed anywhere, the next run goes on.
+func (r *run) giveBack(ctx context.Context, nodes []stack.Node, forget func(context.Context, stack.Node) error) error {
 	return join("removal", each(nodes, func(n stack.Node) error {
 		err := r.deleteEvent(ctx, n, stack.InProgress)
 		if err != nil {
@@ -280,6 +285,9 @@ func (r *run) giveBack(ctx context.Context, nodes []stack.Node) error {
 			if err := r.waitState(ctx, n, "available", "error", "clean failed"); err != nil {
 				return err
 			}
+		}
+		if err := forget(ctx, n); err != nil {
+			return err
 		}
 		if err := r.Cloud.DeletePorts(ctx, n.InstanceUUID); err != nil {
 			return fmt.Errorf("release the address of %s: %w", n.Name, err)
@@ -306,7 +314,7 @@ func (r *run) remove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.giveBack(ctx, nodes)
+	return r.giveBack(ctx, nodes, (*departure)(nil).forget) // the cloud goes with them
 }
 
 func sortedKeys[V any](m map[string]V) []string {

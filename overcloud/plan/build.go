@@ -28,6 +28,7 @@ type Options struct {
 	Environments []File            // -e, in order; a name below the tree is relative to it
 	Files        map[string][]byte // files outside the tree that environments refer to, by cleaned path
 	Counts       map[string]int    // machines by role, from --control-scale and the like
+	Removed      map[string][]int  // by role, indexes that earlier actions removed: they are not given again, as Heat remembers them of a group
 	Flavors      map[string]string // flavors by role, from --control-flavor and the like
 	Parameters   map[string]any    // parameter_defaults from other flags: NtpServer, NovaComputeLibvirtType …
 	Passwords    map[string]string // from GeneratePasswords
@@ -95,6 +96,10 @@ func (b *builder) evaluator() *eval.Evaluator {
 	ctlplane := b.ctlplane()
 	ev := &eval.Evaluator{Read: b.read, Env: b.env, Root: b.o.Stack, Subnets: []eval.Subnet{ctlplane}}
 	ev.Addresses, ev.Indexes = b.known(ctlplane.Network)
+	ev.Removed = map[string][]int{}
+	for role, list := range b.o.Removed {
+		ev.Removed[b.o.Stack+"."+role] = list
+	}
 	if seed := b.o.Passwords[SeedName]; seed != "" {
 		ev.Random = seeded([]byte(seed))
 	}

@@ -6,6 +6,7 @@ package session
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -152,6 +153,16 @@ func (s *Session) Orchestration() (*gophercloud.ServiceClient, error) {
 	return wrap("orchestration")(openstack.NewOrchestrationV1(s.provider, s.endpoint))
 }
 
+// BlockStorage is Cinder's API v3.
+func (s *Session) BlockStorage() (*gophercloud.ServiceClient, error) {
+	return wrap("block-storage")(openstack.NewBlockStorageV3(s.provider, s.endpoint))
+}
+
+// Placement is Placement's API v1.
+func (s *Session) Placement() (*gophercloud.ServiceClient, error) {
+	return wrap("placement")(openstack.NewPlacementV1(s.provider, s.endpoint))
+}
+
 // Identity is Keystone's API v3.
 func (s *Session) Identity() (*gophercloud.ServiceClient, error) {
 	return wrap("identity")(openstack.NewIdentityV3(s.provider, s.endpoint))
@@ -166,7 +177,13 @@ func wrap(service string) func(*gophercloud.ServiceClient, error) (*gophercloud.
 	}
 }
 
+// noEndpoint is NotFound where the catalog lacks the service. One that is there and
+// could not be asked for its version is something else.
 func noEndpoint(service string, err error) error {
+	var missing *gophercloud.ErrEndpointNotFound
+	if !errors.As(err, &missing) {
+		return fmt.Errorf("ask service %s for its version: %w", service, Explain(err))
+	}
 	return errs.Wrap(errs.NotFound, err, "no endpoint for service %s in this cloud", service).
 		WithHint("is this the right cloud? stackrc is the undercloud, overcloudrc the overcloud; openstack catalog list")
 }

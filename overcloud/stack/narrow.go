@@ -7,12 +7,13 @@ import "maps"
 const (
 	OnlyProvision   = "provision"   // bring up the machines of BaremetalFile, configure nothing
 	OnlyUnprovision = "unprovision" // give back the machines that Unprovision names
+	OnlyDelete      = "delete"      // likewise, and have later deployments do without them
 )
 
 // Whole is the input without what narrowed its last action: that says what the
 // action does, not what is there.
 func (in Input) Whole() Input {
-	in.Only, in.Unprovision = "", nil
+	in.Only, in.Unprovision, in.Force = "", nil, false
 	return in
 }
 
@@ -28,9 +29,10 @@ func (s *Stack) Whole() *Stack {
 // narrowed action adds itself to what was deployed, any other takes its place.
 func (in Input) onto(old Input) Input {
 	if in.Only == "" {
+		in.Removed, in.Force = old.Removed, false
 		return in
 	}
-	old.Only, old.Unprovision = in.Only, in.Unprovision
+	old.Only, old.Unprovision, old.Force = in.Only, in.Unprovision, in.Force
 	if in.BaremetalFile != "" {
 		files := maps.Clone(in.Files)
 		if files == nil {

@@ -22,6 +22,13 @@ func TestNarrowedInputKeepsWhatWasDeployed(t *testing.T) {
 	if got := (Input{Tree: []byte("next")}).onto(want); !reflect.DeepEqual(got, Input{Tree: []byte("next")}) {
 		t.Errorf("a whole action: got %+v", got)
 	}
+	deleted := Input{Removed: map[string][]int{"Compute": {1}}, Force: true}
+	if got := (Input{}).onto(deleted); !reflect.DeepEqual(got, Input{Removed: deleted.Removed}) {
+		t.Errorf("a whole action spends deleted indexes again, or is forced: %+v", got)
+	}
+	if got := (Input{Only: OnlyDelete, Force: true}).Whole(); got.Force {
+		t.Error("what forced one action forces the next")
+	}
 	if old.Files["/b1"] != "old" || len(old.Files) != 2 {
 		t.Errorf("the old input was changed: %v", old.Files)
 	}

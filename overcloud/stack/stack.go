@@ -37,8 +37,13 @@ type Input struct {
 
 	BaremetalFile string   `json:"baremetal_file,omitempty"` // a baremetal_deployment file in Files: roles, counts, and on what machines
 	SSHKeys       string   `json:"ssh_keys,omitempty"`       // public keys that may log in to its machines, one a line
-	Only          string   `json:"only,omitempty"`           // "" is all; else OnlyProvision or OnlyUnprovision
-	Unprovision   []string `json:"unprovision,omitempty"`    // with OnlyUnprovision: the nodes to give back, by name
+	Only          string   `json:"only,omitempty"`           // "" is all; else OnlyProvision, OnlyUnprovision or OnlyDelete
+	Unprovision   []string `json:"unprovision,omitempty"`    // with OnlyUnprovision and OnlyDelete: the nodes to give back, by name
+	Force         bool     `json:"force,omitempty"`          // likewise: also those with which something is lost
+
+	// Removed are the indexes of machines that were deleted, by role: they are never
+	// given again while the stack is there. Only the deployer writes it.
+	Removed map[string][]int `json:"removed,omitempty"`
 }
 
 // Stack is one deployment.

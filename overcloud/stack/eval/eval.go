@@ -52,6 +52,9 @@ type Evaluator struct {
 	// Indexes are those of the members that groups have, by the path of the group;
 	// a group that is not named counts from 0.
 	Indexes map[string][]int
+	// Removed are those that members of a group had which were removed earlier, by the
+	// path of the group. They are not given again unless removal_policies_mode is update.
+	Removed map[string][]int
 
 	ctx       context.Context
 	templates map[string]*hot.Template

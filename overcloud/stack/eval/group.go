@@ -44,7 +44,7 @@ func planGroup(r *Resource) error {
 // the lowest ones that are not removed.
 func (r *Resource) numbers(n int) []int {
 	var out []int
-	taken := removedIndexes(r.Properties["removal_policies"])
+	taken := r.removed()
 	for _, i := range r.stack.ev.Indexes[r.Path()] {
 		if len(out) < n && !taken[strconv.Itoa(i)] {
 			out = append(out, i)
@@ -60,10 +60,11 @@ func (r *Resource) numbers(n int) []int {
 	return out
 }
 
-// Removed are the indexes that a group's removal policies list, sorted.
+// Removed are the indexes that a group's removal policies list, and those that were
+// removed earlier, sorted.
 func (r *Resource) Removed() []int {
 	var out []int
-	for name := range removedIndexes(r.Properties["removal_policies"]) {
+	for name := range r.removed() {
 		if i, err := strconv.Atoi(name); err == nil {
 			out = append(out, i)
 		}
@@ -109,6 +110,18 @@ func (r *Resource) single(typ, name string, props map[string]any) (*Stack, error
 	s := &Stack{Name: name, t: t, ev: r.stack.ev, parent: r, depth: r.stack.depth + 1,
 		resources: map[string]*Resource{}, conditions: map[string]*value{}, outputs: map[string]*value{}}
 	return s, s.complete()
+}
+
+// removed are the members that are not to be: those of the group's removal
+// policies, and earlier ones unless the mode says that the list takes their place.
+func (r *Resource) removed() map[string]bool {
+	out := removedIndexes(r.Properties["removal_policies"])
+	if r.Properties["removal_policies_mode"] != "update" {
+		for _, i := range r.stack.ev.Removed[r.Path()] {
+			out[strconv.Itoa(i)] = true
+		}
+	}
+	return out
 }
 
 // removedIndexes are the members that removal_policies list.

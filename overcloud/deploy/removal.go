@@ -1,0 +1,312 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/scaledown"
+	"trefoil/overcloud/stack"
+)
+
+// Overcloud is the deployed cloud as machines leave it; they are given by host
+// name. Its methods are idempotent.
+type Overcloud interface {
+	// Blocking tells what would be lost with the machines.
+	Blocking(ctx context.Context, machines []string) ([]scaledown.Blocker, error)
+	// Disable has nothing new scheduled on them; Enable undoes it.
+	Disable(ctx context.Context, machines []string) error
+	Enable(ctx context.Context, machines []string) error
+	// Forget has a machine's services and agents leave the catalog, once it is off.
+	// left tells what stays, and how to remove it.
+	Forget(ctx context.Context, machine string) (left []string, err error)
+}
+
+// Login opens the deployed cloud, as its admin.
+type Login func(ctx context.Context, keystoneURL, adminPassword string) (Overcloud, error)
+
+// departure is machines that leave while others stay.
+type departure struct {
+	r     *run
+	gone  []stack.Node
+	stay  []stack.Node
+	cloud Overcloud // nil: there is none that could know them
+}
+
+// depart makes sure that nodes may leave, before the first of them is touched:
+// nothing is lost with them, and nothing new comes to them. Where the operator
+// forces it, what is lost is told and the nodes go all the same. Where all nodes
+// go the cloud goes with them, and nobody is asked. planned is the plan of what is
+// deployed.
+func (r *run) depart(ctx context.Context, planned func() (*plan.Plan, error), gone, stay []stack.Node) (*departure, error) {
+	d := &departure{r: r, gone: gone, stay: stay}
+	url, _ := r.s.Outputs["KeystoneURL"].(string)
+	if r.Overcloud == nil || url == "" || len(gone) == 0 || len(stay) == 0 {
+		return d, nil
+	}
+	p, err := planned()
+	if err != nil {
+		return nil, err
+	}
+	force := r.s.Input.Force
+	refusals := loses(p, gone, stay)
+	last := lastController(p, gone, stay)
+	if !last || !force { // forced, the cloud ends with its last controller
+		password, _ := r.s.Outputs["AdminPassword"].(string)
+		cloud, err := r.Overcloud(ctx, url, password)
+		if err == nil {
+			d.cloud = cloud
+			refusals, err = d.ask(ctx, refusals)
+		}
+		if err != nil {
+			d.cloud = nil
+			refusals = append(refusals, stack.Failure{Phase: "removal", Error: fmt.Sprintf("the cloud's API at %s did not say what lies on %s: %v", url, joined(gone), err), Hint: cures(gone, "bring it back")})
+		}
+	}
+	if len(refusals) == 0 {
+		return d, nil
+	}
+	if !force {
+		return nil, &Failed{refusals}
+	}
+	for _, f := range refusals {
+		r.log.Warn("removal is forced", "lost", f.Line())
+		if err := d.tell(ctx, "forced: "+f.Line()); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// ask looks for what lies on the nodes, closes them to new servers, and looks
+// again: a server may have come in between. Refused nodes are opened again.
+func (d *departure) ask(ctx context.Context, refusals []stack.Failure) ([]stack.Failure, error) {
+	force, names := d.r.s.Input.Force, namesOf(d.gone)
+	found, err := d.cloud.Blocking(ctx, names)
+	if err != nil {
+		return refusals, err
+	}
+	if len(refusals)+len(found) == 0 || force {
+		if err := d.cloud.Disable(ctx, names); err != nil {
+			return refusals, err
+		}
+		if found, err = d.cloud.Blocking(ctx, names); err != nil {
+			return refusals, err
+		}
+		if len(found) > 0 && !force {
+			if err := d.cloud.Enable(ctx, names); err != nil {
+				return refusals, err
+			}
+		}
+	}
+	for _, b := range found {
+		refusals = append(refusals, stack.Failure{Node: b.Machine, Phase: "removal", Error: b.String(), Hint: cures(d.gone, b.Cure)})
+	}
+	return refusals, nil
+}
+
+// forget has a node that is off leave the cloud's catalog. What stays there is an event.
+func (d *departure) forget(ctx context.Context, n stack.Node) error {
+	if d == nil || d.cloud == nil {
+		return nil
+	}
+	left, err := d.cloud.Forget(ctx, n.Name)
+	if err != nil && d.r.s.Input.Force {
+		left, err = append(left, "the cloud's catalog may still name it: "+err.Error()), nil
+	}
+	if err != nil {
+		return &Failed{[]stack.Failure{{Node: n.Name, Phase: "removal", Error: fmt.Sprintf("take it out of the cloud's catalog: %v", err),
+			Hint: "the machine is given back already; run the same command again: it goes on where it stopped"}}}
+	}
+	for _, what := range left {
+		d.r.log.Warn("stays in the cloud", "node", n.Name, "what", what)
+		if err := d.r.event(ctx, serverName(n), stack.Delete, stack.InProgress, what, n.InstanceUUID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tell says something of the whole removal in the stack's events.
+func (d *departure) tell(ctx context.Context, reason string) error {
+	return d.r.event(ctx, serverName(d.gone[0]), stack.Delete, stack.InProgress, reason, d.gone[0].InstanceUUID)
+}
+
+// loses are the reasons against a removal that follow from what the nodes are.
+func loses(p *plan.Plan, gone, stay []stack.Node) []stack.Failure {
+	var out []stack.Failure
+	if lastController(p, gone, stay) {
+		out = append(out, stack.Failure{Phase: "removal", Error: fmt.Sprintf("with %s the cloud loses its last controller, and its API", joined(gone)),
+			Hint: cures(gone, "openstack overcloud delete gives the whole cloud back")})
+	}
+	for _, n := range gone {
+		if runs(p, n.Role, "ceph_osd") {
+			out = append(out, stack.Failure{Node: n.Name, Phase: "removal", Service: "ceph_osd",
+				Error: "its OSDs hold data; marking them out and waiting for Ceph to copy it elsewhere is not done here",
+				Hint:  cures(gone, "on a controller, for each OSD of the node (ceph osd tree): ceph osd out ID, wait until ceph -s is HEALTH_OK and ceph osd safe-to-destroy ID agrees, ceph osd purge ID")})
+		}
+	}
+	return out
+}
+
+// cures is what to do, and how to go on without doing it.
+func cures(gone []stack.Node, first string) string {
+	if first != "" {
+		first += "; "
+	}
+	return first + "to remove it all the same, and lose what is on it: openstack overcloud node delete --force " + strings.Join(namesOf(gone), " ")
+}
+
+func runs(p *plan.Plan, role, service string) bool {
+	for _, r := range p.Roles {
+		if r.Name == role {
+			return slices.ContainsFunc(r.Data, func(d plan.ServiceData) bool { return d.Name == service })
+		}
+	}
+	return false
+}
+
+// lastController tells whether a controller goes and none stays.
+func lastController(p *plan.Plan, gone, stay []stack.Node) bool {
+	is := func(n stack.Node) bool {
+		return slices.ContainsFunc(p.Roles, func(r plan.Role) bool { return r.Name == n.Role && slices.Contains(r.Tags, "controller") })
+	}
+	return slices.ContainsFunc(gone, is) && !slices.ContainsFunc(stay, is)
+}
+
+func namesOf(nodes []stack.Node) []string {
+	out := make([]string, len(nodes))
+	for i, n := range nodes {
+		out[i] = n.Name
+	}
+	return out
+}
+
+func joined(nodes []stack.Node) string { return strings.Join(namesOf(nodes), ", ") }
+
+// unprovision gives back the nodes that the input names; those that are gone are
+// passed over. Deleted ones are not made again: their roles count fewer machines, and
+// their indexes are never given again.
+func (r *run) unprovision(ctx context.Context) error {
+	have, err := r.Store.StackNodes(ctx, r.s.ID)
+	if err != nil {
+		return err
+	}
+	named := func(n stack.Node) bool { return slices.Contains(r.s.Input.Unprovision, n.Name) }
+	gone := slices.DeleteFunc(slices.Clone(have), func(n stack.Node) bool { return !named(n) })
+	stay := slices.DeleteFunc(slices.Clone(have), named)
+	if r.s.Input.Only == stack.OnlyDelete {
+		if err := r.unlisted(gone); err != nil {
+			return err
+		}
+	}
+	d, err := r.depart(ctx, func() (*plan.Plan, error) { return r.whole(ctx, have, gone) }, gone, stay)
+	if err != nil {
+		return err
+	}
+	if r.s.Input.Only == stack.OnlyDelete {
+		if err := r.remember(ctx, gone, stay); err != nil {
+			return err
+		}
+	}
+	if err := r.giveBack(ctx, gone, d.forget); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.summary.NodesRemoved += len(gone)
+	r.mu.Unlock()
+	return r.keep(ctx)
+}
+
+// unlisted refuses nodes that the stack's file of instances would have made again.
+func (r *run) unlisted(gone []stack.Node) error {
+	d, err := Machines(r.s)
+	if err != nil {
+		return err
+	}
+	for _, n := range gone {
+		if instanceOf(d, n.Name).Hostname != "" {
+			return &Failed{[]stack.Failure{{Node: n.Name, Phase: "removal", Error: r.s.Input.BaremetalFile + " lists it",
+				Hint: "give it provisioned: false there, lower the count of its role, and: openstack overcloud node delete -b " + r.s.Input.BaremetalFile}}}
+		}
+	}
+	return nil
+}
+
+// whole is the plan of what is deployed, while the action is a narrowed one. A
+// forced removal does without.
+func (r *run) whole(ctx context.Context, have, gone []stack.Node) (*plan.Plan, error) {
+	there := make([]plan.Node, len(have))
+	for i, n := range have {
+		there[i] = n.Node
+	}
+	p, err := r.Plan(ctx, r.s.Whole(), there...)
+	if err != nil && r.s.Input.Force {
+		r.log.Warn("what is deployed cannot be planned any more", "error", err)
+		return &plan.Plan{}, nil
+	}
+	if err != nil {
+		return nil, &Failed{[]stack.Failure{{Phase: "plan", Error: "what is deployed cannot be planned any more: " + err.Error(), Hint: cures(gone, errs.HintOf(err))}}}
+	}
+	return p, nil
+}
+
+// remember writes down, in the stack and in the plan of its name, that deleted
+// nodes are not to be made again.
+func (r *run) remember(ctx context.Context, gone, stay []stack.Node) error {
+	d, err := Machines(r.s)
+	if err != nil {
+		return err
+	}
+	counts, listed := map[string]int{}, rolesOf(d) // what a file lists, the file counts
+	for _, n := range gone {
+		if !listed[n.Role] {
+			counts[n.Role] = 0
+		}
+	}
+	for _, n := range stay {
+		if _, of := counts[n.Role]; of {
+			counts[n.Role]++
+		}
+	}
+	_, err = r.Store.UpdateStack(ctx, r.s.ID, func(s *stack.Stack) error {
+		s.Input.Counts = with(s.Input.Counts, counts)
+		removed := maps.Clone(s.Input.Removed)
+		if removed == nil {
+			removed = map[string][]int{}
+		}
+		for _, n := range gone {
+			if !listed[n.Role] && !slices.Contains(removed[n.Role], n.Index) {
+				removed[n.Role] = slices.Sorted(slices.Values(append(slices.Clone(removed[n.Role]), n.Index)))
+			}
+		}
+		s.Input.Removed = removed
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	_, err = r.Store.UpdatePlan(ctx, r.s.Name, func(p *stack.Plan) error {
+		now := r.Now()
+		p.Input.Counts, p.UpdatedAt = with(p.Input.Counts, counts), &now
+		p.Version++
+		return nil
+	})
+	if errs.Is(err, errs.NotFound) {
+		return nil // a stack that only ever provisioned has none
+	}
+	return err
+}
+
+func with(m, more map[string]int) map[string]int {
+	out := maps.Clone(m)
+	if out == nil {
+		out = map[string]int{}
+	}
+	maps.Copy(out, more)
+	return out
+}
