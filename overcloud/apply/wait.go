@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,7 +152,7 @@ func CheckDisks(d *resource.Disks, all []Disk) error {
 	var why []string
 	good := 0
 	for _, disk := range all {
-		if len(d.Devices) > 0 && !contains(d.Devices, disk.Path) {
+		if len(d.Devices) > 0 && !slices.Contains(d.Devices, disk.Path) {
 			continue
 		}
 		size := float64(disk.Bytes) / (1 << 30)
@@ -179,15 +180,6 @@ func CheckDisks(d *resource.Disks, all []Disk) error {
 func present(all []Disk, path string) bool {
 	for _, d := range all {
 		if d.Path == path {
-			return true
-		}
-	}
-	return false
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
 			return true
 		}
 	}
