@@ -2,6 +2,7 @@ package hot
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -52,5 +53,26 @@ func TestTextIsCountedBeforeItIsUsed(t *testing.T) {
 		if _, err := run(call{name: name, scope: &counting{limit: 50}}, large[:100_000]); !errors.Is(err, errSteps) {
 			t.Errorf("%s beyond the steps: %v", name, err)
 		}
+	}
+}
+
+// TestProblemsThatAreDroppedAreTheLastByLine adds them in an order that jumps about.
+func TestProblemsThatAreDroppedAreTheLastByLine(t *testing.T) {
+	p := problems{file: "t.yaml"}
+	const all, jump = 2*maxKept + 7, 7919 // without a common divisor: each line once
+	for i := range all {
+		p.add(i*jump%all+1, "wrong")
+	}
+	if len(p.list) > maxKept {
+		t.Errorf("%d problems are kept, more than %d", len(p.list), maxKept)
+	}
+	p.sort()
+	want := ""
+	for line := 1; line <= maxProblems; line++ {
+		want += fmt.Sprintf("t.yaml:%d: wrong\n", line)
+	}
+	want += fmt.Sprintf("t.yaml: … and %d more", all-maxProblems)
+	if got := p.err().Error(); got != want {
+		t.Errorf("got %s", got)
 	}
 }
