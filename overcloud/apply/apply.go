@@ -235,6 +235,11 @@ func (s *step) emit(event, key string) {
 	}
 }
 
+// waiting tells that a resource is still waited for, and for what.
+func (s *step) waiting(key string, missing error) {
+	s.Emit(resource.Event{Event: "waiting", Key: key, Step: s.doc.Step, MS: s.Now().Sub(s.last).Milliseconds(), Missing: s.hide.line(missing.Error())})
+}
+
 func (s *step) done() {
 	s.Emit(resource.Event{Event: "done", Step: s.doc.Step, MS: s.Now().Sub(s.began).Milliseconds(), Changed: s.count})
 }

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,7 @@ func (s *step) waitFor(ctx context.Context, w *resource.Wait) error {
 	began := s.Now()
 	said := began
 	for {
-		last := s.System.Probe(ctx, *w)
+		last := s.probe(ctx, w)
 		if last == nil {
 			return nil
 		}
@@ -80,7 +81,7 @@ func (s *step) waitFor(ctx context.Context, w *resource.Wait) error {
 		}
 		if s.Now().Sub(said) >= sayEvery {
 			said = s.Now()
-			s.emit("waiting", "wait:"+w.Name)
+			s.waiting("wait:"+w.Name, last)
 			if w.Unit != "" && s.failed(ctx, w.Unit) {
 				return s.gaveUp(ctx, w, fmt.Errorf("unit %s has failed: %w", w.Unit, last))
 			}
@@ -88,9 +89,33 @@ func (s *step) waitFor(ctx context.Context, w *resource.Wait) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(s.poll()):
+		case <-time.After(s.pause(w)):
 		}
 	}
+}
+
+// probe looks once.
+func (s *step) probe(ctx context.Context, w *resource.Wait) error {
+	if w.SQL == "" {
+		return s.System.Probe(ctx, *w)
+	}
+	out, err := s.mysqlClient(ctx, w.SQL)
+	if err != nil {
+		return err
+	}
+	if rows := strings.TrimSpace(out); rows != "" {
+		return fmt.Errorf("missing: %s", strings.ReplaceAll(rows, "\n", ", "))
+	}
+	return nil
+}
+
+// pause is the time between two looks. A query starts a client, which is not
+// free where the machine is busy with what is waited for.
+func (s *step) pause(w *resource.Wait) time.Duration {
+	if w.SQL != "" {
+		return 10 * s.poll()
+	}
+	return s.poll()
 }
 
 // failed is certain only for a unit that systemd has given up.
@@ -100,8 +125,7 @@ func (s *step) failed(ctx context.Context, unit string) bool {
 }
 
 func (s *step) gaveUp(ctx context.Context, w *resource.Wait, err error) error {
-	what := w.TCP + w.HTTP + w.Unix
-	e := errs.Wrap(errs.Unavailable, err, "wait for %s", what)
+	e := errs.Wrap(errs.Unavailable, err, "wait for %s", cmp.Or(w.TCP, w.HTTP, w.Unix, w.Name))
 	var log string
 	switch {
 	case w.Log != "":

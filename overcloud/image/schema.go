@@ -17,17 +17,28 @@ import (
 // the installed package. There are no accounts, grants or rows of a deployment.
 const SchemaDir = "var/lib/os-apply-config/schema"
 
-// schemas are the services whose tables can be made at build time.
+// schemas are the services whose tables can be made at build time. Two may be of
+// one package: Nova has a database for its API, one for a cell and one for what
+// never reached a cell, and `db sync` without --local_cell would ask the cells.
 var schemas = []struct {
-	service, database string
-	command           []string
+	service, pkg, database string
+	command                []string
 }{
-	{"keystone", "keystone", []string{"keystone-manage", "--config-file", "/tmp/schema.conf", "db_sync"}},
+	{"keystone", "keystone", "keystone", []string{"keystone-manage", schemaFlag, "db_sync"}},
+	{"glance", "glance-api", "glance", []string{"glance-manage", schemaFlag, "db_sync"}},
+	{"placement", "placement-api", "placement", []string{"placement-manage", schemaFlag, "db", "sync"}},
+	{"nova_api", "nova-api", "nova_api", []string{"nova-manage", schemaFlag, "api_db", "sync"}},
+	{"nova_cell0", "nova-api", "nova_cell0", []string{"nova-manage", schemaFlag, "db", "sync", "--local_cell"}},
+	{"nova", "nova-api", "nova", []string{"nova-manage", schemaFlag, "db", "sync", "--local_cell"}},
+	{"neutron", "neutron-api", "neutron", []string{"neutron-db-manage", schemaFlag, "upgrade", "heads"}},
+	{"cinder", "cinder-api", "cinder", []string{"cinder-manage", schemaFlag, "db", "sync"}},
 }
 
 const (
-	schemaSocket = "/tmp/schema.sock"
-	schemaConf   = "[DEFAULT]\nuse_stderr = true\n[database]\nconnection = mysql+pymysql://root@localhost/%s?unix_socket=" + schemaSocket + "\n"
+	schemaSocket  = "/tmp/schema.sock"
+	schemaFlag    = "--config-file=/tmp/schema.conf"
+	schemaConf    = "[DEFAULT]\nuse_stderr = true\n[database]\n%[1]s[api_database]\n%[1]s[placement_database]\n%[1]s"
+	schemaConnect = "connection = mysql+pymysql://root@localhost/%s?unix_socket=" + schemaSocket + "\n"
 )
 
 // schema starts the tree's own MariaDB without network and lets each service
@@ -35,7 +46,7 @@ const (
 func (b *build) schema(ctx context.Context) error {
 	todo := map[int]string{}
 	for i, s := range schemas {
-		version := b.version(s.service)
+		version := b.version(s.pkg)
 		stamp, err := os.ReadFile(filepath.Join(b.tree, SchemaDir, s.service))
 		if version != "" && (err != nil || strings.TrimSpace(string(stamp)) != version) {
 			todo[i] = version
@@ -75,7 +86,7 @@ func (b *build) sync(ctx context.Context, database string, command []string) err
 	if err := b.chrootIn(ctx, b.tree, strings.NewReader(sql), "mysql", "--socket="+schemaSocket); err != nil {
 		return err
 	}
-	if err := writeFiles(b.tree, []rootFile{{"tmp/schema.conf", fmt.Sprintf(schemaConf, database), 0o600}}); err != nil {
+	if err := writeFiles(b.tree, []rootFile{{"tmp/schema.conf", fmt.Sprintf(schemaConf, fmt.Sprintf(schemaConnect, database)), 0o600}}); err != nil {
 		return err
 	}
 	return b.chroot(ctx, command[0], command[1:]...)

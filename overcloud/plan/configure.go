@@ -100,14 +100,16 @@ func (c *configurer) shared() {
 		}
 	}
 	for name, nodes := range c.byService {
-		var ips, names []string
+		var ips, names, fqdns []string
 		for _, n := range nodes {
 			ips = append(ips, n.Address)
 			names = append(names, n.Name)
+			fqdns = append(fqdns, c.fqdn(n))
 		}
 		c.common[name+"_node_ips"] = strings.Join(ips, ",")
 		c.common[name+"_bootstrap_ip"], c.common[name+"_bootstrap_name"] = ips[0], names[0]
-		c.common[name+"_node_names"] = strings.Join(names, ",")
+		c.common[name+"_vip"] = ips[0]
+		c.common[name+"_node_names"], c.common[name+"_node_fqdns"] = strings.Join(names, ","), strings.Join(fqdns, ",")
 	}
 }
 
@@ -196,6 +198,9 @@ func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]
 // placeholder is a name that a machine fills in, written as in Hiera.
 var placeholder = regexp.MustCompile(`%\{([A-Za-z0-9_.]+)\}`)
 
+// serviceList is the name of all machines that run a service, of which there may be none.
+var serviceList = regexp.MustCompile(`^[a-z0-9_]+_node_(ips|names|fqdns)$`)
+
 // resource decodes an entry, the first time, and fills in its names.
 func (c *configurer) resource(e *Entry, service string, scopes []map[string]string) (resource.Resource, error) {
 	r, ok := c.decoded[e]
@@ -248,6 +253,9 @@ func interpolateText(s string, scopes []map[string]string) (string, error) {
 			if v, ok := sc[name]; ok {
 				return v
 			}
+		}
+		if serviceList.MatchString(name) { // runs nowhere: no machines
+			return ""
 		}
 		var known []string
 		for _, sc := range scopes {

@@ -126,13 +126,15 @@ type Exec struct {
 }
 
 // Wait holds the step until something real answers. Exactly one of TCP, HTTP,
-// Unix, OVSBridge is set. On time-out the last lines of Log or of Unit's journal are reported.
+// Unix, SQL is set. SQL is a query to the node's own MariaDB, as its root; it is
+// answered when it returns no rows, and its rows are what is still missing. On time-out the last lines of Log or of Unit's journal are reported.
 type Wait struct {
 	Name    string `json:"name" yaml:"name"`
 	TCP     string `json:"tcp,omitempty" yaml:"tcp,omitempty"`   // host:port
 	HTTP    string `json:"http,omitempty" yaml:"http,omitempty"` // URL; any status below 500 unless Status is set
 	Status  int    `json:"status,omitempty" yaml:"status,omitempty"`
 	Unix    string `json:"unix,omitempty" yaml:"unix,omitempty"`
+	SQL     string `json:"sql,omitempty" yaml:"sql,omitempty"`
 	Unit    string `json:"unit,omitempty" yaml:"unit,omitempty"`
 	Log     string `json:"log,omitempty" yaml:"log,omitempty"`
 	Timeout int    `json:"timeout,omitempty" yaml:"timeout,omitempty"` // seconds, default 300
@@ -156,4 +158,5 @@ type Event struct {
 	Hint    string   `json:"hint,omitempty"`
 	Tail    []string `json:"tail,omitempty"`    // last log lines of what failed
 	Changed int      `json:"changed,omitempty"` // with done: how many changed
+	Missing string   `json:"missing,omitempty"` // with waiting: what did not answer yet
 }

@@ -229,12 +229,12 @@ func (c *checker) exec(e *Exec) {
 func (c *checker) wait(w *Wait) {
 	c.want(w.Name != "", "wait.name: missing")
 	n := 0
-	for _, s := range []string{w.TCP, w.HTTP, w.Unix} {
+	for _, s := range []string{w.TCP, w.HTTP, w.Unix, w.SQL} {
 		if s != "" {
 			n++
 		}
 	}
-	c.want(n == 1, "wait: %d of tcp, http and unix are set; expected one", n)
+	c.want(n == 1, "wait: %d of tcp, http, unix and sql are set; expected one", n)
 	if w.TCP != "" {
 		_, _, err := net.SplitHostPort(w.TCP)
 		c.want(err == nil, "wait.tcp: %q is not host:port", w.TCP)
