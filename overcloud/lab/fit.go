@@ -22,8 +22,8 @@ const (
 	qemuMemory   = 160 * mib // QEMU itself, firmware, page tables
 	hostDisk     = 2 * gib
 	memoryStep   = 64 * mib
-	smallTBCache = 192 * mib
-	largeTBCache = 384 * mib
+	smallTBCache = 320 * mib
+	largeTBCache = 1024 * mib
 	largeMachine = 3 * gib
 )
 
