@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"trefoil/internal/errs"
@@ -42,17 +43,27 @@ func (f *Failure) Error() string { return f.Key + ": " + f.Err.Error() }
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// step is one run over one document.
+// step is one run over one document, as one of its services sees it.
 type step struct {
 	*Engine
-	doc     *resource.Document
-	began   time.Time
-	last    time.Time // when the event before was emitted
-	hide    mask
+	*shared
+	doc   *resource.Document
+	began time.Time
+	last  time.Time // when the service's event before was emitted
+	hide  mask
+	own   []resource.Resource // of the service
+}
+
+// shared is what the services of a step have in common. Whoever looks at it, or
+// emits, has the turn.
+type shared struct {
+	turn    sync.Mutex
 	touched map[string]bool // keys changed in this step, runs that were cut short included
 	count   int             // changed by this run
 	units   map[string]unitState
-	dirty   bool // unit files changed: systemd must read them again
+	dirty   bool   // unit files changed: systemd must read them again
+	cause   error  // the first failure
+	abandon func() // ends what only waits
 }
 
 // Apply makes the document so. It returns the number of changed resources. A
@@ -63,7 +74,7 @@ func (e *Engine) Apply(ctx context.Context, doc *resource.Document) (int, error)
 		return 0, err
 	}
 	defer unlock()
-	s := &step{Engine: e, doc: doc, began: e.Now(), last: e.Now(), hide: newMask(doc), touched: map[string]bool{}}
+	s := &step{Engine: e, shared: &shared{touched: map[string]bool{}}, doc: doc, began: e.Now(), last: e.Now(), hide: newMask(doc), own: doc.Resources}
 	sum := resource.Sum(doc.Resources)
 	same, err := s.asRecorded(ctx, sum)
 	if err != nil {
@@ -116,24 +127,6 @@ func (s *step) asRecorded(ctx context.Context, sum string) (bool, error) {
 		}
 	}
 	return true, nil
-}
-
-func (s *step) all(ctx context.Context) error {
-	for i := 0; i < len(s.doc.Resources); {
-		n := 1
-		var err error
-		if batch := mysqlRun(s.doc.Resources[i:]); len(batch) > 0 {
-			n = len(batch)
-			err = s.mysql(ctx, batch)
-		} else {
-			err = s.one(ctx, s.doc.Resources[i])
-		}
-		if err != nil {
-			return err
-		}
-		i += n
-	}
-	return nil
 }
 
 // handler is how one resource is looked at and made so.
@@ -245,6 +238,9 @@ func (s *step) done() {
 }
 
 func (s *step) fail(key string, err error, tail []string) error {
+	if s.cause != nil { // abandoned because of another's failure, which has been told
+		return s.cause
+	}
 	hidden := make([]string, len(tail))
 	for i, l := range tail {
 		hidden[i] = s.hide.line(l)
@@ -256,7 +252,11 @@ func (s *step) fail(key string, err error, tail []string) error {
 	err = errors.New(s.hide.line(err.Error()))
 	s.Emit(resource.Event{Event: "failed", Key: key, Step: s.doc.Step, MS: s.Now().Sub(s.last).Milliseconds(),
 		Error: err.Error(), Hint: s.hide.line(hint), Tail: hidden})
-	return &Failure{Key: key, Err: err, Tail: hidden}
+	s.cause = &Failure{Key: key, Err: err, Tail: hidden}
+	if s.abandon != nil {
+		s.abandon()
+	}
+	return s.cause
 }
 
 // withTail joins an error and the log lines that explain it.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +31,8 @@ type fake struct {
 	codes   map[string]int // program → exit code
 	output  string
 	onRun   func(args []string)
+	onProbe func(context.Context) error // instead of answers
+	mu      sync.Mutex
 }
 
 func (f *fake) Owner(user, group string) (int, int, error) {
@@ -41,7 +44,10 @@ func (f *fake) Owner(user, group string) (int, int, error) {
 
 func (f *fake) Disks(context.Context) ([]Disk, error) { return f.disks, nil }
 
-func (f *fake) Probe(context.Context, resource.Wait) error {
+func (f *fake) Probe(ctx context.Context, _ resource.Wait) error {
+	if f.onProbe != nil {
+		return f.onProbe(ctx)
+	}
 	if f.answers--; f.answers >= 0 {
 		return errors.New("connection refused")
 	}
@@ -49,6 +55,8 @@ func (f *fake) Probe(context.Context, resource.Wait) error {
 }
 
 func (f *fake) Run(ctx context.Context, c Command) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.ran = append(f.ran, strings.Join(c.Args, " "))
 	f.envs = append(f.envs, c.Env)
 	f.users = append(f.users, c.User)

@@ -73,8 +73,12 @@ func (s *step) mysql(ctx context.Context, batch []resource.Resource) error {
 
 // mysqlClient logs in as root through the socket; statements go to standard input.
 func (s *step) mysqlClient(ctx context.Context, sql string) (string, error) {
-	out, err := s.System.Run(ctx, Command{Args: []string{"mysql", "--protocol=socket", "--user=root", "--batch", "--skip-column-names"},
-		Stdin: sql, Timeout: 2 * time.Minute})
+	var out string
+	var err error
+	s.aside(func() {
+		out, err = s.System.Run(ctx, Command{Args: []string{"mysql", "--protocol=socket", "--user=root", "--batch", "--skip-column-names"},
+			Stdin: sql, Timeout: 2 * time.Minute})
+	})
 	if err != nil {
 		return "", errs.Wrap(errs.Unavailable, err, "talk to the node's database server").
 			WithHint("is mariadb started, and does a wait on unix:/run/mysqld/mysqld.sock stand before this resource?")

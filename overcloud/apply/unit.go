@@ -36,8 +36,9 @@ func (s *step) loadUnits(ctx context.Context) error {
 			names = append(names, fullName(r.Unit.Name))
 		}
 	}
-	s.units = map[string]unitState{}
+	units := map[string]unitState{}
 	if len(names) == 0 {
+		s.units = units
 		return nil
 	}
 	out, err := s.systemctl(ctx, append([]string{"show", "--property=Id,LoadState,ActiveState,FragmentPath", "--"}, names...)...)
@@ -63,8 +64,9 @@ func (s *step) loadUnits(ctx context.Context) error {
 				u.path = v
 			}
 		}
-		s.units[names[i]] = u
+		units[names[i]] = u
 	}
+	s.units = units
 	return nil
 }
 
@@ -75,36 +77,73 @@ func (s *step) unit(u *resource.Unit) handler {
 		// cheap is right only after loadUnits, as asRecorded does.
 		cheap: func() (bool, error) { return s.unitOK(u, s.units[name]) },
 		ok: func(ctx context.Context) (bool, error) {
-			if s.dirty {
-				if _, err := s.systemctl(ctx, "daemon-reload"); err != nil {
-					return false, err
-				}
-				s.units, s.dirty = nil, false
+			is, err := s.unitState(ctx, name)
+			if err != nil || s.due(u) && is.running() {
+				return false, err
 			}
-			if s.units == nil {
-				if err := s.loadUnits(ctx); err != nil {
-					return false, err
-				}
+			ok, err := s.unitOK(u, is)
+			if ok && err == nil {
+				err = s.keepInputs(u)
 			}
-			if s.due(u) != "" && s.units[name].running() {
-				return false, nil
-			}
-			return s.unitOK(u, s.units[name])
+			return ok, err
 		},
 		set: func(ctx context.Context) error { return s.setUnit(ctx, u, s.units[name]) },
 	}
 }
 
-// due returns the first changed key that the unit must restart for.
-func (s *step) due(u *resource.Unit) string {
+// unitState is what systemd says, after it has read what was written. Nobody has
+// the turn meanwhile: a unit must not be started from its old file.
+func (s *step) unitState(ctx context.Context, name string) (unitState, error) {
+	if s.dirty {
+		if _, err := s.systemctl(ctx, "daemon-reload"); err != nil {
+			return unitState{}, err
+		}
+		s.units, s.dirty = nil, false
+	}
+	if s.units == nil {
+		if err := s.loadUnits(ctx); err != nil {
+			return unitState{}, err
+		}
+	}
+	return s.units[name], nil
+}
+
+// due tells whether the unit must restart: something of RestartOn changed in this
+// step, or is not what it was when the unit was started, in an earlier step or run.
+func (s *step) due(u *resource.Unit) bool {
 	for key := range s.touched {
 		for _, p := range u.RestartOn {
 			if resource.Matches(p, key) {
-				return key
+				return true
 			}
 		}
 	}
-	return ""
+	was, err := os.ReadFile(s.inputsPath(u))
+	return err == nil && strings.TrimSpace(string(was)) != s.inputs(u)
+}
+
+// inputs is a hash of the service's resources that RestartOn names.
+func (s *step) inputs(u *resource.Unit) string {
+	var in []resource.Resource
+	for _, r := range s.own {
+		if slices.ContainsFunc(u.RestartOn, func(p string) bool { return resource.Matches(p, r.Key()) }) {
+			in = append(in, r)
+		}
+	}
+	return resource.Sum(in)
+}
+
+func (s *step) inputsPath(u *resource.Unit) string {
+	return s.path(stateDir + "/units/" + fullName(u.Name))
+}
+
+// keepInputs writes down what the unit runs with.
+func (s *step) keepInputs(u *resource.Unit) error {
+	sum := s.inputs(u)
+	if was, err := os.ReadFile(s.inputsPath(u)); err == nil && strings.TrimSpace(string(was)) == sum || len(u.RestartOn) == 0 {
+		return nil
+	}
+	return writeAtomic(s.inputsPath(u), []byte(sum+"\n"), 0o600, -1, -1)
 }
 
 func (s *step) unitOK(u *resource.Unit, is unitState) (bool, error) {
@@ -144,17 +183,17 @@ func (s *step) setUnit(ctx context.Context, u *resource.Unit, is unitState) erro
 	case u.State == "stopped" && is.active != "inactive" && is.active != "failed":
 		verb = "stop"
 	case u.State == "stopped":
-	case is.running() && s.due(u) != "" && u.Reload:
+	case is.running() && s.due(u) && u.Reload:
 		verb = "reload-or-restart"
-	case is.running() && s.due(u) != "":
+	case is.running() && s.due(u):
 		verb = "restart"
-	case is.active == "activating" && s.due(u) != "":
+	case is.active == "activating" && s.due(u):
 		verb = "restart"
 	case !is.running():
 		verb = "start"
 	}
 	if verb == "" {
-		return nil
+		return s.keepInputs(u)
 	}
 	if is.active == "failed" && verb != "stop" {
 		if _, err := s.systemctl(ctx, "reset-failed", is.id); err != nil {
@@ -165,7 +204,9 @@ func (s *step) setUnit(ctx context.Context, u *resource.Unit, is unitState) erro
 	if u.NoBlock {
 		args = []string{"--no-block", verb, is.id}
 	}
-	if _, err := s.systemctl(ctx, args...); err != nil {
+	var err error
+	s.aside(func() { _, err = s.systemctl(ctx, args...) })
+	if err != nil {
 		return withTail(errs.Wrap(errs.Internal, err, "%s unit %s", verb, u.Name).
 			WithHint("journalctl -u %s on the node tells more", is.id), s.journal(ctx, is.id))
 	}
@@ -173,8 +214,10 @@ func (s *step) setUnit(ctx context.Context, u *resource.Unit, is unitState) erro
 	if verb != "stop" {
 		is.active = "active"
 	}
-	s.units[fullName(u.Name)] = is
-	return nil
+	if s.units != nil {
+		s.units[fullName(u.Name)] = is
+	}
+	return s.keepInputs(u)
 }
 
 func (s *step) journal(ctx context.Context, unit string) string {

@@ -29,7 +29,10 @@ func seconds(n int) time.Duration {
 
 func (s *step) exec(e *resource.Exec) handler {
 	run := func(ctx context.Context, user string, args []string) error {
-		_, err := s.System.Run(ctx, Command{Args: args, Env: e.Env, User: user, Timeout: seconds(e.Timeout)})
+		var err error
+		s.aside(func() {
+			_, err = s.System.Run(ctx, Command{Args: args, Env: e.Env, User: user, Timeout: seconds(e.Timeout)})
+		})
 		return err
 	}
 	return handler{
@@ -86,10 +89,14 @@ func (s *step) waitFor(ctx context.Context, w *resource.Wait) error {
 				return s.gaveUp(ctx, w, fmt.Errorf("unit %s has failed: %w", w.Unit, last))
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(s.pause(w)):
+		s.aside(func() {
+			select {
+			case <-ctx.Done():
+			case <-time.After(s.pause(w)):
+			}
+		})
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
 }
@@ -97,7 +104,9 @@ func (s *step) waitFor(ctx context.Context, w *resource.Wait) error {
 // probe looks once.
 func (s *step) probe(ctx context.Context, w *resource.Wait) error {
 	if w.SQL == "" {
-		return s.System.Probe(ctx, *w)
+		var err error
+		s.aside(func() { err = s.System.Probe(ctx, *w) })
+		return err
 	}
 	out, err := s.mysqlClient(ctx, w.SQL)
 	if err != nil {

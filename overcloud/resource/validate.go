@@ -36,14 +36,14 @@ func Validate(d *Document) error {
 	if d.Step < 1 || d.Step > 5 {
 		all = multierror.Append(all, fmt.Errorf("step: %d is not one of 1 to 5", d.Step))
 	}
-	var before []string
+	before := map[string][]string{} // by service: services of a step are applied beside each other
 	seen := map[string]int{}
 	for i, r := range d.Resources {
 		for _, err := range check(r) {
 			all = multierror.Append(all, locate(i, r, err))
 		}
 		if r.Unit != nil {
-			for _, err := range restartOn(r.Unit, before) {
+			for _, err := range restartOn(r.Unit, before[r.Service]) {
 				all = multierror.Append(all, locate(i, r, err))
 			}
 		}
@@ -52,7 +52,7 @@ func Validate(d *Document) error {
 			all = multierror.Append(all, locate(i, r, fmt.Errorf("resources[%d] (service %q) says something else about the same thing", j, d.Resources[j].Service)))
 		}
 		seen[key] = i
-		before = append(before, key)
+		before[r.Service] = append(before[r.Service], key)
 	}
 	if all == nil {
 		return nil
@@ -84,7 +84,7 @@ func locate(i int, r Resource, err error) error {
 func restartOn(u *Unit, before []string) (out []error) {
 	for i, p := range u.RestartOn {
 		if !slices.ContainsFunc(before, func(k string) bool { return Matches(p, k) }) {
-			out = append(out, fmt.Errorf("unit.restart_on[%d]: no resource %q stands before the unit in this step", i, p))
+			out = append(out, fmt.Errorf("unit.restart_on[%d]: no resource %q of the same service stands before the unit in this step", i, p))
 		}
 	}
 	return out

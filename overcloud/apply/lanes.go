@@ -1,0 +1,73 @@
+package apply
+
+import (
+	"context"
+	"sync"
+
+	"trefoil/overcloud/resource"
+)
+
+// all applies the step's resources: those of a service in their order, the
+// services beside each other. What one needs of another is ready in an earlier
+// step, so a database that loads its tables does not hold up a web server that
+// only starts. One of them has the turn at a time, and gives it away while a
+// program runs or something is waited for.
+func (s *step) all(ctx context.Context) error {
+	waits, abandon := context.WithCancel(ctx)
+	defer abandon()
+	s.abandon = abandon
+	var wg sync.WaitGroup
+	for _, own := range byService(s.doc.Resources) {
+		lane := *s
+		lane.own = own
+		wg.Go(func() {
+			lane.turn.Lock()
+			defer lane.turn.Unlock()
+			lane.last = lane.Now()
+			lane.run(ctx, waits)
+		})
+	}
+	wg.Wait()
+	return s.cause
+}
+
+// byService groups resources, services in the order of their first one.
+func byService(all []resource.Resource) [][]resource.Resource {
+	var out [][]resource.Resource
+	at := map[string]int{}
+	for _, r := range all {
+		i, ok := at[r.Service]
+		if !ok {
+			i = len(out)
+			at[r.Service] = i
+			out = append(out, nil)
+		}
+		out[i] = append(out[i], r)
+	}
+	return out
+}
+
+// run applies the resources of one service. When another has failed it stops
+// before its next resource: what it is about to change is changed to the end,
+// what it waits for is left.
+func (s *step) run(ctx, waits context.Context) {
+	for i := 0; i < len(s.own) && s.cause == nil; {
+		n := 1
+		if batch := mysqlRun(s.own[i:]); len(batch) > 0 {
+			n = len(batch)
+			s.mysql(ctx, batch)
+		} else if s.own[i].Wait != nil {
+			s.one(waits, s.own[i])
+		} else {
+			s.one(ctx, s.own[i])
+		}
+		i += n
+	}
+}
+
+// aside gives the turn away while f runs; f must not touch what is shared.
+func (s *step) aside(f func()) {
+	s.turn.Unlock()
+	defer s.turn.Lock()
+	f()
+}

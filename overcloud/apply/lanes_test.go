@@ -1,0 +1,76 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"trefoil/overcloud/resource"
+)
+
+// of makes resources those of a service.
+func of(service string, rs ...resource.Resource) []resource.Resource {
+	for i := range rs {
+		rs[i].Service = service
+	}
+	return rs
+}
+
+func waitRes(name string) resource.Resource {
+	return resource.Resource{Type: "wait", Wait: &resource.Wait{Name: name, TCP: "127.0.0.1:1", Timeout: 1 << 30}}
+}
+
+func TestAServiceThatWaitsHoldsUpNoOther(t *testing.T) {
+	n := newNode(t)
+	n.sys.units["web.service"] = "inactive"
+	n.sys.onProbe = func(context.Context) error { // the first service waits for the last thing of the second
+		if _, err := os.Stat(filepath.Join(n.Root, "etc/last")); err != nil {
+			return err
+		}
+		return nil
+	}
+	rs := append(of("db", waitRes("db"), fileRes("/etc/db", "x")), of("web", fileRes("/etc/web", "x"), unitRes("web", "file:/etc/web"), fileRes("/etc/last", "x"))...)
+	got, err := n.apply(rs...)
+	if err != nil || !strings.HasSuffix(got, "unchanged wait:db\nchanged file:/etc/db\ndone") {
+		t.Fatalf("error %v; events\n%s", err, got)
+	}
+}
+
+func TestAFailureEndsWhatOtherServicesWaitForAndIsToldOnce(t *testing.T) {
+	n := newNode(t)
+	n.sys.units["web.service"], n.sys.broken["web.service"] = "inactive", true
+	n.sys.onProbe = func(context.Context) error { return errors.New("connection refused") }
+	got, err := n.apply(append(of("db", waitRes("db"), fileRes("/etc/db", "x")), of("web", unitRes("web"))...)...)
+	var f *Failure
+	if !errors.As(err, &f) || f.Key != "unit:web" {
+		t.Fatalf("error %v", err)
+	}
+	if strings.Count(got, "failed") != 1 || !strings.Contains(got, "failed unit:web") {
+		t.Errorf("events\n%s", got)
+	}
+	if _, err := os.Stat(filepath.Join(n.Root, "etc/db")); err == nil {
+		t.Error("the other service went on")
+	}
+}
+
+// A file that several services write, in several steps, restarts the units of all of them.
+func TestUnitRestartsForWhatAnEarlierStepChanged(t *testing.T) {
+	n := newNode(t)
+	n.sys.units["web.service"] = "inactive"
+	first := func(s string) { n.must("changed file:/etc/web\ndone", of("other", fileRes("/etc/web", s))...) }
+	second := func(s string) []resource.Resource {
+		return of("web", fileRes("/etc/web", s), unitRes("web", "file:/etc/web"))
+	}
+	first("1")
+	n.must("unchanged file:/etc/web\nchanged unit:web\ndone", second("1")...)
+	n.must("unchanged file:/etc/web\nunchanged unit:web\ndone", second("1")...)
+	first("2")
+	n.must("unchanged file:/etc/web\nchanged unit:web\ndone", second("2")...)
+	if !slices.Contains(n.sys.ran, "systemctl restart web.service") {
+		t.Errorf("ran %q", n.sys.ran)
+	}
+}
