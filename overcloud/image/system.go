@@ -59,7 +59,6 @@ var systemFiles = []rootFile{
 	{"etc/resolv.conf", "", 0o644},
 	{"etc/fstab", "# The root filesystem is mounted read-write by the kernel's command line.\n", 0o644},
 	{"etc/machine-id", "", 0o444}, // systemd fills an empty one at boot
-	{"etc/default/rabbitmq-server", "# One scheduler that does not spin: an idle broker must not take a processor.\nRABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=\"+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none\"\n", 0o644},
 }
 
 // masked units cost time at each boot or wait for what does not come: modules
