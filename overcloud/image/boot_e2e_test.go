@@ -115,7 +115,7 @@ func boot(t *testing.T, image string, extra ...string) *vm {
 	}
 	m.port = l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	args := append([]string{"-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem", "-smp", "2", "-m", "2048", "-display", "none", "-monitor", "none",
+	args := append([]string{"-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Opteron_G3,+ssse3,+sse4.1,+sse4.2,+rdrand,-svm", "-smp", "2", "-m", "2048", "-display", "none", "-monitor", "none",
 		"-serial", "file:" + filepath.Join(m.dir, "console.log"), "-device", "virtio-rng-pci",
 		"-drive", "file=" + path + ",if=virtio,format=raw,cache=unsafe,discard=unmap",
 		"-netdev", fmt.Sprintf("user,id=n0,net=192.168.24.0/24,hostfwd=tcp:127.0.0.1:%d-%s:22,hostfwd=tcp:127.0.0.1:%d-%s:5000", m.port, vmAddress, m.port+1, vmAddress),

@@ -60,7 +60,7 @@ func domainXML(lab string, m *Sized, n *Network, accel probe.Accel, p places) (s
 }
 
 // accelerate chooses domain type and CPU. Under emulation a plain CPU is the
-// fastest: measured on the 2-core lab, Nehalem's SSE code runs CRC-32 twice as
+// fastest: measured on the 2-core lab, SSE code runs CRC-32 twice as
 // fast as the AVX code that programs pick on "max", SHA-256 is the same, and
 // "max" brings five-level page tables. RDRAND seeds the guest's random numbers. The
 // model is of a maker whose processors have no Meltdown: on an Intel one the kernel

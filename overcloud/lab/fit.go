@@ -22,7 +22,7 @@ const (
 	qemuMemory   = 160 * mib // QEMU itself, firmware, page tables
 	hostDisk     = 2 * gib
 	memoryStep   = 64 * mib
-	smallTBCache = 320 * mib
+	smallTBCache = 256 * mib
 	largeTBCache = 1024 * mib
 	largeMachine = 3 * gib
 )

@@ -16,8 +16,8 @@ func TestFit(t *testing.T) {
 		want   map[string]int // MiB
 	}{
 		{"a 24 GiB host gives everything", 23 * gib, probe.TCG, map[string]int{"control-1": 5120, "compute-1": 2048, "storage-1": 1536}},
-		{"a 12 GiB host gives all the same share", 11 * gib, probe.TCG, map[string]int{"control-1": 3520, "compute-1": 1216, "storage-1": 1088}},
-		{"KVM needs no translated code", 11 * gib, probe.KVM, map[string]int{"control-1": 3968, "compute-1": 1472, "storage-1": 1216}},
+		{"a 16 GiB host gives all the same share", 14 * gib, probe.TCG, map[string]int{"control-1": 3520, "compute-1": 1216, "storage-1": 1088}},
+		{"KVM needs no translated code", 12 * gib, probe.KVM, map[string]int{"control-1": 3968, "compute-1": 1472, "storage-1": 1216}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := example(t)
