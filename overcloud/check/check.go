@@ -41,7 +41,8 @@ type Options struct {
 	Poll    time.Duration // between two looks; default 5 s
 	Active  time.Duration // until a server is ACTIVE; default 15 min
 	Boot    time.Duration // until a guest told what is awaited; default 15 min
-	Settle  time.Duration // until a volume, a floating IP or a removal is done; default 10 min
+	Settle  time.Duration // until a volume or a floating IP works, or is gone; default 10 min
+	Removal time.Duration // all of it, also after Ctrl-C; default 20 min
 	Lines   io.Writer     // one line a step
 	Waiting io.Writer     // what is waited for, since when
 
@@ -76,7 +77,7 @@ func New(s *session.Session, o Options) (*Check, error) {
 	for _, d := range []struct {
 		v       *time.Duration
 		without time.Duration
-	}{{&o.Poll, 5 * time.Second}, {&o.Active, 15 * time.Minute}, {&o.Boot, 15 * time.Minute}, {&o.Settle, 10 * time.Minute}} {
+	}{{&o.Poll, 5 * time.Second}, {&o.Active, 15 * time.Minute}, {&o.Boot, 15 * time.Minute}, {&o.Settle, 10 * time.Minute}, {&o.Removal, 20 * time.Minute}} {
 		if *d.v == 0 {
 			*d.v = d.without
 		}
@@ -159,7 +160,7 @@ func (k *Check) Run(ctx context.Context) (*Report, error) {
 		return r, ctx.Err()
 	}
 	k.told(context.WithoutCancel(ctx), r, "removal", func(ctx context.Context) (string, error) {
-		ctx, cancel := context.WithTimeout(ctx, 2*k.Settle)
+		ctx, cancel := context.WithTimeout(ctx, k.Removal)
 		defer cancel()
 		n, err := k.remove(ctx, k.id+"-")
 		return fmt.Sprintf("%d objects", n), err

@@ -24,7 +24,7 @@ func quick(out *bytes.Buffer) check.Options {
 		},
 		External: check.External{CIDR: netip.MustParsePrefix("10.0.0.0/24"), Gateway: netip.MustParseAddr("10.0.0.1"),
 			First: netip.MustParseAddr("10.0.0.100"), Last: netip.MustParseAddr("10.0.0.120"), PhysicalNetwork: "datacentre"},
-		Poll: time.Millisecond, Active: 50 * time.Millisecond, Boot: 50 * time.Millisecond, Settle: 50 * time.Millisecond, Lines: out, Waiting: out,
+		Poll: time.Millisecond, Active: 50 * time.Millisecond, Boot: 50 * time.Millisecond, Settle: time.Second, Removal: time.Minute, Lines: out, Waiting: out,
 	}
 }
 
@@ -206,7 +206,7 @@ func TestInterrupted(t *testing.T) {
 	whole := 0
 	f.looked = func(string) { whole++ }
 	run(t, f, s, quick(&bytes.Buffer{}))
-	for at := 1; at < whole; at += 7 {
+	for at := 1; at < whole; at += 11 {
 		f, s := newFake(t)
 		f.rows["networks"] = []row{{"id": "mine", "name": "check-my-mail", "subnets": []string{}}}
 		ctx, cancel := context.WithCancel(t.Context())
