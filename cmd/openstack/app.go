@@ -133,13 +133,18 @@ func (silentError) Error() string { return "" }
 
 // session logs in as the global options and the environment say.
 func (p *program) session(c *cli.Context) (*session.Session, error) {
+	return session.FromEnv(c.Context, p.sessionOptions(c))
+}
+
+// sessionOptions are what the global options say of a login.
+func (p *program) sessionOptions(c *cli.Context) session.Options {
 	o := session.Options{Cloud: c.String("os-cloud")}
 	if c.Bool("debug") {
 		o.Debug = func(method, url string, status int, took time.Duration) {
 			fmt.Fprintf(p.err, "DEBUG: %s %s %d %s\n", method, url, status, took.Round(time.Millisecond))
 		}
 	}
-	return session.FromEnv(c.Context, o)
+	return o
 }
 
 // progress is where waiting is told: standard error, or nowhere.

@@ -30,7 +30,7 @@ func (p *program) overcloudCommand() *cli.Command {
 				&cli.BoolFlag{Name: "run-validations", Usage: "accepted; the checks always run"}}, Action: p.nodeIntrospect},
 			{Name: "provide", Usage: "make machines available", ArgsUsage: "[UUID...]", Flags: []cli.Flag{all}, Action: p.nodeProvide},
 		}...)},
-		p.profilesCommand(), p.deployCommand(),
+		p.profilesCommand(), p.deployCommand(), p.checkCommand(),
 		p.networkCommand(),
 		p.processCommand(), p.rolesCommand("role"), p.rolesCommand("roles"),
 		p.generateCommand(), p.netenvCommand(), p.configCommand(),

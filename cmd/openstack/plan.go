@@ -40,6 +40,7 @@ func (p *program) planCommands() []*cli.Command {
 		}},
 		{Name: "parameters", Usage: "parameters of a plan", Subcommands: []*cli.Command{
 			{Name: "set", Usage: "set the parameters of a .json or .yaml file", ArgsUsage: "PLAN FILE", Action: p.parametersSet}}},
+		p.passwordsCommand(),
 		{Name: "credentials", Usage: "write the rc file of a deployed plan", ArgsUsage: "PLAN", Flags: []cli.Flag{
 			&cli.StringFlag{Name: "directory", Usage: "where", Value: "."},
 			&cli.StringFlag{Name: "no-proxy", Usage: "hosts that are not proxied, comma separated", EnvVars: []string{"no_proxy"}}}, Action: p.credentials},

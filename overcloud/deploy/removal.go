@@ -56,8 +56,7 @@ func (r *run) depart(ctx context.Context, planned func() (*plan.Plan, error), go
 	refusals := loses(p, gone, stay)
 	last := lastController(p, gone, stay)
 	if !last || !force { // forced, the cloud ends with its last controller
-		password, _ := r.s.Outputs["AdminPassword"].(string)
-		cloud, err := r.Overcloud(ctx, url, password)
+		cloud, err := r.login(ctx, url)
 		if err == nil {
 			d.cloud = cloud
 			refusals, err = d.ask(ctx, refusals)
@@ -80,6 +79,17 @@ func (r *run) depart(ctx context.Context, planned func() (*plan.Plan, error), go
 		}
 	}
 	return d, nil
+}
+
+// login opens the cloud with the password that it was deployed with, or with the new
+// one: a deployment that carries a rotated password may have ended in between.
+func (r *run) login(ctx context.Context, url string) (Overcloud, error) {
+	deployed, _ := r.s.Outputs["AdminPassword"].(string)
+	cloud, err := r.Overcloud(ctx, url, deployed)
+	if next := r.s.Passwords["AdminPassword"]; errs.Is(err, errs.Unauthorized) && next != deployed {
+		return r.Overcloud(ctx, url, next)
+	}
+	return cloud, err
 }
 
 // ask looks for what lies on the nodes, closes them to new servers, and looks

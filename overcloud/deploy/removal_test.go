@@ -19,6 +19,7 @@ type fakeOvercloud struct {
 	mu      sync.Mutex
 	w       *world
 	down    error               // the API does not answer
+	secret  string              // the only password that is taken, if there is one
 	servers map[string][]string // host → names
 	late    map[string][]string // servers that come once somebody has looked
 	closed  []string
@@ -31,6 +32,9 @@ type fakeOvercloud struct {
 func (f *fakeOvercloud) open(_ context.Context, url, password string) (deploy.Overcloud, error) {
 	if f.down != nil {
 		return nil, f.down
+	}
+	if f.secret != "" && password != f.secret {
+		return nil, errs.New(errs.Unauthorized, "wrong password")
 	}
 	if url != "http://192.168.255.11:5000/" || password == "" {
 		f.w.t.Errorf("login at %s, password of %d letters", url, len(password))
@@ -210,6 +214,22 @@ func TestCloudThatDoesNotAnswerBlocksUnlessForced(t *testing.T) {
 	w.run("UPDATE_COMPLETE")
 	if len(w.cloud.deployed) != 3 || len(f.asked) != 0 {
 		t.Errorf("%v %v", w.cloud.deployed, f.asked)
+	}
+}
+
+// A deployment that had given the cloud a rotated password failed later: what was
+// deployed last is the old one.
+func TestRotatedPasswordOpensTheCloudBeforeItIsDeployedWhole(t *testing.T) {
+	w, f := scaled(t)
+	f.secret = "rotated"
+	_, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error { s.Passwords["AdminPassword"] = f.secret; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.deletes(deletion(false, "overcloud-novacompute-1"))
+	w.run("UPDATE_COMPLETE")
+	if !slices.Contains(f.asked, "forget overcloud-novacompute-1") {
+		t.Errorf("asked %v", f.asked)
 	}
 }
 

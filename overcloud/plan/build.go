@@ -141,7 +141,7 @@ func (b *builder) plan() (*Plan, error) {
 	}
 	p.NetworkConfigs = b.networkConfigs(p.Outputs)
 	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), b.ev.Secrets()
-	p.Warnings = b.lint(p.Findings)
+	p.Warnings = append(b.lint(p.Findings), p.unclustered()...)
 	p.Hidden = b.ev.Hidden()
 	for _, k := range slices.Concat(sortedKeys(b.o.Passwords), b.env.Encrypted) {
 		if !slices.Contains(p.Hidden, k) && k != SeedName {

@@ -38,6 +38,7 @@ type Service interface {
 	CreatePlan(ctx context.Context, n stack.NewPlan) (*stack.Plan, []string, error)
 	UpdatePlan(ctx context.Context, name string, in stack.Input) (*stack.Plan, []string, error)
 	SetParameters(ctx context.Context, name, file string, content []byte) ([]string, error)
+	RotatePasswords(ctx context.Context, name string, names []string) (*stack.Rotated, error)
 	DeletePlan(ctx context.Context, name string) error
 	DeployPlan(ctx context.Context, name string, timeoutMins int) (*stack.Stack, error)
 }
@@ -126,6 +127,7 @@ func (a *api) routes() map[string]handlerFunc {
 		"POST " + plans + "/{name}/deploy":                 a.planDeploy,
 		"GET " + plans + "/{name}/export":                  a.planExport,
 		"GET " + plans + "/{name}/passwords":               a.planPasswords,
+		"POST " + plans + "/{name}/passwords/rotate":       a.planRotate,
 		"/": func(http.ResponseWriter, *http.Request) error {
 			return errs.New(errs.NotFound, "the resource could not be found")
 		},

@@ -163,6 +163,22 @@ func (a *api) planPasswords(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// planRotate tells the names of what was made anew, never a value.
+func (a *api) planRotate(w http.ResponseWriter, r *http.Request) error {
+	var req struct {
+		Names []string `json:"names"`
+	}
+	if err := decode(r.Body, &req); err != nil {
+		return err
+	}
+	done, err := a.Service.RotatePasswords(r.Context(), r.PathValue("name"), req.Names)
+	if err != nil {
+		return err
+	}
+	reply(w, http.StatusOK, done)
+	return nil
+}
+
 // list is never null in JSON.
 func list(warnings []string) []string {
 	if warnings == nil {

@@ -35,6 +35,7 @@ func TestPlanRequests(t *testing.T) {
 		{"DELETE", "/overcloud", "", 409, "Cannot delete a plan that has an associated stack."},
 		{"GET", "/overcloud/export", "", 200, "packed overcloud"},
 		{"GET", "/overcloud/passwords", "", 200, "s3cret-one"},
+		{"POST", "/overcloud/passwords/rotate", `{"names":["AdminPasword"]}`, 400, `did you mean \"AdminPassword\"?`},
 	} {
 		code, body := w.do(c.method, c.path, c.body)
 		if code != c.code || !strings.Contains(body, c.want) {

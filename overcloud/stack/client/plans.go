@@ -91,3 +91,10 @@ func (c *Client) PlanPasswords(ctx context.Context, name string) (map[string]str
 	_, err := c.c.Get(ctx, c.planURL(name, "passwords"), &b, nil)
 	return b.Passwords, session.Explain(err)
 }
+
+// RotatePasswords makes passwords of a plan anew, all where none is named.
+func (c *Client) RotatePasswords(ctx context.Context, name string, names []string) (*stack.Rotated, error) {
+	var done stack.Rotated
+	_, err := c.c.Post(ctx, c.planURL(name, "passwords", "rotate"), map[string]any{"names": names}, &done, answer(http.StatusOK))
+	return &done, session.Explain(err)
+}

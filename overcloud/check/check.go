@@ -1,0 +1,196 @@
+// Package check tests a deployed overcloud as a user of it would, over its own
+// APIs: services and agents are up, two servers of a tiny image (package guest)
+// boot on two compute hosts, get their leases and metadata, reach each other in
+// one network across VXLAN and in two networks through a router, answer through a
+// floating IP, and get a volume. All that it makes is called check-<random>-… and
+// removed at the end, also after a failure; what a check that was killed left is
+// removed by the next one.
+package check
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/check/guest"
+	"trefoil/overcloud/session"
+)
+
+// External is the network that floating IPs come from, made when the cloud has none.
+type External struct {
+	CIDR            netip.Prefix // not valid: make none
+	Gateway         netip.Addr
+	First, Last     netip.Addr // of the addresses that may be given out
+	PhysicalNetwork string     // of the bridge mapping; TripleO's is datacentre
+}
+
+// Options choose what is checked, how patiently, and where it is told.
+type Options struct {
+	Guest    func(context.Context) (*guest.Files, error)
+	External External
+	Keep     bool // leave all that was made
+
+	Poll    time.Duration // between two looks; default 5 s
+	Active  time.Duration // until a server is ACTIVE; default 15 min
+	Boot    time.Duration // until a guest told what is awaited; default 15 min
+	Settle  time.Duration // until a volume or a floating IP works, or is gone; default 10 min
+	Removal time.Duration // all of it, also after Ctrl-C; default 20 min
+	Lines   io.Writer     // one line a step
+	Waiting io.Writer     // what is waited for, since when
+
+	// Get returns the body of an HTTP answer; default: net/http without a proxy.
+	Get func(ctx context.Context, url string) (string, error)
+}
+
+// Check is one run. Not safe for concurrent use.
+type Check struct {
+	Options
+	id string // check-<random>
+
+	compute, network, image *gophercloud.ServiceClient
+	volume                  *gophercloud.ServiceClient // nil: the cloud has none
+
+	hosts     []host // that servers may run on
+	external  string // network; "": there is none
+	nets      [2]string
+	kernel    string
+	ramdisk   string
+	root      string
+	a, b      server
+	secgroup  string
+	volumeWhy error // why there is no volume service
+}
+
+// prefix begins the name of all that checks make.
+const prefix = "check-"
+
+// New prepares a check of the cloud that s is a login to.
+func New(s *session.Session, o Options) (*Check, error) {
+	for _, d := range []struct {
+		v       *time.Duration
+		without time.Duration
+	}{{&o.Poll, 5 * time.Second}, {&o.Active, 15 * time.Minute}, {&o.Boot, 15 * time.Minute}, {&o.Settle, 10 * time.Minute}, {&o.Removal, 20 * time.Minute}} {
+		if *d.v == 0 {
+			*d.v = d.without
+		}
+	}
+	if o.Get == nil {
+		o.Get = get
+	}
+	var id [4]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return nil, fmt.Errorf("choose a name: %w", err)
+	}
+	k := &Check{Options: o, id: prefix + hex.EncodeToString(id[:])}
+	var err error
+	if k.compute, err = s.Compute(); err != nil {
+		return nil, err
+	}
+	if k.network, err = s.Network(); err != nil {
+		return nil, err
+	}
+	if k.image, err = s.Image(); err != nil {
+		return nil, err
+	}
+	if k.volume, k.volumeWhy = s.BlockStorage(); errs.Is(k.volumeWhy, errs.NotFound) {
+		k.volumeWhy = skipped{"the catalog has no volume service"}
+	}
+	return k, nil
+}
+
+// step is one line of the check.
+type step struct {
+	name  string
+	needs []string // steps without which it cannot be tested
+	run   func(context.Context) (detail string, err error)
+}
+
+func (k *Check) steps() []step {
+	return []step{
+		{"compute services", nil, k.computeServices},
+		{"network agents", nil, k.networkAgents},
+		{"volume services", nil, k.volumeServices},
+		{"image", nil, k.uploadImage},
+		{"external network", nil, k.externalNetwork},
+		{"networks and router", nil, k.makeNetworks},
+		{"server a", []string{"image", "networks and router"}, k.bootServers},
+		{"server b", []string{"server a"}, k.secondServer},
+		{"DHCP", []string{"server b"}, k.dhcp},
+		{"metadata", []string{"DHCP"}, k.metadata},
+		{"ping across VXLAN", []string{"metadata"}, k.pingAcross},
+		{"ping through router", []string{"metadata"}, k.pingRouted},
+		{"floating IP", []string{"external network", "metadata"}, k.floatingIP},
+		{"volume", []string{"volume services", "metadata"}, k.attachVolume},
+	}
+}
+
+// Run does all steps that can be done and removes what they made. The error is
+// only of the caller's giving up (ctx); all else stands in the report.
+func (k *Check) Run(ctx context.Context) (*Report, error) {
+	began := time.Now()
+	r := &Report{}
+	defer func() { r.count(time.Since(began)) }()
+	if n, err := k.removeLeftovers(ctx); n > 0 || err != nil {
+		k.told(ctx, r, "leftovers of earlier checks", func(context.Context) (string, error) { return fmt.Sprintf("%d removed", n), err })
+	}
+	good := map[string]bool{}
+	for _, s := range k.steps() {
+		if ctx.Err() != nil {
+			break
+		}
+		run := s.run
+		for _, need := range s.needs {
+			if !good[need] {
+				run = func(context.Context) (string, error) { return "", skipped{"it needs: " + need} }
+				break
+			}
+		}
+		good[s.name] = k.told(ctx, r, s.name, run)
+	}
+	if k.Keep {
+		fmt.Fprintf(k.Waiting, "kept: all that is called %s-…; the next check removes it\n", k.id)
+		return r, ctx.Err()
+	}
+	k.told(context.WithoutCancel(ctx), r, "removal", func(ctx context.Context) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, k.Removal)
+		defer cancel()
+		n, err := k.remove(ctx, k.id+"-")
+		return fmt.Sprintf("%d objects", n), err
+	})
+	return r, ctx.Err()
+}
+
+// told runs one step, adds it to the report and prints its line. It tells whether all went well.
+func (k *Check) told(ctx context.Context, r *Report, name string, run func(context.Context) (string, error)) bool {
+	began := time.Now()
+	detail, err := run(ctx)
+	res := Result{Name: name, Result: OK, Seconds: seconds(time.Since(began)), Detail: detail}
+	var skip skipped
+	switch {
+	case errors.As(err, &skip):
+		res.Result, res.Detail = NotTested, skip.why
+	case err != nil && ctx.Err() != nil:
+		res.Result, res.Detail = NotTested, "interrupted"
+	case err != nil:
+		res.Result, res.Detail, res.Hint = Failed, errs.Printable(err.Error()), errs.HintOf(err)
+	}
+	r.Steps = append(r.Steps, res)
+	fmt.Fprintln(k.Lines, res.Line())
+	return err == nil
+}
+
+// skipped is why a step could not be tested. It is no failure.
+type skipped struct{ why string }
+
+func (s skipped) Error() string { return s.why }
+
+// name is what an object of this check is called.
+func (k *Check) name(what string) string { return k.id + "-" + what }

@@ -1,0 +1,115 @@
+// Package guest makes the tiny image that `openstack overcloud check` boots:
+// Debian's kernel and an initramfs of busybox and a script, which tells on its
+// console what it sees of the cloud around it. The script, init, is its manual.
+package guest
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"embed"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/internal/initramfs"
+)
+
+// CommandLine is the kernel's. All but the console is for speed: guests run
+// emulated on emulated machines, where each probe of hardware costs seconds.
+const CommandLine = "console=ttyS0 quiet panic=10 tsc=reliable no_timer_check mitigations=off random.trust_cpu=on ipv6.disable=1 " +
+	"audit=0 apparmor=0 nokaslr 8250.nr_uarts=1 raid=noautodetect nowatchdog cryptomgr.notests"
+
+// BusyBox is where Debian's busybox-static puts its program.
+const BusyBox = "/bin/busybox"
+
+//go:embed init lease ask
+var scripts embed.FS
+
+// Files are what a guest boots.
+type Files struct {
+	Version   string // of the kernel
+	Kernel    []byte
+	Initramfs []byte
+}
+
+// Build makes the guest of Debian's current cloud kernel, fetched with apt and kept
+// below cacheDir, and of a static busybox. The same input gives the same bytes.
+func Build(ctx context.Context, cacheDir, busybox string) (*Files, error) {
+	program, err := static(busybox)
+	if err != nil {
+		return nil, err
+	}
+	k, err := initramfs.FetchKernel(ctx, cacheDir, initramfs.Cloud)
+	if err != nil {
+		return nil, err
+	}
+	f := &Files{Version: k.Version}
+	if f.Kernel, err = os.ReadFile(k.Image); err != nil {
+		return nil, fmt.Errorf("read the guest's kernel: %w", err)
+	}
+	mods, err := initramfs.Select(k.ModulesDir, initramfs.Choice{Names: []string{"virtio_pci", "virtio_net", "virtio_blk"}})
+	if err != nil {
+		return nil, err
+	}
+	// Not compressed: it is 3 MB, and unpacking costs the guest more than the network.
+	var buf bytes.Buffer
+	if err := write(&buf, program, mods); err != nil {
+		return nil, fmt.Errorf("write the guest's initramfs: %w", err)
+	}
+	f.Initramfs = buf.Bytes()
+	return f, nil
+}
+
+// static reads a program that needs nothing else to run.
+func static(path string) ([]byte, error) {
+	hint := "install busybox-static: apt-get install busybox-static"
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, errs.Wrap(errs.Invalid, err, "the guest needs a static busybox").WithHint("%s", hint)
+	}
+	f, err := elf.NewFile(bytes.NewReader(data))
+	if err != nil {
+		return nil, errs.Wrap(errs.Invalid, err, "%s is no program", path).WithHint("%s", hint)
+	}
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return nil, errs.New(errs.Invalid, "%s is not static: it needs libraries that the guest has not", path).WithHint("%s", hint)
+		}
+	}
+	return data, nil
+}
+
+func write(buf *bytes.Buffer, busybox []byte, mods []initramfs.Module) error {
+	ar := initramfs.NewArchive(buf)
+	err := errors.Join(ar.Dirs("bin", "dev", "proc", "sys", "run", "www", "lib", "lib/modules"), ar.Console(), ar.File("bin/busybox", 0o755, busybox))
+	if err != nil {
+		return err
+	}
+	for _, s := range [][2]string{{"init", "init"}, {"lease", "lib/lease"}, {"ask", "lib/ask"}} {
+		text, err := scripts.ReadFile(s[0])
+		if err != nil {
+			return err
+		}
+		if err := ar.File(s[1], 0o755, text); err != nil {
+			return err
+		}
+	}
+	var order strings.Builder
+	for _, m := range mods {
+		data, err := m.Read()
+		if err != nil {
+			return err
+		}
+		if err := ar.File(m.File()[1:], 0o644, data); err != nil {
+			return err
+		}
+		order.WriteString(m.Name + "\n")
+	}
+	if err := ar.File("lib/modules/order", 0o644, []byte(order.String())); err != nil {
+		return err
+	}
+	return ar.Close()
+}

@@ -1,0 +1,59 @@
+package stack
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/plan"
+)
+
+// Rotated is what a rotation did, by name; values are not told.
+type Rotated struct {
+	Names []string `json:"rotated"`
+	Kept  []string `json:"kept"` // an environment sets them
+}
+
+// RotatePasswords makes passwords of a plan anew: those of names, or all that can be
+// where none is named. The cloud has them when the plan is deployed next. Those that
+// an environment sets are refused where they are named, and else stay.
+func (v *Service) RotatePasswords(ctx context.Context, name string, names []string) (*Rotated, error) {
+	p, err := v.Plan(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if p.Given {
+		return nil, errs.New(errs.Conflict, "the passwords of plan %s are given, none is generated", name).WithHint("change them in an environment, or in the plan environment")
+	}
+	if err := v.complete(p); err != nil {
+		return nil, err
+	}
+	before := p.Passwords
+	after, changed, err := plan.Rotate(before, names, v.Passwords)
+	if err != nil {
+		return nil, err
+	}
+	trial := p.Stack()
+	trial.Passwords = after
+	made, err := v.Check(ctx, trial)
+	if err != nil {
+		return nil, err
+	}
+	set := slices.DeleteFunc(slices.Clone(changed), func(n string) bool {
+		value, there := made.Passwords[n]
+		return !there || value == after[n]
+	})
+	if len(set) > 0 && len(names) > 0 {
+		return nil, errs.New(errs.Invalid, "an environment of plan %s sets %s: nothing was rotated", name, strings.Join(set, ", ")).WithHint("change it there and deploy")
+	}
+	p.Passwords = maps.Clone(after)
+	for _, n := range set {
+		p.Passwords[n] = before[n]
+	}
+	was := p.Version
+	v.next(p, p.Input)
+	out := &Rotated{Names: slices.DeleteFunc(changed, func(n string) bool { return slices.Contains(set, n) }), Kept: set}
+	return out, v.keep(ctx, p, was)
+}
