@@ -13,6 +13,7 @@ import (
 
 	"trefoil/ironic"
 	"trefoil/ironic/api"
+	"trefoil/overcloud/catalog"
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/deploy/cloud"
 	"trefoil/overcloud/plan"
@@ -24,8 +25,8 @@ import (
 // reached is every machine, and the Keystone on it: it lets us in and does what it is told.
 type reached struct{}
 
-func (reached) Reach(context.Context, stack.Node, func(string)) error { return nil }
-func (reached) Ensure(context.Context, string, string) error          { return nil }
+func (reached) Reach(context.Context, stack.Node, func(string)) error  { return nil }
+func (reached) Ensure(context.Context, catalog.Want) ([]string, error) { return nil, nil }
 func (reached) Apply(_ context.Context, _ stack.Node, _ resource.Document, tell func(resource.Event)) error {
 	tell(resource.Event{Event: "done"})
 	return nil

@@ -15,6 +15,7 @@ import (
 	xssh "golang.org/x/crypto/ssh"
 
 	"trefoil/internal/errs"
+	"trefoil/overcloud/catalog"
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/deploy/cloud"
 	"trefoil/overcloud/plan"
@@ -50,7 +51,7 @@ func newStacks(u *undercloud) (*stacks, error) {
 	}
 	plans := deploy.Plans{Ctlplane: ctlplane(u.cfg.Local(), u.cfg.LocalMTU)}
 	engine := &deploy.Engine{
-		Store: u.db, Cloud: &cloud.Cloud{Open: u.loopback}, Nodes: &deploy.Remote{Dialer: &ssh.Dialer{Key: key}}, Catalog: deploy.Keystone{},
+		Store: u.db, Cloud: &cloud.Cloud{Open: u.loopback}, Nodes: &deploy.Remote{Dialer: &ssh.Dialer{Key: key}}, Catalog: catalog.Keystone{},
 		Overcloud: func(ctx context.Context, url, password string) (deploy.Overcloud, error) {
 			return scaledown.Open(ctx, url, password)
 		},

@@ -18,6 +18,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/overcloud/baremetal"
+	"trefoil/overcloud/catalog"
 	"trefoil/overcloud/placement"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/resource"
@@ -87,9 +88,10 @@ type Configurator interface {
 	Apply(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error
 }
 
-// Catalog prepares the deployed cloud's own Keystone.
+// Catalog makes the deployed cloud's own Keystone hold what is wanted and tells what
+// it changed, without secrets. It may be called again after any interruption.
 type Catalog interface {
-	Ensure(ctx context.Context, keystoneURL, adminPassword string) error
+	Ensure(ctx context.Context, w catalog.Want) (changes []string, err error)
 }
 
 // Planner makes a stack's plan, for the machines that are there, if they are

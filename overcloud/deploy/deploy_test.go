@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"trefoil/internal/errs"
+	"trefoil/overcloud/catalog"
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/placement"
 	"trefoil/overcloud/plan"
@@ -130,9 +131,16 @@ func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Docume
 	return nil
 }
 
-type noCatalog struct{}
+// fakeCatalog is a Keystone that remembers what it was last asked to hold.
+type fakeCatalog struct {
+	wanted catalog.Want
+	fail   error
+}
 
-func (noCatalog) Ensure(context.Context, string, string) error { return nil }
+func (f *fakeCatalog) Ensure(_ context.Context, w catalog.Want) ([]string, error) {
+	f.wanted = w
+	return nil, f.fail
+}
 
 type world struct {
 	t      *testing.T
@@ -140,6 +148,8 @@ type world struct {
 	cloud  *fakeCloud
 	nodes  *fakeNodes
 	engine *deploy.Engine
+
+	catalog *fakeCatalog
 }
 
 func newWorld(t *testing.T) *world {
@@ -149,12 +159,12 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	w := &world{t: t, db: db, cloud: &fakeCloud{deployed: map[string]string{}, asked: map[string]deploy.Instance{}}, nodes: &fakeNodes{applied: map[string]string{}}}
+	w := &world{t: t, db: db, cloud: &fakeCloud{deployed: map[string]string{}, asked: map[string]deploy.Instance{}}, nodes: &fakeNodes{applied: map[string]string{}}, catalog: &fakeCatalog{}}
 	for _, n := range [][2]string{{"control-1", "control"}, {"compute-1", "compute"}, {"compute-2", "compute"}, {"storage-1", "ceph-storage"}} {
 		w.cloud.nodes = append(w.cloud.nodes, placement.Node{UUID: "uuid-" + n[0], Name: n[0], State: "available", PowerState: "power off",
 			ResourceClass: "baremetal", Capabilities: map[string]string{"profile": n[1]}})
 	}
-	w.engine = &deploy.Engine{Store: db, Cloud: w.cloud, Nodes: w.nodes, Catalog: noCatalog{}, Plan: deploy.PlanOf, PublicKeys: []string{"ssh-ed25519 AAAA"},
+	w.engine = &deploy.Engine{Store: db, Cloud: w.cloud, Nodes: w.nodes, Catalog: w.catalog, Plan: deploy.PlanOf, PublicKeys: []string{"ssh-ed25519 AAAA"},
 		Rand: rand.Reader, Now: time.Now, Poll: time.Millisecond, Log: slog.New(slog.DiscardHandler)}
 	return w
 }
@@ -229,6 +239,9 @@ func TestCreateThenNothingThenScaleThenDelete(t *testing.T) {
 		}
 	}
 	w.barriers()
+	if c := w.catalog.wanted; c.Stack != "overcloud" || c.URL != s.Outputs["KeystoneURL"] || c.AdminPassword != s.Outputs["AdminPassword"] {
+		t.Errorf("the catalog was asked of %q at %q", c.Stack, c.URL)
+	}
 
 	w.begin(stack.Update, 1)
 	if s = w.run("UPDATE_COMPLETE"); s.Summary.Changed+s.Summary.NodesAdded+s.Summary.NodesRemoved != 0 || w.cloud.deploys != 3 {
@@ -296,6 +309,19 @@ func TestFailureNamesNodeStepServiceAndResourceThenTheNextRunGoesOn(t *testing.T
 	w.run("UPDATE_COMPLETE")
 	if w.cloud.deploys != 3 {
 		t.Errorf("machines were deployed again: %d", w.cloud.deploys)
+	}
+}
+
+func TestCatalogThatFailsIsNamed(t *testing.T) {
+	w := newWorld(t)
+	w.catalog.fail = errs.New(errs.Forbidden, "create service nova: not for you").WithHint("ask mary")
+	w.begin(stack.Create, 1)
+	f := w.run("CREATE_FAILED").Failures[0]
+	if f.Phase != "keystone resources" || f.Service != "keystone" || f.Error != "create service nova: not for you" || f.Hint != "ask mary" {
+		t.Errorf("%+v", f)
+	}
+	if slices.ContainsFunc(w.nodes.order, func(at string) bool { return strings.HasPrefix(at, "4 ") }) {
+		t.Errorf("step 4 was begun: %v", w.nodes.order)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"trefoil/internal/errs"
+	"trefoil/overcloud/catalog"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/resource"
 	"trefoil/overcloud/stack"
@@ -65,7 +66,7 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 	if url, _ := outputs["KeystoneURL"].(string); url != "" {
 		line.keystone = p.Running(plan.KeystoneService, machines)
 		line.catalog = func(ctx context.Context) error {
-			return r.timed("keystone resources", func() error { return r.catalog(ctx, p, url) })
+			return r.timed("keystone resources", func() error { return r.catalog(ctx, p, machines, url) })
 		}
 	}
 	return line.run(ctx)
@@ -90,9 +91,20 @@ func (r *run) closeGroup(ctx context.Context, name string, failed map[string]err
 	return r.event(ctx, name, r.s.Action, state, reason, "")
 }
 
-// catalog prepares the deployed Keystone.
-func (r *run) catalog(ctx context.Context, p *plan.Plan, url string) error {
-	if err := r.Catalog.Ensure(ctx, url, p.Passwords["AdminPassword"]); err != nil {
+// catalog makes the deployed Keystone hold what the services of all machines say.
+func (r *run) catalog(ctx context.Context, p *plan.Plan, machines []plan.Node, url string) error {
+	resources, err := p.KeystoneResources(machines)
+	var changes []string
+	if err == nil {
+		changes, err = r.Catalog.Ensure(ctx, catalog.Want{Stack: r.s.Name, URL: url, AdminPassword: p.Passwords["AdminPassword"], Resources: resources})
+	}
+	for _, what := range changes {
+		r.log.Info("changed in keystone", "what", what)
+	}
+	r.mu.Lock()
+	r.summary.Changed += len(changes)
+	r.mu.Unlock()
+	if err != nil {
 		return &Failed{[]stack.Failure{{Phase: "keystone resources", Service: plan.KeystoneService, Error: err.Error(), Hint: errs.HintOf(err)}}}
 	}
 	return nil

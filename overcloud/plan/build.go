@@ -140,7 +140,7 @@ func (b *builder) plan() (*Plan, error) {
 		return nil, err
 	}
 	p.NetworkConfigs = b.networkConfigs(p.Outputs)
-	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), b.ev.Secrets()
+	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), slices.Concat(b.ev.Secrets(), p.keystonePasswords())
 	p.Warnings = append(b.lint(p.Findings), p.unclustered()...)
 	p.Hidden = b.ev.Hidden()
 	for _, k := range slices.Concat(sortedKeys(b.o.Passwords), b.env.Encrypted) {

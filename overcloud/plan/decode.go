@@ -101,6 +101,9 @@ func (p *Plan) rehearse() error {
 			next = next.Next()
 		}
 	}
-	_, err := p.Configure(nodes)
+	if _, err := p.Configure(nodes); err != nil {
+		return err
+	}
+	_, err := p.KeystoneResources(nodes)
 	return err
 }

@@ -28,7 +28,7 @@ type Plan struct {
 	Findings    []Finding         `json:"findings,omitempty"`    // the same of parameters, for programs
 	Given       []string          `json:"given,omitempty"`       // parameters that a person set
 	Declared    []string          `json:"declared,omitempty"`    // parameters that some evaluated template has
-	Secrets     []string          `json:"-"`                     // random texts that templates made
+	Secrets     []string          `json:"-"`                     // random texts that templates made, passwords of service users
 	CloudDomain string            `json:"cloud_domain"`
 	Outputs     map[string]any    `json:"outputs,omitempty"`   // of overcloud.yaml, with %{…} where an address is not known yet
 	Addresses   map[string]string `json:"addresses,omitempty"` // planned, by port and network; give them to the next plan to keep them
@@ -97,6 +97,8 @@ type ServiceData struct {
 	Settings map[string]any `json:"settings,omitempty"` // config_settings
 	Firewall map[string]any `json:"firewall,omitempty"` // firewall_rules
 	Raw      map[string]any `json:"raw,omitempty"`      // role_data as the template gave it
+
+	Keystone []KeystoneResource `json:"-"` // keystone_resources, names not filled in; secrets included
 }
 
 // Entry is one resource as a template wrote it: it may hold %{…} names that

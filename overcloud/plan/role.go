@@ -150,6 +150,10 @@ func parseServiceData(v any, file string) (*ServiceData, error) {
 	}
 	d.Settings, _ = m["config_settings"].(map[string]any)
 	d.Firewall, _ = m["firewall_rules"].(map[string]any)
+	var problem string
+	if d.Keystone, problem = parseKeystone(m["keystone_resources"]); problem != "" {
+		return nil, fail("%s", problem)
+	}
 	steps, ok := m["step_config"].(map[string]any)
 	if _, manifest := m["step_config"].(string); !ok && !manifest && m["step_config"] != nil { // a manifest is Puppet's
 		return nil, fail("step_config must be a map of step_1 … step_%d", Steps)
