@@ -80,11 +80,17 @@ type NodeState struct {
 	InstanceUUID string
 }
 
-// Configurator applies one document on a node and reports what happens as it happens.
+// Configurator applies documents on nodes and reports what happens as it happens. Safe
+// for concurrent use.
 type Configurator interface {
 	// Reach returns when the node can be configured, or says what it waited for.
 	Reach(ctx context.Context, n stack.Node, tell func(string)) error
+	// Verify tells which steps are as the node has recorded them: those of the
+	// documents, in their order, up to the first that is not. It changes nothing.
+	Verify(ctx context.Context, n stack.Node, docs []resource.Document) (map[int]bool, error)
 	Apply(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error
+	// Leave ends what the others keep open to the node.
+	Leave(n stack.Node)
 }
 
 // Catalog prepares the deployed cloud's own Keystone.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -102,12 +103,30 @@ type fakeNodes struct {
 	mu      sync.Mutex
 	applied map[string]string // node/step → hash
 	order   []string          // "step node"
+	looks   int               // round trips of Verify
 	fail    string            // "step node" that fails once it is reached
 	stop    context.CancelFunc
 	stopAt  string // "step node" at which the service is stopped
 }
 
 func (f *fakeNodes) Reach(context.Context, stack.Node, func(string)) error { return nil }
+
+func (f *fakeNodes) Leave(stack.Node) {}
+
+// Verify implements Configurator as os-apply-config does.
+func (f *fakeNodes) Verify(_ context.Context, n stack.Node, docs []resource.Document) (map[int]bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looks++
+	out := map[int]bool{}
+	for _, d := range docs {
+		if f.applied[fmt.Sprintf("%d %s", d.Step, n.Name)] != d.Hash {
+			break
+		}
+		out[d.Step] = true
+	}
+	return out, nil
+}
 
 func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error {
 	f.mu.Lock()
@@ -231,7 +250,11 @@ func TestCreateThenNothingThenScaleThenDelete(t *testing.T) {
 	w.barriers()
 
 	w.begin(stack.Update, 1)
-	if s = w.run("UPDATE_COMPLETE"); s.Summary.Changed+s.Summary.NodesAdded+s.Summary.NodesRemoved != 0 || w.cloud.deploys != 3 {
+	w.nodes.order = nil
+	if s = w.run("UPDATE_COMPLETE"); len(w.nodes.order) > 0 || w.nodes.looks != 3 {
+		t.Errorf("a second deploy looked at each of 3 machines %d times in all, and applied %v", w.nodes.looks, w.nodes.order)
+	}
+	if s.Summary.Changed+s.Summary.NodesAdded+s.Summary.NodesRemoved != 0 || w.cloud.deploys != 3 {
 		t.Errorf("a second deploy changed something: %+v, %d deploys", s.Summary, w.cloud.deploys)
 	}
 
@@ -337,6 +360,15 @@ func TestStoppedAnywhereGoesOn(t *testing.T) {
 				t.Fatalf("a stop was recorded as %s", s.Status())
 			}
 			w.nodes.stopAt = ""
+			done := slices.Collect(maps.Keys(w.nodes.applied))
+			w.nodes.order = nil
+			defer func() {
+				for _, at := range w.nodes.order {
+					if slices.Contains(done, at) && int(at[0]-'0') < step {
+						t.Errorf("%q was done before and done again: %v", at, w.nodes.order)
+					}
+				}
+			}()
 			if s := w.run("CREATE_COMPLETE"); s.Summary.NodesAdded != 3 {
 				t.Errorf("the restart forgot what was done: %+v", s.Summary)
 			}

@@ -21,6 +21,11 @@ func (r *run) configure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer func() {
+		for _, n := range nodes {
+			r.Nodes.Leave(n)
+		}
+	}()
 	machines := plainNodes(nodes)
 	p, err := r.Plan(ctx, r.s, machines...)
 	if err != nil {
@@ -49,8 +54,12 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 	machines := plainNodes(nodes)
 	group := func(role string, step int) string { return stack.StepGroup(role, strconv.Itoa(step)) }
 	began := map[int]time.Time{} // by step
-	line := &pipeline{nodes: nodes, gates: p.Gates(machines, nil),
-		step: func(ctx context.Context, n stack.Node, step int) error { return r.step(ctx, n, cfg[n.Name], step) },
+	gates := p.Gates(machines, nil)
+	stands := r.standing(ctx, nodes, cfg, gates)
+	line := &pipeline{nodes: nodes, gates: gates,
+		step: func(ctx context.Context, n stack.Node, step int) error {
+			return r.step(ctx, n, cfg[n.Name], step, stands[n.Name] >= step)
+		},
 		opened: func(ctx context.Context, role string, step int) error {
 			if began[step].IsZero() {
 				began[step] = r.Now()
@@ -147,13 +156,19 @@ func hiddenOutputs(p *plan.Plan, outputs map[string]any) []string {
 	return out
 }
 
-// step does one step of one machine, if it has anything to do. The error is a *Failed.
-func (r *run) step(ctx context.Context, n stack.Node, docs []resource.Document, step int) error {
+// step does one step of one machine, if it has anything to do; one that stands is only
+// recorded. The error is a *Failed.
+func (r *run) step(ctx context.Context, n stack.Node, docs []resource.Document, step int, stands bool) error {
 	i := slices.IndexFunc(docs, func(d resource.Document) bool { return d.Step == step })
 	if i < 0 || len(docs[i].Resources) == 0 {
 		return nil
 	}
-	err := r.around(ctx, stack.StepPath(n.Role, strconv.Itoa(step), n.Index), "", func() error { return r.apply(ctx, n, docs[i]) })
+	err := r.around(ctx, stack.StepPath(n.Role, strconv.Itoa(step), n.Index), "", func() error {
+		if stands {
+			return nil
+		}
+		return r.apply(ctx, n, docs[i])
+	})
 	return join(fmt.Sprintf("step %d", step), map[string]error{n.Name: err})
 }
 
