@@ -230,6 +230,10 @@ func (r *run) keep(ctx context.Context) error {
 // finish writes the outcome: the row, the failures, the closing event.
 func (r *run) finish(ctx context.Context, cause error) error {
 	state, reason := stack.Complete, fmt.Sprintf("Stack %s completed successfully", r.s.Action)
+	if limits := r.s.Input.Limits; !limits.None() {
+		r.summary.Limited = limits.String()
+		reason += ", limited: " + r.summary.Limited
+	}
 	var failures []stack.Failure
 	if cause != nil {
 		state = stack.Failed

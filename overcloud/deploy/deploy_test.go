@@ -104,6 +104,7 @@ type fakeNodes struct {
 	applied map[string]string // node/step → hash
 	order   []string          // "step node"
 	looks   int               // round trips of Verify
+	forget  bool              // Verify verifies nothing
 	fail    string            // "step node" that fails once it is reached
 	stop    context.CancelFunc
 	stopAt  string // "step node" at which the service is stopped
@@ -120,7 +121,7 @@ func (f *fakeNodes) Verify(_ context.Context, n stack.Node, docs []resource.Docu
 	f.looks++
 	out := map[int]bool{}
 	for _, d := range docs {
-		if f.applied[fmt.Sprintf("%d %s", d.Step, n.Name)] != d.Hash {
+		if f.forget || f.applied[fmt.Sprintf("%d %s", d.Step, n.Name)] != d.Hash {
 			break
 		}
 		out[d.Step] = true
@@ -418,5 +419,60 @@ func TestRelayTellsOnlyOfMachinesUnderWay(t *testing.T) {
 	evs, err := w.db.Events(context.Background(), "id", 0, 0)
 	if last := evs[len(evs)-1]; err != nil || last.Reason != "the agent writes the image" || last.Status != "UPDATE_IN_PROGRESS" {
 		t.Errorf("%v %+v", err, last)
+	}
+}
+
+// A limited deployment does what it was asked for, says so, and leaves the rest to the next.
+func TestLimitedDeployment(t *testing.T) {
+	for _, x := range []struct {
+		name   string
+		limits stack.Limits
+		want   func(at string) bool // "step node" that may be done
+	}{
+		{"a role", stack.Limits{Nodes: []string{"Compute"}}, func(at string) bool { return strings.Contains(at, "novacompute") }},
+		{"a machine, from a step on", stack.Limits{Nodes: []string{"overcloud-controller-0"}, FromStep: 3},
+			func(at string) bool { return strings.Contains(at, "controller") && at[0] >= '3' }},
+		{"a service", stack.Limits{Tags: []string{"keystone"}}, func(at string) bool { return strings.Contains(at, "controller") }},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.begin(stack.Create, 1)
+			if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error { s.Input.Limits = x.limits; return nil }); err != nil {
+				t.Fatal(err)
+			}
+			s := w.run("CREATE_COMPLETE")
+			if !strings.Contains(s.Reason, "limited: "+x.limits.String()) || s.Summary.Limited == "" || !s.Input.Limits.None() {
+				t.Errorf("reason %q, summary %+v, kept %+v", s.Reason, s.Summary, s.Input.Limits)
+			}
+			if len(w.nodes.order) == 0 || slices.ContainsFunc(w.nodes.order, func(at string) bool { return !x.want(at) }) {
+				t.Errorf("done: %v", w.nodes.order)
+			}
+			w.begin(stack.Update, 1)
+			w.run("UPDATE_COMPLETE")
+			whole := newWorld(t)
+			whole.begin(stack.Create, 1)
+			whole.run("CREATE_COMPLETE")
+			if got, want := slices.Sorted(maps.Keys(w.nodes.applied)), slices.Sorted(maps.Keys(whole.nodes.applied)); !slices.Equal(got, want) {
+				t.Errorf("the next deployment left undone: done %v of %v", got, want)
+			}
+		})
+	}
+}
+
+// What a limited deployment did of some services is not taken for the whole step.
+func TestServicesAloneAreNotTheWholeStep(t *testing.T) {
+	w := newWorld(t)
+	w.begin(stack.Create, 1)
+	w.run("CREATE_COMPLETE")
+	w.begin(stack.Update, 1)
+	if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error { s.Input.Limits.Tags = []string{"keystone"}; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	w.nodes.forget = true // a step that stands is left alone in any case
+	w.run("UPDATE_COMPLETE")
+	w.nodes.forget, w.nodes.order = false, nil
+	w.begin(stack.Update, 1)
+	if w.run("UPDATE_COMPLETE"); !slices.Contains(w.nodes.order, "3 overcloud-controller-0") {
+		t.Errorf("step 3 was done of keystone alone and then not as a whole: %v", w.nodes.order)
 	}
 }

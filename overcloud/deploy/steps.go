@@ -52,32 +52,62 @@ func (r *run) configure(ctx context.Context) error {
 // steps takes all machines through their steps.
 func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg plan.Config, outputs map[string]any) error {
 	machines := plainNodes(nodes)
+	limits := r.s.Input.Limits
+	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n stack.Node) bool { return !limits.Allow(n.Node) })
 	group := func(role string, step int) string { return stack.StepGroup(role, strconv.Itoa(step)) }
 	began := map[int]time.Time{} // by step
-	gates := p.Gates(machines, nil)
+	gates := p.Gates(machines, limits.Tags)
 	stands := r.standing(ctx, nodes, cfg, gates)
 	line := &pipeline{nodes: nodes, gates: gates,
 		step: func(ctx context.Context, n stack.Node, step int) error {
-			return r.step(ctx, n, cfg[n.Name], step, stands[n.Name] >= step)
+			if step < limits.FromStep {
+				return nil
+			}
+			return r.step(ctx, n, only(cfg[n.Name], limits.Tags), step, stands[n.Name] >= step)
 		},
 		opened: func(ctx context.Context, role string, step int) error {
+			if step < limits.FromStep {
+				return nil
+			}
 			if began[step].IsZero() {
 				began[step] = r.Now()
 			}
 			return r.event(ctx, group(role, step), r.s.Action, stack.InProgress, "state changed", "")
 		},
 		closed: func(ctx context.Context, role string, step int, failed map[string]error) error {
+			if step < limits.FromStep {
+				return nil
+			}
 			r.took(fmt.Sprintf("step %d", step), began[step])
 			return errors.Join(r.keep(ctx), r.closeGroup(ctx, group(role, step), failed))
 		},
 	}
-	if url, _ := outputs["KeystoneURL"].(string); url != "" {
-		line.keystone = p.Running(plan.KeystoneService, machines)
+	if url, _ := outputs["KeystoneURL"].(string); url != "" && withCatalog(limits) {
+		line.keystone = p.Running(plan.KeystoneService, plainNodes(nodes))
 		line.catalog = func(ctx context.Context) error {
 			return r.timed("keystone resources", func() error { return r.catalog(ctx, p, url) })
 		}
 	}
 	return line.run(ctx)
+}
+
+// withCatalog tells whether the catalog is made within limits.
+func withCatalog(l stack.Limits) bool {
+	return l.FromStep <= plan.CatalogStep+1 && (len(l.Tags) == 0 || slices.Contains(l.Tags, plan.KeystoneService))
+}
+
+// only leaves of documents what services ask for; none: all. What is left has no
+// hash: it is not what the deployment wants of a step.
+func only(docs []resource.Document, services []string) []resource.Document {
+	if len(services) == 0 {
+		return docs
+	}
+	out := slices.Clone(docs)
+	for i := range out {
+		out[i].Hash = ""
+		out[i].Resources = slices.DeleteFunc(slices.Clone(out[i].Resources), func(x resource.Resource) bool { return !slices.Contains(services, x.Service) })
+	}
+	return out
 }
 
 // took sets the time that a phase has taken since it began.
@@ -203,7 +233,9 @@ func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) er
 		return &Failed{[]stack.Failure{{Node: n.Name, Phase: fmt.Sprintf("step %d", doc.Step), Error: err.Error(),
 			Hint: "run the deploy again: it goes on where it stopped"}}}
 	}
-	n.Hashes[doc.Step] = doc.Hash
+	if n.Hashes[doc.Step] = doc.Hash; doc.Hash == "" { // of some services: the whole step is still to be done
+		delete(n.Hashes, doc.Step)
+	}
 	return r.Store.PutStackNode(ctx, r.s.ID, n)
 }
 
