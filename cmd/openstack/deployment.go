@@ -236,6 +236,9 @@ func (d *deployment) finish(s *client.Stack) error {
 	} else {
 		fmt.Fprintf(d.p.err, "%d node(s) added, %d removed, %d resource(s) changed on nodes\n", sum.NodesAdded, sum.NodesRemoved, sum.Changed)
 	}
+	for _, f := range s.Failures {
+		fmt.Fprintf(d.p.err, "WARNING: it was gone on without %s: %s\n", f.Node, f.Line())
+	}
 	if s.Summary.Limited != "" {
 		fmt.Fprintf(d.p.err, "WARNING: this deployment was limited: %s; the next one without limits does the rest\n", s.Summary.Limited)
 	}

@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -167,6 +168,7 @@ type run struct {
 	log     *slog.Logger
 	mu      sync.Mutex // guards summary
 	summary stack.Summary
+	leftOut []stack.Failure // of machines that were gone on without
 
 	machines *baremetal.Deployment // nil: the plan's counts alone say what there is
 }
@@ -234,7 +236,10 @@ func (r *run) finish(ctx context.Context, cause error) error {
 		r.summary.Limited = limits.String()
 		reason += ", limited: " + r.summary.Limited
 	}
-	var failures []stack.Failure
+	failures := r.leftOut
+	if len(failures) > 0 {
+		reason += ", without " + strings.Join(r.summary.LeftOut, ", ")
+	}
 	if cause != nil {
 		state = stack.Failed
 		var f *Failed

@@ -476,3 +476,40 @@ func TestServicesAloneAreNotTheWholeStep(t *testing.T) {
 		t.Errorf("step 3 was done of keystone alone and then not as a whole: %v", w.nodes.order)
 	}
 }
+
+// As many machines as a role's MaxFailPercentage allows may fail: the others go on, and the end names them.
+func TestTolerableFailure(t *testing.T) {
+	for percentage, want := range map[int]string{50: "CREATE_COMPLETE", 49: "CREATE_FAILED"} {
+		w := newWorld(t)
+		w.begin(stack.Create, 2)
+		if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error {
+			s.Input.Parameters = map[string]any{"ComputeMaxFailPercentage": percentage}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		w.nodes.fail = "1 overcloud-novacompute-1"
+		s := w.run(want)
+		if len(s.Failures) != 1 || s.Failures[0].Node != "overcloud-novacompute-1" {
+			t.Errorf("%d %%: failures %+v", percentage, s.Failures)
+		}
+		if want == "CREATE_FAILED" {
+			continue
+		}
+		if !strings.HasSuffix(s.Reason, "completed successfully, without overcloud-novacompute-1") || !slices.Equal(s.Summary.LeftOut, []string{"overcloud-novacompute-1"}) {
+			t.Errorf("reason %q, left out %v", s.Reason, s.Summary.LeftOut)
+		}
+		rows, err := w.db.Resources(t.Context(), "id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			if failed := r.Status == "CREATE_FAILED"; failed != (r.Name == "AllNodesDeploySteps.ComputeDeployment_Step1.1") {
+				t.Errorf("%s is %s", r.Name, r.Status)
+			}
+		}
+		if slices.Contains(w.nodes.order, "2 overcloud-novacompute-1") || !slices.Contains(w.nodes.order, "4 overcloud-controller-0") {
+			t.Errorf("done: %v", w.nodes.order)
+		}
+	}
+}

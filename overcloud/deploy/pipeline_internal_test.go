@@ -24,24 +24,31 @@ type rehearsal struct {
 	gates   map[string][plan.Steps]plan.Gate
 	fail    map[string]bool // "node step" that fails
 	catalog bool
+	busy    map[string]bool
+	serial  map[string]int
+	maxFail map[string]int
 
 	mu       sync.Mutex
 	done     map[string]int // by node: steps that it has done
 	begun    map[string]int // by "node step": how often
 	made     int
 	failures int
-	failed   time.Time // the first
+	failed   time.Time       // the first
 	open     map[string]bool // groups
+	out      map[string]bool // machines that are gone on without
+	at       map[string]int  // by "role step": busy machines
 }
 
 func newRehearsal(t *testing.T, seed uint64) *rehearsal {
 	h := &rehearsal{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), gates: map[string][plan.Steps]plan.Gate{}, fail: map[string]bool{},
-		done: map[string]int{}, begun: map[string]int{}, open: map[string]bool{}}
+		done: map[string]int{}, begun: map[string]int{}, open: map[string]bool{}, at: map[string]int{}, out: map[string]bool{}, busy: map[string]bool{}, serial: map[string]int{}, maxFail: map[string]int{}}
 	var roles []string
 	for i := range 1 + h.rnd.IntN(4) {
 		role := fmt.Sprintf("Role%d", i)
 		roles = append(roles, role)
+		h.serial[role] = h.rnd.IntN(3)
 		for j := range 1 + h.rnd.IntN(4) {
+			h.busy[fmt.Sprintf("%s-%d", role, j)] = h.rnd.IntN(2) == 0
 			h.nodes = append(h.nodes, stack.Node{Node: plan.Node{Name: fmt.Sprintf("%s-%d", role, j), Role: role, Index: j}})
 		}
 	}
@@ -71,20 +78,27 @@ func (h *rehearsal) step(ctx context.Context, n stack.Node, step int) error {
 		h.t.Errorf("%s: step %d behind %d", n.Name, step, h.done[n.Name])
 	}
 	for _, other := range h.nodes {
-		if slices.Contains(gate.Roles, other.Role) && h.done[other.Name] < step-1 {
+		if slices.Contains(gate.Roles, other.Role) && h.done[other.Name] < step-1 && !h.out[other.Name] {
 			h.t.Errorf("%s: step %d began before %s had done step %d", n.Name, step, other.Name, step-1)
 		}
 	}
 	if gate.Catalog && h.catalog && h.made == 0 {
 		h.t.Errorf("%s: step %d began before the catalog was made", n.Name, step)
 	}
-	if h.failures > 0 && time.Now().After(h.failed) { // two things of one instant have no order
+	if h.failures > 0 && len(h.maxFail) == 0 && time.Now().After(h.failed) { // two things of one instant have no order
 		h.t.Errorf("%s: step %d began behind a failure", n.Name, step)
 	}
 	if !h.open[at(n.Role, step)] {
 		h.t.Errorf("%s: step %d began before its group", n.Name, step)
 	}
-	h.begun[at(n.Name, step)]++
+	if h.busy[n.Name] {
+		if h.at[at(n.Role, step)]++; h.serial[n.Role] > 0 && h.at[at(n.Role, step)] > h.serial[n.Role] {
+			h.t.Errorf("%s: more than %d busy machines of its role do step %d", n.Name, h.serial[n.Role], step)
+		}
+	}
+	if h.begun[at(n.Name, step)]++; h.begun[at(n.Name, step)] > 1 {
+		h.t.Errorf("%s: step %d is done again", n.Name, step)
+	}
 	pause := time.Duration(h.rnd.IntN(50)) * time.Second
 	h.mu.Unlock()
 	select {
@@ -94,7 +108,11 @@ func (h *rehearsal) step(ctx context.Context, n stack.Node, step int) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.busy[n.Name] {
+		h.at[at(n.Role, step)]--
+	}
 	if h.fail[at(n.Name, step)] {
+		h.out[n.Name] = h.maxFail[n.Role] > 0
 		if h.failures++; h.failures == 1 {
 			h.failed = time.Now()
 		}
@@ -105,7 +123,7 @@ func (h *rehearsal) step(ctx context.Context, n stack.Node, step int) error {
 }
 
 func (h *rehearsal) pipeline() *pipeline {
-	p := &pipeline{nodes: h.nodes, gates: h.gates, step: h.step,
+	p := &pipeline{nodes: h.nodes, gates: h.gates, step: h.step, busy: h.busy, atATime: h.serial, maxFail: h.maxFail,
 		opened: func(_ context.Context, role string, step int) error {
 			h.open[at(role, step)] = true
 			return nil
@@ -125,7 +143,7 @@ func (h *rehearsal) pipeline() *pipeline {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			for _, n := range h.nodes {
-				if n.Role == "Role0" && h.done[n.Name] < plan.CatalogStep {
+				if n.Role == "Role0" && h.done[n.Name] < plan.CatalogStep && !h.out[n.Name] {
 					h.t.Errorf("the catalog was made before %s had done step %d", n.Name, plan.CatalogStep)
 				}
 			}
@@ -173,6 +191,54 @@ func TestPipelineOfRandomCloudsThatFail(t *testing.T) {
 			}
 			if len(h.open) > 0 {
 				t.Errorf("seed %d: open at the end: %v", seed, h.open)
+			}
+		})
+	}
+}
+
+// As many machines of a role as may fail are gone on without: all others come to their end.
+func TestPipelineOfRandomCloudsThatTolerateFailures(t *testing.T) {
+	for seed := range uint64(300) {
+		synctest.Test(t, func(t *testing.T) {
+			h := newRehearsal(t, seed)
+			size, fails := map[string]int{}, map[string]int{}
+			for _, n := range h.nodes {
+				if size[n.Role]++; h.rnd.IntN(4) == 0 {
+					fails[n.Role]++
+					h.fail[at(n.Name, 1+h.rnd.IntN(plan.Steps))] = true
+				}
+			}
+			for role, n := range size {
+				h.maxFail[role] = (fails[role]*100 + n - 1) / n
+			}
+			p := h.pipeline()
+			if err := p.run(t.Context()); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			if got := p.tolerated(); len(got) != h.failures || len(got) != len(h.fail) {
+				t.Errorf("seed %d: %d machines failed of %d, told: %v", seed, h.failures, len(h.fail), got)
+			}
+			for _, n := range h.nodes {
+				if h.done[n.Name] != plan.Steps && !h.out[n.Name] {
+					t.Errorf("seed %d: %s ended with step %d", seed, n.Name, h.done[n.Name])
+				}
+			}
+			if len(h.open) > 0 {
+				t.Errorf("seed %d: open at the end: %v", seed, h.open)
+			}
+			// One more is too many.
+			for role, n := range fails {
+				h = newRehearsal(t, seed)
+				h.maxFail[role] = n*100/size[role] - 1
+				for _, m := range h.nodes {
+					if m.Role == role && n > 0 {
+						h.fail[at(m.Name, 1)] = true
+						n--
+					}
+				}
+				if err := h.pipeline().run(t.Context()); err == nil {
+					t.Errorf("seed %d: more machines of %s failed than may", seed, role)
+				}
 			}
 		})
 	}

@@ -58,7 +58,7 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 	began := map[int]time.Time{} // by step
 	gates := p.Gates(machines, limits.Tags)
 	stands := r.standing(ctx, nodes, cfg, gates)
-	line := &pipeline{nodes: nodes, gates: gates,
+	line := &pipeline{nodes: nodes, gates: gates, busy: serving(r.s.Action, nodes, cfg), atATime: map[string]int{}, maxFail: map[string]int{},
 		step: func(ctx context.Context, n stack.Node, step int) error {
 			if step < limits.FromStep {
 				return nil
@@ -82,13 +82,41 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 			return errors.Join(r.keep(ctx), r.closeGroup(ctx, group(role, step), failed))
 		},
 	}
+	for _, role := range p.Roles {
+		line.atATime[role.Name], line.maxFail[role.Name] = role.UpdateSerial, role.MaxFailPercentage
+	}
 	if url, _ := outputs["KeystoneURL"].(string); url != "" && withCatalog(limits) {
 		line.keystone = p.Running(plan.KeystoneService, plainNodes(nodes))
 		line.catalog = func(ctx context.Context) error {
 			return r.timed("keystone resources", func() error { return r.catalog(ctx, p, url) })
 		}
 	}
-	return line.run(ctx)
+	err := line.run(ctx)
+	if err == nil {
+		r.leave(line.tolerated())
+	}
+	return err
+}
+
+// serving are machines that an earlier deployment has brought to their end.
+func serving(action string, nodes []stack.Node, cfg plan.Config) map[string]bool {
+	out := map[string]bool{}
+	for _, n := range nodes {
+		out[n.Name] = action == stack.Update && !slices.ContainsFunc(cfg[n.Name], func(d resource.Document) bool {
+			return len(d.Resources) > 0 && n.Hashes[d.Step] == ""
+		})
+	}
+	return out
+}
+
+// leave remembers the failures of machines that were gone on without.
+func (r *run) leave(failures []stack.Failure) {
+	r.leftOut = failures
+	for _, f := range failures {
+		if !slices.Contains(r.summary.LeftOut, f.Node) {
+			r.summary.LeftOut = append(r.summary.LeftOut, f.Node)
+		}
+	}
 }
 
 // withCatalog tells whether the catalog is made within limits.
