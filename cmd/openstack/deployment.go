@@ -177,6 +177,9 @@ func (d *deployment) run() error {
 // ended tells how a deployment went and, if well, where its cloud is.
 func (d *deployment) ended(s *client.Stack) error {
 	fmt.Fprintf(d.p.out, "\n Stack %s %s \n\n", d.name, s.Status)
+	for _, line := range s.Summary.Timing() {
+		fmt.Fprintln(d.p.err, line)
+	}
 	if strings.HasSuffix(s.Status, stack.Failed) {
 		d.p.printFailures(s.Failures)
 		fmt.Fprintf(d.p.err, "\nrun the same command again: it goes on where it stopped\n")

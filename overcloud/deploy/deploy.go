@@ -166,9 +166,10 @@ type run struct {
 	*Engine
 	s       *stack.Stack
 	log     *slog.Logger
-	mu      sync.Mutex // guards summary
+	mu      sync.Mutex // guards summary and longest
 	summary stack.Summary
-	leftOut []stack.Failure // of machines that were gone on without
+	longest map[stepOf]longest // by step of a machine
+	leftOut []stack.Failure    // of machines that were gone on without
 
 	machines *baremetal.Deployment // nil: the plan's counts alone say what there is
 }
@@ -231,6 +232,7 @@ func (r *run) keep(ctx context.Context) error {
 
 // finish writes the outcome: the row, the failures, the closing event.
 func (r *run) finish(ctx context.Context, cause error) error {
+	r.summary.Total = int(r.Now().Sub(r.s.StartedAt).Round(time.Second).Seconds())
 	state, reason := stack.Complete, fmt.Sprintf("Stack %s completed successfully", r.s.Action)
 	if limits := r.s.Input.Limits; !limits.None() {
 		r.summary.Limited = limits.String()

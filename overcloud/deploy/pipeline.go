@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/stack"
@@ -23,6 +24,7 @@ type pipeline struct {
 	atATime map[string]int  // how many busy machines of a role do a step at a time; 0: all
 	maxFail map[string]int  // percentage of a role's machines that may fail and be left out
 
+	now func() time.Time
 	// step does one step of one machine; catalog makes the catalog.
 	step    func(ctx context.Context, n stack.Node, step int) error
 	catalog func(ctx context.Context) error
@@ -35,6 +37,7 @@ type pipeline struct {
 	wake     chan struct{}
 	groups   map[string]*[plan.Steps + 1]group // by role and step
 	made     bool                              // the catalog
+	spans    map[stepOf]span                   // of what has ended
 	size     map[string]int                    // machines by role
 	lost     map[string][]error                // failures by role
 	failures []error                           // that end it, in the order of time; none begins a step behind the first
@@ -52,6 +55,7 @@ type group struct {
 // and what had begun has ended. The error holds all failures, the first one first.
 func (p *pipeline) run(ctx context.Context) error {
 	p.wake, p.groups, p.made = make(chan struct{}), map[string]*[plan.Steps + 1]group{}, len(p.keystone) == 0
+	p.spans = map[stepOf]span{}
 	p.size, p.lost = map[string]int{}, map[string][]error{}
 	for _, n := range p.nodes {
 		p.size[n.Role]++
@@ -102,10 +106,20 @@ func (p *pipeline) machine(ctx context.Context, n stack.Node) {
 		if !p.begin(ctx, n, step) {
 			return
 		}
-		if !p.end(ctx, n, step, p.step(ctx, n, step)) {
+		began := p.now()
+		err := p.step(ctx, n, step)
+		p.ended(stepOf{n.Name, step}, began)
+		if !p.end(ctx, n, step, err) {
 			return
 		}
 	}
+}
+
+// ended times what has ended.
+func (p *pipeline) ended(at stepOf, began time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spans[at] = span{began, p.now()}
 }
 
 // makeCatalog makes the catalog when Keystone answers on all its machines.
@@ -116,7 +130,9 @@ func (p *pipeline) makeCatalog(ctx context.Context) {
 		return
 	}
 	p.mu.Unlock()
+	began := p.now()
 	err := p.catalog(ctx)
+	p.ended(stepOf{}, began)
 	p.mu.Lock()
 	if p.made = err == nil; err != nil {
 		p.failures = append(p.failures, err)

@@ -123,7 +123,7 @@ func (h *rehearsal) step(ctx context.Context, n stack.Node, step int) error {
 }
 
 func (h *rehearsal) pipeline() *pipeline {
-	p := &pipeline{nodes: h.nodes, gates: h.gates, step: h.step, busy: h.busy, atATime: h.serial, maxFail: h.maxFail,
+	p := &pipeline{nodes: h.nodes, gates: h.gates, now: time.Now, step: h.step, busy: h.busy, atATime: h.serial, maxFail: h.maxFail,
 		opened: func(_ context.Context, role string, step int) error {
 			h.open[at(role, step)] = true
 			return nil
@@ -147,6 +147,9 @@ func (h *rehearsal) pipeline() *pipeline {
 					h.t.Errorf("the catalog was made before %s had done step %d", n.Name, plan.CatalogStep)
 				}
 			}
+			h.mu.Unlock()
+			time.Sleep(7 * time.Second)
+			h.mu.Lock()
 			h.made++
 			return nil
 		}
@@ -154,13 +157,28 @@ func (h *rehearsal) pipeline() *pipeline {
 	return p
 }
 
+// critical checks that a path leads from the beginning to the end without a gap.
+func (h *rehearsal) critical(path []stack.Hop, seconds float64) {
+	sum := 0.0
+	for i, hop := range path {
+		if sum += hop.Seconds; i > 0 && hop.Step > 0 && hop.Step <= path[i-1].Step {
+			h.t.Errorf("step %d behind step %d on the critical path", hop.Step, path[i-1].Step)
+		}
+	}
+	if diff := sum - seconds; diff > 0.001 || diff < -0.001 {
+		h.t.Errorf("the critical path takes %f s of %f: %v", sum, seconds, path)
+	}
+}
+
 // Whatever the needs: no step begins before they are met, every machine goes through
 // its steps in order, all come to their end, and what was opened is closed.
 func TestPipelineOfRandomClouds(t *testing.T) {
 	for seed := range uint64(300) {
 		synctest.Test(t, func(t *testing.T) { // a deadlock ends the test
-			h := newRehearsal(t, seed)
-			if err := h.pipeline().run(t.Context()); err != nil {
+			h, began := newRehearsal(t, seed), time.Now()
+			clear(h.busy) // a machine that waits for its turn is on nobody's path
+			p := h.pipeline()
+			if err := p.run(t.Context()); err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 			for _, n := range h.nodes {
@@ -168,6 +186,7 @@ func TestPipelineOfRandomClouds(t *testing.T) {
 					t.Errorf("seed %d: %s ended with step %d", seed, n.Name, h.done[n.Name])
 				}
 			}
+			h.critical(p.path(), time.Since(began).Seconds())
 			if len(h.open) > 0 || h.catalog && h.made != 1 {
 				t.Errorf("seed %d: open at the end: %v; catalogs made: %d", seed, h.open, h.made)
 			}

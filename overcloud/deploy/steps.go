@@ -58,7 +58,7 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 	began := map[int]time.Time{} // by step
 	gates := p.Gates(machines, limits.Tags)
 	stands := r.standing(ctx, nodes, cfg, gates)
-	line := &pipeline{nodes: nodes, gates: gates, busy: serving(r.s.Action, nodes, cfg), atATime: map[string]int{}, maxFail: map[string]int{},
+	line := &pipeline{nodes: nodes, gates: gates, now: r.Now, busy: serving(r.s.Action, nodes, cfg), atATime: map[string]int{}, maxFail: map[string]int{},
 		step: func(ctx context.Context, n stack.Node, step int) error {
 			if step < limits.FromStep {
 				return nil
@@ -92,6 +92,7 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 		}
 	}
 	err := line.run(ctx)
+	r.timing(line.path())
 	if err == nil {
 		r.leave(line.tolerated())
 	}
@@ -235,6 +236,7 @@ func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) er
 	var last resource.Event
 	changed, done := 0, false
 	err := r.Nodes.Apply(ctx, n, doc, func(ev resource.Event) {
+		r.longestOf(n, doc, ev)
 		switch ev.Event {
 		case "failed":
 			last = ev

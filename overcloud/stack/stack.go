@@ -84,6 +84,8 @@ type Summary struct {
 	NodesRemoved int            `json:"nodes_removed"`
 	Changed      int            `json:"changed"`            // resources changed on nodes
 	Seconds      map[string]int `json:"seconds"`            // phase → how long
+	Total        int            `json:"total,omitempty"`    // seconds from the start of the action to its end
+	Path         []Hop          `json:"path,omitempty"`     // the critical path of the steps
 	Limited      string         `json:"limited,omitempty"`  // what alone was done; empty: all
 	LeftOut      []string       `json:"left_out,omitempty"` // machines that failed and were gone on without
 }
