@@ -47,6 +47,9 @@ func (p *program) deployCommand() *cli.Command {
 		&cli.BoolFlag{Name: "dry-run", Usage: "show what would change against what is deployed; change nothing. Exit code 3 if something would"},
 		&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "of --dry-run: text or json", Value: "text"},
 		&cli.BoolFlag{Name: "update-plan-only", Usage: "have the undercloud keep the plan; deploy nothing"},
+		&cli.StringFlag{Name: "limit", Usage: "take only these machines or roles through steps, comma separated; the next deploy does the rest"},
+		&cli.IntFlag{Name: "from-step", Usage: "take steps from this one on, 1 to 5"},
+		&cli.StringFlag{Name: "tags", Usage: "configure only these services, comma separated, by service_name"},
 		&cli.BoolFlag{Name: "validation-warnings-fatal", Usage: "stop when there are warnings"},
 	)
 	return &cli.Command{Name: "deploy", Usage: "deploy or update the overcloud", Description: deployHelp, Flags: append(flags, tripleoFlags()...), Action: p.deploy}
@@ -100,7 +103,13 @@ func (p *program) deployInput(c *cli.Context) (*stack.Input, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	in.Limits = stack.Limits{Nodes: commaList(c.String("limit")), FromStep: c.Int("from-step"), Tags: commaList(c.String("tags"))}
 	return in, warnings, flagParameters(c, in)
+}
+
+// commaList are the names between commas.
+func commaList(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // flagParameters turns the Queens flags into counts, flavors and parameters.

@@ -68,8 +68,6 @@ func tripleoTable() []tripleoFlag {
 		{names: "no-preserve-config", refuse: written},
 		{names: "override-ansible-cfg", value: true, refuse: noAnsible},
 		{names: "config-download-timeout", value: true, refuse: "--timeout is the limit of the whole"},
-		{names: "limit", value: true, refuse: always},
-		{names: "tags", value: true, refuse: always},
 		{names: "skip-tags", value: true, refuse: always},
 		{names: "rhel-reg", refuse: noRHEL},
 		{names: "reg-method", value: true, refuse: noRHEL},

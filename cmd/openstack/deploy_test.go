@@ -15,8 +15,10 @@ func TestDeployArguments(t *testing.T) {
 	const fatal = "fix them before proceeding.\nhint: without --validation-warnings-fatal they do not stop the deployment\n"
 	for _, c := range []lineCase{
 		{"accepted flags lead as far as the login", "overcloud deploy --templates -y --no-cleanup --heat-type pod --overcloud-ssh-user heat-admin --ansible-forks 5 --config-download --rhel-reg=false", 1, "", "…source stackrc…"},
-		{"refused flags, all of them", "overcloud deploy --templates --rhel-reg --stack-only --limit compute-0 --overcloud-ssh-user joe --heat-type none", 2, "",
-			"openstack: error: argument --heat-type: invalid choice: 'none' (choose from 'pod', 'container', 'native')\nargument --overcloud-ssh-user: invalid choice: 'joe' (choose from 'heat-admin')\nargument --stack-only: not supported: " + always + "\nargument --limit: not supported: " + always + "\nargument --rhel-reg: not supported: " + noRHEL + "\n"},
+		{"refused flags, all of them", "overcloud deploy --templates --rhel-reg --stack-only --skip-tags a --overcloud-ssh-user joe --heat-type none", 2, "",
+			"openstack: error: argument --heat-type: invalid choice: 'none' (choose from 'pod', 'container', 'native')\nargument --overcloud-ssh-user: invalid choice: 'joe' (choose from 'heat-admin')\nargument --stack-only: not supported: " + always + "\nargument --skip-tags: not supported: " + always + "\nargument --rhel-reg: not supported: " + noRHEL + "\n"},
+		{"limits that name what there is not", "overcloud deploy --templates --tags keyston,memcached", 1, "", "tags: no role has a service \"keyston\"; did you mean \"keystone\"?\nhint: the services of the roles: openstack overcloud deploy … --dry-run\n"},
+		{"a step that there is not", "overcloud deploy --templates --from-step 6", 1, "", "from-step 6: expected 1 to 5\n"},
 		{"an alias of a refused flag", "overcloud deploy --templates --no-config-download", 2, "", "openstack: error: argument --stack-only: not supported: " + always + "\n"},
 		{"a wrong answers file", "overcloud deploy --answers-file answers.yaml", 1, "", "answers.yaml:2: unknown key \"environment\"; did you mean \"environments\"?\nhint: an answers file has the keys templates, environments, roles, networks\n"},
 		{"files and directories that are missing", "overcloud deploy --templates -e a.yaml -e b.j2.yaml -r r.yaml --environment-directory d", 1, "",

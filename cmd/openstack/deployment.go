@@ -47,6 +47,9 @@ func (d *deployment) plan() error {
 	if d.made, err = deploy.PlanOf(d.c.Context, &stack.Stack{Name: d.name, Input: d.in, Passwords: passwords}); err != nil {
 		return err
 	}
+	if err = (stack.Limits{FromStep: d.in.Limits.FromStep, Tags: d.in.Limits.Tags}).Check(d.made, nil); err != nil {
+		return err
+	}
 	if err = d.warn(); err != nil {
 		return err
 	}
@@ -63,11 +66,29 @@ func (d *deployment) plan() error {
 	if err != nil {
 		return err
 	}
+	if err := d.checkLimits(); err != nil {
+		return err
+	}
 	if d.old != nil && d.old.InProgress() && !d.c.Bool("dry-run") {
 		return errs.New(errs.Conflict, "Unable to deploy as the stack '%s' status is '%s'", d.name, d.old.Status).
 			WithHint("follow it with: openstack stack event list %s --follow; stop it with: openstack stack cancel %s", d.name, d.name)
 	}
 	return nil
+}
+
+// checkLimits refuses machines, roles and services that there are not.
+func (d *deployment) checkLimits() error {
+	var there []stack.Node
+	if d.old != nil && len(d.in.Limits.Nodes) > 0 {
+		list, err := d.h.Nodes(d.c.Context, d.old.ID)
+		if err != nil {
+			return err
+		}
+		for _, n := range list {
+			there = append(there, stack.Node{Node: plan.Node{Name: n.Name, Role: n.Role}})
+		}
+	}
+	return d.in.Limits.Check(d.made, there)
 }
 
 // warn prints what the operator should know, and ends here if that was asked for.
@@ -156,6 +177,9 @@ func (d *deployment) run() error {
 // ended tells how a deployment went and, if well, where its cloud is.
 func (d *deployment) ended(s *client.Stack) error {
 	fmt.Fprintf(d.p.out, "\n Stack %s %s \n\n", d.name, s.Status)
+	for _, line := range s.Summary.Timing() {
+		fmt.Fprintln(d.p.err, line)
+	}
 	if strings.HasSuffix(s.Status, stack.Failed) {
 		d.p.printFailures(s.Failures)
 		fmt.Fprintf(d.p.err, "\nrun the same command again: it goes on where it stopped\n")
@@ -214,6 +238,12 @@ func (d *deployment) finish(s *client.Stack) error {
 		fmt.Fprintln(d.p.err, "nothing had to be changed")
 	} else {
 		fmt.Fprintf(d.p.err, "%d node(s) added, %d removed, %d resource(s) changed on nodes\n", sum.NodesAdded, sum.NodesRemoved, sum.Changed)
+	}
+	for _, f := range s.Failures {
+		fmt.Fprintf(d.p.err, "WARNING: it was gone on without %s: %s\n", f.Node, f.Line())
+	}
+	if s.Summary.Limited != "" {
+		fmt.Fprintf(d.p.err, "WARNING: this deployment was limited: %s; the next one without limits does the rest\n", s.Summary.Limited)
 	}
 	url, _ := s.OutputMap()["KeystoneURL"].(string)
 	if url == "" {

@@ -38,6 +38,8 @@ func (p *program) overcloudCommand() *cli.Command {
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"}}, Action: p.overcloudDelete},
 		{Name: "status", Usage: "how the deployment is", Flags: formatFlags(
 			&cli.StringFlag{Name: "stack", Aliases: []string{"plan"}, Usage: "stack", Value: "overcloud"}), Action: p.overcloudStatus},
+		{Name: "timing", Usage: "where the time of the last deployment went: its phases and the critical path of its steps", Flags: []cli.Flag{
+			&cli.StringFlag{Name: "stack", Aliases: []string{"plan"}, Usage: "stack", Value: "overcloud"}}, Action: p.overcloudTiming},
 		{Name: "failures", Usage: "why the deployment failed", Flags: []cli.Flag{
 			&cli.StringFlag{Name: "stack", Aliases: []string{"plan"}, Usage: "stack", Value: "overcloud"}}, Action: p.overcloudFailures},
 	}...)}

@@ -137,6 +137,24 @@ func (p *program) overcloudFailures(c *cli.Context) error {
 	return nil
 }
 
+func (p *program) overcloudTiming(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	h, err := p.stacks(c)
+	if err != nil {
+		return err
+	}
+	s, err := h.Outcome(c.Context, c.String("stack"))
+	if err != nil {
+		return err
+	}
+	for _, line := range s.Summary.Timing() {
+		fmt.Fprintln(p.out, line)
+	}
+	return nil
+}
+
 // printFailures tells the cause first, then, in TripleO's form, what is known of each.
 func (p *program) printFailures(fs []stack.Failure) {
 	if len(fs) == 0 {

@@ -27,6 +27,10 @@ type reached struct{}
 
 func (reached) Reach(context.Context, stack.Node, func(string)) error  { return nil }
 func (reached) Ensure(context.Context, catalog.Want) ([]string, error) { return nil, nil }
+func (reached) Leave(stack.Node)                                       {}
+func (reached) Verify(context.Context, stack.Node, []resource.Document) (map[int]bool, error) {
+	return nil, nil
+}
 func (reached) Apply(_ context.Context, _ stack.Node, _ resource.Document, tell func(resource.Event)) error {
 	tell(resource.Event{Event: "done"})
 	return nil

@@ -21,6 +21,9 @@ const usage = `usage: os-apply-config COMMAND
 
   apply       make one step of this node's configuration so: a JSON document on
               standard input, JSON lines of events on standard output
+  verify      tell which steps are as they were recorded, up to the first that is
+              not: a JSON document a line on standard input, an event "verified"
+              for each on standard output; nothing is changed
   status      print which steps have been applied, as JSON
   first-boot  set this node up from its config drive
   version     print the hash of this program
@@ -37,6 +40,7 @@ const lockWait = 20 * time.Minute
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	commands := map[string]func() error{
 		"apply":      func() error { return applyStep(ctx, stdin, stdout) },
+		"verify":     func() error { return verify(ctx, stdin, stdout) },
 		"status":     func() error { return status(stdout) },
 		"version":    func() error { return version(stdout) },
 		"first-boot": func() error { return firstBoot(ctx, stdout) },
@@ -76,6 +80,23 @@ func applyStep(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 		emit(resource.Event{Event: "failed", Step: step, Error: err.Error(), Hint: errs.HintOf(err)})
 	}
 	return err
+}
+
+// verify ends with an event "done" or "failed".
+func verify(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
+	enc := json.NewEncoder(stdout)
+	enc.SetEscapeHTML(false)
+	emit := func(e resource.Event) { _ = enc.Encode(e) }
+	docs, err := resource.DecodeLines(stdin)
+	if err == nil {
+		_, err = engine(emit).Verify(ctx, docs)
+	}
+	if err != nil {
+		emit(resource.Event{Event: "failed", Error: err.Error(), Hint: errs.HintOf(err)})
+		return err
+	}
+	emit(resource.Event{Event: "done"})
+	return nil
 }
 
 // stepStatus is one line of status.

@@ -107,13 +107,24 @@ func (e *Engine) Apply(ctx context.Context, doc *resource.Document) (int, error)
 // asRecorded tells whether the same resources were applied completely before
 // and what can be verified cheaply still holds.
 func (s *step) asRecorded(ctx context.Context, sum string) (bool, error) {
-	rec, ok := s.Recorded(s.doc.Step)
-	if !ok || rec.Sum != sum {
+	if !s.recorded(sum) {
 		return false, nil
 	}
 	if err := s.loadUnits(ctx); err != nil {
 		return false, err
 	}
+	return s.holds()
+}
+
+// recorded tells whether a run over the same resources came to its end, and none was
+// begun since.
+func (s *step) recorded(sum string) bool {
+	rec, ok := s.Recorded(s.doc.Step)
+	return ok && rec.Sum == sum && !s.Pending(s.doc.Step)
+}
+
+// holds looks at what can be seen without a process; the units must be loaded.
+func (s *step) holds() (bool, error) {
 	for _, r := range s.doc.Resources {
 		h, err := s.handler(r)
 		if err != nil {

@@ -178,3 +178,42 @@ func TestStoppedUnitIsStoppedAndDisabled(t *testing.T) {
 		t.Errorf("links %v, unit %s", links, n.sys.units["web.service"])
 	}
 }
+
+func TestVerifyTellsUpToTheFirstStepThatIsNotAsRecorded(t *testing.T) {
+	steps := func(last string) []*resource.Document {
+		return []*resource.Document{
+			{Step: 1, Resources: []resource.Resource{fileRes("/etc/a", "a"), unitRes("web", "file:/etc/a")}},
+			{Step: 2, Resources: []resource.Resource{fileRes("/etc/b", "b"), unitRes("db")}},
+			{Step: 4, Resources: []resource.Resource{fileRes("/etc/c", last)}},
+		}
+	}
+	for name, x := range map[string]struct {
+		spoil func(*node)
+		last  string
+		want  int
+	}{
+		"all as recorded":            {func(*node) {}, "c", 3},
+		"other resources":            {func(*node) {}, "changed", 2},
+		"a file was edited":          {func(n *node) { n.put("etc/a", "edited") }, "c", 0},
+		"a unit has failed":          {func(n *node) { n.sys.units["db.service"] = "failed" }, "c", 1},
+		"a run was begun and killed": {func(n *node) { n.put("var/lib/os-apply-config/pending-2.json", "[]") }, "c", 1},
+		"nothing is recorded":        {func(n *node) { os.RemoveAll(filepath.Join(n.Root, "var/lib/os-apply-config")) }, "c", 0},
+	} {
+		n := newNode(t)
+		n.sys.units["web.service"], n.sys.units["db.service"] = "inactive", "inactive"
+		for _, d := range steps("c") {
+			if _, err := n.Apply(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x.spoil(n)
+		n.sys.ran, n.events = nil, nil
+		got, err := n.Verify(t.Context(), steps(x.last))
+		if err != nil || got != x.want || len(n.events) != x.want {
+			t.Errorf("%s: %d of 3 verified, want %d; error %v; events %v", name, got, x.want, err, n.events)
+		}
+		if len(n.sys.ran) != 1 {
+			t.Errorf("%s: ran %q", name, n.sys.ran)
+		}
+	}
+}

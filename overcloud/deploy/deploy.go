@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,11 +82,17 @@ type NodeState struct {
 	InstanceUUID string
 }
 
-// Configurator applies one document on a node and reports what happens as it happens.
+// Configurator applies documents on nodes and reports what happens as it happens. Safe
+// for concurrent use.
 type Configurator interface {
 	// Reach returns when the node can be configured, or says what it waited for.
 	Reach(ctx context.Context, n stack.Node, tell func(string)) error
+	// Verify tells which steps are as the node has recorded them: those of the
+	// documents, in their order, up to the first that is not. It changes nothing.
+	Verify(ctx context.Context, n stack.Node, docs []resource.Document) (map[int]bool, error)
 	Apply(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error
+	// Leave ends what the others keep open to the node.
+	Leave(n stack.Node)
 }
 
 // Catalog makes the deployed cloud's own Keystone hold what is wanted and tells what
@@ -161,8 +168,10 @@ type run struct {
 	*Engine
 	s       *stack.Stack
 	log     *slog.Logger
-	mu      sync.Mutex // guards summary
+	mu      sync.Mutex // guards summary and longest
 	summary stack.Summary
+	longest map[stepOf]longest // by step of a machine
+	leftOut []stack.Failure    // of machines that were gone on without
 
 	machines *baremetal.Deployment // nil: the plan's counts alone say what there is
 }
@@ -225,8 +234,16 @@ func (r *run) keep(ctx context.Context) error {
 
 // finish writes the outcome: the row, the failures, the closing event.
 func (r *run) finish(ctx context.Context, cause error) error {
+	r.summary.Total = int(r.Now().Sub(r.s.StartedAt).Round(time.Second).Seconds())
 	state, reason := stack.Complete, fmt.Sprintf("Stack %s completed successfully", r.s.Action)
-	var failures []stack.Failure
+	if limits := r.s.Input.Limits; !limits.None() {
+		r.summary.Limited = limits.String()
+		reason += ", limited: " + r.summary.Limited
+	}
+	failures := r.leftOut
+	if len(failures) > 0 {
+		reason += ", without " + strings.Join(r.summary.LeftOut, ", ")
+	}
 	if cause != nil {
 		state = stack.Failed
 		var f *Failed

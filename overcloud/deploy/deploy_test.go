@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -103,12 +104,31 @@ type fakeNodes struct {
 	mu      sync.Mutex
 	applied map[string]string // node/step → hash
 	order   []string          // "step node"
+	looks   int               // round trips of Verify
+	forget  bool              // Verify verifies nothing
 	fail    string            // "step node" that fails once it is reached
 	stop    context.CancelFunc
 	stopAt  string // "step node" at which the service is stopped
 }
 
 func (f *fakeNodes) Reach(context.Context, stack.Node, func(string)) error { return nil }
+
+func (f *fakeNodes) Leave(stack.Node) {}
+
+// Verify implements Configurator as os-apply-config does.
+func (f *fakeNodes) Verify(_ context.Context, n stack.Node, docs []resource.Document) (map[int]bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looks++
+	out := map[int]bool{}
+	for _, d := range docs {
+		if f.forget || f.applied[fmt.Sprintf("%d %s", d.Step, n.Name)] != d.Hash {
+			break
+		}
+		out[d.Step] = true
+	}
+	return out, nil
+}
 
 func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error {
 	f.mu.Lock()
@@ -244,7 +264,11 @@ func TestCreateThenNothingThenScaleThenDelete(t *testing.T) {
 	}
 
 	w.begin(stack.Update, 1)
-	if s = w.run("UPDATE_COMPLETE"); s.Summary.Changed+s.Summary.NodesAdded+s.Summary.NodesRemoved != 0 || w.cloud.deploys != 3 {
+	w.nodes.order = nil
+	if s = w.run("UPDATE_COMPLETE"); len(w.nodes.order) > 0 || w.nodes.looks != 3 {
+		t.Errorf("a second deploy looked at each of 3 machines %d times in all, and applied %v", w.nodes.looks, w.nodes.order)
+	}
+	if s.Summary.Changed+s.Summary.NodesAdded+s.Summary.NodesRemoved != 0 || w.cloud.deploys != 3 {
 		t.Errorf("a second deploy changed something: %+v, %d deploys", s.Summary, w.cloud.deploys)
 	}
 
@@ -363,6 +387,15 @@ func TestStoppedAnywhereGoesOn(t *testing.T) {
 				t.Fatalf("a stop was recorded as %s", s.Status())
 			}
 			w.nodes.stopAt = ""
+			done := slices.Collect(maps.Keys(w.nodes.applied))
+			w.nodes.order = nil
+			defer func() {
+				for _, at := range w.nodes.order {
+					if slices.Contains(done, at) && int(at[0]-'0') < step {
+						t.Errorf("%q was done before and done again: %v", at, w.nodes.order)
+					}
+				}
+			}()
 			if s := w.run("CREATE_COMPLETE"); s.Summary.NodesAdded != 3 {
 				t.Errorf("the restart forgot what was done: %+v", s.Summary)
 			}
@@ -412,5 +445,97 @@ func TestRelayTellsOnlyOfMachinesUnderWay(t *testing.T) {
 	evs, err := w.db.Events(context.Background(), "id", 0, 0)
 	if last := evs[len(evs)-1]; err != nil || last.Reason != "the agent writes the image" || last.Status != "UPDATE_IN_PROGRESS" {
 		t.Errorf("%v %+v", err, last)
+	}
+}
+
+// A limited deployment does what it was asked for, says so, and leaves the rest to the next.
+func TestLimitedDeployment(t *testing.T) {
+	for _, x := range []struct {
+		name   string
+		limits stack.Limits
+		want   func(at string) bool // "step node" that may be done
+	}{
+		{"a role", stack.Limits{Nodes: []string{"Compute"}}, func(at string) bool { return strings.Contains(at, "novacompute") }},
+		{"a machine, from a step on", stack.Limits{Nodes: []string{"overcloud-controller-0"}, FromStep: 3},
+			func(at string) bool { return strings.Contains(at, "controller") && at[0] >= '3' }},
+		{"a service", stack.Limits{Tags: []string{"keystone"}}, func(at string) bool { return strings.Contains(at, "controller") }},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.begin(stack.Create, 1)
+			if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error { s.Input.Limits = x.limits; return nil }); err != nil {
+				t.Fatal(err)
+			}
+			s := w.run("CREATE_COMPLETE")
+			if !strings.Contains(s.Reason, "limited: "+x.limits.String()) || s.Summary.Limited == "" || !s.Input.Limits.None() {
+				t.Errorf("reason %q, summary %+v, kept %+v", s.Reason, s.Summary, s.Input.Limits)
+			}
+			if len(w.nodes.order) == 0 || slices.ContainsFunc(w.nodes.order, func(at string) bool { return !x.want(at) }) {
+				t.Errorf("done: %v", w.nodes.order)
+			}
+			w.begin(stack.Update, 1)
+			w.run("UPDATE_COMPLETE")
+			whole := newWorld(t)
+			whole.begin(stack.Create, 1)
+			whole.run("CREATE_COMPLETE")
+			if got, want := slices.Sorted(maps.Keys(w.nodes.applied)), slices.Sorted(maps.Keys(whole.nodes.applied)); !slices.Equal(got, want) {
+				t.Errorf("the next deployment left undone: done %v of %v", got, want)
+			}
+		})
+	}
+}
+
+// What a limited deployment did of some services is not taken for the whole step.
+func TestServicesAloneAreNotTheWholeStep(t *testing.T) {
+	w := newWorld(t)
+	w.begin(stack.Create, 1)
+	w.run("CREATE_COMPLETE")
+	w.begin(stack.Update, 1)
+	if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error { s.Input.Limits.Tags = []string{"keystone"}; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	w.nodes.forget = true // a step that stands is left alone in any case
+	w.run("UPDATE_COMPLETE")
+	w.nodes.forget, w.nodes.order = false, nil
+	w.begin(stack.Update, 1)
+	if w.run("UPDATE_COMPLETE"); !slices.Contains(w.nodes.order, "3 overcloud-controller-0") {
+		t.Errorf("step 3 was done of keystone alone and then not as a whole: %v", w.nodes.order)
+	}
+}
+
+// As many machines as a role's MaxFailPercentage allows may fail: the others go on, and the end names them.
+func TestTolerableFailure(t *testing.T) {
+	for percentage, want := range map[int]string{50: "CREATE_COMPLETE", 49: "CREATE_FAILED"} {
+		w := newWorld(t)
+		w.begin(stack.Create, 2)
+		if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error {
+			s.Input.Parameters = map[string]any{"ComputeMaxFailPercentage": percentage}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		w.nodes.fail = "1 overcloud-novacompute-1"
+		s := w.run(want)
+		if len(s.Failures) != 1 || s.Failures[0].Node != "overcloud-novacompute-1" {
+			t.Errorf("%d %%: failures %+v", percentage, s.Failures)
+		}
+		if want == "CREATE_FAILED" {
+			continue
+		}
+		if !strings.HasSuffix(s.Reason, "completed successfully, without overcloud-novacompute-1") || !slices.Equal(s.Summary.LeftOut, []string{"overcloud-novacompute-1"}) {
+			t.Errorf("reason %q, left out %v", s.Reason, s.Summary.LeftOut)
+		}
+		rows, err := w.db.Resources(t.Context(), "id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			if failed := r.Status == "CREATE_FAILED"; failed != (r.Name == "AllNodesDeploySteps.ComputeDeployment_Step1.1") {
+				t.Errorf("%s is %s", r.Name, r.Status)
+			}
+		}
+		if slices.Contains(w.nodes.order, "2 overcloud-novacompute-1") || !slices.Contains(w.nodes.order, "4 overcloud-controller-0") {
+			t.Errorf("done: %v", w.nodes.order)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/stack"
@@ -19,6 +20,11 @@ type pipeline struct {
 	gates    map[string][plan.Steps]plan.Gate // by role
 	keystone []string                         // roles behind whose step 3 the catalog is made; none: there is nothing to make
 
+	busy    map[string]bool // machines that serve users meanwhile
+	atATime map[string]int  // how many busy machines of a role do a step at a time; 0: all
+	maxFail map[string]int  // percentage of a role's machines that may fail and be left out
+
+	now func() time.Time
 	// step does one step of one machine; catalog makes the catalog.
 	step    func(ctx context.Context, n stack.Node, step int) error
 	catalog func(ctx context.Context) error
@@ -31,13 +37,17 @@ type pipeline struct {
 	wake     chan struct{}
 	groups   map[string]*[plan.Steps + 1]group // by role and step
 	made     bool                              // the catalog
-	failures []error                           // in the order of time; none begins a step behind the first
+	spans    map[stepOf]span                   // of what has ended
+	size     map[string]int                    // machines by role
+	lost     map[string][]error                // failures by role
+	failures []error                           // that end it, in the order of time; none begins a step behind the first
 }
 
 // group is one step on all machines of a role.
 type group struct {
 	open   bool
 	left   int              // machines that have yet to end it
+	busy   int              // machines at it that serve users
 	failed map[string]error // by machine
 }
 
@@ -45,7 +55,10 @@ type group struct {
 // and what had begun has ended. The error holds all failures, the first one first.
 func (p *pipeline) run(ctx context.Context) error {
 	p.wake, p.groups, p.made = make(chan struct{}), map[string]*[plan.Steps + 1]group{}, len(p.keystone) == 0
+	p.spans = map[stepOf]span{}
+	p.size, p.lost = map[string]int{}, map[string][]error{}
 	for _, n := range p.nodes {
+		p.size[n.Role]++
 		if p.groups[n.Role] == nil {
 			p.groups[n.Role] = &[plan.Steps + 1]group{}
 		}
@@ -90,13 +103,23 @@ func together(list []error) error {
 // machine takes one machine as far as it gets.
 func (p *pipeline) machine(ctx context.Context, n stack.Node) {
 	for step := 1; step <= plan.Steps; step++ {
-		if !p.begin(ctx, n.Role, step) {
+		if !p.begin(ctx, n, step) {
 			return
 		}
-		if !p.end(ctx, n, step, p.step(ctx, n, step)) {
+		began := p.now()
+		err := p.step(ctx, n, step)
+		p.ended(stepOf{n.Name, step}, began)
+		if !p.end(ctx, n, step, err) {
 			return
 		}
 	}
+}
+
+// ended times what has ended.
+func (p *pipeline) ended(at stepOf, began time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spans[at] = span{began, p.now()}
 }
 
 // makeCatalog makes the catalog when Keystone answers on all its machines.
@@ -107,7 +130,9 @@ func (p *pipeline) makeCatalog(ctx context.Context) {
 		return
 	}
 	p.mu.Unlock()
+	began := p.now()
 	err := p.catalog(ctx)
+	p.ended(stepOf{}, began)
 	p.mu.Lock()
 	if p.made = err == nil; err != nil {
 		p.failures = append(p.failures, err)
@@ -116,14 +141,22 @@ func (p *pipeline) makeCatalog(ctx context.Context) {
 }
 
 // begin waits for the gate of a step; false: it will not be begun.
-func (p *pipeline) begin(ctx context.Context, role string, step int) bool {
+func (p *pipeline) begin(ctx context.Context, n stack.Node, step int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	gate := p.gates[role][step-1]
-	if !p.await(ctx, func() bool { return p.done(gate.Roles, step-1) && (p.made || !gate.Catalog) }) {
+	role, gate, g := n.Role, p.gates[n.Role][step-1], &p.groups[n.Role][step]
+	batch := 0
+	if p.busy[n.Name] {
+		batch = p.atATime[role]
+	}
+	if !p.await(ctx, func() bool {
+		return p.done(gate.Roles, step-1) && (p.made || !gate.Catalog) && (batch == 0 || g.busy < batch)
+	}) {
 		return false
 	}
-	g := &p.groups[role][step]
+	if batch > 0 {
+		g.busy++
+	}
 	if g.open {
 		return true
 	}
@@ -172,21 +205,64 @@ func (p *pipeline) end(ctx context.Context, n stack.Node, step int, err error) b
 	defer p.mu.Unlock()
 	defer p.tell()
 	g := &p.groups[n.Role][step]
+	if p.busy[n.Name] && p.atATime[n.Role] > 0 {
+		g.busy--
+	}
 	if err != nil {
-		p.failures = append(p.failures, err)
+		p.lose(n.Role, err)
 		if g.failed == nil {
 			g.failed = map[string]error{}
 		}
 		g.failed[n.Name] = err
 	}
-	if g.left == 1 && ctx.Err() == nil {
-		if cerr := p.closed(ctx, n.Role, step, g.failed); cerr != nil {
-			p.failures = append(p.failures, cerr)
-			return false
+	last := step
+	if err != nil {
+		last = plan.Steps // it will not come to the others
+	}
+	for ; step <= last; step++ {
+		g := &p.groups[n.Role][step]
+		if g.left == 1 && g.open && ctx.Err() == nil {
+			failed := g.failed
+			if p.tolerable(n.Role) {
+				failed = nil
+			}
+			if cerr := p.closed(ctx, n.Role, step, failed); cerr != nil {
+				p.failures = append(p.failures, cerr)
+				return false
+			}
+		}
+		g.left--
+	}
+	return err == nil
+}
+
+// lose writes down that a machine has failed: what its role does not tolerate ends all.
+func (p *pipeline) lose(role string, err error) {
+	p.lost[role] = append(p.lost[role], err)
+	switch {
+	case p.tolerable(role):
+	case slices.ContainsFunc(p.failures, func(e error) bool { return e == p.lost[role][0] }):
+		p.failures = append(p.failures, err)
+	default:
+		p.failures = append(p.failures, p.lost[role]...) // those before were tolerated as long as they were few
+	}
+}
+
+// tolerable tells whether the machines of a role that have failed may be left out.
+func (p *pipeline) tolerable(role string) bool {
+	return len(p.lost[role])*100 <= p.maxFail[role]*p.size[role]
+}
+
+// tolerated are the failures that did not end it.
+func (p *pipeline) tolerated() []stack.Failure {
+	var out []stack.Failure
+	for _, role := range sortedKeys(p.lost) {
+		var f *Failed
+		if p.tolerable(role) && errors.As(together(p.lost[role]), &f) {
+			out = append(out, f.Failures...)
 		}
 	}
-	g.left--
-	return err == nil
+	return out
 }
 
 // errAborted is what Heat says of a resource that a failure elsewhere kept from its end.

@@ -22,6 +22,11 @@ func (r *run) configure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer func() {
+		for _, n := range nodes {
+			r.Nodes.Leave(n)
+		}
+	}()
 	machines := plainNodes(nodes)
 	p, err := r.Plan(ctx, r.s, machines...)
 	if err != nil {
@@ -48,28 +53,91 @@ func (r *run) configure(ctx context.Context) error {
 // steps takes all machines through their steps.
 func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg plan.Config, outputs map[string]any) error {
 	machines := plainNodes(nodes)
+	limits := r.s.Input.Limits
+	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n stack.Node) bool { return !limits.Allow(n.Node) })
 	group := func(role string, step int) string { return stack.StepGroup(role, strconv.Itoa(step)) }
 	began := map[int]time.Time{} // by step
-	line := &pipeline{nodes: nodes, gates: p.Gates(machines, nil),
-		step: func(ctx context.Context, n stack.Node, step int) error { return r.step(ctx, n, cfg[n.Name], step) },
+	gates := p.Gates(machines, limits.Tags)
+	stands := r.standing(ctx, nodes, cfg, gates)
+	line := &pipeline{nodes: nodes, gates: gates, now: r.Now, busy: serving(r.s.Action, nodes, cfg), atATime: map[string]int{}, maxFail: map[string]int{},
+		step: func(ctx context.Context, n stack.Node, step int) error {
+			if step < limits.FromStep {
+				return nil
+			}
+			return r.step(ctx, n, only(cfg[n.Name], limits.Tags), step, stands[n.Name] >= step)
+		},
 		opened: func(ctx context.Context, role string, step int) error {
+			if step < limits.FromStep {
+				return nil
+			}
 			if began[step].IsZero() {
 				began[step] = r.Now()
 			}
 			return r.event(ctx, group(role, step), r.s.Action, stack.InProgress, "state changed", "")
 		},
 		closed: func(ctx context.Context, role string, step int, failed map[string]error) error {
+			if step < limits.FromStep {
+				return nil
+			}
 			r.took(fmt.Sprintf("step %d", step), began[step])
 			return errors.Join(r.keep(ctx), r.closeGroup(ctx, group(role, step), failed))
 		},
 	}
-	if url, _ := outputs["KeystoneURL"].(string); url != "" {
-		line.keystone = p.Running(plan.KeystoneService, machines)
+	for _, role := range p.Roles {
+		line.atATime[role.Name], line.maxFail[role.Name] = role.UpdateSerial, role.MaxFailPercentage
+	}
+	if url, _ := outputs["KeystoneURL"].(string); url != "" && withCatalog(limits) {
+		line.keystone = p.Running(plan.KeystoneService, plainNodes(nodes))
 		line.catalog = func(ctx context.Context) error {
 			return r.timed("keystone resources", func() error { return r.catalog(ctx, p, machines, url) })
 		}
 	}
-	return line.run(ctx)
+	err := line.run(ctx)
+	r.timing(line.path())
+	if err == nil {
+		r.leave(line.tolerated())
+	}
+	return err
+}
+
+// serving are machines that an earlier deployment has brought to their end.
+func serving(action string, nodes []stack.Node, cfg plan.Config) map[string]bool {
+	out := map[string]bool{}
+	for _, n := range nodes {
+		out[n.Name] = action == stack.Update && !slices.ContainsFunc(cfg[n.Name], func(d resource.Document) bool {
+			return len(d.Resources) > 0 && n.Hashes[d.Step] == ""
+		})
+	}
+	return out
+}
+
+// leave remembers the failures of machines that were gone on without.
+func (r *run) leave(failures []stack.Failure) {
+	r.leftOut = failures
+	for _, f := range failures {
+		if !slices.Contains(r.summary.LeftOut, f.Node) {
+			r.summary.LeftOut = append(r.summary.LeftOut, f.Node)
+		}
+	}
+}
+
+// withCatalog tells whether the catalog is made within limits.
+func withCatalog(l stack.Limits) bool {
+	return l.FromStep <= plan.CatalogStep+1 && (len(l.Tags) == 0 || slices.Contains(l.Tags, plan.KeystoneService))
+}
+
+// only leaves of documents what services ask for; none: all. What is left has no
+// hash: it is not what the deployment wants of a step.
+func only(docs []resource.Document, services []string) []resource.Document {
+	if len(services) == 0 {
+		return docs
+	}
+	out := slices.Clone(docs)
+	for i := range out {
+		out[i].Hash = ""
+		out[i].Resources = slices.DeleteFunc(slices.Clone(out[i].Resources), func(x resource.Resource) bool { return !slices.Contains(services, x.Service) })
+	}
+	return out
 }
 
 // took sets the time that a phase has taken since it began.
@@ -159,13 +227,19 @@ func hiddenOutputs(p *plan.Plan, outputs map[string]any) []string {
 	return out
 }
 
-// step does one step of one machine, if it has anything to do. The error is a *Failed.
-func (r *run) step(ctx context.Context, n stack.Node, docs []resource.Document, step int) error {
+// step does one step of one machine, if it has anything to do; one that stands is only
+// recorded. The error is a *Failed.
+func (r *run) step(ctx context.Context, n stack.Node, docs []resource.Document, step int, stands bool) error {
 	i := slices.IndexFunc(docs, func(d resource.Document) bool { return d.Step == step })
 	if i < 0 || len(docs[i].Resources) == 0 {
 		return nil
 	}
-	err := r.around(ctx, stack.StepPath(n.Role, strconv.Itoa(step), n.Index), "", func() error { return r.apply(ctx, n, docs[i]) })
+	err := r.around(ctx, stack.StepPath(n.Role, strconv.Itoa(step), n.Index), "", func() error {
+		if stands {
+			return nil
+		}
+		return r.apply(ctx, n, docs[i])
+	})
 	return join(fmt.Sprintf("step %d", step), map[string]error{n.Name: err})
 }
 
@@ -174,6 +248,7 @@ func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) er
 	var last resource.Event
 	changed, done := 0, false
 	err := r.Nodes.Apply(ctx, n, doc, func(ev resource.Event) {
+		r.longestOf(n, doc, ev)
 		switch ev.Event {
 		case "failed":
 			last = ev
@@ -200,7 +275,9 @@ func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) er
 		return &Failed{[]stack.Failure{{Node: n.Name, Phase: fmt.Sprintf("step %d", doc.Step), Error: err.Error(),
 			Hint: "run the deploy again: it goes on where it stopped"}}}
 	}
-	n.Hashes[doc.Step] = doc.Hash
+	if n.Hashes[doc.Step] = doc.Hash; doc.Hash == "" { // of some services: the whole step is still to be done
+		delete(n.Hashes, doc.Step)
+	}
 	return r.Store.PutStackNode(ctx, r.s.ID, n)
 }
 

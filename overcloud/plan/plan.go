@@ -54,6 +54,9 @@ type Role struct {
 	Packages       []string `json:"packages"` // Debian packages its services need in the image
 	Summary        []string `json:"summary"`  // one line a service: what it will do, for --dry-run
 
+	UpdateSerial      int `json:"update_serial"`                 // machines that are updated at a time
+	MaxFailPercentage int `json:"max_fail_percentage,omitempty"` // of its machines that may fail without the rest being given up
+
 	ServerResource string         `json:"server_resource"` // name in events: Controller, NovaCompute
 	Data           []ServiceData  `json:"data"`            // what the services' templates gave; secrets included
 	RoleData       map[string]any `json:"role_data"`       // the same of all services together, as the tree combines it

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"trefoil/internal/errs"
@@ -30,6 +31,12 @@ func (b *builder) role(def roleDef) (*Role, error) {
 	r.HostnameFormat = hot.String(b.root.Parameters[def.Name+"HostnameFormat"])
 	if err := checkHostname(r); err != nil {
 		return nil, err
+	}
+	r.UpdateSerial = def.UpdateSerial
+	if v := b.root.Parameters[def.Name+"MaxFailPercentage"]; v != nil {
+		if r.MaxFailPercentage, err = percentage(v); err != nil {
+			return nil, errs.New(errs.Invalid, "parameter %sMaxFailPercentage is %s; expected 0 to 100", def.Name, hot.String(v))
+		}
 	}
 	return r, b.services(r)
 }
@@ -100,6 +107,15 @@ func members(chain *eval.Resource) []*eval.Stack {
 		}
 	}
 	return out
+}
+
+// percentage reads a whole number of 0 to 100, as YAML or as text.
+func percentage(v any) (int, error) {
+	n, err := strconv.Atoi(hot.String(v))
+	if err == nil && (n < 0 || n > 100) {
+		err = strconv.ErrRange
+	}
+	return n, err
 }
 
 func checkHostname(r *Role) error {

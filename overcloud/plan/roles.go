@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"trefoil/internal/errs"
@@ -33,6 +34,7 @@ type roleDef struct {
 	Networks       []string
 	Services       []located
 	ServerResource string // deprecated_server_resource_name, else the role's name
+	UpdateSerial   int    // 1 where the role does not say, as TripleO has it
 	value          *jinja.Dict
 }
 
@@ -103,7 +105,7 @@ func parseRoles(f File) (*roleFile, error) {
 var roleName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
 
 func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
-	r := roleDef{Line: n.Line, value: d}
+	r := roleDef{Line: n.Line, value: d, UpdateSerial: 1}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		for j := 0; j < i; j += 2 {
@@ -120,6 +122,12 @@ func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 			r.Networks = texts(v)
 		case "deprecated_server_resource_name":
 			r.ServerResource = v.Value
+		case "update_serial":
+			serial, err := strconv.Atoi(v.Value)
+			if err != nil || serial < 1 {
+				p.add(file, v.Line, "update_serial is %q; expected how many machines are updated at a time, 1 or more", v.Value)
+			}
+			r.UpdateSerial = serial
 		case "ServicesDefault":
 			for _, s := range v.Content {
 				r.Services = append(r.Services, located{s.Value, s.Line})

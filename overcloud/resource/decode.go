@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -38,6 +39,24 @@ func Decode(r io.Reader) (*Document, error) {
 		return nil, err
 	}
 	return &doc, nil
+}
+
+// DecodeLines reads documents, each on a line of its own.
+func DecodeLines(r io.Reader) ([]*Document, error) {
+	var docs []*Document
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, MaxDocument)
+	for lines.Scan() {
+		doc, err := Decode(bytes.NewReader(lines.Bytes()))
+		if err != nil {
+			return nil, fmt.Errorf("document %d: %w", len(docs)+1, err)
+		}
+		docs = append(docs, doc)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read document %d: %w", len(docs)+1, err)
+	}
+	return docs, nil
 }
 
 // invalidJSON puts line and column to what encoding/json says, and never

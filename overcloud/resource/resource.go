@@ -150,7 +150,7 @@ type Disks struct {
 
 // Event is one line of what os-apply-config prints on standard output (JSON lines).
 type Event struct {
-	Event   string   `json:"event"`         // start, unchanged, changed, failed, waiting, done
+	Event   string   `json:"event"`         // start, unchanged, changed, failed, waiting, verified, done
 	Key     string   `json:"key,omitempty"` // file:/etc/hosts, unit:mariadb …
 	Step    int      `json:"step"`
 	MS      int64    `json:"ms"`

@@ -98,6 +98,17 @@ func TestUnknownFieldsAndSecondDocumentsAreRefused(t *testing.T) {
 	}
 }
 
+func TestDocumentsComeOneALine(t *testing.T) {
+	text := `{"step":1,"resources":[]}` + "\n" + `{"step":4,"resources":[]}` + "\n"
+	docs, err := DecodeLines(strings.NewReader(text))
+	if err != nil || len(docs) != 2 || docs[1].Step != 4 {
+		t.Errorf("got %v, %v", docs, err)
+	}
+	if _, err := DecodeLines(strings.NewReader(text + "{\n")); err == nil || !strings.Contains(err.Error(), "document 3: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestSecretsAreNotQuotedInErrors(t *testing.T) {
 	r := Resource{Type: "mysql_user", MySQLUser: &MySQLUser{Name: "a`", Password: "hunter2-hunter2"}}
 	if err := Validate(doc(r)); strings.Contains(err.Error(), "hunter2") {
@@ -121,6 +132,19 @@ func FuzzDecode(f *testing.F) {
 		}
 		if _, err := Decode(bytes.NewReader(again)); err != nil {
 			t.Fatalf("%s: %v", again, err)
+		}
+	})
+}
+
+func FuzzDecodeLines(f *testing.F) {
+	f.Add([]byte("{\"step\":1,\"resources\":[]}\n\n"))
+	f.Add([]byte("{\"step\":2,\"resources\":[{\"type\":\"file\",\"file\":{\"path\":\"/x\"}}]}"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		docs, err := DecodeLines(bytes.NewReader(text))
+		for _, d := range docs {
+			if err == nil && Validate(d) != nil {
+				t.Errorf("an invalid document was taken: %+v", d)
+			}
 		}
 	})
 }

@@ -107,6 +107,14 @@ type Client struct {
 	c    *ssh.Client
 	addr string
 	stop func() bool
+	free bool // of the context
+}
+
+// Detach has the connection live until Close, whatever becomes of the context that it
+// was dialled in; false: that has ended, and the connection with it. Not for concurrent use.
+func (c *Client) Detach() bool {
+	c.free = c.free || c.stop()
+	return c.free
 }
 
 // Close ends the connection.

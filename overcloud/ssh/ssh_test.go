@@ -116,6 +116,30 @@ func TestRun(t *testing.T) {
 	}
 }
 
+func TestDetachedConnectionOutlivesItsContext(t *testing.T) {
+	d, target, _ := setup(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	kept, err := d.Dial(ctx, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost, err := d.Dial(ctx, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	if !kept.Detach() {
+		t.Error("not detached")
+	}
+	cancel()
+	if err := kept.Run(t.Context(), "cat", []byte("a\n"), func([]byte) {}); err != nil || !kept.Detach() {
+		t.Errorf("the connection ended with its context: %v", err)
+	}
+	if lost.Detach() {
+		t.Error("a connection that ended with its context was detached")
+	}
+}
+
 func TestForeignHostIsRefused(t *testing.T) {
 	d, target, _ := setup(t)
 	target.HostKey, _, _ = ssh.NewHostKey(rand.Reader, "other")

@@ -13,7 +13,7 @@ const (
 // Whole is the input without what narrowed its last action: that says what the
 // action does, not what is there.
 func (in Input) Whole() Input {
-	in.Only, in.Unprovision, in.Force = "", nil, false
+	in.Only, in.Unprovision, in.Force, in.Limits = "", nil, false, Limits{}
 	return in
 }
 

@@ -98,7 +98,7 @@ func (v *Service) next(p *Plan, in Input) {
 	if p.Version++; p.Version > 1 {
 		p.UpdatedAt = &now
 	}
-	p.Input = in
+	p.Input = in.Whole()
 }
 
 // keep writes a plan down of which the version was has been checked; 0 is none.

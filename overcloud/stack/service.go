@@ -168,12 +168,27 @@ func (v *Service) accept(ctx context.Context, s *Stack, in Input, read *Plan) (A
 	if err := made.Deployable(); err != nil {
 		return Acceptance{}, err
 	}
+	if err := v.checkLimits(ctx, s, made); err != nil {
+		return Acceptance{}, err
+	}
 	a := Acceptance{Was: p.Version, Stack: s}
 	if in.Only == "" {
 		v.next(p, in)
 		a.Plan = p
 	}
 	return a, nil
+}
+
+// checkLimits refuses limits that name what there is not.
+func (v *Service) checkLimits(ctx context.Context, s *Stack, made *Made) error {
+	if s.Input.Limits.None() {
+		return nil
+	}
+	there, err := v.Store.StackNodes(ctx, s.ID)
+	if err != nil {
+		return err
+	}
+	return s.Input.Limits.Check(made, there)
 }
 
 // Delete accepts the end of a stack: machines are given back and cleaned.

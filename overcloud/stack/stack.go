@@ -41,6 +41,8 @@ type Input struct {
 	Unprovision   []string `json:"unprovision,omitempty"`    // with OnlyUnprovision and OnlyDelete: the nodes to give back, by name
 	Force         bool     `json:"force,omitempty"`          // likewise: also those with which something is lost
 
+	Limits Limits `json:"limits,omitzero"` // of the steps of this action alone
+
 	// Removed are the indexes of machines that were deleted, by role: they are never
 	// given again while the stack is there. Only the deployer writes it.
 	Removed map[string][]int `json:"removed,omitempty"`
@@ -80,8 +82,12 @@ func (s *Stack) SecretOutput(name string) bool {
 type Summary struct {
 	NodesAdded   int            `json:"nodes_added"`
 	NodesRemoved int            `json:"nodes_removed"`
-	Changed      int            `json:"changed"` // resources changed on nodes
-	Seconds      map[string]int `json:"seconds"` // phase → how long
+	Changed      int            `json:"changed"`            // resources changed on nodes
+	Seconds      map[string]int `json:"seconds"`            // phase → how long
+	Total        int            `json:"total,omitempty"`    // seconds from the start of the action to its end
+	Path         []Hop          `json:"path,omitempty"`     // the critical path of the steps
+	Limited      string         `json:"limited,omitempty"`  // what alone was done; empty: all
+	LeftOut      []string       `json:"left_out,omitempty"` // machines that failed and were gone on without
 }
 
 // Failure is why an action failed: the cause first.

@@ -1,0 +1,164 @@
+package deploy_test
+
+import (
+	"bufio"
+	"crypto/rand"
+	"encoding/json"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	xssh "golang.org/x/crypto/ssh"
+
+	"trefoil/overcloud/deploy"
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/resource"
+	"trefoil/overcloud/ssh"
+	"trefoil/overcloud/stack"
+)
+
+// sshNode is a node on loopback: its os-apply-config says what it should, and changes nothing.
+type sshNode struct {
+	stack.Node
+	t        *testing.T
+	old      bool // its os-apply-config does not know verify
+	mu       sync.Mutex
+	logins   int
+	commands []string
+	open     []net.Conn
+}
+
+func newSSHNode(t *testing.T) (*sshNode, *deploy.Remote) {
+	t.Helper()
+	_, userPEM, err := ssh.NewHostKey(rand.Reader, "user")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssh.ParseKey([]byte(userPEM))
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, hostPEM, err := ssh.NewHostKey(rand.Reader, "host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := ssh.ParseKey([]byte(hostPEM))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	n := &sshNode{t: t, Node: stack.Node{Node: plan.Node{Name: "n", Address: l.Addr().String()}, HostKey: public}}
+	cfg := &xssh.ServerConfig{NoClientAuth: true}
+	cfg.AddHostKey(host)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go n.serve(c, cfg)
+		}
+	}()
+	return n, &deploy.Remote{Dialer: &ssh.Dialer{Key: key}}
+}
+
+func (n *sshNode) serve(c net.Conn, cfg *xssh.ServerConfig) {
+	_, channels, requests, err := xssh.NewServerConn(c, cfg)
+	if err != nil {
+		return
+	}
+	n.mu.Lock()
+	n.logins++
+	n.open = append(n.open, c)
+	n.mu.Unlock()
+	go xssh.DiscardRequests(requests)
+	for nc := range channels {
+		ch, requests, err := nc.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			for r := range requests {
+				_ = r.Reply(true, nil)
+				if r.Type == "exec" {
+					_, _ = ch.SendRequest("exit-status", false, []byte{0, 0, 0, n.command(string(r.Payload[4:]), ch)})
+					ch.Close()
+				}
+			}
+		}()
+	}
+}
+
+// command answers with an event for each document that it gets.
+func (n *sshNode) command(line string, ch xssh.Channel) byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	name := line[strings.LastIndex(line, " ")+1:]
+	n.commands = append(n.commands, name)
+	if name == "verify" && n.old {
+		return 2
+	}
+	out, in := json.NewEncoder(ch), bufio.NewScanner(ch)
+	for in.Scan() {
+		var doc resource.Document
+		if err := json.Unmarshal(in.Bytes(), &doc); err != nil {
+			n.t.Errorf("%s got %q: %v", name, in.Text(), err)
+		}
+		_ = out.Encode(resource.Event{Event: map[string]string{"verify": "verified", "apply": "changed"}[name], Step: doc.Step})
+	}
+	_ = out.Encode(resource.Event{Event: "done"})
+	return 0
+}
+
+// cut ends all connections, as a node does that boots.
+func (n *sshNode) cut() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range n.open {
+		c.Close()
+	}
+}
+
+func TestOneLoginANode(t *testing.T) {
+	n, remote := newSSHNode(t)
+	docs := []resource.Document{{Step: 1}, {Step: 3}}
+	apply := func(logins int) {
+		t.Helper()
+		var got []string
+		if err := remote.Apply(t.Context(), n.Node, docs[0], func(ev resource.Event) { got = append(got, ev.Event) }); err != nil || strings.Join(got, " ") != "changed done" {
+			t.Errorf("apply: %v, %v", got, err)
+		}
+		if n.logins != logins {
+			t.Errorf("%d logins, want %d", n.logins, logins)
+		}
+	}
+	if err := remote.Reach(t.Context(), n.Node, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := remote.Verify(t.Context(), n.Node, docs); err != nil || len(got) != 2 || !got[3] {
+		t.Errorf("verify: %v, %v", got, err)
+	}
+	apply(1)
+	apply(1)
+	n.cut()
+	time.Sleep(10 * time.Millisecond)
+	apply(2) // a login that has gone stale is made again
+	remote.Leave(n.Node)
+	apply(3)
+	remote.Leave(n.Node)
+}
+
+func TestNodeThatCannotVerify(t *testing.T) {
+	n, remote := newSSHNode(t)
+	n.old = true
+	defer remote.Leave(n.Node)
+	if got, err := remote.Verify(t.Context(), n.Node, []resource.Document{{Step: 1}}); err != nil || len(got) > 0 {
+		t.Errorf("got %v, %v", got, err)
+	}
+}

@@ -1,0 +1,46 @@
+package stack_test
+
+import (
+	"strings"
+	"testing"
+
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/stack"
+)
+
+func TestLimitsRefuseWhatNobodyHas(t *testing.T) {
+	p := &plan.Plan{Roles: []plan.Role{{Name: "Compute", Data: []plan.ServiceData{{Name: "nova_compute"}}}},
+		Servers: []plan.Server{{Name: "overcloud-novacompute-0"}}}
+	there := []stack.Node{{Node: plan.Node{Name: "overcloud-novacompute-7", Role: "Compute"}}}
+	for _, x := range []struct {
+		l    stack.Limits
+		want string // "" is no error
+	}{
+		{stack.Limits{}, ""},
+		{stack.Limits{Nodes: []string{"Compute", "overcloud-novacompute-0", "overcloud-novacompute-7"}, FromStep: 5, Tags: []string{"nova_compute"}}, ""},
+		{stack.Limits{Nodes: []string{"Compte"}}, `limit: "Compte" is neither a machine nor a role; did you mean "Compute"?`},
+		{stack.Limits{Nodes: []string{"overcloud-novacompute-1"}}, `did you mean "overcloud-novacompute-0"?`},
+		{stack.Limits{Tags: []string{"nova_compte"}}, `tags: no role has a service "nova_compte"; did you mean "nova_compute"?`},
+		{stack.Limits{FromStep: 6}, "from-step 6: expected 1 to 5"},
+	} {
+		err := x.l.Check(p, there)
+		if x.want == "" && err != nil || x.want != "" && (err == nil || !strings.Contains(err.Error(), x.want)) {
+			t.Errorf("%+v: got %v, want %s", x.l, err, x.want)
+		}
+	}
+}
+
+func TestLimitsAllowMachinesAndRoles(t *testing.T) {
+	n := plan.Node{Name: "overcloud-novacompute-0", Role: "Compute"}
+	for limit, want := range map[string]bool{"Compute": true, "overcloud-novacompute-0": true, "Controller": false} {
+		if got := (stack.Limits{Nodes: []string{limit}}).Allow(n); got != want {
+			t.Errorf("%s: got %v", limit, got)
+		}
+	}
+	if !(stack.Limits{FromStep: 3}).Allow(n) {
+		t.Error("a limit of steps keeps machines out")
+	}
+	if got := (stack.Limits{Nodes: []string{"A", "b"}, FromStep: 3, Tags: []string{"x"}}).String(); got != "only A, b; from step 3 on; only services x" {
+		t.Errorf("got %s", got)
+	}
+}
