@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"sync"
+	"time"
 
 	"trefoil/overcloud/resource"
 )
@@ -66,8 +67,20 @@ func (s *step) run(ctx, waits context.Context) {
 }
 
 // aside gives the turn away while f runs; f must not touch what is shared.
-func (s *step) aside(f func()) {
+func (s *step) aside(f func() error) error {
 	s.turn.Unlock()
 	defer s.turn.Lock()
-	f()
+	return f()
+}
+
+// sleep gives the turn away for a while.
+func (s *step) sleep(ctx context.Context, d time.Duration) error {
+	return s.aside(func() error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(d):
+			return nil
+		}
+	})
 }

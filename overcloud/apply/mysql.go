@@ -74,10 +74,10 @@ func (s *step) mysql(ctx context.Context, batch []resource.Resource) error {
 // mysqlClient logs in as root through the socket; statements go to standard input.
 func (s *step) mysqlClient(ctx context.Context, sql string) (string, error) {
 	var out string
-	var err error
-	s.aside(func() {
+	err := s.aside(func() (err error) {
 		out, err = s.System.Run(ctx, Command{Args: []string{"mysql", "--protocol=socket", "--user=root", "--batch", "--skip-column-names"},
 			Stdin: sql, Timeout: 2 * time.Minute})
+		return err
 	})
 	if err != nil {
 		return "", errs.Wrap(errs.Unavailable, err, "talk to the node's database server").

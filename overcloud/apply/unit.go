@@ -35,6 +35,11 @@ func (s *step) loadUnits(ctx context.Context) error {
 		if r.Unit != nil && !slices.Contains(names, fullName(r.Unit.Name)) {
 			names = append(names, fullName(r.Unit.Name))
 		}
+		if r.CephOSD != nil {
+			for _, u := range s.cephNode().Units() {
+				names = append(names, fullName(u))
+			}
+		}
 	}
 	units := map[string]unitState{}
 	if len(names) == 0 {
@@ -204,9 +209,7 @@ func (s *step) setUnit(ctx context.Context, u *resource.Unit, is unitState) erro
 	if u.NoBlock {
 		args = []string{"--no-block", verb, is.id}
 	}
-	var err error
-	s.aside(func() { _, err = s.systemctl(ctx, args...) })
-	if err != nil {
+	if err := s.aside(func() error { _, err := s.systemctl(ctx, args...); return err }); err != nil {
 		return withTail(errs.Wrap(errs.Internal, err, "%s unit %s", verb, u.Name).
 			WithHint("journalctl -u %s on the node tells more", is.id), s.journal(ctx, is.id))
 	}

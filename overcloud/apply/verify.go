@@ -18,7 +18,7 @@ func (e *Engine) Verify(ctx context.Context, docs []*resource.Document) (int, er
 		return 0, err
 	}
 	defer unlock()
-	all := &step{Engine: e, doc: &resource.Document{}}
+	all := &step{Engine: e, shared: &shared{}, doc: &resource.Document{}}
 	for _, d := range docs {
 		all.doc.Resources = append(all.doc.Resources, d.Resources...)
 	}
@@ -26,7 +26,7 @@ func (e *Engine) Verify(ctx context.Context, docs []*resource.Document) (int, er
 		return 0, err
 	}
 	for i, d := range docs {
-		one := &step{Engine: e, doc: d, began: e.Now(), last: e.Now(), units: all.units, touched: map[string]bool{}}
+		one := &step{Engine: e, doc: d, began: e.Now(), last: e.Now(), own: d.Resources, shared: &shared{units: all.units, touched: map[string]bool{}}}
 		if !one.recorded(resource.Sum(d.Resources)) {
 			return i, nil
 		}

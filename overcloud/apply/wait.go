@@ -29,11 +29,10 @@ func seconds(n int) time.Duration {
 
 func (s *step) exec(e *resource.Exec) handler {
 	run := func(ctx context.Context, user string, args []string) error {
-		var err error
-		s.aside(func() {
-			_, err = s.System.Run(ctx, Command{Args: args, Env: e.Env, User: user, Timeout: seconds(e.Timeout)})
+		return s.aside(func() error {
+			_, err := s.System.Run(ctx, Command{Args: args, Env: e.Env, User: user, Timeout: seconds(e.Timeout)})
+			return err
 		})
-		return err
 	}
 	return handler{
 		slow: true,
@@ -89,13 +88,7 @@ func (s *step) waitFor(ctx context.Context, w *resource.Wait) error {
 				return s.gaveUp(ctx, w, fmt.Errorf("unit %s has failed: %w", w.Unit, last))
 			}
 		}
-		s.aside(func() {
-			select {
-			case <-ctx.Done():
-			case <-time.After(s.pause(w)):
-			}
-		})
-		if err := ctx.Err(); err != nil {
+		if err := s.sleep(ctx, s.pause(w)); err != nil {
 			return err
 		}
 	}
@@ -104,9 +97,7 @@ func (s *step) waitFor(ctx context.Context, w *resource.Wait) error {
 // probe looks once.
 func (s *step) probe(ctx context.Context, w *resource.Wait) error {
 	if w.SQL == "" {
-		var err error
-		s.aside(func() { err = s.System.Probe(ctx, *w) })
-		return err
+		return s.aside(func() error { return s.System.Probe(ctx, *w) })
 	}
 	out, err := s.mysqlClient(ctx, w.SQL)
 	if err != nil {
@@ -134,7 +125,7 @@ func (s *step) failed(ctx context.Context, unit string) bool {
 }
 
 func (s *step) gaveUp(ctx context.Context, w *resource.Wait, err error) error {
-	e := errs.Wrap(errs.Unavailable, err, "wait for %s", cmp.Or(w.TCP, w.HTTP, w.Unix, w.Name))
+	e := errs.Wrap(errs.Unavailable, err, "wait for %s", cmp.Or(w.TCP, w.HTTP, w.Unix, w.Ceph, w.Name))
 	var log string
 	switch {
 	case w.Log != "":

@@ -75,7 +75,7 @@ func accelerate(d *libvirtxml.Domain, m *Sized, accel probe.Accel) {
 	}
 	d.CPU = &libvirtxml.DomainCPU{
 		Mode: "custom", Match: "exact", Check: "none",
-		Model:    &libvirtxml.DomainCPUModel{Fallback: "forbid", Value: "Opteron_G3"},
+		Model: &libvirtxml.DomainCPUModel{Fallback: "forbid", Value: "Opteron_G3"},
 		Features: []libvirtxml.DomainCPUFeature{{Policy: "require", Name: "rdrand"}, {Policy: "require", Name: "ssse3"},
 			{Policy: "require", Name: "sse4.1"}, {Policy: "require", Name: "sse4.2"}, {Policy: "disable", Name: "svm"}},
 	}
