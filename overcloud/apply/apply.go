@@ -183,6 +183,10 @@ func (s *step) handler(r resource.Resource) (handler, error) {
 		return s.wait(r.Wait), nil
 	case r.Disks != nil:
 		return s.disks(r.Disks), nil
+	case r.CephMon != nil, r.CephOSD != nil, r.CephCluster != nil, r.CephHealth != nil:
+		return s.ceph(r), nil
+	case r.LibvirtSecret != nil:
+		return s.libvirtSecret(r.LibvirtSecret), nil
 	case r.MySQLDatabase != nil, r.MySQLUser != nil:
 		return handler{}, nil // in batches, by mysql
 	}

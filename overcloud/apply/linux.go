@@ -8,17 +8,15 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"os/user"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"trefoil/overcloud/apply/ceph"
 	"trefoil/overcloud/resource"
 )
 
@@ -149,6 +147,9 @@ func (Linux) Probe(ctx context.Context, w resource.Wait) error {
 	if w.HTTP != "" {
 		return probeHTTP(ctx, w)
 	}
+	if w.Ceph != "" {
+		return ceph.InService(ctx, "/", w.Ceph)
+	}
 	network, address := "tcp", w.TCP
 	if w.Unix != "" {
 		network, address = "unix", w.Unix
@@ -176,58 +177,4 @@ func probeHTTP(ctx context.Context, w resource.Wait) error {
 		return fmt.Errorf("%s answers with status %d", w.HTTP, resp.StatusCode)
 	}
 	return nil
-}
-
-// notDisks are block devices that hold no data of their own.
-var notDisks = []string{"loop", "ram", "zram", "sr", "fd", "dm-", "md", "nbd", "rbd"}
-
-// Disks reads sysfs, and asks blkid what is on each whole disk.
-func (l Linux) Disks(ctx context.Context) ([]Disk, error) {
-	names, err := os.ReadDir("/sys/block")
-	if err != nil {
-		return nil, err
-	}
-	var out []Disk
-	for _, n := range names {
-		name := n.Name()
-		if slices.ContainsFunc(notDisks, func(p string) bool { return strings.HasPrefix(name, p) }) {
-			continue
-		}
-		b, err := os.ReadFile(filepath.Join("/sys/block", name, "size"))
-		if err != nil {
-			return nil, err
-		}
-		sectors, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("size of %s: %w", name, err)
-		}
-		if sectors > 0 {
-			out = append(out, Disk{"/dev/" + name, sectors * 512, l.use(ctx, name)})
-		}
-	}
-	return out, nil
-}
-
-func (l Linux) use(ctx context.Context, name string) string {
-	if parts, _ := filepath.Glob(filepath.Join("/sys/block", name, name+"*")); len(parts) > 0 {
-		return fmt.Sprintf("has %d partitions", len(parts))
-	}
-	if held, _ := filepath.Glob(filepath.Join("/sys/block", name, "holders/*")); len(held) > 0 {
-		return "in use by " + filepath.Base(held[0])
-	}
-	out, err := l.Run(ctx, Command{Args: []string{"blkid", "-p", "-o", "export", "/dev/" + name}, Timeout: 30 * time.Second})
-	var ended *RunError
-	if errors.As(err, &ended) && ended.Code == 2 {
-		return "" // nothing was found on it
-	}
-	if err != nil {
-		return "cannot be read: " + err.Error()
-	}
-	for line := range strings.Lines(out) {
-		k, v, _ := strings.Cut(strings.TrimSpace(line), "=")
-		if k == "TYPE" || k == "PTTYPE" {
-			return v
-		}
-	}
-	return ""
 }

@@ -161,7 +161,7 @@ func TestWaitThatTimesOutShowsTheEndOfTheLogFile(t *testing.T) {
 }
 
 func TestDisksThatDoNotServeAreExplained(t *testing.T) {
-	all := []Disk{{"/dev/vda", 40 << 30, "has 4 partitions"}, {"/dev/vdb", 10 << 30, ""}, {"/dev/vdc", 10 << 30, "ext4"}, {"/dev/vdd", 1 << 30, ""}, {"/dev/vde", 10 << 30, "ceph_bluestore"}}
+	all := []Disk{{"/dev/vda", 40 << 30, "has 4 partitions", true}, {"/dev/vdb", 10 << 30, "", false}, {"/dev/vdc", 10 << 30, "ext4", false}, {"/dev/vdd", 1 << 30, "", false}, {"/dev/vde", 10 << 30, "ceph_bluestore", false}}
 	if err := CheckDisks(&resource.Disks{Count: 2, MinSizeGB: 5}, all); err != nil {
 		t.Error(err)
 	}

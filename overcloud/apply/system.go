@@ -46,7 +46,8 @@ func (e *RunError) Error() string {
 
 // Disk is a whole block device. Use says what it is used for; empty is free.
 type Disk struct {
-	Path  string // /dev/vdb
-	Bytes int64
-	Use   string // root disk, partitions, ext4, lvm member …
+	Path    string // /dev/vdb
+	Bytes   int64
+	Use     string // partitions, ext4, lvm member …
+	Mounted bool   // it or a part of it is mounted, swapped to or held by another device
 }

@@ -35,6 +35,11 @@ func (s *step) loadUnits(ctx context.Context) error {
 		if r.Unit != nil && !slices.Contains(names, fullName(r.Unit.Name)) {
 			names = append(names, fullName(r.Unit.Name))
 		}
+		if r.CephOSD != nil {
+			for _, u := range s.cephNode().Units() {
+				names = append(names, fullName(u))
+			}
+		}
 	}
 	s.units = map[string]unitState{}
 	if len(names) == 0 {

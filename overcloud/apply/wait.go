@@ -100,7 +100,7 @@ func (s *step) failed(ctx context.Context, unit string) bool {
 }
 
 func (s *step) gaveUp(ctx context.Context, w *resource.Wait, err error) error {
-	what := w.TCP + w.HTTP + w.Unix
+	what := w.TCP + w.HTTP + w.Unix + w.Ceph
 	e := errs.Wrap(errs.Unavailable, err, "wait for %s", what)
 	var log string
 	switch {

@@ -152,6 +152,9 @@ func (b *builder) plan() (*Plan, error) {
 	if err := p.checkNeeds(); err != nil {
 		return nil, err
 	}
+	if err := p.checkCeph(); err != nil {
+		return nil, err
+	}
 	return p, p.rehearse()
 }
 

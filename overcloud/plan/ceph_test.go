@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"trefoil/overcloud/plan"
+	"trefoil/templates"
 )
 
 // Every service is told whether there is a Ceph cluster: it follows from which
 // roles with OSDs have machines, whatever they are called.
 func TestServicesKnowWhetherThereIsCeph(t *testing.T) {
 	tree := overlay(t, map[string]string{"deployment/kernel/kernel.yaml": strings.Replace(service, "outputs:", "conditions: {ceph: {get_param: CephBackend}}\noutputs:", 1) + "      service_name: kernel\n      summary: {if: [ceph, rbd, local]}\n"})
-	const hci = "- name: Controller\n  CountDefault: 1\n  tags: [primary, controller]\n  ServicesDefault: ['OS::TripleO::Services::Kernel']\n" +
+	const hci = "- name: Controller\n  CountDefault: 1\n  tags: [primary, controller]\n  ServicesDefault: ['OS::TripleO::Services::CephMgr', 'OS::TripleO::Services::CephMon', 'OS::TripleO::Services::Kernel']\n" +
 		"- name: ComputeHCI\n  ServicesDefault: ['OS::TripleO::Services::CephOSD']\n"
 	for _, tc := range []struct {
 		name string
@@ -36,6 +37,40 @@ func TestServicesKnowWhetherThereIsCeph(t *testing.T) {
 				}
 			}
 			t.Errorf("the controller's services say %q; expected %q", p.Roles[0].Summary, tc.want)
+		})
+	}
+}
+
+// Clusters that cannot be are refused before any machine is touched.
+func TestCephClustersThatCannotBe(t *testing.T) {
+	without := func(service string) map[string]any {
+		var left []any
+		for _, s := range []string{"CephMon", "CephMgr", "Kernel"} {
+			if s != service {
+				left = append(left, "OS::TripleO::Services::"+s)
+			}
+		}
+		return map[string]any{"ControllerServices": left}
+	}
+	for _, tc := range []struct {
+		name       string
+		parameters map[string]any
+		want       string
+	}{
+		{"no monitor", without("CephMon"), "there are machines with Ceph's OSDs (2 of role CephStorage with at least 1 each), and none with a monitor"},
+		{"no manager", without("CephMgr"), "none with a manager"},
+		{"more copies than disks", map[string]any{"CephPoolDefaultSize": 3}, "CephPoolDefaultSize asks for 3 copies, and there are 2 OSDs: machines 2 of role CephStorage with at least 1 each"},
+		{"as many copies as disks", map[string]any{"CephPoolDefaultSize": 4, "CephAnsibleDisksConfig": map[string]any{"devices": []any{"/dev/vdb", "/dev/vdc"}}}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := article(t)
+			for k, v := range tc.parameters {
+				o.Parameters[k] = v
+			}
+			_, err := plan.Build(context.Background(), templates.FS, o)
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+				t.Errorf("error %v; expected %q", err, tc.want)
+			}
 		})
 	}
 }

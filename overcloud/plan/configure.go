@@ -174,6 +174,9 @@ func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]
 	if e.BootstrapOnly && !first || e.NotOnBootstrap && first {
 		return nil, nil
 	}
+	if e.OnlyBeside != "" && !slices.Contains(c.byService[e.OnlyBeside], n) {
+		return nil, nil
+	}
 	scopes := []map[string]string{self, c.common}
 	if e.ForEachPeer == "" {
 		r, err := c.resource(e, svc.Name, scopes)

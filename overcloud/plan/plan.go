@@ -107,6 +107,7 @@ type ServiceData struct {
 type Entry struct {
 	Resource       map[string]any `json:"resource"`
 	ForEachPeer    string         `json:"for_each_peer,omitempty"`    // once for every other node that runs this service
+	OnlyBeside     string         `json:"only_beside,omitempty"`      // on nodes that also run this service
 	BootstrapOnly  bool           `json:"bootstrap_only,omitempty"`   // on the first node that runs the service
 	NotOnBootstrap bool           `json:"not_on_bootstrap,omitempty"` // on all others
 }

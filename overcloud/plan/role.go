@@ -191,7 +191,7 @@ func parseServiceData(v any, file string) (*ServiceData, error) {
 }
 
 // resourceTypes are the kinds of resource.Resource.
-var resourceTypes = strings.Fields("file directory link sysctl kernel_module unit mysql_database mysql_user ovs_bridge ovs_port exec wait disks")
+var resourceTypes = strings.Fields("file directory link sysctl kernel_module unit mysql_database mysql_user ovs_bridge ovs_port exec wait disks ceph_mon ceph_osd ceph_cluster ceph_health libvirt_secret")
 
 // parseEntry takes an entry apart: one key is the resource, the others say where it goes.
 func parseEntry(v any) (Entry, string) {
@@ -205,6 +205,8 @@ func parseEntry(v any) (Entry, string) {
 		switch {
 		case k == "for_each_peer":
 			e.ForEachPeer = hot.String(m[k])
+		case k == "only_beside":
+			e.OnlyBeside = hot.String(m[k])
 		case k == "bootstrap_only", k == "not_on_bootstrap":
 			on, isBool := m[k].(bool)
 			if !isBool {
@@ -214,7 +216,7 @@ func parseEntry(v any) (Entry, string) {
 			e.NotOnBootstrap = e.NotOnBootstrap || on && k == "not_on_bootstrap"
 		case k == "type":
 		case !slices.Contains(resourceTypes, k):
-			return e, fmt.Sprintf("unknown resource %q%s", k, nearest.Hint(k, append([]string{"for_each_peer", "bootstrap_only", "not_on_bootstrap"}, resourceTypes...)))
+			return e, fmt.Sprintf("unknown resource %q%s", k, nearest.Hint(k, append([]string{"for_each_peer", "only_beside", "bootstrap_only", "not_on_bootstrap"}, resourceTypes...)))
 		case typ != "":
 			return e, fmt.Sprintf("both %s and %s; write two resources", typ, k)
 		default:

@@ -34,6 +34,12 @@ func (r Resource) Key() string {
 		name = r.Wait.Name
 	case r.Disks != nil:
 		name = "data"
+	case r.CephMon != nil:
+		name = r.CephMon.ID
+	case r.CephOSD != nil, r.CephCluster != nil, r.CephHealth != nil:
+		name = "ceph"
+	case r.LibvirtSecret != nil:
+		name = r.LibvirtSecret.UUID
 	}
 	return r.Type + ":" + name
 }

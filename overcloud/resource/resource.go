@@ -33,6 +33,11 @@ type Resource struct {
 	Exec          *Exec          `json:"exec,omitempty" yaml:"exec,omitempty"`
 	Wait          *Wait          `json:"wait,omitempty" yaml:"wait,omitempty"`
 	Disks         *Disks         `json:"disks,omitempty" yaml:"disks,omitempty"`
+	CephMon       *CephMon       `json:"ceph_mon,omitempty" yaml:"ceph_mon,omitempty"`
+	CephOSD       *CephOSD       `json:"ceph_osd,omitempty" yaml:"ceph_osd,omitempty"`
+	CephCluster   *CephCluster   `json:"ceph_cluster,omitempty" yaml:"ceph_cluster,omitempty"`
+	CephHealth    *CephHealth    `json:"ceph_health,omitempty" yaml:"ceph_health,omitempty"`
+	LibvirtSecret *LibvirtSecret `json:"libvirt_secret,omitempty" yaml:"libvirt_secret,omitempty"`
 }
 
 // File is a whole file, written atomically. Secret content never shows in output.
@@ -126,13 +131,14 @@ type Exec struct {
 }
 
 // Wait holds the step until something real answers. Exactly one of TCP, HTTP,
-// Unix, OVSBridge is set. On time-out the last lines of Log or of Unit's journal are reported.
+// Unix, Ceph is set. On time-out the last lines of Log or of Unit's journal are reported.
 type Wait struct {
 	Name    string `json:"name" yaml:"name"`
 	TCP     string `json:"tcp,omitempty" yaml:"tcp,omitempty"`   // host:port
 	HTTP    string `json:"http,omitempty" yaml:"http,omitempty"` // URL; any status below 500 unless Status is set
 	Status  int    `json:"status,omitempty" yaml:"status,omitempty"`
 	Unix    string `json:"unix,omitempty" yaml:"unix,omitempty"`
+	Ceph    string `json:"ceph,omitempty" yaml:"ceph,omitempty"` // a Ceph daemon of this node, mon.NAME or osd.NUMBER: in quorum, active
 	Unit    string `json:"unit,omitempty" yaml:"unit,omitempty"`
 	Log     string `json:"log,omitempty" yaml:"log,omitempty"`
 	Timeout int    `json:"timeout,omitempty" yaml:"timeout,omitempty"` // seconds, default 300

@@ -97,6 +97,8 @@ func (r Resource) fields() map[string]bool {
 		"kernel_module": r.KernelModule != nil, "unit": r.Unit != nil, "mysql_database": r.MySQLDatabase != nil,
 		"mysql_user": r.MySQLUser != nil, "ovs_bridge": r.OVSBridge != nil, "ovs_port": r.OVSPort != nil,
 		"exec": r.Exec != nil, "wait": r.Wait != nil, "disks": r.Disks != nil,
+		"ceph_mon": r.CephMon != nil, "ceph_osd": r.CephOSD != nil, "ceph_cluster": r.CephCluster != nil,
+		"ceph_health": r.CephHealth != nil, "libvirt_secret": r.LibvirtSecret != nil,
 	}
 }
 
@@ -144,6 +146,8 @@ func check(r Resource) []error {
 		c.wait(r.Wait)
 	case "disks":
 		c.disks(r.Disks)
+	default:
+		c.ceph(r)
 	}
 	return c.errs
 }
@@ -229,12 +233,12 @@ func (c *checker) exec(e *Exec) {
 func (c *checker) wait(w *Wait) {
 	c.want(w.Name != "", "wait.name: missing")
 	n := 0
-	for _, s := range []string{w.TCP, w.HTTP, w.Unix} {
+	for _, s := range []string{w.TCP, w.HTTP, w.Unix, w.Ceph} {
 		if s != "" {
 			n++
 		}
 	}
-	c.want(n == 1, "wait: %d of tcp, http and unix are set; expected one", n)
+	c.want(n == 1, "wait: %d of tcp, http, unix and ceph are set; expected one", n)
 	if w.TCP != "" {
 		_, _, err := net.SplitHostPort(w.TCP)
 		c.want(err == nil, "wait.tcp: %q is not host:port", w.TCP)
@@ -246,6 +250,7 @@ func (c *checker) wait(w *Wait) {
 	if w.Unix != "" {
 		c.path("wait.unix", w.Unix)
 	}
+	c.want(w.Ceph == "" || cephDaemon.MatchString(w.Ceph), "wait.ceph: %q is not like mon.NAME or osd.0", w.Ceph)
 	c.want(w.Status == 0 || w.Status >= 100 && w.Status <= 599, "wait.status: %d is not an HTTP status", w.Status)
 	c.want(w.Timeout >= 0, "wait.timeout: %d is below zero", w.Timeout)
 	c.want(w.Unit == "" || unitName.MatchString(w.Unit), "wait.unit: %q is not a unit name", w.Unit)

@@ -32,7 +32,7 @@ func TestEachMistakeIsNamedWithItsField(t *testing.T) {
 		"long bridge":           {Resource{Type: "ovs_bridge", OVSBridge: &OVSBridge{Name: "br-of-seventeen-x"}}, "ovs_bridge.name"},
 		"port option":           {Resource{Type: "ovs_port", OVSPort: &OVSPort{Bridge: "b", Name: "p", Options: map[string]string{"k": `a"b`}}}, "ovs_port.options.k"},
 		"exec without a guard":  {Resource{Type: "exec", Exec: &Exec{Name: "x", Command: []string{"y"}}}, "neither creates nor unless"},
-		"two targets":           {Resource{Type: "wait", Wait: &Wait{Name: "x", TCP: "a:1", HTTP: "http://a"}}, "2 of tcp, http and unix"},
+		"two targets":           {Resource{Type: "wait", Wait: &Wait{Name: "x", TCP: "a:1", HTTP: "http://a"}}, "2 of tcp, http, unix and ceph"},
 		"bad address":           {Resource{Type: "wait", Wait: &Wait{Name: "x", TCP: "a"}}, "wait.tcp"},
 		"bad URL":               {Resource{Type: "wait", Wait: &Wait{Name: "x", HTTP: "a"}}, "wait.http"},
 		"sysctl":                {Resource{Type: "sysctl", Sysctl: &Sysctl{Key: "../x", Value: "1"}}, "sysctl.key"},

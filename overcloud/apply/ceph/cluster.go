@@ -1,0 +1,215 @@
+package ceph
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/resource"
+)
+
+const (
+	maxAutomatic = 3 // copies, unless a size is given
+	hostRule     = "replicated_rule"
+	osdRule      = "replicated_osd" // copies on different disks, maybe of one machine
+	rbdUse       = "rbd"
+	// devicePool is made by the managers, whenever they come to it.
+	devicePool = "device_health_metrics"
+)
+
+// known is what the monitors keep.
+type known struct {
+	auth struct {
+		Dump []entity `json:"auth_dump"`
+	}
+	config []struct {
+		Section string `json:"section"`
+		Name    string `json:"name"`
+		Value   string `json:"value"`
+	}
+	rules []struct {
+		ID   int    `json:"rule_id"`
+		Name string `json:"rule_name"`
+	}
+	osd struct {
+		Pools []pool `json:"pools"`
+	}
+	tree tree
+}
+
+type pool struct {
+	Name string                    `json:"pool_name"`
+	Size int                       `json:"size"`
+	Rule int                       `json:"crush_rule"`
+	Uses map[string]map[string]any `json:"application_metadata"`
+}
+
+// ClusterSteps looks at the cluster and returns how many commands it would take to
+// make it as wanted; 0 means that it is.
+func (n *Node) ClusterSteps(ctx context.Context, want *resource.CephCluster) (int, error) {
+	todo, err := n.lacking(ctx, want)
+	return len(todo), err
+}
+
+// rounds is how often the cluster is looked at and put right: a rule that has
+// just been made gets its number, a manager makes its pool in between.
+const rounds = 4
+
+// MakeCluster makes keys, rules and pools as wanted.
+func (n *Node) MakeCluster(ctx context.Context, want *resource.CephCluster) error {
+	for range rounds {
+		todo, err := n.lacking(ctx, want)
+		if err != nil || len(todo) == 0 {
+			return err
+		}
+		// A command that was not answered in time may have been carried out: the next look tells.
+		if _, err := n.talk(ctx, adminName, adminKeyring, todo); err != nil && !errs.Is(err, errs.Unavailable) {
+			return err
+		}
+	}
+	return errs.New(errs.Internal, "keys and pools of the Ceph cluster are not as wanted after %d rounds", rounds).
+		WithHint("does something else change them at the same time?")
+}
+
+func (n *Node) lacking(ctx context.Context, want *resource.CephCluster) ([]question, error) {
+	keys, err := n.keyrings(want.Keyrings)
+	if err != nil {
+		return nil, err
+	}
+	entities, err := parseKeyring(keys)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", want.Keyrings, err)
+	}
+	got, err := n.talk(ctx, adminName, adminKeyring, []question{ask("auth ls"), ask("config dump"), ask("osd crush rule dump"), ask("osd dump"), ask("osd tree")})
+	if err != nil {
+		return nil, err
+	}
+	var k known
+	for i, into := range []any{&k.auth, &k.config, &k.rules, &k.osd, &k.tree} {
+		if err := got[i].read(into); err != nil {
+			return nil, err
+		}
+	}
+	out := k.keys(entities)
+	size, rule, err := k.copies(want)
+	if err != nil {
+		return nil, err
+	}
+	id, ok := k.rule(rule)
+	if !ok {
+		return append(out, ask("osd crush rule create-replicated", "name", rule, "root", "default", "type", map[string]string{osdRule: "osd", hostRule: "host"}[rule])), nil
+	}
+	settings := map[string]string{"osd_pool_default_size": strconv.Itoa(size), "osd_pool_default_crush_rule": strconv.Itoa(id)}
+	if size == 1 {
+		settings["mon_warn_on_pool_no_redundancy"] = "false" // it was asked for
+	}
+	maps.Copy(settings, want.Config)
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		out = append(out, k.setting(name, settings[name])...)
+	}
+	for _, name := range append(slices.Clone(want.Pools), devicePool) {
+		out = append(out, k.pool(name, size, id, rule, want.PGNum)...)
+	}
+	return out, nil
+}
+
+// keys are the imports of entities that the cluster knows otherwise or not at
+// all. The monitors' own key is theirs alone.
+func (k known) keys(want []entity) []question {
+	var out []question
+	for _, e := range want {
+		if e.Name == "mon." || slices.ContainsFunc(k.auth.Dump, func(have entity) bool {
+			return have.Name == e.Name && have.Key == e.Key && maps.Equal(have.Caps, e.Caps)
+		}) {
+			continue
+		}
+		q := ask("auth import")
+		q.Input = e.section()
+		for _, kind := range slices.Sorted(maps.Keys(e.Caps)) {
+			q.Input += fmt.Sprintf("\tcaps %s = %q\n", kind, e.Caps[kind])
+		}
+		out = append(out, q)
+	}
+	return out
+}
+
+// copies chooses how many there are, and whether on machines or only on disks that differ.
+func (k known) copies(want *resource.CephCluster) (size int, rule string, err error) {
+	hosts, osds := len(k.tree.hosts()), k.tree.osds()
+	size = want.Size
+	if size == 0 {
+		size = min(maxAutomatic, hosts)
+		if hosts == 1 {
+			size = min(maxAutomatic, osds)
+		}
+		if size < 2 {
+			return 0, "", errs.New(errs.Invalid, "the Ceph cluster has %d OSDs on %d machines: there would be no second copy of the data", osds, hosts).
+				WithHint("add data disks or storage machines, or set CephPoolDefaultSize: 1 to do without")
+		}
+	}
+	if size > osds {
+		return 0, "", errs.New(errs.Invalid, "CephPoolDefaultSize is %d, and the Ceph cluster has %d OSDs on %d machines", size, osds, hosts).
+			WithHint("add data disks or storage machines, or lower CephPoolDefaultSize")
+	}
+	if hosts >= size {
+		return size, hostRule, nil
+	}
+	return size, osdRule, nil
+}
+
+func (k known) rule(name string) (id int, ok bool) {
+	for _, r := range k.rules {
+		if r.Name == name {
+			return r.ID, true
+		}
+	}
+	return 0, false
+}
+
+// setting gives an option, of all daemons unless its name says of which, a value.
+func (k known) setting(name, value string) []question {
+	who := "global"
+	if kind, rest, ok := strings.Cut(name, "/"); ok && slices.Contains([]string{"global", "mon", "mgr", "osd", "client"}, kind) {
+		who, name = kind, rest
+	}
+	for _, c := range k.config {
+		if c.Section == who && c.Name == name && c.Value == value {
+			return nil
+		}
+	}
+	return []question{ask("config set", "who", who, "name", name, "value", value)}
+}
+
+// pool makes a pool, or gives one that is there the size and the rule.
+func (k known) pool(name string, size, ruleID int, rule string, pgs int) []question {
+	i := slices.IndexFunc(k.osd.Pools, func(p pool) bool { return p.Name == name })
+	if i < 0 {
+		if name == devicePool {
+			return nil
+		}
+		return []question{
+			ask("osd pool create", "pool", name, "pg_num", pgs, "pgp_num", pgs, "pool_type", "replicated", "rule", rule, "size", size),
+			ask("osd pool application enable", "pool", name, "app", rbdUse),
+		}
+	}
+	var out []question
+	p := k.osd.Pools[i]
+	if p.Rule != ruleID {
+		out = append(out, ask("osd pool set", "pool", name, "var", "crush_rule", "val", rule))
+	}
+	if p.Size != size {
+		q := ask("osd pool set", "pool", name, "var", "size", "val", strconv.Itoa(size))
+		if size == 1 {
+			q.Command["yes_i_really_mean_it"] = true
+		}
+		out = append(out, q)
+	}
+	if _, used := p.Uses[rbdUse]; !used && name != devicePool {
+		out = append(out, ask("osd pool application enable", "pool", name, "app", rbdUse))
+	}
+	return out
+}

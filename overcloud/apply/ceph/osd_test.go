@@ -1,0 +1,157 @@
+package ceph
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"trefoil/overcloud/resource"
+)
+
+func osd() *resource.CephOSD {
+	return &resource.CephOSD{FSID: fsid, Keyring: "/bootstrap", MinSizeGB: 1}
+}
+
+func disk(path, use string) Disk { return Disk{Path: path, Bytes: 10 << 30, Use: use} }
+
+// labels answers as ceph-bluestore-tool, numbers as the monitors.
+func labels(t *testing.T, of map[string]label) func(Command) (string, error) {
+	return func(c Command) (string, error) {
+		switch c.Args[0] {
+		case "ceph-bluestore-tool":
+			l, ok := of[c.Args[3]]
+			if !ok {
+				return "", errors.New("unable to read label")
+			}
+			return fmt.Sprintf(`{%q: {"osd_uuid": %q, "ceph_fsid": %q, "whoami": %q, "osd_key": %q, "ready": %q}}`, c.Args[3], l.UUID, l.FSID, l.ID, l.Key, l.Ready), nil
+		case "python3":
+			var out []any
+			for i := range strings.Count(c.Stdin, "\n") {
+				out = append(out, map[string]int{"osdid": 7 + i})
+			}
+			return answers(t, out...), nil
+		}
+		return "", nil
+	}
+}
+
+func TestOSDsOfEmptyDisks(t *testing.T) {
+	m := newMachine(t)
+	m.run = labels(t, nil)
+	all := []Disk{{Path: "/dev/vda", Bytes: 40 << 30, Use: "has 4 partitions", Mounted: true}, disk("/dev/vdb", ""), disk("/dev/vdc", ""), {Path: "/dev/vdd", Bytes: 1 << 20}}
+	osds, err := m.Survey(t.Context(), osd(), all)
+	if err != nil || len(osds) != 2 {
+		t.Fatalf("%+v, error %v", osds, err)
+	}
+	m.put("/dev/disk/by-path/pci-0", "")
+	if err := errors.Join(os.Remove(m.path("/dev/disk/by-path/pci-0")), os.Symlink("../../vdc", m.path("/dev/disk/by-path/pci-0"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.MakeOSDs(t.Context(), osd(), osds); err != nil {
+		t.Fatal(err)
+	}
+	// One conversation for both disks, and no key on a command line.
+	if len(m.ran) != 3 || m.ran[0] != "talk client.bootstrap-osd" || !strings.HasPrefix(m.ran[2], "ceph-osd --mkfs --no-mon-config --id 8 --osd-uuid ") {
+		t.Errorf("ran %q", m.ran)
+	}
+	if strings.Contains(strings.Join(m.ran, " "), osds[0].Key) || m.in[1] != osds[0].Key {
+		t.Error("the key is not on standard input alone")
+	}
+	dir := osdDir + "/ceph-7"
+	if got := m.read(dir + "/keyring"); got != "[osd.7]\n\tkey = "+osds[0].Key+"\n" {
+		t.Errorf("keyring %q", got)
+	}
+	if to, _ := os.Readlink(m.path(dir + "/block")); to != "/dev/vdb" || m.read(dir+"/fsid") != osds[0].UUID+"\n" || m.read(dir+"/type") != "bluestore\n" {
+		t.Errorf("block is %q", to)
+	}
+	if to, _ := os.Readlink(m.path(osdDir + "/ceph-8/block")); to != "/dev/disk/by-path/pci-0" {
+		t.Errorf("block is %q; expected a name that lasts", to)
+	}
+	if m.exists(intentPath("/dev/vdb")) {
+		t.Error("the intent stays behind")
+	}
+	if got := m.Units(); strings.Join(got, " ") != "ceph-osd@7 ceph-osd@8" {
+		t.Errorf("units %q", got)
+	}
+}
+
+// A run that was killed is gone on with: the same UUID and key, the disk begun anew.
+func TestOSDThatWasCutShort(t *testing.T) {
+	m := newMachine(t)
+	answer := labels(t, nil)
+	m.run = func(c Command) (string, error) {
+		if c.Args[0] == "ceph-osd" {
+			return "", errors.New("killed")
+		}
+		return answer(c)
+	}
+	first, err := m.Survey(t.Context(), osd(), []Disk{disk("/dev/vdb", "")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.MakeOSDs(t.Context(), osd(), first); err == nil {
+		t.Fatal("no error")
+	}
+	m.run = labels(t, map[string]label{"/dev/vdb": {UUID: first[0].UUID}}) // no cluster, not ready
+	m.put("/dev/vdb", "half")
+	again, err := m.Survey(t.Context(), osd(), []Disk{disk("/dev/vdb", blueStore)})
+	if err != nil || again[0].UUID != first[0].UUID || again[0].Key != first[0].Key || again[0].made {
+		t.Fatalf("%+v, error %v", again, err)
+	}
+	if err := m.MakeOSDs(t.Context(), osd(), again); err != nil {
+		t.Fatal(err)
+	}
+	if all := strings.Join(m.ran, "\n"); !strings.Contains(all, "wipefs --all --force /dev/vdb") {
+		t.Errorf("ran %s", all)
+	}
+}
+
+// An OSD of this cluster is kept, its directory made again from its label.
+func TestOSDOfThisClusterIsKept(t *testing.T) {
+	m := newMachine(t)
+	m.run = labels(t, map[string]label{"/dev/vdb": {UUID: "u", FSID: fsid, ID: "3", Key: "K", Ready: "ready"}})
+	osds, err := m.Survey(t.Context(), osd(), []Disk{disk("/dev/vdb", blueStore)})
+	if err != nil || m.Started(osds[0]) {
+		t.Fatalf("%+v, error %v", osds, err)
+	}
+	m.ran = nil
+	if err := m.MakeOSDs(t.Context(), osd(), osds); err != nil || len(m.ran) != 0 {
+		t.Fatalf("error %v; ran %q, expected nothing", err, m.ran)
+	}
+	if !m.Started(osds[0]) || m.read(osdDir+"/ceph-3/keyring") != "[osd.3]\n\tkey = K\n" {
+		t.Error("the directory is not made again")
+	}
+}
+
+func TestDisksWithDataAreRefusedTogetherUnlessTheyMayBeLost(t *testing.T) {
+	m := newMachine(t)
+	m.run = labels(t, map[string]label{"/dev/vdc": {UUID: "u", FSID: "another", ID: "3", Ready: "ready"}, "/dev/vdd": {UUID: "u", FSID: fsid}})
+	all := []Disk{disk("/dev/vdb", "ext4"), disk("/dev/vdc", blueStore), disk("/dev/vdd", blueStore), disk("/dev/vde", blueStore), disk("/dev/vdf", "")}
+	_, err := m.Survey(t.Context(), osd(), all)
+	for _, want := range []string{"/dev/vdb (10.0 GiB) holds ext4", "/dev/vdc (10.0 GiB) holds an OSD of another Ceph cluster (another)",
+		"/dev/vdd (10.0 GiB) holds an OSD that was not made to the end", "/dev/vde (10.0 GiB) holds an OSD whose label cannot be read"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v; expected %q", err, want)
+		}
+	}
+	zap := osd()
+	zap.Zap = true
+	osds, err := m.Survey(t.Context(), zap, all)
+	if err != nil || len(osds) != 5 || !osds[0].zap || osds[4].zap {
+		t.Errorf("%+v, error %v", osds, err)
+	}
+	zap.Devices = []string{"/dev/vdf"}
+	if osds, err := m.Survey(t.Context(), zap, all); err != nil || len(osds) != 1 {
+		t.Errorf("%+v, error %v", osds, err)
+	}
+	zap.Devices = []string{"/dev/vdz"}
+	if _, err := m.Survey(t.Context(), zap, all); err == nil || !strings.Contains(err.Error(), "/dev/vdz: no such disk") {
+		t.Errorf("error %v", err)
+	}
+	zap.Devices = []string{"/dev/vda"}
+	if _, err := m.Survey(t.Context(), zap, []Disk{{Path: "/dev/vda", Bytes: 1 << 40, Use: "has 4 partitions", Mounted: true}}); err == nil || !strings.Contains(err.Error(), "in use by the system") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,102 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// notDisks are block devices that hold no data of their own.
+var notDisks = []string{"loop", "ram", "zram", "sr", "fd", "dm-", "md", "nbd", "rbd"}
+
+// Disks reads sysfs, and asks blkid what is on each whole disk.
+func (l Linux) Disks(ctx context.Context) ([]Disk, error) {
+	names, err := os.ReadDir("/sys/block")
+	if err != nil {
+		return nil, err
+	}
+	var out []Disk
+	for _, n := range names {
+		name := n.Name()
+		if slices.ContainsFunc(notDisks, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join("/sys/block", name, "size"))
+		if err != nil {
+			return nil, err
+		}
+		sectors, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("size of %s: %w", name, err)
+		}
+		if sectors > 0 {
+			out = append(out, Disk{"/dev/" + name, sectors * 512, l.use(ctx, name), mounted(name)})
+		}
+	}
+	return out, nil
+}
+
+func (l Linux) use(ctx context.Context, name string) string {
+	if parts, _ := filepath.Glob(filepath.Join("/sys/block", name, name+"*")); len(parts) > 0 {
+		return fmt.Sprintf("has %d partitions", len(parts))
+	}
+	if held, _ := filepath.Glob(filepath.Join("/sys/block", name, "holders/*")); len(held) > 0 {
+		return "in use by " + filepath.Base(held[0])
+	}
+	out, err := l.Run(ctx, Command{Args: []string{"blkid", "-p", "-o", "export", "/dev/" + name}, Timeout: 30 * time.Second})
+	var ended *RunError
+	if errors.As(err, &ended) && ended.Code == 2 {
+		return "" // nothing was found on it
+	}
+	if err != nil {
+		return "cannot be read: " + err.Error()
+	}
+	for line := range strings.Lines(out) {
+		k, v, _ := strings.Cut(strings.TrimSpace(line), "=")
+		if k == "TYPE" || k == "PTTYPE" {
+			return v
+		}
+	}
+	return ""
+}
+
+// mounted tells whether the disk or a partition of it is mounted, swapped to,
+// or held by a device on top of it.
+func mounted(name string) bool {
+	devices, _ := filepath.Glob(filepath.Join("/sys/block", name, name+"*"))
+	used := inUse()
+	for _, d := range append(devices, filepath.Join("/sys/block", name)) {
+		if held, _ := filepath.Glob(filepath.Join(d, "holders/*")); len(held) > 0 {
+			return true
+		}
+		number, err := os.ReadFile(filepath.Join(d, "dev"))
+		if err == nil && used[strings.TrimSpace(string(number))] || used["/dev/"+filepath.Base(d)] {
+			return true
+		}
+	}
+	return false
+}
+
+// inUse are the mounted devices by number (254:1) and those swapped to by name.
+func inUse() map[string]bool {
+	out := map[string]bool{}
+	mounts, _ := os.ReadFile("/proc/self/mountinfo")
+	for line := range strings.Lines(string(mounts)) {
+		if f := strings.Fields(line); len(f) > 2 {
+			out[f[2]] = true
+		}
+	}
+	swaps, _ := os.ReadFile("/proc/swaps")
+	for line := range strings.Lines(string(swaps)) {
+		if f := strings.Fields(line); len(f) > 0 {
+			out[f[0]] = true
+		}
+	}
+	return out
+}
