@@ -16,17 +16,14 @@ const (
 	minOSDsKey  = "ceph::osds_per_machine" // of ceph_osd: the least that a machine must have
 )
 
-// checkCeph finds Ceph clusters that cannot be: OSDs without a monitor or a
-// manager, more copies than disks. Trees whose services are not ours to apply
+// checkCeph refuses more copies than there are disks. Trees whose services are not ours to apply
 // are left to the programs that do.
 func (p *Plan) checkCeph() error {
-	machines := map[string]int{}
 	var keeping []string
 	osds, copies := 0, 0
 	for _, r := range p.Roles {
 		for i := range r.Data {
 			d := &r.Data[i]
-			machines[d.Name] += r.Count
 			switch {
 			case d.foreign() != "" || r.Count == 0:
 			case d.Name == "ceph_osd":
@@ -41,16 +38,7 @@ func (p *Plan) checkCeph() error {
 			}
 		}
 	}
-	if len(keeping) == 0 {
-		return nil
-	}
-	for _, need := range []struct{ name, what, typ string }{{"ceph_mon", "monitor", "CephMon"}, {"ceph_mgr", "manager", "CephMgr"}} {
-		if machines[need.name] == 0 {
-			return errs.New(errs.Invalid, "there are machines with Ceph's OSDs (%s), and none with a %s", strings.Join(keeping, ", "), need.what).
-				WithHint("add OS::TripleO::Services::%s to a role that has machines, e.g. Controller", need.typ)
-		}
-	}
-	if copies > osds {
+	if copies > osds && osds > 0 {
 		return errs.New(errs.Invalid, "CephPoolDefaultSize asks for %d copies, and there are %d OSDs: machines %s", copies, osds, strings.Join(keeping, ", ")).
 			WithHint("lower CephPoolDefaultSize, raise the number of storage machines, or set CephOsdMinDisks to the data disks that each of them has")
 	}

@@ -57,8 +57,8 @@ func TestCephClustersThatCannotBe(t *testing.T) {
 		parameters map[string]any
 		want       string
 	}{
-		{"no monitor", without("CephMon"), "there are machines with Ceph's OSDs (2 of role CephStorage with at least 1 each), and none with a monitor"},
-		{"no manager", without("CephMgr"), "none with a manager"},
+		{"no monitor", without("CephMon"), "service ceph_osd (deployment/ceph/ceph-osd.yaml) of role CephStorage needs ceph_mon, which runs nowhere"},
+		{"no manager", without("CephMgr"), "of role CephStorage needs ceph_mgr, which runs nowhere"},
 		{"more copies than disks", map[string]any{"CephPoolDefaultSize": 3}, "CephPoolDefaultSize asks for 3 copies, and there are 2 OSDs: machines 2 of role CephStorage with at least 1 each"},
 		{"as many copies as disks", map[string]any{"CephPoolDefaultSize": 4, "CephAnsibleDisksConfig": map[string]any{"devices": []any{"/dev/vdb", "/dev/vdc"}}}, ""},
 	} {
