@@ -62,14 +62,14 @@ func (s *step) cephMon(m *resource.CephMon) handler {
 	}
 }
 
-func (s *step) cephCluster(c *resource.CephCluster) handler {
-	n := s.cephNode()
+func (s *step) cephCluster(want *resource.CephCluster) handler {
+	var c *ceph.Cluster
 	return handler{
-		ok: func(ctx context.Context) (bool, error) {
-			todo, err := n.ClusterSteps(ctx, c)
-			return todo == 0, err
+		ok: func(ctx context.Context) (ok bool, err error) {
+			c, err = s.cephNode().LookAtCluster(ctx, want)
+			return err == nil && c.AsWanted(), err
 		},
-		set: func(ctx context.Context) error { return n.MakeCluster(ctx, c) },
+		set: func(ctx context.Context) error { return c.Make(ctx) },
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -23,9 +24,9 @@ import (
 
 // Node is the machine that is worked on.
 type Node struct {
-	Root  string // "/" in earnest
-	Run   func(context.Context, Command) (stdout string, err error)
-	Owner func(user, group string) (uid, gid int, err error) // -1 leaves it
+	Root  string                                                    // "/" in earnest
+	Run   func(context.Context, Command) (stdout string, err error) // from many goroutines
+	Owner func(user, group string) (uid, gid int, err error)        // -1 leaves it
 	Write func(path string, content []byte, mode os.FileMode, uid, gid int) error
 }
 
@@ -79,23 +80,31 @@ func ask(prefix string, args ...any) question {
 	return q
 }
 
-// talk asks the monitors everything in one conversation, as the named client.
-// The first command that is refused ends it with an error.
-func (n *Node) talk(ctx context.Context, client, keyring string, questions []question) ([]answer, error) {
+// talk asks the monitors everything in one conversation, as the named client:
+// the questions of a wave at the same time, waves one after the other. It ends
+// with an error after a wave of which a question was refused.
+func (n *Node) talk(ctx context.Context, client, keyring string, waves ...[]question) ([]answer, error) {
 	var in bytes.Buffer
-	for _, q := range questions {
-		b, err := json.Marshal(q)
-		if err != nil {
-			return nil, err
+	var all []question
+	for i, wave := range slices.DeleteFunc(waves, func(w []question) bool { return len(w) == 0 }) {
+		if i > 0 {
+			in.WriteByte('\n')
 		}
-		in.Write(append(b, '\n'))
+		for _, q := range wave {
+			b, err := json.Marshal(q)
+			if err != nil {
+				return nil, err
+			}
+			in.Write(append(b, '\n'))
+			all = append(all, q)
+		}
 	}
 	out, err := n.Run(ctx, Command{Args: []string{"python3", "-I", "-c", conversation, client, keyring, monSeconds}, Stdin: in.String(), Timeout: talkTimeout})
 	if err != nil {
 		return nil, errs.Wrap(errs.Unavailable, err, "talk to Ceph's monitors as %s", client).
 			WithHint("is a ceph-mon started on each machine of mon_host in /etc/ceph/ceph.conf, and is package python3-rados in the image?")
 	}
-	return parseAnswers(out, questions)
+	return parseAnswers(out, all)
 }
 
 func parseAnswers(out string, questions []question) ([]answer, error) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"trefoil/overcloud/resource"
@@ -21,6 +22,7 @@ type machine struct {
 	ran []string
 	in  []string
 	run func(c Command) (string, error) // nil answers nothing
+	mu  sync.Mutex
 }
 
 func newMachine(t *testing.T) *machine {
@@ -34,6 +36,8 @@ func newMachine(t *testing.T) *machine {
 			return os.WriteFile(path, content, mode)
 		},
 		Run: func(_ context.Context, c Command) (string, error) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
 			name := c.Args[0]
 			if name == "python3" {
 				name = "talk " + c.Args[4]

@@ -48,73 +48,100 @@ type pool struct {
 	Uses map[string]map[string]any `json:"application_metadata"`
 }
 
-// ClusterSteps looks at the cluster and returns how many commands it would take to
-// make it as wanted; 0 means that it is.
-func (n *Node) ClusterSteps(ctx context.Context, want *resource.CephCluster) (int, error) {
-	todo, err := n.lacking(ctx, want)
-	return len(todo), err
+// Cluster is what the monitors keep, and what is wanted.
+type Cluster struct {
+	n        *Node
+	want     *resource.CephCluster
+	entities []entity
+	todo     [][]question
 }
 
-// rounds is how often the cluster is looked at and put right: a rule that has
-// just been made gets its number, a manager makes its pool in between.
+// LookAtCluster asks the monitors what there is.
+func (n *Node) LookAtCluster(ctx context.Context, want *resource.CephCluster) (*Cluster, error) {
+	keys, err := n.keyrings(want.Keyrings)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{n: n, want: want}
+	if c.entities, err = parseKeyring(keys); err != nil {
+		return nil, fmt.Errorf("%s: %w", want.Keyrings, err)
+	}
+	return c, c.round(ctx)
+}
+
+// AsWanted tells whether nothing is to be done.
+func (c *Cluster) AsWanted() bool { return len(slices.Concat(c.todo...)) == 0 }
+
+// rounds is how often the cluster is put right and looked at again: a rule that
+// has just been made gets its number, a manager makes its pool in between.
 const rounds = 4
 
-// MakeCluster makes keys, rules and pools as wanted.
-func (n *Node) MakeCluster(ctx context.Context, want *resource.CephCluster) error {
+// Make makes keys, options, rules and pools as wanted.
+func (c *Cluster) Make(ctx context.Context) error {
 	for range rounds {
-		todo, err := n.lacking(ctx, want)
-		if err != nil || len(todo) == 0 {
+		if c.AsWanted() {
+			return nil
+		}
+		err := c.round(ctx)
+		if errs.Is(err, errs.Unavailable) { // what was not answered in time may have been done
+			c.todo = nil
+			err = c.round(ctx)
+		}
+		if err != nil {
 			return err
 		}
-		// A command that was not answered in time may have been carried out: the next look tells.
-		if _, err := n.talk(ctx, adminName, adminKeyring, todo); err != nil && !errs.Is(err, errs.Unavailable) {
-			return err
-		}
+	}
+	if c.AsWanted() {
+		return nil
 	}
 	return errs.New(errs.Internal, "keys and pools of the Ceph cluster are not as wanted after %d rounds", rounds).
 		WithHint("does something else change them at the same time?")
 }
 
-func (n *Node) lacking(ctx context.Context, want *resource.CephCluster) ([]question, error) {
-	keys, err := n.keyrings(want.Keyrings)
+// round does what is to be done and looks at the cluster, in one conversation.
+func (c *Cluster) round(ctx context.Context) error {
+	look := []question{ask("auth ls"), ask("config dump"), ask("osd crush rule dump"), ask("osd dump"), ask("osd tree")}
+	got, err := c.n.talk(ctx, adminName, adminKeyring, append(c.todo, look)...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	entities, err := parseKeyring(keys)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", want.Keyrings, err)
-	}
-	got, err := n.talk(ctx, adminName, adminKeyring, []question{ask("auth ls"), ask("config dump"), ask("osd crush rule dump"), ask("osd dump"), ask("osd tree")})
-	if err != nil {
-		return nil, err
-	}
+	got = got[len(got)-len(look):]
 	var k known
 	for i, into := range []any{&k.auth, &k.config, &k.rules, &k.osd, &k.tree} {
 		if err := got[i].read(into); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	out := k.keys(entities)
+	c.todo, err = k.lacking(c.want, c.entities)
+	return err
+}
+
+// lacking is what makes the cluster as wanted, in the order that it must be asked.
+func (k known) lacking(want *resource.CephCluster, entities []entity) ([][]question, error) {
 	size, rule, err := k.copies(want)
 	if err != nil {
 		return nil, err
 	}
+	first, settings := k.keys(entities), map[string]string{"osd_pool_default_size": strconv.Itoa(size)}
 	id, ok := k.rule(rule)
-	if !ok {
-		return append(out, ask("osd crush rule create-replicated", "name", rule, "root", "default", "type", map[string]string{osdRule: "osd", hostRule: "host"}[rule])), nil
+	if ok {
+		settings["osd_pool_default_crush_rule"] = strconv.Itoa(id)
+	} else {
+		first = append(first, ask("osd crush rule create-replicated", "name", rule, "root", "default", "type", map[string]string{osdRule: "osd", hostRule: "host"}[rule]))
 	}
-	settings := map[string]string{"osd_pool_default_size": strconv.Itoa(size), "osd_pool_default_crush_rule": strconv.Itoa(id)}
 	if size == 1 {
 		settings["mon_warn_on_pool_no_redundancy"] = "false" // it was asked for
 	}
 	maps.Copy(settings, want.Config)
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		out = append(out, k.setting(name, settings[name])...)
+		first = append(first, k.setting(name, settings[name])...)
 	}
+	var pools, uses []question
 	for _, name := range append(slices.Clone(want.Pools), devicePool) {
-		out = append(out, k.pool(name, size, id, rule, want.PGNum)...)
+		made, use := k.pool(name, size, id, rule, want.PGNum)
+		pools, uses = append(pools, made...), append(uses, use...)
 	}
-	return out, nil
+	return [][]question{first, pools, uses}, nil
 }
 
 // keys are the imports of entities that the cluster knows otherwise or not at
@@ -167,7 +194,7 @@ func (k known) rule(name string) (id int, ok bool) {
 			return r.ID, true
 		}
 	}
-	return 0, false
+	return -1, false
 }
 
 // setting gives an option, of all daemons unless its name says of which, a value.
@@ -184,32 +211,30 @@ func (k known) setting(name, value string) []question {
 	return []question{ask("config set", "who", who, "name", name, "value", value)}
 }
 
-// pool makes a pool, or gives one that is there the size and the rule.
-func (k known) pool(name string, size, ruleID int, rule string, pgs int) []question {
+// pool makes a pool, or gives one that is there the size and the rule; then
+// it says what the pool is used for. ruleID is below zero where there is no rule yet.
+func (k known) pool(name string, size, ruleID int, rule string, pgs int) (pools, uses []question) {
 	i := slices.IndexFunc(k.osd.Pools, func(p pool) bool { return p.Name == name })
 	if i < 0 {
 		if name == devicePool {
-			return nil
+			return nil, nil
 		}
-		return []question{
-			ask("osd pool create", "pool", name, "pg_num", pgs, "pgp_num", pgs, "pool_type", "replicated", "rule", rule, "size", size),
-			ask("osd pool application enable", "pool", name, "app", rbdUse),
-		}
+		return []question{ask("osd pool create", "pool", name, "pg_num", pgs, "pgp_num", pgs, "pool_type", "replicated", "rule", rule, "size", size)},
+			[]question{ask("osd pool application enable", "pool", name, "app", rbdUse)}
 	}
-	var out []question
 	p := k.osd.Pools[i]
 	if p.Rule != ruleID {
-		out = append(out, ask("osd pool set", "pool", name, "var", "crush_rule", "val", rule))
+		pools = append(pools, ask("osd pool set", "pool", name, "var", "crush_rule", "val", rule))
 	}
 	if p.Size != size {
 		q := ask("osd pool set", "pool", name, "var", "size", "val", strconv.Itoa(size))
 		if size == 1 {
 			q.Command["yes_i_really_mean_it"] = true
 		}
-		out = append(out, q)
+		pools = append(pools, q)
 	}
 	if _, used := p.Uses[rbdUse]; !used && name != devicePool {
-		out = append(out, ask("osd pool application enable", "pool", name, "app", rbdUse))
+		uses = append(uses, ask("osd pool application enable", "pool", name, "app", rbdUse))
 	}
-	return out
+	return pools, uses
 }
