@@ -128,7 +128,7 @@ func boot(t *testing.T, image string, extra ...string) *vm {
 	m.pid = qemu.Process.Pid
 	go func() { m.exited <- qemu.Wait() }()
 	t.Cleanup(func() { qemu.Process.Kill() })
-	m.connect(3 * time.Minute)
+	m.connect(10 * time.Minute) // other machines may run beside
 	return m
 }
 

@@ -121,7 +121,7 @@ func (m *vm) reboot() {
 	m.client.Close()
 	for range 20 {
 		time.Sleep(5 * time.Second)
-		m.connect(3 * time.Minute)
+		m.connect(10 * time.Minute)
 		if now := m.run("cat /proc/sys/kernel/random/boot_id"); strings.TrimSpace(now) != strings.TrimSpace(before) {
 			return
 		}
