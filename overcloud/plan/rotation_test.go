@@ -96,12 +96,12 @@ func changedResources(t *testing.T, before, after plan.Config) []string {
 	seen := map[string]bool{}
 	for node, docs := range before {
 		for i, d := range docs {
-			old := map[string]string{}
+			old := map[string]bool{} // several services may write the same file
 			for _, r := range d.Resources {
-				old[r.Key()] = resource.Sum([]resource.Resource{r})
+				old[resource.Sum([]resource.Resource{r})] = true
 			}
 			for _, r := range after[node][i].Resources {
-				if old[r.Key()] != resource.Sum([]resource.Resource{r}) {
+				if !old[resource.Sum([]resource.Resource{r})] {
 					seen[fmt.Sprintf("%s %d %s", d.Role, d.Step, r.Key())] = true
 				}
 			}
