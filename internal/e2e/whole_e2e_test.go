@@ -12,12 +12,9 @@ import (
 	"time"
 )
 
-const deploy = "openstack overcloud deploy --templates --control-scale 1 --compute-scale %d --ceph-storage-scale 1 " +
+const deploy = "openstack overcloud deploy --templates --control-scale 1 --compute-scale %[1]d --ceph-storage-scale 1 " +
 	"--control-flavor control --compute-flavor compute --ceph-storage-flavor ceph-storage --libvirt-type qemu " +
-	"-e %s/templates/environments/lab.yaml -e cloud.yaml"
-
-// cloud is the operator's own environment: the second card of the controller leads out.
-const cloud = "parameter_defaults:\n  NeutronPublicInterface: [eth1]\n"
+	"-e %[2]s/templates/environments/lab.yaml -e %[2]s/examples/cloud.yaml"
 
 // outside is where the cloud's floating addresses are: the lab's own network.
 const outside = "--external-cidr 192.168.255.0/24 --external-gateway 192.168.255.1 --external-pool 192.168.255.210-192.168.255.230"
@@ -37,7 +34,6 @@ func TestTheWholeWay(t *testing.T) {
 	conf, err := os.ReadFile(filepath.Join(u.root, "examples", "undercloud.conf"))
 	must(t, err)
 	must(t, os.WriteFile(u.home("undercloud.conf"), conf, 0o644))
-	must(t, os.WriteFile(u.home("cloud.yaml"), []byte(cloud), 0o644))
 	must(t, os.Symlink(filepath.Join(filepath.Dir(u.dir), "images"), u.home("images")))
 
 	t.Run("undercloud", func(t *testing.T) { u.t = t; u.undercloud() })
