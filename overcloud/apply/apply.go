@@ -293,10 +293,20 @@ func tailLines(text string) []string {
 	return out[max(0, len(out)-15):]
 }
 
+// systemctlTries is how often a manager that is too busy to answer in D-Bus's 25
+// seconds is asked again: many services that start at once make it so.
+const systemctlTries = 6
+
 func (s *step) systemctl(ctx context.Context, args ...string) (string, error) {
-	out, err := s.System.Run(ctx, Command{Args: append([]string{"systemctl"}, args...), Timeout: 10 * time.Minute})
-	if err != nil {
-		return out, fmt.Errorf("systemctl %s: %w", strings.Join(args, " "), err)
+	for try := 1; ; try++ {
+		out, err := s.System.Run(ctx, Command{Args: append([]string{"systemctl"}, args...), Timeout: 10 * time.Minute})
+		var ended *RunError
+		if errors.As(err, &ended) && strings.Contains(ended.Output, "Connection timed out") && try < systemctlTries {
+			continue
+		}
+		if err != nil {
+			return out, fmt.Errorf("systemctl %s: %w", strings.Join(args, " "), err)
+		}
+		return out, nil
 	}
-	return out, nil
 }

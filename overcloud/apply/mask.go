@@ -14,7 +14,7 @@ type mask struct{ values []string }
 var (
 	inURL    = regexp.MustCompile(`(://[^:/@\s]+:)[^@/\s]+@`)
 	assigned = regexp.MustCompile(`(?i)((?:password|passwd|secret|token|private_key|cookie|credential)[a-z_]*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|\S+)`)
-	settings = regexp.MustCompile(`(?i)(pass|secret|token|key|cookie)`)
+	settings = regexp.MustCompile(`(?i)(pass|password|passwd|secret|token|key|cookie)["']?\s*$`) // service_token_roles is none
 )
 
 const (

@@ -304,15 +304,19 @@ func TestCreateThenNothingThenScaleThenDelete(t *testing.T) {
 	}
 }
 
-// barriers: no node begins a step before all have ended the one before.
+// barriers: each machine's steps are in order, and what runs servers begins its
+// fourth step only when Keystone's machine has ended its third.
 func (w *world) barriers() {
 	w.t.Helper()
-	last := byte('0')
+	last := map[string]byte{}
 	for _, at := range w.nodes.order {
-		if at[0] < last {
-			w.t.Fatalf("step %c after step %c: %v", at[0], last, w.nodes.order)
+		step, node := at[0], at[2:]
+		if step < last[node] {
+			w.t.Fatalf("step %c after step %c: %v", step, last[node], w.nodes.order)
 		}
-		last = at[0]
+		if last[node] = step; step == '4' && last["overcloud-controller-0"] < '3' {
+			w.t.Fatalf("%s went ahead of Keystone: %v", node, w.nodes.order)
+		}
 	}
 }
 
