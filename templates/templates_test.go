@@ -2,6 +2,8 @@ package templates_test
 
 import (
 	"io/fs"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,6 +28,27 @@ func TestRolesDataIsTheRoles(t *testing.T) {
 	}
 	if string(got) != want.String() {
 		t.Fatal("roles_data.yaml is not Controller.yaml, Compute.yaml and CephStorage.yaml in a row")
+	}
+}
+
+// services are the types that a role file lists.
+func services(t *testing.T, role string) []string {
+	t.Helper()
+	data, err := fs.ReadFile(roles.FS, role+".yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return regexp.MustCompile(`OS::TripleO::Services::\w+`).FindAllString(string(data), -1)
+}
+
+// TestHyperConvergedIsAComputeWithOSDs: whatever computes get, those with OSDs get too.
+func TestHyperConvergedIsAComputeWithOSDs(t *testing.T) {
+	want := append(services(t, "Compute"), "OS::TripleO::Services::CephOSD")
+	slices.Sort(want)
+	got := services(t, "ComputeHCI")
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("ComputeHCI.yaml lists\n%q\nexpected\n%q", got, want)
 	}
 }
 

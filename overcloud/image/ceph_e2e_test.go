@@ -81,7 +81,7 @@ func TestCephOnOneMachine(t *testing.T) {
 	for _, d := range docs {
 		m.apply(d)
 	}
-	t.Log(m.run("sudo ceph status; sudo ceph osd pool ls detail; sudo ceph osd tree; free -m | sed -n 2p"))
+	t.Log(m.run("sudo ceph status; sudo ceph osd pool ls detail; sudo ceph osd tree; free -m | sed -n 2p; sudo grep -h 'smoke\\|timed out\\|slow request' /var/log/ceph/ceph-mon.*.log | tail -20"))
 	if got := m.run("sudo rbd --id openstack create volumes/one --size 64 && sudo rbd --id openstack ls volumes"); got != "one" {
 		t.Errorf("images of the cloud's user: %q", got)
 	}
