@@ -8,7 +8,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      := CGO_ENABLED=0 go
 
-.PHONY: help build test unit client e2e demo demo-clean lint fuzz bench clean deps
+.PHONY: help build test unit client e2e cloud demo demo-clean lint fuzz bench clean deps
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ client: deps build ## ipmitool, FreeIPMI and the Python openstack client against
 
 e2e: deps build ## one deployment on real machines, with kills, scaling and deletion (root)
 	@scripts/test e2e
+
+cloud: deps build ## a whole OpenStack on real machines: deployed, used, broken, scaled (root)
+	@scripts/test cloud
 
 demo: deps build ## the article on five virtual machines, typed one command after another (root)
 	@scripts/demo

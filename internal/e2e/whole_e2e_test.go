@@ -13,18 +13,10 @@ import (
 )
 
 const deploy = "openstack overcloud deploy --templates --control-scale 1 --compute-scale %[1]d --ceph-storage-scale 1 " +
-	"--control-flavor control --compute-flavor compute --ceph-storage-flavor ceph-storage --libvirt-type qemu " +
-	"-e %[2]s/templates/environments/lab.yaml -e %[2]s/examples/cloud.yaml"
-
-// outside is where the cloud's floating addresses are: the lab's own network.
-const outside = "--external-cidr 192.168.255.0/24 --external-gateway 192.168.255.1 --external-pool 192.168.255.210-192.168.255.230"
-
-// machines of the lab.
-var machines = []string{"control-1", "compute-1", "compute-2", "compute-3", "storage-1"}
+	"--control-flavor control --compute-flavor compute --ceph-storage-flavor ceph-storage --libvirt-type qemu -r %[2]s/internal/e2e/roles.yaml -e %[2]s/templates/environments/lab.yaml"
 
 // TestTheWholeWay is the article on real machines, with a crash of the undercloud
-// in each long phase, a deploy that changes nothing, servers that ping each other, a
-// service that is broken on purpose, one more compute, and the way back.
+// in each long phase, a deploy that changes nothing, one more compute, and the way back.
 func TestTheWholeWay(t *testing.T) {
 	u := newUser(t)
 	u.start("openstack lab delete "+labName+" >/dev/null 2>&1; rm -rf "+u.dir+"/undercloud "+u.dir+"/home/*; true", true).wait(0)
@@ -46,9 +38,6 @@ func TestTheWholeWay(t *testing.T) {
 		return
 	}
 	t.Run("again", func(t *testing.T) { u.t = t; u.again() })
-	t.Run("cloud", func(t *testing.T) { u.t = t; u.cloud() })
-	t.Run("ceph", func(t *testing.T) { u.t = t; u.ceph() })
-	t.Run("broken", func(t *testing.T) { u.t = t; u.broken() })
 	t.Run("scale", func(t *testing.T) { u.t = t; u.scale() })
 	t.Run("delete", func(t *testing.T) { u.t = t; u.delete() })
 	u.t = t
@@ -95,29 +84,29 @@ func (u *user) nodes() {
 		func(s string) bool { return strings.Contains(s, "inspect") })
 	u.kill()
 	out := imp.wait(0)
-	wants(u.t, out, `5 node(s) successfully moved to the "manageable" state.`, "Successfully registered node UUID", "Status:SUCCESS. Errors:None",
-		"Successfully introspected 4 node(s).", `5 node(s) successfully moved to the "available" state.`)
+	wants(u.t, out, `4 node(s) successfully moved to the "manageable" state.`, "Successfully registered node UUID", "Status:SUCCESS. Errors:None",
+		"Successfully introspected 4 node(s).", `4 node(s) successfully moved to the "available" state.`)
 	list := u.ok("openstack baremetal node list -f value -c Name -c 'Power State' -c 'Provisioning State'")
-	for _, n := range machines {
+	for _, n := range []string{"control-1", "compute-1", "compute-2", "storage-1"} {
 		wants(u.t, list, n+" power off available")
 	}
 	wants(u.t, u.ok("/usr/bin/openstack baremetal node show storage-1 -f value -c properties"), "'memory_mb'", "'local_gb'", "'cpus'")
 }
 
 func (u *user) deploy() {
-	for node, profile := range map[string]string{"control-1": "control", "compute-1": "compute", "compute-2": "compute", "compute-3": "compute", "storage-1": "ceph-storage"} {
+	for node, profile := range map[string]string{"control-1": "control", "compute-1": "compute", "compute-2": "compute", "storage-1": "ceph-storage"} {
 		u.ok("openstack baremetal node set --property capabilities='profile:" + profile + ",boot_option:local' $(openstack baremetal node list -f value -c UUID -c Name | awk '$2 == \"" + node + "\" {print $1}')")
 	}
-	wants(u.t, u.fails(u.command(4)), "Compute: 4 wanted, 1 missing", "already has a role")
-	wants(u.t, u.start(u.command(2)+" --dry-run", false).wait(3), "overcloud-controller-0", "overcloud-novacompute-1", "overcloud-cephstorage-0", "Validation Finished")
+	wants(u.t, u.fails(u.command(3)), "Compute: 3 wanted, 1 missing", "already has a role")
+	wants(u.t, u.start(u.command(1)+" --dry-run", false).wait(3), "overcloud-controller-0", "overcloud-novacompute-0", "overcloud-cephstorage-0", "Validation Finished")
 
-	d := u.start(u.command(2), false)
+	d := u.start(u.command(1), false)
 	u.until("a node that is being deployed", "openstack baremetal node list -f value -c 'Provisioning State'", 5*time.Minute,
 		func(s string) bool { return strings.Contains(s, "wait call-back") })
-	wants(u.t, u.fails(u.command(2)), "Unable to deploy as the stack 'overcloud' status is 'CREATE_IN_PROGRESS'")
+	wants(u.t, u.fails(u.command(1)), "Unable to deploy as the stack 'overcloud' status is 'CREATE_IN_PROGRESS'")
 	u.kill()
-	u.until("the fourth step", "openstack stack event list overcloud", 40*time.Minute,
-		func(s string) bool { return strings.Contains(s, "ControllerDeployment_Step4.0]: CREATE_IN_PROGRESS") })
+	u.until("the third step", "openstack stack event list overcloud", 25*time.Minute,
+		func(s string) bool { return strings.Contains(s, "ControllerDeployment_Step3.0]: CREATE_IN_PROGRESS") })
 	u.kill()
 	wants(u.t, d.wait(0), "[overcloud]: CREATE_COMPLETE  Stack CREATE completed successfully", " Stack overcloud CREATE_COMPLETE ", "Overcloud Endpoint: http://192.168.255.", "Overcloud Deployed")
 
@@ -127,7 +116,7 @@ func (u *user) deploy() {
 	wants(u.t, u.ok("openstack server list"), "overcloud-controller-0", "ACTIVE", "ctlplane=192.168.255.", "overcloud-full")
 	wants(u.t, u.ok("openstack stack list -f value -c 'Stack Name' -c 'Stack Status'"), "overcloud CREATE_COMPLETE")
 	wants(u.t, u.ok("/usr/bin/openstack stack list -f value -c 'Stack Status'"), "CREATE_COMPLETE")
-	wants(u.t, u.ssh("overcloud-controller-0", "systemctl is-active mariadb rabbitmq-server memcached chrony && sudo ovs-vsctl list-br"), "br-int", "br-tun", "br-ex")
+	wants(u.t, u.ssh("overcloud-controller-0", "systemctl is-active mariadb rabbitmq-server memcached chrony && sudo ceph -s"), "HEALTH_OK", "1 osds: 1 up")
 }
 
 func (u *user) command(computes int) string { return fmt.Sprintf(deploy, computes, u.root) }
@@ -140,60 +129,21 @@ func (u *user) ssh(server, command string) string {
 }
 
 func (u *user) again() {
-	wants(u.t, u.ok(u.command(2)+" --dry-run"), "Nothing would change.", "Validation Finished")
-	wants(u.t, u.ok(u.command(2)), "UPDATE_COMPLETE", "nothing had to be changed")
-}
-
-// cloud uses the cloud as its users do, with Trefoil's check and with the Python clients.
-func (u *user) cloud() {
-	wants(u.t, u.ok("openstack overcloud status"), "overcloud-controller-0", "overcloud-novacompute-1", "nova_compute", "neutron_l3")
-	out := u.ok("openstack overcloud check --require-all " + outside)
-	wants(u.t, out, "Overcloud check:", " 0 failed")
-	py := func(line string) string {
-		u.t.Helper()
-		return u.ok("unset ${!OS_*}; source overcloudrc; /usr/bin/openstack " + line)
-	}
-	agents := py("network agent list -f value -c 'Agent Type' -c Host -c Alive")
-	for _, host := range []string{"overcloud-controller-0", "overcloud-novacompute-0", "overcloud-novacompute-1"} {
-		wants(u.t, agents, "Open vSwitch agent "+host+".localdomain True")
-	}
-	wants(u.t, agents, "L3 agent overcloud-controller-0.localdomain True", "DHCP agent", "Metadata agent")
-	wants(u.t, py("catalog list -f value -c Name"), "keystone", "glance", "placement", "nova", "neutron", "cinderv3")
-	wants(u.t, py("compute service list -f value -c Binary -c Host -c State"), "nova-compute overcloud-novacompute-0.localdomain up", "nova-compute overcloud-novacompute-1.localdomain up")
-	for _, list := range []string{"server list", "router list", "volume list"} { // the check has removed what it made
-		if out := py(list + " -f value"); strings.Contains(out, "check-") {
-			u.t.Errorf("%s: the check left %s", list, out)
-		}
-	}
-}
-
-// ceph looks at where the cloud keeps its data.
-func (u *user) ceph() {
-	wants(u.t, u.ssh("overcloud-controller-0", "sudo ceph -s"), "HEALTH_OK", "3 osds: 3 up")
-	wants(u.t, u.ssh("overcloud-controller-0", "sudo rados lspools"), "images", "volumes", "vms")
-}
-
-// broken stops a service from starting and looks whether it is named.
-func (u *user) broken() {
-	u.ssh("overcloud-controller-0", "sudo systemctl stop neutron-l3-agent; sudo chmod 000 /usr/bin/neutron-l3-agent")
-	wants(u.t, u.fails("openstack overcloud status"), "neutron_l3", "failed")
-	u.fails(u.command(2))
-	wants(u.t, u.ok("openstack overcloud failures"), "overcloud-controller-0", "neutron-l3-agent")
-	u.ssh("overcloud-controller-0", "sudo chmod 755 /usr/bin/neutron-l3-agent")
-	wants(u.t, u.ok(u.command(2)), "UPDATE_COMPLETE")
+	wants(u.t, u.ok(u.command(1)+" --dry-run"), "Nothing would change.", "Validation Finished")
+	wants(u.t, u.ok(u.command(1)), "UPDATE_COMPLETE", "nothing had to be changed")
 }
 
 func (u *user) scale() {
-	wants(u.t, u.start(u.command(3)+" --dry-run", false).wait(3), "overcloud-novacompute-2", "ComputeCount: 2 → 3", "~ file:/etc/hosts")
-	wants(u.t, u.ok(u.command(3)), "UPDATE_COMPLETE", "1 node(s) added, 0 removed")
-	wants(u.t, u.ok("openstack server list -f value -c Name"), "overcloud-novacompute-2")
-	wants(u.t, u.ok("unset ${!OS_*}; source overcloudrc; /usr/bin/openstack hypervisor list -f value -c 'Hypervisor Hostname' -c State"), "overcloud-novacompute-2.localdomain up")
+	wants(u.t, u.start(u.command(2)+" --dry-run", false).wait(3), "overcloud-novacompute-1", "ComputeCount: 1 → 2", "~ file:/etc/hosts")
+	wants(u.t, u.ok(u.command(2)), "UPDATE_COMPLETE", "1 node(s) added, 0 removed")
+	wants(u.t, u.ok("openstack server list -f value -c Name"), "overcloud-novacompute-1")
+	wants(u.t, u.ssh("overcloud-novacompute-0", "getent hosts overcloud-novacompute-1"), "overcloud-novacompute-1.localdomain")
 }
 
 func (u *user) delete() {
 	wants(u.t, u.ok("openstack overcloud delete overcloud -y"), "Deleting stack overcloud...", "Success.")
 	list := u.ok("openstack baremetal node list -f value -c Name -c 'Instance UUID' -c 'Power State' -c 'Provisioning State'")
-	for _, n := range machines {
+	for _, n := range []string{"control-1", "compute-1", "compute-2", "storage-1"} {
 		wants(u.t, list, n+" None power off available")
 	}
 	if out := u.ok("openstack server list -f value -c Name"); strings.TrimSpace(out) != "" {
@@ -206,7 +156,7 @@ func (u *user) delete() {
 func (u *user) disksAreClean() {
 	disks, err := filepath.Glob(u.labDisks())
 	must(u.t, err)
-	if len(disks) < 5 {
+	if len(disks) < 4 {
 		u.t.Fatalf("disks of the lab: %v", disks)
 	}
 	for _, d := range disks {
