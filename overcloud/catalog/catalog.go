@@ -72,7 +72,7 @@ func (k Keystone) Ensure(ctx context.Context, w Want) (changes []string, err err
 // pass is one attempt from the login to the end.
 func (k Keystone) pass(ctx context.Context, w Want, changes *[]string) error {
 	s, err := session.Open(ctx, gophercloud.AuthOptions{IdentityEndpoint: w.URL + "v3", Username: "admin", Password: w.AdminPassword, DomainName: "Default",
-		Scope: &gophercloud.AuthScope{ProjectName: "admin", DomainName: "Default"}}, gophercloud.EndpointOpts{}, nil, session.Options{Timeout: 2 * time.Minute})
+		Scope: &gophercloud.AuthScope{ProjectName: "admin", DomainName: "Default"}}, gophercloud.EndpointOpts{}, nil, session.Options{Timeout: 6 * time.Minute})
 	if err != nil {
 		return err
 	}

@@ -125,10 +125,14 @@ func (h *rehearsal) step(ctx context.Context, n stack.Node, step int) error {
 func (h *rehearsal) pipeline() *pipeline {
 	p := &pipeline{nodes: h.nodes, gates: h.gates, now: time.Now, step: h.step, busy: h.busy, atATime: h.serial, maxFail: h.maxFail,
 		opened: func(_ context.Context, role string, step int) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
 			h.open[at(role, step)] = true
 			return nil
 		},
 		closed: func(_ context.Context, role string, step int, failed map[string]error) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
 			if !h.open[at(role, step)] {
 				h.t.Errorf("%s: step %d was closed and not open", role, step)
 			}

@@ -16,8 +16,8 @@ func TestFit(t *testing.T) {
 		want   map[string]int // MiB
 	}{
 		{"a 24 GiB host gives everything", 23 * gib, probe.TCG, map[string]int{"control-1": 5120, "compute-1": 2048, "storage-1": 1536}},
-		{"a 16 GiB host gives all the same share", 14 * gib, probe.TCG, map[string]int{"control-1": 3520, "compute-1": 1216, "storage-1": 1088}},
-		{"KVM needs no translated code", 12 * gib, probe.KVM, map[string]int{"control-1": 3968, "compute-1": 1472, "storage-1": 1216}},
+		{"a 16 GiB host gives all the same share", 14 * gib, probe.TCG, map[string]int{"control-1": 4736, "compute-1": 1664, "storage-1": 1152}},
+		{"KVM needs no translated code", 12 * gib, probe.KVM, map[string]int{"control-1": 4736, "compute-1": 1664, "storage-1": 1152}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := example(t)
@@ -45,14 +45,14 @@ func TestFit(t *testing.T) {
 func TestTooLittleIsSaidWithNumbers(t *testing.T) {
 	c := example(t)
 	_, err := Fit(c, Host{CPUs: 2, MemoryTotal: 8 * gib, MemoryAvailable: 6 * gib, DiskFree: 100 * gib}, probe.TCG)
-	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "6.0 GiB available of 8.0 GiB, 9.9 GiB needed at the least (machines 7.0 GiB") {
+	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "6.0 GiB available of 8.0 GiB, 13.3 GiB needed at the least (machines 9.5 GiB") {
 		t.Errorf("memory: %v", err)
 	}
-	if h := errs.HintOf(err); !strings.Contains(h, "3.9 GiB more") || !strings.Contains(h, "control-1 3G") {
+	if h := errs.HintOf(err); !strings.Contains(h, "7.3 GiB more") || !strings.Contains(h, "control-1 4608M") {
 		t.Errorf("hint: %s", h)
 	}
 	_, err = Fit(c, Host{CPUs: 2, MemoryTotal: 64 * gib, MemoryAvailable: 60 * gib, DiskFree: 10 * gib}, probe.TCG)
-	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "10.0 GiB free, 23.5 GiB needed") {
+	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "10.0 GiB free, 24.5 GiB needed") {
 		t.Errorf("disk: %v", err)
 	}
 }

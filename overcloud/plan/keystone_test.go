@@ -29,16 +29,16 @@ func withKeystone(t *testing.T, resources string) (*plan.Plan, error) {
 
 func TestKeystoneResources(t *testing.T) {
 	p, err := withKeystone(t, `
-        nova:
+        acme:
           service: compute
           region: regionOne
           endpoints: {public: 'http://%{cloud.address}:8774/v2.1', internal: 'http://%{keystone_bootstrap_ip}:8776/%(project_id)s'}
           users:
-            nova: {password: literal-password, roles: [admin, service]}
-            nova_admin: {name: na, password: another-password, domain: compute}
+            acme: {password: literal-password, roles: [admin, service]}
+            acme_admin: {name: na, password: another-password, domain: compute}
           roles: [creator]
-        cinder:
-          users: {cinder: {password: 123456789}}
+        abba:
+          users: {abba: {password: 123456789}}
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -47,13 +47,13 @@ func TestKeystoneResources(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got = slices.DeleteFunc(got, func(r plan.KeystoneResource) bool { return r.Name != "nova" && r.Name != "cinder" })
+	got = slices.DeleteFunc(got, func(r plan.KeystoneResource) bool { return r.Name != "acme" && r.Name != "abba" })
 	slices.SortFunc(got, func(a, b plan.KeystoneResource) int { return strings.Compare(a.Name, b.Name) })
 	want := []plan.KeystoneResource{
-		{Name: "cinder", Users: []plan.KeystoneUser{{Name: "cinder", Password: "123456789", Project: "service", Roles: []string{"admin"}}}},
-		{Name: "nova", Service: "compute", Region: "regionOne",
+		{Name: "abba", Users: []plan.KeystoneUser{{Name: "abba", Password: "123456789", Project: "service", Roles: []string{"admin"}}}},
+		{Name: "acme", Service: "compute", Region: "regionOne",
 			Endpoints: map[string]string{"public": "http://192.168.255.15:8774/v2.1", "internal": "http://192.168.255.15:8776/%(project_id)s"},
-			Users: []plan.KeystoneUser{{Name: "nova", Password: "literal-password", Project: "service", Roles: []string{"admin", "service"}},
+			Users: []plan.KeystoneUser{{Name: "acme", Password: "literal-password", Project: "service", Roles: []string{"admin", "service"}},
 				{Name: "na", Password: "another-password", Domain: "compute", Roles: []string{"admin"}}},
 			Roles: []string{"creator"}},
 	}
@@ -72,19 +72,19 @@ func TestKeystoneResources(t *testing.T) {
 
 func TestKeystoneResourcesMistakes(t *testing.T) {
 	for _, c := range []struct{ name, resources, says string }{
-		{"no map", "        [nova]\n", "keystone_resources must be a map"},
-		{"unknown key", "        nova: {servce: compute}\n", `keystone_resources.nova has an unknown key "servce"; did you mean "service"?`},
-		{"unknown interface", "        nova: {service: compute, region: r, endpoints: {puplic: 'http://a'}}\n", `keystone_resources.nova.endpoints has an unknown key "puplic"`},
-		{"endpoints of no service", "        nova: {region: r, endpoints: {public: 'http://a'}}\n", "keystone_resources.nova.service is missing"},
-		{"endpoints of no region", "        nova: {service: compute, endpoints: {public: 'http://a'}}\n", "keystone_resources.nova.region is missing"},
-		{"endpoint that is empty", "        nova: {service: compute, region: r, endpoints: {public: ''}}\n", "keystone_resources.nova.endpoints.public is missing"},
-		{"no URL", "        nova: {service: compute, region: r, endpoints: {public: 'ftp://a/'}}\n", "endpoints.public must be a URL"},
-		{"URL without a host", "        nova: {service: compute, region: r, endpoints: {public: 'http://:80/'}}\n", "endpoints.public must be a URL"},
-		{"unknown name of a machine", "        nova: {service: compute, region: r, endpoints: {public: 'http://%{cloud.adress}/'}}\n", "%{cloud.adress} means nothing here"},
-		{"user without a password", "        nova: {users: {nova: {roles: [admin]}}}\n", "keystone_resources.nova.users.nova.password is missing"},
-		{"password that is a list", "        nova: {users: {nova: {password: [geheim]}}}\n", "keystone_resources.nova.users.nova.password must be a text"},
-		{"roles that are a text", "        nova: {users: {nova: {password: geheim, roles: admin}}}\n", "keystone_resources.nova.users.nova.roles must be a list"},
-		{"two passwords", "        a: {users: {nova: {password: geheim}}}\n        b: {users: {nova: {password: geheim2}}}\n", "a and b give user nova different passwords"},
+		{"no map", "        [acme]\n", "keystone_resources must be a map"},
+		{"unknown key", "        acme: {servce: compute}\n", `keystone_resources.acme has an unknown key "servce"; did you mean "service"?`},
+		{"unknown interface", "        acme: {service: compute, region: r, endpoints: {puplic: 'http://a'}}\n", `keystone_resources.acme.endpoints has an unknown key "puplic"`},
+		{"endpoints of no service", "        acme: {region: r, endpoints: {public: 'http://a'}}\n", "keystone_resources.acme.service is missing"},
+		{"endpoints of no region", "        acme: {service: compute, endpoints: {public: 'http://a'}}\n", "keystone_resources.acme.region is missing"},
+		{"endpoint that is empty", "        acme: {service: compute, region: r, endpoints: {public: ''}}\n", "keystone_resources.acme.endpoints.public is missing"},
+		{"no URL", "        acme: {service: compute, region: r, endpoints: {public: 'ftp://a/'}}\n", "endpoints.public must be a URL"},
+		{"URL without a host", "        acme: {service: compute, region: r, endpoints: {public: 'http://:80/'}}\n", "endpoints.public must be a URL"},
+		{"unknown name of a machine", "        acme: {service: compute, region: r, endpoints: {public: 'http://%{cloud.adress}/'}}\n", "%{cloud.adress} means nothing here"},
+		{"user without a password", "        acme: {users: {acme: {roles: [admin]}}}\n", "keystone_resources.acme.users.acme.password is missing"},
+		{"password that is a list", "        acme: {users: {acme: {password: [geheim]}}}\n", "keystone_resources.acme.users.acme.password must be a text"},
+		{"roles that are a text", "        acme: {users: {acme: {password: geheim, roles: admin}}}\n", "keystone_resources.acme.users.acme.roles must be a list"},
+		{"two passwords", "        a: {users: {acme: {password: geheim}}}\n        b: {users: {acme: {password: geheim2}}}\n", "a and b give user acme different passwords"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := withKeystone(t, c.resources)

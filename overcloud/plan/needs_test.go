@@ -33,7 +33,7 @@ const spread = `
 - name: Controller
   tags: [primary, controller]
   CountDefault: 2
-  ServicesDefault: [OS::TripleO::Services::Keystone, OS::TripleO::Services::MySQL]
+  ServicesDefault: [OS::TripleO::Services::Keystone, OS::TripleO::Services::Memcached, OS::TripleO::Services::MySQL]
 - {name: Compute, CountDefault: 2, ServicesDefault: [OS::TripleO::Services::Kernel]}
 - {name: Storage, CountDefault: 1, ServicesDefault: [OS::TripleO::Services::Ntp]}
 - {name: Absent, CountDefault: 0, ServicesDefault: [OS::TripleO::Services::Timezone]}
@@ -77,7 +77,7 @@ func TestNeedsThatCannotBeMet(t *testing.T) {
 	for needs, want := range map[string]string{
 		"[timezone]":       "service kernel (deployment/kernel/kernel.yaml) of role Compute needs timezone, which runs nowhere: role Absent has it and no machines; set AbsentCount",
 		"[rabbitmq]":       "put OS::TripleO::Services::RabbitMQ into a role with machines (-r)",
-		"[horizon]":        "the resource_registry leaves OS::TripleO::Services::Horizon out (OS::Heat::None); give it a template there",
+		"[heat_api]":       "the resource_registry leaves OS::TripleO::Services::HeatApi out (OS::Heat::None); give it a template there",
 		"[keyston, mysql]": `needs keyston, which runs nowhere: give it a template in a resource_registry and put its type into a role with machines (-r); did you mean "keystone"?`,
 		"keystone":         "service kernel (deployment/kernel/kernel.yaml): needs must be a list of service names",
 		"[{a: b}]":         `needs[0] is {"a": "b"}, not a service name`,

@@ -30,6 +30,7 @@ func passwords(t testing.TB) map[string]string {
 	for k := range made {
 		made[k] = "<" + k + ">"
 	}
+	made["MigrationSshKey"] = `{"private_key": "<MigrationSshKey>", "public_key": "ssh-ed25519 AAAA migration"}`
 	for i, k := range []string{"CephClusterFSID", "NovaLibvirtSecretUUID"} { // no secrets, and they must look as they do
 		made[k] = fmt.Sprintf("00000000-0000-4000-8000-00000000000%d", i+1)
 	}
@@ -176,7 +177,7 @@ func TestPlanSurvivesJSON(t *testing.T) {
 }
 
 // TestScaleUpTouchesOnlyWhatMustChange: one more compute node changes the
-// names (step 1) and the tunnels (step 4) of the others, and nothing else.
+// names (step 1) of the others, what the first controller waits for at the end (step 5), and nothing else.
 func TestScaleUpTouchesOnlyWhatMustChange(t *testing.T) {
 	before, err := build(t, article(t)).Configure(machines)
 	if err != nil {
@@ -193,7 +194,7 @@ func TestScaleUpTouchesOnlyWhatMustChange(t *testing.T) {
 	for _, m := range machines {
 		for step := 1; step <= plan.Steps; step++ {
 			changed := before[m.Name][step-1].Hash != after[m.Name][step-1].Hash
-			want := step == 1 || step == 4 && m.Role != "CephStorage"
+			want := step == 1 || step == 5 && m.Role == "Controller"
 			if changed != want {
 				t.Errorf("%s step %d: changed is %v, want %v", m.Name, step, changed, want)
 			}
@@ -260,13 +261,13 @@ func TestParametersOfOneRoleThatNoTemplateTakes(t *testing.T) {
 
 func TestServicesWithoutTemplateAreLeftOutWithAWarning(t *testing.T) {
 	o := article(t)
-	o.Roles = plan.File{Name: "theirs.yaml", Data: []byte("- name: Controller\n  tags: [primary, controller]\n  ServicesDefault: ['OS::TripleO::Services::HorizonX', 'OS::TripleO::Services::Horizon', 'OS::TripleO::Services::Kernel']\n- name: Compute\n- name: CephStorage\n")}
+	o.Roles = plan.File{Name: "theirs.yaml", Data: []byte("- name: Controller\n  tags: [primary, controller]\n  ServicesDefault: ['OS::TripleO::Services::HeatApiX', 'OS::TripleO::Services::HeatApi', 'OS::TripleO::Services::Kernel']\n- name: Compute\n- name: CephStorage\n")}
 	_, err := plan.Build(context.Background(), templates.FS, o)
 	if err == nil || !strings.Contains(err.Error(), "theirs.yaml:3: role Controller: unknown service") {
 		t.Fatalf("got %v", err)
 	}
-	o.Roles.Data = bytes.ReplaceAll(o.Roles.Data, []byte("'OS::TripleO::Services::HorizonX', "), nil)
-	want := []string{"theirs.yaml: role Controller: 1 services have no template yet and are left out: Horizon"}
+	o.Roles.Data = bytes.ReplaceAll(o.Roles.Data, []byte("'OS::TripleO::Services::HeatApiX', "), nil)
+	want := []string{"theirs.yaml: role Controller: 1 services have no template yet and are left out: HeatApi"}
 	if got := build(t, o).Warnings; !reflect.DeepEqual(got[:1], want) {
 		t.Fatalf("got %q", got)
 	}

@@ -31,6 +31,8 @@ func passwords(t testing.TB) map[string]string {
 	for k := range made {
 		made[k] = marker + k
 	}
+	made["CephClusterFSID"], made["NovaLibvirtSecretUUID"] = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+	made["MigrationSshKey"] = `{"private_key": "` + marker + `MigrationSshKey", "public_key": "ssh-ed25519 AAAA migration"}`
 	return made
 }
 
@@ -176,7 +178,7 @@ func TestGoldens(t *testing.T) {
 		{"compute-less", same, one(1)},
 		{"parameter", same, env("parameter_defaults:\n  NtpServer: [ntp.example.org]\n  NovaComputeLibvirtTyp: kvm\n")},
 		{"password", same, env("parameter_defaults:\n  AdminPassword: " + marker + "Other3\n  KeystonePassword: " + marker + "Other\n  RabbitPassword: " + marker + "Other2\n")},
-		{"service-none", same, env("resource_registry:\n  OS::TripleO::Services::Memcached: OS::Heat::None\n")},
+		{"service-none", same, env("resource_registry:\n  OS::TripleO::Services::Timezone: OS::Heat::None\n")},
 		{"role-gone", same, func(s *scenario) { s.without(t, "CephStorage") }},
 		{"role-new", func(s *scenario) { s.without(t, "CephStorage") }, same},
 		{"tripleo-same", mini(same), mini(same)},
