@@ -111,6 +111,7 @@ type Engine struct {
 	Store      stack.Store
 	Cloud      Cloud
 	Nodes      Configurator
+	Observer   Observer
 	Catalog    Catalog
 	Overcloud  Login // nil: machines leave without a word to the deployed cloud
 	Plan       Planner

@@ -37,7 +37,10 @@ type Remote struct {
 	idle map[ssh.Target]*ssh.Client // logged in, and nobody uses it
 }
 
-var _ Configurator = (*Remote)(nil)
+var (
+	_ Configurator = (*Remote)(nil)
+	_ Observer     = (*Remote)(nil)
+)
 
 func target(n stack.Node) ssh.Target {
 	return ssh.Target{Address: n.Address, User: RemoteUser, HostKey: n.HostKey}
