@@ -33,8 +33,9 @@ func passwords(t testing.TB, readable bool) map[string]string {
 			made[k] = "<" + k + ">"
 		}
 	}
-	if readable { // these two must look as they do
+	if readable { // these must look as they do
 		made["CephClusterFSID"], made["NovaLibvirtSecretUUID"] = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+		made["MigrationSshKey"] = `{"private_key": "<MigrationSshKey>", "public_key": "ssh-ed25519 public"}`
 	}
 	return made
 }
