@@ -27,7 +27,7 @@ func (e *Engine) Health(ctx context.Context, checks []resource.Check) ([]resourc
 			units.Resources = append(units.Resources, resource.Resource{Unit: &resource.Unit{Name: u}})
 		}
 	}
-	s := &step{Engine: e, doc: units, hide: newMask(units)}
+	s := &step{Engine: e, shared: &shared{}, doc: units, hide: newMask(units)}
 	if err := s.loadUnits(ctx); err != nil {
 		return nil, err
 	}
