@@ -9,7 +9,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"trefoil/internal/errs"
 	"trefoil/overcloud/input"
 	"trefoil/overcloud/stack"
 )
@@ -135,8 +134,6 @@ func flagParameters(c *cli.Context, in *stack.Input) error {
 	}
 	if n := c.String("ntp-server"); n != "" {
 		in.Parameters["NtpServer"] = strings.Split(n, ",")
-	} else if in.Counts["Controller"] > 1 {
-		return errs.New(errs.Invalid, "Specify --ntp-server as parameter or NtpServer in environments when using multiple controllers (with HA).")
 	}
 	if c.Int("timeout") < 1 {
 		return usageError{fmt.Errorf("--timeout %d: expected minutes, 1 or more", c.Int("timeout"))}

@@ -36,7 +36,8 @@ func (p *program) overcloudCommand() *cli.Command {
 		p.generateCommand(), p.netenvCommand(), p.configCommand(),
 		{Name: "delete", Usage: "give all machines of a stack back", ArgsUsage: "[STACK]", Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"}}, Action: p.overcloudDelete},
-		{Name: "status", Usage: "how the deployment is", Flags: formatFlags(
+		{Name: "status", Usage: "how the deployment is, and every service of every machine; exit code 1 when one is not well", Flags: formatFlags(
+			&cli.BoolFlag{Name: "health", Usage: "only the services; with -f for programs"},
 			&cli.StringFlag{Name: "stack", Aliases: []string{"plan"}, Usage: "stack", Value: "overcloud"}), Action: p.overcloudStatus},
 		{Name: "timing", Usage: "where the time of the last deployment went: its phases and the critical path of its steps", Flags: []cli.Flag{
 			&cli.StringFlag{Name: "stack", Aliases: []string{"plan"}, Usage: "stack", Value: "overcloud"}}, Action: p.overcloudTiming},

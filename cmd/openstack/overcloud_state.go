@@ -12,7 +12,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"trefoil/internal/errs"
-	"trefoil/internal/format"
 	"trefoil/overcloud/stack"
 	"trefoil/overcloud/stack/client"
 )
@@ -93,34 +92,6 @@ func (p *program) confirm(question string) error {
 	return nil
 }
 
-func (p *program) overcloudStatus(c *cli.Context) error {
-	if _, err := args(c); err != nil {
-		return err
-	}
-	h, err := p.stacks(c)
-	if err != nil {
-		return err
-	}
-	name := c.String("stack")
-	s, err := h.Stack(c.Context, name)
-	if errs.Is(err, errs.NotFound) {
-		fmt.Fprintf(p.out, "No deployment was found for %s\n", name)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	status := "DEPLOY_SUCCESS"
-	switch {
-	case s.InProgress():
-		status = "DEPLOYING"
-	case strings.HasSuffix(s.Status, stack.Failed):
-		status = "DEPLOY_FAILED"
-	}
-	return format.List(p.out, options(c), []string{"Plan Name", "Created", "Updated", "Deployment Status"},
-		[][]any{{name, s.CreationTime, orNone(s.UpdatedTime), status}})
-}
-
 func (p *program) overcloudFailures(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
@@ -155,12 +126,18 @@ func (p *program) overcloudTiming(c *cli.Context) error {
 	return nil
 }
 
+// causeLines is how much of the log stands right behind the cause.
+const causeLines = 5
+
 // printFailures tells the cause first, then, in TripleO's form, what is known of each.
 func (p *program) printFailures(fs []stack.Failure) {
 	if len(fs) == 0 {
 		return
 	}
 	fmt.Fprintf(p.out, "%s\n", fs[0].Line())
+	for _, l := range fs[0].Tail[max(0, len(fs[0].Tail)-causeLines):] {
+		fmt.Fprintf(p.out, "    %s\n", l)
+	}
 	if fs[0].Hint != "" {
 		fmt.Fprintf(p.out, "to try: %s\n", fs[0].Hint)
 	}

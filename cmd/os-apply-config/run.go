@@ -25,6 +25,8 @@ const usage = `usage: os-apply-config COMMAND
               not: a JSON document a line on standard input, an event "verified"
               for each on standard output; nothing is changed
   status      print which steps have been applied, as JSON
+  health      tell how this node's services are: what to look at as JSON on
+              standard input, one JSON line a service on standard output
   first-boot  set this node up from its config drive
   version     print the hash of this program
 
@@ -42,6 +44,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		"apply":      func() error { return applyStep(ctx, stdin, stdout) },
 		"verify":     func() error { return verify(ctx, stdin, stdout) },
 		"status":     func() error { return status(stdout) },
+		"health":     func() error { return health(ctx, stdin, stdout) },
 		"version":    func() error { return version(stdout) },
 		"first-boot": func() error { return firstBoot(ctx, stdout) },
 	}

@@ -38,6 +38,7 @@ const stackJob = "stack"
 type stacks struct {
 	service *stack.Service
 	plans   deploy.Plans
+	engine  *deploy.Engine
 }
 
 type stackInput struct {
@@ -50,8 +51,9 @@ func newStacks(u *undercloud) (*stacks, error) {
 		return nil, err
 	}
 	plans := deploy.Plans{Ctlplane: ctlplane(u.cfg.Local(), u.cfg.LocalMTU)}
+	remote := &deploy.Remote{Dialer: &ssh.Dialer{Key: key}}
 	engine := &deploy.Engine{
-		Store: u.db, Cloud: &cloud.Cloud{Open: u.loopback}, Nodes: &deploy.Remote{Dialer: &ssh.Dialer{Key: key}}, Catalog: catalog.Keystone{},
+		Store: u.db, Cloud: &cloud.Cloud{Open: u.loopback}, Nodes: remote, Observer: remote, Catalog: catalog.Keystone{},
 		Overcloud: func(ctx context.Context, url, password string) (deploy.Overcloud, error) {
 			return scaledown.Open(ctx, url, password)
 		},
@@ -64,7 +66,7 @@ func newStacks(u *undercloud) (*stacks, error) {
 		}
 		return engine.Run(r, in.Stack)
 	})
-	return &stacks{plans: plans, service: &stack.Service{
+	return &stacks{plans: plans, engine: engine, service: &stack.Service{
 		Store: u.db, NewID: uuid.NewString, Now: time.Now,
 		Check:   func(ctx context.Context, s *stack.Stack) (*plan.Plan, error) { return plans.Of(ctx, s) },
 		Compare: engine.Preview,

@@ -17,7 +17,7 @@ const module = "trefoil"
 // domain packages do no I/O: they import the standard library, internal and one another.
 var domain = []string{"ironic", "ironic/fsm", "ironic/agentapi", "overcloud/jinja", "overcloud/jinja/ansible", "overcloud/yaql", "overcloud/hot", "overcloud/plan", "overcloud/plan/diff",
 	"ironic/configdrive", "overcloud/resource", "overcloud/inventory", "overcloud/placement", "overcloud/stack", "overcloud/stack/eval",
-	"overcloud/network", "overcloud/role", "overcloud/baremetal", "overcloud/fencing", "overcloud/netenv", "overcloud/configdownload",
+	"overcloud/network", "overcloud/firewall", "overcloud/role", "overcloud/baremetal", "overcloud/fencing", "overcloud/netenv", "overcloud/configdownload",
 }
 
 // domainMay are the modules that a domain package may use all the same: they do no I/O either.

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"trefoil/internal/dpkg"
 	"trefoil/internal/errs"
 	"trefoil/overcloud/resource"
 )
@@ -61,9 +62,10 @@ type shared struct {
 	touched map[string]bool // keys changed in this step, runs that were cut short included
 	count   int             // changed by this run
 	units   map[string]unitState
-	dirty   bool   // unit files changed: systemd must read them again
-	cause   error  // the first failure
-	abandon func() // ends what only waits
+	dirty   bool            // unit files changed: systemd must read them again
+	cause   error           // the first failure
+	abandon func()          // ends what only waits
+	dpkg    *dpkg.Installed // nil: not read yet
 }
 
 // Apply makes the document so. It returns the number of changed resources. A
@@ -98,7 +100,7 @@ func (e *Engine) Apply(ctx context.Context, doc *resource.Document) (int, error)
 		return s.count, err
 	}
 	if err := e.record(doc, sum, s.count); err != nil {
-		return s.count, err
+		return s.count, s.fail("file:/"+stateDir, err, nil)
 	}
 	s.done()
 	return s.count, nil
@@ -176,6 +178,10 @@ func (s *step) handler(r resource.Resource) (handler, error) {
 		return s.wait(r.Wait), nil
 	case r.Disks != nil:
 		return s.disks(r.Disks), nil
+	case r.Packages != nil:
+		return s.packages(r), nil
+	case r.NetworkConfig != nil:
+		return s.network(r.NetworkConfig), nil
 	case r.CephMon != nil, r.CephOSD != nil, r.CephCluster != nil, r.CephHealth != nil:
 		return s.ceph(r), nil
 	case r.LibvirtSecret != nil:
@@ -260,6 +266,7 @@ func (s *step) fail(key string, err error, tail []string) error {
 	for i, l := range tail {
 		hidden[i] = s.hide.line(l)
 	}
+	err = explain(err)
 	hint := errs.HintOf(err)
 	if hint == "" && errors.Is(err, context.Canceled) {
 		hint = "the run was stopped; run the same step again to go on"

@@ -31,6 +31,8 @@ type fake struct {
 	codes   map[string]int // program → exit code
 	output  string
 	onRun   func(args []string)
+	stdout  map[string]func() string // program → what it prints
+	probe   func(resource.Wait) error
 	onProbe func(context.Context) error // instead of answers
 	mu      sync.Mutex
 }
@@ -44,7 +46,10 @@ func (f *fake) Owner(user, group string) (int, int, error) {
 
 func (f *fake) Disks(context.Context) ([]Disk, error) { return f.disks, nil }
 
-func (f *fake) Probe(ctx context.Context, _ resource.Wait) error {
+func (f *fake) Probe(ctx context.Context, w resource.Wait) error {
+	if f.probe != nil {
+		return f.probe(w)
+	}
 	if f.onProbe != nil {
 		return f.onProbe(ctx)
 	}
@@ -79,6 +84,9 @@ func (f *fake) Run(ctx context.Context, c Command) (string, error) {
 		return f.vsctl(c.Args[2:])
 	case "journalctl":
 		return "line one\nconnection = mysql://keystone:s3cret-password@db/keystone\n", nil
+	}
+	if print := f.stdout[c.Args[0]]; print != nil {
+		return print(), nil
 	}
 	if code := f.codes[c.Args[0]]; code != 0 {
 		return "", &RunError{c.Args[0], code, f.output}

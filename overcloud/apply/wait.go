@@ -51,10 +51,13 @@ func (s *step) exec(e *resource.Exec) handler {
 		set: func(ctx context.Context) error {
 			err := run(ctx, e.User, e.Command)
 			var ended *RunError
-			if errors.As(err, &ended) {
-				return withTail(err, ended.Output)
+			if !errors.As(err, &ended) {
+				return err
 			}
-			return err
+			if e.Hint != "" {
+				return withTail(errs.Wrap(errs.Internal, err, "%s", e.Name).WithHint("%s", e.Hint), ended.Output)
+			}
+			return withTail(err, ended.Output)
 		},
 	}
 }

@@ -36,6 +36,7 @@ func passwords(t testing.TB, readable bool) map[string]string {
 	if readable { // these must look as they do
 		made["MigrationSshKey"] = `{"private_key": "<MigrationSshKey>", "public_key": "ssh-ed25519 AAAA migration"}`
 		made["CephClusterFSID"], made["NovaLibvirtSecretUUID"] = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+		made["MigrationSshKey"] = `{"private_key": "<MigrationSshKey>", "public_key": "ssh-ed25519 public"}`
 	}
 	return made
 }

@@ -1,8 +1,6 @@
 package deploy
 
 import (
-	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -142,54 +140,4 @@ func keys(text string) []string {
 		}
 	}
 	return out
-}
-
-// Wants turns a plan's roles, and the instances of a file where there is one,
-// into what placement looks for. images gives the id of each image by its name.
-func Wants(ctx context.Context, c Cloud, p *plan.Plan, d *baremetal.Deployment) (wants []placement.Want, images map[string]string, err error) {
-	images, disks := map[string]string{}, map[string]int{}
-	image := func(name string) (int, error) {
-		if _, known := images[name]; !known {
-			id, disk, err := c.Image(ctx, name)
-			if err != nil {
-				return 0, err
-			}
-			images[name], disks[name] = id, disk
-		}
-		return disks[name], nil
-	}
-	listed := rolesOf(d)
-	for _, role := range p.Roles {
-		if role.Count == 0 {
-			continue
-		}
-		w := placement.Want{Role: role.Name, Flavor: role.Flavor, Count: role.Count}
-		if listed[role.Name] {
-			w.Pins, err = pins(role.Name, d, image)
-		} else if w.Profile, w.ResourceClass, err = c.Flavor(ctx, role.Flavor); err == nil {
-			w.Removed = role.Removed
-			w.MinDiskGB, err = image(role.Image)
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("role %s: %w", role.Name, err)
-		}
-		wants = append(wants, w)
-	}
-	return wants, images, nil
-}
-
-func pins(role string, d *baremetal.Deployment, image func(string) (int, error)) ([]placement.Pin, error) {
-	var out []placement.Pin
-	for _, in := range d.Instances {
-		if in.Role != role {
-			continue
-		}
-		disk, err := image(in.Image())
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, placement.Pin{Name: in.Hostname, Index: in.Index, Node: in.Node(), ResourceClass: in.ResourceClass(), ConductorGroup: in.ConductorGroup(),
-			Capabilities: in.Capabilities(), Traits: in.Traits(), MinDiskGB: disk})
-	}
-	return out, nil
 }

@@ -32,8 +32,8 @@ type Cloud interface {
 	Nodes(ctx context.Context) ([]placement.Node, error)
 	// Flavor tells what a flavor asks of a node; NotFound if there is none.
 	Flavor(ctx context.Context, name string) (profile, resourceClass string, err error)
-	// Image finds an image; minDiskGB is the size it needs, 0 if unknown.
-	Image(ctx context.Context, name string) (id string, minDiskGB int, err error)
+	// Image finds the one image of that name; NotFound or Conflict if there is not exactly one.
+	Image(ctx context.Context, name string) (Image, error)
 	// EnsurePort gives the node's NIC its ctlplane address: the one asked for, "" for any.
 	EnsurePort(ctx context.Context, nodeUUID, server, instanceUUID, ip string) (Address, error)
 	DeletePorts(ctx context.Context, instanceUUID string) error
@@ -45,6 +45,13 @@ type Cloud interface {
 	// machine's state allows it, and does not wait for the end. NotFound: it has
 	// nothing of the instance.
 	Undeploy(ctx context.Context, nodeUUID, instanceUUID string) error
+}
+
+// Image is an operating system that machines may get.
+type Image struct {
+	ID        string
+	MinDiskGB int      // what it needs; 0 if unknown
+	Packages  []string // Debian packages in it, sorted; nil if unknown
 }
 
 // Address is where a node will be found on the ctlplane.
@@ -111,6 +118,7 @@ type Engine struct {
 	Store      stack.Store
 	Cloud      Cloud
 	Nodes      Configurator
+	Observer   Observer
 	Catalog    Catalog
 	Overcloud  Login // nil: machines leave without a word to the deployed cloud
 	Plan       Planner

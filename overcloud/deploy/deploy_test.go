@@ -34,6 +34,7 @@ type fakeCloud struct {
 	deploys  int
 	failNode string // deploy of this node fails
 	next     int
+	packages []string // in the image
 }
 
 func (f *fakeCloud) Nodes(context.Context) ([]placement.Node, error) {
@@ -55,7 +56,9 @@ func (f *fakeCloud) Flavor(_ context.Context, name string) (string, string, erro
 	return name, "baremetal", nil
 }
 
-func (f *fakeCloud) Image(context.Context, string) (string, int, error) { return "image-id", 4, nil }
+func (f *fakeCloud) Image(context.Context, string) (deploy.Image, error) {
+	return deploy.Image{ID: "image-id", MinDiskGB: 4, Packages: f.packages}, nil
+}
 
 func (f *fakeCloud) EnsurePort(_ context.Context, node, server, instance, ip string) (deploy.Address, error) {
 	i := slices.IndexFunc(f.nodes, func(n placement.Node) bool { return n.UUID == node })
@@ -107,6 +110,7 @@ type fakeNodes struct {
 	looks   int               // round trips of Verify
 	forget  bool              // Verify verifies nothing
 	fail    string            // "step node" that fails once it is reached
+	lose    string            // "step node" at which the connection breaks, after one resource
 	stop    context.CancelFunc
 	stopAt  string // "step node" at which the service is stopped
 }
@@ -139,6 +143,9 @@ func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Docume
 	case f.stopAt:
 		f.stop()
 		return ctx.Err()
+	case f.lose:
+		tell(resource.Event{Event: "changed", Key: doc.Resources[0].Key()})
+		return errs.New(errs.Unavailable, "the connection to %s broke: EOF", n.Address)
 	case f.fail:
 		tell(resource.Event{Event: "failed", Key: doc.Resources[0].Key(), Error: "it would not start", Hint: "look at it", Tail: []string{"last line"}})
 		return nil

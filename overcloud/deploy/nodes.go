@@ -50,7 +50,7 @@ func (r *run) assign(ctx context.Context, p *plan.Plan) error {
 	}
 	for _, c := range choices {
 		role := p.Roles[slices.IndexFunc(p.Roles, func(x plan.Role) bool { return x.Name == c.Role })]
-		n, err := r.newNode(c, role, images[r.image(c, role)])
+		n, err := r.newNode(p, c, role, images[r.image(c, role)])
 		if err != nil {
 			return err
 		}
@@ -134,8 +134,8 @@ func placementFailed(err error) error {
 	return &Failed{[]stack.Failure{f}}
 }
 
-func (r *run) newNode(c placement.Choice, role plan.Role, image string) (*stack.Node, error) {
-	name := nodeName(r.s.Name, c, role)
+func (r *run) newNode(p *plan.Plan, c placement.Choice, role plan.Role, image string) (*stack.Node, error) {
+	name := nodeName(p, c, role)
 	pub, pem, err := ssh.NewHostKey(r.Rand, name)
 	if err != nil {
 		return nil, err

@@ -122,7 +122,7 @@ func given(s *stack.Stack) (fs.FS, plan.Options, error) {
 		return nil, plan.Options{}, fmt.Errorf("read %s: %w", containerImages, err)
 	}
 	o := plan.Options{Stack: s.Name, Action: s.Action, Files: map[string][]byte{}, Counts: s.Input.Counts, Flavors: s.Input.Flavors,
-		Removed: s.Input.Removed, Parameters: s.Input.Parameters, Passwords: s.Passwords, Base: []plan.File{{Name: containerImages, Data: images}}}
+		Removed: s.Input.Removed, Parameters: s.Input.Parameters, Passwords: s.Passwords, Addresses: s.Addresses, Base: []plan.File{{Name: containerImages, Data: images}}}
 	for name, text := range s.Input.Files {
 		o.Files[name] = []byte(text)
 	}

@@ -76,7 +76,7 @@ func (e *Engine) next(ctx context.Context, s *stack.Stack, have []stack.Node, ma
 	if err != nil {
 		return side, err
 	}
-	side = diff.Side{Plan: p, Machines: append(known(keep, machines), chosen(s.Name, p, choices)...)}
+	side = diff.Side{Plan: p, Machines: append(known(keep, machines), chosen(p, choices)...)}
 	sortMachines(p, side.Machines)
 	if len(surplus)+len(choices) > 0 && len(have) > 0 {
 		side.Plan, err = e.Plan(ctx, s, nodesOf(side.Machines)...)
@@ -85,12 +85,12 @@ func (e *Engine) next(ctx context.Context, s *stack.Stack, have []stack.Node, ma
 }
 
 // chosen are machines to come; their addresses are not known yet.
-func chosen(stackName string, p *plan.Plan, choices []placement.Choice) []diff.Machine {
+func chosen(p *plan.Plan, choices []placement.Choice) []diff.Machine {
 	var out []diff.Machine
 	for _, c := range choices {
 		role := p.Roles[slices.IndexFunc(p.Roles, func(r plan.Role) bool { return r.Name == c.Role })]
 		out = append(out, diff.Machine{Machine: c.Node.Label(), Flavor: role.Flavor,
-			Node: plan.Node{Name: nodeName(stackName, c, role), Role: role.Name, Index: c.Index, UUID: c.Node.UUID}})
+			Node: plan.Node{Name: nodeName(p, c, role), Role: role.Name, Index: c.Index, UUID: c.Node.UUID}})
 	}
 	return out
 }
@@ -147,12 +147,22 @@ func known(nodes []stack.Node, machines []placement.Node) []diff.Machine {
 	return out
 }
 
-// nodeName is the host name of a chosen machine: the file's, or as the role names its machines.
-func nodeName(stackName string, c placement.Choice, role plan.Role) string {
+// nodeName is the host name of a chosen machine: the file's, or the plan's, which
+// knows HostnameMap, or as the role names its machines.
+func nodeName(p *plan.Plan, c placement.Choice, role plan.Role) string {
 	if c.Name != "" {
 		return c.Name
 	}
-	return strings.NewReplacer("%stackname%", stackName, "%index%", strconv.Itoa(c.Index)).Replace(role.HostnameFormat)
+	for _, s := range p.Servers {
+		if s.Role == c.Role && s.Index == c.Index {
+			return s.Name
+		}
+	}
+	name := strings.NewReplacer("%stackname%", p.Stack, "%index%", strconv.Itoa(c.Index)).Replace(role.HostnameFormat)
+	if names, _ := p.Parameters["HostnameMap"].(map[string]any); names[name] != nil {
+		return fmt.Sprint(names[name])
+	}
+	return name
 }
 
 // forgotten tells what the last deployment was given and this one is not: a

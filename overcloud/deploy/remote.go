@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/resource"
 	"trefoil/overcloud/ssh"
 	"trefoil/overcloud/stack"
@@ -37,7 +38,10 @@ type Remote struct {
 	idle map[ssh.Target]*ssh.Client // logged in, and nobody uses it
 }
 
-var _ Configurator = (*Remote)(nil)
+var (
+	_ Configurator = (*Remote)(nil)
+	_ Observer     = (*Remote)(nil)
+)
 
 func target(n stack.Node) ssh.Target {
 	return ssh.Target{Address: n.Address, User: RemoteUser, HostKey: n.HostKey}
@@ -75,7 +79,8 @@ func (r *Remote) Verify(ctx context.Context, n stack.Node, docs []resource.Docum
 	return out, err
 }
 
-// Apply implements Configurator.
+// Apply implements Configurator. A connection that cannot be made or that breaks
+// is an errs.Unavailable.
 func (r *Remote) Apply(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error {
 	body, err := json.Marshal(doc)
 	if err != nil {
@@ -87,7 +92,12 @@ func (r *Remote) Apply(ctx context.Context, n stack.Node, doc resource.Document,
 		tell(ev)
 	})
 	var exit *ssh.ExitError
-	if failed && errors.As(err, &exit) {
+	switch {
+	case err == nil, ctx.Err() != nil:
+		return err
+	case !errors.As(err, &exit):
+		return errs.Wrap(errs.Unavailable, err, "the connection to %s broke", n.Address)
+	case failed:
 		return nil // the failed event says more than the exit status
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -35,6 +36,9 @@ func (r *run) configure(ctx context.Context) error {
 	cfg, err := p.Configure(machines)
 	if err != nil {
 		return &Failed{[]stack.Failure{{Phase: "plan", Error: err.Error(), Hint: errs.HintOf(err)}}}
+	}
+	if err := r.keepAddresses(ctx, p); err != nil {
+		return err
 	}
 	outputs, err := outputs(p, machines)
 	if err != nil {
@@ -186,6 +190,18 @@ func plainNodes(nodes []stack.Node) []plan.Node {
 	return out
 }
 
+// keepAddresses writes the addresses on isolated networks down before the first
+// machine gets one: a machine that leaves later does not move those of others.
+func (r *run) keepAddresses(ctx context.Context, p *plan.Plan) error {
+	isolated := p.Isolated()
+	if maps.Equal(isolated, r.s.Addresses) {
+		return nil
+	}
+	_, err := r.Store.UpdateStack(ctx, r.s.ID, func(s *stack.Stack) error { s.Addresses = isolated; return nil })
+	r.s.Addresses = isolated
+	return err
+}
+
 // outputs are those of overcloud.yaml, how the machines find one another, and what
 // the user needs to log in. Without a controller there is no Keystone, and the
 // outputs that name it are left out.
@@ -246,7 +262,7 @@ func (r *run) step(ctx context.Context, n stack.Node, docs []resource.Document, 
 // apply runs one document on one node and turns its last failed event into the cause.
 func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) error {
 	var last resource.Event
-	changed, done := 0, false
+	changed, seen, done := 0, 0, false
 	err := r.Nodes.Apply(ctx, n, doc, func(ev resource.Event) {
 		r.longestOf(n, doc, ev)
 		switch ev.Event {
@@ -254,8 +270,11 @@ func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) er
 			last = ev
 		case "done":
 			done = true
+		case "unchanged":
+			seen++
 		case "changed":
 			changed++
+			seen++
 			r.log.Info("changed on node", "node", n.Name, "step", doc.Step, "resource", ev.Key)
 		case "waiting":
 			r.log.Info("node waits", "node", n.Name, "step", doc.Step, "for", ev.Key)
@@ -268,6 +287,9 @@ func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) er
 		return &Failed{[]stack.Failure{{Node: n.Name, Phase: fmt.Sprintf("step %d", doc.Step), Service: serviceOf(doc, last.Key),
 			Key: last.Key, Error: last.Error, Hint: last.Hint, Tail: last.Tail}}}
 	}
+	if errs.Is(err, errs.Unavailable) && ctx.Err() == nil {
+		return nodeLost(n, doc, seen, err)
+	}
 	if err == nil && !done {
 		err = errors.New("os-apply-config ended without saying that it is done")
 	}
@@ -279,6 +301,16 @@ func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) er
 		delete(n.Hashes, doc.Step)
 	}
 	return r.Store.PutStackNode(ctx, r.s.ID, n)
+}
+
+// nodeLost tells of a node that went away in the middle of a document, after seen
+// resources were made so.
+func nodeLost(n stack.Node, doc resource.Document, seen int, err error) error {
+	at := doc.Resources[min(seen, len(doc.Resources)-1)]
+	return &Failed{[]stack.Failure{{Node: n.Name, Phase: fmt.Sprintf("step %d", doc.Step), Service: at.Service, Key: at.Key(),
+		Error: fmt.Sprintf("node %s (%s) cannot be reached any more, resource %d of %d was under way: %v", n.Name, n.Address, seen+1, len(doc.Resources), err),
+		Hint: fmt.Sprintf("is it on? openstack baremetal node show %s; look at its console; when it answers again (ssh %s@%s), run the same deploy: it goes on with step %d and repeats nothing that is done",
+			n.UUID, RemoteUser, n.Address, doc.Step)}}}
 }
 
 // serviceOf finds the service template that a resource came from.

@@ -6,11 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"trefoil/internal/dpkg"
 )
 
 // Manifest is Name.manifest.json: what the files are and what they were made of.
@@ -23,6 +26,7 @@ type Manifest struct {
 	DiskSize int64              `json:"disk_size"` // bytes of the disk in the qcow2
 	Seconds  map[string]float64 `json:"seconds"`   // per stage
 	Packages []string           `json:"packages"`  // name=version of everything installed
+	Provides []string           `json:"provides"`  // names that these stand for besides
 }
 
 // OutputFile is one of the files in OutputDir.
@@ -95,6 +99,11 @@ func (b *build) publish() (*Manifest, error) {
 	if m.Packages, err = b.installed(); err != nil {
 		return nil, err
 	}
+	in, err := b.status()
+	if err != nil {
+		return nil, err
+	}
+	m.Provides = slices.Sorted(maps.Keys(in.Provides))
 	for _, ext := range []string{".qcow2", ".vmlinuz", ".initrd"} {
 		tmp := b.staged(ext)
 		f, err := describe(tmp, Name+ext)
@@ -140,24 +149,23 @@ func describe(path, name string) (OutputFile, error) {
 	return OutputFile{Name: name, Size: n, SHA256: hex.EncodeToString(h.Sum(nil))}, f.Sync()
 }
 
-// installed reads dpkg's status file.
-func (b *build) installed() ([]string, error) {
-	data, err := os.ReadFile(filepath.Join(b.tree, "var/lib/dpkg/status"))
+// status is what dpkg says of the tree.
+func (b *build) status() (dpkg.Installed, error) {
+	data, err := os.ReadFile(filepath.Join(b.tree, dpkg.StatusFile))
 	if err != nil {
-		return nil, fmt.Errorf("list packages: %w", err)
+		return dpkg.Installed{}, fmt.Errorf("list packages: %w", err)
 	}
+	return dpkg.Parse(string(data)), nil
+}
+
+// installed are the packages of the tree, name=version, sorted.
+func (b *build) installed() ([]string, error) {
+	in, err := b.status()
 	var out []string
-	name := ""
-	for line := range strings.Lines(string(data)) {
-		line = strings.TrimSpace(line)
-		if v, ok := strings.CutPrefix(line, "Package: "); ok {
-			name = v
-		} else if v, ok := strings.CutPrefix(line, "Version: "); ok {
-			out = append(out, name+"="+v)
-		}
+	for _, name := range slices.Sorted(maps.Keys(in.Versions)) {
+		out = append(out, name+"="+in.Versions[name])
 	}
-	slices.Sort(out)
-	return out, nil
+	return out, err
 }
 
 func (b *build) kernelVersion() (string, error) {

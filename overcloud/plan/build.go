@@ -135,10 +135,14 @@ func (b *builder) plan() (*Plan, error) {
 		}
 		p.Servers = append(p.Servers, servers...)
 	}
+	if err := b.check(p); err != nil {
+		return nil, err
+	}
 	p.Deployments = b.deployments(p.Servers)
 	if err := p.weigh(); err != nil {
 		return nil, err
 	}
+	p.NetworkLabels = b.labels()
 	p.NetworkConfigs = b.networkConfigs(p.Outputs)
 	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), slices.Concat(b.ev.Secrets(), p.keystonePasswords())
 	p.Warnings = append(b.lint(p.Findings), p.unclustered()...)

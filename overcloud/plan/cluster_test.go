@@ -16,7 +16,7 @@ func TestSeveralControllersAreToldNotToBeACluster(t *testing.T) {
 	if told() {
 		t.Error("one controller is warned about")
 	}
-	o.Counts["Controller"] = 3
+	o.Counts["Controller"], o.Parameters["NtpServer"] = 3, []any{"ntp.example.com"}
 	if !told() {
 		t.Errorf("not told: %q", build(t, o).Warnings)
 	}

@@ -43,11 +43,17 @@ type configurer struct {
 	byService map[string][]*Node
 	common    map[string]string // names that mean the same on every machine
 
+	servers map[memberOf]*Server
+
 	decoded map[*Entry]resource.Resource // entries as resources, names not filled in; shared, never changed
 }
 
 func newConfigurer(p *Plan, nodes []Node) (*configurer, error) {
 	c := &configurer{p: p, roles: map[string]*Role{}, byService: map[string][]*Node{}, common: map[string]string{}, decoded: map[*Entry]resource.Resource{}}
+	c.servers = map[memberOf]*Server{}
+	for i := range p.Servers {
+		c.servers[memberOf{p.Servers[i].Role, p.Servers[i].Index}] = &p.Servers[i]
+	}
 	order := map[string]int{}
 	for i := range p.Roles {
 		c.roles[p.Roles[i].Name] = &p.Roles[i]
@@ -87,8 +93,8 @@ func newConfigurer(p *Plan, nodes []Node) (*configurer, error) {
 // shared fills in the names that mean the same everywhere.
 func (c *configurer) shared() {
 	var hosts strings.Builder
-	for _, n := range c.nodes {
-		fmt.Fprintf(&hosts, "%s %s %s %s.ctlplane.%s %s.ctlplane\n", n.Address, c.fqdn(&n), n.Name, n.Name, c.p.CloudDomain, n.Name)
+	for i := range c.nodes {
+		hosts.WriteString(c.hostLines(&c.nodes[i]))
 	}
 	c.common["hosts.entries"] = strings.TrimSuffix(hosts.String(), "\n")
 	c.common["stack.name"] = c.p.Stack
@@ -118,11 +124,17 @@ func (c *configurer) fqdn(n *Node) string { return n.Name + "." + c.p.CloudDomai
 // facts are the names of one machine under a prefix: node or peer.
 func (c *configurer) facts(prefix string, n *Node) map[string]string {
 	addr := netip.MustParseAddr(n.Address)
-	return map[string]string{
+	out := map[string]string{
 		prefix + ".name": n.Name, prefix + ".fqdn": c.fqdn(n), prefix + ".address": n.Address,
 		prefix + ".hex": hex.EncodeToString(addr.AsSlice()), prefix + ".index": strconv.Itoa(n.Index),
 		prefix + ".role": n.Role, prefix + ".uuid": n.UUID,
 	}
+	for net, ip := range c.addressesOf(n) {
+		if _, own := out[prefix+"."+net]; !own {
+			out[prefix+"."+net] = ip
+		}
+	}
+	return out
 }
 
 // node makes the documents of one machine.
@@ -130,9 +142,21 @@ func (c *configurer) node(n *Node) ([]resource.Document, error) {
 	docs := make([]resource.Document, Steps)
 	self := c.facts("node", n)
 	role := c.roles[n.Role]
+	var err error
+	if self["firewall.rules"], err = c.firewall(role, []map[string]string{self, c.common}); err != nil {
+		return nil, err
+	}
 	for i := range docs {
 		d := &docs[i]
 		*d = resource.Document{Stack: c.p.Stack, Node: n.Name, Role: n.Role, Step: i + 1, Resources: []resource.Resource{}}
+		if i == 0 {
+			d.Resources = append(d.Resources, needed(role)...)
+			nics, err := c.networkConfig(n)
+			if err != nil {
+				return nil, err
+			}
+			d.Resources = append(d.Resources, nics...)
+		}
 		for s := range role.Data {
 			svc := &role.Data[s]
 			for e := range svc.Steps[i] {
@@ -149,6 +173,18 @@ func (c *configurer) node(n *Node) ([]resource.Document, error) {
 		}
 	}
 	return docs, nil
+}
+
+// needed are the checks that the image has the packages of each service: before
+// anything is changed, so that the wrong image is told as that.
+func needed(role *Role) []resource.Resource {
+	var out []resource.Resource
+	for i := range role.Data {
+		if svc := &role.Data[i]; len(svc.Packages) > 0 {
+			out = append(out, resource.Resource{Type: "packages", Service: svc.Name, Packages: &resource.Packages{Names: svc.Packages}})
+		}
+	}
+	return out
 }
 
 // OutputsFor fills the machines' names and addresses into the plan's outputs:

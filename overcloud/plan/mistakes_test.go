@@ -45,6 +45,9 @@ func TestMistakesAreNamed(t *testing.T) {
 	role := func(text string) plan.Options {
 		return plan.Options{Roles: plan.File{Name: "my_roles.yaml", Data: []byte(text)}}
 	}
+	env := func(text string) plan.Options {
+		return plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n" + text)}}, Counts: map[string]int{"Controller": 2, "Compute": 2}}
+	}
 	tests := []struct {
 		name  string
 		files map[string]string
@@ -71,6 +74,11 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"value that a parameter refuses", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  NovaComputeLibvirtType: xen\n")}}}},
 		{"registry with a missing template", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::Kernel: gone.yaml\n")}}}},
 		{"scale of a role that is not there", nil, plan.Options{Counts: map[string]int{"BlockStorage": 1}}},
+		{"controllers without a clock", nil, env("  NtpServer: []\n")},
+		{"HostnameMap that names two alike", nil, env("  NtpServer: [a]\n  HostnameMap:\n    overcloud-controller-0: one\n    overcloud-controller-1: One\n    overcloud-novacompute-0: a_b\n")},
+		{"HostnameMap that takes another's name", nil, env("  NtpServer: [a]\n  HostnameMap:\n    overcloud-controller-0: overcloud-controller-1\n")},
+		{"fixed addresses that cannot be", nil, env("  NtpServer: [a]\n  ControlFixedIPs: [{ip_address: 192.168.25.9}]\n  PublicVirtualFixedIPs: [{ip_address: 10.0.0.1}]\n" +
+			"  InternalApiVirtualFixedIPs: [{ip_address: 172.16.2.7}]\n  ControllerIPs:\n    internal_api: [172.16.2.7, 172.16.1.8]\n    storage: [nine]\n")},
 		{"names that clash", nil, plan.Options{Counts: map[string]int{"Compute": 2}, Parameters: map[string]any{"ComputeHostnameFormat": "compute"}}},
 	}
 	var b strings.Builder

@@ -34,6 +34,7 @@ func passwords(t testing.TB) map[string]string {
 	for i, k := range []string{"CephClusterFSID", "NovaLibvirtSecretUUID"} { // no secrets, and they must look as they do
 		made[k] = fmt.Sprintf("00000000-0000-4000-8000-00000000000%d", i+1)
 	}
+	made["MigrationSshKey"] = `{"private_key": "<MigrationSshKey>", "public_key": "ssh-ed25519 public"}`
 	return made
 }
 

@@ -34,6 +34,10 @@ func (r Resource) Key() string {
 		name = r.Wait.Name
 	case r.Disks != nil:
 		name = "data"
+	case r.Packages != nil:
+		name = r.Service
+	case r.NetworkConfig != nil:
+		name = "node"
 	case r.CephMon != nil:
 		name = r.CephMon.ID
 	case r.CephOSD != nil, r.CephCluster != nil, r.CephHealth != nil:

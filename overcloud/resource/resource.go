@@ -33,6 +33,8 @@ type Resource struct {
 	Exec          *Exec          `json:"exec,omitempty" yaml:"exec,omitempty"`
 	Wait          *Wait          `json:"wait,omitempty" yaml:"wait,omitempty"`
 	Disks         *Disks         `json:"disks,omitempty" yaml:"disks,omitempty"`
+	Packages      *Packages      `json:"packages,omitempty" yaml:"packages,omitempty"`
+	NetworkConfig *NetworkConfig `json:"network_config,omitempty" yaml:"network_config,omitempty"`
 	CephMon       *CephMon       `json:"ceph_mon,omitempty" yaml:"ceph_mon,omitempty"`
 	CephOSD       *CephOSD       `json:"ceph_osd,omitempty" yaml:"ceph_osd,omitempty"`
 	CephCluster   *CephCluster   `json:"ceph_cluster,omitempty" yaml:"ceph_cluster,omitempty"`
@@ -128,6 +130,7 @@ type Exec struct {
 	Creates string            `json:"creates,omitempty" yaml:"creates,omitempty"`
 	Unless  []string          `json:"unless,omitempty" yaml:"unless,omitempty"`
 	Timeout int               `json:"timeout,omitempty" yaml:"timeout,omitempty"`
+	Hint    string            `json:"hint,omitempty" yaml:"hint,omitempty"` // what to do when it fails
 }
 
 // Wait holds the step until something real answers. Exactly one of TCP, HTTP,
@@ -153,6 +156,12 @@ type Disks struct {
 	Count     int      `json:"count" yaml:"count"`
 	MinSizeGB int      `json:"min_size_gb" yaml:"min_size_gb"`
 	Devices   []string `json:"devices,omitempty" yaml:"devices,omitempty"` // empty: all
+}
+
+// Packages checks that the image has what a service needs. Nothing is installed:
+// images hold all packages. The plan puts one before the first step of each service.
+type Packages struct {
+	Names []string `json:"names" yaml:"names"` // Debian packages, or names that others provide
 }
 
 // Event is one line of what os-apply-config prints on standard output (JSON lines).

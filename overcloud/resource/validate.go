@@ -16,16 +16,17 @@ import (
 )
 
 var (
-	unitName   = regexp.MustCompile(`^[A-Za-z0-9:_.@\\-]{1,250}$`)
-	sqlName    = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
-	sqlUser    = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,80}$`)
-	sqlHost    = regexp.MustCompile(`^[A-Za-z0-9_.%:/-]{1,255}$`)
-	ovsName    = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,15}$`)
-	userName   = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
-	moduleName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	sysctlKey  = regexp.MustCompile(`^[A-Za-z0-9_*-]+([./][A-Za-z0-9_*-]+)+$`)
-	optionName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-	envName    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	unitName    = regexp.MustCompile(`^[A-Za-z0-9:_.@\\-]{1,250}$`)
+	sqlName     = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
+	sqlUser     = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,80}$`)
+	sqlHost     = regexp.MustCompile(`^[A-Za-z0-9_.%:/-]{1,255}$`)
+	ovsName     = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,15}$`)
+	userName    = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+	moduleName  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	sysctlKey   = regexp.MustCompile(`^[A-Za-z0-9_*-]+([./][A-Za-z0-9_*-]+)+$`)
+	optionName  = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]{1,127}$`) // Debian policy 5.6.1
+	envName     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
 // Validate checks a document without touching anything. All mistakes come in
@@ -97,6 +98,7 @@ func (r Resource) fields() map[string]bool {
 		"kernel_module": r.KernelModule != nil, "unit": r.Unit != nil, "mysql_database": r.MySQLDatabase != nil,
 		"mysql_user": r.MySQLUser != nil, "ovs_bridge": r.OVSBridge != nil, "ovs_port": r.OVSPort != nil,
 		"exec": r.Exec != nil, "wait": r.Wait != nil, "disks": r.Disks != nil,
+		"packages": r.Packages != nil, "network_config": r.NetworkConfig != nil,
 		"ceph_mon": r.CephMon != nil, "ceph_osd": r.CephOSD != nil, "ceph_cluster": r.CephCluster != nil,
 		"ceph_health": r.CephHealth != nil, "libvirt_secret": r.LibvirtSecret != nil,
 	}
@@ -146,6 +148,12 @@ func check(r Resource) []error {
 		c.wait(r.Wait)
 	case "disks":
 		c.disks(r.Disks)
+	case "network_config":
+		c.network(r.NetworkConfig)
+	case "packages":
+		for i, name := range r.Packages.Names {
+			c.want(packageName.MatchString(name), "packages.names[%d]: %q is not the name of a Debian package", i, name)
+		}
 	default:
 		c.ceph(r)
 	}

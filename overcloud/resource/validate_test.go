@@ -37,6 +37,7 @@ func TestEachMistakeIsNamedWithItsField(t *testing.T) {
 		"bad URL":               {Resource{Type: "wait", Wait: &Wait{Name: "x", HTTP: "a"}}, "wait.http"},
 		"sysctl":                {Resource{Type: "sysctl", Sysctl: &Sysctl{Key: "../x", Value: "1"}}, "sysctl.key"},
 		"module":                {Resource{Type: "kernel_module", KernelModule: &KernelModule{Name: "a/b"}}, "kernel_module.name"},
+		"package":               {Resource{Type: "packages", Packages: &Packages{Names: []string{"chrony", "Chrony"}}}, "packages.names[1]"},
 		"disk":                  {Resource{Type: "disks", Disks: &Disks{Count: 1, Devices: []string{"vdb"}}}, "disks.devices[0]"},
 	} {
 		c.r.Service = "svc"

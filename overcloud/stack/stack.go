@@ -61,6 +61,7 @@ type Stack struct {
 	Passwords   map[string]string // secret; made once, kept on update
 	Outputs     map[string]any    // of overcloud.yaml, and AdminPassword (secret)
 	Secret      []string          // names in Outputs that hold a secret; see SecretOutput
+	Addresses   map[string]string // planned on isolated networks, by port; the next plan keeps them
 	Failures    []Failure         // of the last action
 	Summary     Summary           // of the last action
 	CreatedAt   time.Time

@@ -43,6 +43,8 @@ type Cloud struct {
 	DB        *sqlite.DB     // images, networks, flavors and stacks
 	Stacks    *stack.Service // its jobs are in Enqueued
 
+	Health []stack.ServiceHealth // of the machines of every stack
+
 	t         *testing.T
 	guard     func(http.Handler) http.Handler
 	handlers  map[string]http.Handler
@@ -127,7 +129,8 @@ func (c *Cloud) make(dir string) {
 		"identity": id.Handler(), "image": id.Middleware(images.Handler(), "/", "/versions"),
 		"baremetal": api.New(api.Config{Store: c.Nodes, Conductor: c.Conductor, Auth: c.guard, Log: quiet}),
 		"network":   id.Middleware(nets.Handler(), "/"), "compute": id.Middleware(comp.Handler(), "/"),
-		"orchestration": stackapi.New(stackapi.Config{Store: c.DB, Service: c.Stacks, Auth: c.guard, Log: quiet}),
+		"orchestration": stackapi.New(stackapi.Config{Store: c.DB, Service: c.Stacks, Auth: c.guard, Log: quiet,
+			Health: func(context.Context, *stack.Stack) ([]stack.ServiceHealth, error) { return c.Health, nil }}),
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/subnets"
 
+	"trefoil/internal/dpkg"
 	"trefoil/internal/errs"
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/placement"
@@ -153,34 +154,37 @@ func Flavor(ctx context.Context, s *session.Session, name string) (profile, clas
 }
 
 // Image implements deploy.Cloud.
-func (c *Cloud) Image(ctx context.Context, name string) (string, int, error) {
+func (c *Cloud) Image(ctx context.Context, name string) (deploy.Image, error) {
 	s, err := c.session(ctx)
 	if err != nil {
-		return "", 0, err
+		return deploy.Image{}, err
 	}
 	ic, err := s.Image()
 	if err != nil {
-		return "", 0, err
+		return deploy.Image{}, err
 	}
 	pages, err := images.List(ic, images.ListOpts{Name: name, Status: images.ImageStatusActive}).AllPages(ctx)
 	if err != nil {
-		return "", 0, session.Explain(err)
+		return deploy.Image{}, session.Explain(err)
 	}
 	all, err := images.ExtractImages(pages)
 	if err != nil {
-		return "", 0, err
+		return deploy.Image{}, err
 	}
 	switch len(all) {
 	case 0:
-		return "", 0, errs.New(errs.NotFound, "no image with the name %q found", name).WithHint("openstack overcloud image upload --image-path ~/images/")
+		return deploy.Image{}, errs.New(errs.NotFound, "no image with the name %q found", name).WithHint("openstack overcloud image upload --image-path ~/images/")
 	case 1:
 		disk := all[0].MinDiskGigabytes
 		if v := all[0].VirtualSize; disk == 0 && v > 0 {
 			disk = int(math.Ceil(float64(v) / (1 << 30)))
 		}
-		return all[0].ID, disk, nil
+		packages, _ := all[0].Properties[dpkg.ImageProperty].(string)
+		names := strings.Fields(packages)
+		slices.Sort(names)
+		return deploy.Image{ID: all[0].ID, MinDiskGB: disk, Packages: names}, nil
 	}
-	return "", 0, errs.New(errs.Conflict, "there are %d images named %q", len(all), name).WithHint("openstack image delete <id> of all but one")
+	return deploy.Image{}, errs.New(errs.Conflict, "there are %d images named %q", len(all), name).WithHint("openstack image delete <id> of all but one")
 }
 
 // EnsurePort implements deploy.Cloud.

@@ -110,15 +110,15 @@ func TestFlavor(t *testing.T) {
 func TestImage(t *testing.T) {
 	w := newWorld(t)
 	w.under.AddHalfImage("overcloud-full")
-	if _, _, err := w.cloud.Image(t.Context(), "overcloud-full"); !errs.Is(err, errs.NotFound) || !strings.Contains(errs.HintOf(err), "overcloud image upload") {
+	if _, err := w.cloud.Image(t.Context(), "overcloud-full"); !errs.Is(err, errs.NotFound) || !strings.Contains(errs.HintOf(err), "overcloud image upload") {
 		t.Errorf("%v", err)
 	}
 	want := w.under.AddImage("overcloud-full", 7)
-	if id, disk, err := w.cloud.Image(t.Context(), "overcloud-full"); err != nil || id != want || disk != 7 {
-		t.Errorf("%s %d %v", id, disk, err)
+	if i, err := w.cloud.Image(t.Context(), "overcloud-full"); err != nil || i.ID != want || i.MinDiskGB != 7 || len(i.Packages) > 0 {
+		t.Errorf("%+v %v", i, err)
 	}
 	w.under.AddImage("overcloud-full", 7)
-	if _, _, err := w.cloud.Image(t.Context(), "overcloud-full"); !errs.Is(err, errs.Conflict) || errs.HintOf(err) == "" {
+	if _, err := w.cloud.Image(t.Context(), "overcloud-full"); !errs.Is(err, errs.Conflict) || errs.HintOf(err) == "" {
 		t.Errorf("two of a name: %v", err)
 	}
 }

@@ -67,7 +67,9 @@ type Config struct {
 	Documents Documents                       // nil: there is nothing beyond the rows
 	Auth      func(http.Handler) http.Handler // nil: everybody may do everything
 	// Plan makes a stack's plan for the machines that it has; nil: its configuration cannot be downloaded.
-	Plan    func(ctx context.Context, s *stack.Stack, there ...plan.Node) (*plan.Plan, error)
+	Plan func(ctx context.Context, s *stack.Stack, there ...plan.Node) (*plan.Plan, error)
+	// Health tells how the services of a stack's machines are; nil: nobody can look.
+	Health  func(ctx context.Context, s *stack.Stack) ([]stack.ServiceHealth, error)
 	Host    string // the machine's name, for `orchestration service list`
 	Version string // of this program, for `orchestration build info`
 	Log     *slog.Logger

@@ -132,6 +132,7 @@ func (v *view) below() map[string]func(http.ResponseWriter, []string) error {
 		"PUT preview":     v.preview,
 		"PATCH preview":   v.preview,
 		"GET nodes":       v.nodes,
+		"GET health":      v.health,
 		"GET config":      v.config,
 		"GET outcome":     v.outcome,
 	}

@@ -234,6 +234,14 @@ func (c *Client) Nodes(ctx context.Context, ident string) ([]Node, error) {
 	return b.Nodes, err
 }
 
+// Health has the undercloud look at every service of every machine of a stack. It
+// takes as long as the slowest machine does.
+func (c *Client) Health(ctx context.Context, ident string) ([]stack.ServiceHealth, error) {
+	var b struct{ Health []stack.ServiceHealth }
+	err := c.get(ctx, "stacks/"+esc(ident)+"/health", &b)
+	return b.Health, err
+}
+
 // Output reads one output; secret ones come only this way.
 func (c *Client) Output(ctx context.Context, ident, key string) (any, error) {
 	var b struct{ Output Output }

@@ -19,6 +19,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/imagedata"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 
+	"trefoil/internal/dpkg"
 	"trefoil/internal/errs"
 )
 
@@ -120,6 +121,9 @@ func (u *uploader) files() (system, agent []file) {
 		add(&system, base+"-initrd", base+".initrd", "ari")
 	}
 	add(&system, base, u.OSImageName, "qcow2")
+	if names := packages(u.ImagePath, base, u.OSImageName); names != "" {
+		system[len(system)-1].properties[dpkg.ImageProperty] = names
+	}
 	add(&agent, "bm-deploy-kernel", u.AgentName+".kernel", "aki")
 	add(&agent, "bm-deploy-ramdisk", u.AgentName+".initramfs", "ari")
 	return system, agent
@@ -170,7 +174,7 @@ func (u *uploader) ensure(ctx context.Context, f file) (string, error) {
 		}
 	case old.Checksum == sum:
 		u.say("Image \"%s\" is up-to-date, skipping.", f.name)
-		return old.ID, nil
+		return old.ID, u.describe(ctx, old, f)
 	case !u.UpdateExisting:
 		u.say("Image \"%s\" already exists and can be updated with --update-existing.", f.name)
 		return old.ID, nil

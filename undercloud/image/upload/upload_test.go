@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/gophercloud/gophercloud/v2"
 
+	"trefoil/internal/dpkg"
 	"trefoil/internal/errs"
 	"trefoil/undercloud/image"
 	"trefoil/undercloud/store/sqlite"
@@ -146,6 +148,43 @@ func TestUploadAgain(t *testing.T) {
 		} else if i.Size != want {
 			t.Errorf("%s has %d bytes, want %d", ref, i.Size, want)
 		}
+	}
+}
+
+// TestPackagesOfTheManifestBecomeAProperty: at the upload, and of an image that is there already.
+func TestPackagesOfTheManifestBecomeAProperty(t *testing.T) {
+	c, s, dir := setup(t)
+	opt := Options{Client: c, ImagePath: dir, Out: &bytes.Buffer{}}
+	manifest := func(size int, packages string) {
+		t.Helper()
+		text := fmt.Sprintf(`{"files":[{"name":"overcloud-full.qcow2","size":%d}],"packages":[%s],"provides":["time-daemon"]}`, size, packages)
+		if err := os.WriteFile(filepath.Join(dir, "overcloud-full.manifest.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		size     int
+		packages string
+		want     string
+	}{
+		{511, `"other=1"`, ""}, // another image's
+		{512, `"mariadb-server=10.11","chrony=4.3"`, "chrony mariadb-server time-daemon"},
+		{512, `"chrony=4.4"`, "chrony time-daemon"},
+	} {
+		manifest(tc.size, tc.packages)
+		if err := Run(t.Context(), opt); err != nil {
+			t.Fatal(err)
+		}
+		i, err := s.Image(t.Context(), "overcloud-full")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := i.Properties[dpkg.ImageProperty]; got != tc.want {
+			t.Errorf("property %q, want %q", got, tc.want)
+		}
+	}
+	if i, err := s.Image(t.Context(), "bm-deploy-kernel"); err != nil || i.Properties[dpkg.ImageProperty] != "" {
+		t.Errorf("the agent's image has packages: %v %v", i, err)
 	}
 }
 

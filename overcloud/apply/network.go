@@ -1,0 +1,304 @@
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/apply/networkd"
+	"trefoil/overcloud/resource"
+)
+
+const (
+	// keptNetwork is where a configuration that was tried lies; tryNetwork where one
+	// is tried: below /run, so that a machine that goes down meanwhile boots with what
+	// it had, and named to be read first.
+	keptNetwork = "etc/systemd/network/05-overcloud-"
+	tryNetwork  = "run/systemd/network/04-overcloud-"
+
+	linkWait    = 5 * time.Second  // for a carrier after an interface is switched on
+	addressWait = 60 * time.Second // for the addresses to be there
+	answerWait  = 30 * time.Second // for the provisioning network to answer again
+)
+
+// network makes a machine's network so. First boot's files stay: where there is
+// nothing of ours, they hold again.
+func (s *step) network(n *resource.NetworkConfig) handler {
+	same := func() (bool, error) {
+		want, err := s.rendered(n)
+		return err == nil && maps.Equal(want.Files, s.networkFiles(keptNetwork)) && len(s.networkFiles(tryNetwork)) == 0, err
+	}
+	return handler{
+		slow:  true,
+		cheap: same,
+		ok: func(ctx context.Context) (bool, error) {
+			if err := s.linksUp(ctx); err != nil {
+				return false, err
+			}
+			ok, err := same()
+			if err != nil || !ok {
+				return false, err
+			}
+			want, err := s.rendered(n)
+			if err != nil {
+				return false, err
+			}
+			missing, err := s.missing(ctx, want.Addresses)
+			return err == nil && len(missing) == 0, err
+		},
+		set: func(ctx context.Context) error { return s.tryOut(ctx, n) },
+	}
+}
+
+func (s *step) rendered(n *resource.NetworkConfig) (*networkd.Result, error) {
+	nics, err := s.nics()
+	if err != nil {
+		return nil, err
+	}
+	active := slices.DeleteFunc(nics, func(n nic) bool { return !n.carrier })
+	list := make([]networkd.NIC, len(active))
+	for i, n := range active {
+		list[i] = n.NIC
+	}
+	networkd.Order(list)
+	return networkd.Render(n.Objects, list)
+}
+
+// nic is an interface of real hardware.
+type nic struct {
+	networkd.NIC
+	carrier bool
+}
+
+func (s *step) nics() ([]nic, error) {
+	dir := s.path("sys/class/net")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	var out []nic
+	for _, e := range entries {
+		if _, err := os.Stat(filepath.Join(dir, e.Name(), "device")); err != nil {
+			continue // VLANs, bridges, tunnels and the loopback have none
+		}
+		mac, err := os.ReadFile(filepath.Join(dir, e.Name(), "address"))
+		if err != nil {
+			return nil, fmt.Errorf("list interfaces: %w", err)
+		}
+		carrier, err := os.ReadFile(filepath.Join(dir, e.Name(), "carrier")) // an error: it is switched off
+		out = append(out, nic{networkd.NIC{Name: e.Name(), MAC: strings.TrimSpace(string(mac))}, err == nil && strings.TrimSpace(string(carrier)) == "1"})
+	}
+	return out, nil
+}
+
+// linksUp switches all interfaces on: whether there is a link shows only then, and
+// nic1, nic2 … are those that have one.
+func (s *step) linksUp(ctx context.Context) error {
+	nics, err := s.nics()
+	if err != nil {
+		return err
+	}
+	off := 0
+	for _, n := range nics {
+		if n.carrier {
+			continue
+		}
+		off++
+		if _, err := s.System.Run(ctx, Command{Args: []string{"ip", "link", "set", "dev", n.Name, "up"}, Timeout: 10 * time.Second}); err != nil {
+			return fmt.Errorf("switch %s on: %w", n.Name, err)
+		}
+	}
+	for began := s.Now(); off > 0 && s.Now().Sub(began) < linkWait; {
+		if nics, err = s.nics(); err != nil {
+			return err
+		}
+		off = 0
+		for _, n := range nics {
+			if !n.carrier {
+				off++
+			}
+		}
+		if err := sleep(ctx, s.poll()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// networkFiles are the files below a prefix, by the rest of their names.
+func (s *step) networkFiles(prefix string) map[string]string {
+	out := map[string]string{}
+	list, _ := filepath.Glob(s.path(prefix) + "*") // the pattern is a constant
+	for _, f := range list {
+		if b, err := os.ReadFile(f); err == nil {
+			out[strings.TrimPrefix(f, s.path(prefix))] = string(b)
+		}
+	}
+	return out
+}
+
+// setNetworkFiles makes exactly these files be below a prefix.
+func (s *step) setNetworkFiles(prefix string, files map[string]string) error {
+	for name := range s.networkFiles(prefix) {
+		if _, wanted := files[name]; !wanted {
+			if err := os.Remove(s.path(prefix + name)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := writeAtomic(s.path(prefix+name), []byte(files[name]), 0o644, -1, -1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tryOut brings the configuration up, looks, and keeps it or goes back.
+func (s *step) tryOut(ctx context.Context, n *resource.NetworkConfig) error {
+	want, err := s.rendered(n)
+	if err != nil {
+		return err
+	}
+	answered := s.answering(ctx, n.Check)
+	before, err := s.ovsBefore(ctx, want)
+	if err != nil {
+		return err
+	}
+	err = s.bringUp(ctx, want, answered)
+	if err == nil {
+		if err = s.setNetworkFiles(keptNetwork, want.Files); err == nil {
+			err = s.setNetworkFiles(tryNetwork, nil)
+		}
+		return errors.Join(err, s.reload(ctx))
+	}
+	ctx = context.WithoutCancel(ctx) // whoever stopped the run wants to reach the machine again
+	if back := s.goBack(ctx, want, before, answered); back != nil {
+		return errs.Wrap(errs.Unavailable, errors.Join(err, back), "the new network was taken back, and the old one does not answer either").
+			WithHint("look at the machine's console: networkctl status; /etc/systemd/network has what it booted with")
+	}
+	return errs.Wrap(errs.Unavailable, err, "the new network does not work and was taken back; the machine has the one before").
+		WithHint("hold the role's nic config against the wires: are VLANs on this port, is nic1 the provisioning network, is the router of ctlplane %s?", strings.Join(n.Check, ", "))
+}
+
+func (s *step) bringUp(ctx context.Context, want *networkd.Result, answered []string) error {
+	if err := s.setNetworkFiles(tryNetwork, want.Files); err != nil {
+		return err
+	}
+	if err := s.ovsUp(ctx, want.Bridges); err != nil {
+		return err
+	}
+	if err := s.reload(ctx); err != nil {
+		return err
+	}
+	if err := s.until(ctx, addressWait, "the addresses", func() (string, error) {
+		missing, err := s.missing(ctx, want.Addresses)
+		return strings.Join(missing, ", "), err
+	}); err != nil {
+		return err
+	}
+	return s.answerAgain(ctx, answered)
+}
+
+func (s *step) goBack(ctx context.Context, want *networkd.Result, before ovsState, answered []string) error {
+	err := s.setNetworkFiles(tryNetwork, nil)
+	err = errors.Join(err, s.ovsBack(ctx, want.Bridges, before))
+	kept := s.networkFiles(keptNetwork)
+	for _, d := range want.Devices {
+		if _, ours := kept[d+".network"]; ours {
+			continue
+		}
+		if _, there := os.Stat(s.path("sys/class/net/" + d)); there == nil {
+			_, lerr := s.System.Run(ctx, Command{Args: []string{"ip", "link", "delete", "dev", d}, Timeout: 10 * time.Second})
+			err = errors.Join(err, lerr)
+		}
+	}
+	return errors.Join(err, s.reload(ctx), s.answerAgain(ctx, answered))
+}
+
+// reload has networkd read its files and configure the links that they changed for.
+func (s *step) reload(ctx context.Context) error {
+	_, err := s.System.Run(ctx, Command{Args: []string{"networkctl", "reload"}, Timeout: time.Minute})
+	return err
+}
+
+// missing are the addresses that no interface has.
+func (s *step) missing(ctx context.Context, want []string) ([]string, error) {
+	out, err := s.System.Run(ctx, Command{Args: []string{"ip", "-json", "address", "show"}, Timeout: 10 * time.Second})
+	if err != nil {
+		return nil, err
+	}
+	var links []struct {
+		AddrInfo []struct {
+			Local  string `json:"local"`
+			Prefix int    `json:"prefixlen"`
+		} `json:"addr_info"`
+	}
+	if err := json.Unmarshal([]byte(out), &links); err != nil {
+		return nil, fmt.Errorf("ip -json address show: %w", err)
+	}
+	have := map[string]bool{}
+	for _, l := range links {
+		for _, a := range l.AddrInfo {
+			have[fmt.Sprintf("%s/%d", a.Local, a.Prefix)] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(want), func(a string) bool { return have[a] }), nil
+}
+
+// answering are those of the addresses that answer: a refused connection is an answer.
+func (s *step) answering(ctx context.Context, addresses []string) []string {
+	var out []string
+	for _, a := range addresses {
+		err := s.System.Probe(ctx, resource.Wait{TCP: net.JoinHostPort(a, "22")})
+		if err == nil || errors.Is(err, syscall.ECONNREFUSED) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func (s *step) answerAgain(ctx context.Context, addresses []string) error {
+	return s.until(ctx, answerWait, "an answer of", func() (string, error) {
+		silent := slices.Clone(addresses)
+		for _, a := range s.answering(ctx, addresses) {
+			silent = slices.DeleteFunc(silent, func(x string) bool { return x == a })
+		}
+		return strings.Join(silent, ", "), nil
+	})
+}
+
+// until looks again and again until nothing is missing.
+func (s *step) until(ctx context.Context, patience time.Duration, what string, look func() (missing string, err error)) error {
+	for began := s.Now(); ; {
+		missing, err := look()
+		if err != nil || missing == "" {
+			return err
+		}
+		if s.Now().Sub(began) >= patience {
+			return errs.New(errs.Unavailable, "waited %s for %s %s", patience, what, missing)
+		}
+		if err := sleep(ctx, s.poll()); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -1,0 +1,96 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/baremetal"
+	"trefoil/overcloud/placement"
+	"trefoil/overcloud/plan"
+)
+
+// Wants turns a plan's roles, and the instances of a file where there is one,
+// into what placement looks for, and holds the images against the services. images gives the id of each image by its name.
+func Wants(ctx context.Context, c Cloud, p *plan.Plan, d *baremetal.Deployment) (wants []placement.Want, images map[string]string, err error) {
+	images, found := map[string]string{}, map[string]Image{}
+	var short lacks
+	image := func(role plan.Role, name string) (int, error) {
+		i, known := found[name]
+		if !known {
+			if i, err = c.Image(ctx, name); err != nil {
+				return 0, err
+			}
+			found[name], images[name] = i, i.ID
+		}
+		short.look(role, name, i)
+		return i.MinDiskGB, nil
+	}
+	listed := rolesOf(d)
+	for _, role := range p.Roles {
+		if role.Count == 0 {
+			continue
+		}
+		w := placement.Want{Role: role.Name, Flavor: role.Flavor, Count: role.Count}
+		if listed[role.Name] {
+			w.Pins, err = pins(role, d, image)
+		} else if w.Profile, w.ResourceClass, err = c.Flavor(ctx, role.Flavor); err == nil {
+			w.Removed = role.Removed
+			w.MinDiskGB, err = image(role, role.Image)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("role %s: %w", role.Name, err)
+		}
+		wants = append(wants, w)
+	}
+	return wants, images, short.err()
+}
+
+func pins(role plan.Role, d *baremetal.Deployment, image func(plan.Role, string) (int, error)) ([]placement.Pin, error) {
+	var out []placement.Pin
+	for _, in := range d.Instances {
+		if in.Role != role.Name {
+			continue
+		}
+		disk, err := image(role, in.Image())
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, placement.Pin{Name: in.Hostname, Index: in.Index, Node: in.Node(), ResourceClass: in.ResourceClass(), ConductorGroup: in.ConductorGroup(),
+			Capabilities: in.Capabilities(), Traits: in.Traits(), MinDiskGB: disk})
+	}
+	return out, nil
+}
+
+// lacks are packages that services need and that the images of their machines
+// do not have, one sentence each.
+type lacks []string
+
+// look notes what an image lacks for a role's services. Nothing is known of an
+// image without a list of its packages: the machine itself is looked at in step 1.
+func (l *lacks) look(role plan.Role, name string, i Image) {
+	if len(i.Packages) == 0 {
+		return
+	}
+	for _, svc := range role.Data {
+		for _, p := range svc.Packages {
+			if _, there := slices.BinarySearch(i.Packages, p); there {
+				continue
+			}
+			s := fmt.Sprintf("image %s lacks %s, which service %s of role %s needs", name, p, svc.Name, role.Name)
+			if !slices.Contains(*l, s) {
+				*l = append(*l, s)
+			}
+		}
+	}
+}
+
+func (l lacks) err() error {
+	if len(l) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "%s", strings.Join(l, "\n")).
+		WithHint("build it for the roles that you deploy and upload it: openstack overcloud image build -r ROLES_FILE; openstack overcloud image upload --update-existing")
+}

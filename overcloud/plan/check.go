@@ -1,0 +1,204 @@
+package plan
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/hot"
+	"trefoil/overcloud/network"
+)
+
+// check holds what was asked for against itself: what no single template can see.
+func (b *builder) check(p *Plan) error {
+	for _, f := range []func(*Plan) error{b.clocks, b.names, b.fixed} {
+		if err := f(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clocks: several controllers share a database and tokens, which need one time.
+// Of the services that keep it those are looked at that tell their servers.
+func (b *builder) clocks(p *Plan) error {
+	for _, r := range p.Roles {
+		if r.Count < 2 || !slices.Contains(r.Tags, "controller") {
+			continue
+		}
+		for _, d := range r.Data {
+			if servers, tells := d.Settings["ntp::servers"].([]any); !tells || len(servers) > 0 {
+				continue
+			}
+			return errs.New(errs.Invalid, "Specify --ntp-server as parameter or NtpServer in environments when using multiple controllers (with HA): role %s has %d machines, and NtpServer and NtpPool of %s are empty", r.Name, r.Count, d.Template).
+				WithHint("write into an environment (-e) under parameter_defaults: NtpServer: [ntp.example.com], or NtpPool; or deploy with --ntp-server ntp.example.com")
+		}
+	}
+	return nil
+}
+
+// hostLabel is a host name without its domain (RFC 1123).
+var hostLabel = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+
+// names: what HostnameMap and the formats make are host names, each of one machine.
+func (b *builder) names(p *Plan) error {
+	var all problems
+	from := b.env.Origins["HostnameMap"]
+	byHost := map[string]string{}
+	given, _ := b.env.Defaults["HostnameMap"].(map[string]any)
+	for _, k := range sortedKeys(given) {
+		name := hot.String(given[k])
+		if !hostLabel.MatchString(name) {
+			all.add(from.File, from.Line, "HostnameMap: %s is to be called %q, which is no host name: letters, digits and -, at most 63", k, name)
+		}
+		if other := byHost[strings.ToLower(name)]; other != "" {
+			all.add(from.File, from.Line, "HostnameMap: both %s and %s are to be called %s", other, k, name)
+		}
+		byHost[strings.ToLower(name)] = k
+	}
+	if len(all) > 0 {
+		return errs.New(errs.Invalid, "%s", strings.Join(all, "\n")).WithHint("give every machine a name of its own")
+	}
+	byName := map[string]Server{}
+	for _, s := range p.Servers {
+		if o, twice := byName[s.Name]; twice {
+			return errs.New(errs.Invalid, "machine %d of role %s and machine %d of role %s would both be called %s", o.Index, o.Role, s.Index, s.Role, s.Name).
+				WithHint("change %sHostnameFormat or %sHostnameFormat, or HostnameMap (%s)", o.Role, s.Role, from)
+		}
+		byName[s.Name] = s
+	}
+	return nil
+}
+
+// claim is an address that somebody asked for.
+type claim struct {
+	network string // name_lower
+	ip      string
+	what    string // parameter and place in it
+	from    hot.Origin
+}
+
+// fixed: each address that is asked for lies in its network, is not the gateway's,
+// and is asked for once.
+func (b *builder) fixed(*Plan) error {
+	claims, err := b.claims()
+	if err != nil {
+		return err
+	}
+	nets, err := b.subnets()
+	if err != nil {
+		return err
+	}
+	var all problems
+	taken := map[netip.Addr]claim{}
+	for _, c := range claims {
+		ip, err := netip.ParseAddr(c.ip)
+		if err != nil {
+			all.add(c.from.File, c.from.Line, "%s: %q is not an IP address", c.what, c.ip)
+			continue
+		}
+		if o, twice := taken[ip]; twice {
+			all.add(c.from.File, c.from.Line, "%s: %s is also that of %s", c.what, ip, o.what)
+		}
+		taken[ip] = c
+		all = append(all, outside(c, ip, nets[c.network])...)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "%s", strings.Join(all, "\n")).
+		WithHint("the networks are those of network_data and, for ctlplane, of undercloud.conf; choose free addresses within them")
+}
+
+// outside tells why an address cannot be of a network with these subnets; nothing
+// is said of a network that is not known.
+func outside(c claim, ip netip.Addr, subnets []subnetOf) (out problems) {
+	var ranges []string
+	for _, s := range subnets {
+		if s.cidr.Contains(ip) {
+			if ip == s.gateway {
+				out.add(c.from.File, c.from.Line, "%s: %s is the gateway of network %s", c.what, ip, c.network)
+			}
+			return out
+		}
+		ranges = append(ranges, s.cidr.String())
+	}
+	if len(ranges) > 0 {
+		out.add(c.from.File, c.from.Line, "%s: %s is not in network %s (%s)", c.what, ip, c.network, strings.Join(ranges, ", "))
+	}
+	return out
+}
+
+// claims are the addresses in parameters: ControlFixedIPs, PublicVirtualFixedIPs,
+// <Network>VirtualFixedIPs, and <Role>IPs by network.
+func (b *builder) claims() ([]claim, error) {
+	var out []claim
+	virtual := func(parameter, net string) {
+		list, _ := b.env.Defaults[parameter].([]any)
+		for i, v := range list {
+			m, _ := v.(map[string]any)
+			if ip := hot.String(m["ip_address"]); ip != "" {
+				out = append(out, claim{net, ip, fmt.Sprintf("%s[%d]", parameter, i), b.env.Origins[parameter]})
+			}
+		}
+	}
+	nets, err := network.Parse(b.networksFile.Name, b.networksFile.Data)
+	if err != nil {
+		return nil, err
+	}
+	virtual("ControlFixedIPs", network.ControlPlane)
+	for _, n := range nets {
+		virtual(fixedAddresses(n.NameLower, nets), n.NameLower)
+	}
+	for _, r := range b.roles.roles {
+		parameter := r.Name + "IPs"
+		byNet, _ := b.env.Defaults[parameter].(map[string]any)
+		for _, net := range sortedKeys(byNet) {
+			list, _ := byNet[net].([]any)
+			for i, ip := range list {
+				out = append(out, claim{net, hot.String(ip), fmt.Sprintf("%s %s[%d]", parameter, net, i), b.env.Origins[parameter]})
+			}
+		}
+	}
+	return out, nil
+}
+
+// subnetOf is where addresses of a network may lie.
+type subnetOf struct {
+	cidr    netip.Prefix
+	gateway netip.Addr
+}
+
+// subnets are those of the networks that the templates make, and of network_data
+// for networks that they do not.
+func (b *builder) subnets() (map[string][]subnetOf, error) {
+	out := map[string][]subnetOf{}
+	for _, n := range b.ev.Networks() {
+		for _, s := range n.Subnets {
+			if cidr, err := netip.ParsePrefix(s.CIDR); err == nil {
+				gateway, _ := netip.ParseAddr(s.Gateway) // one may have none
+				out[n.Name] = append(out[n.Name], subnetOf{cidr, gateway})
+			}
+		}
+	}
+	nets, err := network.Parse(b.networksFile.Name, b.networksFile.Data)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range nets {
+		if _, made := out[n.NameLower]; made || !n.Enabled {
+			continue
+		}
+		for _, s := range n.Subnets {
+			for _, f := range []subnetOf{{s.CIDR, s.Gateway}, {s.CIDR6, s.Gateway6}} {
+				if f.cidr.IsValid() {
+					out[n.NameLower] = append(out[n.NameLower], f)
+				}
+			}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,189 @@
+package plan_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"trefoil/internal/golden"
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/stack/eval"
+	"trefoil/templates"
+)
+
+// apart is the article's deployment with isolated networks.
+func apart(t *testing.T, parameters string) plan.Options {
+	t.Helper()
+	o := article(t)
+	o.Environments = append(o.Environments, plan.File{Name: "environments/network-isolation.yaml"},
+		plan.File{Name: "my.yaml", Data: []byte("parameter_defaults:\n  KernelPidMax: 65536\n" + parameters)})
+	return o
+}
+
+func hostsOf(t *testing.T, p *plan.Plan) string {
+	t.Helper()
+	cfg, err := p.Configure(machines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range cfg["overcloud-controller-0"][0].Resources {
+		if r.File != nil && r.File.Path == "/etc/hosts" {
+			return r.File.Content
+		}
+	}
+	return ""
+}
+
+func TestIsolatedNetworksHaveNamesAndAddressesOfTheirOwn(t *testing.T) {
+	p := build(t, apart(t, "  ComputeIPs: {tenant: [172.16.0.50, 172.16.0.51]}\n"))
+	hosts := hostsOf(t, p)
+	for _, want := range []string{
+		"192.168.255.15 overcloud-controller-0.localdomain overcloud-controller-0 overcloud-controller-0.ctlplane.localdomain overcloud-controller-0.ctlplane\n",
+		"10.0.0.4 overcloud-controller-0.external.localdomain overcloud-controller-0.external\n",
+		"172.16.2.4 overcloud-controller-0.internalapi.localdomain overcloud-controller-0.internalapi\n",
+		"172.16.0.50 overcloud-novacompute-0.tenant.localdomain overcloud-novacompute-0.tenant\n",
+		"172.16.0.51 overcloud-novacompute-1.tenant.localdomain",
+		"overcloud-cephstorage-1.storagemgmt.localdomain",
+	} {
+		if !strings.Contains(hosts, want) {
+			t.Errorf("no line %q in\n%s", want, hosts)
+		}
+	}
+	if strings.Contains(hosts, "overcloud-cephstorage-0.tenant") {
+		t.Error("a role without the network is on it")
+	}
+	if hosts := hostsOf(t, build(t, article(t))); strings.Contains(hosts, "internalapi") {
+		t.Errorf("without isolation:\n%s", hosts)
+	}
+}
+
+// TestAddressesAreKeptWhenAMachineLeaves: the third compute keeps its address when
+// the second goes, and a fourth takes the lowest that is free.
+func TestAddressesAreKeptWhenAMachineLeaves(t *testing.T) {
+	o := apart(t, "")
+	o.Counts = map[string]int{"Controller": 1, "Compute": 3, "CephStorage": 1}
+	there := []plan.Node{{Name: "c0", Role: "Compute", Index: 0, Address: "192.168.24.30"}, {Name: "c1", Role: "Compute", Index: 1, Address: "192.168.24.31"},
+		{Name: "c2", Role: "Compute", Index: 2, Address: "192.168.24.32"}}
+	o.Machines = there
+	first := build(t, o)
+	address := func(p *plan.Plan, index int) string {
+		for _, s := range p.Servers {
+			if s.Role == "Compute" && s.Index == index {
+				return s.Networks["internal_api"]
+			}
+		}
+		return ""
+	}
+	kept := first.Isolated()
+	for key := range kept {
+		if strings.HasSuffix(key, "/ctlplane") {
+			t.Errorf("%s is the undercloud's to keep", key)
+		}
+	}
+	o.Addresses, o.Machines = kept, []plan.Node{there[0], there[2]}
+	o.Counts = map[string]int{"Controller": 1, "Compute": 2, "CephStorage": 1}
+	o.Parameters["ComputeRemovalPolicies"] = []any{map[string]any{"resource_list": []any{"1"}}}
+	second := build(t, o)
+	if a, b := address(first, 2), address(second, 2); a != b || a == "" {
+		t.Errorf("compute 2 had %s and has %s", a, b)
+	}
+	o.Addresses, o.Counts = second.Isolated(), map[string]int{"Controller": 1, "Compute": 3, "CephStorage": 1}
+	third := build(t, o)
+	if a, b := address(third, 3), address(first, 1); a != b || a == "" {
+		t.Errorf("compute 3 has %q; %q is free again", a, b)
+	}
+}
+
+func TestExtraKernelSettings(t *testing.T) {
+	o := apart(t, "  ExtraSysctlSettings: {vm.swappiness: {value: 10}, net.ipv4.ip_forward: {value: 0}}\n  ExtraKernelModules: {dm_multipath: {}, br_netfilter: {}}\n")
+	cfg, err := build(t, o).Configure(machines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range cfg["overcloud-novacompute-0"][0].Resources {
+		switch {
+		case r.Sysctl != nil:
+			got = append(got, r.Sysctl.Key+"="+r.Sysctl.Value)
+		case r.KernelModule != nil && r.Service == "kernel":
+			got = append(got, r.KernelModule.Name)
+		}
+	}
+	all := strings.Join(got, " ")
+	for _, want := range []string{"nf_conntrack br_netfilter dm_multipath", "vm.swappiness=10", "net.ipv4.ip_forward=0", "kernel.pid_max=65536"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %q in %s", want, all)
+		}
+	}
+}
+
+func TestHostnameMapNamesMachines(t *testing.T) {
+	o := article(t)
+	o.Environments = []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  HostnameMap: {overcloud-novacompute-1: rack2-compute}\n")}}
+	p, err := plan.Build(context.Background(), templates.FS, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range p.Servers {
+		names = append(names, s.Name)
+	}
+	if got := strings.Join(names, " "); got != "overcloud-controller-0 overcloud-novacompute-0 rack2-compute overcloud-cephstorage-0 overcloud-cephstorage-1" {
+		t.Error(got)
+	}
+}
+
+// TestNicConfigs: what machines of two roles are told of their interfaces.
+func TestNicConfigs(t *testing.T) {
+	for _, name := range []string{"net-single-nic-with-vlans", "net-multiple-nics"} {
+		o := apart(t, "  TenantMtu: 1600\n")
+		o.Environments = append(o.Environments, plan.File{Name: "environments/" + name + ".yaml"})
+		o.Machines = machines
+		o.Ctlplane = eval.Subnet{CIDR: "192.168.255.0/24", Gateway: "192.168.255.1"}
+		cfg, err := build(t, o).Configure(machines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		for _, machine := range []string{"overcloud-controller-0", "overcloud-novacompute-1"} {
+			for _, r := range cfg[machine][0].Resources {
+				if r.NetworkConfig == nil {
+					continue
+				}
+				text, err := json.MarshalIndent(r.NetworkConfig, "", " ")
+				if err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(&b, "=== %s\n%s\n", machine, text)
+			}
+		}
+		golden.Check(t, name+".txt", b.String())
+	}
+	cfg, err := build(t, article(t)).Configure(machines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range cfg["overcloud-controller-0"][0].Resources {
+		if r.NetworkConfig != nil {
+			t.Error("the provisioning network alone needs no network_config")
+		}
+	}
+}
+
+// TestAddressesOfProvisionedMachines: node provision's environment says which they are.
+func TestAddressesOfProvisionedMachines(t *testing.T) {
+	o := article(t)
+	o.Environments = []plan.File{{Name: "env.yaml", Data: []byte(`resource_registry:
+  OS::TripleO::Network: network/deployed_networks.yaml
+  OS::TripleO::Controller::Ports::InternalApiPort: network/ports/deployed_internal_api.yaml
+  OS::TripleO::Controller::Ports::StoragePort: network/ports/deployed_storage.yaml
+parameter_defaults:
+  NodePortMap: {overcloud-controller-0: {internal_api: {ip_address: 172.16.2.77, ip_subnet: 172.16.2.77/24}}}
+`)}}
+	hosts := hostsOf(t, build(t, o))
+	if !strings.Contains(hosts, "172.16.2.77 overcloud-controller-0.internalapi.localdomain") || strings.Contains(hosts, "overcloud-controller-0.storage") {
+		t.Error(hosts)
+	}
+}

@@ -1,0 +1,52 @@
+package resource
+
+import "slices"
+
+// Check is what shows that a service of a node is alive: its units run, and what
+// its steps waited for still answers.
+type Check struct {
+	Service string   `json:"service"`
+	Units   []string `json:"units,omitempty"`
+	Waits   []Wait   `json:"waits,omitempty"`
+}
+
+// Health is how a service of a node is: one line of what os-apply-config health
+// prints (JSON lines).
+type Health struct {
+	Service string `json:"service"`
+	OK      bool   `json:"ok"`
+	Detail  string `json:"detail,omitempty"` // what is wrong; without secrets
+}
+
+// Checks are those of a node, in the order of its services, out of what its steps
+// do: the units that they start and what they wait for. A service that has neither
+// leaves nothing that could fail, and is left out.
+func Checks(docs []Document) []Check {
+	var out []Check
+	index := map[string]int{}
+	of := func(service string) *Check {
+		i, ok := index[service]
+		if !ok {
+			i = len(out)
+			index[service] = i
+			out = append(out, Check{Service: service})
+		}
+		return &out[i]
+	}
+	for _, d := range docs {
+		for _, r := range d.Resources {
+			switch {
+			case r.Unit != nil && r.Unit.State == "stopped":
+				c := of(r.Service)
+				c.Units = slices.DeleteFunc(c.Units, func(u string) bool { return u == r.Unit.Name })
+			case r.Unit != nil && !slices.Contains(of(r.Service).Units, r.Unit.Name):
+				of(r.Service).Units = append(of(r.Service).Units, r.Unit.Name)
+			case r.Wait != nil:
+				c := of(r.Service)
+				c.Waits = slices.DeleteFunc(c.Waits, func(w Wait) bool { return w.Name == r.Wait.Name }) // the last step's is the strictest
+				c.Waits = append(c.Waits, *r.Wait)
+			}
+		}
+	}
+	return slices.DeleteFunc(out, func(c Check) bool { return len(c.Units)+len(c.Waits) == 0 })
+}
