@@ -101,7 +101,9 @@ func (b *build) mmdebstrap(ctx context.Context, over, tree string) error {
 	args = append(args, b.Suite, tree)
 	args = append(args, b.sources.files...)
 	cmd := command(ctx, "mmdebstrap", args...)
-	cmd.Env = append(os.Environ(), "TREFOIL_OVERLAY="+over, "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
+	// Its filter is a Python program that runs once a package: a user's own Python,
+	// found first behind a shim, would cost more than the package.
+	cmd.Env = append(os.Environ(), "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TREFOIL_OVERLAY="+over, "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
 	r, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
 	watch := &aptWatch{build: b}
