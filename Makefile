@@ -37,8 +37,8 @@ e2e: deps build ## one deployment on real machines, with kills, scaling and dele
 cloud: deps build ## a whole OpenStack on real machines: deployed, used, broken, scaled (root)
 	@scripts/test cloud
 
-demo: deps build ## the article on five virtual machines, typed one command after another (root)
-	@scripts/demo
+demo: deps build ## the article on five virtual machines, typed one command after another (root); WHOLE=1: with all of OpenStack
+	@WHOLE=$(WHOLE) scripts/demo
 
 demo-clean: ## remove what `make demo` left
 	@scripts/demo-clean
