@@ -54,6 +54,9 @@ var systemFiles = []rootFile{
 	{"etc/ssh/sshd_config.d/10-overcloud.conf", "HostKey /etc/ssh/ssh_host_ed25519_key\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\nUseDNS no\n", 0o644},
 	{"etc/sudoers.d/" + User, User + " ALL=(ALL) NOPASSWD:ALL\n", 0o440},
 	{"etc/systemd/journald.conf.d/10-overcloud.conf", "[Journal]\nStorage=volatile\nRuntimeMaxUse=32M\n", 0o644},
+	// Nova's services say when they are ready, and systemd's 90 seconds are not enough for a dozen
+	// Python programs that load at once on two processors: each would be killed and begin anew, for ever.
+	{"etc/systemd/system.conf.d/10-overcloud.conf", "[Manager]\nDefaultTimeoutStartSec=30min\n", 0o644},
 	{"etc/hostname", Name + "\n", 0o644},
 	{"etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", 0o644},
 	{"etc/resolv.conf", "", 0o644},
