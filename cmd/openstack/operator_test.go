@@ -232,6 +232,7 @@ func TestStackCommands(t *testing.T) {
 	o.Health = append(o.Health, stack.ServiceHealth{Node: "overcloud-compute-0", Role: "Compute", Service: "ssh", State: stack.Unreachable, Detail: "no route to host"})
 	o.want("overcloud status", 1, "DEPLOY_FAILED", "1 of 2 services are not well")
 	o.want("overcloud status --health -f value", 1, "overcloud-controller-0 Controller keystone ok \novercloud-compute-0 Compute ssh unreachable no route to host\n", "1 of 2")
+	o.reports(s.ID)
 	o.want("overcloud failures", 0, "overcloud-controller-0: step 3: keystone: unit:apache2: exit status 1\n    AH00526\nto try: journalctl -u apache2\n\n|-> Failures for host: overcloud-controller-0\n|--> Task: step 3 keystone unit:apache2\n", "")
 	o.want("stack event list overcloud --follow", 0, "1970-01-01 00:00:00Z [overcloud.Controller]: CREATE_FAILED  no\n", "")
 	for _, flag := range []string{"filter x=y", "resource Controller", "limit 1"} {

@@ -36,6 +36,7 @@ func (p *program) overcloudCommand() *cli.Command {
 		p.generateCommand(), p.netenvCommand(), p.configCommand(),
 		{Name: "delete", Usage: "give all machines of a stack back", ArgsUsage: "[STACK]", Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"}}, Action: p.overcloudDelete},
+		p.supportCommand(),
 		{Name: "status", Usage: "how the deployment is, and every service of every machine; exit code 1 when one is not well", Flags: formatFlags(
 			&cli.BoolFlag{Name: "health", Usage: "only the services; with -f for programs"},
 			&cli.StringFlag{Name: "stack", Aliases: []string{"plan"}, Usage: "stack", Value: "overcloud"}), Action: p.overcloudStatus},

@@ -27,6 +27,8 @@ const usage = `usage: os-apply-config COMMAND
   status      print which steps have been applied, as JSON
   health      tell how this node's services are: what to look at as JSON on
               standard input, one JSON line a service on standard output
+  report      pack this node's logs into a tar.gz, as lines of base64; the secrets to
+              mask come as a JSON list on standard input
   first-boot  set this node up from its config drive
   version     print the hash of this program
 
@@ -45,6 +47,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		"verify":     func() error { return verify(ctx, stdin, stdout) },
 		"status":     func() error { return status(stdout) },
 		"health":     func() error { return health(ctx, stdin, stdout) },
+		"report":     func() error { return report(ctx, stdin, stdout) },
 		"version":    func() error { return version(stdout) },
 		"first-boot": func() error { return firstBoot(ctx, stdout) },
 	}

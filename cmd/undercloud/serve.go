@@ -186,7 +186,7 @@ func (u *undercloud) mount(srv *server.Server, ready func() error) {
 	add("image", u.identity.Middleware(u.images.Handler(), "/", "/versions"))
 	add("network", u.identity.Middleware(u.network.Handler(), "/"))
 	add("compute", u.identity.Middleware(u.compute.Handler(), "/", "/v2.1", "/v2.1/"))
-	add("orchestration", stackapi.New(stackapi.Config{Store: u.db, Service: u.stacks.service, Documents: deploy.Documents{Plans: u.stacks.plans}, Plan: u.stacks.plans.Of, Health: u.stacks.engine.Health,
+	add("orchestration", stackapi.New(stackapi.Config{Store: u.db, Service: u.stacks.service, Documents: deploy.Documents{Plans: u.stacks.plans}, Plan: u.stacks.plans.Of, Health: u.stacks.engine.Health, Report: u.report,
 		Host: u.cfg.Hostname, Version: version, Auth: guard, Log: u.log}))
 	add("httpboot", u.boot.Handler())
 }

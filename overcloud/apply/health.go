@@ -38,7 +38,9 @@ func (e *Engine) Health(ctx context.Context, checks []resource.Check) ([]resourc
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
+			s.turn.Lock() // looking gives it away
 			problems := s.problems(ctx, c)
+			s.turn.Unlock()
 			out[i] = resource.Health{Service: c.Service, OK: len(problems) == 0, Detail: s.hide.line(strings.Join(problems, "; "))}
 		})
 	}
@@ -61,7 +63,7 @@ func (s *step) problems(ctx context.Context, c resource.Check) []string {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	for _, w := range c.Waits {
-		if err := s.System.Probe(ctx, w); err != nil {
+		if err := s.probe(ctx, &w); err != nil {
 			out = append(out, fmt.Sprintf("%s: %v", w.Name, err))
 		}
 	}
@@ -70,7 +72,11 @@ func (s *step) problems(ctx context.Context, c resource.Check) []string {
 
 // lastWords is the last line that a unit wrote into the journal, after a colon.
 func (s *step) lastWords(ctx context.Context, unit string) string {
-	out, err := s.System.Run(ctx, Command{Args: []string{"journalctl", "--no-pager", "-o", "cat", "-n", "5", "-u", unit}, Timeout: lookLimit})
+	var out string
+	err := s.aside(func() (err error) {
+		out, err = s.System.Run(ctx, Command{Args: []string{"journalctl", "--no-pager", "-o", "cat", "-n", "5", "-u", unit}, Timeout: lookLimit})
+		return err
+	})
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	slices.Reverse(lines)
 	// systemd's own closing words say less than the program's.

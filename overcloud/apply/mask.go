@@ -9,7 +9,10 @@ import (
 )
 
 // mask hides the secrets of a document in log lines and errors.
-type mask struct{ values []string }
+type mask struct {
+	values []string
+	all    *strings.Replacer // of the values; made by sort
+}
 
 var (
 	inURL    = regexp.MustCompile(`(://[^:/@\s]+:)[^@/\s]+@`)
@@ -37,9 +40,18 @@ func newMask(doc *resource.Document) mask {
 			m.file(r.File.Content)
 		}
 	}
-	// Longest first: one secret may be the beginning of another.
-	slices.SortFunc(m.values, func(a, b string) int { return len(b) - len(a) })
+	m.sort()
 	return m
+}
+
+// sort ends the adding of values. Longest first: one secret may be the beginning of another.
+func (m *mask) sort() {
+	slices.SortFunc(m.values, func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, v := range m.values {
+		pairs = append(pairs, v, stars)
+	}
+	m.all = strings.NewReplacer(pairs...)
 }
 
 // file finds the secrets in a settings file; a file of one word is one secret.
@@ -65,8 +77,8 @@ func (m *mask) add(v string) {
 }
 
 func (m mask) line(s string) string {
-	for _, v := range m.values {
-		s = strings.ReplaceAll(s, v, stars)
+	if m.all != nil {
+		s = m.all.Replace(s)
 	}
 	s = inURL.ReplaceAllString(s, "${1}"+stars+"@")
 	return assigned.ReplaceAllString(s, "${1}"+stars)

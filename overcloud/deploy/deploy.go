@@ -119,6 +119,7 @@ type Engine struct {
 	Cloud      Cloud
 	Nodes      Configurator
 	Observer   Observer
+	Reporter   Reporter
 	Catalog    Catalog
 	Overcloud  Login // nil: machines leave without a word to the deployed cloud
 	Plan       Planner

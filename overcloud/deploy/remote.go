@@ -41,6 +41,7 @@ type Remote struct {
 var (
 	_ Configurator = (*Remote)(nil)
 	_ Observer     = (*Remote)(nil)
+	_ Reporter     = (*Remote)(nil)
 )
 
 func target(n stack.Node) ssh.Target {

@@ -13,7 +13,10 @@ import (
 // steps 2 and 4, and with needs as given.
 func needy(t *testing.T, needs map[string]string, roles string) (*plan.Plan, error) {
 	t.Helper()
-	files := map[string]string{}
+	files := map[string]string{
+		"deployment/keystone/keystone.yaml": service + "      service_name: keystone\n      needs: []\n",
+		"deployment/database/mysql.yaml":    service + "      service_name: mysql\n      needs: []\n",
+	}
 	for name, file := range map[string]string{"kernel": "kernel/kernel.yaml", "ntp": "time/ntp.yaml", "timezone": "timezone/timezone.yaml"} {
 		text := "      service_name: " + name + "\n"
 		if needs[name] != "" {
@@ -25,7 +28,8 @@ func needy(t *testing.T, needs map[string]string, roles string) (*plan.Plan, err
 		}
 		files["deployment/"+file] = service + text
 	}
-	return plan.Build(context.Background(), overlay(t, files), plan.Options{Passwords: passwords(t), Roles: plan.File{Name: "r.yaml", Data: []byte(roles)}})
+	return plan.Build(context.Background(), overlay(t, files), plan.Options{Passwords: passwords(t),
+		Environments: []plan.File{{Name: "e.yaml", Data: []byte("resource_registry: {'OS::TripleO::Services::Horizon': 'OS::Heat::None'}\n")}}, Roles: plan.File{Name: "r.yaml", Data: []byte(roles)}})
 }
 
 // spread runs each service on one role; Idle has machines and nothing to do, Absent no machines.

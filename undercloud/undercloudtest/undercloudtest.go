@@ -4,7 +4,9 @@ package undercloudtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -130,7 +132,14 @@ func (c *Cloud) make(dir string) {
 		"baremetal": api.New(api.Config{Store: c.Nodes, Conductor: c.Conductor, Auth: c.guard, Log: quiet}),
 		"network":   id.Middleware(nets.Handler(), "/"), "compute": id.Middleware(comp.Handler(), "/"),
 		"orchestration": stackapi.New(stackapi.Config{Store: c.DB, Service: c.Stacks, Auth: c.guard, Log: quiet,
-			Health: func(context.Context, *stack.Stack) ([]stack.ServiceHealth, error) { return c.Health, nil }}),
+			Health: func(context.Context, *stack.Stack) ([]stack.ServiceHealth, error) { return c.Health, nil },
+			Report: func(_ context.Context, _ *stack.Stack, node string, w io.Writer) error {
+				if node == "overcloud-compute-0" {
+					return errors.New("connect to it: no route to host")
+				}
+				_, err := io.WriteString(w, "logs of "+node)
+				return err
+			}}),
 	}
 }
 

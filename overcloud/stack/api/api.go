@@ -69,7 +69,9 @@ type Config struct {
 	// Plan makes a stack's plan for the machines that it has; nil: its configuration cannot be downloaded.
 	Plan func(ctx context.Context, s *stack.Stack, there ...plan.Node) (*plan.Plan, error)
 	// Health tells how the services of a stack's machines are; nil: nobody can look.
-	Health  func(ctx context.Context, s *stack.Stack) ([]stack.ServiceHealth, error)
+	Health func(ctx context.Context, s *stack.Stack) ([]stack.ServiceHealth, error)
+	// Report writes a tar.gz of a machine's logs, or of the undercloud's own; nil: nobody can.
+	Report  func(ctx context.Context, s *stack.Stack, node string, w io.Writer) error
 	Host    string // the machine's name, for `orchestration service list`
 	Version string // of this program, for `orchestration build info`
 	Log     *slog.Logger

@@ -133,6 +133,7 @@ func (v *view) below() map[string]func(http.ResponseWriter, []string) error {
 		"PATCH preview":   v.preview,
 		"GET nodes":       v.nodes,
 		"GET health":      v.health,
+		"GET report":      v.report,
 		"GET config":      v.config,
 		"GET outcome":     v.outcome,
 	}
