@@ -103,8 +103,9 @@ func (f *fake) systemctl(args []string) (string, error) {
 			if f.units[u] == "not-found" || f.units[u] == "" {
 				load = "not-found"
 			}
-			if args[1] == "--property=ActiveState" {
-				out = append(out, "ActiveState="+f.units[u])
+			if args[1] == "--property=ActiveState,NRestarts" {
+				state, restarts, _ := strings.Cut(f.units[u], " ")
+				out = append(out, "ActiveState="+state+"\nNRestarts="+restarts)
 				continue
 			}
 			out = append(out, fmt.Sprintf("Id=%s\nLoadState=%s\nActiveState=%s\nFragmentPath=/lib/systemd/system/%s\n", u, load, f.units[u], u))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -121,10 +122,24 @@ func (s *step) pause(w *resource.Wait) time.Duration {
 	return s.poll()
 }
 
-// failed is certain only for a unit that systemd has given up.
+// restarts is how often systemd may start a service again before it counts as
+// broken: once can be an accident of the beginning, and nothing comes of many.
+const restarts = 5
+
+// failed is certain only for a unit that systemd has given up, or that ends by
+// itself again and again.
 func (s *step) failed(ctx context.Context, unit string) bool {
-	out, err := s.systemctl(ctx, "show", "--property=ActiveState", "--", fullName(unit))
-	return err == nil && strings.TrimSpace(out) == "ActiveState=failed"
+	out, err := s.systemctl(ctx, "show", "--property=ActiveState,NRestarts", "--", fullName(unit))
+	if err != nil {
+		return false
+	}
+	is := map[string]string{}
+	for line := range strings.Lines(out) {
+		k, v, _ := strings.Cut(strings.TrimSpace(line), "=")
+		is[k] = v
+	}
+	n, _ := strconv.Atoi(is["NRestarts"])
+	return is["ActiveState"] == "failed" || is["ActiveState"] == "activating" && n >= restarts
 }
 
 func (s *step) gaveUp(ctx context.Context, w *resource.Wait, err error) error {
