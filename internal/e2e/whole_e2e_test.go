@@ -116,7 +116,7 @@ func (u *user) deploy() {
 	wants(u.t, u.ok("openstack server list"), "overcloud-controller-0", "ACTIVE", "ctlplane=192.168.255.", "overcloud-full")
 	wants(u.t, u.ok("openstack stack list -f value -c 'Stack Name' -c 'Stack Status'"), "overcloud CREATE_COMPLETE")
 	wants(u.t, u.ok("/usr/bin/openstack stack list -f value -c 'Stack Status'"), "CREATE_COMPLETE")
-	wants(u.t, u.ssh("overcloud-controller-0", "systemctl is-active mariadb rabbitmq-server memcached chrony && sudo ceph -s"), "HEALTH_OK", "1 osds: 1 up")
+	wants(u.t, u.ssh("overcloud-controller-0", "systemctl is-active mariadb rabbitmq-server memcached chrony && sudo ceph -s"), "HEALTH_OK", "2 osds: 2 up")
 }
 
 func (u *user) command(computes int) string { return fmt.Sprintf(deploy, computes, u.root) }
