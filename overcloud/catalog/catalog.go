@@ -41,6 +41,11 @@ type Keystone struct {
 // had made after all, is looked at anew.
 const mostConflicts = 3
 
+// passes tells whether an error may be gone in a while. One of them is that the
+// administrator may not: right after its bootstrap Keystone can still have in its
+// cache what there was before.
+func passes(err error) bool { return errs.Is(err, errs.Unavailable) || errs.Is(err, errs.Forbidden) }
+
 // Ensure makes it so and says what it changed, one sentence a change, without
 // secrets. It may be called again after any interruption. Errors that pass by
 // themselves (Keystone is away, or somebody else made the same thing meanwhile)
@@ -58,7 +63,7 @@ func (k Keystone) Ensure(ctx context.Context, w Want) (changes []string, err err
 		switch {
 		case errs.Is(err, errs.Conflict) && conflicts < mostConflicts:
 			conflicts++
-		case !errs.Is(err, errs.Unavailable) || time.Now().After(deadline):
+		case !passes(err) || time.Now().After(deadline):
 			return changes, err
 		}
 		select {

@@ -141,6 +141,7 @@ func TestLostAnswersAndAbsencesArePassedOver(t *testing.T) {
 	k.fail["POST users"] = []int{504}
 	k.fail["POST endpoints"] = []int{502}
 	k.fail["GET services"] = []int{503}
+	k.fail["GET endpoints"] = []int{403} // the administrator is not yet one in Keystone's cache
 	w := want(k, resource("nova", "compute", "http://10.0.0.1:8774"))
 	ensure(t, w)
 	if n := strings.Count(k.text(), "endpoint nova"); n != 3 {
@@ -151,14 +152,14 @@ func TestLostAnswersAndAbsencesArePassedOver(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotPassIsToldAtOnce(t *testing.T) {
+func TestWhatDoesNotPassIsTold(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*keystone, *catalog.Want)
 		code   errs.Code
 		says   string
 	}{
 		"wrong password":      {func(_ *keystone, w *catalog.Want) { w.AdminPassword = "wrong" }, errs.Unauthorized, "log in to"},
-		"refused":             {func(k *keystone, _ *catalog.Want) { k.fail["POST services"] = []int{403} }, errs.Forbidden, "create service nova"},
+		"refused":             {func(k *keystone, _ *catalog.Want) { k.fail["POST services"] = slices.Repeat([]int{403}, 1000) }, errs.Forbidden, "create service nova"},
 		"conflict for good":   {func(k *keystone, _ *catalog.Want) { k.fail["POST users"] = []int{409, 409, 409, 409, 409} }, errs.Conflict, "create user nova"},
 		"nobody ever answers": {func(k *keystone, w *catalog.Want) { w.URL = "http://127.0.0.1:1/" }, errs.Unavailable, "127.0.0.1:1"},
 	} {
