@@ -103,7 +103,7 @@ func (f *fake) systemctl(args []string) (string, error) {
 			if f.units[u] == "not-found" || f.units[u] == "" {
 				load = "not-found"
 			}
-			if args[1] == "--property=ActiveState,NRestarts" {
+			if strings.HasPrefix(args[1], "--property=ActiveState,NRestarts") {
 				state, restarts, _ := strings.Cut(f.units[u], " ")
 				out = append(out, "ActiveState="+state+"\nNRestarts="+restarts)
 				continue

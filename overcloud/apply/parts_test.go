@@ -135,9 +135,10 @@ func TestWaitGoesOnUntilTheAnswer(t *testing.T) {
 	}
 }
 
-// A unit that systemd starts again for ever has failed too: 127 is a program that is not there.
+// A unit that systemd starts again for ever has failed too: 127 is a program that is not
+// there. So has one that ended without a word, as a start script that finds itself switched off.
 func TestWaitEndsEarlyWhenItsUnitHasFailed(t *testing.T) {
-	for _, state := range []string{"failed", "activating 7"} {
+	for _, state := range []string{"failed", "activating 7", "inactive"} {
 		n := newNode(t)
 		n.sys.answers, n.sys.units["api.service"] = 1<<30, state
 		began := n.now

@@ -126,10 +126,10 @@ func (s *step) pause(w *resource.Wait) time.Duration {
 // broken: once can be an accident of the beginning, and nothing comes of many.
 const restarts = 5
 
-// failed is certain only for a unit that systemd has given up, or that ends by
-// itself again and again.
+// failed is certain only for a unit that systemd has given up, that has ended by
+// itself, or that does so again and again.
 func (s *step) failed(ctx context.Context, unit string) bool {
-	out, err := s.systemctl(ctx, "show", "--property=ActiveState,NRestarts", "--", fullName(unit))
+	out, err := s.systemctl(ctx, "show", "--property=ActiveState,NRestarts,Job", "--", fullName(unit))
 	if err != nil {
 		return false
 	}
@@ -139,7 +139,8 @@ func (s *step) failed(ctx context.Context, unit string) bool {
 		is[k] = v
 	}
 	n, _ := strconv.Atoi(is["NRestarts"])
-	return is["ActiveState"] == "failed" || is["ActiveState"] == "activating" && n >= restarts
+	ended := is["ActiveState"] == "inactive" && cmp.Or(is["Job"], "0") == "0"
+	return is["ActiveState"] == "failed" || ended || is["ActiveState"] == "activating" && n >= restarts
 }
 
 func (s *step) gaveUp(ctx context.Context, w *resource.Wait, err error) error {
