@@ -20,7 +20,9 @@ func (k *Check) wait(ctx context.Context, what string, limit time.Duration, look
 	began := time.Now()
 	told := began
 	for {
+		looked := time.Now()
 		done, state, err := look(ctx)
+		pause := k.Poll + 4*time.Since(looked) // a look is work for the cloud: a fifth of the time at most
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -42,7 +44,7 @@ func (k *Check) wait(ctx context.Context, what string, limit time.Duration, look
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(k.Poll):
+		case <-time.After(pause):
 		}
 	}
 }
