@@ -4,8 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -22,14 +20,7 @@ const outside = "--external-cidr 192.168.255.0/24 --external-gateway 192.168.255
 // undercloud in the step that starts it, and uses it: servers that ping each other, a
 // service that is broken on purpose, one more compute. `make cloud` runs it.
 func TestTheCloud(t *testing.T) {
-	u := newUser(t)
-	u.start("openstack lab delete "+labName+" >/dev/null 2>&1; rm -rf "+u.dir+"/undercloud "+u.dir+"/home/*; true", true).wait(0)
-	t.Cleanup(func() { u.cleanUp() })
-	u.start(fmt.Sprintf("openstack lab create --file %s/internal/e2e/lab-cloud.yaml --output %s", u.root, u.home("inspection.json")), true).wait(0)
-	conf, err := os.ReadFile(filepath.Join(u.root, "examples", "undercloud.conf"))
-	must(t, err)
-	must(t, os.WriteFile(u.home("undercloud.conf"), conf, 0o644))
-	must(t, os.Symlink(filepath.Join(filepath.Dir(u.dir), "images"), u.home("images")))
+	u := inLab(t, "lab-cloud.yaml")
 	for _, part := range []struct {
 		name string
 		do   func()

@@ -28,6 +28,20 @@ type user struct {
 
 const labName = "e2e"
 
+// inLab is a user with nothing yet, beside a lab of their own that goes when the test ends.
+func inLab(t *testing.T, lab string) *user {
+	t.Helper()
+	u := newUser(t)
+	u.start("openstack lab delete "+labName+" >/dev/null 2>&1; rm -rf "+u.dir+"/undercloud "+u.dir+"/home/*; true", true).wait(0)
+	t.Cleanup(func() { u.cleanUp() })
+	u.start(fmt.Sprintf("openstack lab create --file %s/internal/e2e/%s --output %s", u.root, lab, u.home("inspection.json")), true).wait(0)
+	conf, err := os.ReadFile(filepath.Join(u.root, "examples", "undercloud.conf"))
+	must(t, err)
+	must(t, os.WriteFile(u.home("undercloud.conf"), conf, 0o644))
+	must(t, os.Symlink(filepath.Join(filepath.Dir(u.dir), "images"), u.home("images")))
+	return u
+}
+
 func newUser(t *testing.T) *user {
 	t.Helper()
 	if os.Geteuid() != 0 {

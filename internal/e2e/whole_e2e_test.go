@@ -18,16 +18,7 @@ const deploy = "openstack overcloud deploy --templates --control-scale 1 --compu
 // TestTheWholeWay is the article on real machines, with a crash of the undercloud
 // in each long phase, a deploy that changes nothing, one more compute, and the way back.
 func TestTheWholeWay(t *testing.T) {
-	u := newUser(t)
-	u.start("openstack lab delete "+labName+" >/dev/null 2>&1; rm -rf "+u.dir+"/undercloud "+u.dir+"/home/*; true", true).wait(0)
-	t.Cleanup(func() { u.cleanUp() })
-
-	u.start(fmt.Sprintf("openstack lab create --file %s/internal/e2e/lab.yaml --output %s", u.root, u.home("inspection.json")), true).wait(0)
-	conf, err := os.ReadFile(filepath.Join(u.root, "examples", "undercloud.conf"))
-	must(t, err)
-	must(t, os.WriteFile(u.home("undercloud.conf"), conf, 0o644))
-	must(t, os.Symlink(filepath.Join(filepath.Dir(u.dir), "images"), u.home("images")))
-
+	u := inLab(t, "lab.yaml")
 	t.Run("undercloud", func(t *testing.T) { u.t = t; u.undercloud() })
 	t.Run("nodes", func(t *testing.T) { u.t = t; u.nodes() })
 	if t.Failed() {

@@ -9,10 +9,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"trefoil/internal/logfile"
 )
 
 // Limits of a report: logs of a day are of use, logs of a year are not.
@@ -85,7 +86,7 @@ func (r *report) folder(dir string) error {
 		case !d.Type().IsRegular():
 			return nil
 		}
-		data, err := fileEnd(name, reportTail)
+		data, err := logfile.End(name, reportTail)
 		if err != nil || bytes.IndexByte(data, 0) >= 0 {
 			return nil //nolint:nilerr // gone, or no text
 		}
@@ -111,28 +112,4 @@ func (r *report) add(name string, data []byte) error {
 		return fmt.Errorf("pack %s: %w", name, err)
 	}
 	return nil
-}
-
-// fileEnd is the last max bytes of a file, from the beginning of a line on.
-func fileEnd(name string, max int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	cut := st.Size() > max
-	if cut {
-		if _, err := f.Seek(-max, io.SeekEnd); err != nil {
-			return nil, err
-		}
-	}
-	data, err := io.ReadAll(io.LimitReader(f, max))
-	if i := bytes.IndexByte(data, '\n'); cut && i >= 0 {
-		data = data[i+1:] // half a line could hold half a secret
-	}
-	return data, err
 }

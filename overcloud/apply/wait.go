@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -13,10 +12,12 @@ import (
 	"time"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/logfile"
 	"trefoil/overcloud/resource"
 )
 
 const (
+	logTail        = 16 << 10 // bytes of a log that go with an error
 	defaultTimeout = 300 * time.Second
 	sayEvery       = 5 * time.Second // between two "waiting" events
 )
@@ -149,7 +150,8 @@ func (s *step) gaveUp(ctx context.Context, w *resource.Wait, err error) error {
 	switch {
 	case w.Log != "":
 		e = e.WithHint("%s on the node tells more", w.Log)
-		log = logEnd(s.path(w.Log))
+		end, _ := logfile.End(s.path(w.Log), logTail) // a service that never began has none
+		log = string(end)
 	case w.Unit != "":
 		e = e.WithHint("journalctl -u %s on the node tells more", w.Unit)
 	}
@@ -157,25 +159,6 @@ func (s *step) gaveUp(ctx context.Context, w *resource.Wait, err error) error {
 		log = s.journal(ctx, fullName(w.Unit))
 	}
 	return withTail(e, log)
-}
-
-// logEnd reads the last 16 KiB of a log file; "" when there is nothing to read.
-func logEnd(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	if st, err := f.Stat(); err == nil && st.Size() > 16<<10 {
-		if _, err := f.Seek(-16<<10, io.SeekEnd); err != nil {
-			return ""
-		}
-	}
-	b, err := io.ReadAll(io.LimitReader(f, 16<<10))
-	if err != nil {
-		return ""
-	}
-	return string(b)
 }
 
 // disks looks only; a node whose disks do not fit is a mistake of placement.
