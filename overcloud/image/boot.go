@@ -32,10 +32,21 @@ const (
 // are eth0, eth1 … in the order of the bus, which templates rely on.
 const cmdline = "rw console=tty0 console=ttyS0,115200n8 net.ifnames=0 loglevel=4"
 
+// emulated is what GRUB adds in QEMU's machines. Without KVM, Linux does not trust
+// the time stamp counters of several processors, and reads the time from an
+// emulated HPET: a system call and an access to a device where there was an
+// instruction, a tenth of what a controller did. With KVM its own clock is used.
+const emulated = `smbios --type 1 --get-string 4 --set manufacturer
+if [ "$manufacturer" = QEMU ]; then
+  emulated="tsc=reliable psi=0"
+  export emulated
+fi
+`
+
 // moduleSets are what GRUB must have in it to find the root and its kernel.
 var moduleSets = map[string][]string{
-	"i386-pc":    {"biosdisk", "part_gpt", "ext2", "search", "search_fs_uuid", "normal", "configfile", "linux", "test", "echo"},
-	"x86_64-efi": {"part_gpt", "ext2", "search", "search_fs_uuid", "normal", "configfile", "linux", "test", "echo", "all_video", "gfxterm"},
+	"i386-pc":    {"biosdisk", "part_gpt", "ext2", "search", "search_fs_uuid", "normal", "configfile", "linux", "test", "echo", "smbios"},
+	"x86_64-efi": {"part_gpt", "ext2", "search", "search_fs_uuid", "normal", "configfile", "linux", "test", "echo", "smbios", "all_video", "gfxterm"},
 }
 
 // bootFiles makes the loaders and their configuration.
@@ -46,7 +57,7 @@ func (b *build) bootFiles(ctx context.Context, l *layout) error {
 	}
 	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
 	l.rootUUID = gpt.FromBytes(id).String()
-	grub := fmt.Sprintf("set timeout=0\nmenuentry overcloud {\n  linux /vmlinuz root=UUID=%s %s %s\n  initrd /initrd.img\n}\n", l.rootUUID, cmdline, b.Cmdline)
+	grub := fmt.Sprintf("set timeout=0\n%smenuentry overcloud {\n  linux /vmlinuz root=UUID=%s %s $emulated %s\n  initrd /initrd.img\n}\n", emulated, l.rootUUID, cmdline, b.Cmdline)
 	load := fmt.Sprintf("search --no-floppy --fs-uuid --set=root %s\nset prefix=($root)/boot/grub\nconfigfile ($root)/boot/grub/grub.cfg\n", l.rootUUID)
 	if err := writeFiles(b.tree, []rootFile{{"boot/grub/grub.cfg", grub, 0o644}}); err != nil {
 		return err

@@ -234,8 +234,8 @@ func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]
 	return out, nil
 }
 
-// placeholder is a name that a machine fills in, written as in Hiera.
-var placeholder = regexp.MustCompile(`%\{([A-Za-z0-9_.]+)\}`)
+// placeholder is a name that a machine fills in, or a percent sign that begins none, written as in Hiera.
+var placeholder = regexp.MustCompile(`%\{(literal\('%'\)|[A-Za-z0-9_.]+)\}`)
 
 // serviceList is the name of all machines that run a service, of which there may be none.
 var serviceList = regexp.MustCompile(`^[a-z0-9_]+_node_(ips|names|fqdns)$`)
@@ -288,6 +288,9 @@ func interpolateText(s string, scopes []map[string]string) (string, error) {
 	var failed error
 	out := placeholder.ReplaceAllStringFunc(s, func(m string) string {
 		name := m[2 : len(m)-1]
+		if name == "literal('%')" {
+			return "%"
+		}
 		for _, sc := range scopes {
 			if v, ok := sc[name]; ok {
 				return v
