@@ -1,6 +1,7 @@
 package ceph
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -94,7 +95,11 @@ func (c *Cluster) Make(ctx context.Context) error {
 	if c.AsWanted() {
 		return nil
 	}
-	return errs.New(errs.Internal, "keys and pools of the Ceph cluster are not as wanted after %d rounds", rounds).
+	var left []string
+	for _, q := range slices.Concat(c.todo...) {
+		left = append(left, strings.TrimSpace(fmt.Sprint(q.Command["prefix"], " ", cmp.Or(q.Command["name"], q.Command["pool"], any("")))))
+	}
+	return errs.New(errs.Internal, "the Ceph cluster is not as wanted after %d rounds, still to do: %s", rounds, strings.Join(left, ", ")).
 		WithHint("does something else change them at the same time?")
 }
 
@@ -204,11 +209,18 @@ func (k known) setting(name, value string) []question {
 		who, name = kind, rest
 	}
 	for _, c := range k.config {
-		if c.Section == who && c.Name == name && c.Value == value {
+		if c.Section == who && c.Name == name && (c.Value == value || sameNumber(c.Value, value)) {
 			return nil
 		}
 	}
 	return []question{ask("config set", "who", who, "name", name, "value", value)}
+}
+
+// sameNumber tells whether two texts are one number: the monitors keep 2 as 2.000000.
+func sameNumber(a, b string) bool {
+	x, err := strconv.ParseFloat(a, 64)
+	y, err2 := strconv.ParseFloat(b, 64)
+	return err == nil && err2 == nil && x == y
 }
 
 // pool makes a pool, or gives one that is there the size and the rule; then

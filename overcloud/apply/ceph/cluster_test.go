@@ -75,7 +75,11 @@ func (m *monitors) one(q question) any {
 		}
 		m.auth = append(m.auth, map[string]any{"entity": e[0].Name, "key": e[0].Key, "caps": e[0].Caps})
 	case "config set":
-		m.config = append(m.config, map[string]any{"section": c["who"], "name": c["name"], "value": c["value"]})
+		value := c["value"]
+		if c["name"] == "bluestore_cache_trim_interval" { // of the type double
+			value = "2.000000"
+		}
+		m.config = append(m.config, map[string]any{"section": c["who"], "name": c["name"], "value": value})
 	case "osd crush rule create-replicated":
 		m.rules = append(m.rules, map[string]any{"rule_id": len(m.rules), "rule_name": c["name"]})
 	case "osd pool create":
@@ -115,7 +119,7 @@ func newCluster(t *testing.T, hosts map[string]int) (*machine, *monitors) {
 }
 
 func cluster(size int) *resource.CephCluster {
-	return &resource.CephCluster{Keyrings: "/keys", Pools: []string{"images", "vms"}, Size: size, PGNum: 8, Config: map[string]string{"osd/osd_memory_target": "1000000000"}}
+	return &resource.CephCluster{Keyrings: "/keys", Pools: []string{"images", "vms"}, Size: size, PGNum: 8, Config: map[string]string{"osd/osd_memory_target": "1000000000", "osd/bluestore_cache_trim_interval": "2"}}
 }
 
 func makeCluster(t *testing.T, n *machine, want *resource.CephCluster) error {
