@@ -225,6 +225,9 @@ func checkMachine(m *vm) {
 	if got := m.run("ps -C systemd -o args= | grep -- --user; true"); got != "" {
 		m.t.Errorf("a login starts %s", got)
 	}
+	if got := m.run("cat /sys/devices/system/clocksource/clocksource0/current_clocksource"); got != "tsc" {
+		m.t.Errorf("the clock is %s, want tsc: GRUB did not see QEMU's SMBIOS; /proc/cmdline: %s", got, m.run("cat /proc/cmdline"))
+	}
 	if got := m.run("cat /etc/machine-id"); len(got) != 32 {
 		m.t.Errorf("machine-id %q", got)
 	}

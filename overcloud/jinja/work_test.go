@@ -41,7 +41,7 @@ func workCases() map[string]string {
 	return out
 }
 
-// What is not counted runs on and on: go test's own limit of time fails it.
+// What is not counted ends without the error of a limit.
 func TestReadingIsCounted(t *testing.T) {
 	for name, template := range workCases() {
 		t.Run(name, func(t *testing.T) {

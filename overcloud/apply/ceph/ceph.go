@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -72,6 +73,17 @@ type answer struct {
 	Status string `json:"status"`
 }
 
+// String names what is asked for, without values: some are keys.
+func (q question) String() string {
+	words := []string{fmt.Sprint(q.Command["prefix"])}
+	for _, key := range []string{"who", "name", "pool"} {
+		if v, ok := q.Command[key]; ok {
+			words = append(words, fmt.Sprint(v))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
 func ask(prefix string, args ...any) question {
 	q := question{Command: map[string]any{"prefix": prefix, "format": "json"}}
 	for i := 0; i+1 < len(args); i += 2 {
@@ -112,13 +124,13 @@ func parseAnswers(out string, questions []question) ([]answer, error) {
 	for _, line := range bytes.Split(bytes.TrimSpace([]byte(out)), []byte("\n")) {
 		var a answer
 		if len(answers) >= len(questions) || json.Unmarshal(line, &a) != nil {
-			return nil, errs.New(errs.Internal, "the conversation with Ceph's monitors gave no answer that can be read to %q", prefixOf(questions, len(answers)))
+			return nil, errs.New(errs.Internal, "the conversation with Ceph's monitors gave no answer that can be read to %q", nameOf(questions, len(answers)))
 		}
 		if a.Code == -int(syscall.ETIMEDOUT) {
-			return nil, errs.New(errs.Unavailable, "Ceph's monitors do not answer %q within %s seconds", prefixOf(questions, len(answers)), monSeconds)
+			return nil, errs.New(errs.Unavailable, "Ceph's monitors do not answer %q within %s seconds", nameOf(questions, len(answers)), monSeconds)
 		}
 		if a.Code != 0 {
-			return nil, errs.New(errs.Internal, "Ceph's monitors refuse %q: %s (code %d)", prefixOf(questions, len(answers)), a.Status, a.Code)
+			return nil, errs.New(errs.Internal, "Ceph's monitors refuse %q: %s (code %d)", nameOf(questions, len(answers)), a.Status, a.Code)
 		}
 		answers = append(answers, a)
 	}
@@ -128,11 +140,11 @@ func parseAnswers(out string, questions []question) ([]answer, error) {
 	return answers, nil
 }
 
-func prefixOf(questions []question, i int) any {
+func nameOf(questions []question, i int) string {
 	if i >= len(questions) {
 		return "nothing"
 	}
-	return questions[i].Command["prefix"]
+	return questions[i].String()
 }
 
 // read decodes the JSON of an answer.

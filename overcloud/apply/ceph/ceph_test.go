@@ -159,7 +159,7 @@ func answers(t *testing.T, out ...any) string {
 func TestConversationErrorsNameTheCommand(t *testing.T) {
 	qs := []question{ask("osd dump"), ask("osd pool create", "pool", "x")}
 	for _, tc := range []struct{ out, want string }{
-		{`{"code":0,"output":"{}","status":""}` + "\n" + `{"code":-34,"output":"","status":"too many PGs"}`, `refuse "osd pool create": too many PGs (code -34)`},
+		{`{"code":0,"output":"{}","status":""}` + "\n" + `{"code":-34,"output":"","status":"too many PGs"}`, `refuse "osd pool create x": too many PGs (code -34)`},
 		{`{"code":0,"output":"{}","status":""}`, "answered 1 of 2"},
 		{"nonsense", `"osd dump"`},
 		{"", `"osd dump"`},

@@ -1,7 +1,6 @@
 package ceph
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -97,7 +96,7 @@ func (c *Cluster) Make(ctx context.Context) error {
 	}
 	var left []string
 	for _, q := range slices.Concat(c.todo...) {
-		left = append(left, strings.TrimSpace(fmt.Sprint(q.Command["prefix"], " ", cmp.Or(q.Command["name"], q.Command["pool"], any("")))))
+		left = append(left, q.String())
 	}
 	return errs.New(errs.Internal, "the Ceph cluster is not as wanted after %d rounds, still to do: %s", rounds, strings.Join(left, ", ")).
 		WithHint("does something else change them at the same time?")

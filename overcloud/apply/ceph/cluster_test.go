@@ -21,6 +21,8 @@ type monitors struct {
 	pools  []map[string]any
 	hosts  map[string]int // machine → OSDs
 	did    []string
+
+	forgets string // an option that does not come to stay
 }
 
 func (m *monitors) tree() any {
@@ -75,6 +77,9 @@ func (m *monitors) one(q question) any {
 		}
 		m.auth = append(m.auth, map[string]any{"entity": e[0].Name, "key": e[0].Key, "caps": e[0].Caps})
 	case "config set":
+		if c["name"] == m.forgets {
+			break
+		}
 		value := c["value"]
 		if c["name"] == "bluestore_cache_trim_interval" { // of the type double
 			value = "2.000000"
@@ -166,6 +171,18 @@ func TestPoolsKeysAndCopiesAreMadeOnce(t *testing.T) {
 	}
 	if len(m.did) != 4 {
 		t.Errorf("did %q", m.did)
+	}
+}
+
+// What does not come to stay is named, and its value is not.
+func TestWhatStaysUndoneIsNamed(t *testing.T) {
+	n, m := newCluster(t, map[string]int{"s0": 3})
+	want := cluster(0)
+	want.Config["osd/osd_max_backfills"] = "secret"
+	m.forgets = "osd_max_backfills"
+	err := makeCluster(t, n, want)
+	if err == nil || !strings.Contains(err.Error(), "still to do: config set osd osd_max_backfills") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v", err)
 	}
 }
 

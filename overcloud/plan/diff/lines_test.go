@@ -71,15 +71,26 @@ func TestUnifiedAsDiffDoes(t *testing.T) {
 	}
 }
 
-// Two long texts with nothing in common: compared line by line with line they would
-// take longer than go test waits.
+// Beyond maxEdits no line is looked for any more: what is the same is replaced too.
 func TestUnifiedIsBounded(t *testing.T) {
-	var a, b strings.Builder
-	for i := range 50_000 {
-		fmt.Fprintf(&a, "a%d\n", i)
-		fmt.Fprintf(&b, "b%d\n", i)
-	}
-	if n := len(unified(a.String(), b.String())); n != 100_001 {
-		t.Errorf("%d lines", n)
+	for _, c := range []struct{ changed, same int }{{200, 1}, {1000, 0}} {
+		var a, b strings.Builder
+		for i := range 2 * c.changed {
+			if i == c.changed {
+				a.WriteString("same\n")
+				b.WriteString("same\n")
+			}
+			fmt.Fprintf(&a, "a%d\n", i)
+			fmt.Fprintf(&b, "b%d\n", i)
+		}
+		same := 0
+		for _, l := range unified(a.String(), b.String()) {
+			if l == " same" {
+				same++
+			}
+		}
+		if same != c.same {
+			t.Errorf("%d lines changed: %d are found to be the same, want %d", 2*c.changed, same, c.same)
+		}
 	}
 }
