@@ -3,6 +3,7 @@ package jinja
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // textFilter returns the filters that make text of text.
@@ -49,13 +50,8 @@ func titleWords(s string) string {
 	var b strings.Builder
 	at := 0
 	word := func(w string) {
-		for i, r := range w {
-			if i == 0 {
-				n := len(string(r))
-				b.WriteString(strings.ToUpper(w[:n]) + strings.ToLower(w[n:]))
-				return
-			}
-		}
+		_, n := utf8.DecodeRuneInString(w) // a byte that is no character is one long
+		b.WriteString(strings.ToUpper(w[:n]) + strings.ToLower(w[n:]))
 	}
 	for _, m := range wordBegins.FindAllStringIndex(s, -1) {
 		word(s[at:m[0]])
