@@ -3,6 +3,7 @@ package jinja
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 func stringMethod(name string) method {
@@ -94,12 +95,11 @@ func changeCase(how, s string) string {
 	case "upper":
 		return strings.ReplaceAll(strings.ToUpper(s), "ß", "SS")
 	case "capitalize":
-		for i, r := range s {
-			if i == 0 {
-				return string(unicode.ToTitle(r)) + strings.ToLower(s[len(string(r)):])
-			}
+		if s == "" {
+			return s
 		}
-		return s
+		r, n := utf8.DecodeRuneInString(s) // a byte that is no character is one long
+		return string(unicode.ToTitle(r)) + strings.ToLower(s[n:])
 	case "title":
 		return title(s)
 	}
