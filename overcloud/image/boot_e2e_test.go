@@ -228,6 +228,10 @@ func checkMachine(m *vm) {
 	if got := m.run("cat /sys/devices/system/clocksource/clocksource0/current_clocksource"); got != "tsc" {
 		m.t.Errorf("the clock is %s, want tsc: GRUB did not see QEMU's SMBIOS; /proc/cmdline: %s", got, m.run("cat /proc/cmdline"))
 	}
+	// 1 is an address of the kernel's making; 3 would be one that udev set afterwards.
+	if got := m.run("sudo ip link add probe0 type bridge && sudo udevadm settle && cat /sys/class/net/probe0/addr_assign_type && sudo ip link delete probe0"); got != "1" {
+		m.t.Errorf("udev gives new devices addresses of its own (addr_assign_type %s): it would change those of Neutron's ports", got)
+	}
 	if got := m.run("cat /etc/machine-id"); len(got) != 32 {
 		m.t.Errorf("machine-id %q", got)
 	}

@@ -79,8 +79,8 @@ var systemFiles = []rootFile{
 	// Nova's services say when they are ready, and systemd's 90 seconds are not enough for a dozen
 	// Python programs that load at once on two processors: each would be killed and begin anew, for ever.
 	// Every program with eventlet asks Python's distutils for a version; the one of setuptools
-	// brings the whole of setuptools with it, a fourth of the time until the program runs. Its own
-	// resolver, 200 modules, is not needed where machines know each other by /etc/hosts.
+	// brings the whole of setuptools with it, a fourth of the time until the program runs. eventlet's
+	// own resolver, 200 modules, is not needed where machines know each other by /etc/hosts.
 	{"etc/systemd/system.conf.d/10-overcloud.conf", "[Manager]\nDefaultTimeoutStartSec=30min\nDefaultEnvironment=SETUPTOOLS_USE_DISTUTILS=stdlib EVENTLET_NO_GREENDNS=yes\n", 0o644},
 	// Else udev gives each of Open vSwitch's ports an address of its own making: on a slow machine
 	// after Neutron has given it the port's, and a router is there that nobody reaches.
