@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/filelock"
 )
 
 // Lock keeps two checks of one user apart: each removes, at its start, all that
@@ -19,7 +19,7 @@ func Lock(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the check: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := filelock.Take(f); err != nil {
 		f.Close()
 		return nil, errs.Wrap(errs.Locked, err, "another check is running (%s)", f.Name()).WithHint("wait for it: a check removes what it takes for another one's leftovers")
 	}

@@ -6,11 +6,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/filelock"
 )
 
 // needs are the programs and files of the build host, and their packages.
@@ -107,7 +107,7 @@ func (b *build) lock() (func(), error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the cache: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := filelock.Take(f); err != nil {
 		f.Close()
 		return nil, errs.New(errs.Locked, "another image build is using %s", b.CacheDir).
 			WithHint("wait for it to end, or give another cache directory")

@@ -8,9 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"trefoil/internal/errs"
+	"trefoil/internal/filelock"
 	"trefoil/overcloud/lab/probe"
 )
 
@@ -164,7 +163,7 @@ func (m *Manager) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the directory of labs: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := filelock.Take(f); err != nil {
 		f.Close()
 		return nil, errs.New(errs.Locked, "another lab command is at work in %s", m.Root).WithHint("try again when it has ended")
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/filelock"
 )
 
 // Dir is a working directory that this process alone uses.
@@ -34,7 +35,7 @@ func Open(path string) (*Dir, error) {
 		if err != nil {
 			return nil, errs.Wrap(errs.Invalid, err, "open the working directory")
 		}
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if err := filelock.Take(f); err != nil {
 			_ = f.Close()
 			return nil, errs.Wrap(errs.Conflict, err, "another process works in %s", path).WithHint("wait until it is done")
 		}

@@ -14,9 +14,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"trefoil/internal/errs"
+	"trefoil/internal/filelock"
 	"trefoil/undercloud/config"
 )
 
@@ -235,7 +234,7 @@ func (in *installer) alone() error {
 	if err != nil {
 		return err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := filelock.Take(f); err != nil {
 		f.Close()
 		return errs.Wrap(errs.Conflict, err, "another installation of this undercloud is running").
 			WithHint("wait until it has ended, then run the same command again")
