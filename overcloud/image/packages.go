@@ -51,7 +51,7 @@ rm -rf scripts/init-top/udev scripts/init-bottom/udev usr/bin/udevadm usr/lib/ud
 // overlay is in place before any package is configured: nothing may start, and
 // the initial ramdisk is to be a small one from its first making on.
 func (b *build) overlay() []rootFile {
-	files := []rootFile{{"usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755}}
+	files := []rootFile{{"usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755}, {"usr/bin/py3compile", compilerStub, 0o755}}
 	if !strings.Contains(b.Kernel, "-cloud-") {
 		return append(files, rootFile{"etc/initramfs-tools/conf.d/overcloud", "MODULES=most\nCOMPRESS=gzip\nRESUME=none\n", 0o644})
 	}
@@ -83,6 +83,9 @@ func (b *build) packages(ctx context.Context) error {
 	if err := b.mmdebstrap(ctx, over, tree); err != nil {
 		return err
 	}
+	if err := b.compilePython(ctx, tree); err != nil {
+		return err
+	}
 	// mmdebstrap takes the file away itself; a machine must not keep it.
 	if err := os.RemoveAll(filepath.Join(tree, "usr/sbin/policy-rc.d")); err != nil {
 		return err
@@ -94,7 +97,7 @@ func (b *build) mmdebstrap(ctx context.Context, over, tree string) error {
 	args := []string{"--mode=root", "--variant=minbase", "--format=directory", "--verbose", "--architectures=amd64",
 		`--aptopt=Apt::Install-Recommends "false"`, `--aptopt=Acquire::Languages "none"`,
 		"--include=" + strings.Join(b.include(), ","),
-		`--essential-hook=cp -a "$TREFOIL_OVERLAY/." "$1/"`}
+		"--essential-hook=" + divertCompiler, `--essential-hook=cp -a "$TREFOIL_OVERLAY/." "$1/"`}
 	for _, p := range []string{"man", "doc", "info", "locale", "lintian", "bash-completion"} {
 		args = append(args, "--dpkgopt=path-exclude=/usr/share/"+p+"/*")
 	}
