@@ -138,15 +138,18 @@ func (Linux) Owner(owner, group string) (int, int, error) {
 	return uid, gid, nil
 }
 
-const probeTimeout = 10 * time.Second // an API under emulation takes seconds for its first answer
+const (
+	probeTimeout  = 10 * time.Second
+	answerTimeout = 5 * time.Minute // of a web server: under emulation its first answer takes minutes
+)
 
 // Probe tries once.
 func (Linux) Probe(ctx context.Context, w resource.Wait) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
 	if w.HTTP != "" {
 		return probeHTTP(ctx, w)
 	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
 	if w.Ceph != "" {
 		return ceph.InService(ctx, "/", w.Ceph)
 	}
@@ -163,6 +166,8 @@ func (Linux) Probe(ctx context.Context, w resource.Wait) error {
 }
 
 func probeHTTP(ctx context.Context, w resource.Wait) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.HTTP, nil)
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ const (
 	logTail        = 16 << 10 // bytes of a log that go with an error
 	defaultTimeout = 300 * time.Second
 	sayEvery       = 5 * time.Second // between two "waiting" events
+	failedEvery    = 12              // of which a unit that has processes is looked at by systemctl
 )
 
 func seconds(n int) time.Duration {
@@ -76,10 +77,14 @@ func (s *step) wait(w *resource.Wait) handler {
 }
 
 func (s *step) waitFor(ctx context.Context, w *resource.Wait) error {
+	asking, giveUp := context.WithCancel(ctx)
+	defer giveUp()
 	began := s.Now()
 	said := began
-	for {
-		last := s.probe(ctx, w)
+	var asked chan error
+	for times := 0; ; {
+		looked := time.Now()
+		last := s.look(asking, w, &asked)
 		if last == nil {
 			return nil
 		}
@@ -89,14 +94,38 @@ func (s *step) waitFor(ctx context.Context, w *resource.Wait) error {
 		if s.Now().Sub(said) >= sayEvery {
 			said = s.Now()
 			s.waiting("wait:"+w.Name, last)
-			if w.Unit != "" && s.failed(ctx, w.Unit) {
+			times++
+			if w.Unit != "" && s.failed(ctx, w.Unit, times) {
 				return s.gaveUp(ctx, w, fmt.Errorf("unit %s has failed: %w", w.Unit, last))
 			}
 		}
-		if err := s.sleep(ctx, s.pause(w)); err != nil {
+		if err := s.sleep(ctx, s.pause(w, time.Since(looked))); err != nil {
 			return err
 		}
 	}
+}
+
+// look asks and waits a while for the answer, or goes on waiting for that of a
+// question already asked. A web server that has just started answers all that it was
+// asked while it loaded: who gives up and asks anew stands behind his own questions.
+func (s *step) look(ctx context.Context, w *resource.Wait, asked *chan error) error {
+	if w.SQL != "" {
+		return s.probe(ctx, w)
+	}
+	if *asked == nil {
+		answer := make(chan error, 1)
+		go func() { answer <- s.System.Probe(ctx, *w) }()
+		*asked = answer
+	}
+	return s.aside(func() error {
+		select {
+		case err := <-*asked:
+			*asked = nil
+			return err
+		case <-time.After(sayEvery):
+			return errors.New("asked, and no answer yet")
+		}
+	})
 }
 
 // probe looks once.
@@ -114,11 +143,11 @@ func (s *step) probe(ctx context.Context, w *resource.Wait) error {
 	return nil
 }
 
-// pause is the time between two looks. A query starts a client, which is not
-// free where the machine is busy with what is waited for.
-func (s *step) pause(w *resource.Wait) time.Duration {
+// pause is the time between two looks. A query starts a client, which is not free
+// where the machine is busy with what is waited for: a tenth of the time at most.
+func (s *step) pause(w *resource.Wait, took time.Duration) time.Duration {
 	if w.SQL != "" {
-		return 10 * s.poll()
+		return max(10*s.poll(), 9*took)
 	}
 	return s.poll()
 }
@@ -128,8 +157,13 @@ func (s *step) pause(w *resource.Wait) time.Duration {
 const restarts = 5
 
 // failed is certain only for a unit that systemd has given up, that has ended by
-// itself, or that does so again and again.
-func (s *step) failed(ctx context.Context, unit string) bool {
+// itself, or that does so again and again. systemctl costs a program and the
+// manager's time, of twenty waits at once: what has processes is asked seldom.
+func (s *step) failed(ctx context.Context, unit string, times int) bool {
+	group, err := os.ReadFile(s.path("/sys/fs/cgroup/system.slice/" + fullName(unit) + "/cgroup.events"))
+	if err == nil && strings.Contains(string(group), "populated 1") && times%failedEvery != 0 {
+		return false
+	}
 	out, err := s.systemctl(ctx, "show", "--property=ActiveState,NRestarts,Job", "--", fullName(unit))
 	if err != nil {
 		return false
