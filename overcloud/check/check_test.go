@@ -130,6 +130,27 @@ func TestServerInError(t *testing.T) {
 	f.nothingLeft(t)
 }
 
+// A whole look at a server costs Nova and Neutron seconds while they make it: most looks are at Nova's list.
+func TestServersAreShownSeldom(t *testing.T) {
+	f, s := newFake(t)
+	f.building = 40
+	shown := 0
+	f.looked = func(path string) {
+		if strings.HasPrefix(path, "GET /compute/v2.1/servers/") {
+			shown++
+		}
+	}
+	o := quick(&bytes.Buffer{})
+	o.Active = time.Minute
+	r := run(t, f, s, o)
+	if a, b := step(t, r, "server a"), step(t, r, "server b"); a.Result != check.OK || b.Result != check.OK {
+		t.Errorf("%+v\n%+v", a, b)
+	}
+	if shown < 2 || shown > 8 {
+		t.Errorf("servers were shown %d times in 40 looks", shown)
+	}
+}
+
 // What the cloud refuses is told in its own words, with what to try, and the rest is removed.
 func TestRefusals(t *testing.T) {
 	for _, c := range []struct{ name, request, body, step, detail, hint string }{

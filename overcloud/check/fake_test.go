@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +30,7 @@ type fakeCloud struct {
 
 	hosts               []string
 	noVolume, noNetwork bool              // no such service in the catalog
+	building            int               // looks at a server until it is ACTIVE; 0: at once
 	faults              map[string]string // server's last letter → fault: it goes to ERROR
 	refuse              map[string]string // "POST servers" → body of a 403
 	mute                string            // facts with this text stay untold
@@ -78,6 +80,9 @@ func (f *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if body, ok := f.refuse[r.Method+" "+coll]; ok {
 		reply(w, http.StatusForbidden, json.RawMessage(body))
 		return
+	}
+	if coll == "servers" && r.Method == http.MethodGet && f.building > 0 {
+		f.build()
 	}
 	body := row{}
 	_ = json.NewDecoder(r.Body).Decode(&body) // an upload is no JSON
@@ -133,6 +138,16 @@ func (f *fakeCloud) infrastructure(w http.ResponseWriter, service, coll string) 
 	reply(w, http.StatusOK, row{strings.TrimPrefix(coll, "os-"): rows})
 }
 
+// build is a look at servers that are being built.
+func (f *fakeCloud) build() {
+	f.building--
+	for _, o := range f.rows["servers"] {
+		if f.building == 0 && o["status"] == "BUILD" {
+			o["status"] = "ACTIVE"
+		}
+	}
+}
+
 // singular is the key of one object of a collection.
 func singular(coll string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(coll, "s"), "-", "_")
@@ -161,6 +176,9 @@ func (f *fakeCloud) create(w http.ResponseWriter, coll string, body row) {
 	case "volumes":
 		o["status"] = "available"
 	case "servers":
+		if f.building > 0 {
+			o["status"], o["OS-EXT-STS:task_state"] = "BUILD", "spawning"
+		}
 		if why := f.faults[o["name"].(string)[len(o["name"].(string))-1:]]; why != "" {
 			o["status"], o["fault"] = "ERROR", row{"code": 500, "message": why, "created": "2026-01-01T00:00:00Z"}
 		}
@@ -182,9 +200,14 @@ func (f *fakeCloud) create(w http.ResponseWriter, coll string, body row) {
 func (f *fakeCloud) list(w http.ResponseWriter, r *http.Request, coll string) {
 	rows := []row{}
 	for _, o := range f.rows[coll] {
-		if d := r.URL.Query().Get("device_id"); d == "" || o["device_id"] == d {
-			rows = append(rows, o)
+		q := r.URL.Query()
+		if d := q.Get("device_id"); d != "" && o["device_id"] != d {
+			continue
 		}
+		if st := q.Get("status"); st != "" && (o["status"] != st || !regexp.MustCompile(q.Get("name")).MatchString(o["name"].(string))) {
+			continue
+		}
+		rows = append(rows, o)
 	}
 	reply(w, http.StatusOK, row{strings.ReplaceAll(coll, "-", "_"): rows})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/flavors"
@@ -77,20 +78,45 @@ func (k *Check) create(ctx context.Context, s *server, flavor string, h host, da
 
 // active waits until a server is ACTIVE; of one in ERROR it tells Nova's fault.
 func (k *Check) active(ctx context.Context, s *server) (string, error) {
+	state := "BUILD"
+	looks := 0
 	err := k.wait(ctx, fmt.Sprintf("server %s on %s to become ACTIVE", s.name, s.host), k.Active, func(ctx context.Context) (bool, string, error) {
+		looks++
+		if looks%showEvery != 1 {
+			switch is, err := k.has(ctx, s, "ACTIVE"); {
+			case is || err != nil:
+				return is, state, err
+			}
+			if is, err := k.has(ctx, s, "ERROR"); !is || err != nil {
+				return false, state, err
+			}
+		}
 		now, err := servers.Get(ctx, k.compute, s.id).Extract()
 		if err != nil {
-			return false, "", explain(err)
+			return false, state, explain(err)
 		}
 		if now.Status == "ERROR" {
 			return false, "", fmt.Errorf("server %s on %s is in ERROR: %w", s.name, s.host, fault(now.Fault.Message, s.host))
 		}
-		return now.Status == "ACTIVE", strings.TrimSpace(now.Status + " " + now.TaskState), nil
+		state = strings.TrimSpace(now.Status + " " + now.TaskState)
+		return now.Status == "ACTIVE", state, nil
 	})
 	if errs.HintOf(err) == "" && errs.Is(err, errs.Unavailable) {
 		err = errs.Wrap(errs.Unavailable, err, "server %s", s.name).WithHint("nova-compute.log on %s says what it waits for", s.host)
 	}
 	return fmt.Sprintf("%s on %s", strings.Join(s.addresses, ", "), s.host), err
+}
+
+// showEvery is which look at a server is a whole one: for that Nova asks Neutron for
+// its ports and groups, ten seconds of work on an emulated controller that has to
+// make the server meanwhile. To list the names of servers it looks into its database.
+const showEvery = 8
+
+// has tells whether a server is in that status.
+func (k *Check) has(ctx context.Context, s *server, status string) (bool, error) {
+	query := url.Values{"name": {"^" + s.name + "$"}, "status": {status}}
+	found, err := listed[struct{ ID string }](ctx, k.compute, "servers?"+query.Encode(), "servers")
+	return len(found) > 0, err
 }
 
 // fault is an error of Nova's own words about a server.
