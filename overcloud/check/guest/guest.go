@@ -20,10 +20,11 @@ import (
 // CommandLine is the kernel's. All but the console is for guests that run emulated on
 // emulated machines, where each probe of hardware costs seconds. There, Linux also
 // gives up ACPI's table of interrupts, half a minute of loops, and has no devices
-// then: it takes that of the BIOS (acpi=noirq). Hotplug is still ACPI's. With one
+// then: it takes that of the BIOS (acpi=noirq), which has no messages instead of interrupts
+// (pci=nomsi). Hotplug is still ACPI's; init gives those devices their interrupts. With one
 // processor Linux would take the locks' prefixes out of its code (noreplace-smp): each
 // is a page of code that QEMU translates anew.
-const CommandLine = "console=ttyS0 acpi=noirq quiet panic=10 tsc=reliable no_timer_check mitigations=off noreplace-smp random.trust_cpu=on ipv6.disable=1 " +
+const CommandLine = "console=ttyS0 acpi=noirq pci=nomsi quiet panic=10 tsc=reliable no_timer_check mitigations=off noreplace-smp random.trust_cpu=on ipv6.disable=1 " +
 	"audit=0 apparmor=0 nokaslr 8250.nr_uarts=1 raid=noautodetect nowatchdog cryptomgr.notests"
 
 // BusyBox is where Debian's busybox-static puts its program.
