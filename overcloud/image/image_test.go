@@ -232,6 +232,7 @@ func TestTreeBecomesAMachineWithoutIdentity(t *testing.T) {
 	if err := writeFiles(b.tree, []rootFile{
 		{"etc/ssh/ssh_host_rsa_key", "private", 0o600}, {"var/lib/rabbitmq/.erlang.cookie", "cookie", 0o400}, {"var/log/dpkg.log", "x", 0o644},
 		{"etc/keystone/keystone-uwsgi.ini", "[uwsgi]\nprocesses = 8\nthreads = 32\n", 0o644},
+		{"etc/nova/nova-api-metadata-uwsgi.ini", "[uwsgi]\nprocesses=8\nenable-threads = true\nthreads = 32\n", 0o644},
 		{"etc/pam.d/common-session", "session required pam_unix.so\nsession optional pam_systemd.so\n", 0o644},
 	}); err != nil {
 		t.Fatal(err)
@@ -244,7 +245,7 @@ func TestTreeBecomesAMachineWithoutIdentity(t *testing.T) {
 			t.Errorf("%s is still there", gone)
 		}
 	}
-	for name, want := range map[string]string{"etc/keystone/keystone-uwsgi.ini": "[uwsgi]\nprocesses = 1\nthreads = 32\n", "etc/pam.d/common-session": "session required pam_unix.so\n"} {
+	for name, want := range map[string]string{"etc/keystone/keystone-uwsgi.ini": "[uwsgi]\nprocesses = 1\nthreads = 32\n", "etc/nova/nova-api-metadata-uwsgi.ini": "[uwsgi]\nprocesses = 1\nenable-threads = true\nthreads = 1\n", "etc/pam.d/common-session": "session required pam_unix.so\n"} {
 		if got, _ := os.ReadFile(filepath.Join(b.tree, name)); string(got) != want {
 			t.Errorf("%s: %q", name, got)
 		}
