@@ -263,8 +263,14 @@ func (r *run) step(ctx context.Context, n stack.Node, docs []resource.Document, 
 func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) error {
 	var last resource.Event
 	changed, seen, done := 0, 0, false
+	waits := waits{doc: doc}
 	err := r.Nodes.Apply(ctx, n, doc, func(ev resource.Event) {
 		r.longestOf(n, doc, ev)
+		if text := waits.see(ev, r.Now()); text != "" {
+			if err := r.event(ctx, stack.StepPath(n.Role, strconv.Itoa(doc.Step), n.Index), r.s.Action, stack.InProgress, text, ""); err != nil {
+				r.log.Warn("what a node waits for could not be told", "node", n.Name, "error", err)
+			}
+		}
 		switch ev.Event {
 		case "failed":
 			last = ev
@@ -277,7 +283,7 @@ func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) er
 			seen++
 			r.log.Info("changed on node", "node", n.Name, "step", doc.Step, "resource", ev.Key)
 		case "waiting":
-			r.log.Info("node waits", "node", n.Name, "step", doc.Step, "for", ev.Key)
+			r.log.Info("node waits", "node", n.Name, "step", doc.Step, "for", ev.Key, "missing", ev.Missing)
 		}
 	})
 	r.mu.Lock()
