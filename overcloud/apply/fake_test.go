@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +34,6 @@ type fake struct {
 	stdout  map[string]func() string // program → what it prints
 	probe   func(resource.Wait) error
 	onProbe func(context.Context) error // instead of answers
-	after   map[string]string           // unit → its states one after another, each for a look, once it was started
 	mu      sync.Mutex
 }
 
@@ -106,11 +104,11 @@ func (f *fake) systemctl(args []string) (string, error) {
 				load = "not-found"
 			}
 			if strings.HasPrefix(args[1], "--property=ActiveState,NRestarts") {
-				state, restarts, _ := strings.Cut(f.next(u), " ")
+				state, restarts, _ := strings.Cut(f.units[u], " ")
 				out = append(out, "ActiveState="+state+"\nNRestarts="+restarts)
 				continue
 			}
-			out = append(out, fmt.Sprintf("Id=%s\nLoadState=%s\nActiveState=%s\nFragmentPath=/lib/systemd/system/%s\n", u, load, f.next(u), u))
+			out = append(out, fmt.Sprintf("Id=%s\nLoadState=%s\nActiveState=%s\nFragmentPath=/lib/systemd/system/%s\n", u, load, f.units[u], u))
 		}
 		return strings.Join(out, "\n"), nil
 	}
@@ -122,19 +120,10 @@ func (f *fake) systemctl(args []string) (string, error) {
 			f.units[u] = "failed"
 			return "", &RunError{"systemctl", 1, "Job failed"}
 		default:
-			f.units[u] = cmp.Or(f.after[u], "active")
+			f.units[u] = "active"
 		}
 	}
 	return "", nil
-}
-
-// next is the state of a unit at this look.
-func (f *fake) next(u string) string {
-	now, later, more := strings.Cut(f.units[u], ",")
-	if more {
-		f.units[u] = later
-	}
-	return now
 }
 
 func (f *fake) vsctl(args []string) (string, error) {

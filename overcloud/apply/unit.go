@@ -216,46 +216,11 @@ func (s *step) setUnit(ctx context.Context, u *resource.Unit, is unitState) erro
 	is.active = map[string]string{"stop": "inactive"}[verb]
 	if verb != "stop" {
 		is.active = "active"
-		s.started[fullName(u.Name)] = true
 	}
 	if s.units != nil {
 		s.units[fullName(u.Name)] = is
 	}
 	return s.keepInputs(u)
-}
-
-// stayLooks is how often units that were started are looked at, every two seconds,
-// while systemd starts one of them again.
-const stayLooks = 5
-
-// stay wants that the units which this run has started still run. A program that
-// ends at once has started well, as systemd sees it, and its traces of before, a row
-// with a heartbeat for example, are fresh for minutes.
-func (s *step) stay(ctx context.Context) error {
-	s.turn.Lock()
-	defer s.turn.Unlock()
-	for look := 0; len(s.started) > 0 && look < stayLooks; look++ {
-		if err := s.sleep(ctx, 7*s.poll()); err != nil {
-			return err
-		}
-		if err := s.loadUnits(ctx); err != nil {
-			return err
-		}
-		for _, r := range s.doc.Resources {
-			if r.Unit == nil || !s.started[fullName(r.Unit.Name)] {
-				continue
-			}
-			switch is := s.units[fullName(r.Unit.Name)]; {
-			case is.running() || r.Unit.NoBlock && is.active == "activating":
-				delete(s.started, fullName(r.Unit.Name))
-			case is.active == "inactive" || is.active == "failed":
-				err := errs.New(errs.Unavailable, "unit %s was started and has ended (%s)", is.id, is.active).
-					WithHint("journalctl -u %s on the node tells more; is its program there, and may it be run?", is.id)
-				return s.fail(r.Key(), err, strings.Split(strings.TrimSpace(s.journal(ctx, is.id)), "\n"))
-			}
-		}
-	}
-	return nil
 }
 
 func (s *step) journal(ctx context.Context, unit string) string {

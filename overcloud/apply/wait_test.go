@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,27 +80,6 @@ func TestAQueryTakesATenthOfTheTime(t *testing.T) {
 	}{{query, 10 * time.Millisecond, 3 * time.Second}, {query, 2 * time.Second, 18 * time.Second}, {port, 2 * time.Second, 300 * time.Millisecond}} {
 		if got := s.pause(c.wait, c.took); got != c.want {
 			t.Errorf("%+v took %s: pause %s, expected %s", c.wait, c.took, got, c.want)
-		}
-	}
-}
-
-// A program that ends at once has started well for systemd, and what it wrote before is fresh for minutes.
-func TestAUnitThatEndsAfterItsStartIsAFailure(t *testing.T) {
-	for after, want := range map[string]string{
-		"active":                       "",
-		"activating,activating,active": "", // systemd started it again
-		"inactive":                     "unit l3-agent.service was started and has ended (inactive)",
-		"activating,activating,failed": "unit l3-agent.service was started and has ended (failed)",
-		"active,inactive":              "", // later it is for the service's own waits
-	} {
-		n := newNode(t)
-		n.sys.units["l3-agent.service"], n.sys.after = "failed", map[string]string{"l3-agent.service": after}
-		got, err := n.apply(of("l3", fileRes("/etc/l3", "x"), unitRes("l3-agent", "file:/etc/l3"))...)
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(got, "failed unit:l3-agent")) {
-			t.Errorf("%s: error %v; events\n%s", after, err, got)
-		}
-		if _, recorded := n.Recorded(3); recorded != (want == "") {
-			t.Errorf("%s: the step is recorded as done: %t", after, recorded)
 		}
 	}
 }
