@@ -62,6 +62,7 @@ type shared struct {
 	touched map[string]bool // keys changed in this step, runs that were cut short included
 	count   int             // changed by this run
 	units   map[string]unitState
+	started map[string]bool // units by their full names, by this run
 	dirty   bool            // unit files changed: systemd must read them again
 	cause   error           // the first failure
 	abandon func()          // ends what only waits
@@ -76,7 +77,7 @@ func (e *Engine) Apply(ctx context.Context, doc *resource.Document) (int, error)
 		return 0, err
 	}
 	defer unlock()
-	s := &step{Engine: e, shared: &shared{touched: map[string]bool{}}, doc: doc, began: e.Now(), last: e.Now(), hide: newMask(doc), own: doc.Resources}
+	s := &step{Engine: e, shared: &shared{touched: map[string]bool{}, started: map[string]bool{}}, doc: doc, began: e.Now(), last: e.Now(), hide: newMask(doc), own: doc.Resources}
 	sum := resource.Sum(doc.Resources)
 	same, err := s.asRecorded(ctx, sum)
 	if err != nil {
@@ -97,6 +98,9 @@ func (e *Engine) Apply(ctx context.Context, doc *resource.Document) (int, error)
 		s.dirty = s.dirty || unitFile(key)
 	}
 	if err := s.all(ctx); err != nil {
+		return s.count, err
+	}
+	if err := s.stay(ctx); err != nil {
 		return s.count, err
 	}
 	if err := e.record(doc, sum, s.count); err != nil {

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type fake struct {
 	stdout  map[string]func() string // program → what it prints
 	probe   func(resource.Wait) error
 	onProbe func(context.Context) error // instead of answers
+	after   map[string]string           // unit → its state and restarts once it was started
 	mu      sync.Mutex
 }
 
@@ -105,7 +107,8 @@ func (f *fake) systemctl(args []string) (string, error) {
 			}
 			if strings.HasPrefix(args[1], "--property=ActiveState,NRestarts") {
 				state, restarts, _ := strings.Cut(f.units[u], " ")
-				out = append(out, "ActiveState="+state+"\nNRestarts="+restarts)
+				restarts, job, _ := strings.Cut(restarts, " ")
+				out = append(out, "ActiveState="+state+"\nNRestarts="+restarts+"\nJob="+job)
 				continue
 			}
 			out = append(out, fmt.Sprintf("Id=%s\nLoadState=%s\nActiveState=%s\nFragmentPath=/lib/systemd/system/%s\n", u, load, f.units[u], u))
@@ -120,7 +123,7 @@ func (f *fake) systemctl(args []string) (string, error) {
 			f.units[u] = "failed"
 			return "", &RunError{"systemctl", 1, "Job failed"}
 		default:
-			f.units[u] = "active"
+			f.units[u] = cmp.Or(f.after[u], "active")
 		}
 	}
 	return "", nil

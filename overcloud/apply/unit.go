@@ -216,11 +216,35 @@ func (s *step) setUnit(ctx context.Context, u *resource.Unit, is unitState) erro
 	is.active = map[string]string{"stop": "inactive"}[verb]
 	if verb != "stop" {
 		is.active = "active"
+		s.started[fullName(u.Name)] = true
 	}
 	if s.units != nil {
 		s.units[fullName(u.Name)] = is
 	}
 	return s.keepInputs(u)
+}
+
+// stay wants that the units which this run has started have not ended two seconds
+// later. A program that ends at once has started well, as systemd sees it, and its
+// traces of before, a row with a heartbeat for example, are fresh for minutes.
+func (s *step) stay(ctx context.Context) error {
+	if len(s.started) == 0 {
+		return nil
+	}
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if err := s.sleep(ctx, 7*s.poll()); err != nil {
+		return err
+	}
+	for _, r := range s.doc.Resources {
+		if r.Unit == nil || !s.started[fullName(r.Unit.Name)] || !s.failed(ctx, r.Unit.Name, 1) {
+			continue
+		}
+		err := errs.New(errs.Unavailable, "unit %s was started and has ended", r.Unit.Name).
+			WithHint("journalctl -u %s on the node tells more; is its program there, and may it be run?", r.Unit.Name)
+		return s.fail(r.Key(), err, strings.Split(strings.TrimSpace(s.journal(ctx, fullName(r.Unit.Name))), "\n"))
+	}
+	return nil
 }
 
 func (s *step) journal(ctx context.Context, unit string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,7 @@ func TestASlowAnswerIsAwaitedNotAskedForAnew(t *testing.T) {
 		asked := 0
 		n.sys.onProbe = func(context.Context) error {
 			asked++
-			time.Sleep(time.Minute)
+			time.Sleep(time.Minute) // of the bubble's time: none of the test's
 			return nil
 		}
 		got, err := n.apply(of("web", waitRes("web"))...)
@@ -80,6 +81,28 @@ func TestAQueryTakesATenthOfTheTime(t *testing.T) {
 	}{{query, 10 * time.Millisecond, 3 * time.Second}, {query, 2 * time.Second, 18 * time.Second}, {port, 2 * time.Second, 300 * time.Millisecond}} {
 		if got := s.pause(c.wait, c.took); got != c.want {
 			t.Errorf("%+v took %s: pause %s, expected %s", c.wait, c.took, got, c.want)
+		}
+	}
+}
+
+// A program that ends at once has started well for systemd, and what it wrote before is fresh for minutes.
+func TestAUnitThatEndsAfterItsStartIsAFailure(t *testing.T) {
+	for after, ended := range map[string]bool{
+		"active":       false,
+		"activating 1": false,
+		"inactive 0 7": false, // its start is queued behind what it needs
+		"inactive":     true,
+		"failed":       true,
+		"activating 5": true, // systemd starts it again and again
+	} {
+		n := newNode(t)
+		n.sys.units["l3-agent.service"], n.sys.after = "failed", map[string]string{"l3-agent.service": after}
+		got, err := n.apply(of("l3", fileRes("/etc/l3", "x"), unitRes("l3-agent", "file:/etc/l3"))...)
+		if (err != nil) != ended || ended && (!strings.Contains(err.Error(), "was started and has ended") || !strings.Contains(got, "failed unit:l3-agent")) {
+			t.Errorf("%s: error %v; events\n%s", after, err, got)
+		}
+		if _, recorded := n.Recorded(3); recorded == ended {
+			t.Errorf("%s: the step is recorded as done: %t", after, recorded)
 		}
 	}
 }
