@@ -94,11 +94,13 @@ func (c *configurer) hostLines(n *Node) string {
 	return b.String()
 }
 
-// Isolated are the planned addresses on networks beside ctlplane, whose addresses
-// the undercloud keeps. Given to the next plan they are kept, whatever machine
-// leaves in between.
+// Isolated are the planned addresses on networks beside ctlplane, where the undercloud
+// keeps those of machines, and the virtual one in front of several controllers. Given to
+// the next plan they are kept, whatever machine leaves in between.
 func (p *Plan) Isolated() map[string]string {
 	out := maps.Clone(p.Addresses)
-	maps.DeleteFunc(out, func(key, _ string) bool { return strings.HasSuffix(key, "/"+network.ControlPlane) })
+	maps.DeleteFunc(out, func(key, _ string) bool {
+		return strings.HasSuffix(key, "/"+network.ControlPlane) && key != VirtualKey(p.Stack)
+	})
 	return out
 }

@@ -1,18 +1,17 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"reflect"
-	"regexp"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
 
 	"trefoil/internal/errs"
-	"trefoil/internal/nearest"
 	"trefoil/overcloud/resource"
 )
 
@@ -99,11 +98,8 @@ func (c *configurer) shared() {
 	c.common["hosts.entries"] = strings.TrimSuffix(hosts.String(), "\n")
 	c.common["stack.name"] = c.p.Stack
 	c.common["cloud.domain"] = c.p.CloudDomain
-	for _, r := range c.p.Roles {
-		if i := slices.IndexFunc(c.nodes, func(n Node) bool { return n.Role == r.Name }); i >= 0 && slices.Contains(r.Tags, "controller") {
-			c.common["cloud.address"] = c.nodes[i].Address
-			break
-		}
+	if address := c.p.CloudAddress(c.nodes); address != "" {
+		c.common["cloud.address"] = address
 	}
 	for name, nodes := range c.byService {
 		var ips, names, fqdns []string
@@ -114,9 +110,30 @@ func (c *configurer) shared() {
 		}
 		c.common[name+"_node_ips"] = strings.Join(ips, ",")
 		c.common[name+"_bootstrap_ip"], c.common[name+"_bootstrap_name"] = ips[0], names[0]
-		c.common[name+"_vip"] = ips[0]
+		c.common[name+"_vip"] = cmp.Or(c.p.VirtualAddress(), ips[0])
+		c.common[name+"_node_count"] = strconv.Itoa(len(nodes))
 		c.common[name+"_node_names"], c.common[name+"_node_fqdns"] = strings.Join(names, ","), strings.Join(fqdns, ",")
 	}
+}
+
+// names are those that mean something on a machine.
+func (c *configurer) names(n *Node, self map[string]string) names {
+	return names{[]map[string]string{self, c.common}, func(service string, peers bool) []map[string]string {
+		var out []map[string]string
+		for _, other := range c.byService[service] {
+			if !peers || other != n {
+				out = append(out, c.facts("each", other))
+			}
+		}
+		return out
+	}}
+}
+
+// everywhere are the names that mean the same on every machine.
+func (c *configurer) everywhere() names {
+	all := c.names(nil, nil)
+	all.maps = []map[string]string{c.common}
+	return all
 }
 
 func (c *configurer) fqdn(n *Node) string { return n.Name + "." + c.p.CloudDomain }
@@ -143,7 +160,7 @@ func (c *configurer) node(n *Node) ([]resource.Document, error) {
 	self := c.facts("node", n)
 	role := c.roles[n.Role]
 	var err error
-	if self["firewall.rules"], err = c.firewall(role, []map[string]string{self, c.common}); err != nil {
+	if self["firewall.rules"], err = c.firewall(role, c.names(n, self)); err != nil {
 		return nil, err
 	}
 	for i := range docs {
@@ -199,7 +216,7 @@ func (p *Plan) OutputsFor(nodes []Node) (map[string]any, error) {
 		if k == "RoleData" {
 			continue // its names are those of single machines
 		}
-		if out[k], err = interpolate(v, []map[string]string{c.common}); err != nil {
+		if out[k], err = interpolate(v, c.everywhere()); err != nil {
 			return nil, fmt.Errorf("output %s: %w", k, err)
 		}
 	}
@@ -215,9 +232,9 @@ func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]
 	if e.OnlyBeside != "" && !slices.Contains(c.byService[e.OnlyBeside], n) {
 		return nil, nil
 	}
-	scopes := []map[string]string{self, c.common}
+	scope := c.names(n, self)
 	if e.ForEachPeer == "" {
-		r, err := c.resource(e, svc.Name, scopes)
+		r, err := c.resource(e, svc.Name, scope)
 		return []resource.Resource{r}, err
 	}
 	var out []resource.Resource
@@ -225,7 +242,7 @@ func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]
 		if peer == n {
 			continue
 		}
-		r, err := c.resource(e, svc.Name, append(scopes[:2:2], c.facts("peer", peer)))
+		r, err := c.resource(e, svc.Name, scope.with(c.facts("peer", peer)))
 		if err != nil {
 			return nil, err
 		}
@@ -234,14 +251,8 @@ func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]
 	return out, nil
 }
 
-// placeholder is a name that a machine fills in, or a percent sign that begins none, written as in Hiera.
-var placeholder = regexp.MustCompile(`%\{(literal\('%'\)|[A-Za-z0-9_.]+)\}`)
-
-// serviceList is the name of all machines that run a service, of which there may be none.
-var serviceList = regexp.MustCompile(`^[a-z0-9_]+_node_(ips|names|fqdns)$`)
-
 // resource decodes an entry, the first time, and fills in its names.
-func (c *configurer) resource(e *Entry, service string, scopes []map[string]string) (resource.Resource, error) {
+func (c *configurer) resource(e *Entry, service string, scope names) (resource.Resource, error) {
 	r, ok := c.decoded[e]
 	if !ok {
 		var err error
@@ -250,20 +261,20 @@ func (c *configurer) resource(e *Entry, service string, scopes []map[string]stri
 		}
 		c.decoded[e] = r
 	}
-	err := fill(reflect.ValueOf(&r).Elem(), scopes)
+	err := fill(reflect.ValueOf(&r).Elem(), scope)
 	return r, err
 }
 
 // interpolate fills in the names in every string of v.
-func interpolate(v any, scopes []map[string]string) (any, error) {
+func interpolate(v any, scope names) (any, error) {
 	switch t := v.(type) {
 	case string:
-		return interpolateText(t, scopes)
+		return scope.fillIn(t)
 	case []any:
 		out := make([]any, len(t))
 		for i, e := range t {
 			var err error
-			if out[i], err = interpolate(e, scopes); err != nil {
+			if out[i], err = interpolate(e, scope); err != nil {
 				return nil, err
 			}
 		}
@@ -272,39 +283,11 @@ func interpolate(v any, scopes []map[string]string) (any, error) {
 		out := make(map[string]any, len(t))
 		for k, e := range t {
 			var err error
-			if out[k], err = interpolate(e, scopes); err != nil {
+			if out[k], err = interpolate(e, scope); err != nil {
 				return nil, err
 			}
 		}
 		return out, nil
 	}
 	return v, nil
-}
-
-func interpolateText(s string, scopes []map[string]string) (string, error) {
-	if !strings.Contains(s, "%{") {
-		return s, nil
-	}
-	var failed error
-	out := placeholder.ReplaceAllStringFunc(s, func(m string) string {
-		name := m[2 : len(m)-1]
-		if name == "literal('%')" {
-			return "%"
-		}
-		for _, sc := range scopes {
-			if v, ok := sc[name]; ok {
-				return v
-			}
-		}
-		if serviceList.MatchString(name) { // runs nowhere: no machines
-			return ""
-		}
-		var known []string
-		for _, sc := range scopes {
-			known = append(known, sortedKeys(sc)...)
-		}
-		failed = errs.New(errs.Invalid, "%s means nothing here%s", m, nearest.Hint(name, known))
-		return m
-	})
-	return out, failed
 }

@@ -36,10 +36,10 @@ func decodeResource(raw map[string]any, service string) (resource.Resource, erro
 
 // fill fills in the names in every string of v. What v points to is copied
 // before it is changed: decoded entries are shared by all machines.
-func fill(v reflect.Value, scopes []map[string]string) error {
+func fill(v reflect.Value, scope names) error {
 	switch v.Kind() {
 	case reflect.String:
-		s, err := interpolateText(v.String(), scopes)
+		s, err := scope.fillIn(v.String())
 		v.SetString(s)
 		return err
 	case reflect.Pointer:
@@ -49,10 +49,10 @@ func fill(v reflect.Value, scopes []map[string]string) error {
 		c := reflect.New(v.Type().Elem())
 		c.Elem().Set(v.Elem())
 		v.Set(c)
-		return fill(c.Elem(), scopes)
+		return fill(c.Elem(), scope)
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if err := fill(v.Field(i), scopes); err != nil {
+			if err := fill(v.Field(i), scope); err != nil {
 				return err
 			}
 		}
@@ -64,7 +64,7 @@ func fill(v reflect.Value, scopes []map[string]string) error {
 		reflect.Copy(c, v)
 		v.Set(c)
 		for i := range c.Len() {
-			if err := fill(c.Index(i), scopes); err != nil {
+			if err := fill(c.Index(i), scope); err != nil {
 				return err
 			}
 		}
@@ -76,7 +76,7 @@ func fill(v reflect.Value, scopes []map[string]string) error {
 		c := make(map[string]string, len(m))
 		for k, s := range m {
 			var err error
-			if c[k], err = interpolateText(s, scopes); err != nil {
+			if c[k], err = scope.fillIn(s); err != nil {
 				return err
 			}
 		}

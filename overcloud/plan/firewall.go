@@ -18,14 +18,14 @@ const firewallIndent = "    "
 // firewall is what %{firewall.rules} means on a machine: the lines of nftables that
 // the firewall_rules of all services of its role make, "" where its role has no
 // firewall. Rules may hold names of the machine, too.
-func (c *configurer) firewall(role *Role, scopes []map[string]string) (string, error) {
+func (c *configurer) firewall(role *Role, scope names) (string, error) {
 	if !managesFirewall(role) {
 		return "", nil
 	}
 	var all []firewall.Rule
 	for i := range role.Data {
 		svc := &role.Data[i]
-		filled, err := interpolate(map[string]any(svc.Firewall), scopes)
+		filled, err := interpolate(map[string]any(svc.Firewall), scope)
 		if err != nil {
 			return "", fmt.Errorf("service %s (%s): firewall_rules: %w", svc.Name, svc.Template, err)
 		}

@@ -58,7 +58,7 @@ func (p *Plan) KeystoneResources(nodes []Node) ([]KeystoneResource, error) {
 		for s := range role.Data {
 			svc := &role.Data[s]
 			for _, r := range svc.Keystone {
-				if err := fill(reflect.ValueOf(&r).Elem(), []map[string]string{c.common}); err != nil {
+				if err := fill(reflect.ValueOf(&r).Elem(), c.everywhere()); err != nil {
 					return nil, fmt.Errorf("service %s (%s): keystone_resources %s: %w", svc.Name, svc.Template, r.Name, err)
 				}
 				if before, twice := found[r.Name]; twice && !reflect.DeepEqual(before.KeystoneResource, r) {

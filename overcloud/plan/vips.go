@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"cmp"
+	"slices"
+
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/network"
 )
@@ -52,4 +55,43 @@ func fixedAddresses(lower string, nets []network.Network) string {
 		}
 	}
 	return lower // not reached: CheckVIPs knows the network
+}
+
+// virtualPort is the resource of overcloud.yaml that asks for the address in front of
+// several controllers, as TripleO's.
+const virtualPort = "ControlVirtualIP"
+
+// VirtualKey is what the address in front of a stack's controllers is remembered by
+// in Options.Addresses.
+func VirtualKey(stack string) string {
+	return stack + "." + virtualPort + "/" + network.ControlPlane
+}
+
+// VirtualAddress is the address in front of several controllers, planned or kept;
+// "" where a controller's own address is the cloud's.
+func (p *Plan) VirtualAddress() string {
+	vips, _ := p.Outputs["VipMap"].(map[string]any)
+	return hot.String(vips[network.ControlPlane])
+}
+
+// WantedVirtualAddress is the virtual address that a person asked for; "" for any.
+func (p *Plan) WantedVirtualAddress() string {
+	list, _ := p.Parameters["ControlFixedIPs"].([]any)
+	if len(list) == 0 {
+		return ""
+	}
+	first, _ := list[0].(map[string]any)
+	return hot.String(first["ip_address"])
+}
+
+// CloudAddress is where the cloud's APIs answer: at the virtual address, or at the
+// first controller's own. nodes are in the order of their roles. It is "" without a controller.
+func (p *Plan) CloudAddress(nodes []Node) string {
+	for _, r := range p.Roles {
+		i := slices.IndexFunc(nodes, func(n Node) bool { return n.Role == r.Name })
+		if i >= 0 && slices.Contains(r.Tags, "controller") {
+			return cmp.Or(p.VirtualAddress(), nodes[i].Address)
+		}
+	}
+	return ""
 }
