@@ -36,6 +36,10 @@ type Cloud interface {
 	Image(ctx context.Context, name string) (Image, error)
 	// EnsurePort gives the node's NIC its ctlplane address: the one asked for, "" for any.
 	EnsurePort(ctx context.Context, nodeUUID, server, instanceUUID, ip string) (Address, error)
+	// EnsureVIP keeps an address of ctlplane free for a stack: that of the port which vip
+	// provision made for it, or one of its own; ip is the one asked for, "" any. DeletePorts
+	// with the stack's id gives its own back.
+	EnsureVIP(ctx context.Context, stack, stackID, ip string) (string, error)
 	DeletePorts(ctx context.Context, instanceUUID string) error
 	// Deploy asks for the image on the machine and returns at once; a machine that
 	// already runs or receives that instance is left alone.
@@ -213,6 +217,9 @@ func (r *run) deploy(ctx context.Context) error {
 		return err
 	}
 	nodes = r.concerned(nodes)
+	if err := r.virtualAddress(ctx, p); err != nil {
+		return err
+	}
 	if err := r.timed("provisioning", func() error { return r.provision(ctx, p, nodes) }); err != nil {
 		return err
 	}

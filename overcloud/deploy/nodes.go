@@ -314,7 +314,13 @@ func (r *run) remove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.giveBack(ctx, nodes, (*departure)(nil).forget) // the cloud goes with them
+	if err := r.giveBack(ctx, nodes, (*departure)(nil).forget); err != nil { // the cloud goes with them
+		return err
+	}
+	if err := r.Cloud.DeletePorts(ctx, r.s.ID); err != nil {
+		return fmt.Errorf("release the virtual address: %w", err)
+	}
+	return nil
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -216,7 +216,7 @@ func outputs(p *plan.Plan, nodes []plan.Node) (map[string]any, error) {
 		if out, err = p.OutputsFor(nodes); err != nil {
 			return nil, err
 		}
-		out["KeystoneURL"] = "http://" + nodes[i].Address + ":5000/"
+		out["KeystoneURL"] = "http://" + p.CloudAddress(nodes) + ":5000/"
 		out["ControllerAddress"] = nodes[i].Address
 		break
 	}

@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -31,7 +32,8 @@ type fakeCloud struct {
 	deploys  int
 	failNode string // deploy of this node fails
 	next     int
-	packages []string // in the image
+	packages []string        // in the image
+	released map[string]bool // ids whose ports were deleted
 }
 
 func (f *fakeCloud) Nodes(context.Context) ([]placement.Node, error) {
@@ -65,7 +67,20 @@ func (f *fakeCloud) EnsurePort(_ context.Context, node, server, instance, ip str
 	return deploy.Address{PortID: "port-" + instance, MAC: "52:54:00:00:00:01", IP: ip, CIDR: "192.168.255.0/24"}, nil
 }
 
-func (f *fakeCloud) DeletePorts(context.Context, string) error { return nil }
+// EnsureVIP gives every stack the same address, unless it asks for another.
+func (f *fakeCloud) EnsureVIP(_ context.Context, _, _, ip string) (string, error) {
+	return cmp.Or(ip, "192.168.255.9"), nil
+}
+
+func (f *fakeCloud) DeletePorts(_ context.Context, id string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.released == nil {
+		f.released = map[string]bool{}
+	}
+	f.released[id] = true
+	return nil
+}
 
 func (f *fakeCloud) Deploy(_ context.Context, node string, d deploy.Instance) error {
 	f.mu.Lock()

@@ -1,0 +1,41 @@
+package cloud_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+func TestEnsureVIP(t *testing.T) {
+	w := newWorld(t)
+	w.ctlplane(t)
+	ctx, id := t.Context(), uuid.NewString()
+	ensure := func(ip string) string {
+		t.Helper()
+		got, err := w.cloud.EnsureVIP(ctx, "overcloud", id, ip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	first := ensure("")
+	if again := ensure(""); again != first || first == "" {
+		t.Errorf("%q, and then %q", first, again)
+	}
+	n := w.under.AddNode("a", nil, "52:54:00:aa:00:01")
+	if p, err := w.cloud.EnsurePort(ctx, n.UUID, "overcloud-controller-0", uuid.NewString(), ""); err != nil || p.IP == first {
+		t.Errorf("a machine gets %s: %v", p.IP, err)
+	}
+	if moved := ensure("192.168.255.19"); moved != "192.168.255.19" {
+		t.Errorf("asked for another, it is %s", moved)
+	}
+	if other, err := w.cloud.EnsureVIP(ctx, "two", uuid.NewString(), ""); err != nil || other == "192.168.255.19" {
+		t.Errorf("another stack has %s: %v", other, err)
+	}
+	if err := w.cloud.DeletePorts(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	if free, err := w.cloud.EnsureVIP(ctx, "three", uuid.NewString(), "192.168.255.19"); err != nil || free != "192.168.255.19" {
+		t.Errorf("it was not given back: %s %v", free, err)
+	}
+}
