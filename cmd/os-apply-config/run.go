@@ -14,6 +14,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/overcloud/apply"
 	"trefoil/overcloud/apply/firstboot"
+	"trefoil/overcloud/apply/galera"
 	"trefoil/overcloud/resource"
 )
 
@@ -30,6 +31,9 @@ const usage = `usage: os-apply-config COMMAND
   report      pack this node's logs into a tar.gz, as lines of base64; the secrets to
               mask come as a JSON list on standard input
   first-boot  set this node up from its config drive
+  galera-check  tell HAProxy and the other machines how this one's database is
+  galera-start  decide how this machine's database may start; it waits until it may
+  galera-force  begin the database's cluster here, without machines that are lost
   version     print the hash of this program
 
 Exit codes: 0 done, 1 failed (the last event says what), 2 wrong use.
@@ -50,6 +54,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		"report":     func() error { return report(ctx, stdin, stdout) },
 		"version":    func() error { return version(stdout) },
 		"first-boot": func() error { return firstBoot(ctx, stdout) },
+
+		"galera-check": func() error { return galeraCheck(ctx) },
+		"galera-start": func() error { return galeraStart(ctx, stdout) },
+		"galera-force": func() error { return galera.Force(galera.Debian) },
 	}
 	if len(args) != 1 || commands[args[0]] == nil {
 		fmt.Fprint(stderr, usage)
@@ -151,4 +159,21 @@ func version(stdout io.Writer) error {
 func firstBoot(ctx context.Context, stdout io.Writer) error {
 	return firstboot.Run(ctx, firstboot.Options{Root: "/", User: firstboot.User, Log: stdout, Wait: configDriveWait,
 		Machine: firstboot.Linux{Sys: "/sys", Dev: "/dev"}})
+}
+
+func galeraCheck(ctx context.Context) error {
+	conf, err := galera.LoadConfig(galera.ConfigFile)
+	if err != nil {
+		return err
+	}
+	return (&galera.Checker{Folders: galera.Debian, Status: galera.Status}).Serve(ctx, conf)
+}
+
+func galeraStart(ctx context.Context, stdout io.Writer) error {
+	conf, err := galera.LoadConfig(galera.ConfigFile)
+	if err != nil {
+		return err
+	}
+	s := &galera.Starter{Config: conf, Folders: galera.Debian, Log: stdout, Pause: time.Second, Recover: galera.Recovered}
+	return s.Start(ctx)
 }

@@ -1,0 +1,127 @@
+package galera
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Act is what a machine is to do with its server.
+type Act int
+
+// The acts.
+const (
+	Wait  Act = iota // and look again
+	Join             // start it: there is a cluster
+	Begin            // start it as the first of the cluster
+)
+
+// Decision is an act with its reason, a line for people.
+type Decision struct {
+	Act    Act
+	Why    string
+	Absent bool // with Wait: for machines that do not answer
+}
+
+func wait(format string, args ...any) Decision {
+	return Decision{Act: Wait, Why: fmt.Sprintf(format, args...)}
+}
+
+// absent is to wait for machines that do not answer.
+func absent(machines []string, why string) Decision {
+	return Decision{Act: Wait, Why: strings.Join(machines, ", ") + why, Absent: true}
+}
+
+func begin(format string, args ...any) Decision {
+	return Decision{Act: Begin, Why: fmt.Sprintf(format, args...)}
+}
+
+// Decide says what the machine at self (an index of machines) is to do. states are
+// those of all machines, its own among them; nil is one that does not answer.
+//
+// A cluster is begun by whoever has the newest data, and only when all have answered
+// who were in the last majority with this machine: others cannot have newer data. All
+// machines decide alike from the same states; see also Claim in Start.
+func Decide(machines []Machine, self int, states []*State) Decision {
+	for i, s := range states {
+		if i != self && s != nil && s.Primary {
+			return Decision{Act: Join, Why: "join the cluster of " + machines[i].Name}
+		}
+	}
+	own := states[self]
+	if own.UUID != "" && own.Safe {
+		return begin("this machine was the last one to leave the cluster")
+	}
+	if own.UUID == "" {
+		return fresh(machines, self, states)
+	}
+	return again(machines, self, states)
+}
+
+// fresh decides for a machine that has never been in the cluster.
+func fresh(machines []Machine, self int, states []*State) Decision {
+	var silent []string
+	for i, s := range states {
+		switch {
+		case s == nil:
+			silent = append(silent, machines[i].label())
+		case s.UUID != "":
+			return wait("%s has the cluster's data and is to begin it", machines[i].label())
+		}
+	}
+	switch {
+	case len(silent) > 0:
+		return absent(silent, " may have the cluster's data and cannot be asked")
+	case self == 0:
+		return begin("no machine has been in a cluster yet, and this is the first one")
+	}
+	return wait("%s, the first machine, is to begin the cluster", machines[0].label())
+}
+
+// again decides for a machine that has been in a cluster which is no more: all were
+// stopped or killed.
+func again(machines []Machine, self int, states []*State) Decision {
+	own := states[self]
+	if silent := missing(machines, own, states); len(silent) > 0 {
+		return absent(silent, " may have newer data and cannot be asked")
+	}
+	best := self
+	for i, s := range states {
+		switch {
+		case s == nil || s.UUID == "":
+			continue
+		case s.UUID != own.UUID:
+			return wait("%s has data of another cluster (%s; here %s): one of the two must go", machines[i].label(), s.UUID, own.UUID)
+		case i != self && s.Safe:
+			return wait("%s has the newest data and begins the cluster", machines[i].label())
+		case s.Seqno == Unknown:
+			return wait("%s has not looked yet how new its data is", machines[i].label())
+		case s.Seqno > states[best].Seqno || s.Seqno == states[best].Seqno && i < best:
+			best = i
+		}
+	}
+	if best != self {
+		return wait("%s has the newest data (%d, here %d) and is to begin the cluster", machines[best].label(), states[best].Seqno, own.Seqno)
+	}
+	return begin("all who may have newer data have answered, and this machine has the newest (%d)", own.Seqno)
+}
+
+// missing are the machines that must be heard before a cluster is begun again: those
+// of the last majority that this one was in, or all where it left that in order.
+func missing(machines []Machine, own *State, states []*State) []string {
+	heard := map[string]bool{}
+	var silent []string
+	for i, s := range states {
+		if s == nil {
+			silent = append(silent, machines[i].label())
+		} else if s.Node != "" {
+			heard[s.Node] = true
+		}
+	}
+	if len(own.View) > 0 && !slices.ContainsFunc(own.View, func(n string) bool { return !heard[n] }) {
+		return nil
+	}
+	return silent
+}
+
+func (m Machine) label() string { return fmt.Sprintf("%s (%s)", m.Name, m.Address) }

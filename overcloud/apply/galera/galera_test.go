@@ -1,0 +1,208 @@
+package galera
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// node is a machine with folders of its own and a check that answers at 127.0.0.N.
+type node struct {
+	Folders
+	status map[string]string
+	down   error
+}
+
+func newNode(t *testing.T) *node {
+	t.Helper()
+	dir := t.TempDir()
+	n := &node{Folders: Folders{filepath.Join(dir, "data"), filepath.Join(dir, "run")}, down: errors.New("connection refused")}
+	for _, d := range []string{n.Data, n.Run} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
+}
+
+func (n *node) put(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const saved = "# GALERA saved state\nversion: 2.1\nuuid:    " + cluster + "\nseqno:   -1\nsafe_to_bootstrap: 0\n"
+
+const view = "my_uuid: aa11\n#vwbeg\nview_id: 3 aa11 5\nbootstrap: 0\nmember: aa11 0\nmember: bb22 0\n#vwend\n"
+
+func TestStateOnDisk(t *testing.T) {
+	n := newNode(t)
+	if s, err := n.OnDisk(); err != nil || s.UUID != "" || s.Seqno != Unknown || s.Safe {
+		t.Errorf("without data: %+v, %v", s, err)
+	}
+	n.put(t, n.grastate(), strings.NewReplacer(cluster, nobody, "bootstrap: 0", "bootstrap: 1").Replace(saved))
+	if s, err := n.OnDisk(); err != nil || s.UUID != "" || s.Safe {
+		t.Errorf("of a machine that never came in: %+v, %v", s, err)
+	}
+	n.put(t, n.grastate(), saved)
+	n.put(t, n.gvwstate(), view)
+	n.put(t, n.position(), other+":12\n")
+	if s, _ := n.OnDisk(); s.Seqno != Unknown {
+		t.Errorf("a position of other data is taken: %+v", s)
+	}
+	n.put(t, n.position(), cluster+":12\n")
+	s, err := n.OnDisk()
+	if err != nil || s.UUID != cluster || s.Seqno != 12 || s.Node != "aa11" || !slices.Equal(s.View, []string{"aa11", "bb22"}) {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// world is three machines whose checks answer on addresses of their own.
+func world(t *testing.T) ([]*node, []*Starter) {
+	t.Helper()
+	probe, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := net.SplitHostPort(probe.Addr().String())
+	probe.Close()
+	port, _ := strconv.Atoi(text)
+	var nodes []*node
+	var machines []Machine
+	var starters []*Starter
+	for _, name := range []string{"c-0", "c-1", "c-2"} {
+		n := newNode(t)
+		address := "127.0.0." + strconv.Itoa(len(nodes)+1)
+		l, err := net.Listen("tcp", net.JoinHostPort(address, text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := &httptest.Server{Listener: l, Config: &http.Server{Handler: &Checker{Folders: n.Folders,
+			Status: func(context.Context, string) (map[string]string, error) { return n.status, n.down }}}}
+		srv.Start()
+		t.Cleanup(srv.Close)
+		nodes, machines = append(nodes, n), append(machines, Machine{name, address})
+	}
+	for i, n := range nodes {
+		starters = append(starters, &Starter{Config: &Config{machines[i].Address, port, machines}, Folders: n.Folders, Log: &bytes.Buffer{}, Pause: time.Millisecond,
+			Recover: func(context.Context) (string, error) { return cluster + ":" + strconv.Itoa(10*(i+1)), nil }})
+	}
+	return nodes, starters
+}
+
+// TestOneBegins: of machines that start side by side, exactly one begins the cluster.
+func TestOneBegins(t *testing.T) {
+	for name, prepare := range map[string]struct {
+		data  func(*node)
+		first int
+	}{
+		"for the first time":    {func(*node) {}, 0},
+		"after all were killed": {func(n *node) { n.put(t, n.grastate(), saved) }, 2}, // its position is the highest
+	} {
+		t.Run(name, func(t *testing.T) {
+			nodes, starters := world(t)
+			for _, n := range nodes {
+				prepare.data(n)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			began := make(chan int, len(starters))
+			var wg sync.WaitGroup
+			for i, s := range starters {
+				wg.Go(func() {
+					if s.Start(ctx) == nil {
+						began <- i
+					}
+				})
+			}
+			first := <-began
+			if env, _ := os.ReadFile(nodes[first].env()); first != prepare.first || string(env) != "_WSREP_NEW_CLUSTER=--wsrep-new-cluster\n" {
+				t.Errorf("machine %d goes on first, with %q", first, env)
+			}
+			if data, err := os.ReadFile(nodes[first].grastate()); err == nil && !strings.Contains(string(data), "safe_to_bootstrap: 1") {
+				t.Errorf("Galera is not told: %s", data)
+			}
+			time.Sleep(50 * time.Millisecond) // the others must not follow before it serves
+			if len(began) > 0 {
+				t.Error("another one goes on while the first is not there yet")
+			}
+			nodes[first].status, nodes[first].down = map[string]string{"wsrep_cluster_status": "Primary", "wsrep_ready": "ON", "wsrep_local_state_comment": "Synced"}, nil
+			wg.Wait()
+			if len(began) != 2 {
+				t.Fatalf("%d others go on", len(began))
+			}
+			for i := range 2 {
+				at := <-began
+				if env, _ := os.ReadFile(nodes[at].env()); string(env) != "_WSREP_NEW_CLUSTER=\n" {
+					t.Errorf("other %d, machine %d, goes on with %q", i, at, env)
+				}
+			}
+		})
+	}
+}
+
+func TestWhoWaitsSaysForWhom(t *testing.T) {
+	nodes, starters := world(t)
+	nodes[1].put(t, nodes[1].grastate(), saved)
+	starters[1].Config.Machines[2].Address = "127.0.0.99" // nobody is there
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- starters[1].Start(ctx) }()
+	time.Sleep(300 * time.Millisecond)
+	if err := Force(nodes[1].Folders); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	said := starters[1].Log.(*bytes.Buffer).String()
+	if want := "galera: the database waits: c-2 (127.0.0.99) may have newer data and cannot be asked; start that machine, or"; strings.Count(said, want) != 1 || !strings.Contains(said, "galera-force was given") {
+		t.Errorf("it says\n%s", said)
+	}
+}
+
+func TestCheckAnswers(t *testing.T) {
+	n := newNode(t)
+	c := &Checker{Folders: n.Folders, Status: func(context.Context, string) (map[string]string, error) { return n.status, n.down }}
+	ask := func(path string) *httptest.ResponseRecorder {
+		c.at = time.Time{}
+		w := httptest.NewRecorder()
+		c.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w
+	}
+	if w := ask("/"); w.Code != 503 || !strings.Contains(w.Body.String(), "connection refused") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	n.down = nil
+	n.status = map[string]string{"wsrep_cluster_status": "Primary", "wsrep_ready": "ON", "wsrep_local_state_comment": "Donor/Desynced"}
+	if w := ask("/"); w.Code != 503 {
+		t.Errorf("a server that gives its data to another takes clients: %d %s", w.Code, w.Body)
+	}
+	n.status["wsrep_local_state_comment"] = "Synced"
+	if w := ask("/"); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	n.status["wsrep_cluster_status"] = "non-Primary"
+	if w := ask("/"); w.Code != 503 {
+		t.Errorf("a server without a majority takes clients: %d %s", w.Code, w.Body)
+	}
+	n.put(t, n.grastate(), saved)
+	var s State
+	if w := ask(statePath); json.Unmarshal(w.Body.Bytes(), &s) != nil || s.UUID != cluster || s.Primary {
+		t.Errorf("%s", w.Body)
+	}
+}
