@@ -96,6 +96,8 @@ func (p *program) packages(c *cli.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	// an image serves one controller and several
+	in.Parameters = map[string]any{"EnableHighAvailability": "true"}
 	made, err := deploy.PlanOf(c.Context, &stack.Stack{Name: "overcloud", Input: in, Passwords: passwords})
 	if err != nil {
 		return nil, err

@@ -49,7 +49,7 @@ func GeneratePasswords(existing map[string]string, random io.Reader) (map[string
 		names []string
 		make  func(io.Reader) (string, error)
 	}{{passwordNames, newPassword}, {fernetNames, newFernetKey}, {cephNames, newCephKey}, {uuidNames, newUUID},
-		{[]string{SeedName}, newPassword}, {[]string{"MigrationSshKey"}, newKeyPair}}
+		{[]string{SeedName}, newPassword}, {[]string{"MigrationSshKey"}, newKeyPair}, {[]string{"KeepalivedPassword"}, newPassword}}
 	for _, m := range makers {
 		for _, name := range m.names {
 			if out[name] != "" {
@@ -79,6 +79,8 @@ func lengths(name string) int {
 		return 32 // keys of AES-256
 	case "PacemakerRemoteAuthkey":
 		return 4096 // pacemaker_remote reads at most as much
+	case "KeepalivedPassword":
+		return 8 // VRRP heeds no more
 	}
 	return 0
 }

@@ -54,7 +54,7 @@ func fixed(name string) string {
 // The keys of tokens are not among them: see Rotate.
 func Rotatable() []string {
 	var out []string
-	for _, name := range slices.Concat(passwordNames, fernetNames, []string{"MigrationSshKey"}) {
+	for _, name := range slices.Concat(passwordNames, fernetNames, []string{"MigrationSshKey", "KeepalivedPassword"}) {
 		if fixed(name) == "" {
 			out = append(out, name)
 		}
@@ -75,7 +75,7 @@ func Rotate(have map[string]string, names []string, generate func(map[string]str
 	if len(names) == 0 {
 		names = Rotatable()
 	}
-	known := slices.Concat(passwordNames, fernetNames, cephNames, uuidNames, []string{SeedName, "MigrationSshKey", FernetKeys})
+	known := slices.Concat(passwordNames, fernetNames, cephNames, uuidNames, []string{SeedName, "MigrationSshKey", "KeepalivedPassword", FernetKeys})
 	var wrong []string
 	for _, name := range names {
 		_, has := have[name]
