@@ -44,6 +44,28 @@ func TestUnitRestartsOnlyWhenItsFileChanged(t *testing.T) {
 	}
 }
 
+// TestRestartThatNobodyWaitsForEndsTheOldServer: what is waited for afterwards must not
+// be answered by it. A unit that does not run has nothing to end.
+func TestRestartThatNobodyWaitsForEndsTheOldServer(t *testing.T) {
+	for was, want := range map[string][]string{
+		"active":     {"systemctl stop db.service", "systemctl --no-block start db.service"},
+		"activating": {"systemctl stop db.service", "systemctl --no-block start db.service"},
+		"inactive":   {"systemctl --no-block start db.service"},
+	} {
+		n := newNode(t)
+		n.sys.units["db.service"] = was
+		unit := unitRes("db", "file:/etc/db")
+		unit.Unit.NoBlock = true
+		if _, err := n.apply(fileRes("/etc/db", "new"), unit); err != nil {
+			t.Fatal(err)
+		}
+		ran := slices.DeleteFunc(slices.Clone(n.sys.ran), func(c string) bool { return !strings.Contains(c, " stop ") && !strings.Contains(c, "start ") })
+		if !slices.Equal(ran, want) {
+			t.Errorf("%s: ran %q", was, ran)
+		}
+	}
+}
+
 func TestDriftIsRepairedEvenWhenTheHashIsTheSame(t *testing.T) {
 	for name, spoil := range map[string]func(*node){
 		"file edited":   func(n *node) { n.put("etc/web.conf", "edited") },

@@ -83,7 +83,7 @@ func (s *step) unit(u *resource.Unit) handler {
 		cheap: func() (bool, error) { return s.unitOK(u, s.units[name]) },
 		ok: func(ctx context.Context) (bool, error) {
 			is, err := s.unitState(ctx, name)
-			if err != nil || s.due(u) && is.running() {
+			if err != nil || s.due(u) && (is.running() || is.active == "activating") { // it may start with what was before
 				return false, err
 			}
 			ok, err := s.unitOK(u, is)
@@ -183,20 +183,7 @@ func (s *step) setUnit(ctx context.Context, u *resource.Unit, is unitState) erro
 	if err := s.enable(is, wantEnabled(u)); err != nil {
 		return err
 	}
-	verb := ""
-	switch {
-	case u.State == "stopped" && is.active != "inactive" && is.active != "failed":
-		verb = "stop"
-	case u.State == "stopped":
-	case is.running() && s.due(u) && u.Reload:
-		verb = "reload-or-restart"
-	case is.running() && s.due(u):
-		verb = "restart"
-	case is.active == "activating" && s.due(u):
-		verb = "restart"
-	case !is.running():
-		verb = "start"
-	}
+	verb := s.verb(u, is)
 	if verb == "" {
 		return s.keepInputs(u)
 	}
@@ -205,13 +192,11 @@ func (s *step) setUnit(ctx context.Context, u *resource.Unit, is unitState) erro
 			return err
 		}
 	}
-	args := []string{verb, is.id}
-	if u.NoBlock {
-		args = []string{"--no-block", verb, is.id}
-	}
-	if err := s.aside(func() error { _, err := s.systemctl(ctx, args...); return err }); err != nil {
-		return withTail(errs.Wrap(errs.Internal, err, "%s unit %s", verb, u.Name).
-			WithHint("journalctl -u %s on the node tells more", is.id), s.journal(ctx, is.id))
+	for _, args := range calls(u, verb, is.id) {
+		if err := s.aside(func() error { _, err := s.systemctl(ctx, args...); return err }); err != nil {
+			return withTail(errs.Wrap(errs.Internal, err, "%s unit %s", verb, u.Name).
+				WithHint("journalctl -u %s on the node tells more", is.id), s.journal(ctx, is.id))
+		}
 	}
 	is.active = map[string]string{"stop": "inactive"}[verb]
 	if verb != "stop" {
@@ -245,6 +230,35 @@ func (s *step) stay(ctx context.Context) error {
 		return s.fail(r.Key(), err, strings.Split(strings.TrimSpace(s.journal(ctx, fullName(r.Unit.Name))), "\n"))
 	}
 	return nil
+}
+
+// verb is what systemctl must do with a unit; empty: nothing.
+func (s *step) verb(u *resource.Unit, is unitState) string {
+	switch {
+	case u.State == "stopped" && is.active != "inactive" && is.active != "failed":
+		return "stop"
+	case u.State == "stopped":
+	case is.running() && s.due(u) && u.Reload:
+		return "reload-or-restart"
+	case is.running() && s.due(u), is.active == "activating" && s.due(u):
+		return "restart"
+	case !is.running():
+		return "start"
+	}
+	return ""
+}
+
+// calls are the arguments of systemctl for a verb. A restart that nobody waits for is
+// two calls: while it was only queued, the old server would answer to the wait that
+// follows, the next machine would have its turn, and all would be down at once.
+func calls(u *resource.Unit, verb, id string) [][]string {
+	switch {
+	case u.NoBlock && verb == "restart":
+		return [][]string{{"stop", id}, {"--no-block", "start", id}}
+	case u.NoBlock:
+		return [][]string{{"--no-block", verb, id}}
+	}
+	return [][]string{{verb, id}}
 }
 
 func (s *step) journal(ctx context.Context, unit string) string {

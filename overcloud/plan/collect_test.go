@@ -69,7 +69,7 @@ func TestMissingFilesOfATemplateAreNamed(t *testing.T) {
 		}
 		return nil, fs.ErrNotExist
 	}, []plan.File{env})
-	want := "/home/stack/t/motd.yaml:11: file /home/stack/t/inner.yaml not found\n/home/stack/t/motd.yaml:18: file /home/stack/t/files/motd not found"
+	want := "/home/stack/t/motd.yaml:10: file /home/stack/t/inner.yaml not found\n/home/stack/t/motd.yaml:17: file /home/stack/t/files/motd not found"
 	if err == nil || err.Error() != want {
 		t.Fatalf("got %v\nwant %s", err, want)
 	}

@@ -35,7 +35,7 @@ func overlay(t testing.TB, files map[string]string) fs.FS {
 	return m
 }
 
-const service = "heat_template_version: queens\nparameters:\n  ServiceNetMap: {type: json, default: {}}\n  EndpointMap: {type: json, default: {}}\n  CephBackend: {type: boolean, default: false}\n  HighAvailability: {type: boolean, default: false}\n" +
+const service = "heat_template_version: queens\nparameters:\n  ServiceNetMap: {type: json, default: {}}\n  EndpointMap: {type: json, default: {}}\n  CephBackend: {type: boolean, default: false}\n" +
 	"  DefaultPasswords: {type: json, default: {}}\n  RoleName: {type: string, default: ''}\n  RoleParameters: {type: json, default: {}}\noutputs:\n  role_data:\n    value:\n"
 
 func TestMistakesAreNamed(t *testing.T) {

@@ -106,7 +106,7 @@ func TestRandomTextsNeedASeed(t *testing.T) {
 // without role_data, a parameter where nobody reads it.
 func TestWhatChangesNothingIsTold(t *testing.T) {
 	o := article(t)
-	o.Files = map[string][]byte{"/home/stack/s.yaml": []byte("heat_template_version: queens\nparameters:\n  ServiceNetMap: {type: json}\n  EndpointMap: {type: json}\n  CephBackend: {type: boolean}\n  HighAvailability: {type: boolean}\n  DefaultPasswords: {type: json}\n  RoleName: {type: string}\n  RoleParameters: {type: json}\noutputs: {role_dat: {value: x}}\n")}
+	o.Files = map[string][]byte{"/home/stack/s.yaml": []byte("heat_template_version: queens\nparameters:\n  ServiceNetMap: {type: json}\n  EndpointMap: {type: json}\n  CephBackend: {type: boolean}\n  DefaultPasswords: {type: json}\n  RoleName: {type: string}\n  RoleParameters: {type: json}\noutputs: {role_dat: {value: x}}\n")}
 	o.Environments = []plan.File{{Name: "/home/stack/e.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::Keystne: OS::Heat::None\n  OS::TripleO::Services::Ntp: s.yaml\nparameters:\n  TimeZone: x\n")}}
 	p, err := plan.Build(context.Background(), templates.FS, o)
 	if err != nil {
