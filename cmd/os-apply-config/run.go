@@ -14,7 +14,6 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/overcloud/apply"
 	"trefoil/overcloud/apply/firstboot"
-	"trefoil/overcloud/apply/galera"
 	"trefoil/overcloud/resource"
 )
 
@@ -34,6 +33,9 @@ const usage = `usage: os-apply-config COMMAND
   galera-check  tell HAProxy and the other machines how this one's database is
   galera-start  decide how this machine's database may start; it waits until it may
   galera-force  begin the database's cluster here, without machines that are lost
+  at-address ADDRESS PROGRAM …
+              run a program while this machine has an address: of one that may
+              work on one machine at a time
   version     print the hash of this program
 
 Exit codes: 0 done, 1 failed (the last event says what), 2 wrong use.
@@ -55,9 +57,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		"version":    func() error { return version(stdout) },
 		"first-boot": func() error { return firstBoot(ctx, stdout) },
 
-		"galera-check": func() error { return galeraCheck(ctx) },
+		"galera-check": func() error { return galeraCheck(ctx, stdout) },
 		"galera-start": func() error { return galeraStart(ctx, stdout) },
-		"galera-force": func() error { return galera.Force(galera.Debian) },
+		"galera-force": func() error { return galeraForce(ctx) },
+	}
+	if len(args) > 1 && args[0] == "at-address" {
+		commands["at-address"] = func() error { return atAddress(ctx, args[1:], stdout) }
+		args = args[:1]
 	}
 	if len(args) != 1 || commands[args[0]] == nil {
 		fmt.Fprint(stderr, usage)
@@ -159,21 +165,4 @@ func version(stdout io.Writer) error {
 func firstBoot(ctx context.Context, stdout io.Writer) error {
 	return firstboot.Run(ctx, firstboot.Options{Root: "/", User: firstboot.User, Log: stdout, Wait: configDriveWait,
 		Machine: firstboot.Linux{Sys: "/sys", Dev: "/dev"}})
-}
-
-func galeraCheck(ctx context.Context) error {
-	conf, err := galera.LoadConfig(galera.ConfigFile)
-	if err != nil {
-		return err
-	}
-	return (&galera.Checker{Folders: galera.Debian, Status: galera.Status}).Serve(ctx, conf)
-}
-
-func galeraStart(ctx context.Context, stdout io.Writer) error {
-	conf, err := galera.LoadConfig(galera.ConfigFile)
-	if err != nil {
-		return err
-	}
-	s := &galera.Starter{Config: conf, Folders: galera.Debian, Log: stdout, Pause: time.Second, Recover: galera.Recovered}
-	return s.Start(ctx)
 }

@@ -14,50 +14,79 @@ import (
 const statePath = "/state"
 
 // Checker answers how a machine's server is: / with 200 where clients may be sent to
-// it and with 503 and the reason otherwise, /state with all of State.
+// it and with 503 and the reason otherwise, /state with all of State. It asks the server
+// beside that, so that one that hangs holds up nobody who asks.
 type Checker struct {
 	Folders Folders
 	// Status asks the server for its variables; an error is one that does not answer.
 	Status func(ctx context.Context, socket string) (map[string]string, error)
 
-	mu   sync.Mutex // guards what follows, and one question at a time
+	mu   sync.Mutex // guards what follows
 	vars map[string]string
 	why  error
 	at   time.Time
 }
 
-// freshFor is how long the server's answer is given again: every HAProxy asks. What
-// lies on the disk is looked at each time, since the start of the others goes by it.
-const freshFor = time.Second
+// askEvery is the time between two questions to the server. What lies on the disk is
+// looked at each time, since the start of the others goes by it.
+const askEvery = time.Second
 
-// state is what there is to tell.
-func (c *Checker) state(ctx context.Context) (State, error) {
+// tooOld is the age at which an answer counts for nothing.
+const tooOld = 10 * time.Second
+
+// Refresh asks the server until ctx ends.
+func (c *Checker) Refresh(ctx context.Context) {
+	for {
+		c.ask(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(askEvery):
+		}
+	}
+}
+
+func (c *Checker) ask(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	vars, err := c.Status(ctx, c.Folders.Socket())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.at) >= freshFor {
-		c.vars, c.why = c.Status(ctx, c.Folders.socket())
-		c.at = time.Now()
-	}
+	c.vars, c.why, c.at = vars, err, time.Now()
+}
+
+// State is what there is to tell of the machine.
+func (c *Checker) State() (State, error) {
 	s, err := c.Folders.OnDisk()
-	s.Primary = c.vars["wsrep_cluster_status"] == "Primary" && c.vars["wsrep_ready"] == "ON"
-	s.Comment = c.vars["wsrep_local_state_comment"]
-	if err == nil {
-		err = c.why
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	age := time.Since(c.at)
+	switch {
+	case c.at.IsZero():
+		s.Down = "it has not been asked yet"
+		return s, err
+	case c.why != nil:
+		s.Down = c.why.Error()
+	case age > tooOld:
+		s.Down = fmt.Sprintf("nothing from it for %s", age.Round(time.Second))
+	default:
+		s = s.with(c.vars)
 	}
+	s.Age = age.Seconds()
 	return s, err
 }
 
 // ServeHTTP implements http.Handler.
 func (c *Checker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), askLimit)
-	defer cancel()
-	s, err := c.state(ctx)
+	s, err := c.State()
 	switch {
+	case err != nil: // nobody may take it for a machine without data
+		http.Error(w, err.Error(), http.StatusInternalServerError)
 	case r.URL.Path == statePath:
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(s)
-	case err != nil:
-		http.Error(w, "the database server does not answer: "+err.Error(), http.StatusServiceUnavailable)
+	case s.Down != "":
+		http.Error(w, "the database server does not answer: "+s.Down, http.StatusServiceUnavailable)
 	case !s.Synced():
 		http.Error(w, fmt.Sprintf("the database server is %q, of a majority: %t", s.Comment, s.Primary), http.StatusServiceUnavailable)
 	default:

@@ -1,6 +1,7 @@
 package galera
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,14 +21,14 @@ const (
 type Decision struct {
 	Act    Act
 	Why    string
-	Absent bool // with Wait: for machines that do not answer
+	Absent bool // with Wait: for machines that may never come
 }
 
 func wait(format string, args ...any) Decision {
 	return Decision{Act: Wait, Why: fmt.Sprintf(format, args...)}
 }
 
-// absent is to wait for machines that do not answer.
+// absent is to wait for machines that do not answer, or not with what is asked.
 func absent(machines []string, why string) Decision {
 	return Decision{Act: Wait, Why: strings.Join(machines, ", ") + why, Absent: true}
 }
@@ -40,19 +41,25 @@ func begin(format string, args ...any) Decision {
 // those of all machines, its own among them; nil is one that does not answer.
 //
 // A cluster is begun by whoever has the newest data, and only when all have answered
-// who were in the last majority with this machine: others cannot have newer data. All
-// machines decide alike from the same states; see also Claim in Start.
+// who were in the last majority with this machine: others cannot have newer data. A
+// majority of all machines must have answered in any case, or another one may have
+// been begun by hand behind this one's back. All machines decide alike from the same
+// states; see also Member.claim.
 func Decide(machines []Machine, self int, states []*State) Decision {
 	for i, s := range states {
 		if i != self && s != nil && s.Primary {
 			return Decision{Act: Join, Why: "join the cluster of " + machines[i].Name}
 		}
 	}
-	own := states[self]
-	if own.UUID != "" && own.Safe {
-		return begin("this machine was the last one to leave the cluster")
+	for i, s := range states {
+		if i != self && s != nil && s.Begun {
+			return wait("%s begins the cluster", machines[i].label())
+		}
 	}
-	if own.UUID == "" {
+	switch own := states[self]; {
+	case own.Lost:
+		return wait("the data of this machine is half of another's, since copying it was broken off: another one is to begin the cluster")
+	case own.UUID == "":
 		return fresh(machines, self, states)
 	}
 	return again(machines, self, states)
@@ -65,7 +72,9 @@ func fresh(machines []Machine, self int, states []*State) Decision {
 		switch {
 		case s == nil:
 			silent = append(silent, machines[i].label())
-		case s.UUID != "":
+		case s.Unread:
+			return unread(machines[i])
+		case s.UUID != "" || s.Lost:
 			return wait("%s has the cluster's data and is to begin it", machines[i].label())
 		}
 	}
@@ -79,24 +88,26 @@ func fresh(machines []Machine, self int, states []*State) Decision {
 }
 
 // again decides for a machine that has been in a cluster which is no more: all were
-// stopped or killed.
+// stopped or killed, or run without a majority.
 func again(machines []Machine, self int, states []*State) Decision {
 	own := states[self]
 	if silent := missing(machines, own, states); len(silent) > 0 {
 		return absent(silent, " may have newer data and cannot be asked")
 	}
-	best := self
+	best := -1
 	for i, s := range states {
 		switch {
-		case s == nil || s.UUID == "":
+		case s == nil || s.Lost:
+			continue
+		case s.Unread:
+			return unread(machines[i])
+		case s.UUID == "":
 			continue
 		case s.UUID != own.UUID:
 			return wait("%s has data of another cluster (%s; here %s): one of the two must go", machines[i].label(), s.UUID, own.UUID)
-		case i != self && s.Safe:
-			return wait("%s has the newest data and begins the cluster", machines[i].label())
 		case s.Seqno == Unknown:
-			return wait("%s has not looked yet how new its data is", machines[i].label())
-		case s.Seqno > states[best].Seqno || s.Seqno == states[best].Seqno && i < best:
+			return unread(machines[i])
+		case best < 0 || newer(s, states[best]):
 			best = i
 		}
 	}
@@ -106,8 +117,33 @@ func again(machines []Machine, self int, states []*State) Decision {
 	return begin("all who may have newer data have answered, and this machine has the newest (%d)", own.Seqno)
 }
 
-// missing are the machines that must be heard before a cluster is begun again: those
-// of the last majority that this one was in, or all where it left that in order.
+// unread is to wait for a machine whose start looks first how new its data is: it may
+// not have been started.
+func unread(m Machine) Decision {
+	return absent([]string{m.label()}, " has not looked yet how new its data is")
+}
+
+// newer orders machines with data of the same cluster; at the end the earlier one of
+// the list wins. Whoever runs need not be started again; whoever was the last to leave
+// may be waited for by nobody else.
+func newer(a, b *State) bool {
+	return cmp.Or(cmp.Compare(a.Seqno, b.Seqno), -yes(a.Doubt, b.Doubt), yes(a.Running, b.Running), yes(a.Safe, b.Safe)) > 0
+}
+
+// yes is 1 if only a is so, and -1 if only b is.
+func yes(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// missing are the machines that must be heard before a cluster is begun again: so
+// many that there is a majority, and of those all of the last majority that this one
+// was in, or simply all where it left that in order before others did.
 func missing(machines []Machine, own *State, states []*State) []string {
 	heard := map[string]bool{}
 	var silent []string
@@ -118,7 +154,10 @@ func missing(machines []Machine, own *State, states []*State) []string {
 			heard[s.Node] = true
 		}
 	}
-	if len(own.View) > 0 && !slices.ContainsFunc(own.View, func(n string) bool { return !heard[n] }) {
+	if 2*(len(machines)-len(silent)) <= len(machines) {
+		return silent
+	}
+	if own.Safe || len(own.View) > 0 && !slices.ContainsFunc(own.View, func(n string) bool { return !heard[n] }) {
 		return nil
 	}
 	return silent

@@ -2,25 +2,29 @@
 // machines, without a manager beside it.
 //
 // Each machine has two small programs. The check answers over HTTP how the machine's
-// server is, for HAProxy, and what data lies on its disk, for the others. The start
-// runs before every start of the server: it joins a cluster that is there, and if there
-// is none it begins one on exactly one machine, the one with the newest data, as soon
-// as nobody who may have newer data is missing.
+// server is, for HAProxy, and what data it has, for the others. The start runs before
+// every start of the server: it joins a cluster that is there, and if there is none it
+// begins one on exactly one machine, the one with the newest data, as soon as nobody who
+// may have newer data is missing. A server that runs on without a majority takes part in
+// that too: the check begins the cluster with it where it is the one.
 //
 //	os-apply-config galera-check   the unit galera-check
 //	os-apply-config galera-start   ExecStartPre of mariadb.service
 //	os-apply-config galera-force   by hand: begin here, without those that are lost
+//
+// What they tell one another beside the data are marks in /run/mysqld:
+//
+//	galera.claim     this machine is about to begin the cluster, and looks once more
+//	galera.begun     it begins: whoever sees this waits for it
+//	galera.waiting   it waits for others; only then galera-force is heard
+//	galera.force     it was given
+//	galera.position  how new the data is, found by recovery, until the server starts
 package galera
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 
 	"trefoil/internal/errs"
 )
@@ -62,116 +66,49 @@ func LoadConfig(name string) (*Config, error) {
 // State is what a machine tells the others of itself.
 type State struct {
 	// Of the server, if it runs.
-	Primary bool   `json:"primary"` // it is of a cluster that has a majority
-	Comment string `json:"comment"` // Synced, Donor/Desynced, Joined …; empty: it does not answer
+	Running bool    `json:"running"`        // it answers
+	Primary bool    `json:"primary"`        // it is of a cluster that has a majority
+	Ready   bool    `json:"ready"`          // and lets clients in
+	Comment string  `json:"comment"`        // Synced, Donor/Desynced, Joined …
+	Age     float64 `json:"age"`            // seconds since it was asked
+	Down    string  `json:"down,omitempty"` // why it does not answer
 
 	// Of its data.
-	UUID  string `json:"uuid"`  // of the cluster; empty: it has never been in one
-	Seqno int64  `json:"seqno"` // of the last transaction; -1: not known, the server runs or was killed
-	Safe  bool   `json:"safe"`  // it was the last one to leave, in order
+	UUID   string `json:"uuid"`             // of the cluster; empty: it has never been in one
+	Seqno  int64  `json:"seqno"`            // of the last transaction; -1: not known
+	Safe   bool   `json:"safe"`             // it was the last one in the cluster
+	Doubt  bool   `json:"doubt,omitempty"`  // killed within a change of a table's definition, or found to differ from the others
+	Unread bool   `json:"unread,omitempty"` // it was killed, and nobody has looked yet whether it has data of a cluster
+	Lost   bool   `json:"lost,omitempty"`   // it is half of another's: the copying was broken off
 
 	// Of the last majority that it was in, if it did not leave in order.
 	Node string   `json:"node,omitempty"` // its own name there
 	View []string `json:"view,omitempty"` // names of all
 
 	Claim bool `json:"claim,omitempty"` // it is about to begin the cluster
+	Begun bool `json:"begun,omitempty"` // it begins it
 }
 
 // Synced tells whether clients may be sent to the server.
-func (s State) Synced() bool { return s.Primary && s.Comment == "Synced" }
+func (s State) Synced() bool { return s.Primary && s.Ready && s.Comment == "Synced" }
 
-// Unknown is the position of a server that runs or was killed.
+// Unknown is the position of data that nobody has looked at.
 const Unknown = -1
 
-// Folders of a machine; the defaults are Debian's.
-type Folders struct {
-	Data string // /var/lib/mysql
-	Run  string // /run/mysqld: what is forgotten at a reboot
-}
-
-// Debian are the folders of Debian's packages.
-var Debian = Folders{Data: "/var/lib/mysql", Run: "/run/mysqld"}
-
-func (f Folders) grastate() string { return filepath.Join(f.Data, "grastate.dat") }
-func (f Folders) gvwstate() string { return filepath.Join(f.Data, "gvwstate.dat") }
-func (f Folders) position() string { return filepath.Join(f.Run, "galera.position") } // found by recovery, until the server starts
-func (f Folders) claim() string    { return filepath.Join(f.Run, "galera.claim") }
-func (f Folders) force() string    { return filepath.Join(f.Run, "galera.force") }
-func (f Folders) env() string      { return filepath.Join(f.Run, "galera.env") }
-func (f Folders) socket() string   { return filepath.Join(f.Run, "mysqld.sock") }
-
-// nobody is the identity that Galera writes where there is none.
-const nobody = "00000000-0000-0000-0000-000000000000"
-
-// OnDisk is the part of the state that lies on the disk.
-func (f Folders) OnDisk() (State, error) {
-	s := State{Seqno: Unknown}
-	lines, err := fields(f.grastate(), ":")
-	if err != nil {
-		return s, err
+// with lays what the running server says over what lies on the disk: that is from
+// before it started, and Galera takes the identity away from it around each change of a
+// definition.
+func (s State) with(vars map[string]string) State {
+	s.Running = true
+	s.Primary = vars["wsrep_cluster_status"] == "Primary"
+	s.Ready = vars["wsrep_ready"] == "ON"
+	s.Comment = vars["wsrep_local_state_comment"]
+	s.Safe, s.Doubt = false, false
+	if uuid := vars["wsrep_local_state_uuid"]; uuid != "" && uuid != nobody {
+		s.UUID, s.Unread, s.Lost = uuid, false, false
 	}
-	for _, l := range lines {
-		switch l[0] {
-		case "uuid":
-			s.UUID = l[1]
-		case "seqno":
-			s.Seqno = number(l[1])
-		case "safe_to_bootstrap":
-			s.Safe = l[1] == "1"
-		}
+	if s.UUID != "" {
+		s.Seqno = number(vars["wsrep_last_committed"])
 	}
-	if s.UUID == nobody || s.UUID == "" { // it tried to join, and never did
-		return State{Seqno: Unknown, Claim: there(f.claim())}, nil
-	}
-	if lines, err = fields(f.position(), ":"); err != nil {
-		return s, err
-	}
-	if len(lines) == 1 && s.Seqno == Unknown && lines[0][0] == s.UUID {
-		s.Seqno = number(lines[0][1])
-	}
-	if lines, err = fields(f.gvwstate(), ":"); err != nil {
-		return s, err
-	}
-	for _, l := range lines {
-		name, _, _ := strings.Cut(l[1], " ")
-		switch l[0] {
-		case "my_uuid":
-			s.Node = name
-		case "member":
-			s.View = append(s.View, name)
-		}
-	}
-	s.Claim = there(f.claim())
-	return s, nil
-}
-
-func there(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
-}
-
-func number(s string) int64 {
-	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
-	if err != nil {
-		return Unknown
-	}
-	return n
-}
-
-// fields are the lines of a small file that have a key and a value; none without the file.
-func fields(name, separator string) ([][2]string, error) {
-	data, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read what the last run left: %w", err)
-	}
-	var out [][2]string
-	for line := range strings.Lines(string(data)) {
-		if k, v, ok := strings.Cut(line, separator); ok && !strings.HasPrefix(line, "#") {
-			out = append(out, [2]string{strings.TrimSpace(k), strings.TrimSpace(v)})
-		}
-	}
-	return out, nil
+	return s
 }

@@ -2,8 +2,8 @@ package galera
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -21,8 +21,26 @@ import (
 // node is a machine with folders of its own and a check that answers at 127.0.0.N.
 type node struct {
 	Folders
+	mu     sync.Mutex
 	status map[string]string
 	down   error
+	found  string // by recovery; empty: ten times its number
+}
+
+func (n *node) checker() *Checker {
+	return &Checker{Folders: n.Folders, Status: func(context.Context, string) (map[string]string, error) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return n.status, n.down
+	}}
+}
+
+// serves has the server be of a majority, or not.
+func (n *node) serves(status, ready, comment, last string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down, n.status = nil, map[string]string{"wsrep_cluster_status": status, "wsrep_ready": ready, "wsrep_local_state_comment": comment,
+		"wsrep_local_state_uuid": cluster, "wsrep_last_committed": last}
 }
 
 func newNode(t *testing.T) *node {
@@ -50,12 +68,8 @@ const view = "my_uuid: aa11\n#vwbeg\nview_id: 3 aa11 5\nbootstrap: 0\nmember: aa
 
 func TestStateOnDisk(t *testing.T) {
 	n := newNode(t)
-	if s, err := n.OnDisk(); err != nil || s.UUID != "" || s.Seqno != Unknown || s.Safe {
+	if s, err := n.OnDisk(); err != nil || s.UUID != "" || s.Seqno != Unknown || s.Safe || s.Unread {
 		t.Errorf("without data: %+v, %v", s, err)
-	}
-	n.put(t, n.grastate(), strings.NewReplacer(cluster, nobody, "bootstrap: 0", "bootstrap: 1").Replace(saved))
-	if s, err := n.OnDisk(); err != nil || s.UUID != "" || s.Safe {
-		t.Errorf("of a machine that never came in: %+v, %v", s, err)
 	}
 	n.put(t, n.grastate(), saved)
 	n.put(t, n.gvwstate(), view)
@@ -65,8 +79,47 @@ func TestStateOnDisk(t *testing.T) {
 	}
 	n.put(t, n.position(), cluster+":12\n")
 	s, err := n.OnDisk()
-	if err != nil || s.UUID != cluster || s.Seqno != 12 || s.Node != "aa11" || !slices.Equal(s.View, []string{"aa11", "bb22"}) {
+	if err != nil || s.UUID != cluster || s.Seqno != 12 || s.Doubt || s.Node != "aa11" || !slices.Equal(s.View, []string{"aa11", "bb22"}) {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// TestStateWithoutIdentity: Galera takes it away around each change of a definition,
+// and while data are copied.
+func TestStateWithoutIdentity(t *testing.T) {
+	n := newNode(t)
+	n.put(t, n.grastate(), strings.NewReplacer(cluster, nobody, "bootstrap: 0", "bootstrap: 1").Replace(saved))
+	n.put(t, n.gvwstate(), view)
+	if s, err := n.OnDisk(); err != nil || !s.Unread || s.UUID != "" || s.Safe {
+		t.Errorf("before recovery: %+v, %v", s, err)
+	}
+	n.put(t, n.position(), cluster+":12\n")
+	if s, err := n.OnDisk(); err != nil || s.Unread || s.UUID != cluster || s.Seqno != 12 || !s.Doubt || s.Safe || len(s.View) != 2 {
+		t.Errorf("recovery found it in the data: %+v, %v", s, err)
+	}
+	n.put(t, n.position(), nobody+":-1\n")
+	if s, err := n.OnDisk(); err != nil || s.Unread || s.UUID != "" || s.Safe || s.Lost {
+		t.Errorf("of a machine that never came in: %+v, %v", s, err)
+	}
+	n.put(t, n.grastate(), saved)
+	n.put(t, n.transfer(), "")
+	if s, err := n.OnDisk(); err != nil || !s.Lost || s.UUID != "" || s.Seqno != Unknown {
+		t.Errorf("while another's data are copied: %+v, %v", s, err)
+	}
+}
+
+// TestDataWithoutIdentityGetItBack: Galera would otherwise begin another cluster with it.
+func TestDataWithoutIdentityGetItBack(t *testing.T) {
+	_, starters := world(t)
+	s := starters[0]
+	s.Config = &Config{s.Config.Address, s.Config.Port, s.Config.Machines[:1]}
+	n := &node{Folders: s.Folders}
+	n.put(t, n.grastate(), strings.Replace(saved, cluster, nobody, 1))
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if data, _ := os.ReadFile(n.grastate()); !strings.Contains(string(data), "uuid:    "+cluster) || !strings.Contains(string(data), "safe_to_bootstrap: 1") {
+		t.Errorf("Galera is told\n%s", data)
 	}
 }
 
@@ -90,15 +143,18 @@ func world(t *testing.T) ([]*node, []*Starter) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		srv := &httptest.Server{Listener: l, Config: &http.Server{Handler: &Checker{Folders: n.Folders,
-			Status: func(context.Context, string) (map[string]string, error) { return n.status, n.down }}}}
+		srv := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c := n.checker() // asked anew each time
+			c.ask(r.Context())
+			c.ServeHTTP(w, r)
+		})}}
 		srv.Start()
 		t.Cleanup(srv.Close)
 		nodes, machines = append(nodes, n), append(machines, Machine{name, address})
 	}
 	for i, n := range nodes {
-		starters = append(starters, &Starter{Config: &Config{machines[i].Address, port, machines}, Folders: n.Folders, Log: &bytes.Buffer{}, Pause: time.Millisecond,
-			Recover: func(context.Context) (string, error) { return cluster + ":" + strconv.Itoa(10*(i+1)), nil }})
+		starters = append(starters, &Starter{Member: Member{Config: &Config{machines[i].Address, port, machines}, Folders: n.Folders, Log: &bytes.Buffer{}}, Pause: time.Millisecond,
+			Recover: func(context.Context) (string, error) { return cmp.Or(n.found, cluster+":"+strconv.Itoa(10*(i+1))), nil }})
 	}
 	return nodes, starters
 }
@@ -109,8 +165,13 @@ func TestOneBegins(t *testing.T) {
 		data  func(*node)
 		first int
 	}{
-		"for the first time":    {func(*node) {}, 0},
-		"after all were killed": {func(n *node) { n.put(t, n.grastate(), saved) }, 2}, // its position is the highest
+		"for the first time":                          {func(*node) {}, 0},
+		"after all were killed":                       {func(n *node) { n.put(t, n.grastate(), saved) }, 2}, // its position is the highest
+		"after all were killed while a table changed": {func(n *node) { n.put(t, n.grastate(), strings.Replace(saved, cluster, nobody, 1)) }, 2},
+		"after a first start that ended early, by all": {func(n *node) {
+			n.put(t, n.grastate(), strings.Replace(saved, cluster, nobody, 1))
+			n.found = nobody + ":-1"
+		}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			nodes, starters := world(t)
@@ -139,7 +200,7 @@ func TestOneBegins(t *testing.T) {
 			if len(began) > 0 {
 				t.Error("another one goes on while the first is not there yet")
 			}
-			nodes[first].status, nodes[first].down = map[string]string{"wsrep_cluster_status": "Primary", "wsrep_ready": "ON", "wsrep_local_state_comment": "Synced"}, nil
+			nodes[first].serves("Primary", "ON", "Synced", "30")
 			wg.Wait()
 			if len(began) != 2 {
 				t.Fatalf("%d others go on", len(began))
@@ -151,58 +212,5 @@ func TestOneBegins(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestWhoWaitsSaysForWhom(t *testing.T) {
-	nodes, starters := world(t)
-	nodes[1].put(t, nodes[1].grastate(), saved)
-	starters[1].Config.Machines[2].Address = "127.0.0.99" // nobody is there
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- starters[1].Start(ctx) }()
-	time.Sleep(300 * time.Millisecond)
-	if err := Force(nodes[1].Folders); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	said := starters[1].Log.(*bytes.Buffer).String()
-	if want := "galera: the database waits: c-2 (127.0.0.99) may have newer data and cannot be asked; start that machine, or"; strings.Count(said, want) != 1 || !strings.Contains(said, "galera-force was given") {
-		t.Errorf("it says\n%s", said)
-	}
-}
-
-func TestCheckAnswers(t *testing.T) {
-	n := newNode(t)
-	c := &Checker{Folders: n.Folders, Status: func(context.Context, string) (map[string]string, error) { return n.status, n.down }}
-	ask := func(path string) *httptest.ResponseRecorder {
-		c.at = time.Time{}
-		w := httptest.NewRecorder()
-		c.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-		return w
-	}
-	if w := ask("/"); w.Code != 503 || !strings.Contains(w.Body.String(), "connection refused") {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
-	n.down = nil
-	n.status = map[string]string{"wsrep_cluster_status": "Primary", "wsrep_ready": "ON", "wsrep_local_state_comment": "Donor/Desynced"}
-	if w := ask("/"); w.Code != 503 {
-		t.Errorf("a server that gives its data to another takes clients: %d %s", w.Code, w.Body)
-	}
-	n.status["wsrep_local_state_comment"] = "Synced"
-	if w := ask("/"); w.Code != 200 {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
-	n.status["wsrep_cluster_status"] = "non-Primary"
-	if w := ask("/"); w.Code != 503 {
-		t.Errorf("a server without a majority takes clients: %d %s", w.Code, w.Body)
-	}
-	n.put(t, n.grastate(), saved)
-	var s State
-	if w := ask(statePath); json.Unmarshal(w.Body.Bytes(), &s) != nil || s.UUID != cluster || s.Primary {
-		t.Errorf("%s", w.Body)
 	}
 }

@@ -16,24 +16,37 @@ import (
 // MySQL's protocol that this takes; a client program for every look would cost more
 // than the server does.
 func Status(ctx context.Context, socket string) (map[string]string, error) {
+	var vars map[string]string
+	err := talk(ctx, socket, func(c *client) (err error) {
+		vars, err = c.query(`SHOW GLOBAL STATUS LIKE 'wsrep\_%'`)
+		return err
+	})
+	return vars, err
+}
+
+// Bootstrap has the server, and those that it is together with, be the majority from now on.
+func Bootstrap(ctx context.Context, socket string) error {
+	return talk(ctx, socket, func(c *client) error { return c.do("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=1'") })
+}
+
+// talk is one conversation with a server.
+func talk(ctx context.Context, socket string, about func(*client) error) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", socket)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer conn.Close()
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline)
-	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
 	c := &client{r: bufio.NewReader(conn), w: conn}
 	if err := c.login(user); err != nil {
-		return nil, fmt.Errorf("log in: %w", err)
+		return fmt.Errorf("log in: %w", err)
 	}
-	vars, err := c.query("SHOW GLOBAL STATUS LIKE 'wsrep\\_%'")
-	if err != nil {
-		return nil, err
+	if err := about(c); err != nil {
+		return err
 	}
-	return vars, c.send(0, []byte{comQuit})
+	return c.send(0, []byte{comQuit})
 }
 
 // user is MariaDB's own account for the system user of that name.
@@ -132,14 +145,31 @@ func (c *client) login(user string) error {
 	return errors.New("the server asks for one proof after another")
 }
 
-// query runs a statement that gives two columns and returns them as a map.
-func (c *client) query(sql string) (map[string]string, error) {
+// do runs a statement that gives nothing.
+func (c *client) do(sql string) error {
+	p, err := c.ask(sql)
+	if err == nil && p[0] != isOK {
+		err = fmt.Errorf("an answer of kind %d to %s", p[0], sql)
+	}
+	return err
+}
+
+// ask sends a statement; the first packet comes back.
+func (c *client) ask(sql string) ([]byte, error) {
 	if err := c.send(0, append([]byte{comQuery}, sql...)); err != nil {
 		return nil, err
 	}
-	p, err := c.packet()
+	return c.packet()
+}
+
+// query runs a statement that gives two columns and returns them as a map.
+func (c *client) query(sql string) (map[string]string, error) {
+	p, err := c.ask(sql)
 	if err != nil {
 		return nil, err
+	}
+	if p[0] != 2 {
+		return nil, fmt.Errorf("%d columns instead of 2", p[0])
 	}
 	for range int(p[0]) + 1 { // the columns, and their end
 		if _, err := c.packet(); err != nil {
