@@ -203,14 +203,50 @@ func planChain(r *Resource) error {
 	}
 	props, _ := r.Properties["resource_properties"].(map[string]any)
 	r.Members = make([]*Stack, len(list))
+	taken := map[string]bool{}
 	for i, e := range list {
-		m, err := r.member(hot.String(e), fmt.Sprintf("%s.%d", r.Path(), i), props, len(list))
+		m, err := r.member(hot.String(e), fmt.Sprintf("%s.%d", r.Path(), i), r.accepted(hot.String(e), props, taken), len(list))
 		if err != nil {
 			return err
 		}
 		r.Members[i] = m
 	}
+	r.checkTaken(props, taken)
 	return nil
+}
+
+// accepted are the properties of a chain that a member's template has parameters for,
+// which are added to taken. Heat gives all to each, so that a new property has to be
+// declared by every template that anybody ever wrote.
+func (r *Resource) accepted(typ string, props map[string]any, taken map[string]bool) map[string]any {
+	target, _ := r.stack.resolve(typ)
+	if target == none {
+		return nil
+	}
+	var t *hot.Template
+	if hot.IsFile(target) {
+		t, _ = r.stack.ev.Template(target)
+	}
+	out := make(map[string]any, len(props))
+	for k, v := range props {
+		if t == nil || t.Parameter(k) != nil { // what has no template judges by itself
+			out[k], taken[k] = v, true
+		}
+	}
+	return out
+}
+
+// checkTaken tells which properties no member has: a wrong name. One that the chain's
+// own template has as a parameter is only handed on, to whoever may want it.
+func (r *Resource) checkTaken(props map[string]any, taken map[string]bool) {
+	if len(r.Members) == 0 {
+		return
+	}
+	for _, k := range sortedKeys(props) {
+		if !taken[k] && r.stack.t.Parameter(k) == nil {
+			r.stack.ev.problems.add(r.propertyOrigin("resource_properties"), "no template in %s has a parameter %q%s", r.Name, k, nearest.Hint(k, sortedKeys(taken)))
+		}
+	}
 }
 
 // listAttribute is an attribute of a group or a chain: refs, refs_map,
