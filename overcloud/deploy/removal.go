@@ -153,12 +153,37 @@ func loses(p *plan.Plan, gone, stay []stack.Node) []stack.Failure {
 		out = append(out, stack.Failure{Phase: "removal", Error: fmt.Sprintf("with %s the cloud loses its last controller, and its API", joined(gone)),
 			Hint: cures(gone, "openstack overcloud delete gives the whole cloud back")})
 	}
+	out = append(out, outvoted(p, gone, stay)...)
 	for _, n := range gone {
 		if runs(p, n.Role, "ceph_osd") {
 			out = append(out, stack.Failure{Node: n.Name, Phase: "removal", Service: "ceph_osd",
 				Error: "its OSDs hold data; marking them out and waiting for Ceph to copy it elsewhere is not done here",
 				Hint:  cures(gone, "on a controller, for each OSD of the node (ceph osd tree): ceph osd out ID, wait until ceph -s is HEALTH_OK and ceph osd safe-to-destroy ID agrees, ceph osd purge ID")})
 		}
+	}
+	return out
+}
+
+// outvoted are the clusters that the nodes which stay are no majority of: they would
+// stop serving, and all of the cloud with them.
+func outvoted(p *plan.Plan, gone, stay []stack.Node) []stack.Failure {
+	var out []stack.Failure
+	for _, service := range []string{"mysql", "rabbitmq"} {
+		of := func(nodes []stack.Node) (n int) {
+			for _, node := range nodes {
+				if runs(p, node.Role, service) {
+					n++
+				}
+			}
+			return n
+		}
+		leaving, staying := of(gone), of(stay)
+		if leaving == 0 || staying == 0 || !p.Clustered(service) || 2*staying > leaving+staying {
+			continue
+		}
+		out = append(out, stack.Failure{Phase: "removal", Service: service,
+			Error: fmt.Sprintf("with %s the cluster of %s on %d machines loses its majority: the %d that would stay stop serving", joined(gone), service, leaving+staying, staying),
+			Hint:  cures(gone, "remove fewer machines at a time, so that more than half stay, or add others first")})
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -18,6 +19,7 @@ import (
 type fakeOvercloud struct {
 	mu      sync.Mutex
 	w       *world
+	at      string              // its URL; empty: the first controller's
 	down    error               // the API does not answer
 	secret  string              // the only password that is taken, if there is one
 	servers map[string][]string // host → names
@@ -36,7 +38,7 @@ func (f *fakeOvercloud) open(_ context.Context, url, password string) (deploy.Ov
 	if f.secret != "" && password != f.secret {
 		return nil, errs.New(errs.Unauthorized, "wrong password")
 	}
-	if url != "http://192.168.255.11:5000/" || password == "" {
+	if url != cmp.Or(f.at, "http://192.168.255.11:5000/") || password == "" {
 		f.w.t.Errorf("login at %s, password of %d letters", url, len(password))
 	}
 	return f, nil

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -45,8 +46,48 @@ func (p *Plan) unclustered() []string {
 		out = append(out, fmt.Sprintf("cinder_volume on %d machines keeps volumes on the disk of the machine that made them: they cannot be reached while it is down; "+
 			"deploy machines with OSDs, and they are in Ceph", machines["cinder_volume"]))
 	}
-	if machines["mysql"] == 2 && is("mysql", clusteredKey) {
-		out = append(out, "mysql on 2 machines: when one of them dies the other has no majority and stops serving; three machines outlive the loss of one")
+	var two []string
+	for _, name := range []string{"mysql", "rabbitmq"} {
+		if machines[name] == 2 && is(name, clusteredKey) {
+			two = append(two, name)
+		}
+	}
+	if len(two) > 0 {
+		out = append(out, strings.Join(two, " and ")+" on 2 machines: when one of them dies the other has no majority and stops serving; three machines outlive the loss of one")
 	}
 	return out
+}
+
+// Clustered tells whether the machines that run a service are one cluster, which
+// serves only while more than half of them are there.
+func (p *Plan) Clustered(service string) bool {
+	for _, r := range p.Roles {
+		for i := range r.Data {
+			if r.Data[i].Name == service && r.Data[i].Settings[clusteredKey] == true {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// overwritten warns where machines that are there each have a database of their own,
+// and are to become a cluster: it has the data of one of them.
+func (p *Plan) overwritten(o Options) []string {
+	if p.VirtualAddress() == "" || o.Addresses[VirtualKey(p.Stack)] != "" || !p.Clustered(mysqlService) {
+		return nil
+	}
+	var names []string
+	for _, m := range o.Machines {
+		for _, r := range p.Roles {
+			if r.Name == m.Role && slices.ContainsFunc(r.Data, func(d ServiceData) bool { return d.Name == mysqlService }) {
+				names = append(names, m.Name)
+			}
+		}
+	}
+	if len(names) < 2 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the databases of %s are to become one cluster, with the data of %s: those of the others are overwritten, and the cloud's address changes; "+
+		"to leave all as it is: EnableHighAvailability: 'false'", strings.Join(names, ", "), names[0])}
 }

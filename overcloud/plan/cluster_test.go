@@ -31,46 +31,65 @@ func described(r resource.Resource) string {
 	return b.String()
 }
 
-// added are the lines of a resource that it has beside what one controller has of it.
-func added(node string, step int, before, now string) string {
-	if strings.Contains(before, now) {
-		return ""
-	}
-	head, rest, _ := strings.Cut(now, "\n")
-	out := fmt.Sprintf("%s step %d%s\n", node, step, head)
-	had := strings.Split(before, "\n")
-	for line := range strings.Lines(rest) {
-		if !slices.Contains(had, strings.TrimSuffix(line, "\n")) {
-			out += line
+// change is what a resource has beside what one controller has of it (+), and what it
+// has no longer (-).
+func change(head, before, now string) string {
+	var out strings.Builder
+	had, has := strings.Split(before, "\n"), strings.Split(strings.TrimSuffix(now, "\n"), "\n")
+	for _, line := range had {
+		if line != "" && !slices.Contains(has, line) {
+			fmt.Fprintf(&out, "- %s\n", line)
 		}
 	}
-	return out
+	for _, line := range has {
+		if line != "" && !slices.Contains(had, line) {
+			fmt.Fprintf(&out, "+ %s\n", line)
+		}
+	}
+	if out.Len() == 0 {
+		return ""
+	}
+	return head + "\n" + out.String()
+}
+
+// byKey are a machine's resources as text, by step and key.
+func byKey(docs []resource.Document) (map[string]string, []string) {
+	all, order := map[string]string{}, []string{}
+	for _, d := range docs {
+		for _, r := range d.Resources {
+			key := fmt.Sprintf("step %d %s", d.Step, r.Key())
+			if all[key] == "" {
+				order = append(order, key)
+			}
+			all[key] += described(r)
+		}
+	}
+	return all, order
 }
 
 // TestThreeControllersAreOneCloud: what differs from one controller, on the first and
 // on another machine.
 func TestThreeControllersAreOneCloud(t *testing.T) {
 	o, nodes := controllers(t, 3)
-	p := build(t, o)
-	cfg, err := p.Configure(nodes)
+	cfg, err := build(t, o).Configure(nodes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	alone, err := build(t, article(t)).Configure(machines)
+	one, few := controllers(t, 1)
+	alone, err := build(t, one).Configure(few)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := map[string]string{}
-	for _, d := range alone["overcloud-controller-0"] {
-		for _, r := range d.Resources {
-			before[r.Key()] += described(r)
-		}
-	}
+	before, were := byKey(alone["overcloud-controller-0"])
 	var b strings.Builder
 	for _, name := range []string{"overcloud-controller-0", "overcloud-controller-2"} {
-		for _, d := range cfg[name] {
-			for _, r := range d.Resources {
-				fmt.Fprintf(&b, "%s", added(name, d.Step, before[r.Key()], described(r)))
+		now, order := byKey(cfg[name])
+		for _, key := range order {
+			b.WriteString(change(name+" "+key, before[key], now[key]))
+		}
+		for _, key := range were {
+			if now[key] == "" {
+				fmt.Fprintf(&b, "%s %s is not there\n", name, key)
 			}
 		}
 	}
@@ -128,11 +147,67 @@ func TestVirtualAddressIsFreeAndKept(t *testing.T) {
 }
 
 func TestOneControllerMayBeLaidOutToGrow(t *testing.T) {
-	o := article(t)
+	o, nodes := controllers(t, 1)
 	o.Parameters["EnableHighAvailability"] = "true"
 	p := build(t, o)
 	if p.VirtualAddress() == "" || !slices.Contains(p.Roles[0].Packages, "haproxy") {
 		t.Errorf("address %q, packages %q", p.VirtualAddress(), p.Roles[0].Packages)
+	}
+	// Nova knows numbers only of several servers.
+	if cells := cellsOf(t, p, nodes); !strings.Contains(cells, "'{scheme}://{username}:{password}@{hostname}:{port}/?{query}'") {
+		t.Errorf("of one server:\n%s", cells)
+	}
+	o, nodes = controllers(t, 3)
+	if cells := cellsOf(t, build(t, o), nodes); !strings.Contains(cells, "'{scheme}://{username1}:{password1}@{hostname1}:{port1},{username2}:") {
+		t.Errorf("of several servers:\n%s", cells)
+	}
+}
+
+// cellsOf is the resource that writes Nova's cells.
+func cellsOf(t *testing.T, p *plan.Plan, nodes []plan.Node) string {
+	t.Helper()
+	cfg, err := p.Configure(nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range cfg["overcloud-controller-0"][1].Resources {
+		if r.Exec != nil && r.Exec.Name == "nova-cells" {
+			return strings.Join(r.Exec.Command, " ")
+		}
+	}
+	t.Fatal("nobody writes Nova's cells")
+	return ""
+}
+
+// TestVirtualAddressOutlivesTheOtherControllers: the catalog and all machines know it.
+func TestVirtualAddressOutlivesTheOtherControllers(t *testing.T) {
+	o := article(t)
+	o.Addresses = map[string]string{plan.VirtualKey("overcloud"): "192.168.24.77"}
+	if p := build(t, o); p.VirtualAddress() != "192.168.24.77" || !p.Clustered("mysql") {
+		t.Errorf("one controller is left, and the cloud is at %q", p.VirtualAddress())
+	}
+	o.Parameters["EnableHighAvailability"] = "false"
+	_, err := plan.Build(t.Context(), templates.FS, o)
+	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "has the virtual address 192.168.24.77") || errs.HintOf(err) == "" {
+		t.Errorf("it is given up: %v", err)
+	}
+	delete(o.Addresses, plan.VirtualKey("overcloud"))
+	if p := build(t, o); p.VirtualAddress() != "" {
+		t.Errorf("a stack that never had one has %s", p.VirtualAddress())
+	}
+}
+
+func TestOutputsHaveAddressesOnlyWhereThereAreSome(t *testing.T) {
+	o, nodes := controllers(t, 3)
+	out, err := build(t, o).OutputsFor(nodes)
+	if err != nil || out["VipMap"] == nil {
+		t.Errorf("%v, %v", out["VipMap"], err)
+	}
+	if out, err = build(t, article(t)).OutputsFor(machines); err != nil {
+		t.Fatal(err)
+	}
+	if v, there := out["VipMap"]; there {
+		t.Errorf("one controller has the output VipMap: %v", v)
 	}
 }
 
@@ -153,11 +228,32 @@ func TestWarningsOfSeveralControllers(t *testing.T) {
 		t.Errorf("not clustered: %q", build(t, o).Warnings)
 	}
 	delete(o.Parameters, "EnableHighAvailability")
-	if o.Counts["Controller"] = 2; !says("mysql on 2 machines: when one of them dies") {
+	if o.Counts["Controller"] = 2; !says("mysql and rabbitmq on 2 machines: when one of them dies") {
 		t.Errorf("two: %q", build(t, o).Warnings)
 	}
 	o.Counts["Controller"] = 1
 	if says("glance_api") || says("mysql") {
 		t.Errorf("one: %q", build(t, o).Warnings)
+	}
+}
+
+// TestDatabasesThatWouldBeOverwrittenAreNamed: machines that each had their own.
+func TestDatabasesThatWouldBeOverwrittenAreNamed(t *testing.T) {
+	o, nodes := controllers(t, 3)
+	says := func() bool {
+		return slices.ContainsFunc(build(t, o).Warnings, func(w string) bool {
+			return strings.Contains(w, "with the data of overcloud-controller-0: those of the others are overwritten")
+		})
+	}
+	if says() {
+		t.Error("nothing is there yet, and it warns")
+	}
+	o.Machines = nodes
+	if !says() {
+		t.Errorf("it does not warn: %q", build(t, o).Warnings)
+	}
+	o.Addresses = map[string]string{plan.VirtualKey("overcloud"): "192.168.24.77"}
+	if says() {
+		t.Error("they are a cluster already, and it warns")
 	}
 }

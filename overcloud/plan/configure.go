@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"encoding/hex"
 	"fmt"
 	"net/netip"
@@ -40,7 +39,8 @@ type configurer struct {
 	nodes     []Node // in the order of the roles, then of their index
 	roles     map[string]*Role
 	byService map[string][]*Node
-	common    map[string]string // names that mean the same on every machine
+	frontends map[string]*Frontend // by service, of those that run somewhere
+	common    map[string]string    // names that mean the same on every machine
 
 	servers map[memberOf]*Server
 
@@ -49,7 +49,7 @@ type configurer struct {
 
 func newConfigurer(p *Plan, nodes []Node) (*configurer, error) {
 	c := &configurer{p: p, roles: map[string]*Role{}, byService: map[string][]*Node{}, common: map[string]string{}, decoded: map[*Entry]resource.Resource{}}
-	c.servers = map[memberOf]*Server{}
+	c.servers, c.frontends = map[memberOf]*Server{}, map[string]*Frontend{}
 	for i := range p.Servers {
 		c.servers[memberOf{p.Servers[i].Role, p.Servers[i].Index}] = &p.Servers[i]
 	}
@@ -83,6 +83,9 @@ func newConfigurer(p *Plan, nodes []Node) (*configurer, error) {
 		n := &c.nodes[i]
 		for _, s := range c.roles[n.Role].Data {
 			c.byService[s.Name] = append(c.byService[s.Name], n)
+			if s.Frontend != nil {
+				c.frontends[s.Name] = s.Frontend
+			}
 		}
 	}
 	c.shared()
@@ -101,6 +104,7 @@ func (c *configurer) shared() {
 	if address := c.p.CloudAddress(c.nodes); address != "" {
 		c.common["cloud.address"] = address
 	}
+	c.common["haproxy.frontends"] = c.frontendLines()
 	for name, nodes := range c.byService {
 		var ips, names, fqdns []string
 		for _, n := range nodes {
@@ -110,7 +114,10 @@ func (c *configurer) shared() {
 		}
 		c.common[name+"_node_ips"] = strings.Join(ips, ",")
 		c.common[name+"_bootstrap_ip"], c.common[name+"_bootstrap_name"] = ips[0], names[0]
-		c.common[name+"_vip"] = cmp.Or(c.p.VirtualAddress(), ips[0])
+		c.common[name+"_vip"] = ips[0]
+		if c.behindAddress(name) {
+			c.common[name+"_vip"] = c.p.VirtualAddress()
+		}
 		c.common[name+"_node_count"] = strconv.Itoa(len(nodes))
 		c.common[name+"_node_names"], c.common[name+"_node_fqdns"] = strings.Join(names, ","), strings.Join(fqdns, ",")
 	}
@@ -213,8 +220,8 @@ func (p *Plan) OutputsFor(nodes []Node) (map[string]any, error) {
 	}
 	out := make(map[string]any, len(p.Outputs))
 	for k, v := range p.Outputs {
-		if k == "RoleData" {
-			continue // its names are those of single machines
+		if k == "RoleData" || k == vipMap && v == nil { // its names are those of single machines; there are none
+			continue
 		}
 		if out[k], err = interpolate(v, c.everywhere()); err != nil {
 			return nil, fmt.Errorf("output %s: %w", k, err)

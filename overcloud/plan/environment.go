@@ -71,6 +71,9 @@ func (b *builder) environment() error {
 			b.given = append(b.given, given{name: k, origin: e.Origins[k], root: true})
 		}
 	}
+	if err := b.keepAddress(); err != nil {
+		return err
+	}
 	return b.env.Check()
 }
 

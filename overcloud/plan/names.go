@@ -84,8 +84,12 @@ func (s names) plain(text string) (string, error) {
 // repeat is what a body gives for each machine that runs a service.
 func (s names) repeat(service string, peers bool, body string) ([]string, error) {
 	var out []string
-	for i, facts := range s.each(service, peers) {
+	all := s.each(service, peers)
+	for i, facts := range all {
 		facts["each.number"] = strconv.Itoa(i + 1)
+		if facts["each.nth"] = ""; len(all) > 1 {
+			facts["each.nth"] = facts["each.number"]
+		}
 		one, err := names{append([]map[string]string{facts}, s.maps...), nil}.fillIn(body)
 		if err != nil {
 			return nil, err

@@ -129,7 +129,7 @@ func checkHostname(r *Role) error {
 // dataKeys are the keys of role_data that TripleO knows; those that are not
 // ours to apply are left to the program that does.
 var dataKeys = strings.Fields(`service_name packages summary needs step_config config_settings global_config_settings
-	service_config_settings firewall_rules puppet_config kolla_config docker_config docker_puppet_tasks
+	service_config_settings firewall_rules haproxy puppet_config kolla_config docker_config docker_puppet_tasks
 	container_puppet_tasks container_config container_config_scripts docker_config_scripts host_prep_tasks
 	deploy_steps_tasks external_deploy_tasks external_post_deploy_tasks post_deploy_steps_tasks upgrade_tasks
 	update_tasks post_upgrade_tasks post_update_tasks pre_upgrade_rolling_tasks fast_forward_upgrade_tasks
@@ -166,6 +166,9 @@ func parseServiceData(v any, file string) (*ServiceData, error) {
 	}
 	d.Settings, _ = m["config_settings"].(map[string]any)
 	d.Firewall, _ = m["firewall_rules"].(map[string]any)
+	if d.Frontend, err = parseFrontend(m["haproxy"]); err != nil {
+		return nil, fail("%v", err)
+	}
 	var problem string
 	if d.Keystone, problem = parseKeystone(m["keystone_resources"]); problem != "" {
 		return nil, fail("%s", problem)

@@ -3,7 +3,9 @@ package plan
 import (
 	"cmp"
 	"slices"
+	"strings"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/network"
 )
@@ -67,10 +69,40 @@ func VirtualKey(stack string) string {
 	return stack + "." + virtualPort + "/" + network.ControlPlane
 }
 
+// clustering is the parameter of our root template that asks for a virtual address and
+// clusters behind it; empty: where several machines are.
+const clustering = "EnableHighAvailability"
+
+// keepAddress has a stack that has a virtual address keep it, with one machine too: the
+// catalog, clients and other machines know it, and a database that was a cluster would
+// become as many as it has machines.
+func (b *builder) keepAddress() error {
+	ip := b.o.Addresses[VirtualKey(b.o.Stack)]
+	if ip == "" || b.declared(rootTemplate)[clustering] == "" {
+		return nil
+	}
+	v, from := b.env.Defaults[clustering], b.env.Origins[clustering]
+	if own, given := b.env.Parameters[clustering]; given {
+		v = own
+	}
+	switch strings.ToLower(hot.String(v)) {
+	case "true":
+	case "":
+		b.env.SetDefault(clustering, "true", "the stack's virtual address")
+	default:
+		return errs.New(errs.Invalid, "%s: %s is %s, and stack %s has the virtual address %s: its APIs would move and its databases fall apart", from, clustering, hot.String(v), b.o.Stack, ip).
+			WithHint("leave the parameter out; one controller keeps the address too. A cloud without it is a new one: openstack overcloud delete, and deploy again")
+	}
+	return nil
+}
+
+// vipMap is the output with the virtual addresses, which is nothing without any.
+const vipMap = "VipMap"
+
 // VirtualAddress is the address in front of several controllers, planned or kept;
 // "" where a controller's own address is the cloud's.
 func (p *Plan) VirtualAddress() string {
-	vips, _ := p.Outputs["VipMap"].(map[string]any)
+	vips, _ := p.Outputs[vipMap].(map[string]any)
 	return hot.String(vips[network.ControlPlane])
 }
 
