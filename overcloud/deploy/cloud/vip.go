@@ -39,15 +39,24 @@ func (c *Cloud) EnsureVIP(ctx context.Context, stack, stackID, ip string) (strin
 	if err != nil {
 		return "", err
 	}
+	if i := slices.IndexFunc(own, func(p ports.Port) bool { return ip == "" || p.FixedIPs[0].IPAddress == ip }); i >= 0 {
+		return own[i].FixedIPs[0].IPAddress, nil
+	}
+	address, err := newVIP(ctx, nw, ports.CreateOpts{NetworkID: net.ID, Name: domain.VIP{Network: domain.ControlPlane}.PortName(), DeviceID: stackID, DeviceOwner: vipOwner}, ip)
+	if err != nil {
+		return "", err
+	}
+	// Only now: an address that cannot be had must not cost the one that there is.
 	for _, p := range own {
-		if ip == "" || p.FixedIPs[0].IPAddress == ip {
-			return p.FixedIPs[0].IPAddress, nil
-		}
 		if err := session.Explain(ports.Delete(ctx, nw, p.ID).ExtractErr()); err != nil && !errs.Is(err, errs.NotFound) {
 			return "", err
 		}
 	}
-	o := ports.CreateOpts{NetworkID: net.ID, Name: domain.VIP{Network: domain.ControlPlane}.PortName(), DeviceID: stackID, DeviceOwner: vipOwner}
+	return address, nil
+}
+
+// newVIP makes a port and returns its address.
+func newVIP(ctx context.Context, nw *client, o ports.CreateOpts, ip string) (string, error) {
 	if ip != "" {
 		o.FixedIPs = []ports.IP{{IPAddress: ip}}
 	}

@@ -29,6 +29,12 @@ func TestEnsureVIP(t *testing.T) {
 	if moved := ensure("192.168.255.19"); moved != "192.168.255.19" {
 		t.Errorf("asked for another, it is %s", moved)
 	}
+	if got, err := w.cloud.EnsureVIP(ctx, "overcloud", id, "10.9.9.9"); err == nil {
+		t.Errorf("it has an address of another network: %s", got)
+	}
+	if kept := ensure(""); kept != "192.168.255.19" {
+		t.Errorf("the address that it had is lost: %s", kept)
+	}
 	if other, err := w.cloud.EnsureVIP(ctx, "two", uuid.NewString(), ""); err != nil || other == "192.168.255.19" {
 		t.Errorf("another stack has %s: %v", other, err)
 	}
