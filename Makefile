@@ -8,7 +8,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      := CGO_ENABLED=0 go
 
-.PHONY: help build test unit client e2e cloud demo demo-clean lint fuzz bench clean deps
+.PHONY: help build test unit client e2e cloud demo demo-clean lint fuzz bench clean deps deps-ha
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,13 +22,17 @@ build: ## build the five programs into bin/
 deps: ## install the Debian packages that demo and test need, and say which
 	@scripts/deps
 
-test: deps build ## everything: unit tests, fuzzing, real clients, one deployment on real machines (root)
+# MariaDB, RabbitMQ, HAProxy and keepalived, for the test of three controllers; they are not started.
+deps-ha:
+	@scripts/deps ha
+
+test: deps-ha build ## everything: unit tests, fuzzing, real clients, one deployment on real machines (root)
 	@scripts/test
 
 unit: ## quick loop: no root, no network, no machines
 	go test ./...
 
-client: deps build ## ipmitool, FreeIPMI and the Python openstack client against our services (root)
+client: deps-ha build ## ipmitool, FreeIPMI and the Python openstack client against our services (root)
 	@scripts/test client
 
 e2e: deps build ## one deployment on real machines, with kills, scaling and deletion (root)
