@@ -52,8 +52,9 @@ func TestThreeControllers(t *testing.T) {
 		name string
 		test func(*testing.T)
 	}{
-		{"database", e.database}, {"virtual address", e.address}, {"a database server dies", e.failover}, {"all database servers die", e.allKilled},
-		{"all database servers are stopped", e.allStopped}, {"message bus", e.bus},
+		{"database", e.database}, {"virtual address", e.address}, {"a database server dies", e.failover}, {"two of three database servers die", e.survivor},
+		{"a machine is cut off", e.cutOff}, {"all database servers die", e.allKilled}, {"all database servers are stopped", e.allStopped},
+		{"message bus", e.bus}, {"all of the message bus dies", e.busKilled}, {"all of the message bus is stopped", e.busStopped}, {"a member of the message bus is another one", e.busReplaced},
 	} {
 		if !t.Run(part.name, part.test) {
 			return // what follows stands on it
@@ -221,50 +222,4 @@ func (e *ensemble) address(t *testing.T) {
 // drop takes the address from a machine whose keepalived was killed, as its death does.
 func (e *ensemble) drop(c *controller) {
 	_ = exec.Command("ip", "-n", c.ns, "address", "delete", virtualAddress+"/32", "dev", "eth0").Run()
-}
-
-func (e *ensemble) bus(t *testing.T) {
-	start := func(c *controller) { c.start("rabbitmq", "rabbitmq", "/usr/lib/rabbitmq/bin/rabbitmq-server") }
-	start(e.all[0]) // as the steps have it: the first is waited for
-	e.answers(t, e.all[0])
-	for _, c := range e.all[1:] {
-		start(c)
-	}
-	for _, c := range e.all[1:] {
-		e.answers(t, c)
-	}
-	e.together(t, "three servers are one message bus")
-	e.all[0].kill("rabbitmq", syscall.SIGKILL)
-	e.answers(t, e.all[1]) // no minority
-	start(e.all[0])
-	e.answers(t, e.all[0])
-	e.together(t, "the killed first server is back")
-}
-
-// together waits until all servers of the message bus run as one, as the last one sees it.
-func (e *ensemble) together(t *testing.T, what string) {
-	t.Helper()
-	within(t, *patience, what, func() error {
-		out, err := e.all[2].run("rabbitmq", "/usr/lib/rabbitmq/bin/rabbitmqctl", "--silent", "eval", "rabbit_mnesia:cluster_nodes(running).")
-		for _, c := range e.all {
-			if err == nil && !strings.Contains(out, "rabbit@"+c.node.Name) {
-				err = errors.New(c.node.Name + " is not in it")
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %s", err, out)
-		}
-		return nil
-	}, e.logs("rabbitmq"))
-}
-
-func (e *ensemble) answers(t *testing.T, c *controller) {
-	t.Helper()
-	within(t, *patience, c.node.Name+": RabbitMQ answers", func() error {
-		out, err := exec.Command("ip", "netns", "exec", e.hub, "bash", "-c", "exec 3<>/dev/tcp/"+c.node.Address+"/5672").CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%w: %s", err, out)
-		}
-		return nil
-	}, e.logs("rabbitmq"))
 }

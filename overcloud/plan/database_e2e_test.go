@@ -120,6 +120,71 @@ func (e *ensemble) failover(t *testing.T) {
 	e.synced(t, "the killed server is back")
 }
 
+// survivor: two of three die at once. The third runs on without a majority, and nobody
+// starts it again: it has to begin the cluster itself when they are back.
+func (e *ensemble) survivor(t *testing.T) {
+	id, rows := e.clusterID(t), e.mustSQL(t, e.all[0], "SELECT COUNT(*) FROM keystone.t")
+	third := e.all[1]
+	e.side(func(c *controller) {
+		if c != third {
+			c.kill("mariadb", syscall.SIGKILL)
+		}
+	})
+	e.outvoted(t, third)
+	for _, c := range e.all {
+		if c != third {
+			e.startDatabase(c)
+		}
+	}
+	e.synced(t, "two of three killed: the third begins the cluster again")
+	if said := third.log("galera-check"); !strings.Contains(said, "all who may have newer data have answered") {
+		t.Errorf("it was not the one that lived:\n%s", said)
+	}
+	e.same(t, id, rows)
+}
+
+// outvoted waits until a server has noticed that it is no majority.
+func (e *ensemble) outvoted(t *testing.T, c *controller) {
+	t.Helper()
+	within(t, *patience, "a server is without a majority", func() error {
+		out, err := e.sql(c, "SHOW STATUS LIKE 'wsrep_cluster_status'")
+		if err == nil && out != "wsrep_cluster_status\tnon-Primary" {
+			err = errors.New("it is not yet")
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	}, e.logs("mariadb", "galera-check"))
+}
+
+// cutOff: a machine loses its network. The others go on without it, it serves nobody and
+// begins nothing, and it has all they have when the network is back.
+func (e *ensemble) cutOff(t *testing.T) {
+	id := e.clusterID(t)
+	e.link(t, 0, "down")
+	t.Cleanup(func() { _ = exec.Command("ip", "-n", e.hub, "link", "set", "p0", "up").Run() })
+	e.outvoted(t, e.all[0])
+	within(t, *patience, "the others go on", func() error {
+		_, err := e.sql(e.all[1], "INSERT INTO keystone.t (s) VALUES ('e')")
+		return err
+	}, e.logs("mariadb"))
+	rows := e.mustSQL(t, e.all[2], "SET SESSION wsrep_sync_wait=1; SELECT COUNT(*) FROM keystone.t")
+	e.link(t, 0, "up")
+	e.synced(t, "the network is back")
+	if said := e.all[0].log("galera-check"); strings.Contains(said, "galera: all who may have newer data") {
+		t.Errorf("the machine that was cut off began a cluster:\n%s", said)
+	}
+	e.same(t, id, rows)
+	within(t, *patience, "one machine has the virtual address", func() error { _, err := e.holder(); return err }, e.logs("keepalived"))
+}
+
+// link plugs and unplugs the cable of a machine.
+func (e *ensemble) link(t *testing.T, i int, to string) {
+	t.Helper()
+	sh(t, "ip", "-n", e.hub, "link", "set", fmt.Sprintf("p%d", i), to)
+}
+
 func (e *ensemble) allKilled(t *testing.T) {
 	id, rows := e.clusterID(t), e.mustSQL(t, e.all[0], "SELECT COUNT(*) FROM keystone.t")
 	e.side(func(c *controller) { c.kill("mariadb", syscall.SIGKILL) })

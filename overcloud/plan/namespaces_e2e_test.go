@@ -129,7 +129,7 @@ func newController(t *testing.T, n plan.Node, ns string, docs []resource.Documen
 				continue
 			}
 			c.files[r.File.Path] = r.File
-			if slices.ContainsFunc(own, func(dir string) bool { return strings.HasPrefix(r.File.Path, dir+"/") }) || r.File.Path == "/etc/hosts" {
+			if slices.ContainsFunc(own, func(dir string) bool { return strings.HasPrefix(r.File.Path, dir+"/") }) || r.File.Path == "/etc/hosts" || r.File.Path == rabbitMember {
 				c.write(r.File)
 			}
 		}
