@@ -62,7 +62,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		"galera-force": func() error { return galeraForce(ctx) },
 	}
 	if len(args) > 1 && args[0] == "at-address" {
-		commands["at-address"] = func() error { return atAddress(ctx, args[1:], stdout) }
+		program := args[1:]
+		commands["at-address"] = func() error { return atAddress(ctx, program, stdout) }
 		args = args[:1]
 	}
 	if len(args) != 1 || commands[args[0]] == nil {

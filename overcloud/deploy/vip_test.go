@@ -82,7 +82,9 @@ func TestClustersKeepTheirMajority(t *testing.T) {
 	in.Counts = map[string]int{"Controller": 1, "Compute": 1, "CephStorage": in.Counts["CephStorage"]}
 	w.asks(stack.Update, in)
 	refused("one is asked for")
-	w.deletes(deletion(false, "overcloud-controller-2"))
+	in = s.Input
+	in.Only, in.Unprovision = stack.OnlyDelete, []string{"overcloud-controller-2"}
+	w.asks(stack.Update, in)
 	if w.run("UPDATE_COMPLETE"); len(w.cloud.deployed) != was-1 {
 		t.Errorf("one of three does not go: %v", w.cloud.deployed)
 	}

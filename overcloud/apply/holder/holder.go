@@ -91,7 +91,10 @@ func (h *Holder) until(ctx context.Context, done <-chan error, wanted bool) erro
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-done:
-			return fmt.Errorf("%s has ended: %v", h.Command[0], err) // nil too: a service does not end
+			if err == nil { // a service does not end
+				return errs.New(errs.Internal, "%s has ended", h.Command[0])
+			}
+			return fmt.Errorf("%s has ended: %w", h.Command[0], err)
 		case <-time.After(h.Pause):
 		}
 	}
