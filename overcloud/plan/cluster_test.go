@@ -32,24 +32,25 @@ func described(r resource.Resource) string {
 }
 
 // change is what a resource has beside what one controller has of it (+), and what it
-// has no longer (-).
+// has no longer (-), each line once: several services may write the same file.
 func change(head, before, now string) string {
-	var out strings.Builder
-	had, has := strings.Split(before, "\n"), strings.Split(strings.TrimSuffix(now, "\n"), "\n")
-	for _, line := range had {
-		if line != "" && !slices.Contains(has, line) {
-			fmt.Fprintf(&out, "- %s\n", line)
-		}
-	}
-	for _, line := range has {
-		if line != "" && !slices.Contains(had, line) {
-			fmt.Fprintf(&out, "+ %s\n", line)
-		}
-	}
-	if out.Len() == 0 {
+	had, has := strings.Split(before, "\n"), strings.Split(now, "\n")
+	out := missing("- ", had, has) + missing("+ ", has, had)
+	if out == "" {
 		return ""
 	}
-	return head + "\n" + out.String()
+	return head + "\n" + out
+}
+
+// missing are the lines that are not among others.
+func missing(mark string, lines, others []string) string {
+	var out strings.Builder
+	for i, line := range lines {
+		if line != "" && !slices.Contains(others, line) && !slices.Contains(lines[:i], line) {
+			fmt.Fprintf(&out, "%s%s\n", mark, line)
+		}
+	}
+	return out.String()
 }
 
 // byKey are a machine's resources as text, by step and key.
