@@ -75,6 +75,7 @@ func TestForceIsHeardOnlyWhereSomethingWaits(t *testing.T) {
 func TestForceDoesNotOutlastAStart(t *testing.T) {
 	nodes, starters := world(t)
 	n := nodes[1]
+	starters[1].Config.Machines[2].Address = "127.0.0.99" // nobody is there
 	n.put(t, n.grastate(), saved)
 	for _, name := range []string{n.force(), n.claim(), n.begun()} {
 		n.put(t, name, "")
