@@ -29,12 +29,21 @@ func (f Folders) waiting() string  { return filepath.Join(f.Run, "galera.waiting
 func (f Folders) force() string    { return filepath.Join(f.Run, "galera.force") }
 func (f Folders) env() string      { return filepath.Join(f.Run, "galera.env") }
 
+// transferPIDs are of programs that copied data when the machine lost its power: whatever
+// has such a number since would be waited for.
+func (f Folders) transferPIDs() []string {
+	return []string{filepath.Join(f.Data, "wsrep_sst.pid"), filepath.Join(f.Data, "rsync_sst.pid")}
+}
+
 // Socket is where the server answers on the machine itself.
 func (f Folders) Socket() string { return filepath.Join(f.Run, "mysqld.sock") }
 
 // nobody is the identity that Galera writes where there is none, and for as long as
 // data is not whole: while a table's definition changes and while another's are copied.
 const nobody = "00000000-0000-0000-0000-000000000000"
+
+// torn is found in place of an identity where the data cannot be read.
+const torn = "torn"
 
 // OnDisk is the part of the state that lies on the disk.
 func (f Folders) OnDisk() (State, error) {
@@ -87,6 +96,8 @@ func (f Folders) recovered(s *State) error {
 		s.Unread, s.Safe = true, false
 	case found == nobody: // it tried to join, and never did
 		s.Seqno, s.Safe = Unknown, false
+	case found == torn:
+		s.Seqno, s.Safe, s.Lost = Unknown, false, true
 	default:
 		s.UUID, s.Seqno, s.Doubt, s.Safe = found, at, true, false
 	}

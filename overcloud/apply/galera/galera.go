@@ -79,7 +79,7 @@ type State struct {
 	Safe   bool   `json:"safe"`             // it was the last one in the cluster
 	Doubt  bool   `json:"doubt,omitempty"`  // killed within a change of a table's definition, or found to differ from the others
 	Unread bool   `json:"unread,omitempty"` // it was killed, and nobody has looked yet whether it has data of a cluster
-	Lost   bool   `json:"lost,omitempty"`   // it is half of another's: the copying was broken off
+	Lost   bool   `json:"lost,omitempty"`   // it is half of another's: the copying was broken off, or it cannot be read at all
 
 	// Of the last majority that it was in, if it did not leave in order.
 	Node string   `json:"node,omitempty"` // its own name there

@@ -1,12 +1,14 @@
 package galera
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,7 +28,7 @@ type Starter struct {
 func (s *Starter) Start(ctx context.Context) error {
 	f := s.Folders
 	// They are of an earlier start: what it claimed or was told must not act now.
-	if err := forget(f.claim(), f.begun(), f.waiting(), f.force(), f.position()); err != nil {
+	if err := forget(append(f.transferPIDs(), f.claim(), f.begun(), f.waiting(), f.force(), f.position())...); err != nil {
 		return err
 	}
 	defer func() { _ = forget(f.claim(), f.waiting()) }()
@@ -61,7 +63,11 @@ func (s *Starter) position(ctx context.Context) error {
 		return err
 	}
 	at, err := s.Recover(ctx)
-	if err != nil {
+	switch {
+	case err != nil && own.Unread && ctx.Err() == nil: // half of another's: who copied them died
+		fmt.Fprintf(s.Log, "galera: the data cannot be read, and Galera has taken their identity away: %v\n", err)
+		at = torn + ":-1"
+	case err != nil:
 		return errs.Wrap(errs.Internal, err, "find the position of the database").WithHint("journalctl -u mariadb, and the files in %s, tell more", s.Folders.Data)
 	}
 	return write(s.Folders.position(), at+"\n")
@@ -70,16 +76,19 @@ func (s *Starter) position(ctx context.Context) error {
 // prepare leaves what the server's start reads. A position that was told to the others
 // is taken back: from now on only the running server knows it.
 func (s *Starter) prepare(act Act) error {
+	own, err := s.Folders.OnDisk()
+	if err != nil {
+		return err
+	}
 	how := ""
-	if act == Begin {
-		how = "--wsrep-new-cluster"
-		own, err := s.Folders.OnDisk()
-		if err != nil {
-			return err
-		}
-		if err := allow(s.Folders.grastate(), own.UUID); err != nil {
-			return err
-		}
+	switch {
+	case act == Begin:
+		how, err = "--wsrep-new-cluster", allow(s.Folders.grastate(), own.UUID)
+	case own.Lost:
+		err = giveUp(s.Folders.Data)
+	}
+	if err != nil {
+		return err
 	}
 	if err := write(s.Folders.env(), "_WSREP_NEW_CLUSTER="+how+"\n"); err != nil {
 		return err
@@ -100,10 +109,22 @@ func allow(grastate, uuid string) error {
 		return err
 	}
 	text := strings.Replace(string(data), "safe_to_bootstrap: 0", "safe_to_bootstrap: 1", 1)
-	if uuid != "" {
-		text = strings.Replace(text, nobody, uuid, 1)
+	if uuid != "" && !strings.Contains(text, uuid) {
+		text = "# GALERA saved state\nversion: 2.1\nuuid:    " + uuid + "\nseqno:   -1\nsafe_to_bootstrap: 1\n"
 	}
 	return write(grastate, text)
+}
+
+// giveUp removes the files without which the server makes new ones: with half of them it
+// would not even start to be given the cluster's data, which replace all in any case.
+func giveUp(data string) error {
+	for _, pattern := range []string{"ibdata*", "ib_logfile*", "undo[0-9][0-9][0-9]", "aria_log*"} {
+		names, err := filepath.Glob(filepath.Join(data, pattern))
+		if err := cmp.Or(err, forget(names...)); err != nil {
+			return fmt.Errorf("give up half of another's data: %w", err)
+		}
+	}
+	return nil
 }
 
 // Recovered is Debian's way to find the position of data whose server was killed.

@@ -1,0 +1,83 @@
+package galera
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"trefoil/internal/errs"
+)
+
+// tornData has recovery fail on a machine, with files that a server would begin with.
+func tornData(t *testing.T, n *node, s *Starter, grastate string) {
+	t.Helper()
+	n.put(t, n.grastate(), grastate)
+	for _, name := range []string{"ibdata1", "ib_logfile0", "undo001", "aria_log_control", "ib_buffer_pool"} {
+		n.put(t, filepath.Join(n.Data, name), "half")
+	}
+	s.Recover = func(context.Context) (string, error) { return "", errors.New("InnoDB: corrupt") }
+}
+
+// TestTornDataGiveWay: the machine that gave its data died on the way. The server would
+// not start with them, and so never be given the rest.
+func TestTornDataGiveWay(t *testing.T) {
+	nodes, starters := world(t)
+	n, s := nodes[0], starters[0]
+	tornData(t, n, s, strings.Replace(saved, cluster, nobody, 1))
+	ended := make(chan error, 1)
+	go func() { ended <- s.Start(t.Context()) }()
+	until(t, "it waits", func() bool { return there(n.waiting()) })
+	if told, err := Ask(t.Context(), s.Config.Address, s.Config.Port); err != nil || !told.Lost || told.UUID != "" {
+		t.Errorf("the others are told %+v, %v", told, err)
+	}
+	if err := Force(t.Context(), s.Config, n.Folders); !errs.Is(err, errs.Conflict) {
+		t.Errorf("it may be forced to begin with them: %v", err)
+	}
+	if !there(filepath.Join(n.Data, "ibdata1")) {
+		t.Error("the data are given up before there are others")
+	}
+	nodes[2].serves("Primary", "ON", "Synced", "7")
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	left, _ := filepath.Glob(filepath.Join(n.Data, "*"))
+	if got := strings.ReplaceAll(strings.Join(left, " "), n.Data+"/", ""); got != "grastate.dat ib_buffer_pool" {
+		t.Errorf("there are %s", got)
+	}
+	if env, _ := os.ReadFile(n.env()); string(env) != "_WSREP_NEW_CLUSTER=\n" {
+		t.Errorf("it goes on with %q", env)
+	}
+	if said := s.Log.(*bytes.Buffer).String(); !strings.Contains(said, "InnoDB: corrupt") {
+		t.Errorf("why is not said:\n%s", said)
+	}
+}
+
+// TestDataOfAClusterAreNotGivenUp: with an identity they may be the only whole ones.
+func TestDataOfAClusterAreNotGivenUp(t *testing.T) {
+	nodes, starters := world(t)
+	tornData(t, nodes[0], starters[0], saved)
+	nodes[2].serves("Primary", "ON", "Synced", "7")
+	if err := starters[0].Start(t.Context()); !errs.Is(err, errs.Internal) || errs.HintOf(err) == "" || !there(filepath.Join(nodes[0].Data, "ibdata1")) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestNumbersOfBeforeAPowerCutAreForgotten: another program may have them by now.
+func TestNumbersOfBeforeAPowerCutAreForgotten(t *testing.T) {
+	nodes, starters := world(t)
+	for _, name := range nodes[0].transferPIDs() {
+		nodes[0].put(t, name, "1")
+	}
+	if err := starters[0].Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range nodes[0].transferPIDs() {
+		if there(name) {
+			t.Errorf("%s is there", name)
+		}
+	}
+}
