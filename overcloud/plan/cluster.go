@@ -55,6 +55,21 @@ func (p *Plan) unclustered() []string {
 	if len(two) > 0 {
 		out = append(out, strings.Join(two, " and ")+" on 2 machines: when one of them dies the other has no majority and stops serving; three machines outlive the loss of one")
 	}
+	return append(out, p.unanswered(machines)...)
+}
+
+// unanswered warns where nobody has the virtual address that all are told.
+func (p *Plan) unanswered(machines map[string]int) []string {
+	if p.VirtualAddress() == "" || len(machines) == 0 {
+		return nil
+	}
+	var out []string
+	for _, name := range []string{"haproxy", "keepalived"} {
+		if machines[name] == 0 {
+			out = append(out, fmt.Sprintf("the cloud is to answer at %s, and no machine runs %s: put OS::TripleO::Services::HAproxy and Keepalived into the controllers' role, "+
+				"or leave EnableHighAvailability empty", p.VirtualAddress(), name))
+		}
+	}
 	return out
 }
 

@@ -232,7 +232,14 @@ func TestWarningsOfSeveralControllers(t *testing.T) {
 	if o.Counts["Controller"] = 2; !says("mysql and rabbitmq on 2 machines: when one of them dies") {
 		t.Errorf("two: %q", build(t, o).Warnings)
 	}
-	o.Counts["Controller"] = 1
+	if says("no machine runs") {
+		t.Errorf("somebody has the address: %q", build(t, o).Warnings)
+	}
+	o.Environments = []plan.File{{Name: "/home/stack/e.yaml", Data: []byte("resource_registry: {OS::TripleO::Services::Keepalived: OS::Heat::None}\n")}}
+	if !says("the cloud is to answer at 192.168.24.") || !says("no machine runs keepalived") || says("no machine runs haproxy") {
+		t.Errorf("nobody has the address: %q", build(t, o).Warnings)
+	}
+	o.Environments, o.Counts["Controller"] = nil, 1
 	if says("glance_api") || says("mysql") {
 		t.Errorf("one: %q", build(t, o).Warnings)
 	}

@@ -58,6 +58,17 @@ func (b *builder) environment() error {
 		return err
 	}
 	b.basic = b.env.Types()
+	if err := b.operators(); err != nil {
+		return err
+	}
+	if err := b.keepAddress(); err != nil {
+		return err
+	}
+	return b.env.Check()
+}
+
+// operators lays the environments of the command line over all others.
+func (b *builder) operators() error {
 	for _, f := range b.o.Environments {
 		e, err := b.lay(f)
 		if err != nil {
@@ -71,10 +82,7 @@ func (b *builder) environment() error {
 			b.given = append(b.given, given{name: k, origin: e.Origins[k], root: true})
 		}
 	}
-	if err := b.keepAddress(); err != nil {
-		return err
-	}
-	return b.env.Check()
+	return nil
 }
 
 // lay reads one environment and merges it over what is there.
