@@ -16,7 +16,7 @@ func galeraCheck(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	f := galera.Debian
+	f := galera.Debian()
 	c := &galera.Checker{Folders: f, Status: galera.Status}
 	w := &galera.Watcher{
 		Member:    galera.Member{Config: conf, Folders: f, Log: stdout, Own: func(context.Context) (galera.State, error) { return c.State() }},
@@ -34,7 +34,7 @@ func galeraStart(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s := &galera.Starter{Member: galera.Member{Config: conf, Folders: galera.Debian, Log: stdout}, Pause: time.Second, Recover: galera.Recovered}
+	s := &galera.Starter{Member: galera.Member{Config: conf, Folders: galera.Debian(), Log: stdout}, Pause: time.Second, Recover: galera.Recovered}
 	return s.Start(ctx)
 }
 
@@ -43,7 +43,7 @@ func galeraForce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return galera.Force(ctx, conf, galera.Debian)
+	return galera.Force(ctx, conf, galera.Debian())
 }
 
 // atAddress runs a program on the one machine that has the virtual address.

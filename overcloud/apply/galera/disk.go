@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// Folders of a machine; the defaults are Debian's.
+// Folders of a machine.
 type Folders struct {
 	Data string // /var/lib/mysql
 	Run  string // /run/mysqld: what is forgotten at a reboot
 }
 
 // Debian are the folders of Debian's packages.
-var Debian = Folders{Data: "/var/lib/mysql", Run: "/run/mysqld"}
+func Debian() Folders { return Folders{Data: "/var/lib/mysql", Run: "/run/mysqld"} }
 
 func (f Folders) grastate() string { return filepath.Join(f.Data, "grastate.dat") }
 func (f Folders) gvwstate() string { return filepath.Join(f.Data, "gvwstate.dat") }

@@ -125,10 +125,6 @@ func (m *Member) own(ctx context.Context) (State, error) {
 // askLimit is how long a machine may take to tell its state.
 const askLimit = 5 * time.Second
 
-// direct is a way to the other machines that no proxy of the environment stands in, and
-// no connection to one that has died since.
-var direct = &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
-
 // Ask asks a machine for its state.
 func Ask(ctx context.Context, address string, port int) (*State, error) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
@@ -137,6 +133,8 @@ func Ask(ctx context.Context, address string, port int) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
+	// No proxy of the environment stands between, and no connection to one that has died since.
+	direct := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := direct.Do(req)
 	if err != nil {
 		return nil, err
