@@ -5,7 +5,9 @@ package plan_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -224,5 +226,26 @@ func (e *ensemble) allStopped(t *testing.T) {
 	}
 	e.side(e.startDatabase)
 	e.synced(t, "all stopped in order: the cluster is back")
+	e.same(t, id, rows)
+}
+
+// torn: a machine lost its power while it was given all data, and cannot start with half
+// of them. A number that another program has since stands for who copied them.
+func (e *ensemble) torn(t *testing.T) {
+	id, rows := e.clusterID(t), e.mustSQL(t, e.all[0], "SELECT COUNT(*) FROM keystone.t")
+	c := e.all[2]
+	c.kill("mariadb", syscall.SIGKILL)
+	data := filepath.Join(c.dir, "var/lib/mysql")
+	for name, content := range map[string]string{
+		"sst_in_progress": "", "wsrep_sst.pid": "1", "ibdata1": "half",
+		"grastate.dat": "# GALERA saved state\nversion: 2.1\nuuid:    00000000-0000-0000-0000-000000000000\nseqno:   -1\nsafe_to_bootstrap: 0\n",
+	} {
+		if err := os.WriteFile(filepath.Join(data, name), []byte(content), 0o660); err != nil {
+			t.Fatal(err)
+		}
+		c.chown(filepath.Join(data, name), "mysql", "mysql")
+	}
+	e.startDatabase(c)
+	e.synced(t, "half of another's data: the machine is given all of them")
 	e.same(t, id, rows)
 }
