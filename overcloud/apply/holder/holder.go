@@ -28,7 +28,7 @@ type Holder struct {
 	Command []string
 	Has     func(netip.Addr) (bool, error) // whether the machine has an address; nil: asks the kernel
 	Pause   time.Duration                  // between two looks
-	Grace   time.Duration                  // that the program has to end
+	Grace   time.Duration                  // that the program has to end, while another machine begins with it
 	Log     io.Writer                      // the program's, too
 }
 
@@ -41,7 +41,7 @@ func Parse(args []string) (*Holder, error) {
 	if err != nil {
 		return nil, errs.Wrap(errs.Invalid, err, "at-address")
 	}
-	return &Holder{Address: a, Command: args[1:], Pause: time.Second, Grace: time.Minute}, nil
+	return &Holder{Address: a, Command: args[1:], Pause: time.Second, Grace: 15 * time.Second}, nil
 }
 
 // Run starts the program whenever the machine gets the address and ends it when the
