@@ -93,16 +93,21 @@ func (p *Plan) overwritten(o Options) []string {
 		return nil
 	}
 	var names []string
+	atATime := false // the first would wait for others, whose turn does not come
 	for _, m := range o.Machines {
 		for _, r := range p.Roles {
 			if r.Name == m.Role && slices.ContainsFunc(r.Data, func(d ServiceData) bool { return d.Name == mysqlService }) {
-				names = append(names, m.Name)
+				names, atATime = append(names, m.Name), atATime || r.UpdateSerial < r.Count
 			}
 		}
 	}
 	if len(names) < 2 {
 		return nil
 	}
-	return []string{fmt.Sprintf("the databases of %s are to become one cluster, with the data of %s: those of the others are overwritten, and the cloud's address changes; "+
-		"to leave all as it is: EnableHighAvailability: 'false'", strings.Join(names, ", "), names[0])}
+	more := ""
+	if atATime {
+		more = "; they wait for one another, so update_serial of their role must be as many as they are, for this deployment"
+	}
+	return []string{fmt.Sprintf("the databases of %s are to become one cluster, with the data of %s: those of the others are overwritten, and the cloud's address changes%s; "+
+		"to leave all as it is: EnableHighAvailability: 'false'", strings.Join(names, ", "), names[0], more)}
 }

@@ -257,8 +257,8 @@ func TestDatabasesThatWouldBeOverwrittenAreNamed(t *testing.T) {
 		t.Error("nothing is there yet, and it warns")
 	}
 	o.Machines = nodes
-	if !says() {
-		t.Errorf("it does not warn: %q", build(t, o).Warnings)
+	if all := strings.Join(build(t, o).Warnings, "\n"); !says() || !strings.Contains(all, "update_serial of their role must be as many as they are") {
+		t.Errorf("it does not warn: %s", all)
 	}
 	o.Addresses = map[string]string{plan.VirtualKey("overcloud"): "192.168.24.77"}
 	if says() {
