@@ -69,6 +69,19 @@ func TestForceIsHeardOnlyWhereSomethingWaits(t *testing.T) {
 	if err := Force(t.Context(), s.Config, n.Folders); !errs.Is(err, errs.Conflict) || there(n.force()) {
 		t.Errorf("with half of another's data: %v", err)
 	}
+	if err := forget(n.transfer()); err != nil {
+		t.Fatal(err)
+	}
+	n.put(t, n.grastate(), strings.Replace(saved, cluster, nobody, 1))
+	n.put(t, n.position(), cluster+":12\n")
+	nodes[0].put(t, nodes[0].grastate(), saved)
+	if err := Force(t.Context(), s.Config, n.Folders); !errs.Is(err, errs.Conflict) || !strings.Contains(err.Error(), "those of c-0 (127.0.0.1) are whole") {
+		t.Errorf("with what may be half, beside whole data: %v", err)
+	}
+	nodes[0].put(t, nodes[0].grastate(), strings.Replace(saved, cluster, other, 1))
+	if err := Force(t.Context(), s.Config, n.Folders); err != nil || !there(n.force()) {
+		t.Errorf("with the best there is: %v", err)
+	}
 }
 
 // TestForceDoesNotOutlastAStart: neither does one of before act, nor one beside a cluster.
