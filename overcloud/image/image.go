@@ -24,7 +24,7 @@ const Name = "overcloud-full"
 
 // builder changes when what the builder writes changes, so that images built
 // before are not taken for up to date.
-const builder = "7"
+const builder = "8"
 
 // Options of one build. Suite, Kernel and Cmdline have defaults.
 type Options struct {

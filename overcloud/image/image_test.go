@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -234,20 +235,49 @@ func TestTreeBecomesAMachineWithoutIdentity(t *testing.T) {
 		{"etc/keystone/keystone-uwsgi.ini", "[uwsgi]\nprocesses = 8\nthreads = 32\n", 0o644},
 		{"etc/nova/nova-api-metadata-uwsgi.ini", "[uwsgi]\nprocesses=8\nenable-threads = true\nthreads = 32\n", 0o644},
 		{"etc/pam.d/common-session", "session required pam_unix.so\nsession optional pam_systemd.so\n", 0o644},
+		{"var/log/journal/1/system.journal", "of the build", 0o640},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(b.oneWorker(), b.noSessions(), b.anonymous()); err != nil {
+	if err := errors.Join(b.oneThread(), b.noSessions(), b.anonymous()); err != nil {
 		t.Fatal(err)
 	}
-	for _, gone := range []string{"etc/ssh/ssh_host_rsa_key", "var/lib/rabbitmq/.erlang.cookie", "var/log/dpkg.log"} {
+	for _, gone := range []string{"etc/ssh/ssh_host_rsa_key", "var/lib/rabbitmq/.erlang.cookie", "var/log/dpkg.log", "var/log/journal/1"} {
 		if _, err := os.Stat(filepath.Join(b.tree, gone)); err == nil {
 			t.Errorf("%s is still there", gone)
 		}
 	}
-	for name, want := range map[string]string{"etc/keystone/keystone-uwsgi.ini": "[uwsgi]\nprocesses = 1\nthreads = 32\n", "etc/nova/nova-api-metadata-uwsgi.ini": "[uwsgi]\nprocesses = 1\nenable-threads = true\nthreads = 1\n", "etc/pam.d/common-session": "session required pam_unix.so\n"} {
+	// eventlet's services have one thread; how many processes there are is the templates' business.
+	for name, want := range map[string]string{"etc/keystone/keystone-uwsgi.ini": "[uwsgi]\nprocesses = 8\nthreads = 32\n", "etc/nova/nova-api-metadata-uwsgi.ini": "[uwsgi]\nprocesses=8\nenable-threads = true\nthreads = 1\n", "etc/pam.d/common-session": "session required pam_unix.so\n"} {
 		if got, _ := os.ReadFile(filepath.Join(b.tree, name)); string(got) != want {
 			t.Errorf("%s: %q", name, got)
 		}
+	}
+}
+
+// TestJournalIsDebiansOwn: on the disk, whatever an earlier builder wrote into the tree of the cache.
+func TestJournalIsDebiansOwn(t *testing.T) {
+	b := prepared(t, options(t))
+	b.tree = t.TempDir()
+	if err := writeFiles(b.tree, []rootFile{{"etc/systemd/journald.conf.d/10-overcloud.conf", "[Journal]\nStorage=volatile\n", 0o644}}); err != nil {
+		t.Fatal(err)
+	}
+	flush := filepath.Join(b.tree, "etc/systemd/system/systemd-journal-flush.service")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(flush), 0o755), os.Symlink("/dev/null", flush)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := errors.Join(b.files(), b.anonymous()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Lstat(flush); err == nil || slices.Contains(masked, filepath.Base(flush)) {
+		t.Error("systemd-journal-flush.service is masked: the journal stays in memory")
+	}
+	if left, _ := filepath.Glob(filepath.Join(b.tree, "etc/systemd/journald.conf.d/*")); len(left) > 0 {
+		t.Errorf("the journal is configured by %q", left)
+	}
+	if info, err := os.Stat(filepath.Join(b.tree, "var/log/journal")); err != nil || !info.IsDir() {
+		t.Errorf("no directory for the journal: %v", err)
 	}
 }

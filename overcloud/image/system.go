@@ -3,8 +3,10 @@ package image
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,7 +77,6 @@ var systemFiles = []rootFile{
 	{"etc/systemd/system-preset/00-overcloud.preset", "enable os-first-boot.service\nenable emulated-processor.service\nenable ssh.service\nenable systemd-networkd.service\nenable getty@.service\nenable logrotate.timer\ndisable *\n", 0o644},
 	{"etc/ssh/sshd_config.d/10-overcloud.conf", "HostKey /etc/ssh/ssh_host_ed25519_key\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\nUseDNS no\n", 0o644},
 	{"etc/sudoers.d/" + User, User + " ALL=(ALL) NOPASSWD:ALL\n", 0o440},
-	{"etc/systemd/journald.conf.d/10-overcloud.conf", "[Journal]\nStorage=volatile\nRuntimeMaxUse=32M\n", 0o644},
 	// Nova's services say when they are ready, and systemd's 90 seconds are not enough for a dozen
 	// Python programs that load at once on two processors: each would be killed and begin anew, for ever.
 	// Every program with eventlet asks Python's distutils for a version; the one of setuptools
@@ -93,23 +94,26 @@ var systemFiles = []rootFile{
 }
 
 // masked units cost time at each boot or wait for what does not come: modules
-// that the kernel loads on demand, views for debugging, a journal that stays in
-// memory, users that dpkg has made already, a root that is mounted writable by
-// the kernel's command line. Together a third of the processor time of a boot.
+// that the kernel loads on demand, views for debugging, users that dpkg has made
+// already, a root that is mounted writable by the kernel's command line.
+// Together a third of the processor time of a boot.
 var masked = []string{
 	"systemd-networkd-wait-online.service", "apt-daily.timer", "apt-daily-upgrade.timer", "man-db.timer",
 	"dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer",
 	"modprobe@configfs.service", "modprobe@dm_mod.service", "modprobe@drm.service", "modprobe@efi_pstore.service",
 	"modprobe@fuse.service", "modprobe@loop.service", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
 	"sys-fs-fuse-connections.mount", "dev-mqueue.mount", "systemd-binfmt.service", "proc-sys-fs-binfmt_misc.automount",
-	"systemd-network-generator.service", "systemd-update-utmp-runlevel.service", "systemd-journal-flush.service",
+	"systemd-network-generator.service", "systemd-update-utmp-runlevel.service",
 	"systemd-sysusers.service", "systemd-remount-fs.service",
 }
+
+// former are what earlier builders wrote, which a tree of the cache may still hold.
+var former = []string{"etc/systemd/journald.conf.d/10-overcloud.conf", "etc/systemd/system/systemd-journal-flush.service"}
 
 // system makes the package tree a machine without an identity. It may run on a
 // tree from the cache that it has run on before.
 func (b *build) system(ctx context.Context) error {
-	if err := writeFiles(b.tree, systemFiles); err != nil {
+	if err := b.files(); err != nil {
 		return err
 	}
 	if err := copyFile(b.FirstBoot, filepath.Join(b.tree, FirstBootPath), 0o755); err != nil {
@@ -131,13 +135,23 @@ func (b *build) system(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := b.oneWorker(); err != nil {
+	if err := b.oneThread(); err != nil {
 		return err
 	}
 	if err := b.noSessions(); err != nil {
 		return err
 	}
 	return b.anonymous()
+}
+
+// files of the system itself, and none of those that it had.
+func (b *build) files() error {
+	for _, f := range former {
+		if err := os.Remove(filepath.Join(b.tree, f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return writeFiles(b.tree, systemFiles)
 }
 
 // noSessions takes pam_systemd out: it would start a service manager for the
@@ -152,41 +166,40 @@ func (b *build) noSessions() error {
 	return os.WriteFile(name, []byte(strings.Join(lines, "")), 0o644)
 }
 
-// green are the services whose code is written for eventlet, which uwsgi does not know of. Of two
-// of uwsgi's threads that want one of eventlet's locks, the log's for example, one waits for ever,
-// and after it each that comes: an API that accepts and never answers. They get one thread.
+// green are the services whose code is written for eventlet, which uwsgi does not know of.
 var green = []string{"nova", "neutron", "cinder"}
 
-// oneWorker sets the number of processes in Debian's uwsgi files to one:
-// Debian's default is 8 to 16 copies of each API in memory, of 32 threads each.
-func (b *build) oneWorker() error {
-	names, _ := filepath.Glob(filepath.Join(b.tree, "etc/*/*-uwsgi.ini"))
-	for _, name := range names {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		single := []string{"processes"}
-		if slices.Contains(green, filepath.Base(filepath.Dir(name))) {
-			single = append(single, "threads")
-		}
-		lines := strings.Split(string(data), "\n")
-		for i, l := range lines {
-			if k, _, ok := strings.Cut(l, "="); ok && slices.Contains(single, strings.TrimSpace(k)) {
-				lines[i] = strings.TrimSpace(k) + " = 1"
+// oneThread sets the threads of a process in Debian's uwsgi files to one for the green services, where
+// Debian has 32. Of two of uwsgi's threads that want one of eventlet's locks, the log's for example, one
+// waits for ever, and after it each that comes: an API that accepts and never answers. How many
+// processes there are is the business of the service's template.
+func (b *build) oneThread() error {
+	for _, service := range green {
+		names, _ := filepath.Glob(filepath.Join(b.tree, "etc", service, "*-uwsgi.ini"))
+		for _, name := range names {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				return err
 			}
-		}
-		if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
-			return err
+			lines := strings.Split(string(data), "\n")
+			for i, l := range lines {
+				if k, _, ok := strings.Cut(l, "="); ok && strings.TrimSpace(k) == "threads" {
+					lines[i] = "threads = 1"
+				}
+			}
+			if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// anonymous takes away what must differ from machine to machine, and logs.
+// anonymous takes away what must differ from machine to machine, and logs. The journal's directory
+// stays, without which systemd would keep it in memory.
 func (b *build) anonymous() error {
 	for _, pattern := range []string{"etc/ssh/ssh_host_*", "var/lib/dbus/machine-id", "var/lib/rabbitmq/.erlang.cookie",
-		"var/cache/apt/*.bin", "var/log/*.log", "var/log/apt/*", "var/log/journal", "var/lib/systemd/random-seed", "root/.bash_history", "tmp/*", "run/*"} {
+		"var/cache/apt/*.bin", "var/log/*.log", "var/log/apt/*", "var/log/journal/*", "var/lib/systemd/random-seed", "root/.bash_history", "tmp/*", "run/*"} {
 		names, _ := filepath.Glob(filepath.Join(b.tree, pattern))
 		for _, n := range names {
 			if err := os.RemoveAll(n); err != nil {
@@ -194,7 +207,7 @@ func (b *build) anonymous() error {
 			}
 		}
 	}
-	return nil
+	return os.MkdirAll(filepath.Join(b.tree, "var/log/journal"), 0o755) // systemd-tmpfiles gives it owner and mode
 }
 
 var chrootEnv = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "DEBIAN_FRONTEND=noninteractive"}
