@@ -138,12 +138,19 @@ func (w *writer) lines() []string {
 		w.fail("jump %s: expected ACCEPT, DROP or REJECT", j)
 	}
 	tail := w.match()
+	if w.nobody("source") || w.nobody("destination") {
+		return nil
+	}
 	var out []string
 	for _, family := range w.families() {
 		out = append(out, strings.Join(append(family, tail...), " "))
 	}
 	return out
 }
+
+// nobody tells whether a key lists addresses and there are none, as of machines of a
+// service that runs nowhere: its rule opens nothing, where one without the key opens all.
+func (w *writer) nobody(key string) bool { return w.m[key] != nil && len(list(w.m[key])) == 0 }
 
 // families are the beginnings of the lines: addresses, or the IP version.
 func (w *writer) families() [][]string {

@@ -19,6 +19,7 @@ func TestRulesAreLinesInTheirOrder(t *testing.T) {
 		"107 six":          m{"proto": "udp", "dport": 546, "ipversion": "ipv6", "state": []any{}},
 		"108 slow":         m{"proto": "icmp", "limit": "20/min", "limit_burst": 15, "action": "drop", "state": []any{"NEW", "RELATED"}},
 		"109 gone":         m{"dport": 1, "extras": m{"ensure": "absent"}},
+		"110 nobody":       m{"dport": 9200, "source": ""},
 		"anything":         m{"rule_name": "999 drop all", "proto": "all", "jump": "DROP", "action": "append"},
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -64,7 +63,7 @@ func (p *Plan) unanswered(machines map[string]int) []string {
 		return nil
 	}
 	var out []string
-	for _, name := range []string{"haproxy", "keepalived"} {
+	for _, name := range []string{haproxyService, "keepalived"} {
 		if machines[name] == 0 {
 			out = append(out, fmt.Sprintf("the cloud is to answer at %s, and no machine runs %s: put OS::TripleO::Services::HAproxy and Keepalived into the controllers' role, "+
 				"or leave EnableHighAvailability empty", p.VirtualAddress(), name))
@@ -96,7 +95,7 @@ func (p *Plan) overwritten(o Options) []string {
 	atATime := false // the first would wait for others, whose turn does not come
 	for _, m := range o.Machines {
 		for _, r := range p.Roles {
-			if r.Name == m.Role && slices.ContainsFunc(r.Data, func(d ServiceData) bool { return d.Name == mysqlService }) {
+			if r.Name == m.Role && r.runs(mysqlService) {
 				names, atATime = append(names, m.Name), atATime || r.UpdateSerial < r.Count
 			}
 		}

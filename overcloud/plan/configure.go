@@ -95,9 +95,12 @@ func newConfigurer(p *Plan, nodes []Node) (*configurer, error) {
 // shared fills in the names that mean the same everywhere.
 func (c *configurer) shared() {
 	var hosts strings.Builder
+	var addresses []string
 	for i := range c.nodes {
 		hosts.WriteString(c.hostLines(&c.nodes[i]))
+		addresses = append(addresses, c.nodes[i].Address)
 	}
+	c.common["cloud.node_ips"] = strings.Join(addresses, ",")
 	c.common["hosts.entries"] = strings.TrimSuffix(hosts.String(), "\n")
 	c.common["stack.name"] = c.p.Stack
 	c.common["cloud.domain"] = c.p.CloudDomain

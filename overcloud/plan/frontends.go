@@ -23,6 +23,9 @@ type Frontend struct {
 // mysqlService has its own part in HAProxy's template: one server at a time is asked.
 const mysqlService = "mysql"
 
+// haproxyService is the service that answers at the virtual address.
+const haproxyService = "haproxy"
+
 // parseFrontend reads a service's key haproxy; nil without it.
 func parseFrontend(v any) (*Frontend, error) {
 	if v == nil {

@@ -109,6 +109,11 @@ func members(chain *eval.Resource) []*eval.Stack {
 	return out
 }
 
+// runs tells whether a service is one of the role's.
+func (r *Role) runs(service string) bool {
+	return slices.ContainsFunc(r.Data, func(d ServiceData) bool { return d.Name == service })
+}
+
 // percentage reads a whole number of 0 to 100, as YAML or as text.
 func percentage(v any) (int, error) {
 	n, err := strconv.Atoi(hot.String(v))
