@@ -270,7 +270,7 @@ func (s *step) fail(key string, err error, tail []string) error {
 	for i, l := range tail {
 		hidden[i] = s.hide.line(l)
 	}
-	err = explain(err)
+	err = explain(err, tail)
 	hint := errs.HintOf(err)
 	if hint == "" && errors.Is(err, context.Canceled) {
 		hint = "the run was stopped; run the same step again to go on"
