@@ -217,6 +217,7 @@ func TestStackCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.want("overcloud status", 0, "DEPLOYING", "")
+	o.want("overcloud failures", 0, "No failures found for stack overcloud, which is CREATE_IN_PROGRESS\n", "")
 	o.want("overcloud delete overcloud -y", 1, "Deleting stack overcloud...", "Unable to deploy as the stack 'overcloud' status is 'CREATE_IN_PROGRESS'")
 	if _, err := o.DB.UpdateStack(t.Context(), s.ID, func(s *stack.Stack) error {
 		s.State = stack.Failed

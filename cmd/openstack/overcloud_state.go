@@ -104,6 +104,9 @@ func (p *program) overcloudFailures(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(s.Failures) == 0 {
+		fmt.Fprintf(p.out, "No failures found for stack %s, which is %s\n", s.Name, s.Status)
+	}
 	p.printFailures(s.Failures)
 	return nil
 }

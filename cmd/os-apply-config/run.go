@@ -85,16 +85,25 @@ func engine(emit func(resource.Event)) *apply.Engine {
 }
 
 // applyStep ends with an event "done" or "failed" whatever happens, so that the
-// deployer never has to guess from a closed connection.
+// deployer never has to guess from a closed connection. Behind one nobody is left to
+// wait for: what is being changed is changed to the end, and the next run goes on.
 func applyStep(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	enc := json.NewEncoder(stdout)
 	enc.SetEscapeHTML(false)
-	emit := func(e resource.Event) { _ = enc.Encode(e) } // a closed connection must not stop a step half-way
+	deaf, lost := context.WithCancel(ctx)
+	defer lost()
+	emit := func(e resource.Event) {
+		if enc.Encode(e) != nil {
+			lost()
+		}
+	}
 	doc, err := resource.Decode(stdin)
 	step := 0
 	if err == nil {
 		step = doc.Step
-		_, err = engine(emit).Apply(ctx, doc)
+		e := engine(emit)
+		e.Deaf = deaf.Done()
+		_, err = e.Apply(ctx, doc)
 	}
 	var known *apply.Failure
 	if err != nil && !errors.As(err, &known) {

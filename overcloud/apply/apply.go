@@ -29,6 +29,10 @@ type Engine struct {
 	Poll   time.Duration        // between two looks of a Wait; default 300 ms
 
 	LockWait time.Duration // how long to wait for another run; 0 is not at all
+
+	// Deaf is closed when nobody hears what is emitted: what is being changed is changed to
+	// the end, and nothing is waited for any more; nil: somebody always does.
+	Deaf <-chan struct{}
 }
 
 // Failure is the error of a resource that could not be made so. It has been
@@ -270,10 +274,10 @@ func (s *step) fail(key string, err error, tail []string) error {
 	for i, l := range tail {
 		hidden[i] = s.hide.line(l)
 	}
-	err = explain(err)
+	err = explain(err, tail)
 	hint := errs.HintOf(err)
 	if hint == "" && errors.Is(err, context.Canceled) {
-		hint = "the run was stopped; run the same step again to go on"
+		hint = "the run was stopped, or nobody heard it any more; run the same step again to go on"
 	}
 	err = errors.New(s.hide.line(err.Error()))
 	s.Emit(resource.Event{Event: "failed", Key: key, Step: s.doc.Step, MS: s.Now().Sub(s.last).Milliseconds(),

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -101,7 +102,7 @@ func (s *step) healthy(ctx context.Context, h *resource.CephHealth) error {
 			return errs.New(errs.Unavailable, "the Ceph cluster is not ready after %s: %s", seconds(h.Timeout), strings.Join(missing, "; ")).
 				WithHint("ceph health detail, on a machine with a monitor, tells more")
 		}
-		s.emit("waiting", "ceph_health:ceph")
+		s.waiting("ceph_health:ceph", cmp.Or(err, errors.New(strings.Join(missing, "; "))))
 		if err := s.sleep(ctx, healthEvery*s.poll()); err != nil {
 			return err
 		}

@@ -31,6 +31,7 @@ type fake struct {
 	users   []string
 	codes   map[string]int // program → exit code
 	output  string
+	journal string
 	onRun   func(args []string)
 	stdout  map[string]func() string // program → what it prints
 	probe   func(resource.Wait) error
@@ -85,7 +86,7 @@ func (f *fake) Run(ctx context.Context, c Command) (string, error) {
 	case "ovs-vsctl":
 		return f.vsctl(c.Args[2:])
 	case "journalctl":
-		return "line one\nconnection = mysql://keystone:s3cret-password@db/keystone\n", nil
+		return cmp.Or(f.journal, "line one\nconnection = mysql://keystone:s3cret-password@db/keystone\n"), nil
 	}
 	if print := f.stdout[c.Args[0]]; print != nil {
 		return print(), nil

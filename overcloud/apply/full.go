@@ -1,31 +1,39 @@
 package apply
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 
 	"trefoil/internal/errs"
 )
 
-// noSpace is what programs print when write says ENOSPC.
-const noSpace = "No space left on device"
+// noSpace is what programs print when write says ENOSPC; Python's say of what file.
+var noSpace = regexp.MustCompile(`No space left on device(?:: '(/[^']*)')?`)
 
 // explain tells of an error that a filesystem is behind which filesystem it is,
 // how full, and what to do; other errors stay as they are. It is the one place
-// for it: every resource writes somewhere.
-func explain(err error) error {
+// for it: every resource writes somewhere. A program that could not write has said so
+// in its output, a service in the tail of its log.
+func explain(err error, tail []string) error {
 	var ended *RunError
 	var at *fs.PathError
 	var link *os.LinkError
+	said := strings.Join(tail, "\n")
+	if errors.As(err, &ended) {
+		said += "\n" + ended.Output
+	}
+	full := noSpace.FindAllStringSubmatch(said, -1)
 	path := ""
 	switch {
-	case errors.As(err, &ended) && strings.Contains(ended.Output, noSpace):
-		path = "/" // a program does not say where
+	case full != nil:
+		path = cmp.Or(full[len(full)-1][1], "/")
 	case !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) && !errors.Is(err, syscall.EROFS):
 		return err
 	case errors.As(err, &at):

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -20,7 +21,7 @@ func TestFullFilesystemIsNamed(t *testing.T) {
 		"a link":    &os.LinkError{Op: "symlink", Old: "a", New: filepath.Join(dir, "b"), Err: syscall.EDQUOT},
 		"a program": &RunError{"mysql", 1, "ERROR 3\nNo space left on device\n"},
 	} {
-		got := explain(err)
+		got := explain(err, nil)
 		if !strings.Contains(got.Error(), "the filesystem of /") || !strings.Contains(got.Error(), "is full") || !strings.Contains(got.Error(), "MiB are free") {
 			t.Errorf("%s: %v", name, got)
 		}
@@ -28,10 +29,10 @@ func TestFullFilesystemIsNamed(t *testing.T) {
 			t.Errorf("%s: hint %q", name, h)
 		}
 	}
-	if got := explain(&fs.PathError{Op: "open", Path: dir, Err: syscall.EROFS}); !strings.Contains(got.Error(), "can only be read") || errs.HintOf(got) == "" {
+	if got := explain(&fs.PathError{Op: "open", Path: dir, Err: syscall.EROFS}, nil); !strings.Contains(got.Error(), "can only be read") || errs.HintOf(got) == "" {
 		t.Errorf("read-only: %v", got)
 	}
-	if err := fs.ErrNotExist; explain(err) != err {
+	if err := fs.ErrNotExist; explain(err, nil) != err {
 		t.Error("another error was changed")
 	}
 }
@@ -44,6 +45,39 @@ func TestFullDiskFailsTheResourceWithWhatToDo(t *testing.T) {
 	}
 	if e := n.events[len(n.events)-1]; !strings.Contains(e.Error, "the filesystem of / is full") || !strings.Contains(e.Hint, "run the deploy again") {
 		t.Errorf("event %+v", e)
+	}
+}
+
+// A service whose disk is full dies, or does not answer; its log says why.
+func TestFullDiskBehindAServiceIsTheCause(t *testing.T) {
+	const journal = `mariadb.service: Main process exited, code=exited, status=1/FAILURE
+2026-11-26 17:00:00 0 [ERROR] InnoDB: Error number 28 means 'No space left on device'
+mariadb.service: Failed with result 'exit-code'.
+`
+	service := of("mysql", unitRes("mariadb"), resource.Resource{Type: "wait", Wait: &resource.Wait{Name: "mysql", TCP: "a:3306", Unit: "mariadb", Timeout: 60}})
+	for name, c := range map[string]struct {
+		prepare func(*node)
+		key     string
+	}{
+		"does not start":  {func(n *node) { n.sys.broken["mariadb.service"] = true }, "unit:mariadb"},
+		"ends at once":    {func(n *node) { n.sys.after = map[string]string{"mariadb.service": "failed"} }, "unit:mariadb"},
+		"does not answer": {func(n *node) { n.sys.answers = 1 << 30 }, "wait:mysql"},
+	} {
+		n := newNode(t)
+		n.sys.units["mariadb.service"], n.sys.journal = "inactive", journal
+		c.prepare(n)
+		if _, err := n.apply(service...); err == nil {
+			t.Fatalf("%s: no error", name)
+		}
+		e := n.events[len(n.events)-1]
+		if e.Key != c.key || !strings.HasPrefix(e.Error, "the filesystem of / is full: ") || !strings.Contains(e.Hint, "run the deploy again") || len(e.Tail) < 3 {
+			t.Errorf("%s: event %+v", name, e)
+		}
+	}
+	dir := t.TempDir()
+	got := explain(errors.New("no answer"), []string{"OSError: [Errno 28] No space left on device: '" + dir + "/x'", "later"})
+	if want := "the filesystem of " + mountOf(dir) + " is full"; !strings.HasPrefix(got.Error(), want) {
+		t.Errorf("%v, expected %s", got, want)
 	}
 }
 

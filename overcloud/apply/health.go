@@ -1,13 +1,18 @@
 package apply
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"trefoil/internal/errs"
+	"trefoil/internal/logfile"
 	"trefoil/overcloud/resource"
 )
 
@@ -16,6 +21,7 @@ import (
 const (
 	lookLimit    = 20 * time.Second
 	probesAtOnce = 8
+	explainLog   = 10 // lines of a program's own log beside those of the journal
 )
 
 // Health looks at services and changes nothing: it waits for no other run, and asks
@@ -39,13 +45,39 @@ func (e *Engine) Health(ctx context.Context, checks []resource.Check) ([]resourc
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			s.turn.Lock() // looking gives it away
+			defer s.turn.Unlock()
 			problems := s.problems(ctx, c)
-			s.turn.Unlock()
 			out[i] = resource.Health{Service: c.Service, OK: len(problems) == 0, Detail: s.hide.line(strings.Join(problems, "; "))}
+			if c.Explain {
+				s.explainUnits(ctx, c, &out[i])
+			}
 		})
 	}
 	wg.Wait()
 	return out, nil
+}
+
+// explainUnits tells of the units of a service whether they have ended for good, and
+// what they said last: in the journal, and in the file that Debian names after the unit.
+func (s *step) explainUnits(ctx context.Context, c resource.Check, h *resource.Health) {
+	var lines []string
+	for _, name := range c.Units {
+		logs, _ := filepath.Glob(s.path("/var/log/*/" + name + ".log")) // a name without meaning in a pattern
+		for _, file := range logs {
+			h.Logs = append(h.Logs, "/"+strings.TrimPrefix(strings.TrimPrefix(file, s.path("/")), "/"))
+			end, _ := logfile.End(file, logTail) // one that is gone by now holds nothing
+			said := tailLines(string(end))
+			lines = append(lines, said[max(0, len(said)-explainLog):]...)
+		}
+		lines = append(lines, tailLines(s.journal(ctx, fullName(name)))...)
+		h.Ended = h.Ended || !s.units[fullName(name)].running() && s.failed(ctx, name, failedEvery)
+	}
+	if err := explain(errors.New(cmp.Or(h.Detail, "it does not work")), lines); errs.HintOf(err) != "" {
+		h.Detail, h.Hint = err.Error(), errs.HintOf(err)
+	}
+	for _, l := range lines {
+		h.Tail = append(h.Tail, s.hide.line(l))
+	}
 }
 
 // problems are what is wrong with one service.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -67,5 +68,39 @@ func TestHealthNamesWhatIsWrongWithEachService(t *testing.T) {
 	}
 	if len(o.ran) != 2 {
 		t.Errorf("systemd and the database were asked %d times", len(o.ran))
+	}
+}
+
+// Who is waited for in vain tells whether it ended for good, what it said last, and what is known to do.
+func TestHealthExplainsAUnit(t *testing.T) {
+	for state, want := range map[string]resource.Health{
+		"active":       {OK: true},
+		"failed":       {Detail: "unit nova-compute is failed: No route to host", Ended: true},
+		"activating 1": {Detail: "unit nova-compute is activating 1: No route to host"},
+	} {
+		n := newNode(t)
+		n.sys.units["nova-compute.service"], n.sys.journal = state, "No route to host\n"
+		n.put("var/log/nova/nova-compute.log", strings.Repeat("early\n", 30)+"password = s3cret-password\n")
+		got, err := n.Health(t.Context(), []resource.Check{{Service: "nova_compute", Units: []string{"nova-compute"}, Explain: true}})
+		if err != nil || len(got) != 1 {
+			t.Fatal(got, err)
+		}
+		tail := got[0].Tail
+		if got[0].Tail = nil; got[0].OK != want.OK || got[0].Detail != want.Detail || got[0].Ended != want.Ended {
+			t.Errorf("%s: %+v", state, got[0])
+		}
+		if !slices.Equal(got[0].Logs, []string{"/var/log/nova/nova-compute.log"}) {
+			t.Errorf("%s: logs %q", state, got[0].Logs)
+		}
+		if len(tail) != explainLog+1 || tail[explainLog] != "No route to host" || tail[explainLog-1] != "password = ******" {
+			t.Errorf("%s: %q", state, tail)
+		}
+	}
+	n := newNode(t)
+	n.sys.units["nova-compute.service"] = "active"
+	n.put("var/log/nova/nova-compute.log", "OSError: [Errno 28] No space left on device\n")
+	got, err := n.Health(t.Context(), []resource.Check{{Units: []string{"nova-compute"}, Explain: true}})
+	if err != nil || !strings.HasPrefix(got[0].Detail, "the filesystem of / is full") || !strings.Contains(got[0].Hint, "make room") {
+		t.Errorf("%+v %v", got, err)
 	}
 }

@@ -17,6 +17,13 @@ func (s *step) all(ctx context.Context) error {
 	waits, abandon := context.WithCancel(ctx)
 	defer abandon()
 	s.abandon = abandon
+	go func() {
+		select {
+		case <-s.Deaf:
+			abandon()
+		case <-waits.Done():
+		}
+	}()
 	var wg sync.WaitGroup
 	for _, own := range byService(s.doc.Resources) {
 		lane := *s
@@ -57,7 +64,7 @@ func (s *step) run(ctx, waits context.Context) {
 		if batch := mysqlRun(s.own[i:]); len(batch) > 0 {
 			n = len(batch)
 			s.mysql(ctx, batch)
-		} else if s.own[i].Wait != nil {
+		} else if s.own[i].Wait != nil || s.own[i].CephHealth != nil {
 			s.one(waits, s.own[i])
 		} else {
 			s.one(ctx, s.own[i])

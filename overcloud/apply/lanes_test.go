@@ -74,3 +74,29 @@ func TestUnitRestartsForWhatAnEarlierStepChanged(t *testing.T) {
 		t.Errorf("ran %q", n.sys.ran)
 	}
 }
+
+// Behind a lost connection nobody waits: what is being changed comes to its end, and the next run
+// need not wait for this one.
+func TestNothingIsWaitedForWhereNobodyHears(t *testing.T) {
+	n := newNode(t)
+	deaf := make(chan struct{})
+	n.Deaf = deaf
+	looks := 0
+	n.sys.onProbe = func(context.Context) error {
+		if looks++; looks == 3 {
+			close(deaf)
+		}
+		return errors.New("connection refused")
+	}
+	got, err := n.apply(append(of("db", waitRes("db"), fileRes("/etc/behind", "x")), of("web", fileRes("/etc/web", "x"))...)...)
+	if err == nil || !strings.HasSuffix(got, "failed wait:db") || n.read("etc/web") != "x" {
+		t.Errorf("error %v; events\n%s", err, got)
+	}
+	if _, err := os.Stat(filepath.Join(n.Root, "etc/behind")); err == nil {
+		t.Error("a resource behind the wait was applied")
+	}
+	n.Deaf, n.sys.onProbe = nil, nil
+	if got, err := n.apply(of("db", waitRes("db"))...); err != nil || got != "unchanged wait:db\ndone" {
+		t.Errorf("the next run: %v\n%s", err, got)
+	}
+}

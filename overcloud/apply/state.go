@@ -126,6 +126,9 @@ func (e *Engine) lock(ctx context.Context, step int) (func(), error) {
 		case <-ctx.Done():
 			f.Close()
 			return nil, ctx.Err()
+		case <-e.Deaf:
+			f.Close()
+			return nil, errs.New(errs.Unavailable, "nobody hears this run any more, and it had not begun")
 		case <-time.After(e.poll()):
 		}
 	}

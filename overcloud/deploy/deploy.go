@@ -186,6 +186,13 @@ type run struct {
 	longest map[stepOf]longest // by step of a machine
 	leftOut []stack.Failure    // of machines that were gone on without
 
+	// Of the steps. gone are the machines that are gone on without, leaveOut makes one of
+	// them if that is tolerated, without is a document that does not wait for them.
+	blame    *blame
+	gone     func() []string
+	leaveOut func(n stack.Node, err error) bool
+	without  func(doc resource.Document, gone []string) resource.Document
+
 	machines *baremetal.Deployment // nil: the plan's counts alone say what there is
 }
 

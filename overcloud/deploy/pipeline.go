@@ -39,7 +39,7 @@ type pipeline struct {
 	made     bool                              // the catalog
 	spans    map[stepOf]span                   // of what has ended
 	size     map[string]int                    // machines by role
-	lost     map[string][]error                // failures by role
+	lost     map[string][]loss                 // by role
 	failures []error                           // that end it, in the order of time; none begins a step behind the first
 }
 
@@ -51,12 +51,18 @@ type group struct {
 	failed map[string]error // by machine
 }
 
+// loss is a machine that failed, and why.
+type loss struct {
+	node string
+	err  error
+}
+
 // run returns when nothing is under way any more: all is done, or something failed
 // and what had begun has ended. The error holds all failures, the first one first.
 func (p *pipeline) run(ctx context.Context) error {
 	p.wake, p.groups, p.made = make(chan struct{}), map[string]*[plan.Steps + 1]group{}, len(p.keystone) == 0
 	p.spans = map[stepOf]span{}
-	p.size, p.lost = map[string]int{}, map[string][]error{}
+	p.size, p.lost = map[string]int{}, map[string][]loss{}
 	for _, n := range p.nodes {
 		p.size[n.Role]++
 		if p.groups[n.Role] == nil {
@@ -209,7 +215,7 @@ func (p *pipeline) end(ctx context.Context, n stack.Node, step int, err error) b
 		g.busy--
 	}
 	if err != nil {
-		p.lose(n.Role, err)
+		p.lose(n, err)
 		if g.failed == nil {
 			g.failed = map[string]error{}
 		}
@@ -237,14 +243,20 @@ func (p *pipeline) end(ctx context.Context, n stack.Node, step int, err error) b
 }
 
 // lose writes down that a machine has failed: what its role does not tolerate ends all.
-func (p *pipeline) lose(role string, err error) {
-	p.lost[role] = append(p.lost[role], err)
+func (p *pipeline) lose(n stack.Node, err error) {
+	before := p.lost[n.Role]
+	if slices.ContainsFunc(before, func(l loss) bool { return l.node == n.Name }) {
+		return // left out meanwhile
+	}
+	p.lost[n.Role] = append(before, loss{n.Name, err})
 	switch {
-	case p.tolerable(role):
-	case slices.ContainsFunc(p.failures, func(e error) bool { return e == p.lost[role][0] }):
+	case p.tolerable(n.Role):
+	case len(before) > 0 && slices.ContainsFunc(p.failures, func(e error) bool { return e == before[0].err }):
 		p.failures = append(p.failures, err)
 	default:
-		p.failures = append(p.failures, p.lost[role]...) // those before were tolerated as long as they were few
+		for _, l := range p.lost[n.Role] { // those before were tolerated as long as they were few
+			p.failures = append(p.failures, l.err)
+		}
 	}
 }
 
@@ -253,13 +265,46 @@ func (p *pipeline) tolerable(role string) bool {
 	return len(p.lost[role])*100 <= p.maxFail[role]*p.size[role]
 }
 
+// leaveOut gives up a machine that failed behind its last step, if its role tolerates
+// one more. Safe for concurrent use.
+func (p *pipeline) leaveOut(n stack.Node, err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if slices.ContainsFunc(p.lost[n.Role], func(l loss) bool { return l.node == n.Name }) {
+		return p.tolerable(n.Role)
+	}
+	if (len(p.lost[n.Role])+1)*100 > p.maxFail[n.Role]*p.size[n.Role] {
+		return false
+	}
+	p.lost[n.Role] = append(p.lost[n.Role], loss{n.Name, err})
+	return true
+}
+
+// gone are the machines that are gone on without, sorted. Safe for concurrent use.
+func (p *pipeline) gone() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for role, lost := range p.lost {
+		for _, l := range lost {
+			if p.tolerable(role) {
+				out = append(out, l.node)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // tolerated are the failures that did not end it.
 func (p *pipeline) tolerated() []stack.Failure {
 	var out []stack.Failure
 	for _, role := range sortedKeys(p.lost) {
-		var f *Failed
-		if p.tolerable(role) && errors.As(together(p.lost[role]), &f) {
-			out = append(out, f.Failures...)
+		for _, l := range p.lost[role] {
+			var f *Failed
+			if p.tolerable(role) && errors.As(l.err, &f) {
+				out = append(out, f.Failures...)
+			}
 		}
 	}
 	return out

@@ -78,14 +78,7 @@ func (e *Engine) ownReport(ctx context.Context, s *stack.Stack, secrets []string
 	if err != nil {
 		return fmt.Errorf("encode failures: %w", err)
 	}
-	slices.SortStableFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may be the beginning of another
-	var pairs []string
-	for _, secret := range secrets {
-		if secret != "" {
-			pairs = append(pairs, secret, stack.Hidden)
-		}
-	}
-	mask := strings.NewReplacer(pairs...)
+	mask := masking(secrets)
 	z := gzip.NewWriter(w)
 	t := tar.NewWriter(z)
 	for _, f := range []struct{ name, text string }{{"events.txt", lines.String()}, {"failures.json", string(failures) + "\n"},
@@ -99,6 +92,19 @@ func (e *Engine) ownReport(ctx context.Context, s *stack.Stack, secrets []string
 		}
 	}
 	return errors.Join(t.Close(), z.Close())
+}
+
+// masking hides secrets in texts.
+func masking(secrets []string) *strings.Replacer {
+	secrets = slices.Clone(secrets)
+	slices.SortStableFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may be the beginning of another
+	var pairs []string
+	for _, secret := range secrets {
+		if secret != "" {
+			pairs = append(pairs, secret, stack.Hidden)
+		}
+	}
+	return strings.NewReplacer(pairs...)
 }
 
 // Report implements Reporter.

@@ -58,10 +58,12 @@ func (r *run) configure(ctx context.Context) error {
 func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg plan.Config, outputs map[string]any) error {
 	machines := plainNodes(nodes)
 	limits := r.s.Input.Limits
+	all := nodes
 	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n stack.Node) bool { return !limits.Allow(n.Node) })
 	group := func(role string, step int) string { return stack.StepGroup(role, strconv.Itoa(step)) }
 	began := map[int]time.Time{} // by step
 	gates := p.Gates(machines, limits.Tags)
+	r.blame = &blame{observer: r.Observer, nodes: all, cfg: cfg, hide: masking(stack.Secrets(p))}
 	stands := r.standing(ctx, nodes, cfg, gates)
 	line := &pipeline{nodes: nodes, gates: gates, now: r.Now, busy: serving(r.s.Action, nodes, cfg), atATime: map[string]int{}, maxFail: map[string]int{},
 		step: func(ctx context.Context, n stack.Node, step int) error {
@@ -95,6 +97,10 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 		line.catalog = func(ctx context.Context) error {
 			return r.timed("keystone resources", func() error { return r.catalog(ctx, p, machines, url) })
 		}
+	}
+	r.gone, r.leaveOut = line.gone, line.leaveOut
+	r.without = func(doc resource.Document, gone []string) resource.Document {
+		return r.awaitingOnly(p, machines, doc, gone)
 	}
 	err := line.run(ctx)
 	r.timing(line.path())
@@ -241,90 +247,4 @@ func hiddenOutputs(p *plan.Plan, outputs map[string]any) []string {
 		}
 	}
 	return out
-}
-
-// step does one step of one machine, if it has anything to do; one that stands is only
-// recorded. The error is a *Failed.
-func (r *run) step(ctx context.Context, n stack.Node, docs []resource.Document, step int, stands bool) error {
-	i := slices.IndexFunc(docs, func(d resource.Document) bool { return d.Step == step })
-	if i < 0 || len(docs[i].Resources) == 0 {
-		return nil
-	}
-	err := r.around(ctx, stack.StepPath(n.Role, strconv.Itoa(step), n.Index), "", func() error {
-		if stands {
-			return nil
-		}
-		return r.apply(ctx, n, docs[i])
-	})
-	return join(fmt.Sprintf("step %d", step), map[string]error{n.Name: err})
-}
-
-// apply runs one document on one node and turns its last failed event into the cause.
-func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) error {
-	var last resource.Event
-	changed, seen, done := 0, 0, false
-	waits := waits{doc: doc}
-	err := r.Nodes.Apply(ctx, n, doc, func(ev resource.Event) {
-		r.longestOf(n, doc, ev)
-		if text := waits.see(ev, r.Now()); text != "" {
-			if err := r.event(ctx, stack.StepPath(n.Role, strconv.Itoa(doc.Step), n.Index), r.s.Action, stack.InProgress, text, ""); err != nil {
-				r.log.Warn("what a node waits for could not be told", "node", n.Name, "error", err)
-			}
-		}
-		switch ev.Event {
-		case "failed":
-			last = ev
-		case "done":
-			done = true
-		case "unchanged":
-			seen++
-		case "changed":
-			changed++
-			seen++
-			r.log.Info("changed on node", "node", n.Name, "step", doc.Step, "resource", ev.Key)
-		case "waiting":
-			r.log.Info("node waits", "node", n.Name, "step", doc.Step, "for", ev.Key, "missing", ev.Missing)
-		}
-	})
-	r.mu.Lock()
-	r.summary.Changed += changed
-	r.mu.Unlock()
-	if last.Event == "failed" {
-		return &Failed{[]stack.Failure{{Node: n.Name, Phase: fmt.Sprintf("step %d", doc.Step), Service: serviceOf(doc, last.Key),
-			Key: last.Key, Error: last.Error, Hint: last.Hint, Tail: last.Tail}}}
-	}
-	if errs.Is(err, errs.Unavailable) && ctx.Err() == nil {
-		return nodeLost(n, doc, seen, err)
-	}
-	if err == nil && !done {
-		err = errors.New("os-apply-config ended without saying that it is done")
-	}
-	if err != nil {
-		return &Failed{[]stack.Failure{{Node: n.Name, Phase: fmt.Sprintf("step %d", doc.Step), Error: err.Error(),
-			Hint: "run the deploy again: it goes on where it stopped"}}}
-	}
-	if n.Hashes[doc.Step] = doc.Hash; doc.Hash == "" { // of some services: the whole step is still to be done
-		delete(n.Hashes, doc.Step)
-	}
-	return r.Store.PutStackNode(ctx, r.s.ID, n)
-}
-
-// nodeLost tells of a node that went away in the middle of a document, after seen
-// resources were made so.
-func nodeLost(n stack.Node, doc resource.Document, seen int, err error) error {
-	at := doc.Resources[min(seen, len(doc.Resources)-1)]
-	return &Failed{[]stack.Failure{{Node: n.Name, Phase: fmt.Sprintf("step %d", doc.Step), Service: at.Service, Key: at.Key(),
-		Error: fmt.Sprintf("node %s (%s) cannot be reached any more, resource %d of %d was under way: %v", n.Name, n.Address, seen+1, len(doc.Resources), err),
-		Hint: fmt.Sprintf("is it on? openstack baremetal node show %s; look at its console; when it answers again (ssh %s@%s), run the same deploy: it goes on with step %d and repeats nothing that is done",
-			n.UUID, RemoteUser, n.Address, doc.Step)}}}
-}
-
-// serviceOf finds the service template that a resource came from.
-func serviceOf(doc resource.Document, key string) string {
-	for _, res := range doc.Resources {
-		if res.Key() == key {
-			return res.Service
-		}
-	}
-	return ""
 }

@@ -3,6 +3,7 @@ package deploy
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"trefoil/overcloud/resource"
@@ -46,6 +47,15 @@ func (w *waits) see(ev resource.Event, now time.Time) string {
 		text += fmt.Sprintf(" (and for %d more)", n)
 	}
 	return text + w.where(longest.Key)
+}
+
+// missing is what lacks of all that is waited for.
+func (w *waits) missing() string {
+	var out []string
+	for _, key := range sortedKeys(w.open) {
+		out = append(out, w.open[key].Missing)
+	}
+	return strings.Join(out, ", ")
 }
 
 // where is the place on the machine that tells more.

@@ -124,7 +124,8 @@ type fakeNodes struct {
 	fail    string            // "step node" that fails once it is reached
 	lose    string            // "step node" at which the connection breaks, after one resource
 	stop    context.CancelFunc
-	stopAt  string // "step node" at which the service is stopped
+	stopAt  string                                                                                          // "step node" at which the service is stopped
+	waits   func(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error // instead of being done; nil: it is
 }
 
 func (f *fakeNodes) Reach(context.Context, stack.Node, func(string)) error { return nil }
@@ -147,6 +148,11 @@ func (f *fakeNodes) Verify(_ context.Context, n stack.Node, docs []resource.Docu
 }
 
 func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error {
+	if f.waits != nil {
+		if err := f.waits(ctx, n, doc, tell); err != nil {
+			return err
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	at := fmt.Sprintf("%d %s", doc.Step, n.Name)
@@ -165,6 +171,11 @@ func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Docume
 	if f.applied[at] != doc.Hash {
 		f.applied[at] = doc.Hash
 		tell(resource.Event{Event: "changed", Key: "file:/x"})
+	}
+	for _, x := range doc.Resources {
+		if x.Unit != nil {
+			tell(resource.Event{Event: "unchanged", Key: x.Key()})
+		}
 	}
 	tell(resource.Event{Event: "done"})
 	return nil

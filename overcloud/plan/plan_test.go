@@ -203,6 +203,37 @@ func TestScaleUpTouchesOnlyWhatMustChange(t *testing.T) {
 	}
 }
 
+// A sign of life is as old as the cloud itself lets it be before a service counts as dead: who
+// has services report more seldom has them awaited longer.
+func TestSignsOfLifeMayBeAsOldAsTheCloudLetsThem(t *testing.T) {
+	o := article(t)
+	windows := map[string]int{"Nova": 181, "Neutron": 301, "Cinder": 121}
+	o.Parameters["NovaServiceDownTime"], o.Parameters["NeutronAgentDownTime"], o.Parameters["CinderServiceDownTime"] = windows["Nova"], windows["Neutron"], windows["Cinder"]
+	cfg, err := build(t, o).Configure(machines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, d := range cfg["overcloud-controller-0"] {
+		for _, r := range d.Resources {
+			if r.Wait == nil || !strings.Contains(r.Wait.SQL, "UTC_TIMESTAMP()") {
+				continue
+			}
+			for project, window := range windows {
+				if strings.HasPrefix(r.Service, strings.ToLower(project)) {
+					seen[project]++
+					if want := fmt.Sprintf("UTC_TIMESTAMP() - INTERVAL %d SECOND", window); !strings.Contains(r.Wait.SQL, want) {
+						t.Errorf("%s of %s has not %s:\n%s", r.Key(), r.Service, want, r.Wait.SQL)
+					}
+				}
+			}
+		}
+	}
+	if seen["Nova"] != 3 || seen["Neutron"] != 1 || seen["Cinder"] != 2 {
+		t.Errorf("waits for signs of life: %v", seen)
+	}
+}
+
 // TestNoSecretOnACommandLine: passwords stand in files marked secret, in
 // environments and in database users, and nowhere else.
 func TestNoSecretOnACommandLine(t *testing.T) {

@@ -8,6 +8,8 @@ type Check struct {
 	Service string   `json:"service"`
 	Units   []string `json:"units,omitempty"`
 	Waits   []Wait   `json:"waits,omitempty"`
+
+	Explain bool `json:"explain,omitempty"` // with the last lines of the units' logs, also where they run
 }
 
 // Health is how a service of a node is: one line of what os-apply-config health
@@ -16,6 +18,12 @@ type Health struct {
 	Service string `json:"service"`
 	OK      bool   `json:"ok"`
 	Detail  string `json:"detail,omitempty"` // what is wrong; without secrets
+
+	// Of a check that asks to explain.
+	Ended bool     `json:"ended,omitempty"` // a unit has ended, and systemd does not start it any more or does so in vain
+	Logs  []string `json:"logs,omitempty"`  // files that they write besides the journal
+	Tail  []string `json:"tail,omitempty"`  // last lines of the units' logs
+	Hint  string   `json:"hint,omitempty"`  // what to do, where the machine knows it
 }
 
 // Checks are those of a node, in the order of its services, out of what its steps

@@ -1,0 +1,47 @@
+package deploy
+
+import (
+	"errors"
+	"slices"
+
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/resource"
+)
+
+// errLeftOut ends a document that waits for machines which are gone on without.
+var errLeftOut = errors.New("what is waited for was left out")
+
+// outdated tells whether a document that was made of whole waits for machines that are
+// gone on without by now.
+func (r *run) outdated(whole, doc resource.Document) bool {
+	return resource.Sum(r.without(whole, r.gone()).Resources) != resource.Sum(doc.Resources)
+}
+
+// awaitingOnly is a document that does not wait for machines which are gone on without:
+// queries and looks at Ceph are those of a cloud without them, all else stays. Its hash is
+// another one, so that the next deployment awaits them again.
+func (r *run) awaitingOnly(p *plan.Plan, machines []plan.Node, doc resource.Document, gone []string) resource.Document {
+	asks := func(x resource.Resource) bool { return x.Wait != nil && x.Wait.SQL != "" || x.CephHealth != nil }
+	if len(gone) == 0 || !slices.ContainsFunc(doc.Resources, asks) {
+		return doc
+	}
+	left := slices.DeleteFunc(slices.Clone(machines), func(n plan.Node) bool { return slices.Contains(gone, n.Name) })
+	cfg, err := p.Configure(left)
+	if err != nil { // no machine of a service that must be somewhere is left
+		r.log.Warn("machines that were left out are still waited for", "node", doc.Node, "step", doc.Step, "error", err)
+		return doc
+	}
+	out := doc
+	out.Resources = slices.Clone(doc.Resources)
+	for i, x := range out.Resources {
+		for _, other := range cfg[doc.Node][doc.Step-1].Resources {
+			if asks(x) && other.Key() == x.Key() && other.Service == x.Service {
+				out.Resources[i] = other
+			}
+		}
+	}
+	if doc.Hash != "" {
+		out.Hash = resource.Sum(out.Resources)
+	}
+	return out
+}

@@ -1,0 +1,150 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/resource"
+	"trefoil/overcloud/stack"
+)
+
+// step does one step of one machine, if it has anything to do; one that stands is only
+// recorded. The error is a *Failed.
+func (r *run) step(ctx context.Context, n stack.Node, docs []resource.Document, step int, stands bool) error {
+	i := slices.IndexFunc(docs, func(d resource.Document) bool { return d.Step == step })
+	if i < 0 || len(docs[i].Resources) == 0 {
+		return nil
+	}
+	err := r.around(ctx, stack.StepPath(n.Role, strconv.Itoa(step), n.Index), "", func() error {
+		if stands {
+			for _, x := range docs[i].Resources {
+				r.blame.begun(n.Name, x.Key())
+			}
+			return nil
+		}
+		return r.apply(ctx, n, docs[i])
+	})
+	return join(fmt.Sprintf("step %d", step), map[string]error{n.Name: err})
+}
+
+// apply runs one document on one node, and again when it waits for machines that are
+// gone on without from now on.
+func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) error {
+	for {
+		err := r.applyOnce(ctx, n, doc, r.gone())
+		if !errors.Is(err, errLeftOut) {
+			return err
+		}
+		r.log.Info("no longer waited for", "node", n.Name, "step", doc.Step, "left out", r.gone())
+	}
+}
+
+// applyOnce runs a document without the machines that are gone, and turns its last failed
+// event into the cause. errLeftOut: more are gone that it waits for.
+func (r *run) applyOnce(ctx context.Context, n stack.Node, whole resource.Document, gone []string) error {
+	doc := r.without(whole, gone)
+	ctx, end := context.WithCancelCause(ctx)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	defer end(nil)
+	var last resource.Event
+	changed, seen, done := 0, 0, false
+	waits := waits{doc: doc}
+	err := r.Nodes.Apply(ctx, n, doc, func(ev resource.Event) {
+		r.longestOf(n, doc, ev)
+		if text := waits.see(ev, r.Now()); text != "" {
+			missing := waits.missing()
+			asking.Go(func() { r.askWhy(ctx, end, n, doc, text, missing) })
+		}
+		switch ev.Event {
+		case "failed":
+			last = ev
+		case "done":
+			done = true
+		case "unchanged", "changed":
+			seen++
+			r.blame.begun(n.Name, ev.Key)
+			if ev.Event == "unchanged" {
+				break
+			}
+			changed++
+			r.log.Info("changed on node", "node", n.Name, "step", doc.Step, "resource", ev.Key)
+		case "waiting":
+			r.log.Info("node waits", "node", n.Name, "step", doc.Step, "for", ev.Key, "missing", ev.Missing)
+			if now := r.gone(); !slices.Equal(now, gone) {
+				if gone = now; r.outdated(whole, doc) {
+					end(errLeftOut)
+				}
+			}
+		}
+	})
+	r.mu.Lock()
+	r.summary.Changed += changed
+	r.mu.Unlock()
+	if cause := context.Cause(ctx); !done && (errors.As(cause, new(*Failed)) || errors.Is(cause, errLeftOut)) {
+		return cause
+	}
+	if last.Event == "failed" {
+		return r.failedBy(ctx, n, whole, doc, last)
+	}
+	if errs.Is(err, errs.Unavailable) && ctx.Err() == nil {
+		return nodeLost(n, doc, seen, err)
+	}
+	if err == nil && !done {
+		err = errors.New("os-apply-config ended without saying that it is done")
+	}
+	if err != nil {
+		return &Failed{[]stack.Failure{{Node: n.Name, Phase: phaseOf(doc.Step), Error: err.Error(), Hint: "run the deploy again: it goes on where it stopped"}}}
+	}
+	if n.Hashes[doc.Step] = doc.Hash; doc.Hash == "" { // of some services: the whole step is still to be done
+		delete(n.Hashes, doc.Step)
+	}
+	return r.Store.PutStackNode(ctx, r.s.ID, n)
+}
+
+// failedBy is the failure that a machine told of. One of a wait is of the machines that it
+// waited for in vain; errLeftOut: those are gone on without from now on.
+func (r *run) failedBy(ctx context.Context, n stack.Node, whole, doc resource.Document, ev resource.Event) error {
+	var all []stack.Failure
+	if strings.HasPrefix(ev.Key, "wait:") && ctx.Err() == nil {
+		tolerated := true
+		for _, a := range r.blame.ask(ctx, ev.Error) {
+			all = append(all, a.failure())
+			tolerated = tolerated && a.node.Name != n.Name && r.leaveOut(a.node, &Failed{[]stack.Failure{a.failure()}})
+		}
+		if tolerated && len(all) > 0 && r.outdated(whole, doc) {
+			return errLeftOut
+		}
+	}
+	return &Failed{append(all, stack.Failure{Node: n.Name, Phase: phaseOf(doc.Step), Service: serviceOf(doc, ev.Key),
+		Key: ev.Key, Error: ev.Error, Hint: ev.Hint, Tail: ev.Tail})}
+}
+
+// phaseOf is what failures call a step.
+func phaseOf(step int) string { return fmt.Sprintf("step %d", step) }
+
+// nodeLost tells of a node that went away in the middle of a document, after seen
+// resources were made so.
+func nodeLost(n stack.Node, doc resource.Document, seen int, err error) error {
+	at := doc.Resources[min(seen, len(doc.Resources)-1)]
+	return &Failed{[]stack.Failure{{Node: n.Name, Phase: fmt.Sprintf("step %d", doc.Step), Service: at.Service, Key: at.Key(),
+		Error: fmt.Sprintf("node %s (%s) cannot be reached any more, resource %d of %d was under way: %v", n.Name, n.Address, seen+1, len(doc.Resources), err),
+		Hint: fmt.Sprintf("is it on? openstack baremetal node show %s; look at its console; when it answers again (ssh %s@%s), run the same deploy: it goes on with step %d and repeats nothing that is done",
+			n.UUID, RemoteUser, n.Address, doc.Step)}}}
+}
+
+// serviceOf finds the service template that a resource came from.
+func serviceOf(doc resource.Document, key string) string {
+	for _, res := range doc.Resources {
+		if res.Key() == key {
+			return res.Service
+		}
+	}
+	return ""
+}
