@@ -125,7 +125,7 @@ func (a answer) rank() int {
 	switch {
 	case a.dead():
 		return 0
-	case a.err != nil || !a.health.OK:
+	case a.err != nil || a.health.Detail != "":
 		return 1
 	}
 	return 2
@@ -136,12 +136,12 @@ func (a answer) what() string {
 	switch {
 	case a.err != nil:
 		return fmt.Sprintf("its machine does not tell how unit %s is: %v", a.unit, a.err)
+	case a.health.Detail == "":
+		return fmt.Sprintf("unit %s runs, and has given no sign of life", a.unit)
 	case !a.health.OK && !a.started:
 		return a.health.Detail + " (its turn has not come yet)"
-	case !a.health.OK:
-		return a.health.Detail
 	}
-	return fmt.Sprintf("unit %s runs, and has given no sign of life", a.unit)
+	return a.health.Detail // of one that runs too: it may be unable to write
 }
 
 // failure tells of the machine and the service, not of who waits for it.

@@ -61,6 +61,7 @@ func TestAWaitInVainIsTheFaultOfTheMachineThatDoesNotCome(t *testing.T) {
 		within time.Duration
 	}{
 		"died":   {resource.Health{Service: "nova_compute", Detail: "unit nova-compute is failed: no libvirt with 's3cret-s3cret'", Ended: true, Logs: logs, Tail: []string{"one", "no libvirt"}}, "unit nova-compute is failed: no libvirt with '******'", 2 * time.Minute},
+		"full":   {resource.Health{Service: "nova_compute", OK: true, Detail: "the filesystem of / is full", Logs: logs, Tail: []string{"one", "no libvirt"}}, "the filesystem of / is full", time.Hour},
 		"silent": {resource.Health{Service: "nova_compute", OK: true, Logs: logs, Tail: []string{"one", "no libvirt"}}, "unit nova-compute runs, and has given no sign of life", time.Hour},
 	} {
 		synctest.Test(t, func(t *testing.T) {
