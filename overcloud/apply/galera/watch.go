@@ -45,7 +45,7 @@ func (w *Watcher) once(ctx context.Context) error {
 		return err
 	case own.Primary:
 		w.looks, w.said = 0, ""
-		return forget(w.Folders.claim(), w.Folders.begun(), w.Folders.waiting(), w.Folders.force())
+		return forget(w.Folders.claim(), w.Folders.begun(), w.Folders.allowed(), w.Folders.waiting(), w.Folders.force())
 	case own.UUID == "": // of no cluster yet
 		return nil
 	}
