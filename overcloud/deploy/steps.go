@@ -182,10 +182,16 @@ func (r *run) catalog(ctx context.Context, p *plan.Plan, machines []plan.Node, u
 	return nil
 }
 
+// plain is a node as plans know it.
+func plain(n stack.Node) plan.Node {
+	n.Configured = len(n.Hashes) > 0
+	return n.Node
+}
+
 func plainNodes(nodes []stack.Node) []plan.Node {
 	out := make([]plan.Node, len(nodes))
 	for i, n := range nodes {
-		out[i] = n.Node
+		out[i] = plain(n)
 	}
 	return out
 }

@@ -183,7 +183,7 @@ func cellsOf(t *testing.T, p *plan.Plan, nodes []plan.Node) string {
 // TestVirtualAddressOutlivesTheOtherControllers: the catalog and all machines know it.
 func TestVirtualAddressOutlivesTheOtherControllers(t *testing.T) {
 	o := article(t)
-	o.Addresses = map[string]string{plan.VirtualKey("overcloud"): "192.168.24.77"}
+	o.Addresses, o.AddressHeld = map[string]string{plan.VirtualKey("overcloud"): "192.168.24.77"}, true
 	if p := build(t, o); p.VirtualAddress() != "192.168.24.77" || !p.Clustered("mysql") {
 		t.Errorf("one controller is left, and the cloud is at %q", p.VirtualAddress())
 	}
@@ -192,9 +192,13 @@ func TestVirtualAddressOutlivesTheOtherControllers(t *testing.T) {
 	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "has the virtual address 192.168.24.77") || errs.HintOf(err) == "" {
 		t.Errorf("it is given up: %v", err)
 	}
-	delete(o.Addresses, plan.VirtualKey("overcloud"))
+	o.AddressHeld = false
 	if p := build(t, o); p.VirtualAddress() != "" {
-		t.Errorf("a stack that never had one has %s", p.VirtualAddress())
+		t.Errorf("what was only taken is not given up: %s", p.VirtualAddress())
+	}
+	delete(o.Parameters, "EnableHighAvailability")
+	if p := build(t, o); p.VirtualAddress() != "" {
+		t.Errorf("a stack that never used one has %s", p.VirtualAddress())
 	}
 }
 
@@ -245,23 +249,41 @@ func TestWarningsOfSeveralControllers(t *testing.T) {
 	}
 }
 
-// TestDatabasesThatWouldBeOverwrittenAreNamed: machines that each had their own.
-func TestDatabasesThatWouldBeOverwrittenAreNamed(t *testing.T) {
+// TestOneControllerDoesNotGrow: its APIs have the ports that HAProxy would listen at.
+func TestOneControllerDoesNotGrow(t *testing.T) {
 	o, nodes := controllers(t, 3)
-	says := func() bool {
-		return slices.ContainsFunc(build(t, o).Warnings, func(w string) bool {
-			return strings.Contains(w, "with the data of overcloud-controller-0: those of the others are overwritten")
-		})
+	o.Machines = slices.Clone(nodes)
+	try := func() error {
+		_, err := plan.Build(t.Context(), templates.FS, o)
+		return err
 	}
-	if says() {
-		t.Error("nothing is there yet, and it warns")
+	if err := try(); err != nil {
+		t.Errorf("machines that were only provisioned: %v", err)
 	}
-	o.Machines = nodes
-	if all := strings.Join(build(t, o).Warnings, "\n"); !says() || !strings.Contains(all, "update_serial of their role must be as many as they are") {
-		t.Errorf("it does not warn: %s", all)
+	for i := range nodes {
+		nodes[i].Configured = true
+	}
+	o.Machines = nodes[1:2] // the first controller
+	err := try()
+	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "stack overcloud was laid out for one controller: the APIs of overcloud-controller-0 hold their ports") ||
+		!strings.Contains(errs.HintOf(err), "EnableHighAvailability: 'true' from its first deployment") {
+		t.Errorf("it grows: %v", err)
 	}
 	o.Addresses = map[string]string{plan.VirtualKey("overcloud"): "192.168.24.77"}
-	if says() {
-		t.Error("they are a cluster already, and it warns")
+	if err := try(); !errs.Is(err, errs.Invalid) {
+		t.Errorf("an address that was only taken: %v", err)
+	}
+	o.AddressHeld = true
+	if err := try(); err != nil {
+		t.Errorf("laid out to grow: %v", err)
+	}
+	o.AddressHeld, o.Parameters["EnableHighAvailability"] = false, "false"
+	if err := try(); err != nil {
+		t.Errorf("without an address: %v", err)
+	}
+	delete(o.Parameters, "EnableHighAvailability")
+	o.Machines = []plan.Node{nodes[0]}
+	if err := try(); err != nil {
+		t.Errorf("no machine with the APIs is there: %v", err)
 	}
 }

@@ -220,7 +220,7 @@ func (p *Plan) OutputsFor(nodes []Node) (map[string]any, error) {
 	}
 	out := make(map[string]any, len(p.Outputs))
 	for k, v := range p.Outputs {
-		if k == "RoleData" || k == vipMap && v == nil { // its names are those of single machines; there are none
+		if k == "RoleData" || k == VipMap && v == nil { // its names are those of single machines; there are none
 			continue
 		}
 		if out[k], err = interpolate(v, c.everywhere()); err != nil {
