@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -40,7 +41,8 @@ func (r *run) virtualAddress(ctx context.Context, p *plan.Plan) error {
 		return r.leaveAddress(ctx)
 	}
 	key := plan.VirtualKey(r.s.Name)
-	ip, err := r.Cloud.EnsureVIP(ctx, r.s.Name, r.s.ID, p.WantedVirtualAddress())
+	// The kept one also where its port is gone, or vip provision made another: who knows the cloud by it is not asked.
+	ip, err := r.Cloud.EnsureVIP(ctx, r.s.Name, r.s.ID, cmp.Or(p.WantedVirtualAddress(), r.s.Addresses[key]))
 	if err != nil {
 		return &Failed{[]stack.Failure{{Phase: "virtual address", Error: err.Error(), Hint: errs.HintOf(err)}}}
 	}

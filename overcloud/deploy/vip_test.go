@@ -138,6 +138,22 @@ func TestAddressThatMachinesKnowIsKept(t *testing.T) {
 	}
 }
 
+// TestAddressIsAskedForAgain: a port that was deleted, or one that vip provision made
+// since, does not move the cloud.
+func TestAddressIsAskedForAgain(t *testing.T) {
+	w := threeControllers(t)
+	w.run("CREATE_COMPLETE")
+	w.cloud.vip = "192.168.255.77" // what it would give now
+	w.counts(stack.Update, 3, nil)
+	if s := w.run("UPDATE_COMPLETE"); s.Addresses[plan.VirtualKey("overcloud")] != "192.168.255.9" || s.Outputs["KeystoneURL"] != "http://192.168.255.9:5000/" {
+		t.Errorf("it moved without being asked: %v, %v", s.Addresses, s.Outputs["KeystoneURL"])
+	}
+	w.counts(stack.Update, 3, map[string]any{"ControlFixedIPs": []any{map[string]any{"ip_address": "192.168.24.19"}}})
+	if s := w.run("UPDATE_COMPLETE"); s.Addresses[plan.VirtualKey("overcloud")] != "192.168.24.19" {
+		t.Errorf("it does not move where it is asked to: %v", s.Addresses)
+	}
+}
+
 // TestClustersKeepTheirMajority: with fewer the database stops, and all of the cloud.
 func TestClustersKeepTheirMajority(t *testing.T) {
 	w := threeControllers(t)
