@@ -181,4 +181,8 @@ func TestClustersKeepTheirMajority(t *testing.T) {
 	if w.run("UPDATE_COMPLETE"); len(w.cloud.deployed) != was-1 {
 		t.Errorf("one of three does not go: %v", w.cloud.deployed)
 	}
+	w.deletes(deletion(false, "overcloud-controller-1"))
+	if s = w.run("UPDATE_FAILED"); !strings.HasPrefix(s.Failures[0].Hint, "add a third machine first") {
+		t.Errorf("one of two cannot go, and fewer than one is no help: %+v", s.Failures)
+	}
 }
