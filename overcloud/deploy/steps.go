@@ -104,6 +104,9 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 	return err
 }
 
+// partly stands in place of a step's hash where some services of it were done since.
+const partly = "partly"
+
 // serving are machines that an earlier deployment has brought to their end.
 func serving(action string, nodes []stack.Node, cfg plan.Config) map[string]bool {
 	out := map[string]bool{}
@@ -309,8 +312,11 @@ func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) er
 		return &Failed{[]stack.Failure{{Node: n.Name, Phase: fmt.Sprintf("step %d", doc.Step), Error: err.Error(),
 			Hint: "run the deploy again: it goes on where it stopped"}}}
 	}
-	if n.Hashes[doc.Step] = doc.Hash; doc.Hash == "" { // of some services: the whole step is still to be done
-		delete(n.Hashes, doc.Step)
+	switch {
+	case doc.Hash != "":
+		n.Hashes[doc.Step] = doc.Hash
+	case n.Hashes[doc.Step] != "": // of some services: the whole step is to be done again, on a machine that has been brought to its end
+		n.Hashes[doc.Step] = partly
 	}
 	return r.Store.PutStackNode(ctx, r.s.ID, n)
 }
