@@ -167,7 +167,7 @@ func (c *configurer) node(n *Node) ([]resource.Document, error) {
 	self := c.facts("node", n)
 	role := c.roles[n.Role]
 	var err error
-	if self["firewall.rules"], err = c.firewall(role, c.names(n, self)); err != nil {
+	if self[firewallRules], err = c.firewall(role, c.names(n, self)); err != nil {
 		return nil, err
 	}
 	for i := range docs {
