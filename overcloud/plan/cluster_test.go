@@ -180,6 +180,39 @@ func cellsOf(t *testing.T, p *plan.Plan, nodes []plan.Node) string {
 	return ""
 }
 
+// TestKeystoneIsBootstrappedAnewWhereTheAddressMoves: its own endpoint is in the catalog.
+func TestKeystoneIsBootstrappedAnewWhereTheAddressMoves(t *testing.T) {
+	stamp := func(count int, ip string) string {
+		o, nodes := controllers(t, count)
+		if ip != "" {
+			o.Parameters["ControlFixedIPs"] = []any{map[string]any{"ip_address": ip}}
+		}
+		cfg, err := build(t, o).Configure(nodes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		creates, written := "", map[string]bool{}
+		for _, r := range cfg["overcloud-controller-0"][2].Resources {
+			switch {
+			case r.Exec != nil && r.Exec.Name == "keystone-bootstrap":
+				creates = r.Exec.Creates
+			case r.File != nil:
+				written[r.File.Path] = true
+			}
+		}
+		if creates == "" || !written[creates] {
+			t.Errorf("bootstrap looks for %q, which nobody writes", creates)
+		}
+		return creates
+	}
+	if a, b := stamp(3, "192.168.24.9"), stamp(3, "192.168.24.19"); a == b || !strings.HasSuffix(a, "-192.168.24.9") {
+		t.Errorf("%s at one address, %s at another", a, b)
+	}
+	if one := stamp(1, ""); strings.Contains(one, "192.168") {
+		t.Errorf("one controller's is %s", one)
+	}
+}
+
 // TestVirtualAddressOutlivesTheOtherControllers: the catalog and all machines know it.
 func TestVirtualAddressOutlivesTheOtherControllers(t *testing.T) {
 	o := article(t)
