@@ -180,6 +180,24 @@ func cellsOf(t *testing.T, p *plan.Plan, nodes []plan.Node) string {
 	return ""
 }
 
+// fileOf is what a machine's file holds, or a failure.
+func fileOf(t *testing.T, o plan.Options, nodes []plan.Node, machine, path string) string {
+	t.Helper()
+	cfg, err := build(t, o).Configure(nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range cfg[machine] {
+		for _, r := range d.Resources {
+			if r.File != nil && r.File.Path == path {
+				return r.File.Content
+			}
+		}
+	}
+	t.Fatalf("%s has no %s", machine, path)
+	return ""
+}
+
 // TestKeystoneIsBootstrappedAnewWhereTheAddressMoves: its own endpoint is in the catalog.
 func TestKeystoneIsBootstrappedAnewWhereTheAddressMoves(t *testing.T) {
 	stamp := func(count int, ip string) string {
@@ -210,6 +228,31 @@ func TestKeystoneIsBootstrappedAnewWhereTheAddressMoves(t *testing.T) {
 	}
 	if one := stamp(1, ""); strings.Contains(one, "192.168") {
 		t.Errorf("one controller's is %s", one)
+	}
+}
+
+// TestMarksOfMembersEnd: who begins the database's cluster, and who is new on the message bus.
+func TestMarksOfMembersEnd(t *testing.T) {
+	o, nodes := controllers(t, 3)
+	if text := fileOf(t, o, nodes, "overcloud-controller-2", "/etc/systemd/system/mariadb.service.d/galera.conf"); !strings.Contains(text, "\nExecStopPost=/bin/rm -f /run/mysqld/galera.begun\n") {
+		t.Errorf("one that failed is waited for for ever:\n%s", text)
+	}
+	cfg, err := build(t, o).Configure(nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		if n.Role != "Controller" {
+			continue
+		}
+		waited, gone := false, false
+		for _, r := range cfg[n.Name][1].Resources {
+			waited = waited || r.Wait != nil && r.Wait.Name == "rabbitmq"
+			gone = gone || waited && r.Exec != nil && slices.Equal(r.Exec.Command, []string{"rm", "-f", "/run/rabbitmq-member.fresh"})
+		}
+		if !gone {
+			t.Errorf("%s stays new on the message bus", n.Name)
+		}
 	}
 }
 
