@@ -198,6 +198,23 @@ func fileOf(t *testing.T, o plan.Options, nodes []plan.Node, machine, path strin
 	return ""
 }
 
+// TestKeepalivedOfOneHasNoPeers: with a list that is empty it would use multicast, and
+// call its configuration wrong.
+func TestKeepalivedOfOneHasNoPeers(t *testing.T) {
+	o, nodes := controllers(t, 1)
+	o.Parameters["EnableHighAvailability"] = "true"
+	if text := fileOf(t, o, nodes, "overcloud-controller-0", "/etc/keepalived/keepalived.conf"); strings.Contains(text, "unicast") || !strings.Contains(text, "  advert_int 1\n  authentication {") {
+		t.Errorf("one has\n%s", text)
+	}
+	o, nodes = controllers(t, 3)
+	text := fileOf(t, o, nodes, "overcloud-controller-1", "/etc/keepalived/keepalived.conf")
+	for _, peer := range []string{"192.168.255.15", "192.168.255.17"} {
+		if !strings.Contains(text, "  unicast_src_ip 192.168.255.16\n  unicast_peer {\n    "+peer+"\n  }\n") {
+			t.Errorf("no peer %s:\n%s", peer, text)
+		}
+	}
+}
+
 // TestKeystoneIsBootstrappedAnewWhereTheAddressMoves: its own endpoint is in the catalog.
 func TestKeystoneIsBootstrappedAnewWhereTheAddressMoves(t *testing.T) {
 	stamp := func(count int, ip string) string {
