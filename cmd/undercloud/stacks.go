@@ -68,7 +68,7 @@ func newStacks(u *undercloud) (*stacks, error) {
 	})
 	return &stacks{plans: plans, engine: engine, service: &stack.Service{
 		Store: u.db, NewID: uuid.NewString, Now: time.Now,
-		Check:   func(ctx context.Context, s *stack.Stack) (*plan.Plan, error) { return plans.Of(ctx, s) },
+		Check:   engine.Check,
 		Compare: engine.Preview,
 		Passwords: func(old map[string]string) (map[string]string, error) {
 			return plan.GeneratePasswords(old, rand.Reader)

@@ -312,9 +312,12 @@ func tailLines(text string) []string {
 // seconds is asked again: many services that start at once make it so.
 const systemctlTries = 6
 
+// systemctlLimit is longer than any unit takes to stop: Debian gives a database 15 minutes.
+const systemctlLimit = 20 * time.Minute
+
 func (s *step) systemctl(ctx context.Context, args ...string) (string, error) {
 	for try := 1; ; try++ {
-		out, err := s.System.Run(ctx, Command{Args: append([]string{"systemctl"}, args...), Timeout: 10 * time.Minute})
+		out, err := s.System.Run(ctx, Command{Args: append([]string{"systemctl"}, args...), Timeout: systemctlLimit})
 		var ended *RunError
 		if errors.As(err, &ended) && strings.Contains(ended.Output, "Connection timed out") && try < systemctlTries {
 			continue

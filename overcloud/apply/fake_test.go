@@ -27,6 +27,7 @@ type fake struct {
 	answers int // probes that fail before one succeeds
 	disks   []Disk
 	ran     []string
+	limits  []time.Duration // how long each of those may take
 	envs    []map[string]string
 	users   []string
 	codes   map[string]int // program → exit code
@@ -66,7 +67,7 @@ func (f *fake) Run(ctx context.Context, c Command) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ran = append(f.ran, strings.Join(c.Args, " "))
-	f.envs = append(f.envs, c.Env)
+	f.envs, f.limits = append(f.envs, c.Env), append(f.limits, c.Timeout)
 	f.users = append(f.users, c.User)
 	if f.onRun != nil {
 		f.onRun(c.Args)

@@ -209,7 +209,7 @@ func (r *run) deploy(ctx context.Context) error {
 	if r.s.Input.Only == stack.OnlyUnprovision || r.s.Input.Only == stack.OnlyDelete {
 		return r.timed("removal", func() error { return r.unprovision(ctx) })
 	}
-	p, err := r.Plan(ctx, r.s)
+	p, err := r.Check(ctx, r.s)
 	if err == nil {
 		r.machines, err = Machines(r.s)
 	}

@@ -127,7 +127,7 @@ func TestExportAndBackWhole(t *testing.T) {
 	in.Files = map[string]string{
 		"/home/stack/mine.yaml": "resource_registry:\n  OS::TripleO::Services::Ntp: services/none.yaml\n  OS::TripleO::Services::Mine: /home/stack/services/none.yaml\n" +
 			"parameter_defaults:\n  CloudName: mine.example.com\n  NtpServer: [192.0.2.2]\n  ComputeCount: 3\n  AdminPassword: of-the-environment\n  CloudNmae: misspelt\n",
-		"/home/stack/services/none.yaml": "heat_template_version: queens\nparameters: {DefaultPasswords: {type: json, default: {}}, EndpointMap: {type: json, default: {}}, CephBackend: {type: boolean, default: false}, HighAvailability: {type: boolean, default: false}, RoleName: {type: string, default: ''}, RoleParameters: {type: json, default: {}}, ServiceNetMap: {type: json, default: {}}, ServiceData: {type: json, default: {}}}\noutputs: {role_data: {value: {service_name: mine}}}\n",
+		"/home/stack/services/none.yaml": "heat_template_version: queens\nparameters: {DefaultPasswords: {type: json, default: {}}, EndpointMap: {type: json, default: {}}, CephBackend: {type: boolean, default: false}, RoleName: {type: string, default: ''}, RoleParameters: {type: json, default: {}}, ServiceNetMap: {type: json, default: {}}, ServiceData: {type: json, default: {}}}\noutputs: {role_data: {value: {service_name: mine}}}\n",
 		"/home/stack/machines.yaml":      "- {name: Controller, count: 1}\n- {name: Compute, count: 2}\n",
 	}
 	in.Environments = []string{"/home/stack/mine.yaml"}

@@ -95,7 +95,7 @@ func (w Plans) Of(ctx context.Context, s *stack.Stack, there ...plan.Node) (*pla
 	if err != nil {
 		return nil, err
 	}
-	o.Ctlplane, o.Machines = w.Ctlplane, there
+	o.Ctlplane, o.Machines, o.AddressHeld = w.Ctlplane, there, addressHeld(s, there)
 	if machines == nil {
 		return plan.Build(ctx, tree, o)
 	}

@@ -139,7 +139,7 @@ func (e *Engine) deployed(ctx context.Context, s *stack.Stack, have []stack.Node
 func known(nodes []stack.Node, machines []placement.Node) []diff.Machine {
 	out := make([]diff.Machine, len(nodes))
 	for i, n := range nodes {
-		out[i] = diff.Machine{Node: n.Node, Flavor: n.Flavor}
+		out[i] = diff.Machine{Node: plain(n), Flavor: n.Flavor}
 		if j := slices.IndexFunc(machines, func(m placement.Node) bool { return m.UUID == n.UUID }); j >= 0 {
 			out[i].Machine = machines[j].Label()
 		}

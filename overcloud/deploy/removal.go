@@ -183,9 +183,17 @@ func outvoted(p *plan.Plan, gone, stay []stack.Node) []stack.Failure {
 		}
 		out = append(out, stack.Failure{Phase: "removal", Service: service,
 			Error: fmt.Sprintf("with %s the cluster of %s on %d machines loses its majority: the %d that would stay stop serving", joined(gone), service, leaving+staying, staying),
-			Hint:  cures(gone, "remove fewer machines at a time, so that more than half stay, or add others first")})
+			Hint:  cures(gone, moreFirst(leaving, staying))})
 	}
 	return out
+}
+
+// moreFirst is how a cluster keeps its majority while machines leave it.
+func moreFirst(leaving, staying int) string {
+	if leaving == 1 {
+		return "add a third machine first, so that more than half stay"
+	}
+	return "remove fewer machines at a time, so that more than half stay, or add others first"
 }
 
 // cures is what to do, and how to go on without doing it.

@@ -102,8 +102,11 @@ func (r *run) applyOnce(ctx context.Context, n stack.Node, whole resource.Docume
 	if err != nil {
 		return &Failed{[]stack.Failure{{Node: n.Name, Phase: phaseOf(doc.Step), Error: err.Error(), Hint: "run the deploy again: it goes on where it stopped"}}}
 	}
-	if n.Hashes[doc.Step] = doc.Hash; doc.Hash == "" { // of some services: the whole step is still to be done
-		delete(n.Hashes, doc.Step)
+	switch {
+	case doc.Hash != "":
+		n.Hashes[doc.Step] = doc.Hash
+	case n.Hashes[doc.Step] != "": // of some services: the whole step is to be done again, on a machine that has been brought to its end
+		n.Hashes[doc.Step] = partly
 	}
 	return r.Store.PutStackNode(ctx, r.s.ID, n)
 }

@@ -110,6 +110,9 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 	return err
 }
 
+// partly stands in place of a step's hash where some services of it were done since.
+const partly = "partly"
+
 // serving are machines that an earlier deployment has brought to their end.
 func serving(action string, nodes []stack.Node, cfg plan.Config) map[string]bool {
 	out := map[string]bool{}
@@ -188,10 +191,16 @@ func (r *run) catalog(ctx context.Context, p *plan.Plan, machines []plan.Node, u
 	return nil
 }
 
+// plain is a node as plans know it.
+func plain(n stack.Node) plan.Node {
+	n.Configured = len(n.Hashes) > 0
+	return n.Node
+}
+
 func plainNodes(nodes []stack.Node) []plan.Node {
 	out := make([]plan.Node, len(nodes))
 	for i, n := range nodes {
-		out[i] = n.Node
+		out[i] = plain(n)
 	}
 	return out
 }

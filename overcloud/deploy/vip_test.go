@@ -2,13 +2,29 @@ package deploy_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/placement"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/stack"
 )
+
+// counts writes down an action for as many controllers.
+func (w *world) counts(action string, controllers int, parameters map[string]any) {
+	w.t.Helper()
+	w.begin(action, 1)
+	if _, err := w.db.UpdateStack(w.t.Context(), "id", func(s *stack.Stack) error {
+		s.Input.Counts["Controller"] = controllers
+		s.Input.Parameters = map[string]any{"NtpServer": []any{"ntp.example.com"}}
+		maps.Copy(s.Input.Parameters, parameters)
+		return nil
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+}
 
 // threeControllers is a world whose stack has them, about to be made.
 func threeControllers(t *testing.T) *world {
@@ -18,14 +34,7 @@ func threeControllers(t *testing.T) *world {
 		w.cloud.nodes = append(w.cloud.nodes, placement.Node{UUID: "uuid-" + name, Name: name, State: "available", PowerState: "power off",
 			ResourceClass: "baremetal", Capabilities: map[string]string{"profile": "control"}})
 	}
-	w.begin(stack.Create, 1)
-	if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error {
-		s.Input.Counts["Controller"] = 3
-		s.Input.Parameters = map[string]any{"NtpServer": []any{"ntp.example.com"}}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	w.counts(stack.Create, 3, nil)
 	return w
 }
 
@@ -61,6 +70,90 @@ func TestOneControllerTakesNoFurtherAddress(t *testing.T) {
 	}
 }
 
+// TestOneControllerIsNotMadeSeveral: nothing is touched, nothing is written down, and the
+// service refuses it before the action begins.
+func TestOneControllerIsNotMadeSeveral(t *testing.T) {
+	w := threeControllers(t)
+	w.counts(stack.Create, 1, nil)
+	w.run("CREATE_COMPLETE")
+	was := w.cloud.deploys
+	w.counts(stack.Update, 3, nil)
+	s, err := w.db.Stack(t.Context(), "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.engine.Check(t.Context(), s); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "laid out for one controller") {
+		t.Errorf("the service accepts it: %v", err)
+	}
+	if s = w.run("UPDATE_FAILED"); !strings.Contains(fmt.Sprint(s.Failures), "laid out for one controller") || len(s.Addresses) > 0 || w.cloud.deploys != was {
+		t.Errorf("%v, addresses %v, %d deploys", s.Failures, s.Addresses, w.cloud.deploys)
+	}
+	w.counts(stack.Update, 1, nil)
+	w.run("UPDATE_COMPLETE")
+}
+
+// TestMachinesThatWereOnlyProvisionedMayBeSeveral: nothing listens on them yet, nor on
+// those of a deployment that was killed before it had taken the address.
+func TestMachinesThatWereOnlyProvisionedMayBeSeveral(t *testing.T) {
+	w := threeControllers(t)
+	if err := w.db.PutStackNode(t.Context(), "id", stack.Node{Node: plan.Node{Name: "overcloud-controller-0", Role: "Controller", UUID: "uuid-control-1"}, InstanceUUID: "of-before", Resource: "Controller", Hashes: map[int]string{}}); err != nil {
+		t.Fatal(err)
+	}
+	if s := w.run("CREATE_COMPLETE"); s.Outputs["VipMap"] == nil {
+		t.Errorf("no address: %v", s.Outputs)
+	}
+}
+
+// TestAddressThatWasOnlyTakenIsGivenUp: the machines of a deployment that failed before
+// their first step know nothing of it.
+func TestAddressThatWasOnlyTakenIsGivenUp(t *testing.T) {
+	for how, p := range map[string]map[string]any{"one is asked for": nil, "it is not wanted": {"EnableHighAvailability": "false"}} {
+		w := threeControllers(t)
+		w.cloud.failNode = "uuid-control-2"
+		if s := w.run("CREATE_FAILED"); s.Addresses[plan.VirtualKey("overcloud")] == "" {
+			t.Fatal("the world is not as the test needs it")
+		}
+		w.cloud.failNode = ""
+		w.counts(stack.Update, 1, p)
+		if s := w.run("UPDATE_COMPLETE"); len(s.Addresses) > 0 || !w.cloud.released["id"] || s.Outputs["VipMap"] != nil {
+			t.Errorf("%s: addresses %v, given back %v, outputs %v", how, s.Addresses, w.cloud.released, s.Outputs["VipMap"])
+		}
+	}
+}
+
+// TestAddressThatMachinesKnowIsKept: theirs is a cluster, also where the deployment failed
+// later, and one that is left.
+func TestAddressThatMachinesKnowIsKept(t *testing.T) {
+	w := threeControllers(t)
+	w.nodes.fail = "3 overcloud-controller-0"
+	w.run("CREATE_FAILED")
+	w.nodes.fail = ""
+	w.counts(stack.Update, 1, nil)
+	if s := w.run("UPDATE_COMPLETE"); s.Addresses[plan.VirtualKey("overcloud")] != "192.168.255.9" || s.Outputs["KeystoneURL"] != "http://192.168.255.9:5000/" || w.cloud.released["id"] {
+		t.Errorf("addresses %v, Keystone at %v", s.Addresses, s.Outputs["KeystoneURL"])
+	}
+	w.counts(stack.Update, 1, map[string]any{"EnableHighAvailability": "false"})
+	if s := w.run("UPDATE_FAILED"); !strings.Contains(fmt.Sprint(s.Failures), "has the virtual address 192.168.255.9") || s.Addresses[plan.VirtualKey("overcloud")] == "" {
+		t.Errorf("%v, %v", s.Failures, s.Addresses)
+	}
+}
+
+// TestAddressIsAskedForAgain: a port that was deleted, or one that vip provision made
+// since, does not move the cloud.
+func TestAddressIsAskedForAgain(t *testing.T) {
+	w := threeControllers(t)
+	w.run("CREATE_COMPLETE")
+	w.cloud.vip = "192.168.255.77" // what it would give now
+	w.counts(stack.Update, 3, nil)
+	if s := w.run("UPDATE_COMPLETE"); s.Addresses[plan.VirtualKey("overcloud")] != "192.168.255.9" || s.Outputs["KeystoneURL"] != "http://192.168.255.9:5000/" {
+		t.Errorf("it moved without being asked: %v, %v", s.Addresses, s.Outputs["KeystoneURL"])
+	}
+	w.counts(stack.Update, 3, map[string]any{"ControlFixedIPs": []any{map[string]any{"ip_address": "192.168.24.19"}}})
+	if s := w.run("UPDATE_COMPLETE"); s.Addresses[plan.VirtualKey("overcloud")] != "192.168.24.19" {
+		t.Errorf("it does not move where it is asked to: %v", s.Addresses)
+	}
+}
+
 // TestClustersKeepTheirMajority: with fewer the database stops, and all of the cloud.
 func TestClustersKeepTheirMajority(t *testing.T) {
 	w := threeControllers(t)
@@ -87,5 +180,9 @@ func TestClustersKeepTheirMajority(t *testing.T) {
 	w.asks(stack.Update, in)
 	if w.run("UPDATE_COMPLETE"); len(w.cloud.deployed) != was-1 {
 		t.Errorf("one of three does not go: %v", w.cloud.deployed)
+	}
+	w.deletes(deletion(false, "overcloud-controller-1"))
+	if s = w.run("UPDATE_FAILED"); !strings.HasPrefix(s.Failures[0].Hint, "add a third machine first") {
+		t.Errorf("one of two cannot go, and fewer than one is no help: %+v", s.Failures)
 	}
 }

@@ -34,6 +34,7 @@ type fakeCloud struct {
 	next     int
 	packages []string        // in the image
 	released map[string]bool // ids whose ports were deleted
+	vip      string          // given to who asks for none
 }
 
 func (f *fakeCloud) Nodes(context.Context) ([]placement.Node, error) {
@@ -69,7 +70,7 @@ func (f *fakeCloud) EnsurePort(_ context.Context, node, server, instance, ip str
 
 // EnsureVIP gives every stack the same address, unless it asks for another.
 func (f *fakeCloud) EnsureVIP(_ context.Context, _, _, ip string) (string, error) {
-	return cmp.Or(ip, "192.168.255.9"), nil
+	return cmp.Or(ip, f.vip, "192.168.255.9"), nil
 }
 
 func (f *fakeCloud) DeletePorts(_ context.Context, id string) error {

@@ -35,6 +35,7 @@ type Options struct {
 	Ctlplane     eval.Subnet       // the provisioning network; empty: 192.168.24.0/24, as TripleO's
 	Addresses    map[string]string // of an earlier plan: they are kept
 	Machines     []Node            // that are there already, with their indexes and addresses
+	AddressHeld  bool              // the machines are laid out for the virtual address in Addresses
 }
 
 // TreePath is where TripleO keeps its tree; environments may name files below it.
@@ -145,7 +146,7 @@ func (b *builder) plan() (*Plan, error) {
 	p.NetworkLabels = b.labels()
 	p.NetworkConfigs = b.networkConfigs(p.Outputs)
 	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), slices.Concat(b.ev.Secrets(), p.keystonePasswords())
-	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.overwritten(b.o))
+	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.open())
 	p.Hidden = b.ev.Hidden()
 	for _, k := range slices.Concat(sortedKeys(b.o.Passwords), b.env.Encrypted) {
 		if !slices.Contains(p.Hidden, k) && k != SeedName {
@@ -160,6 +161,9 @@ func (b *builder) plan() (*Plan, error) {
 		return nil, err
 	}
 	if err := p.clash(); err != nil {
+		return nil, err
+	}
+	if err := p.grown(b.o); err != nil {
 		return nil, err
 	}
 	return p, p.rehearse()

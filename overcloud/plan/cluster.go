@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 	"strings"
+
+	"trefoil/internal/errs"
 )
 
 // The settings that our templates give, for what a plan can check without machines.
@@ -85,28 +87,24 @@ func (p *Plan) Clustered(service string) bool {
 	return false
 }
 
-// overwritten warns where machines that are there each have a database of their own,
-// and are to become a cluster: it has the data of one of them.
-func (p *Plan) overwritten(o Options) []string {
-	if p.VirtualAddress() == "" || o.Addresses[VirtualKey(p.Stack)] != "" || !p.Clustered(mysqlService) {
+// grown refuses a virtual address for machines that are laid out without one. Their APIs
+// listen at all addresses, so that HAProxy would find its ports taken, and each database
+// that became part of a cluster would lose its data to another.
+func (p *Plan) grown(o Options) error {
+	if p.VirtualAddress() == "" || o.AddressHeld || !p.Clustered(mysqlService) {
 		return nil
 	}
 	var names []string
-	atATime := false // the first would wait for others, whose turn does not come
 	for _, m := range o.Machines {
 		for _, r := range p.Roles {
-			if r.Name == m.Role && r.runs(mysqlService) {
-				names, atATime = append(names, m.Name), atATime || r.UpdateSerial < r.Count
+			if m.Configured && r.Name == m.Role && r.runs(mysqlService) {
+				names = append(names, m.Name)
 			}
 		}
 	}
-	if len(names) < 2 {
+	if len(names) == 0 {
 		return nil
 	}
-	more := ""
-	if atATime {
-		more = "; they wait for one another, so update_serial of their role must be as many as they are, for this deployment"
-	}
-	return []string{fmt.Sprintf("the databases of %s are to become one cluster, with the data of %s: those of the others are overwritten, and the cloud's address changes%s; "+
-		"to leave all as it is: EnableHighAvailability: 'false'", strings.Join(names, ", "), names[0], more)}
+	return errs.New(errs.Invalid, "stack %s was laid out for one controller: the APIs of %s hold their ports at all addresses, and HAProxy could not have them at the virtual one", p.Stack, strings.Join(names, ", ")).
+		WithHint("one controller, or EnableHighAvailability: 'false', leaves all as it is; a cloud that is to grow has EnableHighAvailability: 'true' from its first deployment: openstack overcloud delete, and deploy again")
 }

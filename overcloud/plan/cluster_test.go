@@ -180,10 +180,103 @@ func cellsOf(t *testing.T, p *plan.Plan, nodes []plan.Node) string {
 	return ""
 }
 
+// fileOf is what a machine's file holds, or a failure.
+func fileOf(t *testing.T, o plan.Options, nodes []plan.Node, machine, path string) string {
+	t.Helper()
+	cfg, err := build(t, o).Configure(nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range cfg[machine] {
+		for _, r := range d.Resources {
+			if r.File != nil && r.File.Path == path {
+				return r.File.Content
+			}
+		}
+	}
+	t.Fatalf("%s has no %s", machine, path)
+	return ""
+}
+
+// TestKeepalivedOfOneHasNoPeers: with a list that is empty it would use multicast, and
+// call its configuration wrong.
+func TestKeepalivedOfOneHasNoPeers(t *testing.T) {
+	o, nodes := controllers(t, 1)
+	o.Parameters["EnableHighAvailability"] = "true"
+	if text := fileOf(t, o, nodes, "overcloud-controller-0", "/etc/keepalived/keepalived.conf"); strings.Contains(text, "unicast") || !strings.Contains(text, "  advert_int 1\n  authentication {") {
+		t.Errorf("one has\n%s", text)
+	}
+	o, nodes = controllers(t, 3)
+	text := fileOf(t, o, nodes, "overcloud-controller-1", "/etc/keepalived/keepalived.conf")
+	for _, peer := range []string{"192.168.255.15", "192.168.255.17"} {
+		if !strings.Contains(text, "  unicast_src_ip 192.168.255.16\n  unicast_peer {\n    "+peer+"\n  }\n") {
+			t.Errorf("no peer %s:\n%s", peer, text)
+		}
+	}
+}
+
+// TestKeystoneIsBootstrappedAnewWhereTheAddressMoves: its own endpoint is in the catalog.
+func TestKeystoneIsBootstrappedAnewWhereTheAddressMoves(t *testing.T) {
+	stamp := func(count int, ip string) string {
+		o, nodes := controllers(t, count)
+		if ip != "" {
+			o.Parameters["ControlFixedIPs"] = []any{map[string]any{"ip_address": ip}}
+		}
+		cfg, err := build(t, o).Configure(nodes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		creates, written := "", map[string]bool{}
+		for _, r := range cfg["overcloud-controller-0"][2].Resources {
+			switch {
+			case r.Exec != nil && r.Exec.Name == "keystone-bootstrap":
+				creates = r.Exec.Creates
+			case r.File != nil:
+				written[r.File.Path] = true
+			}
+		}
+		if creates == "" || !written[creates] {
+			t.Errorf("bootstrap looks for %q, which nobody writes", creates)
+		}
+		return creates
+	}
+	if a, b := stamp(3, "192.168.24.9"), stamp(3, "192.168.24.19"); a == b || !strings.HasSuffix(a, "-192.168.24.9") {
+		t.Errorf("%s at one address, %s at another", a, b)
+	}
+	if one := stamp(1, ""); strings.Contains(one, "192.168") {
+		t.Errorf("one controller's is %s", one)
+	}
+}
+
+// TestMarksOfMembersEnd: who begins the database's cluster, and who is new on the message bus.
+func TestMarksOfMembersEnd(t *testing.T) {
+	o, nodes := controllers(t, 3)
+	if text := fileOf(t, o, nodes, "overcloud-controller-2", "/etc/systemd/system/mariadb.service.d/galera.conf"); !strings.Contains(text, "\nExecStopPost=/bin/rm -f /run/mysqld/galera.begun\n") {
+		t.Errorf("one that failed is waited for for ever:\n%s", text)
+	}
+	cfg, err := build(t, o).Configure(nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		if n.Role != "Controller" {
+			continue
+		}
+		waited, gone := false, false
+		for _, r := range cfg[n.Name][1].Resources {
+			waited = waited || r.Wait != nil && r.Wait.Name == "rabbitmq"
+			gone = gone || waited && r.Exec != nil && slices.Equal(r.Exec.Command, []string{"rm", "-f", "/run/rabbitmq-member.fresh"})
+		}
+		if !gone {
+			t.Errorf("%s stays new on the message bus", n.Name)
+		}
+	}
+}
+
 // TestVirtualAddressOutlivesTheOtherControllers: the catalog and all machines know it.
 func TestVirtualAddressOutlivesTheOtherControllers(t *testing.T) {
 	o := article(t)
-	o.Addresses = map[string]string{plan.VirtualKey("overcloud"): "192.168.24.77"}
+	o.Addresses, o.AddressHeld = map[string]string{plan.VirtualKey("overcloud"): "192.168.24.77"}, true
 	if p := build(t, o); p.VirtualAddress() != "192.168.24.77" || !p.Clustered("mysql") {
 		t.Errorf("one controller is left, and the cloud is at %q", p.VirtualAddress())
 	}
@@ -192,9 +285,13 @@ func TestVirtualAddressOutlivesTheOtherControllers(t *testing.T) {
 	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "has the virtual address 192.168.24.77") || errs.HintOf(err) == "" {
 		t.Errorf("it is given up: %v", err)
 	}
-	delete(o.Addresses, plan.VirtualKey("overcloud"))
+	o.AddressHeld = false
 	if p := build(t, o); p.VirtualAddress() != "" {
-		t.Errorf("a stack that never had one has %s", p.VirtualAddress())
+		t.Errorf("what was only taken is not given up: %s", p.VirtualAddress())
+	}
+	delete(o.Parameters, "EnableHighAvailability")
+	if p := build(t, o); p.VirtualAddress() != "" {
+		t.Errorf("a stack that never used one has %s", p.VirtualAddress())
 	}
 }
 
@@ -245,23 +342,41 @@ func TestWarningsOfSeveralControllers(t *testing.T) {
 	}
 }
 
-// TestDatabasesThatWouldBeOverwrittenAreNamed: machines that each had their own.
-func TestDatabasesThatWouldBeOverwrittenAreNamed(t *testing.T) {
+// TestOneControllerDoesNotGrow: its APIs have the ports that HAProxy would listen at.
+func TestOneControllerDoesNotGrow(t *testing.T) {
 	o, nodes := controllers(t, 3)
-	says := func() bool {
-		return slices.ContainsFunc(build(t, o).Warnings, func(w string) bool {
-			return strings.Contains(w, "with the data of overcloud-controller-0: those of the others are overwritten")
-		})
+	o.Machines = slices.Clone(nodes)
+	try := func() error {
+		_, err := plan.Build(t.Context(), templates.FS, o)
+		return err
 	}
-	if says() {
-		t.Error("nothing is there yet, and it warns")
+	if err := try(); err != nil {
+		t.Errorf("machines that were only provisioned: %v", err)
 	}
-	o.Machines = nodes
-	if all := strings.Join(build(t, o).Warnings, "\n"); !says() || !strings.Contains(all, "update_serial of their role must be as many as they are") {
-		t.Errorf("it does not warn: %s", all)
+	for i := range nodes {
+		nodes[i].Configured = true
+	}
+	o.Machines = nodes[1:2] // the first controller
+	err := try()
+	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "stack overcloud was laid out for one controller: the APIs of overcloud-controller-0 hold their ports") ||
+		!strings.Contains(errs.HintOf(err), "EnableHighAvailability: 'true' from its first deployment") {
+		t.Errorf("it grows: %v", err)
 	}
 	o.Addresses = map[string]string{plan.VirtualKey("overcloud"): "192.168.24.77"}
-	if says() {
-		t.Error("they are a cluster already, and it warns")
+	if err := try(); !errs.Is(err, errs.Invalid) {
+		t.Errorf("an address that was only taken: %v", err)
+	}
+	o.AddressHeld = true
+	if err := try(); err != nil {
+		t.Errorf("laid out to grow: %v", err)
+	}
+	o.AddressHeld, o.Parameters["EnableHighAvailability"] = false, "false"
+	if err := try(); err != nil {
+		t.Errorf("without an address: %v", err)
+	}
+	delete(o.Parameters, "EnableHighAvailability")
+	o.Machines = []plan.Node{nodes[0]}
+	if err := try(); err != nil {
+		t.Errorf("no machine with the APIs is there: %v", err)
 	}
 }

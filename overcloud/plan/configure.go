@@ -170,7 +170,7 @@ func (c *configurer) node(n *Node) ([]resource.Document, error) {
 	self := c.facts("node", n)
 	role := c.roles[n.Role]
 	var err error
-	if self["firewall.rules"], err = c.firewall(role, c.names(n, self)); err != nil {
+	if self[firewallRules], err = c.firewall(role, c.names(n, self)); err != nil {
 		return nil, err
 	}
 	for i := range docs {
@@ -223,7 +223,7 @@ func (p *Plan) OutputsFor(nodes []Node) (map[string]any, error) {
 	}
 	out := make(map[string]any, len(p.Outputs))
 	for k, v := range p.Outputs {
-		if k == "RoleData" || k == vipMap && v == nil { // its names are those of single machines; there are none
+		if k == "RoleData" || k == VipMap && v == nil { // its names are those of single machines; there are none
 			continue
 		}
 		if out[k], err = interpolate(v, c.everywhere()); err != nil {

@@ -2,14 +2,19 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"trefoil/overcloud/firewall"
+	"trefoil/overcloud/hot"
 )
 
 // firewallService is TripleO's name of the service whose template asks for
 // %{firewall.rules}.
 const firewallService = "tripleo_firewall"
+
+// firewallRules is the name of the rules in its template.
+const firewallRules = "firewall.rules"
 
 // firewallIndent is put before each line but the first, which stands where the
 // template has the name.
@@ -67,4 +72,30 @@ func managesFirewall(role *Role) bool {
 		}
 	}
 	return false
+}
+
+// open warns where a machine gives all of the cloud's data to whoever asks: a Galera server
+// has no password for those that join, and only the firewall keeps others away.
+func (p *Plan) open() []string {
+	var out []string
+	for i := range p.Roles {
+		r := &p.Roles[i]
+		is := func(d ServiceData) bool { return d.Name == mysqlService && d.Settings[clusteredKey] == true }
+		if r.Count > 0 && slices.ContainsFunc(r.Data, is) && !walled(r) {
+			out = append(out, fmt.Sprintf("role %s: the ports of its database cluster (4444, 4567, 4568) are open, and whoever joins is given all data without a password: "+
+				"put OS::TripleO::Services::TripleoFirewall into the role, with ManageFirewall: true", r.Name))
+		}
+	}
+	return out
+}
+
+// walled tells whether the role has a firewall that is not switched off: one that needs to
+// know the rules.
+func walled(r *Role) bool {
+	return managesFirewall(r) && slices.ContainsFunc(r.Data, func(d ServiceData) bool {
+		return d.Name == firewallService && slices.ContainsFunc(d.Steps[0], func(e Entry) bool {
+			file, _ := e.Resource["file"].(map[string]any)
+			return strings.Contains(hot.String(file["content"]), "%{"+firewallRules+"}")
+		})
+	})
 }

@@ -220,3 +220,28 @@ func TestFirewallRuleThatCannotBeIsNamedBeforeAnythingIsDone(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenDatabaseClusterIsWarnedOf: whoever joins is given all data.
+func TestOpenDatabaseClusterIsWarnedOf(t *testing.T) {
+	for name, c := range map[string]struct {
+		parameters, environment string
+		controllers             int
+		warned                  bool
+	}{
+		"a firewall":          {"  ManageFirewall: true\n", "", 3, false},
+		"it is switched off":  {"  ManageFirewall: false\n", "", 3, true},
+		"there is none":       {"  ManageFirewall: true\n", "resource_registry: {OS::TripleO::Services::TripleoFirewall: OS::Heat::None}\n", 3, true},
+		"one controller":      {"  ManageFirewall: false\n", "", 1, false},
+		"one that is to grow": {"  ManageFirewall: false\n  EnableHighAvailability: 'true'\n", "", 1, true},
+	} {
+		o := walled(t, c.parameters)
+		o.Counts["Controller"], o.Parameters["NtpServer"] = c.controllers, []any{"ntp.example.com"}
+		if c.environment != "" {
+			o.Environments = append(o.Environments, plan.File{Name: "/home/stack/none.yaml", Data: []byte(c.environment)})
+		}
+		all := strings.Join(build(t, o).Warnings, "\n")
+		if strings.Contains(all, "role Controller: the ports of its database cluster (4444, 4567, 4568) are open") != c.warned {
+			t.Errorf("%s: %s", name, all)
+		}
+	}
+}

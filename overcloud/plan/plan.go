@@ -124,6 +124,8 @@ type Node struct {
 	Index   int    `json:"index"`   // within its role
 	Address string `json:"address"` // ctlplane, without prefix length
 	UUID    string `json:"uuid"`    // bare-metal node
+
+	Configured bool `json:"-"` // it has done a step of some deployment
 }
 
 // Config is what every node must do: node name → documents of steps 1–5.

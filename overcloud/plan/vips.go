@@ -73,12 +73,12 @@ func VirtualKey(stack string) string {
 // clusters behind it; empty: where several machines are.
 const clustering = "EnableHighAvailability"
 
-// keepAddress has a stack that has a virtual address keep it, with one machine too: the
-// catalog, clients and other machines know it, and a database that was a cluster would
-// become as many as it has machines.
+// keepAddress has a stack that is laid out for a virtual address keep it, with one machine
+// too: the catalog, clients and other machines know it, and a database that was a cluster
+// would become as many as it has machines. One that was only taken may be given up.
 func (b *builder) keepAddress() error {
 	ip := b.o.Addresses[VirtualKey(b.o.Stack)]
-	if ip == "" || b.declared(rootTemplate)[clustering] == "" {
+	if !b.o.AddressHeld || b.declared(rootTemplate)[clustering] == "" {
 		return nil
 	}
 	v, from := b.env.Defaults[clustering], b.env.Origins[clustering]
@@ -96,13 +96,13 @@ func (b *builder) keepAddress() error {
 	return nil
 }
 
-// vipMap is the output with the virtual addresses, which is nothing without any.
-const vipMap = "VipMap"
+// VipMap is the output with the virtual addresses, which is nothing without any.
+const VipMap = "VipMap"
 
 // VirtualAddress is the address in front of several controllers, planned or kept;
 // "" where a controller's own address is the cloud's.
 func (p *Plan) VirtualAddress() string {
-	vips, _ := p.Outputs[vipMap].(map[string]any)
+	vips, _ := p.Outputs[VipMap].(map[string]any)
 	return hot.String(vips[network.ControlPlane])
 }
 

@@ -37,6 +37,10 @@ func begin(format string, args ...any) Decision {
 	return Decision{Act: Begin, Why: fmt.Sprintf(format, args...)}
 }
 
+// freshFor is how many seconds an answer of a server that serves is one to join by: who
+// joins a cluster that is no more loses what it knew of the last majority.
+const freshFor = 3
+
 // Decide says what the machine at self (an index of machines) is to do. states are
 // those of all machines, its own among them; nil is one that does not answer.
 //
@@ -47,8 +51,13 @@ func begin(format string, args ...any) Decision {
 // states; see also Member.claim.
 func Decide(machines []Machine, self int, states []*State) Decision {
 	for i, s := range states {
-		if i != self && s != nil && s.Primary {
+		if i != self && s != nil && s.Primary && s.Age <= freshFor {
 			return Decision{Act: Join, Why: "join the cluster of " + machines[i].Name}
+		}
+	}
+	for i, s := range states {
+		if i != self && s != nil && s.Primary {
+			return wait("%s served the cluster %.0f seconds ago and has said nothing since", machines[i].label(), s.Age)
 		}
 	}
 	for i, s := range states {

@@ -25,6 +25,7 @@ func (f Folders) transfer() string { return filepath.Join(f.Data, "sst_in_progre
 func (f Folders) position() string { return filepath.Join(f.Run, "galera.position") }
 func (f Folders) claim() string    { return filepath.Join(f.Run, "galera.claim") }
 func (f Folders) begun() string    { return filepath.Join(f.Run, "galera.begun") }
+func (f Folders) allowed() string  { return filepath.Join(f.Run, "galera.allowed") }
 func (f Folders) waiting() string  { return filepath.Join(f.Run, "galera.waiting") }
 func (f Folders) force() string    { return filepath.Join(f.Run, "galera.force") }
 func (f Folders) env() string      { return filepath.Join(f.Run, "galera.env") }

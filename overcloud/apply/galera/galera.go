@@ -16,6 +16,7 @@
 //
 //	galera.claim     this machine is about to begin the cluster, and looks once more
 //	galera.begun     it begins: whoever sees this waits for it
+//	galera.allowed   Galera was told that it may begin with this data, and has not yet
 //	galera.waiting   it waits for others; only then galera-force is heard
 //	galera.force     it was given
 //	galera.position  how new the data is, found by recovery, until the server starts

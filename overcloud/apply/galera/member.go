@@ -58,10 +58,13 @@ func (m *Member) choose(ctx context.Context) (Decision, error) {
 		return Decision{}, err
 	}
 	d := Decide(m.Config.Machines, self, states)
-	if d.Act == Wait && !states[self].Lost && there(m.Folders.force()) {
-		d = begin("galera-force was given")
+	if d.Act != Wait || !there(m.Folders.force()) {
+		return d, nil
 	}
-	return d, nil
+	if err := against(m.Config.Machines, self, states); err != nil { // one that has been heard since it was given
+		return wait("galera-force is not heard: %v", err), forget(m.Folders.force())
+	}
+	return begin("galera-force was given"), nil
 }
 
 // decide is choose for who acts on it. Two that decide at the same time cannot both

@@ -31,6 +31,9 @@ func (s *Starter) Start(ctx context.Context) error {
 	if err := forget(append(f.transferPIDs(), f.claim(), f.begun(), f.waiting(), f.force(), f.position())...); err != nil {
 		return err
 	}
+	if err := f.disallow(); err != nil {
+		return err
+	}
 	defer func() { _ = forget(f.claim(), f.waiting()) }()
 	if err := s.position(ctx); err != nil {
 		return err
@@ -83,7 +86,7 @@ func (s *Starter) prepare(act Act) error {
 	how := ""
 	switch {
 	case act == Begin:
-		how, err = "--wsrep-new-cluster", allow(s.Folders.grastate(), own.UUID)
+		how, err = "--wsrep-new-cluster", s.Folders.allow(own)
 	case own.Lost:
 		err = giveUp(s.Folders.Data)
 	}
@@ -100,8 +103,8 @@ func (s *Starter) prepare(act Act) error {
 // allow tells Galera what was made sure of here: that the cluster may begin with this
 // data. Data whose identity was taken away are told it again: with none they would
 // begin another cluster, and all others would be refused or overwritten.
-func allow(grastate, uuid string) error {
-	data, err := os.ReadFile(grastate)
+func (f Folders) allow(own State) error {
+	data, err := os.ReadFile(f.grastate())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -109,10 +112,31 @@ func allow(grastate, uuid string) error {
 		return err
 	}
 	text := strings.Replace(string(data), "safe_to_bootstrap: 0", "safe_to_bootstrap: 1", 1)
-	if uuid != "" && !strings.Contains(text, uuid) {
-		text = "# GALERA saved state\nversion: 2.1\nuuid:    " + uuid + "\nseqno:   -1\nsafe_to_bootstrap: 1\n"
+	if own.UUID != "" && !strings.Contains(text, own.UUID) {
+		text = "# GALERA saved state\nversion: 2.1\nuuid:    " + own.UUID + "\nseqno:   -1\nsafe_to_bootstrap: 1\n"
 	}
-	return write(grastate, text)
+	if !own.Safe {
+		if err := mark(f.allowed()); err != nil {
+			return err
+		}
+	}
+	return write(f.grastate(), text)
+}
+
+// disallow takes back what Galera was told for a beginning that has failed: it would count
+// as the last one in the cluster, whom nobody else may have newer data than.
+func (f Folders) disallow() error {
+	if !there(f.allowed()) {
+		return nil
+	}
+	data, err := os.ReadFile(f.grastate())
+	if err == nil {
+		err = write(f.grastate(), strings.Replace(string(data), "safe_to_bootstrap: 1", "safe_to_bootstrap: 0", 1))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return forget(f.allowed())
 }
 
 // giveUp removes the files without which the server makes new ones: with half of them it

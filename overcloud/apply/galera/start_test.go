@@ -81,3 +81,46 @@ func TestNumbersOfBeforeAPowerCutAreForgotten(t *testing.T) {
 		}
 	}
 }
+
+// TestBeginningThatFailedIsTakenBack: it is no reason to begin without others.
+func TestBeginningThatFailedIsTakenBack(t *testing.T) {
+	nodes, starters := world(t)
+	n, s := nodes[2], starters[2]
+	for _, x := range nodes {
+		x.put(t, x.grastate(), strings.Replace(saved, "seqno:   -1", "seqno:   9", 1))
+	}
+	n.put(t, n.grastate(), strings.Replace(saved, "seqno:   -1", "seqno:   10", 1))
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if own, err := n.OnDisk(); err != nil || !own.Safe || !own.Begun {
+		t.Fatalf("it does not begin: %+v, %v", own, err)
+	}
+	if err := forget(n.begun()); err != nil { // its unit has ended
+		t.Fatal(err)
+	}
+	s.Config.Machines[1].Address = "127.0.0.99" // nobody is there
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Start(ctx) }()
+	until(t, "it waits for all", func() bool { return there(n.waiting()) || len(ended) > 0 })
+	if own, err := n.OnDisk(); err != nil || own.Safe || there(n.allowed()) {
+		t.Errorf("it counts as the last one in the cluster: %+v, %v", own, err)
+	}
+}
+
+// TestLastOneStaysAllowed: Galera itself has said so.
+func TestLastOneStaysAllowed(t *testing.T) {
+	nodes, starters := world(t)
+	n := nodes[2]
+	n.put(t, n.grastate(), strings.NewReplacer("seqno:   -1", "seqno:   9", "bootstrap: 0", "bootstrap: 1").Replace(saved))
+	for range 2 {
+		if err := starters[2].Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if own, err := n.OnDisk(); err != nil || !own.Safe || there(n.allowed()) {
+			t.Errorf("%+v, %v", own, err)
+		}
+	}
+}

@@ -45,7 +45,7 @@ func (w *Watcher) once(ctx context.Context) error {
 		return err
 	case own.Primary:
 		w.looks, w.said = 0, ""
-		return forget(w.Folders.claim(), w.Folders.begun(), w.Folders.waiting(), w.Folders.force())
+		return forget(w.Folders.claim(), w.Folders.begun(), w.Folders.allowed(), w.Folders.waiting(), w.Folders.force())
 	case own.UUID == "": // of no cluster yet
 		return nil
 	}
@@ -86,19 +86,8 @@ func Force(ctx context.Context, conf *Config, f Folders) error {
 	if err != nil {
 		return err
 	}
-	own := states[self]
-	for i, s := range states {
-		switch {
-		case s != nil && s.Primary:
-			return errs.New(errs.Conflict, "%s serves the cluster: a second one would not have its data", conf.Machines[i].label()).
-				WithHint("this machine joins it by itself; if it does not, the network between them is what to look at")
-		case own.Doubt && s != nil && s.UUID == own.UUID && !s.Doubt:
-			return errs.New(errs.Conflict, "the data of this machine may be half of another's, and those of %s are whole", conf.Machines[i].label()).
-				WithHint("give it on that machine")
-		}
-	}
-	if own.Lost {
-		return errs.New(errs.Conflict, "the data of this machine is half of another's, since copying it was broken off").WithHint("give it on another machine")
+	if err := against(conf.Machines, self, states); err != nil {
+		return err
 	}
 	if err := mark(f.force()); err != nil {
 		return errs.Wrap(errs.Unavailable, err, "tell the start of the database").WithHint("as root or as the user mysql")

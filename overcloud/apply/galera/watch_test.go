@@ -84,6 +84,61 @@ func TestForceIsHeardOnlyWhereSomethingWaits(t *testing.T) {
 	}
 }
 
+// TestForceKeepsTheNewestData: whoever joins the cluster that it begins is given what is
+// here, over what it has.
+func TestForceKeepsTheNewestData(t *testing.T) {
+	at := func(uuid, seqno string) string {
+		return strings.NewReplacer(cluster, uuid, "seqno:   -1", "seqno:   "+seqno).Replace(saved)
+	}
+	for name, c := range map[string]struct {
+		own, other string // grastate
+		prepare    func(t *testing.T, own, other *node)
+		want, hint string // empty: it is heard
+	}{
+		"no data beside some":                  {"", at(cluster, "900"), nil, "c-0 (127.0.0.1) has newer data (900, here none)", "give it there"},
+		"no data beside some nobody looked at": {"", at(cluster, "-1"), nil, "c-0 (127.0.0.1) has newer data (not known, here none)", "give it there"},
+		"less":                                 {at(cluster, "899"), at(cluster, "900"), nil, "c-0 (127.0.0.1) has newer data (900, here 899)", "give it there"},
+		"beside what nobody has looked at":     {at(cluster, "899"), at(nobody, "-1"), nil, "c-0 (127.0.0.1) has not looked yet", "systemctl start mariadb there"},
+		"beside an unknown position":           {at(cluster, "899"), at(cluster, "-1"), nil, "c-0 (127.0.0.1) has not looked yet", "systemctl start mariadb there"},
+		"beside a server that has more": {at(cluster, "899"), at(cluster, "-1"), func(_ *testing.T, _, other *node) { other.serves("non-Primary", "OFF", "Initialized", "900") },
+			"c-0 (127.0.0.1) has newer data (900, here 899)", "give it there"},
+		"beside one that begins": {at(cluster, "900"), at(cluster, "899"), func(t *testing.T, _, other *node) { other.put(t, other.begun(), "") },
+			"c-0 (127.0.0.1) begins the cluster", "if it cannot start: systemctl stop mariadb there"},
+		"the same":               {at(cluster, "900"), at(cluster, "900"), nil, "", ""},
+		"more":                   {at(cluster, "901"), at(cluster, "900"), nil, "", ""},
+		"of another cluster":     {at(cluster, "1"), at(other, "900"), nil, "", ""},
+		"nobody has any":         {"", "", nil, "", ""},
+		"beside half of another": {at(cluster, "1"), at(cluster, "900"), func(t *testing.T, _, other *node) { other.put(t, other.transfer(), "") }, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			nodes, starters := world(t)
+			s, own, other := starters[1], nodes[1], nodes[0]
+			s.Config.Machines[2].Address = "127.0.0.99" // nobody is there
+			own.put(t, own.waiting(), "")
+			for n, text := range map[*node]string{own: c.own, other: c.other} {
+				if text != "" {
+					n.put(t, n.grastate(), text)
+				}
+			}
+			if c.prepare != nil {
+				c.prepare(t, own, other)
+			}
+			err := Force(t.Context(), s.Config, own.Folders)
+			if c.want == "" && (err != nil || !there(own.force())) {
+				t.Errorf("it is refused: %v", err)
+			}
+			if c.want != "" && (!errs.Is(err, errs.Conflict) || !strings.Contains(err.Error(), c.want) || !strings.Contains(errs.HintOf(err), c.hint) || there(own.force())) {
+				t.Errorf("%v (%s)", err, errs.HintOf(err))
+			}
+			own.put(t, own.force(), "") // it was given, and then the other was heard
+			d, err := s.choose(t.Context())
+			if err != nil || (d.Act == Begin) != (c.want == "") || c.want != "" && there(own.force()) {
+				t.Errorf("once given: %+v, %v", d, err)
+			}
+		})
+	}
+}
+
 // TestForceDoesNotOutlastAStart: neither does one of before act, nor one beside a cluster.
 func TestForceDoesNotOutlastAStart(t *testing.T) {
 	nodes, starters := world(t)

@@ -13,7 +13,7 @@ import (
 )
 
 // program writes down when it begins and ends.
-const program = `echo began >> "$1"; trap 'echo ended >> "$1"; exit 0' TERM; while :; do sleep 0.01; done`
+const program = `trap 'echo ended >> "$1"; exit 0' TERM; echo began >> "$1"; while :; do sleep 0.01; done`
 
 type world struct {
 	*Holder

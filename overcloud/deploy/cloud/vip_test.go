@@ -1,9 +1,13 @@
 package cloud_test
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/google/uuid"
+
+	"trefoil/overcloud/network"
+	"trefoil/overcloud/network/provision"
 )
 
 func TestEnsureVIP(t *testing.T) {
@@ -43,5 +47,35 @@ func TestEnsureVIP(t *testing.T) {
 	}
 	if free, err := w.cloud.EnsureVIP(ctx, "three", uuid.NewString(), "192.168.255.19"); err != nil || free != "192.168.255.19" {
 		t.Errorf("it was not given back: %s %v", free, err)
+	}
+}
+
+// TestVIPStaysWhereItIsAskedFor: its port was deleted by hand, or vip provision made one
+// for a stack that has its own.
+func TestVIPStaysWhereItIsAskedFor(t *testing.T) {
+	w := newWorld(t)
+	w.ctlplane(t)
+	ctx, id := t.Context(), uuid.NewString()
+	first, err := w.cloud.EnsureVIP(ctx, "overcloud", id, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.cloud.DeletePorts(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	c, err := provision.New(w.s)
+	if err == nil {
+		err = c.VIPs(ctx, "overcloud", []network.VIP{{Network: network.ControlPlane, IP: netip.MustParseAddr("192.168.255.19")}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the port is made anew, and found
+		if again, err := w.cloud.EnsureVIP(ctx, "overcloud", id, first); err != nil || again != first {
+			t.Errorf("it was %s and is %s: %v", first, again, err)
+		}
+	}
+	if moved, err := w.cloud.EnsureVIP(ctx, "overcloud", id, "192.168.255.19"); err != nil || moved != "192.168.255.19" {
+		t.Errorf("asked for the provisioned one, it has %s: %v", moved, err)
 	}
 }
