@@ -46,7 +46,7 @@ func (p *program) deployCommand() *cli.Command {
 		&cli.BoolFlag{Name: "dry-run", Usage: "show what would change against what is deployed; change nothing. Exit code 3 if something would"},
 		&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "of --dry-run: text or json", Value: "text"},
 		&cli.BoolFlag{Name: "update-plan-only", Usage: "have the undercloud keep the plan; deploy nothing"},
-		&cli.StringFlag{Name: "limit", Usage: "take only these machines or roles through steps, comma separated; the next deploy does the rest"},
+		&cli.StringFlag{Name: "limit", Usage: "take only these machines or roles through steps, comma separated, once all others have been through theirs"},
 		&cli.IntFlag{Name: "from-step", Usage: "take steps from this one on, 1 to 5"},
 		&cli.StringFlag{Name: "tags", Usage: "configure only these services, comma separated, by service_name"},
 		&cli.BoolFlag{Name: "validation-warnings-fatal", Usage: "stop when there are warnings"},

@@ -135,7 +135,11 @@ func (d *deployment) place() ([]placement.Choice, error) {
 		return nil, err
 	}
 	keep, free := deploy.Split(have, d.made, machines, d.in.Only)
-	return deploy.Choose(nodes, wants, keep, free)
+	choices, err := deploy.Choose(nodes, wants, keep, free)
+	if err != nil {
+		return nil, err
+	}
+	return choices, deploy.CheckCopies(ctx, api, d.made, keep, choices)
 }
 
 // checked is place with the errors told in full.
@@ -145,6 +149,9 @@ func (d *deployment) checked() ([]placement.Choice, error) {
 		fmt.Fprintln(d.p.err, "ERRORS")
 		d.p.refusals(err)
 		return nil, fmt.Errorf("%w\nConfiguration has 1 errors, fix them before proceeding. Ignoring these errors is likely to lead to a failed deploy.", err) //nolint:staticcheck // TripleO's words
+	}
+	for _, w := range deploy.Slower(d.made, choices) {
+		fmt.Fprintf(d.p.err, "WARNING: %s\n", w)
 	}
 	return choices, nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"trefoil/ironic"
 	"trefoil/overcloud/plan/diff"
 	"trefoil/overcloud/stack"
 )
@@ -64,4 +65,22 @@ func TestDryRun(t *testing.T) {
 	if err != nil || now.Generation != deployed.Generation || now.Input.Counts["Compute"] != 1 {
 		t.Errorf("a dry run changed the stack: %+v %v", now, err)
 	}
+}
+
+// Introspection knows which machines can run virtual machines: it is told at the terminal.
+func TestHypervisorsAreHeldAgainstTheirType(t *testing.T) {
+	o := newOperator(t)
+	o.engine()
+	deploy := "overcloud deploy --templates --control-scale 1 --control-flavor control --compute-scale 1 --compute-flavor compute --ceph-storage-scale 0 --dry-run --libvirt-type "
+	seen := func(flags string) {
+		for _, name := range []string{"compute-1", "compute-2"} {
+			o.SetNode(name, func(n *ironic.Node) {
+				n.Properties = map[string]any{"capabilities": "profile:compute,cpu_aes:true" + flags, "local_gb": 40}
+			})
+		}
+	}
+	seen("")
+	o.want(deploy+"kvm", 1, "", "no virtualisation (introspection saw no cpu_vt)")
+	seen(",cpu_vt:true")
+	o.want(deploy+"qemu", 3, "", "WARNING: NovaComputeLibvirtType is qemu, and the machines chosen for role Compute (1) can run kvm")
 }

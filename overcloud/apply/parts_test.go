@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/resource"
 )
 
@@ -174,6 +175,12 @@ func TestDisksThatDoNotServeAreExplained(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v; expected %q", err, want)
 		}
+	}
+	if errs.HintOf(err) == "" {
+		t.Error("it does not say what to do")
+	}
+	if err := CheckDisks(&resource.Disks{Count: 3, MinSizeGB: 5, Hint: "set Zap: true"}, all); errs.HintOf(err) != "set Zap: true" {
+		t.Errorf("the template's own hint is lost: %q", errs.HintOf(err))
 	}
 	if err := CheckDisks(&resource.Disks{Count: 1, Devices: []string{"/dev/vdz"}}, all); err == nil || !strings.Contains(err.Error(), "/dev/vdz: no such disk") {
 		t.Errorf("error %v", err)

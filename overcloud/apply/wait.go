@@ -234,7 +234,7 @@ func CheckDisks(d *resource.Disks, all []Disk) error {
 		}
 	}
 	return errs.New(errs.Invalid, "%d free data disks of at least %d GiB; expected %d: %s", good, d.MinSizeGB, d.Count, strings.Join(why, "; ")).
-		WithHint("add disks to the machine, or clean those that are in use (baremetal node clean), or lower the number in the environment")
+		WithHint("%s", cmp.Or(d.Hint, "add disks to the machine, or clean those that are in use (baremetal node clean), or lower the number in the environment"))
 }
 
 func present(all []Disk, path string) bool {

@@ -34,6 +34,9 @@ type Cloud interface {
 	Flavor(ctx context.Context, name string) (profile, resourceClass string, err error)
 	// Image finds the one image of that name; NotFound or Conflict if there is not exactly one.
 	Image(ctx context.Context, name string) (Image, error)
+	// DataDisks are the disks that introspection saw on a node, besides the one that its
+	// image goes to: bytes by name; nil if nobody has looked.
+	DataDisks(ctx context.Context, nodeUUID string) (map[string]int64, error)
 	// EnsurePort gives the node's NIC its ctlplane address: the one asked for, "" for any.
 	EnsurePort(ctx context.Context, nodeUUID, server, instanceUUID, ip string) (Address, error)
 	// EnsureVIP keeps an address of ctlplane free for a stack: that of the port which vip

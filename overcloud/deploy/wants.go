@@ -33,7 +33,7 @@ func Wants(ctx context.Context, c Cloud, p *plan.Plan, d *baremetal.Deployment) 
 		if role.Count == 0 {
 			continue
 		}
-		w := placement.Want{Role: role.Name, Flavor: role.Flavor, Count: role.Count}
+		w := placement.Want{Role: role.Name, Flavor: role.Flavor, Count: role.Count, KVM: LibvirtType(role) == "kvm"}
 		if listed[role.Name] {
 			w.Pins, err = pins(role, d, image)
 		} else if w.Profile, w.ResourceClass, err = c.Flavor(ctx, role.Flavor); err == nil {
@@ -59,9 +59,46 @@ func pins(role plan.Role, d *baremetal.Deployment, image func(plan.Role, string)
 			return nil, err
 		}
 		out = append(out, placement.Pin{Name: in.Hostname, Index: in.Index, Node: in.Node(), ResourceClass: in.ResourceClass(), ConductorGroup: in.ConductorGroup(),
-			Capabilities: in.Capabilities(), Traits: in.Traits(), MinDiskGB: disk})
+			Capabilities: in.Capabilities(), Traits: in.Traits(), MinDiskGB: disk, KVM: LibvirtType(role) == "kvm"})
 	}
 	return out, nil
+}
+
+// libvirtType is the setting by which nova_libvirt says how virtual machines run.
+const libvirtType = "nova::compute::libvirt::libvirt_virt_type"
+
+// LibvirtType is how a role's machines run virtual machines, kvm or qemu; "" if they run none.
+func LibvirtType(role plan.Role) string {
+	for _, svc := range role.Data {
+		if kind, _ := svc.Settings[libvirtType].(string); kind != "" {
+			return kind
+		}
+	}
+	return ""
+}
+
+// Slower tells of roles whose virtual machines are emulated on machines that could run
+// them by themselves, one sentence each: it works, and nobody would notice why it is slow.
+func Slower(p *plan.Plan, choices []placement.Choice) []string {
+	var out []string
+	for _, role := range p.Roles {
+		if LibvirtType(role) != "qemu" {
+			continue
+		}
+		chosen, able := 0, 0
+		for _, c := range choices {
+			if c.Role == role.Name {
+				chosen++
+				if can, _ := c.Node.Virtualises(); can {
+					able++
+				}
+			}
+		}
+		if chosen > 0 && able == chosen {
+			out = append(out, fmt.Sprintf("NovaComputeLibvirtType is qemu, and the machines chosen for role %s (%d) can run kvm (cpu_vt): servers will work, about ten times slower than with kvm (--libvirt-type kvm)", role.Name, chosen))
+		}
+	}
+	return out
 }
 
 // lacks are packages that services need and that the images of their machines

@@ -32,9 +32,10 @@ type fakeCloud struct {
 	deploys  int
 	failNode string // deploy of this node fails
 	next     int
-	packages []string        // in the image
-	released map[string]bool // ids whose ports were deleted
-	vip      string          // given to who asks for none
+	packages []string                    // in the image
+	disks    map[string]map[string]int64 // of data, by node
+	released map[string]bool             // ids whose ports were deleted
+	vip      string                      // given to who asks for none
 }
 
 func (f *fakeCloud) Nodes(context.Context) ([]placement.Node, error) {
@@ -58,6 +59,10 @@ func (f *fakeCloud) Flavor(_ context.Context, name string) (string, string, erro
 
 func (f *fakeCloud) Image(context.Context, string) (deploy.Image, error) {
 	return deploy.Image{ID: "image-id", MinDiskGB: 4, Packages: f.packages}, nil
+}
+
+func (f *fakeCloud) DataDisks(_ context.Context, node string) (map[string]int64, error) {
+	return f.disks[node], nil
 }
 
 func (f *fakeCloud) EnsurePort(_ context.Context, node, server, instance, ip string) (deploy.Address, error) {

@@ -18,6 +18,7 @@ type Pin struct {
 	Capabilities   map[string]string // the node must have each with that very value
 	Traits         []string          // the node must have all
 	MinDiskGB      int               // what the image needs
+	KVM            bool              // it runs virtual machines with the processor's help
 }
 
 // demand is a role's count, or one of its pins.
@@ -131,5 +132,6 @@ func RefusePin(n Node, role string, p Pin) []Refusal {
 		}
 	}
 	r.disk(p.MinDiskGB)
+	r.kvm(p.KVM)
 	return r.rows
 }

@@ -44,6 +44,7 @@ type Want struct {
 	Profile       string // of the flavor; empty: any node without one
 	ResourceClass string // empty: any
 	MinDiskGB     int    // what the image needs
+	KVM           bool   // its machines run virtual machines with the processor's help
 	Removed       []int  // indexes that are not given to anybody
 	Pins          []Pin  // if there are any, they are what is wanted, and all but Role is not looked at
 }
@@ -236,7 +237,26 @@ func Refuse(n Node, w Want) []Refusal {
 		r.no(fmt.Sprintf("openstack baremetal node set --property capabilities='profile:%s,boot_option:local' %s", w.Profile, id), "%s, the flavor wants %s", rule, w.Profile)
 	}
 	r.disk(w.MinDiskGB)
+	r.kvm(w.KVM)
 	return r.rows
+}
+
+// kvm: the processor must be able to. Introspection writes down what it can and not
+// what it cannot; where no flag at all stands, it has not looked, or somebody wrote others.
+func (r *refusals) kvm(wanted bool) {
+	if can, known := r.node.Virtualises(); wanted && known && !can {
+		r.no("openstack overcloud deploy --libvirt-type qemu, or switch on (nested) virtualisation and openstack overcloud node introspect --provide "+r.node.Label(),
+			"its processor has no virtualisation (introspection saw no cpu_vt), and NovaComputeLibvirtType is kvm")
+	}
+}
+
+// Virtualises tells what introspection has seen of the processor: whether it can run
+// virtual machines by itself.
+func (n Node) Virtualises() (can, known bool) {
+	for k := range n.Capabilities {
+		known = known || strings.HasPrefix(k, "cpu_")
+	}
+	return n.Capabilities["cpu_vt"] == "true", known
 }
 
 // ParseCapabilities reads Ironic's "k:v,k:v".

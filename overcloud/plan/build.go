@@ -14,6 +14,7 @@ import (
 	"trefoil/internal/nearest"
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/jinja"
+	"trefoil/overcloud/network"
 	"trefoil/overcloud/stack/eval"
 )
 
@@ -53,6 +54,7 @@ type builder struct {
 
 	networksFile File
 	env          *hot.Environment
+	virtual      []network.VIP // virtual ones that a file asks for
 	warnings     []string      // met while the plan is made
 	mapped       []hot.Mapping // lines of registries that a person gave
 	basic        []string      // types that the tree's own environments map
@@ -143,10 +145,10 @@ func (b *builder) plan() (*Plan, error) {
 	if err := p.weigh(); err != nil {
 		return nil, err
 	}
-	p.NetworkLabels = b.labels()
+	p.NetworkLabels, p.CopiesBy = b.labels(), b.setBy(copiesParameter)+copiesParameter
 	p.NetworkConfigs = b.networkConfigs(p.Outputs)
 	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), slices.Concat(b.ev.Secrets(), p.keystonePasswords())
-	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.open())
+	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.open(), b.idleAddresses(p), b.idleNetworks(p))
 	p.Hidden = b.ev.Hidden()
 	for _, k := range slices.Concat(sortedKeys(b.o.Passwords), b.env.Encrypted) {
 		if !slices.Contains(p.Hidden, k) && k != SeedName {
@@ -157,7 +159,10 @@ func (b *builder) plan() (*Plan, error) {
 	if err := p.checkNeeds(); err != nil {
 		return nil, err
 	}
-	if err := p.checkCeph(); err != nil {
+	if err := p.checkSockets(); err != nil {
+		return nil, err
+	}
+	if err := b.checkCeph(p); err != nil {
 		return nil, err
 	}
 	if err := p.clash(); err != nil {

@@ -14,35 +14,112 @@ const (
 	poolSizeKey = "ceph::pool_size"        // of ceph_mon: copies; 0 is automatic
 	osdsKey     = "ceph::osds"             // of ceph_osd: devices; none is every data disk
 	minOSDsKey  = "ceph::osds_per_machine" // of ceph_osd: the least that a machine must have
+	osdSizeKey  = "ceph::osd_min_size_gb"  // of ceph_osd: the smallest disk that it takes
+	byKey       = "::rbd_by"               // behind the name of a service that keeps its data in Ceph: the parameter that says so
 )
 
-// checkCeph refuses more copies than there are disks. Trees whose services are not ours to apply
-// are left to the programs that do.
-func (p *Plan) checkCeph() error {
+// osdService is the service_name of Ceph's OSDs.
+const osdService = "ceph_osd"
+
+// The parameters that say how many copies there are to be, and how many disks for them.
+const (
+	copiesParameter = "CephPoolDefaultSize"
+	disksParameter  = "CephOsdMinDisks"
+)
+
+// OSDs are those of each machine of a role.
+type OSDs struct {
+	Least     int  // that it has
+	Listed    bool // and no others: its devices are named
+	MinSizeGB int  // of a disk that is taken
+}
+
+// checkCeph refuses data in a Ceph that there is not, and more copies than there are disks.
+// Trees whose services are not ours to apply are left to the programs that do.
+func (b *builder) checkCeph(p *Plan) error {
+	osds := p.OSDs()
+	if len(osds) == 0 {
+		return b.checkBackends(p)
+	}
+	_, known := b.env.Defaults[disksParameter]
+	n := 0
 	var keeping []string
-	osds, copies := 0, 0
+	for _, r := range p.Roles {
+		o, some := osds[r.Name]
+		if !some {
+			continue
+		}
+		if n += r.Count * o.Least; o.Listed {
+			keeping = append(keeping, fmt.Sprintf("%d machines of role %s with %d each", r.Count, r.Name, o.Least))
+		} else if keeping = append(keeping, fmt.Sprintf("%d machines of role %s with at least %d each", r.Count, r.Name, o.Least)); !known {
+			return nil // every free disk is taken, and nobody has said how many there are: placement counts them
+		}
+	}
+	if copies := p.Copies(); copies > n {
+		return errs.New(errs.Invalid, "%s asks for %d copies, and there are %d OSDs: %s", p.CopiesBy, copies, n, strings.Join(keeping, ", ")).
+			WithHint("lower %s, raise the number of storage machines, or the number of their data disks: those listed in CephAnsibleDisksConfig, or else %s", copiesParameter, disksParameter)
+	}
+	return nil
+}
+
+// checkBackends refuses services that keep their data in Ceph; no machine has OSDs.
+func (b *builder) checkBackends(p *Plan) error {
+	var lines []string
+	for _, r := range p.Roles {
+		for _, d := range r.Data {
+			by := hot.String(d.Settings[d.Name+byKey])
+			if r.Count == 0 || by == "" {
+				continue
+			}
+			lines = append(lines, fmt.Sprintf("%s%s has service %s (%s) of role %s keep its data in Ceph, and no machine has OSDs: %s",
+				b.setBy(by), by, d.Name, d.Template, r.Name, p.cureNeed(osdService, nil)))
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "%s", strings.Join(lines, "\n")).
+		WithHint("deploy machines with OSDs (--ceph-storage-scale), or leave these parameters out: data are then in Ceph where there is one")
+}
+
+// setBy is who set a parameter, as a message begins; nothing where nobody did.
+func (b *builder) setBy(parameter string) string {
+	if o := b.env.Origins[parameter]; o.File != "" {
+		return o.String() + ": "
+	}
+	return ""
+}
+
+// OSDs are those of each machine, by role; of roles that have machines and OSDs.
+func (p *Plan) OSDs() map[string]OSDs {
+	out := map[string]OSDs{}
 	for _, r := range p.Roles {
 		for i := range r.Data {
 			d := &r.Data[i]
-			switch {
-			case d.foreign() != "" || r.Count == 0:
-			case d.Name == "ceph_osd":
-				n := max(number(d.Settings[minOSDsKey]), 1)
-				if list, _ := d.Settings[osdsKey].([]any); len(list) > 0 {
-					n = len(list)
-				}
-				osds += r.Count * n
-				keeping = append(keeping, fmt.Sprintf("%d of role %s with at least %d each", r.Count, r.Name, n))
-			case d.Name == "ceph_mon":
-				copies = max(copies, number(d.Settings[poolSizeKey]))
+			if d.Name != osdService || d.foreign() != "" || r.Count == 0 {
+				continue
+			}
+			o := OSDs{Least: max(number(d.Settings[minOSDsKey]), 1), MinSizeGB: number(d.Settings[osdSizeKey])}
+			if list, _ := d.Settings[osdsKey].([]any); len(list) > 0 {
+				o.Least, o.Listed = len(list), true
+			}
+			out[r.Name] = o
+		}
+	}
+	return out
+}
+
+// Copies is how many copies of Ceph's data are asked for; 0 is as many as fit.
+func (p *Plan) Copies() int {
+	n := 0
+	for _, r := range p.Roles {
+		for i := range r.Data {
+			if d := &r.Data[i]; d.Name == "ceph_mon" && d.foreign() == "" && r.Count > 0 {
+				n = max(n, number(d.Settings[poolSizeKey]))
 			}
 		}
 	}
-	if copies > osds && osds > 0 {
-		return errs.New(errs.Invalid, "CephPoolDefaultSize asks for %d copies, and there are %d OSDs: machines %s", copies, osds, strings.Join(keeping, ", ")).
-			WithHint("lower CephPoolDefaultSize, raise the number of storage machines, or set CephOsdMinDisks to the data disks that each of them has")
-	}
-	return nil
+	return n
 }
 
 // number is a whole number of a template's value; 0 where it is none.

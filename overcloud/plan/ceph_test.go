@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/plan"
 	"trefoil/templates"
 )
@@ -59,7 +60,10 @@ func TestCephClustersThatCannotBe(t *testing.T) {
 	}{
 		{"no monitor", without("CephMon"), "service ceph_osd (deployment/ceph/ceph-osd.yaml) of role CephStorage needs ceph_mon, which runs nowhere"},
 		{"no manager", without("CephMgr"), "of role CephStorage needs ceph_mgr, which runs nowhere"},
-		{"more copies than disks", map[string]any{"CephPoolDefaultSize": 3}, "CephPoolDefaultSize asks for 3 copies, and there are 2 OSDs: machines 2 of role CephStorage with at least 1 each"},
+		{"more copies than machines, whose disks nobody has counted", map[string]any{"CephPoolDefaultSize": 3}, ""},
+		{"more copies than disks that there must be", map[string]any{"CephPoolDefaultSize": 3, "CephOsdMinDisks": 1},
+			"command line: CephPoolDefaultSize asks for 3 copies, and there are 2 OSDs: 2 machines of role CephStorage with at least 1 each"},
+		{"more copies than disks that are listed", map[string]any{"CephPoolDefaultSize": 3, "CephAnsibleDisksConfig": map[string]any{"devices": []any{"/dev/vdb"}}}, "2 machines of role CephStorage with 1 each"},
 		{"as many copies as disks", map[string]any{"CephPoolDefaultSize": 4, "CephAnsibleDisksConfig": map[string]any{"devices": []any{"/dev/vdb", "/dev/vdc"}}}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -72,5 +76,32 @@ func TestCephClustersThatCannotBe(t *testing.T) {
 				t.Errorf("error %v; expected %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// A parameter that puts data into a Ceph that there is not is named with its place.
+func TestDataInACephThatThereIsNot(t *testing.T) {
+	o := article(t)
+	o.Counts["CephStorage"] = 0
+	o.Environments = []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  GlanceBackend: rbd\n  CinderEnableRbdBackend: true\n  NovaEnableRbdBackend: true\n")}}
+	_, err := plan.Build(t.Context(), templates.FS, o)
+	for _, want := range []string{
+		"my.yaml:2: GlanceBackend has service glance_api (deployment/glance/glance-api.yaml) of role Controller keep its data in Ceph, and no machine has OSDs: role CephStorage has it and no machines; set CephStorageCount",
+		"my.yaml:3: CinderEnableRbdBackend has service cinder_volume ", "my.yaml:4: NovaEnableRbdBackend has service nova_compute ",
+	} {
+		if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), want) || errs.HintOf(err) == "" {
+			t.Errorf("got %v\nwant %s", err, want)
+		}
+	}
+	o.Counts["CephStorage"] = 1
+	build(t, o)
+}
+
+// The place of a number of copies that cannot be.
+func TestCopiesAreNamedWithTheirPlace(t *testing.T) {
+	o := article(t)
+	o.Environments = []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  CephOsdMinDisks: 2\n  CephPoolDefaultSize: 5\n")}}
+	if _, err := plan.Build(t.Context(), templates.FS, o); err == nil || !strings.Contains(err.Error(), "my.yaml:3: CephPoolDefaultSize asks for 5 copies, and there are 4 OSDs") {
+		t.Errorf("got %v", err)
 	}
 }

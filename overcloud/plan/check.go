@@ -14,7 +14,7 @@ import (
 
 // check holds what was asked for against itself: what no single template can see.
 func (b *builder) check(p *Plan) error {
-	for _, f := range []func(*Plan) error{b.clocks, b.names, b.fixed} {
+	for _, f := range []func(*Plan) error{b.clocks, b.names, b.overlaps, b.fixed} {
 		if err := f(p); err != nil {
 			return err
 		}
@@ -149,7 +149,7 @@ func (b *builder) claims() ([]claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	virtual("ControlFixedIPs", network.ControlPlane)
+	virtual(controlAddresses, network.ControlPlane)
 	for _, n := range nets {
 		virtual(fixedAddresses(n.NameLower, nets), n.NameLower)
 	}

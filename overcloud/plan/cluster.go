@@ -67,8 +67,8 @@ func (p *Plan) unanswered(machines map[string]int) []string {
 	var out []string
 	for _, name := range []string{haproxyService, "keepalived"} {
 		if machines[name] == 0 {
-			out = append(out, fmt.Sprintf("the cloud is to answer at %s, and no machine runs %s: put OS::TripleO::Services::HAproxy and Keepalived into the controllers' role, "+
-				"or leave EnableHighAvailability empty", p.VirtualAddress(), name))
+			out = append(out, fmt.Sprintf("the cloud is to answer at %s, and no machine runs %s: %s; a cloud of one controller can do without (EnableHighAvailability: 'false')",
+				p.VirtualAddress(), name, p.cureNeed(name, nil)))
 		}
 	}
 	return out

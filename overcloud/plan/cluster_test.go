@@ -336,6 +336,9 @@ func TestWarningsOfSeveralControllers(t *testing.T) {
 	if !says("the cloud is to answer at 192.168.24.") || !says("no machine runs keepalived") || says("no machine runs haproxy") {
 		t.Errorf("nobody has the address: %q", build(t, o).Warnings)
 	}
+	if !says("no machine runs keepalived: the resource_registry leaves OS::TripleO::Services::Keepalived out (OS::Heat::None)") {
+		t.Errorf("what takes it away is not named: %q", build(t, o).Warnings)
+	}
 	o.Environments, o.Counts["Controller"] = nil, 1
 	if says("glance_api") || says("mysql") {
 		t.Errorf("one: %q", build(t, o).Warnings)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"trefoil/internal/errs"
 	"trefoil/internal/golden"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/stack/eval"
@@ -186,4 +188,45 @@ parameter_defaults:
 	if !strings.Contains(hosts, "172.16.2.77 overcloud-controller-0.internalapi.localdomain") || strings.Contains(hosts, "overcloud-controller-0.storage") {
 		t.Error(hosts)
 	}
+}
+
+// warns tells whether a plan has a warning with such a text.
+func warns(p *plan.Plan, text string) bool {
+	return slices.ContainsFunc(p.Warnings, func(w string) bool { return strings.Contains(w, text) })
+}
+
+// Networks that machines have addresses on are named where no service uses them.
+func TestNetworksThatNoServiceUsesAreNamed(t *testing.T) {
+	const idle, ignored = ": machines have addresses there, and no service uses these.", "ServiceNetMap has no effect: no service heeds it, all are on ctlplane (MysqlNetwork: internal_api)"
+	o := apart(t, "  ServiceNetMap: {MysqlNetwork: internal_api, HorizonNetwork: ctlplane}\n")
+	if p := build(t, o); !warns(p, "isolated networks external, internal_api, storage, storage_mgmt, tenant"+idle) || !warns(p, "my.yaml:3: "+ignored) {
+		t.Errorf("%q", p.Warnings)
+	}
+	if p := build(t, article(t)); warns(p, idle) || warns(p, "ServiceNetMap") {
+		t.Errorf("without isolation: %q", p.Warnings)
+	}
+	tree := overlay(t, map[string]string{"deployment/kernel/kernel.yaml": service + "      service_name: kernel\n      needs: []\n" +
+		"      step_config: {step_1: [{file: {path: /k, content: 'at %{node.internal_api}, %{each kernel ,}%{each.tenant}%{end}'}}]}\n"})
+	p, err := plan.Build(t.Context(), tree, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !warns(p, "isolated networks external, storage, storage_mgmt"+idle) || warns(p, "ServiceNetMap") {
+		t.Errorf("a service uses two of them: %q", p.Warnings)
+	}
+}
+
+// A network with the provisioning network's addresses is refused where machines are on it.
+func TestNetworksOverTheProvisioningNetwork(t *testing.T) {
+	const storage = "- name: Storage\n  name_lower: storage\n  ip_subnet: 192.168.24.128/25\n  allocation_pools: [{start: 192.168.24.130, end: 192.168.24.140}]\n"
+	o := apart(t, "")
+	o.Networks = plan.File{Name: "nets.yaml", Data: []byte("- {name: Tenant, name_lower: tenant, ip_subnet: 172.16.0.0/24, allocation_pools: [{start: 172.16.0.4, end: 172.16.0.250}]}\n" + storage)}
+	const want = "nets.yaml:2: network Storage: 192.168.24.128/25 overlaps with 192.168.24.0/24 of the provisioning network (ctlplane)"
+	if _, err := plan.Build(t.Context(), templates.FS, o); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Tenant") || errs.HintOf(err) == "" {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+	o.Ctlplane = eval.Subnet{CIDR: "192.168.255.0/24", Gateway: "192.168.255.1"}
+	build(t, o)
+	o.Ctlplane, o.Environments = eval.Subnet{}, nil // nobody is on it
+	build(t, o)
 }

@@ -72,6 +72,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"undefined in Jinja", map[string]string{"overcloud.j2.yaml": "{{ role.name }}\n"}, plan.Options{}},
 		{"unknown key of an environment", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_default: {A: 1}\n")}}}},
 		{"value that a parameter refuses", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  NovaComputeLibvirtType: xen\n")}}}},
+		{"protocol that nothing speaks", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  EndpointProtocol: https\n")}}}},
 		{"registry with a missing template", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::Kernel: gone.yaml\n")}}}},
 		{"scale of a role that is not there", nil, plan.Options{Counts: map[string]int{"BlockStorage": 1}}},
 		{"controllers without a clock", nil, env("  NtpServer: []\n")},

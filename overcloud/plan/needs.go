@@ -135,10 +135,53 @@ func (p *Plan) checkNeeds() error {
 	return errs.New(errs.Invalid, "%s", strings.Join(lines, "\n"))
 }
 
+// checkSockets refuses services that make databases or ask them through MariaDB's
+// socket, on a role that has no MariaDB: each would fail in its step, hours later.
+func (p *Plan) checkSockets() error {
+	var lines []string
+	seen := map[string]bool{} // services that an earlier role with machines runs
+	for _, r := range p.Roles {
+		if r.Count == 0 {
+			continue
+		}
+		for _, s := range r.Data {
+			if !r.runs(mysqlService) && s.needsSocket(&r, seen[s.Name]) {
+				lines = append(lines, fmt.Sprintf("service %s (%s) of role %s works through MariaDB's socket, and the role has no MariaDB: put OS::TripleO::Services::MySQL into %s",
+					s.Name, s.Template, r.Name, r.Name))
+			}
+		}
+		for _, s := range r.Data {
+			seen[s.Name] = true
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "%s", strings.Join(lines, "\n")).
+		WithHint("services that make databases, or wait for what stands in them, are of the role that has OS::TripleO::Services::MySQL: change the roles file (-r)")
+}
+
+// needsSocket tells whether a machine of the role makes or asks databases for the
+// service. elsewhere: the first machine that runs it is another role's.
+func (d *ServiceData) needsSocket(r *Role, elsewhere bool) bool {
+	for _, entries := range d.Steps {
+		for _, e := range entries {
+			if e.OnlyBeside != "" && !r.runs(e.OnlyBeside) || e.BootstrapOnly && elsewhere {
+				continue
+			}
+			wait, _ := e.Resource["wait"].(map[string]any)
+			if e.Resource["mysql_database"] != nil || e.Resource["mysql_user"] != nil || wait["sql"] != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // cureNeed says what would have a service run.
 func (p *Plan) cureNeed(service string, running []string) string {
 	for _, r := range p.Roles {
-		if slices.ContainsFunc(r.Data, func(s ServiceData) bool { return s.Name == service }) {
+		if r.runs(service) {
 			return fmt.Sprintf("role %s has it and no machines; set %sCount", r.Name, r.Name)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/plan"
 )
 
@@ -98,5 +99,36 @@ func TestNeedsThatCannotBeMet(t *testing.T) {
 func TestNeedsOfRolesWithoutMachines(t *testing.T) {
 	if _, err := needy(t, map[string]string{"timezone": "[nobody]"}, spread); err != nil {
 		t.Error(err)
+	}
+}
+
+// What makes or asks databases through MariaDB's socket stands beside it.
+func TestServicesBesideTheirDatabase(t *testing.T) {
+	const asks = "      service_name: kernel\n      needs: []\n      step_config: {step_5: [{WHAT}]}\n"
+	roles := func(first, second string) string {
+		return "- {name: A, CountDefault: 1, tags: [primary, controller], ServicesDefault: [" + first + "]}\n- {name: B, CountDefault: 1, ServicesDefault: [" + second + "]}\n"
+	}
+	const sql, kernel = "'OS::TripleO::Services::MySQL'", "'OS::TripleO::Services::Kernel'"
+	const wait, base = "wait: {name: w, sql: SELECT 1}", "mysql_database: {name: k}"
+	for _, x := range []struct {
+		name, what, roles string
+		refused           bool
+	}{
+		{"a wait on another role", wait, roles(sql, kernel), true},
+		{"a database on another role", base, roles(sql, kernel), true},
+		{"a user on another role", "mysql_user: {name: k, password: p, databases: [k]}", roles(sql, kernel), true},
+		{"on the same role", wait, roles(sql+", "+kernel, kernel), true},
+		{"on the same role, where the first machine is", base + ", bootstrap_only: true", roles(sql+", "+kernel, kernel), false},
+		{"where the first machine is not", base + ", bootstrap_only: true", roles(kernel, kernel+", "+sql), true},
+		{"only beside it", wait + ", only_beside: mysql", roles(sql, kernel), false},
+		{"a wait for something else", "wait: {name: w, tcp: 'localhost:3306'}", roles(sql, kernel), false},
+	} {
+		tree := overlay(t, map[string]string{"deployment/database/mysql.yaml": service + "      service_name: mysql\n      needs: []\n",
+			"deployment/kernel/kernel.yaml": service + strings.Replace(asks, "WHAT", x.what, 1)})
+		_, err := plan.Build(t.Context(), tree, plan.Options{Passwords: passwords(t), Roles: plan.File{Name: "r.yaml", Data: []byte(x.roles)}})
+		if !x.refused && err != nil || x.refused && (!errs.Is(err, errs.Invalid) || errs.HintOf(err) == "" ||
+			!strings.Contains(err.Error(), "service kernel (deployment/kernel/kernel.yaml) of role ") || !strings.Contains(err.Error(), "works through MariaDB's socket, and the role has no MariaDB: put OS::TripleO::Services::MySQL into ")) {
+			t.Errorf("%s: %v", x.name, err)
+		}
 	}
 }

@@ -33,6 +33,8 @@ type Plan struct {
 	Outputs     map[string]any    `json:"outputs,omitempty"`   // of overcloud.yaml, with %{…} where an address is not known yet
 	Addresses   map[string]string `json:"addresses,omitempty"` // planned, by port and network; give them to the next plan to keep them
 
+	CopiesBy string `json:"copies_by,omitempty"` // the parameter for the copies of Ceph's data, with the place where it was set
+
 	NetworkLabels map[string]string `json:"network_labels,omitempty"` // enabled networks by name_lower, as host names have them
 
 	NetworkConfigs map[string]any `json:"network_configs,omitempty"` // by role, where RoleNetworkConfigMap names a software configuration

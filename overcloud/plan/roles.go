@@ -10,6 +10,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/internal/nearest"
 	"trefoil/internal/yaml"
+	"trefoil/overcloud/hot"
 	"trefoil/overcloud/jinja"
 	"trefoil/overcloud/network"
 )
@@ -55,8 +56,9 @@ var roleKeys = strings.Fields(`name description CountDefault HostnameFormatDefau
 // problems collects what is wrong, each with its place.
 type problems []string
 
+// add notes one; line 0 is none, as of the command line.
 func (p *problems) add(file string, line int, format string, args ...any) {
-	*p = append(*p, fmt.Sprintf("%s:%d: %s", file, line, fmt.Sprintf(format, args...)))
+	*p = append(*p, hot.Origin{File: file, Line: line}.String()+": "+fmt.Sprintf(format, args...))
 }
 
 func (p problems) err() error {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -32,6 +33,7 @@ func (b *builder) vips() error {
 	if err := network.CheckVIPs(list, nets); err != nil {
 		return err
 	}
+	b.virtual = list
 	for _, v := range list {
 		if !v.IP.IsValid() {
 			continue
@@ -42,12 +44,39 @@ func (b *builder) vips() error {
 	return nil
 }
 
+// idleAddresses warns of virtual addresses that somebody asked for and that nobody
+// will have: no template makes them, or one controller answers at its own.
+func (b *builder) idleAddresses(p *Plan) []string {
+	nets, err := network.Parse(b.networksFile.Name, b.networksFile.Data)
+	if err != nil {
+		return nil // told when the file was read
+	}
+	var out []string
+	asked := b.setBy(controlAddresses)
+	for _, v := range b.virtual {
+		from, parameter := hot.Origin{File: v.File, Line: v.Line}, fixedAddresses(v.Network, nets)
+		if v.Network == network.ControlPlane {
+			asked = from.String() + ": "
+		} else if !b.ev.Used(parameter) {
+			out = append(out, fmt.Sprintf("%s: the virtual address of network %s has no effect: no template makes one (parameter %s)", from, v.Network, parameter))
+		}
+	}
+	if ours := b.declared(rootTemplate)[clustering] != ""; ours && asked != "" && p.VirtualAddress() == "" {
+		out = append(out, fmt.Sprintf("%sthe virtual address of ctlplane (%s) has no effect: with one controller the cloud answers at that machine's own address; "+
+			"%s: 'true' gives it one all the same", asked, controlAddresses, clustering))
+	}
+	return out
+}
+
+// controlAddresses is the parameter for the virtual address of ctlplane.
+const controlAddresses = "ControlFixedIPs"
+
 // fixedAddresses is the parameter for the virtual address of a network, as
 // TripleO's overcloud.yaml names it.
 func fixedAddresses(lower string, nets []network.Network) string {
 	switch lower {
 	case network.ControlPlane:
-		return "ControlFixedIPs"
+		return controlAddresses
 	case "external":
 		return "PublicVirtualFixedIPs"
 	}
@@ -108,7 +137,7 @@ func (p *Plan) VirtualAddress() string {
 
 // WantedVirtualAddress is the virtual address that a person asked for; "" for any.
 func (p *Plan) WantedVirtualAddress() string {
-	list, _ := p.Parameters["ControlFixedIPs"].([]any)
+	list, _ := p.Parameters[controlAddresses].([]any)
 	if len(list) == 0 {
 		return ""
 	}

@@ -35,3 +35,37 @@ func TestVirtualAddressesThatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+// Virtual addresses that nobody will have are named: the tree makes that of ctlplane
+// alone, and with one controller not even that.
+func TestVirtualAddressesWithoutEffect(t *testing.T) {
+	const external = "vips.yaml:1: the virtual address of network external has no effect: no template makes one (parameter PublicVirtualFixedIPs)"
+	const control = "the virtual address of ctlplane (ControlFixedIPs) has no effect: with one controller"
+	o := article(t)
+	o.VIPs = plan.File{Name: "vips.yaml", Data: []byte("- network: external\n- network: ctlplane\n  ip_address: 192.168.24.99\n")}
+	if p := build(t, o); !warns(p, external) || !warns(p, "vips.yaml:2: "+control) {
+		t.Errorf("%q", p.Warnings)
+	}
+	several, _ := controllers(t, 3)
+	several.VIPs = o.VIPs
+	if p := build(t, several); !warns(p, external) || warns(p, control) || p.VirtualAddress() != "192.168.24.99" {
+		t.Errorf("three: %s, %q", p.VirtualAddress(), p.Warnings)
+	}
+	o.VIPs = plan.File{}
+	if p := build(t, o); warns(p, "virtual address") {
+		t.Errorf("nobody asks: %q", p.Warnings)
+	}
+	o.Environments = []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  ControlFixedIPs: [{ip_address: 192.168.24.99}]\n")}}
+	if p := build(t, o); !warns(p, "my.yaml:2: "+control) {
+		t.Errorf("by a parameter: %q", p.Warnings)
+	}
+}
+
+// What a file of addresses asks for is told with the file's line, not with another's.
+func TestPlaceOfAVirtualAddress(t *testing.T) {
+	o, _ := controllers(t, 3)
+	o.VIPs = plan.File{Name: "vips.yaml", Data: []byte("- network: ctlplane\n  ip_address: 10.9.9.9\n")}
+	if _, err := plan.Build(t.Context(), templates.FS, o); err == nil || !strings.Contains(err.Error(), "vips.yaml:1: ControlFixedIPs[0]: 10.9.9.9 is not in network ctlplane") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -156,6 +156,7 @@ type Disks struct {
 	Count     int      `json:"count" yaml:"count"`
 	MinSizeGB int      `json:"min_size_gb" yaml:"min_size_gb"`
 	Devices   []string `json:"devices,omitempty" yaml:"devices,omitempty"` // empty: all
+	Hint      string   `json:"hint,omitempty" yaml:"hint,omitempty"`       // what to do where there are too few
 }
 
 // Packages checks that the image has what a service needs. Nothing is installed:

@@ -72,3 +72,44 @@ func (l Limits) Check(p *plan.Plan, there []Node) error {
 	}
 	return nil
 }
+
+// Ready refuses to leave out machines that have steps yet to do: services of the
+// others wait for theirs, a controller for every hypervisor, until they give up. A
+// deployment of all takes no step twice that stands, so nothing is lost by it.
+func (l Limits) Ready(p *plan.Plan, there []Node) error {
+	var behind []string
+	for _, s := range p.Servers {
+		if l.Allow(plan.Node{Name: s.Name, Role: s.Role}) {
+			continue
+		}
+		i := slices.IndexFunc(there, func(n Node) bool { return n.Name == s.Name })
+		if last := lastStep(p, s.Role); last > 0 && (i < 0 || there[i].Hashes[last] == "") {
+			behind = append(behind, s.Name)
+		}
+	}
+	if len(behind) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "limit: %s would be left out, with steps yet to do that services on the other machines wait for", strings.Join(behind, ", ")).
+		WithHint("deploy without --limit first: steps that stand are not taken again")
+}
+
+// lastStep is the last one in which every machine of a role has something to do; 0: none.
+func lastStep(p *plan.Plan, role string) int {
+	last := 0
+	for _, r := range p.Roles {
+		if r.Name != role {
+			continue
+		}
+		for _, s := range r.Data {
+			for i, entries := range s.Steps {
+				if slices.ContainsFunc(entries, func(e plan.Entry) bool {
+					return e.ForEachPeer == "" && e.OnlyBeside == "" && !e.BootstrapOnly && !e.NotOnBootstrap
+				}) {
+					last = max(last, i+1)
+				}
+			}
+		}
+	}
+	return last
+}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/stack"
 )
@@ -42,5 +43,39 @@ func TestLimitsAllowMachinesAndRoles(t *testing.T) {
 	}
 	if got := (stack.Limits{Nodes: []string{"A", "b"}, FromStep: 3, Tags: []string{"x"}}).String(); got != "only A, b; from step 3 on; only services x" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// A first deployment of controllers alone would wait for hypervisors until it fails.
+func TestLimitsLeaveNobodyOutWhoIsWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	var steps [plan.Steps][]plan.Entry
+	steps[3] = []plan.Entry{{Resource: map[string]any{"type": "unit"}}}
+	bootstrap := steps
+	bootstrap[4] = []plan.Entry{{Resource: map[string]any{"type": "exec"}, BootstrapOnly: true}}
+	w.made = plan.Plan{Roles: []plan.Role{{Name: "Controller"}, {Name: "Compute", Data: []plan.ServiceData{{Name: "nova_compute", Steps: bootstrap}}}, {Name: "Idle"}},
+		Servers: []plan.Server{{Name: "c0", Role: "Controller"}, {Name: "n0", Role: "Compute"}, {Name: "n1", Role: "Compute", Index: 1}, {Name: "i0", Role: "Idle"}}}
+	controllers := stack.Input{Limits: stack.Limits{Nodes: []string{"Controller"}}}
+	_, err := w.Create(t.Context(), "overcloud", 240, controllers)
+	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "limit: n0, n1 would be left out, with steps yet to do") || errs.HintOf(err) == "" {
+		t.Errorf("a first deployment: %v", err)
+	}
+	if _, err := w.Create(t.Context(), "overcloud", 240, stack.Input{}); err != nil {
+		t.Fatal(err)
+	}
+	w.end(t, "id2")
+	done := func(name string, hashes map[int]string) {
+		if err := w.Store.PutStackNode(t.Context(), "id2", stack.Node{Node: plan.Node{Name: name, Role: "Compute", UUID: "uuid-" + name}, Hashes: hashes}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done("n0", map[int]string{4: "done"})
+	done("n1", map[int]string{1: "done"})
+	if err := w.Update(t.Context(), "overcloud", 240, controllers); err == nil || !strings.Contains(err.Error(), "limit: n1 would be left out") {
+		t.Errorf("one is in the middle of it: %v", err)
+	}
+	done("n1", map[int]string{4: "done"})
+	if err := w.Update(t.Context(), "overcloud", 240, controllers); err != nil {
+		t.Errorf("all were deployed once: %v", err)
 	}
 }

@@ -179,7 +179,7 @@ func (v *Service) accept(ctx context.Context, s *Stack, in Input, read *Plan) (A
 	return a, nil
 }
 
-// checkLimits refuses limits that name what there is not.
+// checkLimits refuses limits that name what there is not, or leave out what is waited for.
 func (v *Service) checkLimits(ctx context.Context, s *Stack, made *Made) error {
 	if s.Input.Limits.None() {
 		return nil
@@ -188,7 +188,10 @@ func (v *Service) checkLimits(ctx context.Context, s *Stack, made *Made) error {
 	if err != nil {
 		return err
 	}
-	return s.Input.Limits.Check(made, there)
+	if err := s.Input.Limits.Check(made, there); err != nil {
+		return err
+	}
+	return s.Input.Limits.Ready(made, there)
 }
 
 // Delete accepts the end of a stack: machines are given back and cleaned.

@@ -25,6 +25,7 @@ type world struct {
 	silent   bool  // a stopped job writes nothing down
 	check    error
 	warnings []string
+	made     plan.Plan // by Check
 }
 
 func newWorld(t *testing.T) *world {
@@ -39,7 +40,9 @@ func newWorld(t *testing.T) *world {
 	w.Service = &stack.Service{Store: db, Now: time.Now,
 		NewID: func() string { ids++; return fmt.Sprintf("id%d", ids) },
 		Check: func(context.Context, *stack.Stack) (*plan.Plan, error) {
-			return &plan.Plan{Warnings: w.warnings}, w.check
+			made := w.made
+			made.Warnings = w.warnings
+			return &made, w.check
 		},
 		Passwords: func(old map[string]string) (map[string]string, error) {
 			if old != nil {
