@@ -42,6 +42,9 @@ func explain(err error, tail []string) error {
 		path = link.New
 	}
 	mount := mountOf(path)
+	if full != nil && !errors.Is(err, syscall.ENOSPC) && !tight(mount) { // it says so of before room was made
+		return err
+	}
 	if errors.Is(err, syscall.EROFS) {
 		return errs.Wrap(errs.Unavailable, err, "the filesystem of %s can only be read", mount).
 			WithHint("the kernel makes it so after a disk error: look at dmesg on the node; a new disk or openstack overcloud node unprovision and deploy cure it")
@@ -70,6 +73,12 @@ func mountOf(path string) string {
 		path, dev, known = up, d, ok
 	}
 	return "/"
+}
+
+// tight tells whether a filesystem has next to nothing left: what a log says may be old.
+func tight(mount string) bool {
+	var st syscall.Statfs_t
+	return syscall.Statfs(mount, &st) == nil && (st.Bavail <= st.Blocks/50 || st.Files > 0 && st.Ffree == 0)
 }
 
 // fullness is what a full filesystem has: blocks or inodes may be what lacks.

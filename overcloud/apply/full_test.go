@@ -17,9 +17,8 @@ import (
 func TestFullFilesystemIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	for name, err := range map[string]error{
-		"a file":    fmt.Errorf("write: %w", &fs.PathError{Op: "write", Path: filepath.Join(dir, "not/there/yet"), Err: syscall.ENOSPC}),
-		"a link":    &os.LinkError{Op: "symlink", Old: "a", New: filepath.Join(dir, "b"), Err: syscall.EDQUOT},
-		"a program": &RunError{"mysql", 1, "ERROR 3\nNo space left on device\n"},
+		"a file": fmt.Errorf("write: %w", &fs.PathError{Op: "write", Path: filepath.Join(dir, "not/there/yet"), Err: syscall.ENOSPC}),
+		"a link": &os.LinkError{Op: "symlink", Old: "a", New: filepath.Join(dir, "b"), Err: syscall.EDQUOT},
 	} {
 		got := explain(err, nil)
 		if !strings.Contains(got.Error(), "the filesystem of /") || !strings.Contains(got.Error(), "is full") || !strings.Contains(got.Error(), "MiB are free") {
@@ -28,6 +27,13 @@ func TestFullFilesystemIsNamed(t *testing.T) {
 		if h := errs.HintOf(got); !strings.Contains(h, "du -xh") || !strings.Contains(h, "run the deploy again") {
 			t.Errorf("%s: hint %q", name, h)
 		}
+	}
+	// What a program says counts where there is no room: /proc has none.
+	if got := explain(&RunError{"cp", 1, "OSError: [Errno 28] No space left on device: '/proc/x'\n"}, nil); !strings.HasPrefix(got.Error(), "the filesystem of /proc is full") {
+		t.Errorf("a program: %v", got)
+	}
+	if err := (&RunError{"cp", 1, "No space left on device: '" + dir + "/x'\n"}); explain(err, nil) != error(err) {
+		t.Error("a filesystem with room is called full")
 	}
 	if got := explain(&fs.PathError{Op: "open", Path: dir, Err: syscall.EROFS}, nil); !strings.Contains(got.Error(), "can only be read") || errs.HintOf(got) == "" {
 		t.Errorf("read-only: %v", got)
@@ -39,11 +45,11 @@ func TestFullFilesystemIsNamed(t *testing.T) {
 
 func TestFullDiskFailsTheResourceWithWhatToDo(t *testing.T) {
 	n := newNode(t)
-	n.sys.codes["false"], n.sys.codes["db-sync"], n.sys.output = 1, 1, "No space left on device"
+	n.sys.codes["false"], n.sys.codes["db-sync"], n.sys.output = 1, 1, "No space left on device: '/proc/x'"
 	if _, err := n.apply(resource.Resource{Type: "exec", Exec: &resource.Exec{Name: "x", Command: []string{"db-sync"}, Unless: []string{"false"}}}); err == nil {
 		t.Fatal("no error")
 	}
-	if e := n.events[len(n.events)-1]; !strings.Contains(e.Error, "the filesystem of / is full") || !strings.Contains(e.Hint, "run the deploy again") {
+	if e := n.events[len(n.events)-1]; !strings.Contains(e.Error, "the filesystem of /proc is full") || !strings.Contains(e.Hint, "run the deploy again") {
 		t.Errorf("event %+v", e)
 	}
 }
@@ -51,7 +57,7 @@ func TestFullDiskFailsTheResourceWithWhatToDo(t *testing.T) {
 // A service whose disk is full dies, or does not answer; its log says why.
 func TestFullDiskBehindAServiceIsTheCause(t *testing.T) {
 	const journal = `mariadb.service: Main process exited, code=exited, status=1/FAILURE
-2026-11-26 17:00:00 0 [ERROR] InnoDB: Error number 28 means 'No space left on device'
+2026-11-26 17:00:00 0 [ERROR] InnoDB: Error number 28 means: No space left on device: '/proc/x'
 mariadb.service: Failed with result 'exit-code'.
 `
 	service := of("mysql", unitRes("mariadb"), resource.Resource{Type: "wait", Wait: &resource.Wait{Name: "mysql", TCP: "a:3306", Unit: "mariadb", Timeout: 60}})
@@ -70,13 +76,12 @@ mariadb.service: Failed with result 'exit-code'.
 			t.Fatalf("%s: no error", name)
 		}
 		e := n.events[len(n.events)-1]
-		if e.Key != c.key || !strings.HasPrefix(e.Error, "the filesystem of / is full: ") || !strings.Contains(e.Hint, "run the deploy again") || len(e.Tail) < 3 {
+		if e.Key != c.key || !strings.HasPrefix(e.Error, "the filesystem of /proc is full") || !strings.Contains(e.Hint, "run the deploy again") || len(e.Tail) < 3 {
 			t.Errorf("%s: event %+v", name, e)
 		}
 	}
-	dir := t.TempDir()
-	got := explain(errors.New("no answer"), []string{"OSError: [Errno 28] No space left on device: '" + dir + "/x'", "later"})
-	if want := "the filesystem of " + mountOf(dir) + " is full"; !strings.HasPrefix(got.Error(), want) {
+	got := explain(errors.New("no answer"), []string{"OSError: [Errno 28] No space left on device: '/proc/x'", "later"})
+	if want := "the filesystem of /proc is full"; !strings.HasPrefix(got.Error(), want) {
 		t.Errorf("%v, expected %s", got, want)
 	}
 }

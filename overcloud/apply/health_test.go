@@ -98,9 +98,9 @@ func TestHealthExplainsAUnit(t *testing.T) {
 	}
 	n := newNode(t)
 	n.sys.units["nova-compute.service"] = "active"
-	n.put("var/log/nova/nova-compute.log", "OSError: [Errno 28] No space left on device\n")
+	n.put("var/log/nova/nova-compute.log", "OSError: [Errno 28] No space left on device: '/proc/x'\n")
 	got, err := n.Health(t.Context(), []resource.Check{{Units: []string{"nova-compute"}, Explain: true}})
-	if err != nil || !strings.HasPrefix(got[0].Detail, "the filesystem of / is full") || !strings.Contains(got[0].Hint, "make room") {
+	if err != nil || !strings.HasPrefix(got[0].Detail, "the filesystem of /proc is full") || !strings.Contains(got[0].Hint, "make room") {
 		t.Errorf("%+v %v", got, err)
 	}
 }

@@ -19,13 +19,14 @@ func (r *run) outdated(whole, doc resource.Document) bool {
 
 // awaitingOnly is a document that does not wait for machines which are gone on without:
 // queries and looks at Ceph are those of a cloud without them, all else stays. Its hash is
-// another one, so that the next deployment awaits them again.
+// another one, so that the next deployment awaits them again. The machine itself stays: one
+// that was left out while it runs is brought to its end.
 func (r *run) awaitingOnly(p *plan.Plan, machines []plan.Node, doc resource.Document, gone []string) resource.Document {
 	asks := func(x resource.Resource) bool { return x.Wait != nil && x.Wait.SQL != "" || x.CephHealth != nil }
 	if len(gone) == 0 || !slices.ContainsFunc(doc.Resources, asks) {
 		return doc
 	}
-	left := slices.DeleteFunc(slices.Clone(machines), func(n plan.Node) bool { return slices.Contains(gone, n.Name) })
+	left := slices.DeleteFunc(slices.Clone(machines), func(n plan.Node) bool { return n.Name != doc.Node && slices.Contains(gone, n.Name) })
 	cfg, err := p.Configure(left)
 	if err != nil { // no machine of a service that must be somewhere is left
 		r.log.Warn("machines that were left out are still waited for", "node", doc.Node, "step", doc.Step, "error", err)

@@ -253,8 +253,9 @@ func (r *refusals) kvm(wanted bool) {
 // Virtualises tells what introspection has seen of the processor: whether it can run
 // virtual machines by itself.
 func (n Node) Virtualises() (can, known bool) {
-	for k := range n.Capabilities {
-		known = known || strings.HasPrefix(k, "cpu_")
+	for _, flag := range []string{"cpu_vt", "cpu_aes", "cpu_hugepages", "cpu_hugepages_1g", "cpu_txt"} { // introspection's
+		_, seen := n.Capabilities[flag]
+		known = known || seen
 	}
 	return n.Capabilities["cpu_vt"] == "true", known
 }
