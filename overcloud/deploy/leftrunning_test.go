@@ -43,7 +43,9 @@ func TestAMachineThatIsLeftOutGoesOnByItself(t *testing.T) {
 		w.engine.Observer = deadAgent{}
 		w.nodes.waits = func(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error {
 			has := func(name string) bool {
-				return slices.ContainsFunc(doc.Resources, func(x resource.Resource) bool { return x.Wait != nil && x.Wait.Name == name })
+				return slices.ContainsFunc(doc.Resources, func(x resource.Resource) bool {
+					return x.Wait != nil && x.Wait.Name == name && strings.Contains(x.Wait.SQL, "overcloud-controller-2")
+				})
 			}
 			key, missing, long := "", "", time.Duration(0)
 			switch {
