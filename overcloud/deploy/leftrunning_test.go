@@ -51,8 +51,8 @@ func TestAMachineThatIsLeftOutGoesOnByItself(t *testing.T) {
 			switch {
 			case n.Name == "overcloud-controller-0" && has("network_agents"):
 				key, missing, long = "wait:network_agents", "missing: neutron-l3-agent on overcloud-controller-2.localdomain", 10*time.Minute
-			case n.Name == "overcloud-controller-2" && has("nova_scheduler"):
-				key, missing, long = "wait:nova_scheduler", "missing: overcloud-controller-2.localdomain", 5*time.Minute
+			case n.Name == "overcloud-controller-2" && has("cinder_scheduler"):
+				key, missing, long = "wait:cinder_scheduler", "missing: overcloud-controller-2.localdomain", 5*time.Minute
 			default:
 				return nil
 			}
