@@ -142,16 +142,6 @@ func (j *job) wait(code int) string {
 	return out
 }
 
-// says waits until a command that runs has printed a text.
-func (j *job) says(text string, limit time.Duration) {
-	j.u.t.Helper()
-	for deadline := time.Now().Add(limit); !strings.Contains(j.out.String(), text); time.Sleep(time.Second) {
-		if len(j.done) > 0 || time.Now().After(deadline) {
-			j.u.t.Fatalf("%s\ndid not say %q:\n%s\n%s", j.line, text, j.out.String(), j.u.diagnosis())
-		}
-	}
-}
-
 // ok types a command that must succeed.
 func (u *user) ok(line string) string { u.t.Helper(); return u.start(line, false).wait(0) }
 
