@@ -51,13 +51,13 @@ const freshFor = 3
 // states; see also Member.claim.
 func Decide(machines []Machine, self int, states []*State) Decision {
 	for i, s := range states {
-		if i != self && s != nil && s.Primary && s.Age <= freshFor {
+		if i != self && s != nil && s.Primary && s.Age <= freshFor && !s.before {
 			return Decision{Act: Join, Why: "join the cluster of " + machines[i].Name}
 		}
 	}
 	for i, s := range states {
 		if i != self && s != nil && s.Primary {
-			return wait("%s served the cluster %.0f seconds ago and has said nothing since", machines[i].label(), s.Age)
+			return wait("%s served the cluster %.1f seconds ago, and is asked again", machines[i].label(), s.Age)
 		}
 	}
 	for i, s := range states {

@@ -32,6 +32,7 @@ func sole(seqno int64) *State  { s := killed(seqno, "c"); s.Safe = true; return 
 func doubt(seqno int64) *State { return &State{UUID: cluster, Seqno: seqno, Doubt: true} }
 func unseen() *State           { return &State{Seqno: Unknown, Unread: true} }
 func hung() *State             { s := serving(); s.Age = 4; return s }
+func just() *State             { s := serving(); s.before = true; return s }
 func half() *State             { return &State{Seqno: Unknown, Lost: true} }
 func begun() *State            { return &State{UUID: cluster, Seqno: Unknown, Begun: true} }
 
@@ -45,7 +46,8 @@ func TestDecide(t *testing.T) {
 		"one that cannot be asked may have the data":           {all: []*State{never(), never(), nil}, acts: []Act{Wait, Wait}, why: "c-2 (10.0.0.3) may have the cluster's data"},
 		"a new first machine does not begin another one":       {all: []*State{never(), left(7), left(7)}, acts: []Act{Wait, Begin, Wait}, why: "c-1 (10.0.0.2) has the newest data"},
 		"a cluster that is there is joined":                    {all: []*State{never(), serving(), left(3)}, acts: []Act{Join, Wait, Join}},
-		"one that hangs may be no more, and may come back":     {all: []*State{last(9), hung(), left(9)}, acts: []Act{Wait, Wait, Wait}, why: "c-1 (10.0.0.2) served the cluster 4 seconds ago"},
+		"one that hangs may be no more, and may come back":     {all: []*State{last(9), hung(), left(9)}, acts: []Act{Wait, Wait, Wait}, why: "c-1 (10.0.0.2) served the cluster 4.0 seconds ago"},
+		"one that may have been stopped just now":              {all: []*State{last(9), just(), left(9)}, acts: []Act{Wait, Wait, Wait}, why: "c-1 (10.0.0.2) served the cluster 0.0 seconds ago"},
 		"another one of its cluster is joined":                 {all: []*State{left(9), hung(), serving()}, acts: []Act{Join, Wait, Wait}},
 		"the last one to leave needs no more than a majority":  {all: []*State{nil, last(9), left(8)}, acts: []Act{Wait, Begin, Wait}},
 		"without a majority it may be behind the others' back": {all: []*State{nil, last(9), nil}, acts: []Act{Wait, Wait}, why: "c-0 (10.0.0.1), c-2 (10.0.0.3) may have newer data"},

@@ -73,6 +73,7 @@ type State struct {
 	Comment string  `json:"comment"`        // Synced, Donor/Desynced, Joined …
 	Age     float64 `json:"age"`            // seconds since it was asked
 	Down    string  `json:"down,omitempty"` // why it does not answer
+	before  bool    // it was asked before the start of this machine's server, and may have been stopped with it
 
 	// Of its data.
 	UUID   string `json:"uuid"`             // of the cluster; empty: it has never been in one

@@ -24,7 +24,8 @@ type node struct {
 	mu     sync.Mutex
 	status map[string]string
 	down   error
-	found  string // by recovery; empty: ten times its number
+	found  string   // by recovery; empty: ten times its number
+	stays  *Checker // that answers; nil: one that asks the server anew each time
 }
 
 func (n *node) checker() *Checker {
@@ -147,8 +148,11 @@ func world(t *testing.T) ([]*node, []*Starter) {
 			t.Fatal(err)
 		}
 		srv := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			c := n.checker() // asked anew each time
-			c.ask(r.Context())
+			c := n.stays
+			if c == nil {
+				c = n.checker()
+				c.ask(r.Context())
+			}
 			c.ServeHTTP(w, r)
 		})}}
 		srv.Start()

@@ -23,6 +23,8 @@ type Member struct {
 	// Own is the machine's own state; nil: what lies on its disk, while no server runs.
 	Own func(ctx context.Context) (State, error)
 
+	since time.Time // of a server's start: what others said of themselves before counts for nothing
+
 	said string // and when
 	at   time.Time
 }
@@ -99,6 +101,7 @@ func (m *Member) decide(ctx context.Context) (Decision, error) {
 
 // look asks all machines side by side.
 func (m *Member) look(ctx context.Context) (self int, states []*State, err error) {
+	oldest := time.Since(m.since).Seconds() // very much without a start
 	states = make([]*State, len(m.Config.Machines))
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -114,6 +117,11 @@ func (m *Member) look(ctx context.Context) (self int, states []*State, err error
 		return 0, nil, err
 	}
 	wg.Wait()
+	for _, s := range states {
+		if s != nil {
+			s.before = s.Age > oldest
+		}
+	}
 	states[self] = &own
 	return self, states, nil
 }

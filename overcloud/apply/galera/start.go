@@ -26,6 +26,7 @@ type Starter struct {
 // Start returns when the server may start, with galera.env saying how. It waits as long
 // as it must: nobody can tell by himself that a machine will never come back.
 func (s *Starter) Start(ctx context.Context) error {
+	s.since = time.Now()
 	f := s.Folders
 	// They are of an earlier start: what it claimed or was told must not act now.
 	if err := forget(append(f.transferPIDs(), f.claim(), f.begun(), f.waiting(), f.force(), f.position())...); err != nil {

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"trefoil/internal/errs"
@@ -108,6 +110,44 @@ func TestBeginningThatFailedIsTakenBack(t *testing.T) {
 	if own, err := n.OnDisk(); err != nil || own.Safe || there(n.allowed()) {
 		t.Errorf("it counts as the last one in the cluster: %+v, %v", own, err)
 	}
+}
+
+// TestServersThatWereStoppedTogetherAreNotJoined: what their checks say is of a second ago.
+// All would join one another, and none begin.
+func TestServersThatWereStoppedTogetherAreNotJoined(t *testing.T) {
+	nodes, starters := world(t)
+	for i, n := range nodes {
+		n.put(t, n.grastate(), strings.Replace(saved, "seqno:   -1", "seqno:   "+strconv.Itoa(i+7), 1))
+		n.serves("Primary", "ON", "Synced", "9")
+		n.stays = n.checker()
+		n.stays.ask(t.Context())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan int, len(starters))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for i, s := range starters {
+		wg.Go(func() {
+			if s.Start(ctx) == nil {
+				ended <- i
+			}
+		})
+	}
+	for _, n := range nodes {
+		until(t, "it waits", func() bool { return there(n.waiting()) || len(ended) > 0 })
+	}
+	for _, n := range nodes { // the next look of its check
+		n.mu.Lock()
+		n.down = errors.New("connection refused")
+		n.mu.Unlock()
+		n.stays.ask(t.Context())
+	}
+	first := <-ended
+	if env, _ := os.ReadFile(nodes[first].env()); first != 2 || string(env) != "_WSREP_NEW_CLUSTER=--wsrep-new-cluster\n" {
+		t.Errorf("machine %d goes on with %q", first, env)
+	}
+	cancel()
 }
 
 // TestLastOneStaysAllowed: Galera itself has said so.
