@@ -22,7 +22,7 @@ type blame struct {
 	hide     *strings.Replacer // the plan's secrets
 
 	mu      sync.Mutex
-	running map[[2]string]bool // machines and keys of units that they have started in this action
+	running map[[2]string]bool // machines and keys of units that they have started in this action, or that it does not touch
 }
 
 // suspect is a unit of a machine that somebody waits for.
@@ -50,6 +50,19 @@ func (b *blame) begun(node, key string) {
 	}
 	if strings.HasPrefix(key, "unit:") {
 		b.running[[2]string{node, key}] = true
+	}
+}
+
+// beyond notes what an action does not touch: nothing of it will start what has ended there.
+func (b *blame) beyond(l stack.Limits) {
+	for _, n := range b.nodes {
+		for _, d := range b.cfg[n.Name] {
+			for _, x := range d.Resources {
+				if !l.Allow(n.Node) || d.Step < l.FromStep || len(l.Tags) > 0 && !slices.Contains(l.Tags, x.Service) {
+					b.begun(n.Name, x.Key())
+				}
+			}
+		}
 	}
 }
 
@@ -158,24 +171,28 @@ func (a answer) failure() stack.Failure {
 
 // askWhy tells what a machine waits for, with what the machines say that it waits for.
 // Where one of them has ended for good, nothing will come: it is left out if that is
-// tolerated, and else ends the wait, as the cause of its failure.
+// tolerated, and else ends the wait, as the cause of its failure. One that has failed
+// ends it too, its failure being told already.
 func (r *run) askWhy(ctx context.Context, end context.CancelCauseFunc, n stack.Node, doc resource.Document, text, missing string) {
 	var dead []stack.Failure
+	vain := false
 	for _, a := range r.blame.ask(ctx, missing) {
 		text += fmt.Sprintf("; %s: %s: %s", a.node.Name, a.service, a.what())
-		if !a.dead() {
-			continue
-		}
-		f := a.failure()
-		if a.node.Name == n.Name || !r.leaveOut(a.node, &Failed{[]stack.Failure{f}}) {
-			dead = append(dead, f)
+		switch {
+		case a.node.Name != n.Name && r.fatal(a.node.Name):
+			vain = true
+		case a.dead():
+			f := a.failure()
+			if a.node.Name == n.Name || !r.leaveOut(a.node, &Failed{[]stack.Failure{f}}) {
+				dead, vain = append(dead, f), true
+			}
 		}
 	}
 	err := r.event(ctx, stack.StepPath(n.Role, fmt.Sprint(doc.Step), n.Index), r.s.Action, stack.InProgress, text, "")
 	if err != nil && ctx.Err() == nil {
 		r.log.Warn("what a node waits for could not be told", "node", n.Name, "error", err)
 	}
-	if len(dead) > 0 {
+	if vain {
 		end(&Failed{append(dead, stack.Failure{Node: n.Name, Phase: phaseOf(doc.Step), Error: text})})
 	}
 }

@@ -152,3 +152,45 @@ func TestALostMachineIsNotWaitedFor(t *testing.T) {
 		})
 	}
 }
+
+// A machine that has failed is not waited for, and its failure is told once.
+func TestAMachineThatHasFailedIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.begin(stack.Create, 2)
+		w.engine.Observer = &asked{compute: resource.Health{Service: "nova_compute", OK: true}}
+		w.nodes.fail, w.nodes.waits = "5 overcloud-novacompute-1", awaited("overcloud-novacompute-1")
+		began := time.Now()
+		s := w.run("CREATE_FAILED")
+		if took := time.Since(began); took > 2*time.Minute {
+			t.Errorf("told after %s", took)
+		}
+		if len(s.Failures) != 2 || s.Failures[0].Node != "overcloud-novacompute-1" || s.Failures[0].Error != "it would not start" ||
+			s.Failures[1].Node != "overcloud-controller-0" || !strings.Contains(s.Failures[1].Error, "waits for wait:hypervisors") {
+			t.Errorf("%+v", s.Failures)
+		}
+	})
+}
+
+// What an action does not touch will not come of it: neither on machines that it leaves
+// out, nor in steps before its first, nor of services that it does not ask for.
+func TestAServiceThatAnActionDoesNotTouchIsNotWaitedFor(t *testing.T) {
+	for _, limits := range []stack.Limits{{Nodes: []string{"Controller"}}, {Tags: []string{"nova_api"}}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.begin(stack.Create, 2)
+			w.run("CREATE_COMPLETE")
+			w.begin(stack.Update, 2)
+			if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error { s.TimeoutMins, s.Input.Limits = 0, limits; return nil }); err != nil {
+				t.Fatal(err)
+			}
+			w.engine.Observer = &asked{compute: resource.Health{Service: "nova_compute", Detail: "unit nova-compute is failed", Ended: true}}
+			w.nodes.forget, w.nodes.waits = true, awaited("overcloud-novacompute-1")
+			began := time.Now()
+			s := w.run("UPDATE_FAILED")
+			if took := time.Since(began); took > 2*time.Minute || s.Failures[0].Node != "overcloud-novacompute-1" {
+				t.Errorf("%s: told after %s: %+v", limits, took, s.Failures)
+			}
+		})
+	}
+}

@@ -190,11 +190,13 @@ type run struct {
 	leftOut []stack.Failure    // of machines that were gone on without
 
 	// Of the steps. gone are the machines that are gone on without, leaveOut makes one of
-	// them if that is tolerated, without is a document that does not wait for them.
+	// them if that is tolerated, without is a document that does not wait for them. fatal
+	// tells of a machine that has failed and is not gone on without.
 	blame    *blame
 	gone     func() []string
 	leaveOut func(n stack.Node, err error) bool
 	without  func(doc resource.Document, gone []string) resource.Document
+	fatal    func(node string) bool
 
 	machines *baremetal.Deployment // nil: the plan's counts alone say what there is
 }

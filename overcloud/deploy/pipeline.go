@@ -296,6 +296,18 @@ func (p *pipeline) gone() []string {
 	return out
 }
 
+// fatal tells whether a machine has failed and is not gone on without. Safe for concurrent use.
+func (p *pipeline) fatal(node string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for role, lost := range p.lost {
+		if !p.tolerable(role) && slices.ContainsFunc(lost, func(l loss) bool { return l.node == node }) {
+			return true
+		}
+	}
+	return false
+}
+
 // tolerated are the failures that did not end it.
 func (p *pipeline) tolerated() []stack.Failure {
 	var out []stack.Failure

@@ -155,7 +155,7 @@ func loses(p *plan.Plan, gone, stay []stack.Node) []stack.Failure {
 	}
 	out = append(out, outvoted(p, gone, stay)...)
 	for _, n := range gone {
-		if runs(p, n.Role, "ceph_osd") {
+		if p.Runs(n.Role, "ceph_osd") {
 			out = append(out, stack.Failure{Node: n.Name, Phase: "removal", Service: "ceph_osd",
 				Error: "its OSDs hold data; marking them out and waiting for Ceph to copy it elsewhere is not done here",
 				Hint:  cures(gone, "on a controller, for each OSD of the node (ceph osd tree): ceph osd out ID, wait until ceph -s is HEALTH_OK and ceph osd safe-to-destroy ID agrees, ceph osd purge ID")})
@@ -171,7 +171,7 @@ func outvoted(p *plan.Plan, gone, stay []stack.Node) []stack.Failure {
 	for _, service := range []string{"mysql", "rabbitmq"} {
 		of := func(nodes []stack.Node) (n int) {
 			for _, node := range nodes {
-				if runs(p, node.Role, service) {
+				if p.Runs(node.Role, service) {
 					n++
 				}
 			}
@@ -202,15 +202,6 @@ func cures(gone []stack.Node, first string) string {
 		first += "; "
 	}
 	return first + "to remove it all the same, and lose what is on it: openstack overcloud node delete --force " + strings.Join(namesOf(gone), " ")
-}
-
-func runs(p *plan.Plan, role, service string) bool {
-	for _, r := range p.Roles {
-		if r.Name == role {
-			return slices.ContainsFunc(r.Data, func(d plan.ServiceData) bool { return d.Name == service })
-		}
-	}
-	return false
 }
 
 // lastController tells whether a controller goes and none stays.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"trefoil/internal/errs"
 	"trefoil/overcloud/resource"
@@ -30,7 +29,7 @@ func (r *run) step(ctx context.Context, n stack.Node, docs []resource.Document, 
 		}
 		return r.apply(ctx, n, docs[i])
 	})
-	return join(fmt.Sprintf("step %d", step), map[string]error{n.Name: err})
+	return join(phaseOf(step), map[string]error{n.Name: err})
 }
 
 // apply runs one document on one node, and again when it waits for machines that are
@@ -50,53 +49,23 @@ func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) er
 func (r *run) applyOnce(ctx context.Context, n stack.Node, whole resource.Document, gone []string) error {
 	doc := r.without(whole, gone)
 	ctx, end := context.WithCancelCause(ctx)
-	var asking sync.WaitGroup
-	defer asking.Wait()
+	f := &following{r: r, node: n, whole: whole, doc: doc, gone: gone, end: end, waits: waits{doc: doc}}
+	defer f.asking.Wait()
 	defer end(nil)
-	var last resource.Event
-	changed, seen, done := 0, 0, false
-	waits := waits{doc: doc}
-	err := r.Nodes.Apply(ctx, n, doc, func(ev resource.Event) {
-		r.longestOf(n, doc, ev)
-		if text := waits.see(ev, r.Now()); text != "" {
-			missing := waits.missing()
-			asking.Go(func() { r.askWhy(ctx, end, n, doc, text, missing) })
-		}
-		switch ev.Event {
-		case "failed":
-			last = ev
-		case "done":
-			done = true
-		case "unchanged", "changed":
-			seen++
-			r.blame.begun(n.Name, ev.Key)
-			if ev.Event == "unchanged" {
-				break
-			}
-			changed++
-			r.log.Info("changed on node", "node", n.Name, "step", doc.Step, "resource", ev.Key)
-		case "waiting":
-			r.log.Info("node waits", "node", n.Name, "step", doc.Step, "for", ev.Key, "missing", ev.Missing)
-			if now := r.gone(); !slices.Equal(now, gone) {
-				if gone = now; r.outdated(whole, doc) {
-					end(errLeftOut)
-				}
-			}
-		}
-	})
+	err := r.Nodes.Apply(ctx, n, doc, func(ev resource.Event) { f.see(ctx, ev) })
 	r.mu.Lock()
-	r.summary.Changed += changed
+	r.summary.Changed += f.changed
 	r.mu.Unlock()
-	if cause := context.Cause(ctx); !done && (errors.As(cause, new(*Failed)) || errors.Is(cause, errLeftOut)) {
+	if cause := context.Cause(ctx); !f.done && (errors.As(cause, new(*Failed)) || errors.Is(cause, errLeftOut)) {
 		return cause
 	}
-	if last.Event == "failed" {
-		return r.failedBy(ctx, n, whole, doc, last)
+	if f.last.Event == "failed" {
+		return r.failedBy(ctx, n, whole, doc, f.last)
 	}
 	if errs.Is(err, errs.Unavailable) && ctx.Err() == nil {
-		return nodeLost(n, doc, seen, err)
+		return nodeLost(n, doc, f.seen, err)
 	}
-	if err == nil && !done {
+	if err == nil && !f.done {
 		err = errors.New("os-apply-config ended without saying that it is done")
 	}
 	if err != nil {
@@ -118,6 +87,9 @@ func (r *run) failedBy(ctx context.Context, n stack.Node, whole, doc resource.Do
 	if strings.HasPrefix(ev.Key, "wait:") && ctx.Err() == nil {
 		tolerated := true
 		for _, a := range r.blame.ask(ctx, ev.Error) {
+			if r.fatal(a.node.Name) {
+				continue // its own failure is told
+			}
 			all = append(all, a.failure())
 			tolerated = tolerated && a.node.Name != n.Name && r.leaveOut(a.node, &Failed{[]stack.Failure{a.failure()}})
 		}
@@ -136,7 +108,7 @@ func phaseOf(step int) string { return fmt.Sprintf("step %d", step) }
 // resources were made so.
 func nodeLost(n stack.Node, doc resource.Document, seen int, err error) error {
 	at := doc.Resources[min(seen, len(doc.Resources)-1)]
-	return &Failed{[]stack.Failure{{Node: n.Name, Phase: fmt.Sprintf("step %d", doc.Step), Service: at.Service, Key: at.Key(),
+	return &Failed{[]stack.Failure{{Node: n.Name, Phase: phaseOf(doc.Step), Service: at.Service, Key: at.Key(),
 		Error: fmt.Sprintf("node %s (%s) cannot be reached any more, resource %d of %d was under way: %v", n.Name, n.Address, seen+1, len(doc.Resources), err),
 		Hint: fmt.Sprintf("is it on? openstack baremetal node show %s; look at its console; when it answers again (ssh %s@%s), run the same deploy: it goes on with step %d and repeats nothing that is done",
 			n.UUID, RemoteUser, n.Address, doc.Step)}}}

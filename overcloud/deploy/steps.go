@@ -64,6 +64,7 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 	began := map[int]time.Time{} // by step
 	gates := p.Gates(machines, limits.Tags)
 	r.blame = &blame{observer: r.Observer, nodes: all, cfg: cfg, hide: masking(stack.Secrets(p))}
+	r.blame.beyond(limits)
 	stands := r.standing(ctx, nodes, cfg, gates)
 	line := &pipeline{nodes: nodes, gates: gates, now: r.Now, busy: serving(r.s.Action, nodes, cfg), atATime: map[string]int{}, maxFail: map[string]int{},
 		step: func(ctx context.Context, n stack.Node, step int) error {
@@ -85,7 +86,7 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 			if step < limits.FromStep {
 				return nil
 			}
-			r.took(fmt.Sprintf("step %d", step), began[step])
+			r.took(phaseOf(step), began[step])
 			return errors.Join(r.keep(ctx), r.closeGroup(ctx, group(role, step), failed))
 		},
 	}
@@ -98,7 +99,7 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 			return r.timed("keystone resources", func() error { return r.catalog(ctx, p, machines, url) })
 		}
 	}
-	r.gone, r.leaveOut = line.gone, line.leaveOut
+	r.gone, r.leaveOut, r.fatal = line.gone, line.leaveOut, line.fatal
 	r.without = func(doc resource.Document, gone []string) resource.Document {
 		return r.awaitingOnly(p, machines, doc, gone)
 	}

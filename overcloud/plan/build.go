@@ -156,20 +156,10 @@ func (b *builder) plan() (*Plan, error) {
 		}
 	}
 	slices.Sort(p.Hidden)
-	if err := p.checkNeeds(); err != nil {
-		return nil, err
-	}
-	if err := p.checkSockets(); err != nil {
-		return nil, err
-	}
-	if err := b.checkCeph(p); err != nil {
-		return nil, err
-	}
-	if err := p.clash(); err != nil {
-		return nil, err
-	}
-	if err := p.grown(b.o); err != nil {
-		return nil, err
+	for _, check := range []func(*Plan) error{(*Plan).checkNeeds, (*Plan).checkSockets, b.checkCeph, (*Plan).clash, b.grown} {
+		if err := check(p); err != nil {
+			return nil, err
+		}
 	}
 	return p, p.rehearse()
 }

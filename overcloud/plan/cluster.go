@@ -90,12 +90,12 @@ func (p *Plan) Clustered(service string) bool {
 // grown refuses a virtual address for machines that are laid out without one. Their APIs
 // listen at all addresses, so that HAProxy would find its ports taken, and each database
 // that became part of a cluster would lose its data to another.
-func (p *Plan) grown(o Options) error {
-	if p.VirtualAddress() == "" || o.AddressHeld || !p.Clustered(mysqlService) {
+func (b *builder) grown(p *Plan) error {
+	if p.VirtualAddress() == "" || b.o.AddressHeld || !p.Clustered(mysqlService) {
 		return nil
 	}
 	var names []string
-	for _, m := range o.Machines {
+	for _, m := range b.o.Machines {
 		for _, r := range p.Roles {
 			if m.Configured && r.Name == m.Role && r.runs(mysqlService) {
 				names = append(names, m.Name)

@@ -2,19 +2,14 @@ package plan_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"trefoil/overcloud/plan"
 )
@@ -74,13 +69,9 @@ type probe struct {
 
 // probes of everything that is to reach a machine, or not.
 func probes(p *plan.Plan, nodes []plan.Node, to plan.Node, all []traffic) []probe {
-	runs := func(n plan.Node, service string) bool {
-		i := slices.IndexFunc(p.Roles, func(r plan.Role) bool { return r.Name == n.Role })
-		return slices.ContainsFunc(p.Roles[i].Data, func(d plan.ServiceData) bool { return d.Name == service })
-	}
 	var out []probe
 	for _, t := range all {
-		if !runs(to, t.to) {
+		if !p.Runs(to.Role, t.to) {
 			continue
 		}
 		var from []string
@@ -88,7 +79,7 @@ func probes(p *plan.Plan, nodes []plan.Node, to plan.Node, all []traffic) []prob
 			from = append(from, t.from)
 		}
 		for _, n := range nodes {
-			if n.Name != to.Name && runs(n, t.from) {
+			if n.Name != to.Name && p.Runs(n.Role, t.from) {
 				from = append(from, n.Address)
 			}
 		}
@@ -137,7 +128,7 @@ func inNamespaces(t *testing.T, script string, env ...string) string {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "unshare", "-rn", "sh", "-c", between+script, "sh")
-	cmd.Env = append(append(os.Environ(), "self="+self+" -test.run=^TestFirewallPeer$"), env...)
+	cmd.Env = append(append(os.Environ(), "self="+self), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -220,84 +211,4 @@ wait $hearer $speaker
 	if !strings.Contains(out, "heard") {
 		t.Error(out)
 	}
-}
-
-// TestFirewallPeer is not a test but what the others start in their namespaces.
-func TestFirewallPeer(t *testing.T) {
-	dir := os.Getenv("dir")
-	switch os.Getenv("FIREWALL_PEER") {
-	case "dial":
-		dialAll(t, filepath.Join(dir, "probes.json"))
-	case "speak":
-		l, err := net.Listen("tcp", undercloud+":7000")
-		must(t, err)
-		must(t, os.WriteFile(filepath.Join(dir, "listening"), nil, 0o600))
-		c, err := l.Accept()
-		must(t, err)
-		for {
-			if _, err := os.Stat(filepath.Join(dir, "loaded")); err == nil {
-				break
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		_, err = c.Write([]byte("hello"))
-		must(t, err)
-		_, _ = c.Read(make([]byte, 1)) // until the other end has gone
-	case "hear":
-		c, err := net.Dial("tcp", undercloud+":7000")
-		must(t, err)
-		must(t, os.WriteFile(filepath.Join(dir, "connected"), nil, 0o600))
-		must(t, c.SetReadDeadline(time.Now().Add(20*time.Second)))
-		if n, err := c.Read(make([]byte, 5)); n != 5 {
-			t.Fatalf("what was said to it was not heard: %v", err)
-		}
-		fmt.Println("heard")
-	default:
-		t.Skip("started by the tests of the firewall only")
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// dialAll makes probes and tells which ended otherwise than they say. A port where
-// nobody listens refuses at once, one behind the firewall is silent.
-func dialAll(t *testing.T, file string) {
-	data, err := os.ReadFile(file)
-	must(t, err)
-	var all []probe
-	must(t, json.Unmarshal(data, &all))
-	var wg sync.WaitGroup
-	for _, p := range all {
-		wg.Go(func() {
-			if shut := !reaches(p); shut != p.Shut {
-				fmt.Printf("wrong: %s from %s to %s: shut %v, want %v\n", p.Network, p.From, p.To, shut, p.Shut)
-			}
-		})
-	}
-	wg.Wait()
-	fmt.Printf("%d tried\n", len(all))
-}
-
-func reaches(p probe) bool {
-	wait := 30 * time.Second // for an answer that is to come, on a machine that is busy
-	if p.Shut {
-		wait = 4 * time.Second
-	}
-	d := net.Dialer{Timeout: wait, LocalAddr: &net.TCPAddr{IP: net.ParseIP(p.From)}}
-	if p.Network == "udp" {
-		d.LocalAddr = &net.UDPAddr{IP: net.ParseIP(p.From)}
-	}
-	c, err := d.Dial(p.Network, p.To)
-	if err == nil && p.Network == "udp" {
-		defer c.Close()
-		_, _ = c.Write([]byte("?"))
-		_ = c.SetReadDeadline(time.Now().Add(wait))
-		_, err = c.Read(make([]byte, 1))
-	}
-	return err == nil || errors.Is(err, syscall.ECONNREFUSED)
 }

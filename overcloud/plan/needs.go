@@ -77,8 +77,7 @@ func (r *Role) gate(step int, runs map[string][]string, all, only []string) Gate
 func (p *Plan) Running(service string, nodes []Node) []string {
 	var out []string
 	for _, r := range p.Roles {
-		if slices.ContainsFunc(r.Data, func(s ServiceData) bool { return s.Name == service }) &&
-			slices.ContainsFunc(nodes, func(n Node) bool { return n.Role == r.Name }) {
+		if r.runs(service) && slices.ContainsFunc(nodes, func(n Node) bool { return n.Role == r.Name }) {
 			out = append(out, r.Name)
 		}
 	}

@@ -114,6 +114,11 @@ func (r *Role) runs(service string) bool {
 	return slices.ContainsFunc(r.Data, func(d ServiceData) bool { return d.Name == service })
 }
 
+// Runs tells whether a service is one of a role's; of a role that is not there none is.
+func (p *Plan) Runs(role, service string) bool {
+	return slices.ContainsFunc(p.Roles, func(r Role) bool { return r.Name == role && r.runs(service) })
+}
+
 // percentage reads a whole number of 0 to 100, as YAML or as text.
 func percentage(v any) (int, error) {
 	n, err := strconv.Atoi(hot.String(v))

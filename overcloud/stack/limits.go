@@ -91,7 +91,7 @@ func (l Limits) Ready(p *plan.Plan, there []Node) error {
 		return nil
 	}
 	return errs.New(errs.Invalid, "limit: %s would be left out, with steps yet to do that services on the other machines wait for", strings.Join(behind, ", ")).
-		WithHint("deploy without --limit first: steps that stand are not taken again")
+		WithHint("deploy without --limit first: steps that stand are not taken again; a machine that cannot be mended is given back first: openstack overcloud node delete %s", behind[0])
 }
 
 // lastStep is the last one in which every machine of a role has something to do; 0: none.

@@ -1,0 +1,55 @@
+package deploy
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"trefoil/overcloud/resource"
+	"trefoil/overcloud/stack"
+)
+
+// following takes in what a machine tells of one document while it is applied. Where it
+// waits, those that it waits for are asked in the background. see is never called twice at a time.
+type following struct {
+	r          *run
+	node       stack.Node
+	whole, doc resource.Document // with and without the machines that are gone on without
+	gone       []string
+	end        context.CancelCauseFunc // ends the document; errLeftOut: more are gone that it waits for
+
+	waits   waits
+	asking  sync.WaitGroup
+	last    resource.Event // that failed
+	changed int
+	seen    int  // resources that are as they are to be
+	done    bool // the document
+}
+
+func (f *following) see(ctx context.Context, ev resource.Event) {
+	f.r.longestOf(f.node, f.doc, ev)
+	if text := f.waits.see(ev, f.r.Now()); text != "" {
+		missing := f.waits.missing()
+		f.asking.Go(func() { f.r.askWhy(ctx, f.end, f.node, f.doc, text, missing) })
+	}
+	switch ev.Event {
+	case "failed":
+		f.last = ev
+	case "done":
+		f.done = true
+	case "unchanged", "changed":
+		f.seen++
+		f.r.blame.begun(f.node.Name, ev.Key)
+		if ev.Event == "changed" {
+			f.changed++
+			f.r.log.Info("changed on node", "node", f.node.Name, "step", f.doc.Step, "resource", ev.Key)
+		}
+	case "waiting":
+		f.r.log.Info("node waits", "node", f.node.Name, "step", f.doc.Step, "for", ev.Key, "missing", ev.Missing)
+		if now := f.r.gone(); !slices.Equal(now, f.gone) {
+			if f.gone = now; f.r.outdated(f.whole, f.doc) {
+				f.end(errLeftOut)
+			}
+		}
+	}
+}
