@@ -169,6 +169,9 @@ func (a answer) failure() stack.Failure {
 		Error: a.what(), Hint: cmp.Or(a.health.Hint, hint), Tail: a.health.Tail}
 }
 
+// toldAnswers is of how many units a line about a wait tells: it is to be read at a glance.
+const toldAnswers = 2
+
 // askWhy tells what a machine waits for, with what the machines say that it waits for.
 // Where one of them has ended for good, nothing will come: it is left out if that is
 // tolerated, and else ends the wait, as the cause of its failure. One that has failed
@@ -176,8 +179,10 @@ func (a answer) failure() stack.Failure {
 func (r *run) askWhy(ctx context.Context, end context.CancelCauseFunc, n stack.Node, doc resource.Document, text, missing string) {
 	var dead []stack.Failure
 	vain := false
-	for _, a := range r.blame.ask(ctx, missing) {
-		text += fmt.Sprintf("; %s: %s: %s", a.node.Name, a.service, a.what())
+	for i, a := range r.blame.ask(ctx, missing) { // the worst first
+		if i < toldAnswers {
+			text += fmt.Sprintf("; %s: %s: %s", a.node.Name, a.service, a.what())
+		}
 		switch {
 		case a.node.Name != n.Name && r.fatal(a.node.Name):
 			vain = true

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"sort"
@@ -133,10 +134,13 @@ func (s *Stack) parameter(d *hot.Parameter, given map[string]any, from hot.Origi
 	return v
 }
 
-// checked converts a value and notes what is wrong with it.
+// checked converts a value and notes what is wrong with it, once where several templates
+// refuse it for the same reason.
 func (s *Stack) checked(d *hot.Parameter, check func(any) (any, string), v any, from hot.Origin) any {
 	v, problem := check(v)
-	if problem != "" {
+	reason, _, _ := strings.Cut(problem, ", a rule in line ")
+	if key := fmt.Sprint(from, d.Name, reason); problem != "" && !s.ev.told.refused[key] {
+		s.ev.told.refused[key] = true
 		s.ev.problems.add(from, "parameter %s %s (declared in %s:%d)", d.Name, problem, s.t.File, d.Line)
 	}
 	return v

@@ -8,6 +8,7 @@ type told struct {
 	secrets    []string          // random texts
 	ofRoles    map[string]bool   // parameters that a role may set for itself
 	asked      map[string]bool   // resource types that some template has
+	refused    map[string]bool   // values of parameters, by where they were given and why
 }
 
 // Deprecated returns the parameters that an evaluated template calls deprecated,
