@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -293,4 +295,30 @@ func TestTwoChecksAtOnce(t *testing.T) {
 		t.Error(err)
 	}
 	l.Close()
+}
+
+// A deletion that was lost on its way is asked for again; one that is refused is told, and
+// not waited for.
+func TestDeletionsThatFail(t *testing.T) {
+	f, s := newFake(t)
+	lost := 0
+	f.looked = func(request string) {
+		if strings.HasPrefix(request, "DELETE ") && path.Base(path.Dir(request)) == "servers" && lost == 0 {
+			lost++
+			panic(http.ErrAbortHandler)
+		}
+	}
+	r := run(t, f, s, quick(&bytes.Buffer{}))
+	if got := r.Steps[len(r.Steps)-1]; lost != 1 || got.Name != "removal" || got.Result != check.OK {
+		t.Errorf("%+v after %d lost", got, lost)
+	}
+	f.nothingLeft(t)
+
+	f.looked, f.refuse["DELETE servers"] = nil, `{"forbidden": {"message": "locked by mary"}}`
+	o := quick(&bytes.Buffer{})
+	o.Settle = 2 * time.Second
+	r = run(t, f, s, o)
+	if got := r.Steps[len(r.Steps)-1]; got.Result != check.Failed || strings.Count(got.Detail, "locked by mary") != 2 || strings.Contains(got.Detail, "servers to be gone") {
+		t.Errorf("%+v", got)
+	}
 }

@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/layer3/routers"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/session"
 )
 
@@ -74,23 +76,48 @@ func (k *Check) removeIf(ctx context.Context, ours func(name string) bool) (int,
 			continue
 		}
 		n += len(all)
-		for _, o := range all {
-			if err := kd.remove(ctx, o); err != nil {
-				failed = append(failed, fmt.Errorf("%s %s: %w", kd.key, o.Name+o.Description, err))
+		failed = append(failed, k.removeAll(ctx, kd, all)...)
+	}
+	return n, errors.Join(failed...)
+}
+
+// removeAll deletes objects of one kind and, where that takes time, waits until they are
+// gone: not for those that could not be deleted, and a request that was lost is made again.
+func (k *Check) removeAll(ctx context.Context, kd kind, all []object) []error {
+	refused := map[string]error{}
+	remove := func(o object) {
+		if refused[o.ID] = kd.remove(ctx, o); refused[o.ID] == nil {
+			delete(refused, o.ID)
+		}
+	}
+	for _, o := range all {
+		remove(o)
+	}
+	var failed []error
+	if len(all) > 0 && kd.waits {
+		err := k.wait(ctx, fmt.Sprintf("%d %s to be gone", len(all), kd.key), k.Settle, func(ctx context.Context) (bool, string, error) {
+			left, err := k.ours(ctx, kd, func(name string) bool { return slices.ContainsFunc(all, func(o object) bool { return o.Name == name }) })
+			if err != nil {
+				return false, "", err
 			}
-		}
-		if len(all) == 0 || !kd.waits {
-			continue
-		}
-		err = k.wait(ctx, fmt.Sprintf("%d %s to be gone", len(all), kd.key), k.Settle, func(ctx context.Context) (bool, string, error) {
-			left, err := k.ours(ctx, kd, ours)
-			return len(left) == 0, fmt.Sprintf("%d are left", len(left)), err
+			left = slices.DeleteFunc(left, func(o object) bool {
+				if errs.Is(refused[o.ID], errs.Unavailable) {
+					remove(o)
+				}
+				return refused[o.ID] != nil && !errs.Is(refused[o.ID], errs.Unavailable)
+			})
+			return len(left) == 0, fmt.Sprintf("%d are left", len(left)), nil
 		})
 		if err != nil {
 			failed = append(failed, err)
 		}
 	}
-	return n, errors.Join(failed...)
+	for _, o := range all {
+		if err := refused[o.ID]; err != nil {
+			failed = append(failed, fmt.Errorf("%s %s: %w", kd.key, o.Name+o.Description, err))
+		}
+	}
+	return failed
 }
 
 // ours lists the objects of a kind whose name is ours.

@@ -85,7 +85,9 @@ func Open(ctx context.Context, auth gophercloud.AuthOptions, ep gophercloud.Endp
 	if o.Timeout == 0 {
 		o.Timeout = time.Minute
 	}
-	var rt http.RoundTripper = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsCfg, MaxIdleConnsPerHost: 16}
+	// Web servers of OpenStack (uwsgi) end a connection behind an answer without having said
+	// so: of a kept one the next request, if it may not be repeated, was lost at times.
+	var rt http.RoundTripper = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsCfg, DisableKeepAlives: true}
 	if o.Debug != nil {
 		rt = debugTransport{rt, o.Debug}
 	}
