@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"trefoil/overcloud/hot"
@@ -42,6 +44,26 @@ func (c *configurer) addressesOf(n *Node) map[string]string {
 	for net, ip := range planned {
 		if net != network.ControlPlane && ip != planned[network.ControlPlane] {
 			out[net] = ip
+		}
+	}
+	return out
+}
+
+// addressFor is where a service is asked on a machine: its address on the service's network.
+func (c *configurer) addressFor(service string, n *Node) string {
+	if net := c.networks[service]; net != "" && net != network.ControlPlane {
+		return cmp.Or(c.addressesOf(n)[net], n.Address)
+	}
+	return n.Address
+}
+
+// allAddresses are those that a machine may speak from, the one on ctlplane first.
+func (c *configurer) allAddresses(n *Node) []string {
+	out := []string{n.Address}
+	all := c.addressesOf(n)
+	for _, net := range sortedKeys(all) {
+		if !slices.Contains(out, all[net]) {
+			out = append(out, all[net])
 		}
 	}
 	return out

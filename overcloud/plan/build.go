@@ -148,7 +148,7 @@ func (b *builder) plan() (*Plan, error) {
 	p.NetworkLabels, p.CopiesBy = b.labels(), b.setBy(copiesParameter)+copiesParameter
 	p.NetworkConfigs = b.networkConfigs(p.Outputs)
 	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), slices.Concat(b.ev.Secrets(), p.keystonePasswords())
-	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.open(), b.idleAddresses(p), b.idleNetworks(p))
+	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.open(), b.idleAddresses(p), b.idleNetworks(p), p.cutOff())
 	p.Hidden = b.ev.Hidden()
 	for _, k := range slices.Concat(sortedKeys(b.o.Passwords), b.env.Encrypted) {
 		if !slices.Contains(p.Hidden, k) && k != SeedName {
@@ -156,7 +156,7 @@ func (b *builder) plan() (*Plan, error) {
 		}
 	}
 	slices.Sort(p.Hidden)
-	for _, check := range []func(*Plan) error{(*Plan).checkNeeds, (*Plan).checkSockets, b.checkCeph, (*Plan).clash, b.grown} {
+	for _, check := range []func(*Plan) error{(*Plan).checkNeeds, (*Plan).checkSockets, b.checkNetworks, b.checkCeph, (*Plan).clash, b.grown} {
 		if err := check(p); err != nil {
 			return nil, err
 		}

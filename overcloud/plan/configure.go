@@ -39,6 +39,7 @@ type configurer struct {
 	nodes     []Node // in the order of the roles, then of their index
 	roles     map[string]*Role
 	byService map[string][]*Node
+	networks  map[string]string    // by service, where it is asked on another than ctlplane
 	frontends map[string]*Frontend // by service, of those that run somewhere
 	common    map[string]string    // names that mean the same on every machine
 
@@ -49,7 +50,7 @@ type configurer struct {
 
 func newConfigurer(p *Plan, nodes []Node) (*configurer, error) {
 	c := &configurer{p: p, roles: map[string]*Role{}, byService: map[string][]*Node{}, common: map[string]string{}, decoded: map[*Entry]resource.Resource{}}
-	c.servers, c.frontends = map[memberOf]*Server{}, map[string]*Frontend{}
+	c.servers, c.frontends, c.networks = map[memberOf]*Server{}, map[string]*Frontend{}, map[string]string{}
 	for i := range p.Servers {
 		c.servers[memberOf{p.Servers[i].Role, p.Servers[i].Index}] = &p.Servers[i]
 	}
@@ -83,6 +84,7 @@ func newConfigurer(p *Plan, nodes []Node) (*configurer, error) {
 		n := &c.nodes[i]
 		for _, s := range c.roles[n.Role].Data {
 			c.byService[s.Name] = append(c.byService[s.Name], n)
+			c.networks[s.Name] = s.Network
 			if s.Frontend != nil {
 				c.frontends[s.Name] = s.Frontend
 			}
@@ -95,12 +97,12 @@ func newConfigurer(p *Plan, nodes []Node) (*configurer, error) {
 // shared fills in the names that mean the same everywhere.
 func (c *configurer) shared() {
 	var hosts strings.Builder
-	var addresses []string
+	var addresses, all []string
 	for i := range c.nodes {
 		hosts.WriteString(c.hostLines(&c.nodes[i]))
-		addresses = append(addresses, c.nodes[i].Address)
+		addresses, all = append(addresses, c.nodes[i].Address), append(all, c.allAddresses(&c.nodes[i])...)
 	}
-	c.common["cloud.node_ips"] = strings.Join(addresses, ",")
+	c.common["cloud.node_ips"], c.common["cloud.node_all_ips"] = strings.Join(addresses, ","), strings.Join(all, ",")
 	c.common["hosts.entries"] = strings.TrimSuffix(hosts.String(), "\n")
 	c.common["stack.name"] = c.p.Stack
 	c.common["cloud.domain"] = c.p.CloudDomain
@@ -109,13 +111,13 @@ func (c *configurer) shared() {
 	}
 	c.common["haproxy.frontends"] = c.frontendLines()
 	for name, nodes := range c.byService {
-		var ips, names, fqdns []string
+		var ips, all, names, fqdns []string
 		for _, n := range nodes {
-			ips = append(ips, n.Address)
+			ips, all = append(ips, c.addressFor(name, n)), append(all, c.allAddresses(n)...)
 			names = append(names, n.Name)
 			fqdns = append(fqdns, c.fqdn(n))
 		}
-		c.common[name+"_node_ips"] = strings.Join(ips, ",")
+		c.common[name+"_node_ips"], c.common[name+"_node_all_ips"] = strings.Join(ips, ","), strings.Join(all, ",")
 		c.common[name+"_bootstrap_ip"], c.common[name+"_bootstrap_name"] = ips[0], names[0]
 		c.common[name+"_vip"] = ips[0]
 		if c.behindAddress(name) {
@@ -132,7 +134,7 @@ func (c *configurer) names(n *Node, self map[string]string) names {
 		var out []map[string]string
 		for _, other := range c.byService[service] {
 			if !peers || other != n {
-				out = append(out, c.facts("each", other))
+				out = append(out, c.facts("each", other, service))
 			}
 		}
 		return out
@@ -148,11 +150,12 @@ func (c *configurer) everywhere() names {
 
 func (c *configurer) fqdn(n *Node) string { return n.Name + "." + c.p.CloudDomain }
 
-// facts are the names of one machine under a prefix: node or peer.
-func (c *configurer) facts(prefix string, n *Node) map[string]string {
-	addr := netip.MustParseAddr(n.Address)
+// facts are the names of one machine under a prefix: node or peer. Its address is the
+// one that a service has there.
+func (c *configurer) facts(prefix string, n *Node, service string) map[string]string {
+	addr := netip.MustParseAddr(c.addressFor(service, n))
 	out := map[string]string{
-		prefix + ".name": n.Name, prefix + ".fqdn": c.fqdn(n), prefix + ".address": n.Address,
+		prefix + ".name": n.Name, prefix + ".fqdn": c.fqdn(n), prefix + ".address": addr.String(),
 		prefix + ".hex": hex.EncodeToString(addr.AsSlice()), prefix + ".index": strconv.Itoa(n.Index),
 		prefix + ".role": n.Role, prefix + ".uuid": n.UUID,
 	}
@@ -167,12 +170,12 @@ func (c *configurer) facts(prefix string, n *Node) map[string]string {
 // node makes the documents of one machine.
 func (c *configurer) node(n *Node) ([]resource.Document, error) {
 	docs := make([]resource.Document, Steps)
-	self := c.facts("node", n)
 	role := c.roles[n.Role]
-	var err error
-	if self[firewallRules], err = c.firewall(role, c.names(n, self)); err != nil {
+	rules, err := c.firewall(role, n)
+	if err != nil {
 		return nil, err
 	}
+	selves := map[string]map[string]string{} // by network
 	for i := range docs {
 		d := &docs[i]
 		*d = resource.Document{Stack: c.p.Stack, Node: n.Name, Role: n.Role, Step: i + 1, Resources: []resource.Resource{}}
@@ -186,6 +189,11 @@ func (c *configurer) node(n *Node) ([]resource.Document, error) {
 		}
 		for s := range role.Data {
 			svc := &role.Data[s]
+			self := selves[svc.Network]
+			if self == nil {
+				self = c.facts("node", n, svc.Name)
+				self[firewallRules], selves[svc.Network] = rules, self
+			}
 			for e := range svc.Steps[i] {
 				list, err := c.entry(n, svc, &svc.Steps[i][e], self)
 				if err != nil {
@@ -252,7 +260,7 @@ func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]
 		if peer == n {
 			continue
 		}
-		r, err := c.resource(e, svc.Name, scope.with(c.facts("peer", peer)))
+		r, err := c.resource(e, svc.Name, scope.with(c.facts("peer", peer, e.ForEachPeer)))
 		if err != nil {
 			return nil, err
 		}

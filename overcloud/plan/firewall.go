@@ -23,13 +23,13 @@ const firewallIndent = "    "
 // firewall is what %{firewall.rules} means on a machine: the lines of nftables that
 // the firewall_rules of all services which are asked there make, "" where its role has
 // no firewall. Rules may hold names of the machine, too.
-func (c *configurer) firewall(role *Role, scope names) (string, error) {
+func (c *configurer) firewall(role *Role, n *Node) (string, error) {
 	if !managesFirewall(role) {
 		return "", nil
 	}
 	var all []firewall.Rule
 	for _, svc := range c.asked(role) {
-		filled, err := interpolate(map[string]any(svc.Firewall), scope)
+		filled, err := interpolate(map[string]any(svc.Firewall), c.names(n, c.facts("node", n, svc.Name)))
 		if err != nil {
 			return "", fmt.Errorf("service %s (%s): firewall_rules: %w", svc.Name, svc.Template, err)
 		}

@@ -62,12 +62,17 @@ func (c *configurer) behindAddress(service string) bool {
 func (c *configurer) frontendLines() string {
 	var out []string
 	for _, name := range sortedKeys(c.frontends) {
-		out = append(out, c.frontends[name].section(name, c.p.VirtualAddress(), c.byService[name]))
+		var servers []string
+		for _, m := range c.byService[name] {
+			servers = append(servers, m.Name+" "+c.addressFor(name, m))
+		}
+		out = append(out, c.frontends[name].section(name, c.p.VirtualAddress(), servers))
 	}
 	return strings.Join(out, "\n\n")
 }
 
-func (f *Frontend) section(name, address string, machines []*Node) string {
+// section: servers are names and addresses.
+func (f *Frontend) section(name, address string, servers []string) string {
 	lines := []string{"listen " + name, fmt.Sprintf("  bind %s:%d", address, f.Port)}
 	if f.Path != "" {
 		lines = append(lines, "  mode http", "  option httplog", "  option forwardfor", "  option httpchk GET "+f.Path,
@@ -82,8 +87,8 @@ func (f *Frontend) section(name, address string, machines []*Node) string {
 	if f.Inter != "" {
 		inter = " inter " + f.Inter
 	}
-	for _, m := range machines {
-		lines = append(lines, fmt.Sprintf("  server %s %s:%d check%s", m.Name, m.Address, f.Port, inter))
+	for _, s := range servers {
+		lines = append(lines, fmt.Sprintf("  server %s:%d check%s", s, f.Port, inter))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/network"
 )
@@ -46,9 +47,8 @@ func usedBy(v any, names map[string]bool) {
 	}
 }
 
-// idleNetworks warns of networks that machines get addresses on and no service uses:
-// ours are asked at, and speak from, a machine's address on ctlplane, whatever
-// ServiceNetMap says. TripleO's own trees heed it and are not judged.
+// idleNetworks warns of networks that machines get addresses on and no service uses, and
+// of services that ServiceNetMap moves in vain. TripleO's own trees are not judged.
 func (b *builder) idleNetworks(p *Plan) []string {
 	used := map[string]bool{network.ControlPlane: true}
 	for _, r := range p.Roles {
@@ -57,6 +57,7 @@ func (b *builder) idleNetworks(p *Plan) []string {
 			if d.foreign() != "" {
 				return nil
 			}
+			used[d.Network] = true
 			for _, entries := range d.Steps {
 				for _, e := range entries {
 					usedBy(e.Resource, used)
@@ -67,21 +68,83 @@ func (b *builder) idleNetworks(p *Plan) []string {
 	idle := slices.DeleteFunc(p.isolated(), func(name string) bool { return used[name] })
 	var out []string
 	if len(idle) > 0 {
-		out = append(out, fmt.Sprintf("isolated networks %s: machines have addresses there, and no service uses these. "+
-			"All services are asked at, and speak from, the machines' addresses on ctlplane: APIs, database, message bus, Ceph and the tunnels of servers' networks are traffic of the provisioning network",
-			strings.Join(idle, ", ")))
+		out = append(out, fmt.Sprintf("isolated networks %s: machines have addresses there, and no service uses these: the APIs are asked from outside on ctlplane", strings.Join(idle, ", ")))
 	}
-	asked, _ := b.env.Defaults["ServiceNetMap"].(map[string]any)
-	var ignored []string
-	for _, service := range sortedKeys(asked) {
-		if net := hot.String(asked[service]); !used[net] {
-			ignored = append(ignored, service+": "+net)
+	known := b.netMap("service_net_map_defaults")
+	for _, key := range b.netMap("service_net_map") {
+		if !slices.Contains(known, key) {
+			out = append(out, fmt.Sprintf("%sServiceNetMap: %s has no effect: no service asks for it%s", b.setBy("ServiceNetMap"), key, nearest.Hint(key, known)))
 		}
 	}
-	if len(ignored) > 0 {
-		out = append(out, fmt.Sprintf("%sServiceNetMap has no effect: no service heeds it, all are on ctlplane (%s)", b.setBy("ServiceNetMap"), strings.Join(ignored, ", ")))
+	return out
+}
+
+// netMap are the keys of an output of the template behind ServiceNetMap; none in a tree without it.
+func (b *builder) netMap(output string) []string {
+	if b.root.Template().Resource("ServiceNetMap") == nil {
+		return nil
+	}
+	r, err := b.root.Resource("ServiceNetMap")
+	if err != nil {
+		return nil
+	}
+	v, _ := b.root.Attr(r.Name, []any{output}, r.Origin())
+	all, _ := v.(map[string]any)
+	return sortedKeys(all)
+}
+
+// cutOff warns of roles whose services need others on a network that their machines are not on.
+func (p *Plan) cutOff() []string {
+	on := map[[2]string]bool{} // roles and networks on which they have addresses of their own
+	for _, s := range p.Servers {
+		for net, ip := range s.Networks {
+			if ip != s.Networks[network.ControlPlane] {
+				on[[2]string{s.Role, net}] = true
+			}
+		}
+	}
+	at := map[string]string{} // the network of each service that is on one of these
+	for _, r := range p.Roles {
+		for i := range r.Data {
+			if d := &r.Data[i]; on[[2]string{r.Name, d.Network}] {
+				at[d.Name] = d.Network
+			}
+		}
+	}
+	var out []string
+	for _, r := range p.Roles {
+		far := map[string][]string{}
+		for i := range r.Data {
+			for _, need := range r.Data[i].Needs {
+				name := strings.TrimSuffix(need, optional)
+				if net := at[name]; r.Count > 0 && net != "" && !on[[2]string{r.Name, net}] && !slices.Contains(far[net], name) {
+					far[net] = append(far[net], name)
+				}
+			}
+		}
+		for _, net := range sortedKeys(far) {
+			out = append(out, fmt.Sprintf("role %s is not on network %s, where its services ask %s: without a router between they cannot; give the role the network, or those services another (ServiceNetMap)",
+				r.Name, net, strings.Join(far[net], ", ")))
+		}
 	}
 	return out
+}
+
+// checkNetworks refuses services on networks that are not there.
+func (b *builder) checkNetworks(p *Plan) error {
+	known := b.networkNames()
+	var lines []string
+	for _, r := range p.Roles {
+		for i := range r.Data {
+			if d := &r.Data[i]; d.Network != "" && !slices.Contains(known, d.Network) {
+				lines = append(lines, fmt.Sprintf("service %s (%s) of role %s is on network %q, which is not in %s%s", d.Name, d.Template, r.Name, d.Network, b.networksFile.Name, nearest.Hint(d.Network, known)))
+			}
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "%s", strings.Join(lines, "\n")).WithHint("networks of services are in ServiceNetMap, by their name_lower")
 }
 
 // overlaps: a network that machines get addresses on has none of the provisioning

@@ -195,24 +195,72 @@ func warns(p *plan.Plan, text string) bool {
 	return slices.ContainsFunc(p.Warnings, func(w string) bool { return strings.Contains(w, text) })
 }
 
-// Networks that machines have addresses on are named where no service uses them.
+// A service is asked, and speaks, on its network of ServiceNetMap; who has no address
+// there is asked on ctlplane.
+func TestServicesAreOnTheirNetworks(t *testing.T) {
+	texts := func(o plan.Options, machine string) string {
+		cfg, err := build(t, o).Configure(machines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(cfg[machine]); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	for _, c := range []struct {
+		parameters, machine string
+		want                []string
+	}{
+		{"", "overcloud-controller-0", []string{"mysql+pymysql://nova:<NovaPassword>@172.16.2.4/nova\\n", "listeners.tcp.1 = 172.16.2.4:5672", "-l 172.16.2.4",
+			"mon_host = 172.16.1.4\\n", "local_ip = 172.16.0.4\\n", "my_ip = 172.16.2.4\\n", "novncproxy_host = 0.0.0.0\\n", "nova_metadata_host = 172.16.2.4\\n"}},
+		{"", "overcloud-novacompute-1", []string{"local_ip = 172.16.0.6\\n", "server_proxyclient_address = 172.16.2.6\\n", "live_migration_inbound_addr = 172.16.2.6\\n",
+			"rabbit://openstack:<RabbitPassword>@172.16.2.4:5672/"}},
+		{"", "overcloud-cephstorage-1", []string{"public_addr = 172.16.1.8\\n", "cluster_addr = 172.16.3.6\\n"}},
+		{"  ServiceNetMap: {MysqlNetwork: ctlplane, CephPublicNetwork: internal_api}\n", "overcloud-controller-0",
+			[]string{"mysql+pymysql://nova:<NovaPassword>@192.168.255.15/nova\\n", "mon_host = 172.16.2.4\\n"}},
+		// The storage machines are not on that network.
+		{"  ServiceNetMap: {CephPublicNetwork: internal_api}\n", "overcloud-cephstorage-1", []string{"public_addr = 192.168.255.34\\n"}},
+	} {
+		got := texts(apart(t, c.parameters), c.machine)
+		for _, want := range c.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s, %s: no %s", c.machine, c.parameters, want)
+			}
+		}
+	}
+}
+
+// Networks that machines have addresses on are named where no service uses them, and
+// names in ServiceNetMap that nobody asks for.
 func TestNetworksThatNoServiceUsesAreNamed(t *testing.T) {
-	const idle, ignored = ": machines have addresses there, and no service uses these.", "ServiceNetMap has no effect: no service heeds it, all are on ctlplane (MysqlNetwork: internal_api)"
-	o := apart(t, "  ServiceNetMap: {MysqlNetwork: internal_api, HorizonNetwork: ctlplane}\n")
-	if p := build(t, o); !warns(p, "isolated networks external, internal_api, storage, storage_mgmt, tenant"+idle) || !warns(p, "my.yaml:3: "+ignored) {
+	const idle = ": machines have addresses there, and no service uses these:"
+	o := apart(t, "  ServiceNetMap: {MySqlNetwork: internal_api, HorizonNetwork: ctlplane, NeutronTenantNetwork: ctlplane}\n")
+	if p := build(t, o); !warns(p, "isolated networks external, tenant"+idle) || !warns(p, "my.yaml:3: ServiceNetMap: MySqlNetwork has no effect: no service asks for it; did you mean \"MysqlNetwork\"?") {
 		t.Errorf("%q", p.Warnings)
 	}
+	if p := build(t, o); warns(p, "is not on network") {
+		t.Errorf("%q", p.Warnings)
+	}
+	o.Environments = append(o.Environments, plan.File{Name: "less.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Compute::Ports::InternalApiPort: network/ports/noop.yaml\n")})
+	if p := build(t, o); !warns(p, "role Compute is not on network internal_api, where its services ask ") || warns(p, "role CephStorage is not") {
+		t.Errorf("%q", p.Warnings)
+	}
+	o = apart(t, "  ServiceNetMap: {NeutronTenantNetwork: ctlplane}\n")
 	if p := build(t, article(t)); warns(p, idle) || warns(p, "ServiceNetMap") {
 		t.Errorf("without isolation: %q", p.Warnings)
 	}
 	tree := overlay(t, map[string]string{"deployment/kernel/kernel.yaml": service + "      service_name: kernel\n      needs: []\n" +
-		"      step_config: {step_1: [{file: {path: /k, content: 'at %{node.internal_api}, %{each kernel ,}%{each.tenant}%{end}'}}]}\n"})
+		"      step_config: {step_1: [{file: {path: /k, content: 'at %{each kernel ,}%{each.tenant}%{end}'}}]}\n"})
 	p, err := plan.Build(t.Context(), tree, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !warns(p, "isolated networks external, storage, storage_mgmt"+idle) || warns(p, "ServiceNetMap") {
-		t.Errorf("a service uses two of them: %q", p.Warnings)
+	if !warns(p, "isolated networks external"+idle) {
+		t.Errorf("a service uses one of them: %q", p.Warnings)
 	}
 }
 

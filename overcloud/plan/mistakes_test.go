@@ -75,6 +75,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"region that would be two lines", nil, env("  KeystoneRegion: \"one\\ndebug = true\"\n")},
 		{"password that would end in the middle of a URL", nil, env("  RabbitPassword: s3cret@elsewhere\n")},
 		{"port that is none", nil, env("  KeystonePort: 70000\n")},
+		{"service on a network that is not there", nil, env("  NtpServer: [a]\n  ServiceNetMap: {MysqlNetwork: internal}\n")},
 		{"protocol that nothing speaks", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  EndpointProtocol: https\n")}}}},
 		{"registry with a missing template", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::Kernel: gone.yaml\n")}}}},
 		{"scale of a role that is not there", nil, plan.Options{Counts: map[string]int{"BlockStorage": 1}}},

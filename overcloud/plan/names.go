@@ -33,7 +33,7 @@ var repeated = regexp.MustCompile(`(?s)%\{(each|each_peer) ([a-z0-9_]+)(?: ([^}]
 var loose = regexp.MustCompile(`%\{(each|each_peer) [^}]*\}|%\{end\}`)
 
 // serviceList is the name of all machines that run a service, of which there may be none.
-var serviceList = regexp.MustCompile(`^[a-z0-9_]+_node_(ips|names|fqdns|count)$`)
+var serviceList = regexp.MustCompile(`^[a-z0-9_]+_node_(ips|all_ips|names|fqdns|count)$`)
 
 // fillIn fills in the names of a text. What a repetition gave is not looked at again.
 func (s names) fillIn(text string) (string, error) {

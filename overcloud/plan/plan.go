@@ -99,7 +99,8 @@ type ServiceData struct {
 	Template string         `json:"template"` // file, for errors
 	Packages []string       `json:"packages,omitempty"`
 	Summary  string         `json:"summary,omitempty"`
-	Needs    []string       `json:"needs"` // services whose step before must be done, ? behind those that may be missing; nil: all machines'
+	Network  string         `json:"network,omitempty"` // that it is asked on and speaks from; empty: ctlplane
+	Needs    []string       `json:"needs"`             // services whose step before must be done, ? behind those that may be missing; nil: all machines'
 	Steps    [Steps][]Entry `json:"steps"`
 	Settings map[string]any `json:"settings,omitempty"` // config_settings
 	Firewall map[string]any `json:"firewall,omitempty"` // firewall_rules
