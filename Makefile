@@ -8,7 +8,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      := CGO_ENABLED=0 go
 
-.PHONY: help build test unit client e2e cloud demo demo-clean lint fuzz bench clean deps deps-ha
+.PHONY: help build test unit client e2e demo demo-clean lint fuzz bench clean deps deps-ha
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,7 +26,7 @@ deps: ## install the Debian packages that demo and test need, and say which
 deps-ha:
 	@scripts/deps ha
 
-test: deps-ha build ## everything: unit tests, fuzzing, real clients, one deployment on real machines (root)
+test: deps-ha build ## everything: unit tests, fuzzing, real clients, a whole OpenStack on real machines (root)
 	@scripts/test
 
 unit: ## quick loop: no root, no network, no machines
@@ -35,14 +35,11 @@ unit: ## quick loop: no root, no network, no machines
 client: deps-ha build ## ipmitool, FreeIPMI and the Python openstack client against our services (root)
 	@scripts/test client
 
-e2e: deps build ## one deployment on real machines, with kills, scaling and deletion (root)
+e2e: deps build ## a whole OpenStack on real machines: deployed with kills, used, broken, scaled, deleted (root)
 	@scripts/test e2e
 
-cloud: deps build ## a whole OpenStack on real machines: deployed, used, broken, scaled (root)
-	@scripts/test cloud
-
-demo: deps build ## the article on five virtual machines, typed one command after another (root); WHOLE=1: with all of OpenStack
-	@WHOLE=$(WHOLE) scripts/demo
+demo: deps build ## the article on five virtual machines, typed one command after another (root)
+	@scripts/demo
 
 demo-clean: ## remove what `make demo` left
 	@scripts/demo-clean

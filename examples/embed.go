@@ -6,5 +6,5 @@ import "embed"
 
 // FS holds the example files by name, for example "lab.yaml".
 //
-//go:embed lab.yaml cloud.yaml small-cloud.yaml undercloud.conf inspection.json
+//go:embed lab.yaml cloud.yaml undercloud.conf inspection.json
 var FS embed.FS

@@ -11,51 +11,69 @@ import (
 
 const deployCloud = "openstack overcloud deploy --templates --control-scale 1 --compute-scale %[1]d --ceph-storage-scale 1 " +
 	"--control-flavor control --compute-flavor compute --ceph-storage-flavor ceph-storage --libvirt-type qemu " +
-	"-e %[2]s/templates/environments/lab.yaml -e %[2]s/examples/cloud.yaml"
+	"-e environments/network-isolation.yaml -e environments/net-single-nic-with-vlans.yaml -e %[2]s/templates/environments/lab.yaml -e %[2]s/examples/cloud.yaml"
 
 // outside is where the cloud's floating addresses are: the lab's own network.
 const outside = "--external-cidr 192.168.255.0/24 --external-gateway 192.168.255.1 --external-pool 192.168.255.210-192.168.255.230"
 
-// TestTheCloud deploys the whole of OpenStack on real machines, with a crash of the
-// undercloud in the step that starts it, and uses it: servers that ping each other, a
-// service that is broken on purpose, one more compute. `make cloud` runs it.
+// TestTheCloud is the article on real machines, to a whole OpenStack and back: with a
+// crash of the undercloud in each long phase, a deploy that changes nothing, a service
+// that is broken on purpose, one more compute, and servers that ping each other. Each
+// network of network_data is a VLAN of its own.
 func TestTheCloud(t *testing.T) {
-	u := inLab(t, "lab-cloud.yaml")
+	u := inLab(t, "lab.yaml")
 	for _, part := range []struct {
-		name string
-		do   func()
-	}{{"machines", u.cloudMachines}, {"deploy", u.cloudDeploy}, {"again", u.cloudAgain}, {"use", u.cloudUse},
-		{"ceph", u.cloudCeph}, {"broken", u.cloudBroken}, {"scale", u.cloudScale}} {
-		if !t.Run(part.name, func(t *testing.T) { u.t = t; part.do() }) && part.name != "use" {
+		name   string
+		do     func()
+		needed bool // by all that follows
+	}{
+		{"undercloud", u.undercloud, true},
+		{"nodes", u.nodes, true},
+		{"deploy", u.deploy, true},
+		{"again", u.again, false},
+		{"ceph", u.ceph, false},
+		{"broken", u.broken, false},
+		{"scale", u.scale, false},
+		{"use", u.use, false}, // last, so that what was scaled and mended is used
+		{"shrink", u.shrink, false},
+		{"delete", u.delete, false},
+	} {
+		if !t.Run(part.name, func(t *testing.T) { u.t = t; part.do() }) && part.needed {
 			break
 		}
 	}
 	u.t = t
 }
 
-func (u *user) cloudCommand(computes int) string { return fmt.Sprintf(deployCloud, computes, u.root) }
+func (u *user) command(computes int) string { return fmt.Sprintf(deployCloud, computes, u.root) }
 
-func (u *user) cloudMachines() {
-	u.ok("openstack undercloud install")
-	u.ok("openstack overcloud image upload --image-path ~/images/")
-	u.ok("openstack overcloud node import --introspect --provide inspection.json")
+func (u *user) deploy() {
 	for node, profile := range map[string]string{"control": "control", "compute": "compute", "storage": "ceph-storage"} {
 		u.ok("for id in $(openstack baremetal node list -f value -c UUID -c Name | awk '$2 ~ \"^" + node + "\" {print $1}'); do " +
 			"openstack baremetal node set --property capabilities='profile:" + profile + ",boot_option:local' $id; done")
 	}
-}
+	wants(u.t, u.fails(u.command(3)), "Compute: 3 wanted, 1 missing", "already has a role")
+	wants(u.t, u.start(u.command(1)+" --dry-run", false).wait(3), "overcloud-controller-0", "overcloud-novacompute-0", "overcloud-cephstorage-0", "Validation Finished")
 
-func (u *user) cloudDeploy() {
-	d := u.start(u.cloudCommand(2), false)
+	d := u.start(u.command(1), false)
+	u.until("a node that is being deployed", "openstack baremetal node list -f value -c 'Provisioning State'", 10*time.Minute,
+		func(s string) bool { return strings.Contains(s, "wait call-back") })
+	wants(u.t, u.fails(u.command(1)), "Unable to deploy as the stack 'overcloud' status is 'CREATE_IN_PROGRESS'")
+	u.kill()
 	u.until("the fourth step", "openstack stack event list overcloud", 40*time.Minute,
 		func(s string) bool { return strings.Contains(s, "ControllerDeployment_Step4.0]: CREATE_IN_PROGRESS") })
 	u.kill()
-	wants(u.t, d.wait(0), "[overcloud]: CREATE_COMPLETE  Stack CREATE completed successfully", "Critical path", "Overcloud Deployed")
+	wants(u.t, d.wait(0), "[overcloud]: CREATE_COMPLETE  Stack CREATE completed successfully", " Stack overcloud CREATE_COMPLETE ",
+		"Critical path", "Overcloud Endpoint: http://192.168.255.", "Overcloud Deployed")
+
+	wants(u.t, u.ok("openstack server list"), "overcloud-controller-0", "ACTIVE", "ctlplane=192.168.255.", "overcloud-full")
+	wants(u.t, u.ok("openstack stack list -f value -c 'Stack Name' -c 'Stack Status'"), "overcloud CREATE_COMPLETE")
+	wants(u.t, u.ok("/usr/bin/openstack stack list -f value -c 'Stack Status'"), "CREATE_COMPLETE")
 }
 
-func (u *user) cloudAgain() {
-	wants(u.t, u.ok(u.cloudCommand(2)+" --dry-run"), "Nothing would change.")
-	wants(u.t, u.ok(u.cloudCommand(2)), "UPDATE_COMPLETE", "nothing had to be changed")
+func (u *user) again() {
+	wants(u.t, u.ok(u.command(1)+" --dry-run"), "Nothing would change.", "Validation Finished")
+	wants(u.t, u.ok(u.command(1)), "UPDATE_COMPLETE", "nothing had to be changed")
 }
 
 // python types a command of Debian's client at the overcloud.
@@ -64,15 +82,29 @@ func (u *user) python(line string) string {
 	return u.ok("unset ${!OS_*}; source overcloudrc; /usr/bin/openstack " + line)
 }
 
-func (u *user) cloudUse() {
-	out := u.ok("openstack overcloud check --require-all " + outside)
-	wants(u.t, out, "Overcloud check:", " 0 failed")
+func (u *user) use() {
+	wants(u.t, u.ok("source overcloudrc; openstack project list -f value -c Name"), "admin", "service")
+	// The Python client lets OS_* of stackrc win over --os-cloud: they go first.
+	wants(u.t, u.ok("unset ${!OS_*}; /usr/bin/openstack --os-cloud overcloud token issue -f value -c id"), "gAAAAA")
+	wants(u.t, u.python("catalog list -f value -c Name"), "keystone", "glance", "placement", "nova", "neutron", "cinderv3")
 	agents := u.python("network agent list -f value -c 'Agent Type' -c Host -c Alive")
 	for _, host := range []string{"overcloud-controller-0", "overcloud-novacompute-0", "overcloud-novacompute-1"} {
 		wants(u.t, agents, "Open vSwitch agent "+host+".localdomain True")
 	}
 	wants(u.t, agents, "L3 agent overcloud-controller-0.localdomain True", "DHCP agent", "Metadata agent")
-	wants(u.t, u.python("catalog list -f value -c Name"), "keystone", "glance", "placement", "nova", "neutron", "cinderv3")
+
+	wants(u.t, u.ssh("overcloud-novacompute-1", "sudo ovs-vsctl --columns=options find interface type=vxlan"), `remote_ip="172.16.0.4"`)
+
+	check := u.start("openstack overcloud check --require-all "+outside, false)
+	check.says("server b ", time.Hour) // both are active, and their guests boot for minutes
+	wants(u.t, u.python("server list -f value -c Name -c Status"), "-a ACTIVE", "-b ACTIVE")
+	wants(u.t, u.python("router list -f value -c Name -c Status"), "check-", "ACTIVE")
+	wants(u.t, u.ssh("overcloud-controller-0", "sudo rbd -p vms ls && sudo rbd -p images ls | grep ."), "_disk")
+	wants(u.t, u.ok("openstack overcloud status"), "overcloud-novacompute-1", "nova_compute", "neutron_l3")
+	wants(u.t, u.ok("openstack overcloud support report collect -o report; ls report"), "overcloud-controller-0", "overcloud-cephstorage-0", ".tar.gz")
+	wants(u.t, check.wait(0), "Overcloud check:", " 0 failed")
+	// The directory of RBD images, which the first volume has made, outlives it.
+	wants(u.t, u.ssh("overcloud-controller-0", "sudo rados -p volumes ls"), "rbd_directory")
 	for _, list := range []string{"server list", "router list", "volume list"} { // the check has removed what it made
 		if out := u.python(list + " -f value"); strings.Contains(out, "check-") {
 			u.t.Errorf("%s: the check left %s", list, out)
@@ -80,20 +112,40 @@ func (u *user) cloudUse() {
 	}
 }
 
-func (u *user) cloudCeph() {
+func (u *user) ceph() {
 	wants(u.t, u.ssh("overcloud-controller-0", "sudo ceph -s && sudo rados lspools"), "HEALTH_OK", "3 osds: 3 up", "images", "volumes", "vms")
+	// Each on its network: database and message bus, Ceph, and Ceph's own copies.
+	wants(u.t, u.ssh("overcloud-controller-0", "sudo ss -Htln"), "172.16.2.4:5672", "172.16.2.4:11211", "172.16.1.4:6789")
+	wants(u.t, u.ssh("overcloud-cephstorage-0", "sudo ss -Htln"), " 172.16.1.", " 172.16.3.")
 }
 
-// cloudBroken keeps a service from starting and looks whether it is named.
-func (u *user) cloudBroken() {
+// broken keeps a service from starting and looks whether it is named.
+func (u *user) broken() {
 	u.ssh("overcloud-controller-0", "sudo systemctl stop neutron-l3-agent; sudo chmod 000 /usr/bin/neutron-l3-agent")
-	u.fails(u.cloudCommand(2))
+	u.fails(u.command(1))
 	wants(u.t, u.ok("openstack overcloud failures"), "overcloud-controller-0", "neutron-l3-agent")
 	u.ssh("overcloud-controller-0", "sudo chmod 755 /usr/bin/neutron-l3-agent")
-	wants(u.t, u.ok(u.cloudCommand(2)), "UPDATE_COMPLETE")
+	wants(u.t, u.ok(u.command(1)), "UPDATE_COMPLETE")
 }
 
-func (u *user) cloudScale() {
-	wants(u.t, u.ok(u.cloudCommand(3)), "UPDATE_COMPLETE", "1 node(s) added, 0 removed")
-	wants(u.t, u.python("hypervisor list -f value -c 'Hypervisor Hostname' -c State"), "overcloud-novacompute-2.localdomain up")
+func (u *user) scale() {
+	wants(u.t, u.start(u.command(2)+" --dry-run", false).wait(3), "overcloud-novacompute-1", "ComputeCount: 1 → 2", "~ file:/etc/hosts")
+	wants(u.t, u.ok(u.command(2)), "UPDATE_COMPLETE", "1 node(s) added, 0 removed")
+	wants(u.t, u.ok("openstack server list -f value -c Name"), "overcloud-novacompute-1")
+	wants(u.t, u.ssh("overcloud-novacompute-0", "getent hosts overcloud-novacompute-1"), "overcloud-novacompute-1.localdomain")
+	wants(u.t, u.python("hypervisor list -f value -c 'Hypervisor Hostname' -c State"), "overcloud-novacompute-1.localdomain up")
+}
+
+// shrink gives the added machine back: the cloud's catalog forgets it.
+func (u *user) shrink() {
+	wants(u.t, u.ok("openstack overcloud node delete -y overcloud-novacompute-1"), "overcloud-novacompute-1")
+	for _, list := range []string{"hypervisor list", "network agent list", "compute service list"} {
+		out := u.python(list + " -f value")
+		wants(u.t, out, "overcloud-novacompute-0")
+		if strings.Contains(out, "overcloud-novacompute-1") {
+			u.t.Errorf("%s still has the machine that was given back:\n%s", list, out)
+		}
+	}
+	// The others forget its name with the next deployment.
+	wants(u.t, u.start(u.command(1)+" --dry-run", false).wait(3), "No machine would be added.", "an earlier configuration is applied")
 }

@@ -101,7 +101,7 @@ func (l *lockedBuffer) String() string {
 // start types a command inside the lab; outside says that it is for the host.
 func (u *user) start(line string, outside bool) *job {
 	u.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	u.t.Cleanup(cancel)
 	args := []string{"lab", "exec", labName, "--", "bash", "-c", "cd; [ ! -f stackrc ] || source stackrc; " + line}
 	name := filepath.Join(u.root, "bin", "openstack")
@@ -142,8 +142,25 @@ func (j *job) wait(code int) string {
 	return out
 }
 
+// says waits until a command that runs has printed a text.
+func (j *job) says(text string, limit time.Duration) {
+	j.u.t.Helper()
+	for deadline := time.Now().Add(limit); !strings.Contains(j.out.String(), text); time.Sleep(time.Second) {
+		if len(j.done) > 0 || time.Now().After(deadline) {
+			j.u.t.Fatalf("%s\ndid not say %q:\n%s\n%s", j.line, text, j.out.String(), j.u.diagnosis())
+		}
+	}
+}
+
 // ok types a command that must succeed.
 func (u *user) ok(line string) string { u.t.Helper(); return u.start(line, false).wait(0) }
+
+// ssh logs in as the article does; the host key must be known already.
+func (u *user) ssh(server, command string) string {
+	u.t.Helper()
+	// ssh takes files from the passwd file's home, whatever HOME says.
+	return u.ok("ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$HOME/.ssh/known_hosts -i $HOME/.ssh/id_rsa heat-admin@$(openstack server list -f value -c Name -c Networks | sed -n 's/^" + server + " ctlplane=//p') '" + command + "'")
+}
 
 // fails types a command that must end with 1.
 func (u *user) fails(line string) string { u.t.Helper(); return u.start(line, false).wait(1) }
@@ -207,5 +224,25 @@ func wants(t *testing.T, out string, want ...string) {
 		if !strings.Contains(out, w) {
 			t.Errorf("%q is missing in:\n%s", w, out)
 		}
+	}
+}
+
+func (u *user) cleanUp() {
+	if os.Getenv("TREFOIL_KEEP") != "" {
+		u.t.Logf("kept for you to look at: lab %s, %s", labName, u.dir)
+		return
+	}
+	for _, line := range []string{"openstack lab exec " + labName + " -- openstack undercloud uninstall --purge", "openstack lab delete " + labName} {
+		cmd := exec.Command("bash", "-c", line)
+		cmd.Env, cmd.Dir = u.env, u.dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			u.t.Errorf("%s: %v\n%s", line, err, out)
+		}
+	}
+	if out, _ := exec.Command("ip", "netns", "list").Output(); strings.Contains(string(out), "trefoil-e2e") {
+		u.t.Errorf("the namespace outlived its lab:\n%s", out)
+	}
+	if !u.t.Failed() {
+		_ = os.RemoveAll(u.dir)
 	}
 }

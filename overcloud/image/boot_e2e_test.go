@@ -38,6 +38,8 @@ type vm struct {
 	dir    string
 	exited chan error
 	pid    int
+
+	secrets []string // that no event may show
 }
 
 func newKey(t *testing.T) (ssh.Signer, string) {
@@ -238,17 +240,15 @@ func checkMachine(m *vm) {
 }
 
 func TestImageBootsByBIOS(t *testing.T) {
-	dir, _ := built(t)
-	checkMachine(boot(t, filepath.Join(dir, Name+".qcow2")))
+	checkMachine(boot(t, overcloudFull(t)))
 }
 
 func TestImageBootsByUEFI(t *testing.T) {
-	dir, _ := built(t)
 	const code, vars = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
 	own := filepath.Join(t.TempDir(), "vars.fd")
 	if err := copyFile(vars, own, 0o600); err != nil {
 		t.Fatalf("%v (package ovmf)", err)
 	}
-	checkMachine(boot(t, filepath.Join(dir, Name+".qcow2"), "-machine", "q35",
+	checkMachine(boot(t, overcloudFull(t), "-machine", "q35",
 		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+code, "-drive", "if=pflash,unit=1,format=raw,file="+own))
 }
