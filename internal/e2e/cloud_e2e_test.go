@@ -93,10 +93,10 @@ func (u *user) use() {
 	}
 	wants(u.t, agents, "L3 agent overcloud-controller-0.localdomain True", "DHCP agent", "Metadata agent")
 
-	wants(u.t, u.ssh("overcloud-novacompute-1", "sudo ovs-vsctl --columns=options find interface type=vxlan"), `remote_ip="172.16.0.4"`)
-
 	check := u.start("openstack overcloud check --require-all "+outside, false)
 	check.says("server b ", time.Hour) // both are active, and their guests boot for minutes
+	// Tunnels are there where servers are, on the network for them.
+	wants(u.t, u.ssh("overcloud-novacompute-1", "sudo ovs-vsctl --columns=options find interface type=vxlan"), `remote_ip="172.16.0.4"`)
 	wants(u.t, u.python("server list -f value -c Name -c Status"), "-a ACTIVE", "-b ACTIVE")
 	wants(u.t, u.python("router list -f value -c Name -c Status"), "check-", "ACTIVE")
 	wants(u.t, u.ssh("overcloud-controller-0", "sudo rbd -p vms ls && sudo rbd -p images ls | grep ."), "_disk")
