@@ -239,10 +239,7 @@ func checkMachine(m *vm) {
 	}
 }
 
-func TestImageBootsByBIOS(t *testing.T) {
-	checkMachine(boot(t, overcloudFull(t)))
-}
-
+// By BIOS it boots in internal/e2e, on the controller.
 func TestImageBootsByUEFI(t *testing.T) {
 	const code, vars = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
 	own := filepath.Join(t.TempDir(), "vars.fd")
