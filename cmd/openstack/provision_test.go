@@ -110,7 +110,7 @@ func TestNodeProvisionUnprovisionExtract(t *testing.T) {
 
 	// The environment is what deploy goes on with: the same machines, configured.
 	if _, out, errw := o.types(t.Context(), "overcloud deploy --templates -e "+env+" -e "+filepath.Join(dir, "nets-env.yaml")); strings.Count(errw, "WARNING") != 1 ||
-		!strings.Contains(errw, "WARNING: role Compute is not on network internal_api, where its services ask ") ||
+		!strings.Contains(errw, "WARNING: role Compute is not on network internal_api, where services are that its own need (") ||
 		!strings.Contains(out, "Overcloud Endpoint: http://192.168.24.40:5000/") || !strings.Contains(errw, "nothing had to be changed") {
 		t.Errorf("deploy after provision:\n%s%s", out, errw)
 	}

@@ -185,6 +185,9 @@ func (r *run) askWhy(ctx context.Context, end context.CancelCauseFunc, n stack.N
 		}
 		switch {
 		case a.node.Name != n.Name && r.fatal(a.node.Name):
+			if !vain && i >= toldAnswers {
+				text += fmt.Sprintf("; %s has failed", a.node.Name)
+			}
 			vain = true
 		case a.dead():
 			f := a.failure()

@@ -39,7 +39,7 @@ type configurer struct {
 	nodes     []Node // in the order of the roles, then of their index
 	roles     map[string]*Role
 	byService map[string][]*Node
-	networks  map[string]string    // by service, where it is asked on another than ctlplane
+	networks  map[string]string    // by service, as its role_data has it
 	frontends map[string]*Frontend // by service, of those that run somewhere
 	common    map[string]string    // names that mean the same on every machine
 

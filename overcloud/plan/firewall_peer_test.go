@@ -51,11 +51,13 @@ func speak(dir string) error {
 	if err != nil {
 		return err
 	}
-	for {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		if _, err := os.Stat(filepath.Join(dir, "loaded")); err == nil {
 			break
 		}
-		time.Sleep(50 * time.Millisecond)
+		if time.Now().After(deadline) {
+			return errors.New("the other end has no firewall after a minute")
+		}
 	}
 	if _, err = c.Write([]byte("hello")); err == nil {
 		_, _ = c.Read(make([]byte, 1)) // until the other end has gone

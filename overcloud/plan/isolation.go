@@ -93,7 +93,8 @@ func (b *builder) netMap(output string) []string {
 	return sortedKeys(all)
 }
 
-// cutOff warns of roles whose services need others on a network that their machines are not on.
+// cutOff warns of roles whose services need others on a network that their machines are
+// not on. The APIs, and a database behind HAProxy, are asked at the cloud's address.
 func (p *Plan) cutOff() []string {
 	on := map[[2]string]bool{} // roles and networks on which they have addresses of their own
 	for _, s := range p.Servers {
@@ -106,7 +107,9 @@ func (p *Plan) cutOff() []string {
 	at := map[string]string{} // the network of each service that is on one of these
 	for _, r := range p.Roles {
 		for i := range r.Data {
-			if d := &r.Data[i]; on[[2]string{r.Name, d.Network}] {
+			d := &r.Data[i]
+			shared := d.Frontend != nil || d.Name == mysqlService && p.VirtualAddress() != ""
+			if !shared && on[[2]string{r.Name, d.Network}] {
 				at[d.Name] = d.Network
 			}
 		}
@@ -123,7 +126,7 @@ func (p *Plan) cutOff() []string {
 			}
 		}
 		for _, net := range sortedKeys(far) {
-			out = append(out, fmt.Sprintf("role %s is not on network %s, where its services ask %s: without a router between they cannot; give the role the network, or those services another (ServiceNetMap)",
+			out = append(out, fmt.Sprintf("role %s is not on network %s, where services are that its own need (%s): without a router between they do not reach them; give the role the network, or those services another (ServiceNetMap)",
 				r.Name, net, strings.Join(far[net], ", ")))
 		}
 	}

@@ -246,7 +246,7 @@ func TestNetworksThatNoServiceUsesAreNamed(t *testing.T) {
 		t.Errorf("%q", p.Warnings)
 	}
 	o.Environments = append(o.Environments, plan.File{Name: "less.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Compute::Ports::InternalApiPort: network/ports/noop.yaml\n")})
-	if p := build(t, o); !warns(p, "role Compute is not on network internal_api, where its services ask ") || warns(p, "role CephStorage is not") {
+	if p := build(t, o); !warns(p, "role Compute is not on network internal_api, where services are that its own need (rabbitmq, nova_conductor)") || warns(p, "role CephStorage is not") {
 		t.Errorf("%q", p.Warnings)
 	}
 	o = apart(t, "  ServiceNetMap: {NeutronTenantNetwork: ctlplane}\n")
