@@ -159,7 +159,15 @@ func TestAMachineThatHasFailedIsNotWaitedFor(t *testing.T) {
 		w := newWorld(t)
 		w.begin(stack.Create, 2)
 		w.engine.Observer = &asked{compute: resource.Health{Service: "nova_compute", OK: true}}
-		w.nodes.fail, w.nodes.waits = "5 overcloud-novacompute-1", awaited("overcloud-novacompute-1")
+		w.nodes.fail = "5 overcloud-novacompute-1"
+		waits := awaited("overcloud-novacompute-1")
+		w.nodes.waits = func(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error {
+			if n.Name == "overcloud-novacompute-1" {
+				time.Sleep(20 * time.Second) // the controller waits by then: no machine begins a step after a failure
+				return nil
+			}
+			return waits(ctx, n, doc, tell)
+		}
 		began := time.Now()
 		s := w.run("CREATE_FAILED")
 		if took := time.Since(began); took > 2*time.Minute {
