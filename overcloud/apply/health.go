@@ -28,7 +28,13 @@ const (
 // systemd once for all units. It answers in the order of the checks.
 func (e *Engine) Health(ctx context.Context, checks []resource.Check) ([]resource.Health, error) {
 	units := &resource.Document{}
-	for _, c := range checks {
+	osds := (&step{Engine: e}).cephNode().Units()
+	checks = slices.Clone(checks)
+	for i := range checks {
+		c := &checks[i]
+		if c.OSDs {
+			c.Units = slices.Concat(c.Units, osds)
+		}
 		for _, u := range c.Units {
 			units.Resources = append(units.Resources, resource.Resource{Unit: &resource.Unit{Name: u}})
 		}
@@ -92,6 +98,9 @@ func (s *step) problems(ctx context.Context, c resource.Check) []string {
 			out = append(out, fmt.Sprintf("unit %s is %s%s", name, is.active, s.lastWords(ctx, fullName(name))))
 		}
 	}
+	if c.OSDs && len(c.Units) == 0 {
+		out = append(out, "no disk has an OSD")
+	}
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	for _, w := range c.Waits {
@@ -99,7 +108,22 @@ func (s *step) problems(ctx context.Context, c resource.Check) []string {
 			out = append(out, fmt.Sprintf("%s: %v", w.Name, err))
 		}
 	}
+	if c.Ceph != nil {
+		out = append(out, s.cephProblems(ctx, c.Ceph)...)
+	}
 	return out
+}
+
+// cephProblems are what keeps the cluster from being whole.
+func (s *step) cephProblems(ctx context.Context, h *resource.CephHealth) (missing []string) {
+	err := s.aside(func() (err error) {
+		missing, err = s.cephNode().Missing(ctx, resource.SplitList(h.OSDHosts))
+		return err
+	})
+	if err != nil {
+		return []string{fmt.Sprintf("the cluster does not tell how it is: %v", err)}
+	}
+	return missing
 }
 
 // lastWords is the last line that a unit wrote into the journal, after a colon.

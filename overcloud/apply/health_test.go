@@ -71,6 +71,40 @@ func TestHealthNamesWhatIsWrongWithEachService(t *testing.T) {
 	}
 }
 
+// The units of OSDs are those that the disks have got, and the cluster is asked how it is.
+func TestHealthOfCeph(t *testing.T) {
+	n := newNode(t)
+	osds := resource.Check{Service: "ceph_osd", OSDs: true}
+	checks := []resource.Check{osds, {Service: "ceph_mon", Ceph: &resource.CephHealth{OSDHosts: "storage-0"}}}
+	look := func() string {
+		t.Helper()
+		got, err := n.Health(t.Context(), checks)
+		if err != nil || len(got) != 2 {
+			t.Fatal(got, err)
+		}
+		if len(checks[0].Units) > 0 {
+			t.Error("the caller's checks are changed")
+		}
+		if !strings.HasPrefix(got[1].Detail, "the cluster does not tell how it is: ") { // there is none here
+			t.Errorf("cluster: %+v", got[1])
+		}
+		return got[0].Detail
+	}
+	if got := look(); got != "no disk has an OSD" {
+		t.Error(got)
+	}
+	n.put("var/lib/ceph/osd/ceph-3/ready", "ready\n")
+	n.put("var/lib/ceph/osd/ceph-5/ready", "ready\n")
+	n.sys.units["ceph-osd@3.service"], n.sys.units["ceph-osd@5.service"] = "active", "failed"
+	if got := look(); !strings.HasPrefix(got, "unit ceph-osd@5 is failed") {
+		t.Error(got)
+	}
+	n.sys.units["ceph-osd@5.service"] = "active"
+	if got := look(); got != "" {
+		t.Error(got)
+	}
+}
+
 // Who is waited for in vain tells whether it ended for good, what it said last, and what is known to do.
 func TestHealthExplainsAUnit(t *testing.T) {
 	for state, want := range map[string]resource.Health{

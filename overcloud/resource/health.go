@@ -9,6 +9,9 @@ type Check struct {
 	Units   []string `json:"units,omitempty"`
 	Waits   []Wait   `json:"waits,omitempty"`
 
+	OSDs bool        `json:"osds,omitempty"` // Ceph's, whose units only the node knows
+	Ceph *CephHealth `json:"ceph,omitempty"` // the cluster
+
 	Explain bool `json:"explain,omitempty"` // with the last lines of the units' logs, also where they run
 }
 
@@ -27,7 +30,7 @@ type Health struct {
 }
 
 // Checks are those of a node, in the order of its services, out of what its steps
-// do: the units that they start and what they wait for. A service that has neither
+// do: the units that they start, what they wait for, and Ceph. A service that has neither
 // leaves nothing that could fail, and is left out.
 func Checks(docs []Document) []Check {
 	var out []Check
@@ -49,6 +52,10 @@ func Checks(docs []Document) []Check {
 				c.Units = slices.DeleteFunc(c.Units, func(u string) bool { return u == r.Unit.Name })
 			case r.Unit != nil && !slices.Contains(of(r.Service).Units, r.Unit.Name):
 				of(r.Service).Units = append(of(r.Service).Units, r.Unit.Name)
+			case r.CephOSD != nil:
+				of(r.Service).OSDs = true
+			case r.CephHealth != nil:
+				of(r.Service).Ceph = r.CephHealth
 			case r.Wait != nil:
 				c := of(r.Service)
 				c.Waits = slices.DeleteFunc(c.Waits, func(w Wait) bool { return w.Name == r.Wait.Name }) // the last step's is the strictest
@@ -56,5 +63,5 @@ func Checks(docs []Document) []Check {
 			}
 		}
 	}
-	return slices.DeleteFunc(out, func(c Check) bool { return len(c.Units)+len(c.Waits) == 0 })
+	return slices.DeleteFunc(out, func(c Check) bool { return len(c.Units)+len(c.Waits) == 0 && !c.OSDs && c.Ceph == nil })
 }

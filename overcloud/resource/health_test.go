@@ -21,9 +21,14 @@ func TestChecksAreTheUnitsAndWaitsOfAllSteps(t *testing.T) {
 		{Step: 4, Resources: []resource.Resource{unit("nova_api", "nova-api", "started"), unit("ntp", "chrony", ""), unit("nova_api", "nova-old", "")}},
 		{Step: 5, Resources: []resource.Resource{unit("ntp", "chrony", "stopped"), wait("mysql", "mysql", "a:2"), unit("nova_api", "nova-old", "stopped")}},
 	})
+	got = append(got, resource.Checks([]resource.Document{{Step: 2, Resources: []resource.Resource{
+		{Type: "ceph_osd", Service: "ceph_osd", CephOSD: &resource.CephOSD{}},
+		{Type: "ceph_health", Service: "ceph_mon", CephHealth: &resource.CephHealth{OSDHosts: "a,b"}}}}})...)
 	want := []resource.Check{
 		{Service: "mysql", Units: []string{"mariadb"}, Waits: []resource.Wait{{Name: "mysql", TCP: "a:2"}}},
 		{Service: "nova_api", Units: []string{"nova-api"}},
+		{Service: "ceph_osd", OSDs: true},
+		{Service: "ceph_mon", Ceph: &resource.CephHealth{OSDHosts: "a,b"}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
