@@ -95,7 +95,7 @@ func TestNextOnPath(t *testing.T) {
 
 func TestRCFileQuotes(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "overcloudrc")
-	if err := writeRC(file, "overcloud", "http://192.168.255.21:5000/", "a'b$(touch x)", "10.0.0.9,10.0.0.1", nil); err != nil {
+	if err := writeRC(file, access{name: "overcloud", url: "http://192.168.255.21:5000/", region: "RegionTwo", password: "a'b$(touch x)", direct: "10.0.0.9,10.0.0.1"}); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(file)
@@ -106,7 +106,7 @@ func TestRCFileQuotes(t *testing.T) {
 	if err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v %v", st.Mode(), err)
 	}
-	for _, want := range []string{`export OS_PASSWORD='a'\''b$(touch x)'`, "export OS_AUTH_URL='http://192.168.255.21:5000/v3'", "export OS_REGION_NAME='regionOne'", "export no_proxy='10.0.0.1,10.0.0.9'"} {
+	for _, want := range []string{`export OS_PASSWORD='a'\''b$(touch x)'`, "export OS_AUTH_URL='http://192.168.255.21:5000/v3'", "export OS_REGION_NAME='RegionTwo'", "export no_proxy='10.0.0.1,10.0.0.9,192.168.255.21'"} {
 		if !strings.Contains(string(data), want) {
 			t.Errorf("%s is missing in\n%s", want, data)
 		}
@@ -119,11 +119,11 @@ func TestAddCloudKeepsOthers(t *testing.T) {
 	if err := writeFile(file, []byte("clouds:\n  mine:\n    auth: {auth_url: http://x}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := addCloud(home, "overcloud", "http://1.2.3.4:5000/", "pw"); err != nil {
+	if err := addCloud(home, access{name: "overcloud", url: "http://1.2.3.4:5000/", region: "RegionTwo", password: "pw"}); err != nil {
 		t.Fatal(err)
 	}
 	data, _ := os.ReadFile(file)
-	for _, want := range []string{"mine:", "http://x", "overcloud:", "http://1.2.3.4:5000/v3"} {
+	for _, want := range []string{"mine:", "http://x", "overcloud:", "http://1.2.3.4:5000/v3", "region_name: RegionTwo"} {
 		if !strings.Contains(string(data), want) {
 			t.Errorf("%s is missing in\n%s", want, data)
 		}

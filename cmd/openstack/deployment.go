@@ -252,24 +252,22 @@ func (d *deployment) finish(s *client.Stack) error {
 	if s.Summary.Limited != "" {
 		fmt.Fprintf(d.p.err, "WARNING: this deployment was limited: %s; the next one without limits does the rest\n", s.Summary.Limited)
 	}
-	url, _ := s.OutputMap()["KeystoneURL"].(string)
-	if url == "" {
-		fmt.Fprintln(d.p.out, "Overcloud Deployed")
-		return nil
-	}
-	secret, err := d.h.Output(ctx, s.ID, "AdminPassword")
+	cloud, err := accessOf(ctx, d.h, s, d.c.String("no-proxy"))
 	if err != nil {
 		return err
 	}
-	password, _ := secret.(string)
+	if cloud.url == "" {
+		fmt.Fprintln(d.p.out, "Overcloud Deployed")
+		return nil
+	}
 	rc := filepath.Join(dir, d.name+"rc")
-	if err := writeRC(rc, d.name, url, password, d.c.String("no-proxy"), nodes); err != nil {
+	if err := writeRC(rc, cloud); err != nil {
 		return err
 	}
-	if err := addCloud(dir, d.name, url, password); err != nil {
+	if err := addCloud(dir, cloud); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.p.out, "Overcloud Endpoint: %s\nOvercloud rc file: %s\nOvercloud Deployed\n", url, rc)
+	fmt.Fprintf(d.p.out, "Overcloud Endpoint: %s\nOvercloud rc file: %s\nOvercloud Deployed\n", cloud.url, rc)
 	return nil
 }
 

@@ -233,20 +233,14 @@ func (p *program) credentials(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	url, _ := s.OutputMap()["KeystoneURL"].(string)
-	if url == "" {
+	cloud, err := accessOf(c.Context, h, s, c.String("no-proxy"))
+	if err != nil {
+		return err
+	}
+	if cloud.url == "" {
 		return errs.New(errs.Conflict, "stack %s is %s and has no identity service yet", a[0], s.Status).WithHint("openstack overcloud plan deploy %s", a[0])
 	}
-	secret, err := h.Output(c.Context, s.ID, "AdminPassword")
-	if err != nil {
-		return err
-	}
-	nodes, err := h.Nodes(c.Context, s.ID)
-	if err != nil {
-		return err
-	}
-	password, _ := secret.(string)
-	return writeRC(filepath.Join(c.String("directory"), s.Name+"rc"), s.Name, url, password, c.String("no-proxy"), nodes)
+	return writeRC(filepath.Join(c.String("directory"), s.Name+"rc"), cloud)
 }
 
 // exportOvercloud writes the environment for a stack beside this one.

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
@@ -44,24 +48,50 @@ func writeFile(name string, data []byte, mode os.FileMode) error {
 // shell quotes a value for sh.
 func shell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// writeRC writes the file that a user sources to work with the overcloud, with
-// the variables of TripleO's Queens overcloudrc. direct are hosts that are not
-// proxied, comma separated; the nodes come on top.
-func writeRC(file, name, url, password, direct string, nodes []client.Node) error {
-	noProxy := []string{}
-	if direct != "" {
-		noProxy = strings.Split(direct, ",")
+// access is how a deployed cloud's administrator logs in.
+type access struct {
+	name, url, region, password string
+	direct                      string // hosts that are not proxied, comma separated; the cloud's own come on top
+	nodes                       []client.Node
+}
+
+// accessOf is the access to a deployed stack; without one to its password where it
+// has no identity service.
+func accessOf(ctx context.Context, h *client.Client, s *client.Stack, direct string) (access, error) {
+	a := access{name: s.Name, direct: direct}
+	a.url, _ = s.OutputMap()["KeystoneURL"].(string)
+	region, _ := s.OutputMap()["KeystoneRegion"].(string)
+	if a.region = cmp.Or(region, "regionOne"); a.url == "" {
+		return a, nil
 	}
-	for _, n := range nodes {
+	secret, err := h.Output(ctx, s.ID, "AdminPassword")
+	if err == nil {
+		a.password, _ = secret.(string)
+		a.nodes, err = h.Nodes(ctx, s.ID)
+	}
+	return a, err
+}
+
+// writeRC writes the file that a user sources to work with the overcloud, with
+// the variables of TripleO's Queens overcloudrc.
+func writeRC(file string, a access) error {
+	noProxy := []string{}
+	if a.direct != "" {
+		noProxy = strings.Split(a.direct, ",")
+	}
+	for _, n := range a.nodes {
 		noProxy = append(noProxy, n.Address)
+	}
+	if u, err := url.Parse(a.url); err == nil && u.Hostname() != "" && !slices.Contains(noProxy, u.Hostname()) {
+		noProxy = append(noProxy, u.Hostname()) // a virtual address is no machine's
 	}
 	sort.Strings(noProxy)
 	vars := [][2]string{
 		{"NOVA_VERSION", "1.1"}, {"COMPUTE_API_VERSION", "1.1"}, {"OS_USERNAME", "admin"}, {"OS_PROJECT_NAME", "admin"},
-		{"OS_USER_DOMAIN_NAME", "Default"}, {"OS_PROJECT_DOMAIN_NAME", "Default"}, {"OS_NO_CACHE", "True"}, {"OS_CLOUDNAME", name},
+		{"OS_USER_DOMAIN_NAME", "Default"}, {"OS_PROJECT_DOMAIN_NAME", "Default"}, {"OS_NO_CACHE", "True"}, {"OS_CLOUDNAME", a.name},
 		{"no_proxy", strings.Join(noProxy, ",")}, {"PYTHONWARNINGS", "ignore:Certificate has no, ignore:A true SSLContext object is not available"},
-		{"OS_AUTH_TYPE", "password"}, {"OS_PASSWORD", password}, {"OS_AUTH_URL", url + "v3"}, {"OS_IDENTITY_API_VERSION", "3"},
-		{"OS_IMAGE_API_VERSION", "2"}, {"OS_VOLUME_API_VERSION", "3"}, {"OS_REGION_NAME", "regionOne"},
+		{"OS_AUTH_TYPE", "password"}, {"OS_PASSWORD", a.password}, {"OS_AUTH_URL", a.url + "v3"}, {"OS_IDENTITY_API_VERSION", "3"},
+		{"OS_IMAGE_API_VERSION", "2"}, {"OS_VOLUME_API_VERSION", "3"}, {"OS_REGION_NAME", a.region},
 	}
 	var b strings.Builder
 	b.WriteString("# Clear any old environment that may conflict.\nfor key in $( set | awk -F= '/^OS_/ {print $1}' ); do unset \"${key}\" ; done\n")
@@ -80,7 +110,7 @@ fi
 }
 
 // addCloud puts the overcloud into clouds.yaml beside whatever is there.
-func addCloud(home, name, url, password string) error {
+func addCloud(home string, a access) error {
 	file := filepath.Join(home, ".config", "openstack", "clouds.yaml")
 	doc := map[string]any{}
 	data, err := os.ReadFile(file)
@@ -88,16 +118,16 @@ func addCloud(home, name, url, password string) error {
 		return fmt.Errorf("read %s: %w", file, err)
 	}
 	if err := yaml.Unmarshal(file, data, &doc); err != nil {
-		return errs.Wrap(errs.Invalid, err, "add cloud %s", name)
+		return errs.Wrap(errs.Invalid, err, "add cloud %s", a.name)
 	}
 	clouds, ok := doc["clouds"].(map[string]any)
 	if !ok {
 		clouds = map[string]any{}
 	}
-	clouds[name] = map[string]any{
-		"auth": map[string]any{"auth_url": url + "v3", "username": "admin", "password": password, "project_name": "admin",
+	clouds[a.name] = map[string]any{
+		"auth": map[string]any{"auth_url": a.url + "v3", "username": "admin", "password": a.password, "project_name": "admin",
 			"user_domain_name": "Default", "project_domain_name": "Default"},
-		"region_name": "regionOne", "identity_api_version": "3",
+		"region_name": a.region, "identity_api_version": "3",
 	}
 	doc["clouds"] = clouds
 	out, err := yaml.Marshal(doc)

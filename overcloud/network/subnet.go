@@ -137,7 +137,27 @@ func (r *reader) pool(n *yaml.Node, what, key string, cidr Prefix) []Pool {
 	}
 	r.within(cidr, p.Start, m.LineOf("start"), what, key+" start")
 	r.within(cidr, p.End, m.LineOf("end"), what, key+" end")
+	for _, a := range []Address{p.Start, p.End} {
+		if Reserved(cidr, a) {
+			r.p.Add(m.Line, "%s: %s holds %s, the first or the last address of %s, which is no machine's", what, key, a, cidr)
+		}
+	}
 	return []Pool{p}
+}
+
+// Reserved tells whether an address is the network's own, or its broadcast address
+// (RFC 919): no machine may have it. IPv6, and point-to-point networks of two addresses
+// (RFC 3021), have none.
+func Reserved(cidr Prefix, a Address) bool {
+	if !cidr.IsValid() || !a.Is4() || cidr.Bits() >= 31 || !cidr.Contains(a) {
+		return false
+	}
+	first := cidr.Masked().Addr().As4()
+	last := first
+	for bit := cidr.Bits(); bit < 32; bit++ {
+		last[bit/8] |= 1 << (7 - bit%8)
+	}
+	return a.As4() == first || a.As4() == last
 }
 
 func (r *reader) within(cidr Prefix, a Address, line int, what, key string) {
@@ -157,6 +177,9 @@ func (r *reader) prefix(text string, line int, what, key string) Prefix {
 	}
 	if m := p.Masked(); m != p {
 		r.p.Add(line, "%s: %s %s has bits after the prefix; the subnet is %s", what, key, p, m)
+	}
+	if a := p.Addr(); key != "destination" && (a.IsLoopback() || a.IsMulticast() || a.IsLinkLocalUnicast() || a.IsUnspecified()) {
+		r.p.Add(line, "%s: %s %s is no subnet for machines (loopback, link-local, multicast or unspecified)", what, key, p)
 	}
 	return p.Masked()
 }

@@ -86,6 +86,9 @@ func Build(ctx context.Context, tree fs.FS, o Options) (*Plan, error) {
 	if err := b.checkServices(); err != nil {
 		return nil, err
 	}
+	if err := b.shapes(); err != nil {
+		return nil, err
+	}
 	b.ev = b.evaluator()
 	var err error
 	if b.root, err = b.ev.Stack(ctx, rootTemplate, nil); err != nil {

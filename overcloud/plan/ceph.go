@@ -2,10 +2,13 @@ package plan
 
 import (
 	"fmt"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 	"trefoil/overcloud/hot"
 )
 
@@ -27,6 +30,9 @@ const (
 	disksParameter  = "CephOsdMinDisks"
 )
 
+// devicesParameter names the disks for OSDs.
+const devicesParameter = "CephAnsibleDisksConfig"
+
 // OSDs are those of each machine of a role.
 type OSDs struct {
 	Least     int  // that it has
@@ -40,6 +46,9 @@ func (b *builder) checkCeph(p *Plan) error {
 	osds := p.OSDs()
 	if len(osds) == 0 {
 		return b.checkBackends(p)
+	}
+	if err := b.checkDisks(osds); err != nil {
+		return err
 	}
 	_, known := b.env.Defaults[disksParameter]
 	n := 0
@@ -60,6 +69,56 @@ func (b *builder) checkCeph(p *Plan) error {
 			WithHint("lower %s, raise the number of storage machines, or the number of their data disks: those listed in CephAnsibleDisksConfig, or else %s", copiesParameter, disksParameter)
 	}
 	return nil
+}
+
+// checkDisks refuses a list of disks that says something else than which: a slip in it
+// must not become "every disk", least of all where what they hold may be lost.
+func (b *builder) checkDisks(osds map[string]OSDs) error {
+	var all problems
+	for _, role := range sortedKeys(osds) {
+		for _, parameter := range []string{devicesParameter, role + "Parameters"} {
+			v, from := b.env.Defaults[parameter], b.env.Origins[parameter]
+			if own, _ := v.(map[string]any); parameter != devicesParameter {
+				v = own[devicesParameter]
+			}
+			if v != nil && !isText(v) {
+				diskList(&all, from, v)
+			}
+		}
+	}
+	slices.Sort(all)
+	if all = slices.Compact(all); len(all) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "%s", strings.Join(all, "\n")).
+		WithHint("%s: {devices: [/dev/vdb, /dev/vdc]}; leave it out, and every disk is taken that nothing is on", devicesParameter)
+}
+
+func diskList(all *problems, from hot.Origin, v any) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		all.add(from.File, from.Line, "%s: expected {devices: [/dev/vdb]}; found %s", devicesParameter, hot.String(v))
+	}
+	for _, k := range sortedKeys(m) {
+		if k != "devices" {
+			all.add(from.File, from.Line, "%s: unknown key %q%s: only devices is known", devicesParameter, k, nearest.Hint(k, []string{"devices"}))
+		}
+	}
+	list, ok := m["devices"].([]any)
+	if _, given := m["devices"]; given && (!ok || len(list) == 0) {
+		all.add(from.File, from.Line, "%s: devices: expected a list of disks; found %s", devicesParameter, hot.String(m["devices"]))
+	}
+	seen := map[string]bool{}
+	for _, d := range list {
+		disk := hot.String(d)
+		if path.Clean(disk) != disk || !strings.HasPrefix(disk, "/dev/") {
+			all.add(from.File, from.Line, "%s: devices: %q is not the path of a disk below /dev", devicesParameter, disk)
+		}
+		if seen[disk] {
+			all.add(from.File, from.Line, "%s: devices: %s is listed twice", devicesParameter, disk)
+		}
+		seen[disk] = true
+	}
 }
 
 // checkBackends refuses services that keep their data in Ceph; no machine has OSDs.

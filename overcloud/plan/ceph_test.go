@@ -64,6 +64,11 @@ func TestCephClustersThatCannotBe(t *testing.T) {
 		{"more copies than disks that there must be", map[string]any{"CephPoolDefaultSize": 3, "CephOsdMinDisks": 1},
 			"command line: CephPoolDefaultSize asks for 3 copies, and there are 2 OSDs: 2 machines of role CephStorage with at least 1 each"},
 		{"more copies than disks that are listed", map[string]any{"CephPoolDefaultSize": 3, "CephAnsibleDisksConfig": map[string]any{"devices": []any{"/dev/vdb"}}}, "2 machines of role CephStorage with 1 each"},
+		{"a slip in the list's name", map[string]any{"CephAnsibleDisksConfig": map[string]any{"device": []any{"/dev/vdb"}}}, `command line: CephAnsibleDisksConfig: unknown key "device"; did you mean "devices"?: only devices is known`},
+		{"a list of nothing", map[string]any{"CephAnsibleDisksConfig": map[string]any{"devices": []any{}}}, "devices: expected a list of disks"},
+		{"a disk twice", map[string]any{"CephAnsibleDisksConfig": map[string]any{"devices": []any{"/dev/vdb", "/dev/vdb"}}}, "/dev/vdb is listed twice"},
+		{"a disk by another way", map[string]any{"CephAnsibleDisksConfig": map[string]any{"devices": []any{"/dev//vdb"}}}, `"/dev//vdb" is not the path of a disk below /dev`},
+		{"of one role", map[string]any{"CephStorageParameters": map[string]any{"CephAnsibleDisksConfig": map[string]any{"osd_scenario": "lvm"}}}, `unknown key "osd_scenario"`},
 		{"as many copies as disks", map[string]any{"CephPoolDefaultSize": 4, "CephAnsibleDisksConfig": map[string]any{"devices": []any{"/dev/vdb", "/dev/vdc"}}}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

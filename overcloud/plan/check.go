@@ -25,15 +25,23 @@ func (b *builder) check(p *Plan) error {
 // clocks: several controllers share a database and tokens, which need one time.
 // Of the services that keep it those are looked at that tell their servers.
 func (b *builder) clocks(p *Plan) error {
+	controllers := 0
 	for _, r := range p.Roles {
-		if r.Count < 2 || !slices.Contains(r.Tags, "controller") {
+		if slices.Contains(r.Tags, "controller") {
+			controllers += r.Count
+		}
+	}
+	for _, r := range p.Roles {
+		if controllers < 2 || r.Count == 0 || !slices.Contains(r.Tags, "controller") {
 			continue
 		}
 		for _, d := range r.Data {
-			if servers, tells := d.Settings["ntp::servers"].([]any); !tells || len(servers) > 0 {
+			servers, tells := d.Settings["ntp::servers"].([]any)
+			named := slices.ContainsFunc(servers, func(s any) bool { return strings.TrimSpace(hot.String(s)) != "" })
+			if !tells || named {
 				continue
 			}
-			return errs.New(errs.Invalid, "Specify --ntp-server as parameter or NtpServer in environments when using multiple controllers (with HA): role %s has %d machines, and NtpServer and NtpPool of %s are empty", r.Name, r.Count, d.Template).
+			return errs.New(errs.Invalid, "Specify --ntp-server as parameter or NtpServer in environments when using multiple controllers (with HA): role %s is of %d controllers, and NtpServer and NtpPool of %s are empty", r.Name, controllers, d.Template).
 				WithHint("write into an environment (-e) under parameter_defaults: NtpServer: [ntp.example.com], or NtpPool; or deploy with --ntp-server ntp.example.com")
 		}
 	}
@@ -43,30 +51,18 @@ func (b *builder) clocks(p *Plan) error {
 // hostLabel is a host name without its domain (RFC 1123).
 var hostLabel = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
 
-// names: what HostnameMap and the formats make are host names, each of one machine.
+// names: what the formats and HostnameMap make are host names, each of one machine.
 func (b *builder) names(p *Plan) error {
-	var all problems
-	from := b.env.Origins["HostnameMap"]
-	byHost := map[string]string{}
-	given, _ := b.env.Defaults["HostnameMap"].(map[string]any)
-	for _, k := range sortedKeys(given) {
-		name := hot.String(given[k])
-		if !hostLabel.MatchString(name) {
-			all.add(from.File, from.Line, "HostnameMap: %s is to be called %q, which is no host name: letters, digits and -, at most 63", k, name)
-		}
-		if other := byHost[strings.ToLower(name)]; other != "" {
-			all.add(from.File, from.Line, "HostnameMap: both %s and %s are to be called %s", other, k, name)
-		}
-		byHost[strings.ToLower(name)] = k
-	}
-	if len(all) > 0 {
-		return errs.New(errs.Invalid, "%s", strings.Join(all, "\n")).WithHint("give every machine a name of its own")
-	}
 	byName := map[string]Server{}
 	for _, s := range p.Servers {
+		if !hostLabel.MatchString(s.Name) {
+			format := s.Role + "HostnameFormat"
+			return errs.New(errs.Invalid, "%smachine %d of role %s would be called %q, which is no host name: letters, digits and -, at most 63", b.setBy(format), s.Index, s.Role, s.Name).
+				WithHint("change %s, the role's HostnameFormatDefault or the stack's name", format)
+		}
 		if o, twice := byName[s.Name]; twice {
 			return errs.New(errs.Invalid, "machine %d of role %s and machine %d of role %s would both be called %s", o.Index, o.Role, s.Index, s.Role, s.Name).
-				WithHint("change %sHostnameFormat or %sHostnameFormat, or HostnameMap (%s)", o.Role, s.Role, from)
+				WithHint("change %sHostnameFormat or %sHostnameFormat, or HostnameMap (%s)", o.Role, s.Role, b.env.Origins["HostnameMap"])
 		}
 		byName[s.Name] = s
 	}
@@ -114,13 +110,16 @@ func (b *builder) fixed(*Plan) error {
 }
 
 // outside tells why an address cannot be of a network with these subnets; nothing
-// is said of a network that is not known.
+// is said of a network that has none.
 func outside(c claim, ip netip.Addr, subnets []subnetOf) (out problems) {
 	var ranges []string
 	for _, s := range subnets {
 		if s.cidr.Contains(ip) {
 			if ip == s.gateway {
 				out.add(c.from.File, c.from.Line, "%s: %s is the gateway of network %s", c.what, ip, c.network)
+			}
+			if network.Reserved(s.cidr, ip) {
+				out.add(c.from.File, c.from.Line, "%s: %s is no machine's: it is the first or the last address of network %s (%s)", c.what, ip, c.network, s.cidr)
 			}
 			return out
 		}

@@ -84,6 +84,16 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"HostnameMap that takes another's name", nil, env("  NtpServer: [a]\n  HostnameMap:\n    overcloud-controller-0: overcloud-controller-1\n")},
 		{"fixed addresses that cannot be", nil, env("  NtpServer: [a]\n  ControlFixedIPs: [{ip_address: 192.168.25.9}]\n  PublicVirtualFixedIPs: [{ip_address: 10.0.0.1}]\n" +
 			"  InternalApiVirtualFixedIPs: [{ip_address: 172.16.2.7}]\n  ControllerIPs:\n    internal_api: [172.16.2.7, 172.16.1.8]\n    storage: [nine]\n")},
+		{"addresses that no machine can have", nil, env("  NtpServer: [a]\n  ControlFixedIPs: [{ip_address: 192.168.24.255}]\n  ControllerIPs:\n    internal_api: [172.16.2.0, 172.16.2.255]\n")},
+		{"virtual address in a wrong shape", nil, env("  NtpServer: [a]\n  ControlFixedIPs: [{ip_addres: 192.168.24.9}]\n  InternalApiVirtualFixedIPs: [172.16.2.9]\n  PublicVirtualFixedIPs: {ip_address: 10.0.0.9}\n  StorageVirtualFixedIPs: [{ip_address: 172.16.1.8}, {ip_address: 172.16.1.9}]\n")},
+		{"machines' addresses in a wrong shape", nil, env("  NtpServer: [a]\n  ControllerIPs: {internal_apii: [172.16.2.9], storage: 172.16.1.9}\n  ComputeIPs: [172.16.2.9]\n")},
+		{"HostnameMap in a wrong shape", nil, env("  NtpServer: [a]\n  HostnameMap: [a]\n")},
+		{"HostnameMap with names that are none", nil, env("  NtpServer: [a]\n  HostnameMap: {overcloud-controller-0: localhost, overcloud-controller-1: '1234'}\n")},
+		{"names that are no host names", nil, env("  NtpServer: [a]\n  ComputeHostnameFormat: \"a%index%\\nb\"\n")},
+		{"names that leave a directory", nil, env("  NtpServer: [a]\n  ComputeHostnameFormat: '../../x%index%'\n")},
+		{"clocks that are blanks", nil, env("  NtpServer: [' ']\n")},
+		{"virtual address that two files give", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  ControlFixedIPs: [{ip_address: 192.168.24.11}]\n")}},
+			VIPs: plan.File{Name: "vips.yaml", Data: []byte("- {network: ctlplane, ip_address: 192.168.24.9}\n")}}},
 		{"names that clash", nil, plan.Options{Counts: map[string]int{"Compute": 2}, Parameters: map[string]any{"ComputeHostnameFormat": "compute"}}},
 	}
 	var b strings.Builder

@@ -2,7 +2,9 @@ package resource
 
 import (
 	"net/netip"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -82,9 +84,7 @@ func (c *checker) ceph(r Resource) {
 		c.path("ceph_osd.keyring", o.Keyring)
 		c.want(o.MinSizeGB >= 0, "ceph_osd.min_size_gb: %d is below zero", o.MinSizeGB)
 		c.want(o.Timeout >= 0, "ceph_osd.timeout: %d is below zero", o.Timeout)
-		for i, p := range o.Devices {
-			c.want(strings.HasPrefix(p, "/dev/"), "ceph_osd.devices[%d]: %q is not below /dev", i, p)
-		}
+		c.devices("ceph_osd.devices", o.Devices)
 	case r.CephCluster != nil:
 		k := r.CephCluster
 		c.path("ceph_cluster.keyrings", k.Keyrings)
@@ -103,6 +103,14 @@ func (c *checker) ceph(r Resource) {
 		c.want(uuidText.MatchString(r.LibvirtSecret.UUID), "libvirt_secret.uuid: %q is not a UUID in lower case", r.LibvirtSecret.UUID)
 		c.want(r.LibvirtSecret.Usage != "" && !strings.ContainsAny(r.LibvirtSecret.Usage, "<>&\n"), "libvirt_secret.usage: must be a line of plain text")
 		c.path("libvirt_secret.key_file", r.LibvirtSecret.KeyFile)
+	}
+}
+
+// devices are paths below /dev, each once: a disk that is listed twice would be written by two.
+func (c *checker) devices(field string, list []string) {
+	for i, p := range list {
+		c.want(strings.HasPrefix(p, "/dev/") && path.Clean(p) == p, "%s[%d]: %q is not the path of a disk below /dev", field, i, p)
+		c.want(!slices.Contains(list[:i], p), "%s[%d]: %q is listed twice", field, i, p)
 	}
 }
 

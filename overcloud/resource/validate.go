@@ -270,7 +270,5 @@ func (c *checker) wait(w *Wait) {
 func (c *checker) disks(d *Disks) {
 	c.want(d.Count >= 0, "disks.count: %d is below zero", d.Count)
 	c.want(d.MinSizeGB >= 0, "disks.min_size_gb: %d is below zero", d.MinSizeGB)
-	for i, p := range d.Devices {
-		c.want(strings.HasPrefix(p, "/dev/"), "disks.devices[%d]: %q is not below /dev", i, p)
-	}
+	c.devices("disks.devices", d.Devices)
 }

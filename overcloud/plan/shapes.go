@@ -1,0 +1,119 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"trefoil/internal/nearest"
+	"trefoil/overcloud/hot"
+	"trefoil/overcloud/network"
+)
+
+// shapes looks at parameters that templates take apart, before they do: a mistake is
+// told of where it was written, and what a template would pass over is not lost.
+func (b *builder) shapes() error {
+	nets, err := network.Parse(b.networksFile.Name, b.networksFile.Data)
+	if err != nil {
+		return err
+	}
+	known := []string{network.ControlPlane}
+	for _, n := range nets {
+		known = append(known, n.NameLower)
+	}
+	var all problems
+	for _, name := range known {
+		b.virtualShape(&all, fixedAddresses(name, nets))
+	}
+	for _, r := range b.roles.roles {
+		b.ownShape(&all, r.Name+"IPs", known)
+	}
+	if v := b.env.Defaults["HostnameMap"]; v != nil {
+		if m, ok := v.(map[string]any); ok {
+			b.hostShape(&all, m)
+		} else if !isText(v) {
+			from := b.env.Origins["HostnameMap"]
+			all.add(from.File, from.Line, "HostnameMap: expected host names by name, overcloud-controller-0: my-controller; found %s", hot.String(v))
+		}
+	}
+	b.bothVirtual(&all, nets)
+	return all.err()
+}
+
+// isText: Heat takes JSON as a text too, and reads it itself.
+func isText(v any) bool { _, ok := v.(string); return ok }
+
+// virtualShape: [{ip_address: …}], or nothing.
+func (b *builder) virtualShape(all *problems, parameter string) {
+	v, from := b.env.Defaults[parameter], b.env.Origins[parameter]
+	if v == nil || isText(v) {
+		return
+	}
+	const want = "expected [{ip_address: 192.0.2.9}], one address"
+	list, ok := v.([]any)
+	if !ok || len(list) > 1 {
+		all.add(from.File, from.Line, "%s: %s; found %s", parameter, want, hot.String(v))
+		return
+	}
+	for _, item := range list {
+		m, ok := item.(map[string]any)
+		if !ok {
+			all.add(from.File, from.Line, "%s: %s; found %s", parameter, want, hot.String(v))
+		}
+		keys := []string{"ip_address", "subnet", "subnet_id"}
+		for _, k := range sortedKeys(m) {
+			if !slices.Contains(keys, k) {
+				all.add(from.File, from.Line, "%s: %s; unknown key %q%s", parameter, want, k, nearest.Hint(k, keys))
+			}
+		}
+	}
+}
+
+// ownShape: addresses of a role's machines, a list by network.
+func (b *builder) ownShape(all *problems, parameter string, known []string) {
+	v, from := b.env.Defaults[parameter], b.env.Origins[parameter]
+	if v == nil || isText(v) {
+		return
+	}
+	byNet, ok := v.(map[string]any)
+	if !ok {
+		all.add(from.File, from.Line, "%s: expected a list of addresses by network, internal_api: [172.16.2.9]; found %s", parameter, hot.String(v))
+	}
+	for _, net := range sortedKeys(byNet) {
+		if !slices.Contains(known, net) {
+			all.add(from.File, from.Line, "%s: there is no network %q%s; networks are %s", parameter, net, nearest.Hint(net, known), strings.Join(known, ", "))
+		} else if _, ok := byNet[net].([]any); !ok && byNet[net] != nil {
+			all.add(from.File, from.Line, "%s: %s: expected a list of addresses, [172.16.2.9]; found %s", parameter, net, hot.String(byNet[net]))
+		}
+	}
+}
+
+// hostShape: what machines are to be called, each by a name of its own.
+func (b *builder) hostShape(all *problems, names map[string]any) {
+	from := b.env.Origins["HostnameMap"]
+	byHost := map[string]string{}
+	for _, k := range sortedKeys(names) {
+		name := hot.String(names[k])
+		if other := byHost[strings.ToLower(name)]; other != "" {
+			all.add(from.File, from.Line, "HostnameMap: both %s and %s are to be called %s", other, k, name)
+		}
+		byHost[strings.ToLower(name)] = k
+		if !hostLabel.MatchString(name) || strings.EqualFold(name, "localhost") || strings.Trim(name, "0123456789") == "" {
+			all.add(from.File, from.Line, "HostnameMap: %s is to be called %q, which is no host name: letters, digits and -, at most 63, not digits alone and not localhost", k, name)
+		}
+	}
+}
+
+// bothVirtual: a file of virtual addresses and an environment that say different things.
+func (b *builder) bothVirtual(all *problems, nets []network.Network) {
+	for _, v := range b.virtual {
+		parameter := fixedAddresses(v.Network, nets)
+		list, _ := b.env.Defaults[parameter].([]any)
+		if !v.IP.IsValid() || len(list) != 1 {
+			continue
+		}
+		m, _ := list[0].(map[string]any)
+		if ip := hot.String(m["ip_address"]); ip != "" && ip != v.IP.String() {
+			all.add(v.File, v.Line, "the virtual address of network %s is %s here, and %s in %s (%s): which is it?", v.Network, v.IP, ip, b.env.Origins[parameter], parameter)
+		}
+	}
+}
