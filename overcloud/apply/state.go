@@ -79,7 +79,8 @@ func (e *Engine) readPending(step int) (map[string]bool, error) {
 		err = json.Unmarshal(b, &keys)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read what the last run left: %w", err)
+		return nil, errs.Wrap(errs.Internal, err, "read what the last run left (%s)", e.pendingPath(step)).
+			WithHint("the file is damaged, is the disk well? Remove it, restart the services of this step, and deploy again")
 	}
 	for _, k := range keys {
 		out[k] = true

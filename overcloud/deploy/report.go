@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -52,7 +53,11 @@ func (e *Engine) Report(ctx context.Context, s *stack.Stack, node string, log []
 	return e.Reporter.Report(ctx, nodes[i], secrets, w)
 }
 
-// secrets are the texts to mask. A stack that cannot be planned still has passwords.
+// secretLine is a line of an environment that gives a value to what its name calls a secret.
+var secretLine = regexp.MustCompile(`(?im)^\s*["']?\w*(?:password|secret|key|token|credential)\w*["']?\s*:\s*(?:"([^"]+)"|'([^']+)'|([^\s"'{}\[\]#]+))`)
+
+// secrets are the texts to mask. A stack that cannot be planned still has passwords, and
+// its environments what their names call secrets.
 func (e *Engine) secrets(ctx context.Context, s *stack.Stack) ([]string, error) {
 	p, err := e.Plan(ctx, s.Whole())
 	if err == nil {
@@ -61,6 +66,11 @@ func (e *Engine) secrets(ctx context.Context, s *stack.Stack) ([]string, error) 
 	var out []string
 	for _, name := range sortedKeys(s.Passwords) {
 		out = append(out, s.Passwords[name])
+	}
+	for _, name := range s.Input.Environments {
+		for _, m := range secretLine.FindAllStringSubmatch(s.Input.Files[name], -1) {
+			out = append(out, m[1]+m[2]+m[3])
+		}
 	}
 	return out, ctx.Err()
 }

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,5 +60,24 @@ func TestReportOfMachinesAndOfTheUndercloud(t *testing.T) {
 	}
 	if strings.Contains(string(text), password) {
 		t.Error("a password is in the report")
+	}
+}
+
+// What cannot be planned any more is masked all the same, by what its environments call a secret.
+func TestReportOfAStackThatCannotBePlanned(t *testing.T) {
+	w := newWorld(t)
+	asked := &reporter{}
+	w.engine.Reporter = asked
+	w.begin(stack.Create, 1)
+	s := w.run("CREATE_COMPLETE")
+	s.Input.Environments = append(s.Input.Environments, "my.yaml")
+	s.Input.Files = map[string]string{"my.yaml": "parameter_defaults:\n  AdminPassword: 'of the operator'\n  CephClientKey: AQBabc==\n  Gone: [\n"}
+	if err := w.engine.Report(t.Context(), s, "overcloud-controller-0", nil, io.Discard); err != nil && !strings.Contains(err.Error(), "plan") {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"of the operator", "AQBabc=="} {
+		if !slices.Contains(asked.secrets, want) {
+			t.Errorf("%q is not masked", want)
+		}
 	}
 }

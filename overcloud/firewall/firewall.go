@@ -31,8 +31,8 @@ var keys = strings.Fields("rule_name dport port sport proto source destination i
 
 var (
 	ruleName  = regexp.MustCompile(`^(\d{1,3}) [A-Za-z0-9 _.,:()/+-]{1,100}$`)
-	device    = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,15}\*?$`)
-	limitForm = regexp.MustCompile(`^(\d{1,6})/(s|sec|second|m|min|minute|h|hour|d|day)$`)
+	device    = regexp.MustCompile(`^([A-Za-z0-9_.@-]{1,15}|[A-Za-z0-9_.@-]{1,14}\*)$`) // nftables counts the asterisk
+	limitForm = regexp.MustCompile(`^([1-9]\d{0,5})/(s|sec|second|m|min|minute|h|hour|d|day)$`)
 )
 
 // protocols by name, as numbers: names depend on /etc/protocols.
@@ -340,7 +340,7 @@ func (w *writer) limit() string {
 	unit := map[byte]string{'s': "second", 'm': "minute", 'h': "hour", 'd': "day"}[m[2][0]]
 	out := "limit rate " + m[1] + "/" + unit
 	if b := text(w.m["limit_burst"]); b != "" {
-		if _, err := strconv.ParseUint(b, 10, 16); err != nil {
+		if n, err := strconv.ParseUint(b, 10, 16); err != nil || n == 0 {
 			w.fail("limit_burst %q is no number of packets", b)
 		}
 		out += " burst " + b + " packets"
