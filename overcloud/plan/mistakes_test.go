@@ -92,6 +92,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"names that are no host names", nil, env("  NtpServer: [a]\n  ComputeHostnameFormat: \"a%index%\\nb\"\n")},
 		{"names that leave a directory", nil, env("  NtpServer: [a]\n  ComputeHostnameFormat: '../../x%index%'\n")},
 		{"clocks that are blanks", nil, env("  NtpServer: [' ']\n")},
+		{"type of networks that there is not", nil, env("  NtpServer: [a]\n  NeutronNetworkType: gree\n")},
+		{"registry that names no template", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::Kernel: /etc/passwd\n")}}}},
 		{"virtual address that two files give", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  ControlFixedIPs: [{ip_address: 192.168.24.11}]\n")}},
 			VIPs: plan.File{Name: "vips.yaml", Data: []byte("- {network: ctlplane, ip_address: 192.168.24.9}\n")}}},
 		{"names that clash", nil, plan.Options{Counts: map[string]int{"Compute": 2}, Parameters: map[string]any{"ComputeHostnameFormat": "compute"}}},

@@ -99,6 +99,11 @@ func (r *Resource) member(typ, name string, props map[string]any, at int) (*Stac
 	case builtin(target) != nil:
 		return r.single(typ, name, props)
 	}
+	if target != typ {
+		r.stack.ev.problems.add(r.Origin(), "resource type %q of %s stands for %q (resource_registry), which is neither a template (.yaml) nor a known type%s",
+			typ, r.Name, target, nearest.Hint(target, builtins()))
+		return nil, nil
+	}
 	r.stack.ev.problems.add(r.Origin(), "unknown resource type %q in %s%s", typ, r.Name, nearest.Hint(typ, append(r.stack.ev.Env.Types(), builtins()...)))
 	return nil, nil
 }
