@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"trefoil/internal/errs"
 	"trefoil/overcloud/deploy"
+	"trefoil/overcloud/resource"
 	"trefoil/overcloud/stack"
 )
 
@@ -177,6 +179,42 @@ func TestStoppedAnywhereGoesOn(t *testing.T) {
 			}
 			if w.cloud.deploys != 3 {
 				t.Errorf("%d deploys of 3 machines", w.cloud.deploys)
+			}
+		})
+	}
+}
+
+// A deployment that runs out of time says so, and then what it was at.
+func TestDeploymentThatRunsOutOfTimeSaysSo(t *testing.T) {
+	for name, c := range map[string]struct {
+		stop func(*world)
+		at   string // what it was at
+	}{
+		"in a step": {func(w *world) {
+			w.nodes.waits = func(ctx context.Context, n stack.Node, doc resource.Document, _ func(resource.Event)) error {
+				if n.Name != "overcloud-controller-0" || doc.Step != 3 {
+					return nil
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}
+		}, "overcloud-controller-0: step 3: context deadline exceeded"},
+		"at a machine": {func(w *world) { w.cloud.through = map[string][]string{"uuid-compute-1": {"deploying"}} },
+			"overcloud-novacompute-0: provisioning: node overcloud-novacompute-0 did not reach state \"active\""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.engine.Poll = time.Second
+			w.begin(stack.Create, 1)
+			c.stop(w)
+			s := w.run("CREATE_FAILED")
+			f := s.Failures[0]
+			if f.Phase != "deployment" || f.Error != "the deployment did not end within 10 minutes" || !strings.Contains(f.Hint, "--timeout") ||
+				s.Reason != "Resource CREATE failed: "+f.Line() {
+				t.Errorf("%s: reason %q, %+v", name, s.Reason, f)
+			}
+			if len(s.Failures) != 2 || !strings.HasPrefix(s.Failures[1].Line(), c.at) {
+				t.Errorf("%s: %+v", name, s.Failures)
 			}
 		})
 	}

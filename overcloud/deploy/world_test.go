@@ -30,7 +30,8 @@ type fakeCloud struct {
 	deployed map[string]string          // node → instance
 	asked    map[string]deploy.Instance // node → what it was asked to become
 	deploys  int
-	failNode string // deploy of this node fails
+	failNode string              // deploy of this node fails
+	through  map[string][]string // node → states that it is seen in, one a look; the last one stays
 	next     int
 	packages []string                    // in the image
 	disks    map[string]map[string]int64 // of data, by node
@@ -102,6 +103,10 @@ func (f *fakeCloud) Deploy(_ context.Context, node string, d deploy.Instance) er
 func (f *fakeCloud) State(_ context.Context, node string) (deploy.NodeState, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if states := f.through[node]; len(states) > 0 {
+		f.through[node] = states[min(1, len(states)-1):]
+		return deploy.NodeState{Provision: states[0]}, nil
+	}
 	if node == f.failNode {
 		return deploy.NodeState{Provision: "deploy failed", LastError: "the disk is on fire"}, nil
 	}
