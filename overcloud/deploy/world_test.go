@@ -133,7 +133,8 @@ type fakeNodes struct {
 	looks   int               // round trips of Verify
 	forget  bool              // Verify verifies nothing
 	fail    string            // "step node" that fails once it is reached
-	lose    string            // "step node" at which the connection breaks, after one resource
+	lose    string            // "step node" at which the connection breaks, after lost
+	lost    func(doc resource.Document) []resource.Event
 	stop    context.CancelFunc
 	stopAt  string                                                                                          // "step node" at which the service is stopped
 	waits   func(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error // instead of being done; nil: it is
@@ -173,7 +174,9 @@ func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Docume
 		f.stop()
 		return ctx.Err()
 	case f.lose:
-		tell(resource.Event{Event: "changed", Key: doc.Resources[0].Key()})
+		for _, ev := range f.lost(doc) {
+			tell(ev)
+		}
 		return errs.New(errs.Unavailable, "the connection to %s broke: EOF", n.Address)
 	case f.fail:
 		tell(resource.Event{Event: "failed", Key: doc.Resources[0].Key(), Error: "it would not start", Hint: "look at it", Tail: []string{"last line"}})
