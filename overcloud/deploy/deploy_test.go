@@ -13,6 +13,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/overcloud/deploy"
+	"trefoil/overcloud/plan"
 	"trefoil/overcloud/resource"
 	"trefoil/overcloud/stack"
 )
@@ -152,7 +153,7 @@ func TestTooFewNodesChangesNothing(t *testing.T) {
 // The service may be stopped anywhere: nothing is marked failed, and the next
 // Run goes on to the end without doing a machine twice.
 func TestStoppedAnywhereGoesOn(t *testing.T) {
-	for step := 1; step <= 4; step++ { // our tree has nothing for a controller in step 5
+	for step := 1; step <= plan.Steps; step++ {
 		t.Run(fmt.Sprint("step ", step), func(t *testing.T) {
 			w := newWorld(t)
 			w.begin(stack.Create, 1)
