@@ -138,6 +138,23 @@ func TestMachineThatFailsIsNamedWithItsError(t *testing.T) {
 	}
 }
 
+// What somebody takes back while it is deployed is not waited for until the time is over.
+func TestMachineThatIsTakenBackIsNotWaitedFor(t *testing.T) {
+	for _, back := range []string{"available", "deleting", "cleaning", "clean wait", "clean failed", "manageable"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.engine.Poll = time.Second
+			w.begin(stack.Create, 1)
+			w.cloud.through = map[string][]string{"uuid-compute-1": {"available", "deploying", back}} // available: not yet begun
+			began := time.Now()
+			f := w.run("CREATE_FAILED").Failures[0]
+			if took := time.Since(began); took > time.Minute || f.Node != "overcloud-novacompute-0" || !strings.Contains(f.Error, `in state "`+back+`": was it aborted or undeployed`) || !strings.Contains(f.Hint, "history") {
+				t.Errorf("%s: after %s %+v", back, took, f)
+			}
+		})
+	}
+}
+
 func TestTooFewNodesChangesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.begin(stack.Create, 3)
