@@ -158,8 +158,7 @@ func (e *Engine) Run(ctx context.Context, id string) error {
 	rctx := ctx
 	if s.TimeoutMins > 0 {
 		var cancel context.CancelFunc
-		rctx, cancel = context.WithDeadlineCause(ctx, s.StartedAt.Add(time.Duration(s.TimeoutMins)*time.Minute),
-			errs.New(errs.Unavailable, "the deployment did not end within %d minutes", s.TimeoutMins))
+		rctx, cancel = context.WithDeadlineCause(ctx, s.StartedAt.Add(time.Duration(s.TimeoutMins)*time.Minute), errOverdue)
 		defer cancel()
 	}
 	switch {
@@ -173,10 +172,21 @@ func (e *Engine) Run(ctx context.Context, id string) error {
 	if ctx.Err() != nil && !r.cancelled() {
 		return ctx.Err()
 	}
-	if err != nil && rctx.Err() != nil && context.Cause(rctx) != nil {
-		err = fmt.Errorf("%w; while: %w", context.Cause(rctx), err)
+	if err != nil && errors.Is(context.Cause(rctx), errOverdue) {
+		err = overdue(s.TimeoutMins, err)
 	}
 	return r.finish(context.WithoutCancel(ctx), err)
+}
+
+// errOverdue ends an action that takes longer than it may.
+var errOverdue = errors.New("the time of the deployment is over")
+
+// overdue says that the time was over, in front of what the action was at: that failed
+// for no other reason.
+func overdue(mins int, at error) error {
+	f := stack.Failure{Phase: "deployment", Error: fmt.Sprintf("the deployment did not end within %d minutes", mins),
+		Hint: "run the same command again: it goes on where it stopped; --timeout gives it more time"}
+	return &Failed{append([]stack.Failure{f}, failuresOf(at)...)}
 }
 
 // run is one Run of one stack.
@@ -274,12 +284,7 @@ func (r *run) finish(ctx context.Context, cause error) error {
 	}
 	if cause != nil {
 		state = stack.Failed
-		var f *Failed
-		if errors.As(cause, &f) {
-			failures = f.Failures
-		} else {
-			failures = []stack.Failure{{Phase: "deployment", Error: cause.Error(), Hint: errs.HintOf(cause)}}
-		}
+		failures = failuresOf(cause)
 		if r.cancelled() {
 			failures = []stack.Failure{{Phase: "cancel", Error: "cancelled by the user", Hint: "run the same command again to go on"}}
 		}
@@ -312,6 +317,15 @@ type Failed struct{ Failures []stack.Failure }
 
 // Error is the first cause.
 func (f *Failed) Error() string { return f.Failures[0].Line() }
+
+// failuresOf are the causes of a failed action.
+func failuresOf(err error) []stack.Failure {
+	var f *Failed
+	if errors.As(err, &f) {
+		return f.Failures
+	}
+	return []stack.Failure{{Phase: "deployment", Error: err.Error(), Hint: errs.HintOf(err)}}
+}
 
 // join makes one Failed of the errors of several nodes; nil if there are none.
 func join(phase string, errsOf map[string]error) error {

@@ -8,10 +8,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"trefoil/internal/errs"
 	"trefoil/overcloud/deploy"
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/resource"
 	"trefoil/overcloud/stack"
 )
 
@@ -135,6 +138,23 @@ func TestMachineThatFailsIsNamedWithItsError(t *testing.T) {
 	}
 }
 
+// What somebody takes back while it is deployed is not waited for until the time is over.
+func TestMachineThatIsTakenBackIsNotWaitedFor(t *testing.T) {
+	for _, back := range []string{"available", "deleting", "cleaning", "clean wait", "clean failed", "manageable"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.engine.Poll = time.Second
+			w.begin(stack.Create, 1)
+			w.cloud.through = map[string][]string{"uuid-compute-1": {"available", "deploying", back}} // available: not yet begun
+			began := time.Now()
+			f := w.run("CREATE_FAILED").Failures[0]
+			if took := time.Since(began); took > time.Minute || f.Node != "overcloud-novacompute-0" || !strings.Contains(f.Error, `in state "`+back+`": was it aborted or undeployed`) || !strings.Contains(f.Hint, "history") {
+				t.Errorf("%s: after %s %+v", back, took, f)
+			}
+		})
+	}
+}
+
 func TestTooFewNodesChangesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.begin(stack.Create, 3)
@@ -150,7 +170,7 @@ func TestTooFewNodesChangesNothing(t *testing.T) {
 // The service may be stopped anywhere: nothing is marked failed, and the next
 // Run goes on to the end without doing a machine twice.
 func TestStoppedAnywhereGoesOn(t *testing.T) {
-	for step := 1; step <= 4; step++ { // our tree has nothing for a controller in step 5
+	for step := 1; step <= plan.Steps; step++ {
 		t.Run(fmt.Sprint("step ", step), func(t *testing.T) {
 			w := newWorld(t)
 			w.begin(stack.Create, 1)
@@ -177,6 +197,42 @@ func TestStoppedAnywhereGoesOn(t *testing.T) {
 			}
 			if w.cloud.deploys != 3 {
 				t.Errorf("%d deploys of 3 machines", w.cloud.deploys)
+			}
+		})
+	}
+}
+
+// A deployment that runs out of time says so, and then what it was at.
+func TestDeploymentThatRunsOutOfTimeSaysSo(t *testing.T) {
+	for name, c := range map[string]struct {
+		stop func(*world)
+		at   string // what it was at
+	}{
+		"in a step": {func(w *world) {
+			w.nodes.waits = func(ctx context.Context, n stack.Node, doc resource.Document, _ func(resource.Event)) error {
+				if n.Name != "overcloud-controller-0" || doc.Step != 3 {
+					return nil
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}
+		}, "overcloud-controller-0: step 3: context deadline exceeded"},
+		"at a machine": {func(w *world) { w.cloud.through = map[string][]string{"uuid-compute-1": {"deploying"}} },
+			"overcloud-novacompute-0: provisioning: node overcloud-novacompute-0 did not reach state \"active\""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.engine.Poll = time.Second
+			w.begin(stack.Create, 1)
+			c.stop(w)
+			s := w.run("CREATE_FAILED")
+			f := s.Failures[0]
+			if f.Phase != "deployment" || f.Error != "the deployment did not end within 10 minutes" || !strings.Contains(f.Hint, "--timeout") ||
+				s.Reason != "Resource CREATE failed: "+f.Line() {
+				t.Errorf("%s: reason %q, %+v", name, s.Reason, f)
+			}
+			if len(s.Failures) != 2 || !strings.HasPrefix(s.Failures[1].Line(), c.at) {
+				t.Errorf("%s: %+v", name, s.Failures)
 			}
 		})
 	}

@@ -22,8 +22,9 @@ type following struct {
 	asking  sync.WaitGroup
 	last    resource.Event // that failed
 	changed int
-	seen    int  // resources that are as they are to be
-	done    bool // the document
+	seen    int      // resources that are as they are to be
+	started []string // keys of those that are under way, the latest last: services are done side by side
+	done    bool     // the document
 }
 
 func (f *following) see(ctx context.Context, ev resource.Event) {
@@ -32,6 +33,7 @@ func (f *following) see(ctx context.Context, ev resource.Event) {
 		missing := f.waits.missing()
 		f.asking.Go(func() { f.r.askWhy(ctx, f.end, f.node, f.doc, text, missing) })
 	}
+	f.keepStarted(ev)
 	switch ev.Event {
 	case "failed":
 		f.last = ev
@@ -51,5 +53,16 @@ func (f *following) see(ctx context.Context, ev resource.Event) {
 				f.end(errLeftOut)
 			}
 		}
+	}
+}
+
+// keepStarted notes which resources are under way. One that takes no time is told of only
+// when it is done.
+func (f *following) keepStarted(ev resource.Event) {
+	switch ev.Event {
+	case "start":
+		f.started = append(f.started, ev.Key)
+	case "unchanged", "changed", "failed":
+		f.started = slices.DeleteFunc(f.started, func(key string) bool { return key == ev.Key })
 	}
 }

@@ -83,14 +83,47 @@ func TestConnectionThatBreaksInAStepIsUnavailable(t *testing.T) {
 	}
 }
 
+// outOfOrder is the end of a document's last resource, told while those of keys are under
+// way: services are done side by side.
+func outOfOrder(keys ...string) func(resource.Document) []resource.Event {
+	return func(doc resource.Document) []resource.Event {
+		var out []resource.Event
+		for _, key := range keys {
+			out = append(out, resource.Event{Event: "start", Key: key})
+		}
+		last := doc.Resources[len(doc.Resources)-1].Key()
+		return append(out, resource.Event{Event: "start", Key: last}, resource.Event{Event: "changed", Key: last})
+	}
+}
+
+// What was under way on a lost node is what it began and did not end, and nothing where it told of no such thing.
+func TestNodeLostNamesOnlyWhatWasUnderWay(t *testing.T) {
+	for name, c := range map[string]struct {
+		begun              []string
+		key, service, says string
+	}{
+		"two":  {[]string{"unit:memcached", "unit:keystone"}, "unit:keystone", "keystone", " resources were done, unit:memcached, unit:keystone were under way: "},
+		"none": {nil, "", "", " resources were done: the connection to "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.begin(stack.Create, 1)
+			w.nodes.lose, w.nodes.lost = "3 overcloud-controller-0", outOfOrder(c.begun...)
+			if f := w.run("CREATE_FAILED").Failures[0]; f.Key != c.key || f.Service != c.service || !strings.Contains(f.Error, c.says) {
+				t.Errorf("%+v", f)
+			}
+		})
+	}
+}
+
 // TestNodeLostInStep3IsToldAndTheNextRunGoesOn: node, step, resource, address, what to do.
 func TestNodeLostInStep3IsToldAndTheNextRunGoesOn(t *testing.T) {
 	w := newWorld(t)
 	w.begin(stack.Create, 1)
-	w.nodes.lose = "3 overcloud-controller-0"
+	w.nodes.lose, w.nodes.lost = "3 overcloud-controller-0", outOfOrder("unit:keystone")
 	f := w.run("CREATE_FAILED").Failures[0]
-	if f.Node != "overcloud-controller-0" || f.Phase != "step 3" || f.Key == "" || f.Service == "" || !strings.Contains(f.Error, "192.168.255.11") ||
-		!strings.Contains(f.Error, "cannot be reached any more, resource 2 of") || !strings.Contains(f.Hint, "goes on with step 3") || !strings.Contains(f.Hint, "uuid-control-1") {
+	if f.Node != "overcloud-controller-0" || f.Phase != "step 3" || f.Key != "unit:keystone" || f.Service != "keystone" || !strings.Contains(f.Error, "192.168.255.11") ||
+		!strings.Contains(f.Error, "cannot be reached any more, 1 of ") || !strings.Contains(f.Error, " resources were done, unit:keystone was under way: ") || !strings.Contains(f.Hint, "goes on with step 3") || !strings.Contains(f.Hint, "uuid-control-1") {
 		t.Errorf("%+v", f)
 	}
 	w.nodes.lose, w.nodes.order = "", nil

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -241,7 +242,7 @@ func (r *run) provisionNode(ctx context.Context, p *plan.Plan, n stack.Node) err
 	if err != nil {
 		return fmt.Errorf("deploy %s: %w", n.Name, err)
 	}
-	if err := r.waitState(ctx, n, "active", "deploy failed", "error"); err != nil {
+	if err := r.waitState(ctx, n, "active", "deploy failed", "error", "deleting", "cleaning", "clean wait", "clean failed", "manageable"); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
@@ -251,10 +252,11 @@ func (r *run) provisionNode(ctx context.Context, p *plan.Plan, n stack.Node) err
 	})
 }
 
-// waitState waits until the machine is in want, or in one of bad.
+// waitState waits until the machine is in want, or in one of bad. One that has left
+// available and is back there was taken from us meanwhile: it would be waited for in vain.
 func (r *run) waitState(ctx context.Context, n stack.Node, want string, bad ...string) error {
 	began := r.Now()
-	for {
+	for left := false; ; {
 		st, err := r.Cloud.State(ctx, n.UUID)
 		if err == nil && st.Provision == want {
 			return nil
@@ -262,10 +264,12 @@ func (r *run) waitState(ctx context.Context, n stack.Node, want string, bad ...s
 		if errs.Is(err, errs.NotFound) {
 			return errs.Wrap(errs.NotFound, err, "bare-metal node %s was deleted while %s was waited for", n.UUID, n.Name)
 		}
-		if err == nil && slices.Contains(bad, st.Provision) {
-			return errs.New(errs.Conflict, "bare-metal node %s is in state %q: %s", n.UUID, st.Provision, st.LastError).
+		back := left && st.Provision == "available"
+		if err == nil && (back || slices.Contains(bad, st.Provision)) {
+			return errs.New(errs.Conflict, "bare-metal node %s is in state %q: %s", n.UUID, st.Provision, cmp.Or(st.LastError, "was it aborted or undeployed meanwhile?")).
 				WithHint("openstack baremetal node show %s; openstack baremetal node history list %s", n.UUID, n.UUID)
 		}
+		left = left || err == nil && st.Provision != "available"
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("node %s did not reach state %q, the state is %q after %s: %w", n.Name, want, st.Provision, r.Now().Sub(began).Round(time.Second), ctx.Err())

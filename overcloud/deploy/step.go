@@ -63,7 +63,7 @@ func (r *run) applyOnce(ctx context.Context, n stack.Node, whole resource.Docume
 		return r.failedBy(ctx, n, whole, doc, f.last)
 	}
 	if errs.Is(err, errs.Unavailable) && ctx.Err() == nil {
-		return nodeLost(n, doc, f.seen, err)
+		return f.nodeLost(err)
 	}
 	if err == nil && !f.done {
 		err = errors.New("os-apply-config ended without saying that it is done")
@@ -104,12 +104,19 @@ func (r *run) failedBy(ctx context.Context, n stack.Node, whole, doc resource.Do
 // phaseOf is what failures call a step.
 func phaseOf(step int) string { return fmt.Sprintf("step %d", step) }
 
-// nodeLost tells of a node that went away in the middle of a document, after seen
-// resources were made so.
-func nodeLost(n stack.Node, doc resource.Document, seen int, err error) error {
-	at := doc.Resources[min(seen, len(doc.Resources)-1)]
-	return &Failed{[]stack.Failure{{Node: n.Name, Phase: phaseOf(doc.Step), Service: at.Service, Key: at.Key(),
-		Error: fmt.Sprintf("node %s (%s) cannot be reached any more, resource %d of %d was under way: %v", n.Name, n.Address, seen+1, len(doc.Resources), err),
+// nodeLost tells of a node that went away in the middle of a document. What it began last
+// is named as the place, if it told of anything that was under way.
+func (f *following) nodeLost(err error) error {
+	n, doc := f.node, f.doc
+	at, underWay := "", ""
+	switch last := len(f.started) - 1; {
+	case last == 0:
+		at, underWay = f.started[0], ", "+f.started[0]+" was under way"
+	case last > 0:
+		at, underWay = f.started[last], ", "+strings.Join(f.started, ", ")+" were under way"
+	}
+	return &Failed{[]stack.Failure{{Node: n.Name, Phase: phaseOf(doc.Step), Service: serviceOf(doc, at), Key: at,
+		Error: fmt.Sprintf("node %s (%s) cannot be reached any more, %d of %d resources were done%s: %v", n.Name, n.Address, f.seen, len(doc.Resources), underWay, err),
 		Hint: fmt.Sprintf("is it on? openstack baremetal node show %s; look at its console; when it answers again (ssh %s@%s), run the same deploy: it goes on with step %d and repeats nothing that is done",
 			n.UUID, RemoteUser, n.Address, doc.Step)}}}
 }

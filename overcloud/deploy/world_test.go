@@ -30,7 +30,8 @@ type fakeCloud struct {
 	deployed map[string]string          // node → instance
 	asked    map[string]deploy.Instance // node → what it was asked to become
 	deploys  int
-	failNode string // deploy of this node fails
+	failNode string              // deploy of this node fails
+	through  map[string][]string // node → states that it is seen in, one a look; the last one stays
 	next     int
 	packages []string                    // in the image
 	disks    map[string]map[string]int64 // of data, by node
@@ -102,6 +103,10 @@ func (f *fakeCloud) Deploy(_ context.Context, node string, d deploy.Instance) er
 func (f *fakeCloud) State(_ context.Context, node string) (deploy.NodeState, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if states := f.through[node]; len(states) > 0 {
+		f.through[node] = states[min(1, len(states)-1):]
+		return deploy.NodeState{Provision: states[0]}, nil
+	}
 	if node == f.failNode {
 		return deploy.NodeState{Provision: "deploy failed", LastError: "the disk is on fire"}, nil
 	}
@@ -128,7 +133,8 @@ type fakeNodes struct {
 	looks   int               // round trips of Verify
 	forget  bool              // Verify verifies nothing
 	fail    string            // "step node" that fails once it is reached
-	lose    string            // "step node" at which the connection breaks, after one resource
+	lose    string            // "step node" at which the connection breaks, after lost
+	lost    func(doc resource.Document) []resource.Event
 	stop    context.CancelFunc
 	stopAt  string                                                                                          // "step node" at which the service is stopped
 	waits   func(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error // instead of being done; nil: it is
@@ -168,7 +174,9 @@ func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Docume
 		f.stop()
 		return ctx.Err()
 	case f.lose:
-		tell(resource.Event{Event: "changed", Key: doc.Resources[0].Key()})
+		for _, ev := range f.lost(doc) {
+			tell(ev)
+		}
 		return errs.New(errs.Unavailable, "the connection to %s broke: EOF", n.Address)
 	case f.fail:
 		tell(resource.Event{Event: "failed", Key: doc.Resources[0].Key(), Error: "it would not start", Hint: "look at it", Tail: []string{"last line"}})

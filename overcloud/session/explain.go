@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -84,7 +86,8 @@ func codeOf(status int) errs.Code {
 }
 
 // Message finds the sentence in an OpenStack error body: Ironic nests JSON in
-// error_message, Keystone and Heat use error.message, Nova and Neutron one key of any name.
+// error_message, Keystone and Heat use error.message, Nova and Neutron one key of any name,
+// Placement a list of errors.
 func Message(body []byte) string {
 	var m map[string]json.RawMessage
 	if json.Unmarshal(body, &m) != nil {
@@ -102,17 +105,21 @@ func Message(body []byte) string {
 		}
 		return inner
 	}
-	for _, raw := range m {
+	for _, key := range slices.Sorted(maps.Keys(m)) {
 		var f struct {
 			Message string
 			Type    string
 		}
-		if json.Unmarshal(raw, &f) == nil && f.Message != "" {
+		if json.Unmarshal(m[key], &f) == nil && f.Message != "" {
 			return f.Message
 		}
-		if json.Unmarshal(raw, &inner) == nil && len(m) == 1 {
+		if json.Unmarshal(m[key], &inner) == nil && len(m) == 1 {
 			return inner
 		}
+	}
+	var list []struct{ Detail, Title string }
+	if json.Unmarshal(m["errors"], &list) == nil && len(list) > 0 && list[0].Detail+list[0].Title != "" {
+		return strings.Join(strings.Fields(first(list[0].Detail, list[0].Title)), " ") // Placement's has empty lines
 	}
 	return fmt.Sprintf("%.300s", body)
 }

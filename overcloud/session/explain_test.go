@@ -21,6 +21,10 @@ func TestMessage(t *testing.T) {
 		{"Heat", `{"code": 404, "error": {"message": "The Stack (x) could not be found.", "type": "EntityNotFound"}, "title": "Not Found"}`, "The Stack (x) could not be found."},
 		{"Nova", `{"itemNotFound": {"message": "Flavor x could not be found.", "code": 404}}`, "Flavor x could not be found."},
 		{"Neutron", `{"NeutronError": {"type": "SubnetNotFound", "message": "Subnet x could not be found", "detail": ""}}`, "Subnet x could not be found"},
+		{"Placement", `{"errors": [{"status": 404, "title": "Not Found", "detail": "The resource could not be found.\n\n No resource provider with uuid x found  ", "request_id": "req-1"}]}`, "The resource could not be found. No resource provider with uuid x found"},
+		{"Placement without a detail", `{"errors": [{"status": 404, "title": "Not Found"}]}`, "Not Found"},
+		{"the first of several by name", `{"d": {"message": "d"}, "c": {"message": "c"}, "b": {"message": "b"}, "a": {"message": "a"}}`, "a"},
+		{"an empty list of errors", `{"errors": []}`, `{"errors": []}`},
 		{"plain text", "no\n", "no"},
 		{"a page of a proxy says nothing", "<html>", ""},
 	} {
