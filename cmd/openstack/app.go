@@ -138,7 +138,7 @@ func (p *program) session(c *cli.Context) (*session.Session, error) {
 
 // sessionOptions are what the global options say of a login.
 func (p *program) sessionOptions(c *cli.Context) session.Options {
-	o := session.Options{Cloud: c.String("os-cloud")}
+	o := session.Options{Cloud: c.String("os-cloud"), Silent: "is the service running? undercloud status; of an overcloud: openstack overcloud status"}
 	if c.Bool("debug") {
 		o.Debug = func(method, url string, status int, took time.Duration) {
 			fmt.Fprintf(p.err, "DEBUG: %s %s %d %s\n", method, url, status, took.Round(time.Millisecond))

@@ -143,6 +143,7 @@ func (p *program) overcloudSession(c *cli.Context) (*session.Session, error) {
 		return nil, err
 	}
 	password, _ := secret.(string)
+	o.Silent = "openstack overcloud status; systemctl --failed on the controller"
 	return session.Open(c.Context, gophercloud.AuthOptions{IdentityEndpoint: url + "v3", Username: "admin", Password: password, DomainName: "Default",
 		Scope: &gophercloud.AuthScope{ProjectName: "admin", DomainName: "Default"}}, gophercloud.EndpointOpts{}, nil, o)
 }

@@ -169,8 +169,8 @@ func TestWhatDoesNotPassIsTold(t *testing.T) {
 			c.change(k, &w)
 			k.calls = map[string]int{}
 			_, err := catalog.Keystone{Patience: 20 * time.Millisecond, Poll: time.Millisecond}.Ensure(t.Context(), w)
-			if !errs.Is(err, c.code) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "-password") {
-				t.Errorf("%v", err)
+			if !errs.Is(err, c.code) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "-password") || strings.Contains(errs.HintOf(err), "undercloud") {
+				t.Errorf("%v (hint %q)", err, errs.HintOf(err))
 			}
 		})
 	}

@@ -202,6 +202,17 @@ func TestStoppedAnywhereGoesOn(t *testing.T) {
 	}
 }
 
+// A Keystone that is away is the deployed cloud's: that of the undercloud is not to be looked at.
+func TestKeystoneThatIsAwayIsThatOfTheController(t *testing.T) {
+	w := newWorld(t)
+	w.catalog.fail = fmt.Errorf("list roles: %w", errs.New(errs.Unavailable, "no answer from http://192.168.255.11:5000"))
+	w.begin(stack.Create, 1)
+	f := w.run("CREATE_FAILED").Failures[0]
+	if f.Phase != "keystone resources" || !strings.Contains(f.Error, "no answer from") || f.Hint != "systemctl status keystone on the controller; openstack overcloud status" {
+		t.Errorf("%+v", f)
+	}
+}
+
 // A deployment that runs out of time says so, and then what it was at.
 func TestDeploymentThatRunsOutOfTimeSaysSo(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -187,9 +187,18 @@ func (r *run) catalog(ctx context.Context, p *plan.Plan, machines []plan.Node, u
 	r.summary.Changed += len(changes)
 	r.mu.Unlock()
 	if err != nil {
-		return &Failed{[]stack.Failure{{Phase: "keystone resources", Service: plan.KeystoneService, Error: err.Error(), Hint: errs.HintOf(err)}}}
+		return &Failed{[]stack.Failure{{Phase: "keystone resources", Service: plan.KeystoneService, Error: err.Error(), Hint: catalogHint(err)}}}
 	}
 	return nil
+}
+
+// catalogHint is what to do about a catalog that could not be made; a Keystone that is
+// away is the deployed cloud's.
+func catalogHint(err error) string {
+	if hint := errs.HintOf(err); hint != "" || !errs.Is(err, errs.Unavailable) {
+		return hint
+	}
+	return "systemctl status keystone on the controller; openstack overcloud status"
 }
 
 // plain is a node as plans know it.

@@ -58,7 +58,8 @@ type Cloud struct {
 // is Unavailable where nothing answers.
 func Open(ctx context.Context, keystoneURL, adminPassword string) (*Cloud, error) {
 	s, err := session.Open(ctx, gophercloud.AuthOptions{IdentityEndpoint: keystoneURL + "v3", Username: "admin", Password: adminPassword, DomainName: "Default",
-		Scope: &gophercloud.AuthScope{ProjectName: "admin", DomainName: "Default"}}, gophercloud.EndpointOpts{}, nil, session.Options{Timeout: answer})
+		Scope: &gophercloud.AuthScope{ProjectName: "admin", DomainName: "Default"}}, gophercloud.EndpointOpts{}, nil,
+		session.Options{Timeout: answer, Silent: "openstack overcloud status; systemctl --failed on the controller"})
 	if err != nil {
 		return nil, err
 	}

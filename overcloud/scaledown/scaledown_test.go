@@ -271,7 +271,7 @@ func TestServiceThatDoesNotAnswerIsNotPassedOver(t *testing.T) {
 func TestNoAnswerIsUnavailable(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	srv.Close()
-	if _, err := scaledown.Open(t.Context(), srv.URL+"/", "x"); !errs.Is(err, errs.Unavailable) {
-		t.Errorf("%v", err)
+	if _, err := scaledown.Open(t.Context(), srv.URL+"/", "x"); !errs.Is(err, errs.Unavailable) || !strings.HasPrefix(errs.HintOf(err), "openstack overcloud status") {
+		t.Errorf("%v (hint %q)", err, errs.HintOf(err))
 	}
 }

@@ -20,10 +20,11 @@ import (
 )
 
 // Explain turns an error of an API client into an errs.Error with the service's
-// own sentence. nil stays nil.
+// own sentence. What to do about a service that is silent depends on whose it is:
+// see Options. nil, and what is explained already, stay as they are.
 func Explain(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.As(err, new(*errs.Error)) {
+		return err
 	}
 	var code gophercloud.ErrUnexpectedResponseCode
 	if errors.As(err, &code) {
@@ -47,12 +48,22 @@ func Explain(err error) error {
 		if errors.As(err, &op) {
 			cause = op
 		}
-		return errs.Wrap(errs.Unavailable, cause, "no answer from %s", where).WithHint("is the service running? undercloud status")
+		return errs.Wrap(errs.Unavailable, cause, "no answer from %s", where)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
-		return errs.Wrap(errs.Unavailable, err, "the connection broke in the middle of an answer").WithHint("is the service running? undercloud status")
+		return errs.Wrap(errs.Unavailable, err, "the connection broke in the middle of an answer")
 	}
 	return err
+}
+
+// silence explains an error of a service that did not answer, with what the caller
+// has to say to that. What was answered is left to who asked, as it is.
+func (o Options) silence(err error) error {
+	var e *errs.Error
+	if errors.As(err, new(gophercloud.ErrUnexpectedResponseCode)) || !errors.As(Explain(err), &e) || e.Code != errs.Unavailable {
+		return err
+	}
+	return e.WithHint("%s", o.Silent)
 }
 
 // broken tells an answer that did not come from a request that could not be

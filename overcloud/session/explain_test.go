@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -36,9 +37,11 @@ func TestMessage(t *testing.T) {
 	}
 }
 
+const hint = "look at the machine"
+
 func open(url string) error {
 	_, err := session.Open(context.Background(), gophercloud.AuthOptions{IdentityEndpoint: url, Username: "admin", Password: "hunter2", DomainName: "Default"},
-		gophercloud.EndpointOpts{}, nil, session.Options{})
+		gophercloud.EndpointOpts{}, nil, session.Options{Silent: hint})
 	return err
 }
 
@@ -58,7 +61,58 @@ func TestNobodyAnswers(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	srv.Close()
 	err := open(srv.URL + "/v3")
-	if !errs.Is(err, errs.Unavailable) || !strings.Contains(errs.HintOf(err), "undercloud status") {
+	if !errs.Is(err, errs.Unavailable) || errs.HintOf(err) != hint {
 		t.Errorf("%v (hint %q)", err, errs.HintOf(err))
+	}
+}
+
+// Whose service is silent is known to the caller alone: nothing is advised but what it says.
+func TestAServiceThatFallsSilent(t *testing.T) {
+	for name, h := range map[string]string{"with a hint": hint, "without": ""} {
+		t.Run(name, func(t *testing.T) {
+			srv := httptest.NewServer(nil)
+			srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r, srv.URL) })
+			s, err := session.Open(t.Context(), gophercloud.AuthOptions{IdentityEndpoint: srv.URL + "/v3", Username: "admin", Password: "hunter2", DomainName: "Default"},
+				gophercloud.EndpointOpts{}, nil, session.Options{Silent: h})
+			if err != nil {
+				t.Fatal(err)
+			}
+			api, err := s.Identity()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ask := func(path string) error {
+				_, err := api.Get(t.Context(), api.ServiceURL(path), &map[string]any{}, nil)
+				return session.Explain(err)
+			}
+			if err := ask("away"); !errs.Is(err, errs.Unavailable) || errs.HintOf(err) != "" || !strings.Contains(err.Error(), "in a moment (HTTP 503)") {
+				t.Errorf("an answer: %v (hint %q)", err, errs.HintOf(err))
+			}
+			if err := ask("half"); !errs.Is(err, errs.Unavailable) || errs.HintOf(err) != h || strings.Count(err.Error(), "the connection broke") != 1 {
+				t.Errorf("half an answer: %v (hint %q)", err, errs.HintOf(err))
+			}
+			srv.Close()
+			if err := ask("users"); !errs.Is(err, errs.Unavailable) || errs.HintOf(err) != h || strings.Count(err.Error(), "no answer from "+srv.URL) != 1 {
+				t.Errorf("no answer: %v (hint %q)", err, errs.HintOf(err))
+			}
+		})
+	}
+}
+
+// answer is a Keystone at url that logs everybody in.
+func answer(w http.ResponseWriter, r *http.Request, url string) {
+	switch r.URL.Path {
+	case "/v3/auth/tokens":
+		w.Header().Set("X-Subject-Token", "token")
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprintf(w, `{"token":{"expires_at":"2100-01-01T00:00:00.000000Z","catalog":[{"type":"identity","endpoints":[{"interface":"public","url":%q}]}]}}`, url+"/v3/")
+	case "/v3/away":
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprint(w, "in a moment")
+	case "/v3/half":
+		w.Header().Set("Content-Length", "99")
+		fmt.Fprint(w, `{"users":[`)
+	default:
+		fmt.Fprintf(w, `{"versions":{"values":[{"id":"v3.14","status":"stable","links":[{"rel":"self","href":%q}]}]}}`, url+"/v3/")
 	}
 }

@@ -76,7 +76,7 @@ func TestExplainBrokenConnections(t *testing.T) {
 				_, _ = io.WriteString(conn, answer)
 				_ = conn.Close()
 			})
-			if _, err := All[struct{}](t.Context(), c, "nodes", nil); !errs.Is(err, errs.Unavailable) || errs.HintOf(err) == "" {
+			if _, err := All[struct{}](t.Context(), c, "nodes", nil); !errs.Is(err, errs.Unavailable) || errs.HintOf(err) != "" {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -35,6 +35,7 @@ type Session struct {
 type Options struct {
 	Cloud   string        // --os-cloud; empty: OS_CLOUD, then OS_AUTH_URL and friends
 	Timeout time.Duration // of one request; default 60 s
+	Silent  string        // hint where a service does not answer: whose it is, the caller knows; empty: none
 	Debug   func(method, url string, status int, took time.Duration)
 }
 
@@ -97,7 +98,10 @@ func Open(ctx context.Context, auth gophercloud.AuthOptions, ep gophercloud.Endp
 		if errs.Is(e, errs.Unauthorized) {
 			return nil, errs.Wrap(errs.Unauthorized, e, "log in to %s as %s", auth.IdentityEndpoint, auth.Username).WithHint("source the rc file again; was the password changed?")
 		}
-		return nil, errs.Wrap(errs.Unavailable, e, "log in to %s", auth.IdentityEndpoint).WithHint("is the service running? undercloud status")
+		return nil, errs.Wrap(errs.Unavailable, e, "log in to %s", auth.IdentityEndpoint).WithHint("%s", o.Silent)
+	}
+	p.RetryFunc = func(_ context.Context, _, _ string, _ *gophercloud.RequestOpts, err error, _ uint) error {
+		return o.silence(err) // nothing is made again; this is where a request that failed passes
 	}
 	p.UserAgent.Prepend("trefoil")
 	return &Session{provider: p, endpoint: ep}, nil
