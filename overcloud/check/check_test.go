@@ -322,3 +322,25 @@ func TestDeletionsThatFail(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A lost deletion is asked for again of every kind, also of those that are gone at once; a
+// floating IP of somebody else, which has no name either, is not waited for.
+func TestALostDeletionOfAnyKindIsMadeAgain(t *testing.T) {
+	f, s := newFake(t)
+	f.rows["floatingips"] = []row{{"id": "mine", "description": "mine"}}
+	lost := map[string]bool{}
+	f.looked = func(request string) {
+		kind := path.Base(path.Dir(request))
+		if strings.HasPrefix(request, "DELETE ") && kind != "os-volume_attachments" && !lost[kind] {
+			lost[kind] = true
+			panic(http.ErrAbortHandler)
+		}
+	}
+	r := run(t, f, s, quick(&bytes.Buffer{}))
+	if got := step(t, r, "removal"); got.Result != check.OK || len(lost) != 9 {
+		t.Errorf("%+v; lost %v", got, lost)
+	}
+	if left := f.left(); len(left) != 1 || left[0] != "floatingips <nil>mine" {
+		t.Errorf("left: %s", strings.Join(left, "; "))
+	}
+}
