@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
@@ -59,9 +60,22 @@ func (k *Check) removeLeftovers(ctx context.Context) (int, error) {
 	return k.removeIf(ctx, regexp.MustCompile(`^`+prefix+`[0-9a-f]{8}-`).MatchString)
 }
 
-// remove removes all whose name begins so.
-func (k *Check) remove(ctx context.Context, begin string) (int, error) {
-	return k.removeIf(ctx, func(name string) bool { return strings.HasPrefix(name, begin) })
+// removeOwn removes all that this check made. An API may still make what it gave no answer
+// about: then it looks a second time, whose errors are those that count.
+func (k *Check) removeOwn(ctx context.Context) (int, error) {
+	own := func(name string) bool { return strings.HasPrefix(name, k.id+"-") }
+	n, err := k.removeIf(ctx, own)
+	if !k.unsure {
+		return n, err
+	}
+	fmt.Fprintf(k.Waiting, "something was asked for without an answer: in %s it is looked for once more\n", k.Late)
+	select {
+	case <-ctx.Done():
+		return n, errors.Join(err, ctx.Err())
+	case <-time.After(k.Late):
+	}
+	late, err := k.removeIf(ctx, own)
+	return n + late, err
 }
 
 // removeIf removes every object that is ours by its name and returns how many
