@@ -270,10 +270,7 @@ func (s *step) fail(key string, err error, tail []string) error {
 	if s.cause != nil { // abandoned because of another's failure, which has been told
 		return s.cause
 	}
-	hidden := make([]string, len(tail))
-	for i, l := range tail {
-		hidden[i] = s.hide.line(l)
-	}
+	hidden := s.hide.tail(tail)
 	err = explain(err, tail)
 	hint := errs.HintOf(err)
 	if hint == "" && errors.Is(err, context.Canceled) {
@@ -294,14 +291,11 @@ func withTail(err error, text string) error {
 	return &Failure{Err: err, Tail: tailLines(text)}
 }
 
-// tailLines are the last lines that say something.
+// tailLines are the last lines that say something, whole: mask.tail shortens them.
 func tailLines(text string) []string {
 	var out []string
 	for line := range strings.Lines(text) {
 		if line = strings.TrimRight(line, "\r\n \t"); line != "" {
-			if len(line) > 500 {
-				line = line[:500] + "…"
-			}
 			out = append(out, line)
 		}
 	}

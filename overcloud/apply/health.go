@@ -81,9 +81,7 @@ func (s *step) explainUnits(ctx context.Context, c resource.Check, h *resource.H
 	if err := explain(errors.New(cmp.Or(h.Detail, "it does not work")), lines); errs.HintOf(err) != "" {
 		h.Detail, h.Hint = err.Error(), errs.HintOf(err)
 	}
-	for _, l := range lines {
-		h.Tail = append(h.Tail, s.hide.line(l))
-	}
+	h.Tail = s.hide.tail(lines)
 }
 
 // problems are what is wrong with one service.

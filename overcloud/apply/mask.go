@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"trefoil/overcloud/resource"
 )
@@ -22,7 +23,8 @@ var (
 
 const (
 	stars     = "******"
-	minSecret = 6 // a shorter word would blank half of the log
+	minSecret = 6   // a shorter word would blank half of the log
+	longLine  = 500 // bytes of a log line that are shown
 )
 
 func newMask(doc *resource.Document) mask {
@@ -82,4 +84,26 @@ func (m mask) line(s string) string {
 	}
 	s = inURL.ReplaceAllString(s, "${1}"+stars+"@")
 	return assigned.ReplaceAllString(s, "${1}"+stars)
+}
+
+// tail hides the secrets of log lines and then shortens the lines: half a secret would
+// not be known for one.
+func (m mask) tail(lines []string) []string {
+	var out []string
+	for _, l := range lines {
+		out = append(out, shortened(m.line(l)))
+	}
+	return out
+}
+
+// shortened cuts a long line between two characters.
+func shortened(line string) string {
+	if len(line) <= longLine {
+		return line
+	}
+	end := longLine
+	for end > 0 && !utf8.RuneStart(line[end]) {
+		end--
+	}
+	return line[:end] + "…"
 }

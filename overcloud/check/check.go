@@ -42,6 +42,7 @@ type Options struct {
 	Active  time.Duration // until a server is ACTIVE; default 15 min
 	Boot    time.Duration // until a guest told what is awaited; default 15 min
 	Settle  time.Duration // until a volume or a floating IP works, or is gone; default 10 min
+	Late    time.Duration // until what was asked for without an answer is made or never; default 1 min
 	Removal time.Duration // all of it, also after Ctrl-C; default 20 min
 	Lines   io.Writer     // one line a step
 	Waiting io.Writer     // what is waited for, since when
@@ -67,6 +68,7 @@ type Check struct {
 	a, b      server
 	secgroup  string
 	volumeWhy error // why there is no volume service
+	unsure    bool  // something was asked for without an answer, and may be made yet
 }
 
 // prefix begins the name of all that checks make.
@@ -77,7 +79,7 @@ func New(s *session.Session, o Options) (*Check, error) {
 	for _, d := range []struct {
 		v       *time.Duration
 		without time.Duration
-	}{{&o.Poll, 5 * time.Second}, {&o.Active, 15 * time.Minute}, {&o.Boot, 15 * time.Minute}, {&o.Settle, 10 * time.Minute}, {&o.Removal, 20 * time.Minute}} {
+	}{{&o.Poll, 5 * time.Second}, {&o.Active, 15 * time.Minute}, {&o.Boot, 15 * time.Minute}, {&o.Settle, 10 * time.Minute}, {&o.Late, time.Minute}, {&o.Removal, 20 * time.Minute}} {
 		if *d.v == 0 {
 			*d.v = d.without
 		}
@@ -162,7 +164,7 @@ func (k *Check) Run(ctx context.Context) (*Report, error) {
 	k.told(context.WithoutCancel(ctx), r, "removal", func(ctx context.Context) (string, error) {
 		ctx, cancel := context.WithTimeout(ctx, k.Removal)
 		defer cancel()
-		n, err := k.remove(ctx, k.id+"-")
+		n, err := k.removeOwn(ctx)
 		return fmt.Sprintf("%d objects", n), err
 	})
 	return r, ctx.Err()

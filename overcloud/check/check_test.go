@@ -26,7 +26,7 @@ func quick(out *bytes.Buffer) check.Options {
 		},
 		External: check.External{CIDR: netip.MustParsePrefix("10.0.0.0/24"), Gateway: netip.MustParseAddr("10.0.0.1"),
 			First: netip.MustParseAddr("10.0.0.100"), Last: netip.MustParseAddr("10.0.0.120"), PhysicalNetwork: "datacentre"},
-		Poll: time.Millisecond, Active: 50 * time.Millisecond, Boot: 50 * time.Millisecond, Settle: time.Second, Removal: time.Minute, Lines: out, Waiting: out,
+		Poll: time.Millisecond, Active: 50 * time.Millisecond, Boot: 50 * time.Millisecond, Settle: time.Second, Late: 3 * lateness, Removal: time.Minute, Lines: out, Waiting: out,
 	}
 }
 
@@ -223,36 +223,74 @@ func TestWhatACloudHasNot(t *testing.T) {
 	}
 }
 
-// Ctrl-C at every request in turn: what was made until then is removed, and only that.
+// Ctrl-C at the first creation of every kind, and at others in turn: what was made until then is removed, also what
+// the API is making just then, and only that.
 func TestInterrupted(t *testing.T) {
 	f, s := newFake(t)
-	whole := 0
-	f.looked = func(string) { whole++ }
+	var requests []string
+	f.looked = func(request string) { requests = append(requests, request) }
 	run(t, f, s, quick(&bytes.Buffer{}))
-	for at := 1; at < whole; at += 11 {
-		f, s := newFake(t)
-		f.rows["networks"] = []row{{"id": "mine", "name": "check-my-mail", "subnets": []string{}}}
-		ctx, cancel := context.WithCancel(t.Context())
-		n := 0
-		f.looked = func(string) {
-			if n++; n == at {
-				cancel()
+	tried := map[string]bool{}
+	for i, request := range requests {
+		first := creates(request) && !tried[path.Base(request)]
+		if first {
+			tried[path.Base(request)] = true
+		}
+		if at := i + 1; first || at%11 == 1 {
+			interruptedAt(t, at)
+		}
+	}
+}
+
+// creates tells whether a request makes something.
+func creates(request string) bool {
+	return strings.HasPrefix(request, "POST ") && path.Base(request) != "action" && path.Base(request) != "tokens" || path.Base(request) == "add_router_interface"
+}
+
+// interruptedAt does a check with Ctrl-C at one of its requests.
+func interruptedAt(t *testing.T, at int) {
+	t.Helper()
+	f, s := newFake(t)
+	f.rows["networks"] = []row{{"id": "mine", "name": "check-my-mail", "subnets": []string{}}}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n, was := 0, ""
+	f.looked = func(request string) {
+		if n++; n == at {
+			was = request
+			cancel()
+			if creates(request) {
+				time.Sleep(lateness)
 			}
 		}
-		o := quick(&bytes.Buffer{})
-		o.Get = func(context.Context, string) (string, error) { return "", errors.New("connection refused") }
-		k, err := check.New(s, o)
-		if err != nil {
-			t.Fatal(err)
+	}
+	o := quick(&bytes.Buffer{})
+	o.Get = func(context.Context, string) (string, error) { return "", errors.New("connection refused") }
+	k, err := check.New(s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := k.Run(ctx)
+	f.busy.Wait()
+	if !errors.Is(err, context.Canceled) && r.NotTested+r.Failed == 0 { // the last requests are the removal's
+		return
+	}
+	if left := f.left(); len(left) != 1 || left[0] != "networks check-my-mail<nil>" {
+		t.Errorf("after request %d, %s, left: %s\n%s", at, was, strings.Join(left, "; "), results(r))
+	}
+}
+
+// A creation without an answer may come about later: the removal looks a second time.
+func TestWhatIsMadeWithoutAnAnswerIsRemoved(t *testing.T) {
+	for _, late := range []string{"POST images", "POST flavors", "POST servers", "POST routers", "POST ports", "POST floatingips", "POST volumes"} {
+		f, s := newFake(t)
+		f.late = late
+		r := run(t, f, s, quick(&bytes.Buffer{}))
+		f.busy.Wait()
+		if got := step(t, r, "removal"); r.Failed != 1 || got.Result != check.OK {
+			t.Errorf("%s: %s", late, results(r))
 		}
-		r, err := k.Run(ctx)
-		if !errors.Is(err, context.Canceled) && r.NotTested+r.Failed == 0 { // the last requests are the removal's
-			continue
-		}
-		if left := f.left(); len(left) != 1 || left[0] != "networks check-my-mail<nil>" {
-			t.Errorf("after request %d left: %s\n%s", at, strings.Join(left, "; "), results(r))
-		}
-		cancel()
+		f.nothingLeft(t)
 	}
 }
 
@@ -320,5 +358,27 @@ func TestDeletionsThatFail(t *testing.T) {
 	r = run(t, f, s, o)
 	if got := r.Steps[len(r.Steps)-1]; got.Result != check.Failed || strings.Count(got.Detail, "locked by mary") != 2 || strings.Contains(got.Detail, "servers to be gone") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A lost deletion is asked for again of every kind, also of those that are gone at once; a
+// floating IP of somebody else, which has no name either, is not waited for.
+func TestALostDeletionOfAnyKindIsMadeAgain(t *testing.T) {
+	f, s := newFake(t)
+	f.rows["floatingips"] = []row{{"id": "mine", "description": "mine"}}
+	lost := map[string]bool{}
+	f.looked = func(request string) {
+		kind := path.Base(path.Dir(request))
+		if strings.HasPrefix(request, "DELETE ") && kind != "os-volume_attachments" && !lost[kind] {
+			lost[kind] = true
+			panic(http.ErrAbortHandler)
+		}
+	}
+	r := run(t, f, s, quick(&bytes.Buffer{}))
+	if got := step(t, r, "removal"); got.Result != check.OK || len(lost) != 9 {
+		t.Errorf("%+v; lost %v", got, lost)
+	}
+	if left := f.left(); len(left) != 1 || left[0] != "floatingips <nil>mine" {
+		t.Errorf("left: %s", strings.Join(left, "; "))
 	}
 }

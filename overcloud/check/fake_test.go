@@ -12,11 +12,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 
 	"trefoil/overcloud/session"
 )
+
+// lateness is longer than a removal takes to look at everything once.
+const lateness = 100 * time.Millisecond
 
 type row = map[string]any
 
@@ -35,6 +39,8 @@ type fakeCloud struct {
 	faults              map[string]string // server's last letter → fault: it goes to ERROR
 	refuse              map[string]string // "POST servers" → body of a 403
 	mute                string            // facts with this text stay untold
+	late                string            // "POST volumes": its connection breaks, and what it asks for is made later
+	busy                sync.WaitGroup    // requests, also those that nobody awaits the answer of
 	looked              func(path string) // before each request
 }
 
@@ -59,6 +65,9 @@ func (f *fakeCloud) login(t *testing.T) *session.Session {
 
 // ServeHTTP knows paths of the form /service/version/collection[/id[/action]].
 func (f *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.busy.Add(1)
+	defer f.busy.Done()
+	sent, _ := io.ReadAll(r.Body) // all of it: a client that still writes would see its connection break
 	if f.looked != nil {
 		f.looked(r.Method + " " + r.URL.Path)
 	}
@@ -86,8 +95,10 @@ func (f *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.build()
 	}
 	body := row{}
-	_ = json.NewDecoder(r.Body).Decode(&body) // an upload is no JSON
-	_, _ = io.Copy(io.Discard, r.Body)        // a client that still writes would see its connection break
+	_ = json.Unmarshal(sent, &body) // an upload is no JSON
+	if f.late == r.Method+" "+coll {
+		f.makeLate(coll, body)
+	}
 	switch {
 	case len(rest) == 0 && r.Method == http.MethodPost:
 		f.create(w, coll, body)
@@ -199,6 +210,19 @@ func (f *fakeCloud) create(w http.ResponseWriter, coll string, body row) {
 	reply(w, status, row{singular(coll): o})
 }
 
+// makeLate gives no answer, and makes it when a removal has looked.
+func (f *fakeCloud) makeLate(coll string, body row) {
+	f.late = ""
+	f.busy.Add(1)
+	time.AfterFunc(lateness, func() {
+		defer f.busy.Done()
+		f.Lock()
+		defer f.Unlock()
+		f.create(httptest.NewRecorder(), coll, body)
+	})
+	panic(http.ErrAbortHandler)
+}
+
 func (f *fakeCloud) list(w http.ResponseWriter, r *http.Request, coll string) {
 	rows := []row{}
 	for _, o := range f.rows[coll] {
@@ -245,6 +269,11 @@ func (f *fakeCloud) delete(w http.ResponseWriter, coll, id string) {
 		}
 	}
 	f.rows[coll] = slices.DeleteFunc(f.rows[coll], func(o row) bool { return o["id"] == id })
+	if coll == "servers" {
+		for _, v := range f.rows["volumes"] { // there is one, of server a
+			v["status"] = "available"
+		}
+	}
 	reply(w, http.StatusNoContent, nil)
 }
 

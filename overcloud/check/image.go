@@ -43,9 +43,11 @@ func (k *Check) uploadImage(ctx context.Context) (string, error) {
 }
 
 func (k *Check) upload(ctx context.Context, what, container, disk string, data []byte, properties map[string]string) (string, error) {
-	im, err := images.Create(ctx, k.image, images.CreateOpts{Name: k.name(what), ContainerFormat: container, DiskFormat: disk, Properties: properties}).Extract()
+	im, err := made(ctx, k, "create image "+k.name(what), func(ctx context.Context) (*images.Image, error) {
+		return images.Create(ctx, k.image, images.CreateOpts{Name: k.name(what), ContainerFormat: container, DiskFormat: disk, Properties: properties}).Extract()
+	})
 	if err != nil {
-		return "", fmt.Errorf("create image %s: %w", k.name(what), explain(err))
+		return "", err
 	}
 	if err := imagedata.Upload(ctx, k.image, im.ID, io.Reader(bytes.NewReader(data))).ExtractErr(); err != nil {
 		return "", fmt.Errorf("upload image %s: %w", k.name(what), explain(err))

@@ -56,15 +56,17 @@ func (k *Check) externalNetwork(ctx context.Context) (string, error) {
 
 // makeNetwork makes a network with one subnet.
 func (k *Check) makeNetwork(ctx context.Context, what string, n networks.CreateOptsBuilder, s subnets.CreateOpts) (string, error) {
-	made, err := networks.Create(ctx, k.network, n).Extract()
+	net, err := made(ctx, k, "create network "+k.name(what), func(ctx context.Context) (*networks.Network, error) {
+		return networks.Create(ctx, k.network, n).Extract()
+	})
 	if err != nil {
-		return "", fmt.Errorf("create network %s: %w", k.name(what), explain(err))
+		return "", err
 	}
-	s.NetworkID, s.Name, s.IPVersion = made.ID, k.name(what), gophercloud.IPv4
-	if _, err := subnets.Create(ctx, k.network, s).Extract(); err != nil {
-		return "", fmt.Errorf("create subnet %s of network %s: %w", s.CIDR, k.name(what), explain(err))
-	}
-	return made.ID, nil
+	s.NetworkID, s.Name, s.IPVersion = net.ID, k.name(what), gophercloud.IPv4
+	_, err = made(ctx, k, fmt.Sprintf("create subnet %s of network %s", s.CIDR, k.name(what)), func(ctx context.Context) (*subnets.Subnet, error) {
+		return subnets.Create(ctx, k.network, s).Extract()
+	})
+	return net.ID, err
 }
 
 // makeNetworks makes two networks, the router between them and outward, what lets ping and HTTP in, and the ports,
@@ -74,9 +76,11 @@ func (k *Check) makeNetworks(ctx context.Context) (string, error) {
 	if k.external != "" {
 		opts.GatewayInfo = &routers.GatewayInfo{NetworkID: k.external}
 	}
-	router, err := routers.Create(ctx, k.network, opts).Extract()
+	router, err := made(ctx, k, "create router "+k.name("router"), func(ctx context.Context) (*routers.Router, error) {
+		return routers.Create(ctx, k.network, opts).Extract()
+	})
 	if err != nil {
-		return "", fmt.Errorf("create router %s: %w", k.name("router"), explain(err))
+		return "", err
 	}
 	for i, cidr := range []string{firstCIDR, secondCIDR} {
 		what := fmt.Sprintf("net%d", i+1)
@@ -101,22 +105,27 @@ func (k *Check) plugRouter(ctx context.Context, router, network string) error {
 	if len(n.Subnets) == 0 {
 		return fmt.Errorf("network %s has no subnet", n.Name)
 	}
-	if _, err := routers.AddInterface(ctx, k.network, router, routers.AddInterfaceOpts{SubnetID: n.Subnets[0]}).Extract(); err != nil {
-		return fmt.Errorf("connect router %s with %s: %w", k.name("router"), n.Name, explain(err))
-	}
-	return nil
+	_, err = made(ctx, k, fmt.Sprintf("connect router %s with %s", k.name("router"), n.Name), func(ctx context.Context) (*routers.InterfaceInfo, error) {
+		return routers.AddInterface(ctx, k.network, router, routers.AddInterfaceOpts{SubnetID: n.Subnets[0]}).Extract()
+	})
+	return err
 }
 
 func (k *Check) makeSecurityGroup(ctx context.Context) error {
-	g, err := groups.Create(ctx, k.network, groups.CreateOpts{Name: k.name("group"), Description: "openstack overcloud check"}).Extract()
+	g, err := made(ctx, k, "create security group "+k.name("group"), func(ctx context.Context) (*groups.SecGroup, error) {
+		return groups.Create(ctx, k.network, groups.CreateOpts{Name: k.name("group"), Description: "openstack overcloud check"}).Extract()
+	})
 	if err != nil {
-		return fmt.Errorf("create security group %s: %w", k.name("group"), explain(err))
+		return err
 	}
 	k.secgroup = g.ID
 	for _, r := range []rules.CreateOpts{{Protocol: rules.ProtocolICMP}, {Protocol: rules.ProtocolTCP, PortRangeMin: 80, PortRangeMax: 80}} {
 		r.SecGroupID, r.Direction, r.EtherType = g.ID, rules.DirIngress, rules.EtherType4
-		if _, err := rules.Create(ctx, k.network, r).Extract(); err != nil {
-			return fmt.Errorf("allow %s in security group %s: %w", r.Protocol, k.name("group"), explain(err))
+		_, err := made(ctx, k, fmt.Sprintf("allow %s in security group %s", r.Protocol, k.name("group")), func(ctx context.Context) (*rules.SecGroupRule, error) {
+			return rules.Create(ctx, k.network, r).Extract()
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -131,9 +140,11 @@ func (k *Check) makePorts(ctx context.Context) error {
 		net int
 	}{{&k.a, 0}, {&k.b, 0}, {&k.b, 1}} {
 		name := fmt.Sprintf("%s-%d", p.s.name, p.net+1)
-		port, err := ports.Create(ctx, k.network, ports.CreateOpts{Name: name, NetworkID: k.nets[p.net], SecurityGroups: &[]string{k.secgroup}}).Extract()
+		port, err := made(ctx, k, "create port "+name, func(ctx context.Context) (*ports.Port, error) {
+			return ports.Create(ctx, k.network, ports.CreateOpts{Name: name, NetworkID: k.nets[p.net], SecurityGroups: &[]string{k.secgroup}}).Extract()
+		})
 		if err != nil {
-			return fmt.Errorf("create port %s: %w", name, explain(err))
+			return err
 		}
 		if len(port.FixedIPs) == 0 {
 			return fmt.Errorf("create port %s: Neutron gave it no address", name)

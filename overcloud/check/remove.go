@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
@@ -59,9 +60,22 @@ func (k *Check) removeLeftovers(ctx context.Context) (int, error) {
 	return k.removeIf(ctx, regexp.MustCompile(`^`+prefix+`[0-9a-f]{8}-`).MatchString)
 }
 
-// remove removes all whose name begins so.
-func (k *Check) remove(ctx context.Context, begin string) (int, error) {
-	return k.removeIf(ctx, func(name string) bool { return strings.HasPrefix(name, begin) })
+// removeOwn removes all that this check made. An API may still make what it gave no answer
+// about: then it looks a second time, whose errors are those that count.
+func (k *Check) removeOwn(ctx context.Context) (int, error) {
+	own := func(name string) bool { return strings.HasPrefix(name, k.id+"-") }
+	n, err := k.removeIf(ctx, own)
+	if !k.unsure {
+		return n, err
+	}
+	fmt.Fprintf(k.Waiting, "something was asked for without an answer: in %s it is looked for once more\n", k.Late)
+	select {
+	case <-ctx.Done():
+		return n, errors.Join(err, ctx.Err())
+	case <-time.After(k.Late):
+	}
+	late, err := k.removeIf(ctx, own)
+	return n + late, err
 }
 
 // removeIf removes every object that is ours by its name and returns how many
@@ -82,7 +96,8 @@ func (k *Check) removeIf(ctx context.Context, ours func(name string) bool) (int,
 }
 
 // removeAll deletes objects of one kind and, where that takes time, waits until they are
-// gone: not for those that could not be deleted, and a request that was lost is made again.
+// gone: not for those that could not be deleted. A request that was lost is made again, of
+// every kind.
 func (k *Check) removeAll(ctx context.Context, kd kind, all []object) []error {
 	refused := map[string]error{}
 	remove := func(o object) {
@@ -93,18 +108,19 @@ func (k *Check) removeAll(ctx context.Context, kd kind, all []object) []error {
 	for _, o := range all {
 		remove(o)
 	}
+	lost := func(o object) bool { return errs.Is(refused[o.ID], errs.Unavailable) }
 	var failed []error
-	if len(all) > 0 && kd.waits {
+	if len(all) > 0 && kd.waits || slices.ContainsFunc(all, lost) {
 		err := k.wait(ctx, fmt.Sprintf("%d %s to be gone", len(all), kd.key), k.Settle, func(ctx context.Context) (bool, string, error) {
-			left, err := k.ours(ctx, kd, func(name string) bool { return slices.ContainsFunc(all, func(o object) bool { return o.Name == name }) })
+			left, err := k.left(ctx, kd, all)
 			if err != nil {
 				return false, "", err
 			}
 			left = slices.DeleteFunc(left, func(o object) bool {
-				if errs.Is(refused[o.ID], errs.Unavailable) {
+				if lost(o) {
 					remove(o)
 				}
-				return refused[o.ID] != nil && !errs.Is(refused[o.ID], errs.Unavailable)
+				return refused[o.ID] != nil && !lost(o)
 			})
 			return len(left) == 0, fmt.Sprintf("%d are left", len(left)), nil
 		})
@@ -118,6 +134,14 @@ func (k *Check) removeAll(ctx context.Context, kd kind, all []object) []error {
 		}
 	}
 	return failed
+}
+
+// left are those of all that the list still shows; not by name, which floating IPs lack.
+func (k *Check) left(ctx context.Context, kd kind, all []object) ([]object, error) {
+	shown, err := k.ours(ctx, kd, func(string) bool { return true })
+	return slices.DeleteFunc(shown, func(o object) bool {
+		return !slices.ContainsFunc(all, func(a object) bool { return a.ID == o.ID })
+	}), err
 }
 
 // ours lists the objects of a kind whose name is ours.
@@ -148,7 +172,7 @@ func (kd kind) remove(ctx context.Context, o object) error {
 		}
 	}
 	_, err := kd.client.Delete(ctx, kd.client.ServiceURL(kd.path, o.ID), &gophercloud.RequestOpts{OkCodes: []int{http.StatusAccepted, http.StatusNoContent, http.StatusOK}})
-	if err != nil && kd.again != nil {
+	if err != nil && kd.again != nil && !errs.Is(explain(err), errs.Unavailable) { // a lost request is no refusal
 		err = kd.again(ctx, o)
 	}
 	if gophercloud.ResponseCodeIs(err, http.StatusNotFound) {

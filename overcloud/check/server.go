@@ -41,9 +41,11 @@ func (k *Check) bootServers(ctx context.Context) (string, error) {
 		return "", skipped{"it needs a compute host"}
 	}
 	none := 0
-	f, err := flavors.Create(ctx, k.compute, flavors.CreateOpts{Name: k.name("flavor"), RAM: ramMB, VCPUs: 1, Disk: &none}).Extract()
+	f, err := made(ctx, k, "create flavor "+k.name("flavor"), func(ctx context.Context) (*flavors.Flavor, error) {
+		return flavors.Create(ctx, k.compute, flavors.CreateOpts{Name: k.name("flavor"), RAM: ramMB, VCPUs: 1, Disk: &none}).Extract()
+	})
 	if err != nil {
-		return "", fmt.Errorf("create flavor %s: %w", k.name("flavor"), explain(err))
+		return "", err
 	}
 	if err := k.create(ctx, &k.a, f.ID, k.hosts[0], userData(k.b.addresses...)); err != nil {
 		return "", err
@@ -67,12 +69,14 @@ func (k *Check) create(ctx context.Context, s *server, flavor string, h host, da
 		nics[i].Port = p
 	}
 	no := false
-	made, err := servers.Create(ctx, k.compute, servers.CreateOpts{Name: s.name, ImageRef: k.root, FlavorRef: flavor, Networks: nics,
-		UserData: data, AvailabilityZone: h.zone + ":" + h.name, ConfigDrive: &no}, nil).Extract()
+	srv, err := made(ctx, k, "create server "+s.name, func(ctx context.Context) (*servers.Server, error) {
+		return servers.Create(ctx, k.compute, servers.CreateOpts{Name: s.name, ImageRef: k.root, FlavorRef: flavor, Networks: nics,
+			UserData: data, AvailabilityZone: h.zone + ":" + h.name, ConfigDrive: &no}, nil).Extract()
+	})
 	if err != nil {
-		return fmt.Errorf("create server %s: %w", s.name, explain(err))
+		return err
 	}
-	s.id, s.host = made.ID, h.name
+	s.id, s.host = srv.ID, h.name
 	return nil
 }
 

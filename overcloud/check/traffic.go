@@ -73,9 +73,11 @@ func (k *Check) pingRouted(ctx context.Context) (string, error) {
 
 // floatingIP wants that a's web server answers through a floating IP, from here.
 func (k *Check) floatingIP(ctx context.Context) (string, error) {
-	f, err := floatingips.Create(ctx, k.network, floatingips.CreateOpts{Description: k.name("floating"), FloatingNetworkID: k.external, PortID: k.a.ports[0]}).Extract()
+	f, err := made(ctx, k, "create floating IP", func(ctx context.Context) (*floatingips.FloatingIP, error) {
+		return floatingips.Create(ctx, k.network, floatingips.CreateOpts{Description: k.name("floating"), FloatingNetworkID: k.external, PortID: k.a.ports[0]}).Extract()
+	})
 	if err != nil {
-		return "", fmt.Errorf("create floating IP: %w", explain(err))
+		return "", err
 	}
 	err = k.wait(ctx, "HTTP at "+f.FloatingIP, k.Settle, func(ctx context.Context) (bool, string, error) {
 		body, err := k.Get(ctx, "http://"+f.FloatingIP+"/")

@@ -19,15 +19,20 @@ const (
 
 // attachVolume wants that a sees a volume come and go.
 func (k *Check) attachVolume(ctx context.Context) (string, error) {
-	v, err := volumes.Create(ctx, k.volume, volumes.CreateOpts{Name: k.name("volume"), Size: volumeGB}, nil).Extract()
+	v, err := made(ctx, k, "create volume "+k.name("volume"), func(ctx context.Context) (*volumes.Volume, error) {
+		return volumes.Create(ctx, k.volume, volumes.CreateOpts{Name: k.name("volume"), Size: volumeGB}, nil).Extract()
+	})
 	if err != nil {
-		return "", fmt.Errorf("create volume %s: %w", k.name("volume"), explain(err))
+		return "", err
 	}
 	if err := k.volumeIs(ctx, v.ID, "available"); err != nil {
 		return "", err
 	}
-	if _, err := volumeattach.Create(ctx, k.compute, k.a.id, volumeattach.CreateOpts{VolumeID: v.ID}).Extract(); err != nil {
-		return "", fmt.Errorf("attach volume to %s: %w", k.a.name, explain(err))
+	_, err = made(ctx, k, "attach volume to "+k.a.name, func(ctx context.Context) (*volumeattach.VolumeAttachment, error) {
+		return volumeattach.Create(ctx, k.compute, k.a.id, volumeattach.CreateOpts{VolumeID: v.ID}).Extract()
+	})
+	if err != nil {
+		return "", err
 	}
 	if err := k.volumeIs(ctx, v.ID, "in-use"); err != nil {
 		return "", err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,7 +38,7 @@ func (n *Node) MakeOSDs(ctx context.Context, want *resource.CephOSD, osds []OSD)
 		if err := n.directory(want.FSID, o, uid, gid); err != nil {
 			return fmt.Errorf("directory of %s: %w", o.Name(), err)
 		}
-		if err := os.Remove(n.path(intentPath(o.Disk))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(n.path(o.kept)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -99,7 +100,7 @@ func (n *Node) intend(o *OSD) (err error) {
 	if err != nil {
 		return err
 	}
-	return n.Write(n.path(intentPath(o.Disk)), append(b, '\n'), 0o600, -1, -1)
+	return n.Write(n.path(o.kept), append(b, '\n'), 0o600, -1, -1)
 }
 
 // formatsAtOnce bounds the disks that are formatted at the same time: each costs
@@ -223,12 +224,13 @@ func (n *Node) link(o *OSD) error {
 	return os.Symlink(n.lasting(o.Disk), name)
 }
 
-// lasting is the disk's name by its serial number or its place, where udev made one.
+// lasting is the disk's name by its serial number or its place, where udev made one. A name
+// by what is on the disk goes when that is wiped.
 func (n *Node) lasting(disk string) string {
 	for _, dir := range []string{"by-id", "by-path"} {
 		links, _ := filepath.Glob(n.path(filepath.Join("/dev/disk", dir, "*")))
 		for _, l := range links {
-			if to, err := os.Readlink(l); err == nil && filepath.Base(to) == filepath.Base(disk) {
+			if to, err := os.Readlink(l); err == nil && filepath.Base(to) == filepath.Base(disk) && !strings.HasPrefix(filepath.Base(l), "lvm-pv-uuid-") {
 				return filepath.Join("/dev/disk", dir, filepath.Base(l))
 			}
 		}

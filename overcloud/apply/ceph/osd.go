@@ -38,8 +38,9 @@ type OSD struct {
 	ID   int
 	Key  string
 
-	made bool // the disk carries it, complete
-	zap  bool // something else is to be overwritten
+	kept string // where its intent is
+	made bool   // the disk carries it, complete
+	zap  bool   // something else is to be overwritten
 }
 
 // intent is kept from before an OSD is asked for until it is made, so that a
@@ -115,8 +116,8 @@ func choose(want *resource.CephOSD, all []Disk) ([]Disk, error) {
 
 // look tells what a disk carries, and why it must not be touched.
 func (n *Node) look(ctx context.Context, want *resource.CephOSD, d Disk) (OSD, string, error) {
-	o := OSD{Disk: d.Path}
-	in, begun, err := n.intent(d.Path)
+	o := OSD{Disk: d.Path, kept: n.intentPath(d.Path)}
+	in, err := n.intent(o)
 	if err != nil || d.Use == "" {
 		o.UUID, o.Key = in.UUID, in.Key
 		return o, "", err
@@ -127,15 +128,18 @@ func (n *Node) look(ctx context.Context, want *resource.CephOSD, d Disk) (OSD, s
 	}
 	l, err := n.label(ctx, d.Path)
 	switch {
-	case err == nil && l.FSID == want.FSID && l.Ready == "ready":
+	case errors.Is(err, errNoLabel):
+		o.UUID, o.Key, o.zap = in.UUID, in.Key, true
+		return o, unlessZap(want, "holds an OSD whose label cannot be read"), nil
+	case err != nil:
+		return o, "", err // it may be an OSD with data
+	case l.FSID == want.FSID && l.Ready == "ready":
 		o.UUID, o.Key, o.made = l.UUID, l.Key, true
 		o.ID, err = strconv.Atoi(l.ID)
 		return o, "", err
-	case begun && (err != nil || l.UUID == in.UUID):
+	case in.UUID != "" && l.UUID == in.UUID:
 		o.UUID, o.Key, o.zap = in.UUID, in.Key, true // ours, not finished
 		return o, "", nil
-	case err != nil:
-		return o, unlessZap(want, "holds an OSD whose label cannot be read"), nil
 	case l.FSID != want.FSID:
 		o.zap = true
 		return o, unlessZap(want, fmt.Sprintf("holds an OSD of another Ceph cluster (%s)", l.FSID)), nil
@@ -151,13 +155,28 @@ func unlessZap(want *resource.CephOSD, why string) string {
 	return why
 }
 
+// errNoLabel is of a disk that was read and carries none. A disk that could not be read,
+// or not in time, may carry one: that is any other error.
+var errNoLabel = errors.New("no label")
+
+// noLabel is what Ceph's tool says of the first; of a disk that fails, and of a label with
+// a bad checksum, "(5) Input/output error".
+const noLabel = "(2) No such file or directory"
+
 // label asks Ceph's own tool; the answer holds the OSD's key.
 func (n *Node) label(ctx context.Context, disk string) (label, error) {
 	out, err := n.Run(ctx, Command{Args: []string{"ceph-bluestore-tool", "show-label", "--dev", disk}, Timeout: time.Minute})
-	if err != nil {
+	if err == nil {
+		return parseLabel(out, disk)
+	}
+	if errors.Is(err, context.Canceled) {
 		return label{}, err
 	}
-	return parseLabel(out, disk)
+	if strings.Contains(err.Error(), noLabel) {
+		return label{}, errNoLabel
+	}
+	return label{}, errs.Wrap(errs.Unavailable, err, "read which OSD is on %s", disk).
+		WithHint("run the deploy again; if the disk may be lost, wipe it on the node: wipefs --all --force %s", disk)
 }
 
 func parseLabel(out, disk string) (label, error) {
@@ -172,19 +191,21 @@ func parseLabel(out, disk string) (label, error) {
 	return l, nil
 }
 
-func intentPath(disk string) string {
-	return filepath.Join(intentDir, filepath.Base(disk)+".json")
+// intentPath is by a name that the disk has at every boot: another disk may be /dev/vdb then.
+func (n *Node) intentPath(disk string) string {
+	return filepath.Join(intentDir, filepath.Base(n.lasting(disk))+".json")
 }
 
-func (n *Node) intent(disk string) (in intent, begun bool, err error) {
-	b, err := os.ReadFile(n.path(intentPath(disk)))
+// intent is what an earlier run kept of the OSD; empty when there was none.
+func (n *Node) intent(o OSD) (in intent, err error) {
+	b, err := os.ReadFile(n.path(o.kept))
 	if errors.Is(err, fs.ErrNotExist) {
-		return in, false, nil
+		return in, nil
 	}
 	if err == nil && json.Unmarshal(b, &in) != nil {
-		err = errs.New(errs.Invalid, "%s cannot be read", intentPath(disk)).WithHint("remove it; the OSD of %s is then begun anew", disk)
+		err = errs.New(errs.Invalid, "%s cannot be read", o.kept).WithHint("remove it; the OSD of %s is then begun anew", o.Disk)
 	}
-	return in, err == nil, err
+	return in, err
 }
 
 // Started tells whether an OSD's directory is there for its unit to run in.

@@ -1,13 +1,16 @@
 package ceph
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/resource"
 )
 
@@ -24,7 +27,7 @@ func labels(t *testing.T, of map[string]label) func(Command) (string, error) {
 		case "ceph-bluestore-tool":
 			l, ok := of[c.Args[3]]
 			if !ok {
-				return "", errors.New("unable to read label")
+				return "", errors.New("ceph-bluestore-tool ended with code 1: unable to read label for " + c.Args[3] + ": (2) No such file or directory")
 			}
 			return fmt.Sprintf(`{%q: {"osd_uuid": %q, "ceph_fsid": %q, "whoami": %q, "osd_key": %q, "ready": %q}}`, c.Args[3], l.UUID, l.FSID, l.ID, l.Key, l.Ready), nil
 		case "python3":
@@ -42,13 +45,10 @@ func TestOSDsOfEmptyDisks(t *testing.T) {
 	m := newMachine(t)
 	m.run = labels(t, nil)
 	all := []Disk{{Path: "/dev/vda", Bytes: 40 << 30, Use: "has 4 partitions", Mounted: true}, disk("/dev/vdb", ""), disk("/dev/vdc", ""), {Path: "/dev/vdd", Bytes: 1 << 20}}
+	m.plug("pci-0", "vdc")
 	osds, err := m.Survey(t.Context(), osd(), all)
 	if err != nil || len(osds) != 2 {
 		t.Fatalf("%+v, error %v", osds, err)
-	}
-	m.put("/dev/disk/by-path/pci-0", "")
-	if err := errors.Join(os.Remove(m.path("/dev/disk/by-path/pci-0")), os.Symlink("../../vdc", m.path("/dev/disk/by-path/pci-0"))); err != nil {
-		t.Fatal(err)
 	}
 	if err := m.MakeOSDs(t.Context(), osd(), osds); err != nil {
 		t.Fatal(err)
@@ -70,11 +70,20 @@ func TestOSDsOfEmptyDisks(t *testing.T) {
 	if to, _ := os.Readlink(m.path(osdDir + "/ceph-8/block")); to != "/dev/disk/by-path/pci-0" {
 		t.Errorf("block is %q; expected a name that lasts", to)
 	}
-	if m.exists(intentPath("/dev/vdb")) {
+	if m.exists(intentDir+"/vdb.json") || m.exists(intentDir+"/pci-0.json") {
 		t.Error("the intent stays behind")
 	}
 	if got := m.Units(); strings.Join(got, " ") != "ceph-osd@7 ceph-osd@8" {
 		t.Errorf("units %q", got)
+	}
+}
+
+// plug is udev: the disk at a place has that name since this boot.
+func (m *machine) plug(place, name string) {
+	m.t.Helper()
+	link := m.path("/dev/disk/by-path/" + place)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(link), 0o755), os.RemoveAll(link), os.Symlink("../../"+name, link)); err != nil {
+		m.t.Fatal(err)
 	}
 }
 
@@ -106,6 +115,80 @@ func TestOSDThatWasCutShort(t *testing.T) {
 	}
 	if all := strings.Join(m.ran, "\n"); !strings.Contains(all, "wipefs --all --force /dev/vdb") {
 		t.Errorf("ran %s", all)
+	}
+}
+
+// cutShort is a machine whose run was killed while it formatted /dev/vdb, at pci-b.
+func cutShort(t *testing.T) (*machine, OSD) {
+	t.Helper()
+	m := newMachine(t)
+	m.plug("pci-b", "vdb")
+	answer := labels(t, nil)
+	m.run = func(c Command) (string, error) {
+		if c.Args[0] == "ceph-osd" {
+			return "", errors.New("killed")
+		}
+		return answer(c)
+	}
+	osds, err := m.Survey(t.Context(), osd(), []Disk{disk("/dev/vdb", "")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.MakeOSDs(t.Context(), osd(), osds); err == nil {
+		t.Fatal("no error")
+	}
+	return m, osds[0]
+}
+
+// After a boot the kernel may call another disk /dev/vdb: what was begun goes with the disk,
+// and the other one is not taken for it.
+func TestWhatWasBegunGoesWithTheDiskNotWithTheKernelsName(t *testing.T) {
+	m, first := cutShort(t)
+	m.plug("pci-a", "vdb")
+	m.plug("pci-b", "vdc")
+	m.run = labels(t, map[string]label{"/dev/vdc": {UUID: first.UUID}}) // that of vdb cannot be read
+	both := []Disk{disk("/dev/vdb", blueStore), disk("/dev/vdc", blueStore)}
+	if _, err := m.Survey(t.Context(), osd(), both); err == nil || !strings.Contains(err.Error(), "/dev/vdb (10.0 GiB) holds an OSD whose label cannot be read") || strings.Contains(err.Error(), "/dev/vdc") {
+		t.Errorf("error %v; expected that vdb is not overwritten, and vdc is known", err)
+	}
+	both[0].Use = "" // an empty one gets an OSD of its own
+	osds, err := m.Survey(t.Context(), osd(), both)
+	if err != nil || osds[0].UUID != "" || osds[1].UUID != first.UUID || osds[1].Key != first.Key {
+		t.Errorf("%+v, error %v", osds, err)
+	}
+}
+
+// A disk whose label could not be read in time, or for an error of the disk, may hold data:
+// it is neither what a killed run left nor one that may be zapped.
+func TestADiskThatCannotBeReadIsNotOverwritten(t *testing.T) {
+	for _, why := range []error{context.Canceled, context.DeadlineExceeded,
+		errors.New("ceph-bluestore-tool ended with code -1: not finished after 1m0s"),
+		errors.New("ceph-bluestore-tool ended with code 1: unable to read label for /dev/vdb: (5) Input/output error")} {
+		m, _ := cutShort(t)
+		m.run = func(Command) (string, error) { return "", why }
+		for _, zap := range []bool{false, true} {
+			want := osd()
+			want.Zap = zap
+			osds, err := m.Survey(t.Context(), want, []Disk{disk("/dev/vdb", blueStore)})
+			stopped := errors.Is(why, context.Canceled) // the disk needs no cure
+			if !errors.Is(err, why) || !stopped && !strings.Contains(err.Error(), "read which OSD is on /dev/vdb") || stopped == (errs.HintOf(err) != "") {
+				t.Errorf("%v, zap %t: %+v, error %v", why, zap, osds, err)
+			}
+		}
+	}
+}
+
+// A name by what is on the disk does not last.
+func TestAnIntentIsNotKeptByWhatIsWiped(t *testing.T) {
+	m := newMachine(t)
+	m.plug("pci-0", "vdb")
+	m.plug("../by-id/lvm-pv-uuid-x", "vdb")
+	if got := m.lasting("/dev/vdb"); got != "/dev/disk/by-path/pci-0" {
+		t.Errorf("got %s", got)
+	}
+	m.plug("../by-id/virtio-serial", "vdb")
+	if got := m.lasting("/dev/vdb"); got != "/dev/disk/by-id/virtio-serial" {
+		t.Errorf("got %s", got)
 	}
 }
 
