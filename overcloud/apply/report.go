@@ -83,6 +83,8 @@ func (r *report) folder(dir string) error {
 			return nil //nolint:nilerr // no such folder, or gone
 		case d.IsDir() && d.Name() == "journal":
 			return fs.SkipDir // journal.txt has it
+		case d.IsDir() && d.Name() == "ceph-osd", strings.HasPrefix(d.Name(), ".os-apply-config-"):
+			return skipped(d) // keys of OSDs that are begun, and what a killed run had half written
 		case !d.Type().IsRegular():
 			return nil
 		}
@@ -96,6 +98,13 @@ func (r *report) folder(dir string) error {
 		}
 		return r.add(within, data)
 	})
+}
+
+func skipped(d fs.DirEntry) error {
+	if d.IsDir() {
+		return fs.SkipDir
+	}
+	return nil
 }
 
 // add writes one file, masked line by line.

@@ -42,12 +42,15 @@ func unpack(t *testing.T, packed []byte) map[string]string {
 func TestReportHoldsLogsWithoutSecrets(t *testing.T) {
 	root := t.TempDir()
 	for name, text := range map[string]string{
-		"var/log/nova/nova-api.log":           "user hunter2-secret came\ntoken: abcdef\n",
+		"var/log/nova/nova-api.log":           "user hunter2-secret came\ntoken: abcdef\nkey = AQDtq2ZnAAAAABAAZ6vMJ8GvT3b0kQy1Nf0m1g==\nAuthorization: Basic YWRtaW46eA==\nauth_pass four\n",
 		"var/log/long.log":                    "hunter2-" + strings.Repeat("x", reportTail) + "\nthe end\n",
 		"var/log/wtmp":                        "binary\x00",
 		"var/log/journal/1/system.journal":    "in the journal",
 		"var/lib/os-apply-config/step-3.json": `{"step":3}`,
 		"etc/keystone/keystone.conf":          "hunter2-secret",
+
+		"var/lib/os-apply-config/ceph-osd/vdb.json":      `{"uuid":"u","key":"AQBhalfwrittenkey=="}`,
+		"var/lib/os-apply-config/.os-apply-config-12345": `{"half":`,
 	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755); err != nil {
 			t.Fatal(err)
@@ -71,7 +74,7 @@ func TestReportHoldsLogsWithoutSecrets(t *testing.T) {
 		var/lib/os-apply-config/step-3.json var/log/long.log var/log/nova/nova-api.log`); !slices.Equal(names, want) {
 		t.Errorf("files %v", names)
 	}
-	if text := got["var/log/nova/nova-api.log"]; text != "user ****** came\ntoken: ******\n" {
+	if text := got["var/log/nova/nova-api.log"]; text != "user ****** came\ntoken: ******\nkey = ******\nAuthorization: Basic ******\nauth_pass ******\n" {
 		t.Errorf("masked: %q", text)
 	}
 	if got["journal.txt"] != "password is ******\n" || got["var/log/long.log"] != "the end\n" || !strings.Contains(got["routes.txt"], "ip ended with code 127") {
