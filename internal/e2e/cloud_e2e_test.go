@@ -53,6 +53,7 @@ func (u *user) deploy() {
 			"openstack baremetal node set --property capabilities='profile:" + profile + ",boot_option:local' $id; done")
 	}
 	wants(u.t, u.fails(u.command(3)), "Compute: 3 wanted, 1 missing", "already has a role")
+	wants(u.t, u.fails("echo 'parameter_defaults: {CephPoolDefaultSize: 5}' > copies.yaml; "+u.command(1)+" -e copies.yaml --dry-run"), "copies.yaml:1: CephPoolDefaultSize asks for 5 copies, and there are 3 data disks")
 	wants(u.t, u.start(u.command(1)+" --dry-run", false).wait(3), "overcloud-controller-0", "overcloud-novacompute-0", "overcloud-cephstorage-0", "Validation Finished")
 
 	d := u.start(u.command(1), false)

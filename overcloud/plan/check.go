@@ -100,7 +100,9 @@ func (b *builder) fixed(*Plan) error {
 			all.add(c.from.File, c.from.Line, "%s: %s is also that of %s", c.what, ip, o.what)
 		}
 		taken[ip] = c
-		all = append(all, outside(c, ip, nets[c.network])...)
+		if c.network != network.ControlPlane || b.o.Ctlplane.CIDR != "" { // what the provisioning network is, only the undercloud may know
+			all = append(all, outside(c, ip, nets[c.network])...)
+		}
 	}
 	if len(all) == 0 {
 		return nil

@@ -11,6 +11,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/internal/golden"
 	"trefoil/overcloud/plan"
+	"trefoil/overcloud/stack/eval"
 	"trefoil/templates"
 )
 
@@ -46,7 +47,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		return plan.Options{Roles: plan.File{Name: "my_roles.yaml", Data: []byte(text)}}
 	}
 	env := func(text string) plan.Options {
-		return plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n" + text)}}, Counts: map[string]int{"Controller": 2, "Compute": 2}}
+		return plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n" + text)}}, Counts: map[string]int{"Controller": 2, "Compute": 2},
+			Ctlplane: eval.Subnet{CIDR: "192.168.24.0/24", Gateway: "192.168.24.1", Pools: []eval.Pool{{Start: "192.168.24.5", End: "192.168.24.254"}}}}
 	}
 	tests := []struct {
 		name  string

@@ -136,7 +136,12 @@ func (s *Session) Baremetal() (*gophercloud.ServiceClient, error) {
 
 // Introspection is the inspector's API v1.
 func (s *Session) Introspection() (*gophercloud.ServiceClient, error) {
-	return wrap("baremetal-introspection")(openstack.NewBareMetalIntrospectionV1(s.provider, s.endpoint))
+	c, err := wrap("baremetal-introspection")(openstack.NewBareMetalIntrospectionV1(s.provider, s.endpoint))
+	// The catalog may have the service without its version, which gophercloud does not add here.
+	if err == nil && !strings.HasSuffix(strings.TrimSuffix(c.Endpoint, "/"), "v1") {
+		c.ResourceBase = c.Endpoint + "v1/"
+	}
+	return c, err
 }
 
 // Network is Neutron's API v2.0.
