@@ -40,6 +40,8 @@ func TestCommandLines(t *testing.T) {
 		{"help", "--help", 0, "overcloud"},
 		{"a mistyped command names the nearest", "overcloud nod import x", 2, "overcloud node import"},
 		{"a mistyped flag", "overcloud node import --provid x", 2, "'--provid' is not a known option of openstack overcloud node import"},
+		{"it names the nearest", "overcloud node import --provid x", 2, "Did you mean --provide?\nhint: openstack overcloud node import --help lists the options"},
+		{"a flag that is one letter short", "overcloud deploy --compute-scal=2", 2, "Did you mean --compute-scale?"},
 		{"an argument is missing", "overcloud node import", 2, "the following arguments are required: FILE"},
 		{"an argument too many", "baremetal node list x", 2, "unrecognized arguments: x"},
 		{"no login", "baremetal node list", 1, "source stackrc"},

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -31,9 +33,34 @@ func (p *program) handOver(app *cli.App, args []string) (func() int, bool) {
 		if near := nearest.Name(unknown, leaves(app.Commands, nil)); near != "" && what == "a known command" {
 			fmt.Fprintf(p.err, "Did you mean one of these?\n  %s\n", near)
 		}
+		if option, of := strings.CutPrefix(what, optionOf); of {
+			if near := p.nearOption(app, option, unknown); near != "" {
+				fmt.Fprintf(p.err, "Did you mean --%s?\n", near)
+			}
+			fmt.Fprintf(p.err, "hint: openstack %s --help lists the options\n", option)
+			return exitUsage
+		}
 		fmt.Fprintln(p.err, "hint: openstack --help lists the commands; the Python client is in Debian's package python3-openstackclient")
 		return exitUsage
 	}, true
+}
+
+// optionOf begins what is said of an unknown option.
+const optionOf = "a known option of openstack "
+
+// nearOption is the option of a command that may be meant.
+func (p *program) nearOption(app *cli.App, command, written string) string {
+	known, cmds := names(app.Flags), app.Commands
+	for _, word := range strings.Fields(command) {
+		c := find(cmds, word)
+		if c == nil {
+			break
+		}
+		cmds = c.Subcommands
+		maps.Copy(known, names(c.Flags))
+	}
+	name, _, _ := strings.Cut(strings.TrimLeft(written, "-"), "=")
+	return nearest.Name(name, slices.Sorted(maps.Keys(known)))
 }
 
 // ours tells whether the first word is a noun that only this program has: the
@@ -64,7 +91,7 @@ func (p *program) unknown(app *cli.App, args []string) (unknown, what string) {
 			name, _, joined := strings.Cut(strings.TrimLeft(a, "-"), "=")
 			takes, ok := known[name]
 			if !ok {
-				return a, "a known option of openstack " + strings.Join(path, " ")
+				return a, optionOf + strings.Join(path, " ")
 			}
 			if name == "help" || name == "h" {
 				return "", ""

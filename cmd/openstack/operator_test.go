@@ -208,6 +208,7 @@ func TestStackCommands(t *testing.T) {
 		o.want(line, 1, "", want)
 	}
 	o.want("overcloud status", 0, "No deployment was found for overcloud", "")
+	o.want("overcloud status --health -f json", 1, "", "could not be found")
 	o.want("overcloud delete overcloud -y", 0, "Success.", "No stack found ('overcloud'), skipping delete")
 	s, err := o.Stacks.Create(t.Context(), "overcloud", 240, stack.Input{})
 	if err != nil {

@@ -144,7 +144,7 @@ func (p *program) chosen(c *cli.Context) (*node.Workflow, []string, error) {
 			return nil, nil, err
 		}
 		if len(ids) == 0 {
-			return nil, nil, errs.New(errs.Conflict, "No manageable nodes to introspect. Check node states and maintenance.").WithHint("openstack baremetal node list")
+			return nil, nil, errs.New(errs.Conflict, "No manageable nodes to %s. Check node states and maintenance.", c.Command.Name).WithHint("openstack baremetal node list")
 		}
 	}
 	return w, ids, nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -24,7 +25,7 @@ func (p *program) overcloudStatus(c *cli.Context) error {
 	}
 	name := c.String("stack")
 	s, err := h.Stack(c.Context, name)
-	if errs.Is(err, errs.NotFound) {
+	if errs.Is(err, errs.NotFound) && !c.Bool("health") && slices.Contains([]string{"", "table"}, c.String("format")) { // programs are told by the exit code
 		fmt.Fprintf(p.out, "No deployment was found for %s\n", name)
 		return nil
 	}

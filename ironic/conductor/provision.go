@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -286,7 +287,7 @@ func (c *Conductor) settleFailure(ctx context.Context, uuid string, j jobRef, ca
 	}
 	words := cause.Error()
 	if h := errs.HintOf(cause); h != "" {
-		words += ". Try: " + h
+		words += ". Try: " + strings.TrimPrefix(h, "try: ")
 	}
 	if j.Kind != jobVerify && j.Kind != jobAdopt && j.Kind != jobPower {
 		if err := c.afterFailure(ctx, n); err != nil {
