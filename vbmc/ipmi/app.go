@@ -44,7 +44,8 @@ func getDeviceID(*BMC, request) (byte, []byte) {
 func resetBMC(b *BMC, _ request) (byte, []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	clear(b.sessions.byID)
+	b.sessions.removeAll()
+	b.stopWatchdog()
 	b.boot.inProgress = false
 	return ccOK, nil
 }
@@ -71,6 +72,8 @@ func authCapabilities(b *BMC, r request) (byte, []byte) {
 		return ccDataInvalid, nil
 	}
 	status := byte(0x04) // non-null user names only
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.kg != nil {
 		status |= 0x20
 	}
@@ -104,6 +107,8 @@ func cipherSuites(b *BMC, r request) (byte, []byte) {
 	if ch := r.data[0] & 0x0f; ch != lanChannel && ch != currentChannel {
 		return ccDataInvalid, nil
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	var all []byte
 	if r.data[2]&0x80 != 0 {
 		for _, s := range b.suites {
@@ -116,7 +121,7 @@ func cipherSuites(b *BMC, r request) (byte, []byte) {
 	return ccOK, append([]byte{lanChannel}, all[from:min(from+16, len(all))]...)
 }
 
-// algorithms lists each algorithm once, without its combinations.
+// algorithms lists each algorithm once, without its combinations. b.mu is held.
 func (b *BMC) algorithms() []byte {
 	var all []byte
 	seen := map[byte]bool{}
@@ -176,7 +181,7 @@ func closeSession(b *BMC, r request) (byte, []byte) {
 	if s != r.session && r.session.privilege < privAdmin {
 		return ccPrivilege, nil
 	}
-	delete(b.sessions.byID, id)
+	b.sessions.remove(id)
 	return ccOK, nil
 }
 
@@ -227,7 +232,7 @@ func (t *table) nth(n int) *session {
 // describe appends user, level, protocol, address, MAC and port of a LAN session.
 func (s *session) describe(head []byte) []byte {
 	head[0] = s.handle
-	d := append(head, 2, s.privilege, 0x10|lanChannel) // user id 2; IPMI 2.0
+	d := append(head, s.user, s.privilege, 0x10|lanChannel) // IPMI 2.0
 	var ip [4]byte
 	if a := s.src.Addr().Unmap(); a.Is4() {
 		ip = a.As4()

@@ -4,15 +4,26 @@ import (
 	"context"
 	"time"
 
+	"trefoil/vbmc/domain"
 	"trefoil/vbmc/ipmi/wire"
 )
 
 // chassisState is what Get Chassis Status tells besides the power.
 type chassisState struct {
 	lastOnByIPMI  bool
+	cause         byte // of the latest restart
 	identifyUntil time.Time
 	identifyOn    bool // for ever
 }
+
+// Causes of a restart (28.11).
+const (
+	causeUnknown  = 0x00
+	causeControl  = 0x01 // Chassis Control
+	causeWatchdog = 0x04
+	causeAlwaysOn = 0x06 // power restore policy
+	causePrevious = 0x07 // power restore policy
+)
 
 // chassisCommands are the commands of network function Chassis (section 28).
 func chassisCommands() map[uint16]command {
@@ -111,6 +122,18 @@ func restorePolicy(_ *BMC, r request) (byte, []byte) {
 		return ccOK, []byte{staysOff}
 	}
 	return ccDataInvalid, nil
+}
+
+func (b *BMC) loadChassis() error { return nil }
+
+// chassisEvent takes an event of the machine; b.mu is not held.
+func (b *BMC) chassisEvent(domain.Event) {}
+
+// restart notes the cause of a restart. b.mu is not held.
+func (b *BMC) restart(cause byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.chassis.cause = cause
 }
 
 // Identify reports whether the identify light is on.
