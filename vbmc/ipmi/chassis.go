@@ -34,7 +34,7 @@ func chassisCommands() map[uint16]command {
 		key(wire.Chassis, 0x04): {name: "Chassis Identify", priv: privOperator, max: 2, run: chassisIdentify},
 		key(wire.Chassis, 0x06): {name: "Set Power Restore Policy", priv: privOperator, min: 1, max: 1, run: restorePolicy},
 		key(wire.Chassis, 0x08): {name: "Set System Boot Options", priv: privOperator, min: 1, max: 18, waits: true, run: setBootOption},
-		key(wire.Chassis, 0x09): {name: "Get System Boot Options", priv: privOperator, min: 3, max: 3, run: getBootOption},
+		key(wire.Chassis, 0x09): {name: "Get System Boot Options", priv: privOperator, min: 3, max: 3, waits: true, run: getBootOption},
 	}
 }
 
@@ -87,14 +87,18 @@ func chassisControl(b *BMC, r request) (byte, []byte) {
 	}
 	b.mu.Lock()
 	b.boot.restart(b.now())
+	pending := b.boot.flags[0]&flagValid != 0
 	b.mu.Unlock()
 	err := op.run(r.ctx)
 	cc := b.code(op.name, err)
 	b.log.Info("chassis control", "op", op.name, "from", r.src, "code", cc)
-	if err == nil {
-		b.mu.Lock()
-		b.chassis.lastOnByIPMI = true
-		b.mu.Unlock()
+	machine := b.machine.Override()
+	b.mu.Lock()
+	b.chassis.lastOnByIPMI = b.chassis.lastOnByIPMI || err == nil
+	b.boot.follow(machine, b.now()) // a start spends a one-time override
+	b.mu.Unlock()
+	if pending {
+		b.keepBoot()
 	}
 	return cc, nil
 }
