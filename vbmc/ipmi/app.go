@@ -168,10 +168,8 @@ func closeSession(b *BMC, r request) (byte, []byte) {
 	defer b.mu.Unlock()
 	id := binary.LittleEndian.Uint32(r.data)
 	if id == 0 && len(r.data) == 5 {
-		for sid, s := range b.sessions.byID {
-			if s.handle == r.data[4] && s.stage == stageActive {
-				id = sid
-			}
+		if s := b.sessions.byHandle(r.data[4]); s != nil {
+			id = s.ex.ManagedID
 		}
 	}
 	s := b.sessions.byID[id]
@@ -198,17 +196,13 @@ func sessionInfo(b *BMC, r request) (byte, []byte) {
 	case sel == 0xff && len(r.data) == 5:
 		found = b.sessions.byID[binary.LittleEndian.Uint32(r.data[1:])]
 	case sel == 0xfe && len(r.data) == 2:
-		for _, s := range b.sessions.byID {
-			if s.handle == r.data[1] {
-				found = s
-			}
-		}
+		found = b.sessions.byHandle(r.data[1])
 	case sel < 0xfe && len(r.data) == 1:
 		found = b.sessions.nth(int(sel))
 	default:
 		return ccLength, nil
 	}
-	head := []byte{0, maxEstablished & 0x3f, byte(min(b.sessions.active(), 0x3f))}
+	head := []byte{0, min(maxEstablished, 0x3f), byte(min(b.sessions.active(), 0x3f))}
 	if found == nil || found.stage != stageActive {
 		return ccOK, head
 	}
@@ -218,11 +212,9 @@ func sessionInfo(b *BMC, r request) (byte, []byte) {
 // nth returns the nth active session in the order of their handles, from 1.
 func (t *table) nth(n int) *session {
 	for h := 1; h <= 255; h++ {
-		for _, s := range t.byID {
-			if int(s.handle) == h && s.stage == stageActive {
-				if n--; n == 0 {
-					return s
-				}
+		if s := t.byHandle(byte(h)); s != nil {
+			if n--; n == 0 {
+				return s
 			}
 		}
 	}

@@ -163,7 +163,10 @@ func (b *BMC) dispatch(s *session, seq uint32, body []byte, reply func([]byte)) 
 		}
 	}
 	b.count.commands.Add(1)
-	a := s.newAnswer(seq, body, now)
+	a, kept := s.newAnswer(seq, body, now)
+	if cc == ccOK && c.waits && !kept {
+		cc = ccBusy // it could not be told from its own repetition
+	}
 	if cc != ccOK {
 		b.finish(s, a, m, cc, nil, reply)
 		return
@@ -235,11 +238,19 @@ func (b *BMC) sealAs(s *session, t wire.PayloadType, body []byte) []byte {
 	}, iv)
 }
 
-func (s *session) newAnswer(seq uint32, message []byte, now time.Time) *answer {
-	a := &answer{seq: seq, message: message, at: now}
-	s.answers[s.nextSlot] = a
-	s.nextSlot = (s.nextSlot + 1) % answerSlots
-	return a
+// newAnswer takes the place of the oldest answer. One that is still running keeps
+// its place, or a repeated power cycle would run twice; kept is false when all are.
+func (s *session) newAnswer(seq uint32, message []byte, now time.Time) (a *answer, kept bool) {
+	a = &answer{seq: seq, message: message, at: now}
+	for range answerSlots {
+		slot := &s.answers[s.nextSlot]
+		s.nextSlot = (s.nextSlot + 1) % answerSlots
+		if *slot == nil || (*slot).done {
+			*slot = a
+			return a, true
+		}
+	}
+	return a, false
 }
 
 func (s *session) answerTo(seq uint32) *answer {

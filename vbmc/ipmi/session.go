@@ -32,7 +32,7 @@ const (
 type session struct {
 	stage     stage
 	src       netip.AddrPort
-	handle    byte
+	handle    byte // 0 until it is established
 	user      byte // slot of the user
 	limit     byte // highest privilege this session may have
 	privilege byte // the one it has now
@@ -206,13 +206,25 @@ func (t *table) makeRoom(addr netip.Addr) bool {
 	return established < maxEstablished
 }
 
-// nextHandle numbers sessions from 1 to 255 for Get Session Info.
+// nextHandle numbers established sessions from 1 to 255 for Get Session Info. There
+// are more numbers than sessions, so one is always free.
 func (t *table) nextHandle() byte {
-	t.handle++
-	if t.handle == 0 {
-		t.handle = 1
+	for {
+		t.handle++
+		if t.handle != 0 && t.byHandle(t.handle) == nil {
+			return t.handle
+		}
 	}
-	return t.handle
+}
+
+// byHandle returns the established session of a handle; others have none yet.
+func (t *table) byHandle(h byte) *session {
+	for _, s := range t.byID {
+		if s.handle == h && s.stage == stageActive {
+			return s
+		}
+	}
+	return nil
 }
 
 // failed notes a wrong password from a source.

@@ -49,7 +49,7 @@ func (b *BMC) openSession(src netip.AddrPort, payload []byte, reply func([]byte)
 		return
 	}
 	id := b.newID()
-	s := &session{stage: stageOpened, src: src, limit: limit, last: now, handle: b.sessions.nextHandle()}
+	s := &session{stage: stageOpened, src: src, limit: limit, last: now}
 	s.ex.Suite, s.ex.ConsoleID, s.ex.ManagedID, s.ex.KG = suite, r.ConsoleID, id, b.kg
 	s.setupRequest = bytes.Clone(payload)
 	s.setupReply = r.AppendResponse(nil, limit, id, suite)
@@ -167,6 +167,7 @@ func (b *BMC) rakp3(src netip.AddrPort, payload []byte, reply func([]byte)) {
 		return
 	}
 	b.count.logins.Add(1)
+	s.handle = b.sessions.nextHandle()
 	s.keys, s.stage, s.src, s.send, s.last = s.ex.Keys(), stageActive, src, reply, now
 	s.privilege = min(s.limit, privUser) // 6.8: a session begins as USER
 	s.setupRequest = bytes.Clone(payload)
