@@ -44,7 +44,8 @@ func getDeviceID(*BMC, request) (byte, []byte) {
 func resetBMC(b *BMC, _ request) (byte, []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	clear(b.sessions.byID)
+	b.sessions.removeAll()
+	b.stopWatchdog()
 	b.boot.inProgress = false
 	return ccOK, nil
 }
@@ -71,6 +72,8 @@ func authCapabilities(b *BMC, r request) (byte, []byte) {
 		return ccDataInvalid, nil
 	}
 	status := byte(0x04) // non-null user names only
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.kg != nil {
 		status |= 0x20
 	}
@@ -104,6 +107,8 @@ func cipherSuites(b *BMC, r request) (byte, []byte) {
 	if ch := r.data[0] & 0x0f; ch != lanChannel && ch != currentChannel {
 		return ccDataInvalid, nil
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	var all []byte
 	if r.data[2]&0x80 != 0 {
 		for _, s := range b.suites {
@@ -116,7 +121,7 @@ func cipherSuites(b *BMC, r request) (byte, []byte) {
 	return ccOK, append([]byte{lanChannel}, all[from:min(from+16, len(all))]...)
 }
 
-// algorithms lists each algorithm once, without its combinations.
+// algorithms lists each algorithm once, without its combinations. b.mu is held.
 func (b *BMC) algorithms() []byte {
 	var all []byte
 	seen := map[byte]bool{}
@@ -163,10 +168,8 @@ func closeSession(b *BMC, r request) (byte, []byte) {
 	defer b.mu.Unlock()
 	id := binary.LittleEndian.Uint32(r.data)
 	if id == 0 && len(r.data) == 5 {
-		for sid, s := range b.sessions.byID {
-			if s.handle == r.data[4] && s.stage == stageActive {
-				id = sid
-			}
+		if s := b.sessions.byHandle(r.data[4]); s != nil {
+			id = s.ex.ManagedID
 		}
 	}
 	s := b.sessions.byID[id]
@@ -176,7 +179,7 @@ func closeSession(b *BMC, r request) (byte, []byte) {
 	if s != r.session && r.session.privilege < privAdmin {
 		return ccPrivilege, nil
 	}
-	delete(b.sessions.byID, id)
+	b.sessions.remove(id)
 	return ccOK, nil
 }
 
@@ -193,17 +196,13 @@ func sessionInfo(b *BMC, r request) (byte, []byte) {
 	case sel == 0xff && len(r.data) == 5:
 		found = b.sessions.byID[binary.LittleEndian.Uint32(r.data[1:])]
 	case sel == 0xfe && len(r.data) == 2:
-		for _, s := range b.sessions.byID {
-			if s.handle == r.data[1] {
-				found = s
-			}
-		}
+		found = b.sessions.byHandle(r.data[1])
 	case sel < 0xfe && len(r.data) == 1:
 		found = b.sessions.nth(int(sel))
 	default:
 		return ccLength, nil
 	}
-	head := []byte{0, maxEstablished & 0x3f, byte(min(b.sessions.active(), 0x3f))}
+	head := []byte{0, min(maxEstablished, 0x3f), byte(min(b.sessions.active(), 0x3f))}
 	if found == nil || found.stage != stageActive {
 		return ccOK, head
 	}
@@ -213,11 +212,9 @@ func sessionInfo(b *BMC, r request) (byte, []byte) {
 // nth returns the nth active session in the order of their handles, from 1.
 func (t *table) nth(n int) *session {
 	for h := 1; h <= 255; h++ {
-		for _, s := range t.byID {
-			if int(s.handle) == h && s.stage == stageActive {
-				if n--; n == 0 {
-					return s
-				}
+		if s := t.byHandle(byte(h)); s != nil {
+			if n--; n == 0 {
+				return s
 			}
 		}
 	}
@@ -227,7 +224,7 @@ func (t *table) nth(n int) *session {
 // describe appends user, level, protocol, address, MAC and port of a LAN session.
 func (s *session) describe(head []byte) []byte {
 	head[0] = s.handle
-	d := append(head, 2, s.privilege, 0x10|lanChannel) // user id 2; IPMI 2.0
+	d := append(head, s.user, s.privilege, 0x10|lanChannel) // IPMI 2.0
 	var ip [4]byte
 	if a := s.src.Addr().Unmap(); a.Is4() {
 		ip = a.As4()

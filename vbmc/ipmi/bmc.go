@@ -5,9 +5,7 @@
 package ipmi
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"log/slog"
@@ -40,71 +38,117 @@ type Config struct {
 	// one is answered "accepted" and goes on; clients give up after some seconds.
 	// 0: 2.5 s.
 	AcceptAfter time.Duration
+
+	Table *Table // the commands, shared by all BMCs of a process; nil: one of its own
+	Store Store  // nil: forgets with the process
+	Name  string // of the machine, for people; may be empty
+	// After calls f later, like time.AfterFunc, which nil stands for.
+	After func(d time.Duration, f func()) (stop func() bool)
+
+	Console       ConsoleMode
+	ConsoleBuffer int // bytes of console output that are kept; 0: 16 KiB
+
+	// HostBoot tells which start of the hypervisor's host this is; another answer
+	// means that the host lost its power. nil or "": not known.
+	HostBoot func() string
+	// PasswordSet stores a password that the configuration's user got over IPMI; nil:
+	// it cannot be changed there.
+	PasswordSet func(name, password string) error
 }
 
 // BMC answers IPMI for one machine. It is safe for many goroutines.
 type BMC struct {
-	machine     domain.Machine
-	username    string
-	password    [MaxPasswordLen]byte
-	kg          []byte
-	suites      []wire.Suite
-	log         *slog.Logger
-	rand        io.Reader
-	now         func() time.Time
-	acceptAfter time.Duration
-	decoyKey    [32]byte // makes passwords of users that do not exist
-	commands    map[uint16]command
+	machine       domain.Machine
+	name          string
+	log           *slog.Logger
+	rand          io.Reader
+	now           func() time.Time
+	afterFunc     func(time.Duration, func()) func() bool
+	acceptAfter   time.Duration
+	consoleMode   ConsoleMode
+	consoleBuffer int
+	hostBoot      func() string
+	passwordSet   func(name, password string) error
+	decoyKey      [32]byte // makes passwords of users that do not exist
+	commands      map[uint16]command
+	store         Store
+	unsubscribe   func() // from the machine's events; nil: it has none
+	count         counters
 
-	mu       sync.Mutex
+	saving sync.Mutex // of keep; taken before mu
+
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	kg       []byte
+	suites   []wire.Suite
 	sessions table
 	boot     bootOptions
 	chassis  chassisState
+	parts    parts
 }
 
 // New makes a BMC. Names and passwords that IPMI cannot carry are refused.
 func New(c Config) (*BMC, error) {
-	switch {
-	case c.Machine == nil:
+	if c.Machine == nil {
 		return nil, errors.New("BMC without a machine")
-	case c.Username == "" || len(c.Username) > MaxNameLen:
-		return nil, errors.New("user name must have 1 to 16 bytes")
-	case len(c.Password) > MaxPasswordLen:
-		return nil, errors.New("password must not have more than 20 bytes")
 	}
+	user := Credentials{Username: c.Username, Password: c.Password, KG: c.KG, Suites: c.Suites}
+	if err := user.check(); err != nil {
+		return nil, err
+	}
+	c.setDefaults()
 	b := &BMC{
-		machine: c.Machine, username: c.Username, kg: c.KG, suites: c.Suites, log: c.Log,
-		rand: c.Rand, now: c.Now, acceptAfter: c.AcceptAfter, commands: commandTable(),
-	}
-	copy(b.password[:], c.Password)
-	if b.suites == nil {
-		b.suites = []wire.Suite{wire.Suite17(), wire.Suite3()}
-	}
-	if b.log == nil {
-		b.log = slog.New(slog.DiscardHandler)
-	}
-	if b.rand == nil {
-		b.rand = rand.Reader
-	}
-	if b.now == nil {
-		b.now = time.Now
-	}
-	if b.acceptAfter == 0 {
-		b.acceptAfter = 2500 * time.Millisecond
+		machine: c.Machine, name: c.Name, log: c.Log, rand: c.Rand, now: c.Now, afterFunc: c.After,
+		acceptAfter: c.AcceptAfter, consoleMode: c.Console, consoleBuffer: c.ConsoleBuffer,
+		hostBoot: c.HostBoot, passwordSet: c.PasswordSet, commands: c.Table.rows, store: c.Store,
+		sessions: newTable(),
 	}
 	if _, err := io.ReadFull(b.rand, b.decoyKey[:]); err != nil {
 		return nil, err
 	}
-	b.sessions = newTable()
+	b.configUser(user.Username, user.Password)
+	b.setKeys(user)
+	if err := b.startParts(); err != nil {
+		return nil, err
+	}
 	return b, nil
+}
+
+func (c *Config) setDefaults() {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.AcceptAfter == 0 {
+		c.AcceptAfter = 2500 * time.Millisecond
+	}
+	if c.Table == nil {
+		c.Table = NewTable()
+	}
+	if c.Store == nil {
+		c.Store = NewMemStore()
+	}
+	if c.ConsoleBuffer == 0 {
+		c.ConsoleBuffer = 16 << 10
+	}
+	if c.HostBoot == nil {
+		c.HostBoot = func() string { return "" }
+	}
 }
 
 // Handle takes one datagram from src. reply is called with the answer, if there
 // is one: before Handle returns for quick commands, later and from another
 // goroutine for those that wait for the hypervisor. Broken packets are dropped.
 func (b *BMC) Handle(src netip.AddrPort, packet []byte, reply func([]byte)) {
+	b.count.packets.Add(1)
 	class, rest, err := wire.ParseRMCP(packet)
 	if err != nil {
+		b.drop()
 		return
 	}
 	if class == wire.ClassASF {
@@ -119,8 +163,13 @@ func (b *BMC) Handle(src netip.AddrPort, packet []byte, reply func([]byte)) {
 	}
 	p, err := wire.ParseV20(rest)
 	if err != nil {
+		b.drop()
 		return
 	}
+	b.handleV20(src, p, reply)
+}
+
+func (b *BMC) handleV20(src netip.AddrPort, p wire.V20, reply func([]byte)) {
 	switch p.Type {
 	case wire.PayloadOpenRequest:
 		b.openSession(src, p.Payload, reply)
@@ -134,6 +183,10 @@ func (b *BMC) Handle(src netip.AddrPort, packet []byte, reply func([]byte)) {
 			return
 		}
 		b.inSession(src, p, reply)
+	case wire.PayloadSOL:
+		b.inSession(src, p, reply) // id 0 is no session's
+	default:
+		b.drop()
 	}
 }
 
@@ -142,10 +195,12 @@ func (b *BMC) Handle(src netip.AddrPort, packet []byte, reply func([]byte)) {
 func (b *BMC) handleV15(src netip.AddrPort, raw []byte, reply func([]byte)) {
 	p, err := wire.ParseV15(raw)
 	if err != nil || p.Auth != wire.AuthNone || p.SessionID != 0 {
+		b.drop()
 		return
 	}
 	msg, err := wire.ParseMessage(p.Payload)
 	if err != nil || msg.To != bmcAddress {
+		b.drop()
 		return
 	}
 	cc, data := b.runOutside(src, msg)
@@ -154,10 +209,12 @@ func (b *BMC) handleV15(src netip.AddrPort, raw []byte, reply func([]byte)) {
 
 func (b *BMC) outsideSession(src netip.AddrPort, p wire.V20, reply func([]byte)) {
 	if p.Encrypted || p.Authenticated {
+		b.drop()
 		return
 	}
 	msg, err := wire.ParseMessage(p.Payload)
 	if err != nil || msg.To != bmcAddress {
+		b.drop()
 		return
 	}
 	cc, data := b.runOutside(src, msg)
@@ -175,19 +232,6 @@ func (b *BMC) guid() [16]byte {
 	u[4], u[5] = u[5], u[4]
 	u[6], u[7] = u[7], u[6]
 	return u
-}
-
-// lookup returns the key of a user. A user that does not exist gets a decoy, so
-// that RAKP 2 does not tell who exists.
-func (b *BMC) lookup(name []byte) (key [MaxPasswordLen]byte, known bool) {
-	given, ours := sha256.Sum256(name), sha256.Sum256([]byte(b.username))
-	mac := hmac.New(sha256.New, b.decoyKey[:])
-	mac.Write(name)
-	copy(key[:], mac.Sum(nil))
-	if known = hmac.Equal(given[:], ours[:]); known {
-		key = b.password
-	}
-	return key, known
 }
 
 // random fills p with random bytes; without randomness a BMC must not go on.

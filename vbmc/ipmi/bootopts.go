@@ -44,6 +44,44 @@ type bootOptions struct {
 // restart begins the 60-second count-down anew.
 func (o *bootOptions) restart(now time.Time) { o.since = now }
 
+// savedBoot is the part of the register that survives a restart of the BMC.
+type savedBoot struct {
+	Scan      [2][]byte
+	Clearing  byte
+	Ack       byte
+	Flags     [5]byte
+	Initiator [9]byte
+	Mailbox   [mailboxBlocks][mailboxBlockLen]byte
+	Invalid   [bootParams]bool
+	Since     time.Time
+}
+
+// keepBoot stores the register; b.mu is not held.
+func (b *BMC) keepBoot() {
+	b.keep("boot", func() any {
+		o := &b.boot
+		return savedBoot{o.scan, o.clearing, o.ack, o.flags, o.initiator, o.mailbox, o.invalid, o.since}
+	})
+}
+
+// loadBoot reads the register back. An override that the register does not know
+// begins its 60 seconds now.
+func (b *BMC) loadBoot() error {
+	var s savedBoot
+	found, err := b.recall("boot", &s)
+	if err != nil {
+		return err
+	}
+	if found {
+		b.boot = bootOptions{
+			scan: s.Scan, clearing: s.Clearing, ack: s.Ack, flags: s.Flags,
+			initiator: s.Initiator, mailbox: s.Mailbox, invalid: s.Invalid, since: s.Since,
+		}
+	}
+	b.boot.follow(b.machine.Override(), b.now())
+	return nil
+}
+
 // overrideOf reads boot flags; ok is false for a device no libvirt machine has.
 func overrideOf(flags [5]byte) (o domain.Override, ok bool) {
 	if flags[0]&flagValid == 0 {
@@ -85,20 +123,44 @@ func flagsOf(o domain.Override) (flags [5]byte) {
 }
 
 // expireBootFlags drops a one-time override that nobody used for 60 seconds,
-// unless parameter 3 forbids it. It is checked when it matters, not by a timer.
+// unless parameter 3 forbids it. It is checked when it matters, not by a timer. It
+// may wait for the hypervisor: b.mu is not held, nor is the socket's goroutine here.
 func (b *BMC) expireBootFlags(ctx context.Context) byte {
+	machine := b.machine.Override()
 	b.mu.Lock()
-	o, _ := overrideOf(b.boot.flags)
-	due := o.Device != domain.None && !o.Persistent && b.boot.clearing&keepValid == 0 &&
-		b.now().Sub(b.boot.since) > bootFlagsTime
-	if due {
-		b.boot.flags[0] &^= flagValid
-	}
+	changed, due, flags := b.boot.follow(machine, b.now()), b.boot.lapsed(b.now()), b.boot.flags
 	b.mu.Unlock()
-	if !due || b.machine.Override() != o {
-		return ccOK
+	if due {
+		if o, _ := overrideOf(flags); b.machine.Override() == o {
+			if cc := b.code("expire boot flags", b.clearOnce(ctx)); cc != ccOK {
+				return cc // the flags stay: the machine has the override still
+			}
+		}
+		b.mu.Lock()
+		if b.boot.flags == flags {
+			b.boot.flags[0] &^= flagValid
+		}
+		b.mu.Unlock()
 	}
-	return b.code("expire boot flags", b.machine.SetOverride(ctx, domain.Override{}))
+	if due || changed {
+		b.keepBoot()
+	}
+	return ccOK
+}
+
+// lapsed reports whether a one-time override has waited too long.
+func (o *bootOptions) lapsed(now time.Time) bool {
+	w, _ := overrideOf(o.flags)
+	return w.Device != domain.None && !w.Persistent && o.clearing&keepValid == 0 && now.Sub(o.since) > bootFlagsTime
+}
+
+// clearOnce drops the one-time override. A machine that cannot tell it from a
+// persistent one loses both.
+func (b *BMC) clearOnce(ctx context.Context) error {
+	if m, ok := b.machine.(domain.Overrider); ok {
+		return m.ClearOnce(ctx)
+	}
+	return b.machine.SetOverride(ctx, domain.Override{})
 }
 
 // getBootOption is Get System Boot Options (28.13).
@@ -132,7 +194,7 @@ func getBootOption(b *BMC, r request) (byte, []byte) {
 	case bootAcknowledge:
 		data = []byte{0, b.boot.ack}
 	case bootFlags:
-		b.boot.follow(machine)
+		b.boot.follow(machine, b.now())
 		data = b.boot.flags[:]
 	case 6:
 		data = b.boot.initiator[:]
@@ -151,11 +213,14 @@ func getBootOption(b *BMC, r request) (byte, []byte) {
 
 // follow makes the flags agree with the machine: a one-time override is spent by
 // a start, and another protocol may have changed it. Bytes that mean the same are
-// given back as they were written.
-func (o *bootOptions) follow(machine domain.Override) {
-	if mine, _ := overrideOf(o.flags); mine != machine {
-		o.flags = flagsOf(machine)
+// given back as they were written. A change begins the 60 seconds anew.
+func (o *bootOptions) follow(machine domain.Override, now time.Time) (changed bool) {
+	if mine, _ := overrideOf(o.flags); mine == machine {
+		return false
 	}
+	o.flags = flagsOf(machine)
+	o.restart(now)
+	return true
 }
 
 func (o *bootOptions) busy(now time.Time) bool {
@@ -173,12 +238,16 @@ func setBootOption(b *BMC, r request) (byte, []byte) {
 		return setBootFlags(b, r)
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.boot.invalid[p] = r.data[0]&0x80 != 0
-	if len(data) == 0 { // only the valid bit of the parameter
-		return ccOK, nil
+	cc := byte(ccOK)
+	if len(data) > 0 { // otherwise only the valid bit of the parameter
+		cc = b.boot.write(p, data, b.now())
 	}
-	return b.boot.write(p, data, b.now()), nil
+	b.mu.Unlock()
+	if p != bootSetInProgress { // which ends with the BMC
+		b.keepBoot()
+	}
+	return cc, nil
 }
 
 // write stores any parameter but the boot flags.
@@ -237,10 +306,11 @@ func setBootFlags(b *BMC, r request) (byte, []byte) {
 		return cc, nil
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.boot.flags = flags
 	b.boot.invalid[bootFlags] = r.data[0]&0x80 != 0
 	b.boot.restart(b.now())
+	b.mu.Unlock()
+	b.keepBoot()
 	b.log.Info("boot device set", "device", o.Device, "persistent", o.Persistent, "efi", o.EFI, "from", r.src)
 	return ccOK, nil
 }

@@ -4,15 +4,26 @@ import (
 	"context"
 	"time"
 
+	"trefoil/vbmc/domain"
 	"trefoil/vbmc/ipmi/wire"
 )
 
 // chassisState is what Get Chassis Status tells besides the power.
 type chassisState struct {
 	lastOnByIPMI  bool
+	cause         byte // of the latest restart
 	identifyUntil time.Time
 	identifyOn    bool // for ever
 }
+
+// Causes of a restart (28.11).
+const (
+	causeUnknown  = 0x00
+	causeControl  = 0x01 // Chassis Control
+	causeWatchdog = 0x04
+	causeAlwaysOn = 0x06 // power restore policy
+	causePrevious = 0x07 // power restore policy
+)
 
 // chassisCommands are the commands of network function Chassis (section 28).
 func chassisCommands() map[uint16]command {
@@ -23,7 +34,7 @@ func chassisCommands() map[uint16]command {
 		key(wire.Chassis, 0x04): {name: "Chassis Identify", priv: privOperator, max: 2, run: chassisIdentify},
 		key(wire.Chassis, 0x06): {name: "Set Power Restore Policy", priv: privOperator, min: 1, max: 1, run: restorePolicy},
 		key(wire.Chassis, 0x08): {name: "Set System Boot Options", priv: privOperator, min: 1, max: 18, waits: true, run: setBootOption},
-		key(wire.Chassis, 0x09): {name: "Get System Boot Options", priv: privOperator, min: 3, max: 3, run: getBootOption},
+		key(wire.Chassis, 0x09): {name: "Get System Boot Options", priv: privOperator, min: 3, max: 3, waits: true, run: getBootOption},
 	}
 }
 
@@ -76,14 +87,18 @@ func chassisControl(b *BMC, r request) (byte, []byte) {
 	}
 	b.mu.Lock()
 	b.boot.restart(b.now())
+	pending := b.boot.flags[0]&flagValid != 0
 	b.mu.Unlock()
 	err := op.run(r.ctx)
 	cc := b.code(op.name, err)
 	b.log.Info("chassis control", "op", op.name, "from", r.src, "code", cc)
-	if err == nil {
-		b.mu.Lock()
-		b.chassis.lastOnByIPMI = true
-		b.mu.Unlock()
+	machine := b.machine.Override()
+	b.mu.Lock()
+	b.chassis.lastOnByIPMI = b.chassis.lastOnByIPMI || err == nil
+	b.boot.follow(machine, b.now()) // a start spends a one-time override
+	b.mu.Unlock()
+	if pending {
+		b.keepBoot()
 	}
 	return cc, nil
 }
@@ -111,6 +126,18 @@ func restorePolicy(_ *BMC, r request) (byte, []byte) {
 		return ccOK, []byte{staysOff}
 	}
 	return ccDataInvalid, nil
+}
+
+func (b *BMC) loadChassis() error { return nil }
+
+// chassisEvent takes an event of the machine; b.mu is not held.
+func (b *BMC) chassisEvent(domain.Event) {}
+
+// restart notes the cause of a restart. b.mu is not held.
+func (b *BMC) restart(cause byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.chassis.cause = cause
 }
 
 // Identify reports whether the identify light is on.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net/netip"
 	"runtime/debug"
 	"time"
@@ -58,16 +59,27 @@ type command struct {
 
 func key(f wire.NetFn, cmd byte) uint16 { return uint16(f)<<8 | uint16(cmd) }
 
-// commandTable lists every command this BMC has; all others are C1h. The later
-// sensor, SEL, FRU, LAN and user commands get their own files and rows here.
-func commandTable() map[uint16]command {
-	t := map[uint16]command{}
-	for _, rows := range []map[uint16]command{appCommands(), chassisCommands()} {
-		for k, c := range rows {
-			t[k] = c
-		}
+// Table is every command a BMC has; all others are C1h. It is read only, so that
+// the BMCs of a process share one.
+type Table struct{ rows map[uint16]command }
+
+// NewTable makes the table.
+func NewTable() *Table {
+	t := &Table{rows: map[uint16]command{}}
+	for _, group := range commandGroups() {
+		maps.Copy(t.rows, group)
 	}
 	return t
+}
+
+// commandGroups are the rows of each file.
+func commandGroups() []map[uint16]command {
+	return []map[uint16]command{
+		appCommands(), channelCommands(), messageCommands(), userCommands(), sysInfoCommands(),
+		payloadCommands(), watchdogCommands(), chassisCommands(),
+		eventCommands(), sensorCommands(), sdrCommands(), selCommands(), fruCommands(),
+		lanCommands(), solCommands(), dcmiCommands(),
+	}
 }
 
 // find looks a command up and checks length and privilege.
@@ -104,17 +116,19 @@ func (b *BMC) call(c command, r request) (cc byte, data []byte) {
 	return c.run(b, r)
 }
 
-// inSession handles an encrypted packet of an open session.
+// inSession handles a packet of an open session.
 func (b *BMC) inSession(src netip.AddrPort, p wire.V20, reply func([]byte)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
 	s := b.sessions.get(p.SessionID, now)
 	if s == nil || s.stage != stageActive {
+		b.drop()
 		return
 	}
 	body, err := s.keys.Open(p)
 	if err != nil {
+		b.drop()
 		return
 	}
 	if !s.window.take(p.Sequence) {
@@ -123,26 +137,41 @@ func (b *BMC) inSession(src netip.AddrPort, p wire.V20, reply func([]byte)) {
 		}
 		return
 	}
-	s.last, s.src = now, src
-	m, err := wire.ParseMessage(body)
-	if err != nil || m.To != bmcAddress {
+	s.last, s.src, s.send = now, src, reply
+	if p.Type == wire.PayloadSOL {
+		b.solPacket(s, body)
 		return
 	}
+	b.dispatch(s, p.Sequence, body, reply)
+}
+
+// dispatch runs the command of a message in a session. b.mu is held.
+func (b *BMC) dispatch(s *session, seq uint32, body []byte, reply func([]byte)) {
+	m, err := wire.ParseMessage(body)
+	if err != nil || m.To != bmcAddress {
+		b.drop()
+		return
+	}
+	now := b.now()
 	c, cc := b.find(m, s.privilege)
 	if cc == ccOK && c.waits {
 		if a := s.sameRequest(body, now); a != nil {
 			if a.done {
-				reply(b.seal(s, a.reply))
+				reply(b.sealAs(s, wire.PayloadIPMI, a.reply))
 			}
 			return
 		}
 	}
-	a := s.newAnswer(p.Sequence, body, now)
+	b.count.commands.Add(1)
+	a, kept := s.newAnswer(seq, body, now)
+	if cc == ccOK && c.waits && !kept {
+		cc = ccBusy // it could not be told from its own repetition
+	}
 	if cc != ccOK {
 		b.finish(s, a, m, cc, nil, reply)
 		return
 	}
-	r := request{ctx: context.Background(), session: s, src: src, data: m.Data}
+	r := request{ctx: context.Background(), session: s, src: s.src, data: m.Data}
 	if c.waits {
 		go b.runWaiting(c, r, s, a, m, reply)
 		return
@@ -194,26 +223,34 @@ func (b *BMC) runWaiting(c command, r request, s *session, a *answer, m wire.Mes
 // finish stores the answer for retransmissions and sends it. b.mu is held.
 func (b *BMC) finish(s *session, a *answer, m wire.Message, cc byte, data []byte, reply func([]byte)) {
 	a.reply = m.AppendResponse(nil, cc, data)
-	a.packet = b.seal(s, a.reply)
+	a.packet = b.sealAs(s, wire.PayloadIPMI, a.reply)
 	a.done = true
 	reply(a.packet)
 }
 
-// seal makes the next packet of a session. b.mu is held.
-func (b *BMC) seal(s *session, message []byte) []byte {
+// sealAs makes the next packet of a session. b.mu is held.
+func (b *BMC) sealAs(s *session, t wire.PayloadType, body []byte) []byte {
 	s.outSeq++
 	var iv [16]byte
 	b.random(iv[:])
 	return s.keys.Seal(nil, wire.V20{
-		Type: wire.PayloadIPMI, SessionID: s.ex.ConsoleID, Sequence: s.outSeq, Payload: message,
+		Type: t, SessionID: s.ex.ConsoleID, Sequence: s.outSeq, Payload: body,
 	}, iv)
 }
 
-func (s *session) newAnswer(seq uint32, message []byte, now time.Time) *answer {
-	a := &answer{seq: seq, message: message, at: now}
-	s.answers[s.nextSlot] = a
-	s.nextSlot = (s.nextSlot + 1) % answerSlots
-	return a
+// newAnswer takes the place of the oldest answer. One that is still running keeps
+// its place, or a repeated power cycle would run twice; kept is false when all are.
+func (s *session) newAnswer(seq uint32, message []byte, now time.Time) (a *answer, kept bool) {
+	a = &answer{seq: seq, message: message, at: now}
+	for range answerSlots {
+		slot := &s.answers[s.nextSlot]
+		s.nextSlot = (s.nextSlot + 1) % answerSlots
+		if *slot == nil || (*slot).done {
+			*slot = a
+			return a, true
+		}
+	}
+	return a, false
 }
 
 func (s *session) answerTo(seq uint32) *answer {

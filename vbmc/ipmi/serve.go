@@ -25,10 +25,11 @@ func Listen(address string, port int) (*net.UDPConn, error) {
 	return conn, err
 }
 
-// Serve answers on conn until ctx ends; it closes conn and then returns nil.
+// Serve answers on conn until ctx ends; it closes conn and the BMC and then returns nil.
 func (b *BMC) Serve(ctx context.Context, conn *net.UDPConn) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
+	defer b.Close()
 	defer conn.Close()
 	buf := make([]byte, maxPacket)
 	for {

@@ -32,7 +32,8 @@ const (
 type session struct {
 	stage     stage
 	src       netip.AddrPort
-	handle    byte
+	handle    byte // 0 until it is established
+	user      byte // slot of the user
 	limit     byte // highest privilege this session may have
 	privilege byte // the one it has now
 	ex        wire.Exchange
@@ -43,6 +44,9 @@ type session struct {
 	window    window
 	answers   [answerSlots]*answer
 	nextSlot  int
+
+	send  func([]byte) // to where the latest packet came from
+	ended func()       // nil, or called once with b.mu held when the session goes, whatever the reason
 
 	setupRequest, setupReply []byte // the latest set-up message and its answer, for a repeat
 }
@@ -114,7 +118,33 @@ func newTable() table {
 func (t *table) sweep(now time.Time) {
 	for id, s := range t.byID {
 		if s.expired(now) {
-			delete(t.byID, id)
+			t.remove(id)
+		}
+	}
+}
+
+// remove ends a session, if there is one of that id; every end goes through here.
+func (t *table) remove(id uint32) {
+	s := t.byID[id]
+	delete(t.byID, id)
+	if s != nil && s.ended != nil {
+		f := s.ended
+		s.ended = nil
+		f()
+	}
+}
+
+func (t *table) removeAll() {
+	for id := range t.byID {
+		t.remove(id)
+	}
+}
+
+// removeUser ends the sessions of a user, also those that are being set up.
+func (t *table) removeUser(user byte) {
+	for id, s := range t.byID {
+		if s.user == user {
+			t.remove(id)
 		}
 	}
 }
@@ -130,7 +160,7 @@ func (s *session) expired(now time.Time) bool {
 func (t *table) get(id uint32, now time.Time) *session {
 	s := t.byID[id]
 	if s == nil || s.expired(now) {
-		delete(t.byID, id)
+		t.remove(id)
 		return nil
 	}
 	return s
@@ -169,20 +199,32 @@ func (t *table) makeRoom(addr netip.Addr) bool {
 	}
 	switch {
 	case mine >= maxHalfOpenPerSource:
-		delete(t.byID, myOldest)
+		t.remove(myOldest)
 	case half >= maxHalfOpen:
-		delete(t.byID, oldest)
+		t.remove(oldest)
 	}
 	return established < maxEstablished
 }
 
-// nextHandle numbers sessions from 1 to 255 for Get Session Info.
+// nextHandle numbers established sessions from 1 to 255 for Get Session Info. There
+// are more numbers than sessions, so one is always free.
 func (t *table) nextHandle() byte {
-	t.handle++
-	if t.handle == 0 {
-		t.handle = 1
+	for {
+		t.handle++
+		if t.handle != 0 && t.byHandle(t.handle) == nil {
+			return t.handle
+		}
 	}
-	return t.handle
+}
+
+// byHandle returns the established session of a handle; others have none yet.
+func (t *table) byHandle(h byte) *session {
+	for _, s := range t.byID {
+		if s.handle == h && s.stage == stageActive {
+			return s
+		}
+	}
+	return nil
 }
 
 // failed notes a wrong password from a source.

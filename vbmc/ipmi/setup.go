@@ -49,7 +49,7 @@ func (b *BMC) openSession(src netip.AddrPort, payload []byte, reply func([]byte)
 		return
 	}
 	id := b.newID()
-	s := &session{stage: stageOpened, src: src, limit: limit, last: now, handle: b.sessions.nextHandle()}
+	s := &session{stage: stageOpened, src: src, limit: limit, last: now}
 	s.ex.Suite, s.ex.ConsoleID, s.ex.ManagedID, s.ex.KG = suite, r.ConsoleID, id, b.kg
 	s.setupRequest = bytes.Clone(payload)
 	s.setupReply = r.AppendResponse(nil, limit, id, suite)
@@ -100,13 +100,15 @@ func (b *BMC) rakp1(src netip.AddrPort, payload []byte, reply func([]byte)) {
 		return
 	}
 	if st := s.admit(r); st != wire.StatusOK {
-		delete(b.sessions.byID, r.ManagedID)
+		b.sessions.remove(r.ManagedID)
 		send(wire.AppendRefusal(nil, r.Tag, st, s.ex.ConsoleID))
 		return
 	}
 	s.ex.Rm, s.ex.Role, s.ex.Name, s.ex.GUID = r.Random, r.Role, bytes.Clone(r.Name), guid
 	b.random(s.ex.Rc[:])
-	s.ex.Password, s.known = b.lookup(r.Name)
+	var a account
+	a, s.known = b.account(r.Name, r.Role)
+	s.user, s.limit, s.ex.Password = a.id, min(s.limit, a.limit), a.password
 	s.src, s.stage, s.last = src, stageKeyed, b.now()
 	s.setupRequest = bytes.Clone(payload)
 	s.setupReply = s.ex.AppendRAKP2(nil, r.Tag)
@@ -151,18 +153,22 @@ func (b *BMC) rakp3(src netip.AddrPort, payload []byte, reply func([]byte)) {
 		}
 		return
 	case r.Status != wire.StatusOK: // the client did not like RAKP 2: a wrong password on its side
-		delete(b.sessions.byID, r.ManagedID)
+		b.sessions.remove(r.ManagedID)
 		b.sessions.failed(src.Addr(), now)
+		b.count.refused.Add(1)
 		return
 	}
 	if !s.ex.Check3(r.Code) || !s.known {
-		delete(b.sessions.byID, r.ManagedID)
+		b.sessions.remove(r.ManagedID)
 		b.sessions.failed(src.Addr(), now)
+		b.count.refused.Add(1)
 		b.log.Warn("IPMI login refused", "from", src, "user", string(s.ex.Name))
 		send(wire.AppendRefusal(nil, r.Tag, wire.StatusBadCheckValue, s.ex.ConsoleID))
 		return
 	}
-	s.keys, s.stage, s.src, s.last = s.ex.Keys(), stageActive, src, now
+	b.count.logins.Add(1)
+	s.handle = b.sessions.nextHandle()
+	s.keys, s.stage, s.src, s.send, s.last = s.ex.Keys(), stageActive, src, reply, now
 	s.privilege = min(s.limit, privUser) // 6.8: a session begins as USER
 	s.setupRequest = bytes.Clone(payload)
 	s.setupReply = s.ex.AppendRAKP4(nil, r.Tag)

@@ -30,6 +30,7 @@ type Manager struct {
 	store    dirStore
 	machines Machines
 	log      *slog.Logger
+	commands *ipmi.Table // one for all BMCs
 
 	mu      sync.Mutex // one change at a time
 	running map[string]*instance
@@ -50,7 +51,7 @@ type fault struct{ text string }
 // New makes a manager; Run starts it.
 func New(s Settings, m Machines, log *slog.Logger) *Manager {
 	return &Manager{
-		settings: s, store: dirStore{s.ConfigDir}, machines: m, log: log,
+		settings: s, store: dirStore{s.ConfigDir}, machines: m, log: log, commands: ipmi.NewTable(),
 		running: map[string]*instance{}, faults: map[string]fault{},
 	}
 }
@@ -134,7 +135,10 @@ func (m *Manager) start(name string, c Config) error {
 		conn.Close()
 		return err
 	}
-	bmc, err := ipmi.New(ipmi.Config{Machine: machine, Username: c.Username, Password: c.Password, Log: m.log.With("domain", name)})
+	bmc, err := ipmi.New(ipmi.Config{
+		Machine: machine, Name: name, Username: c.Username, Password: c.Password,
+		Log: m.log.With("domain", name), Table: m.commands,
+	})
 	if err != nil {
 		conn.Close()
 		release()

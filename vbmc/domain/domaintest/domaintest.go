@@ -28,6 +28,7 @@ func Run(t *testing.T, newSubject func(t *testing.T) Subject) {
 		"persistent override survives starts":     persistent,
 		"none takes back a persistent override":   takeBack,
 		"reset and cycle honour a pending one":    pending,
+		"the one-time override alone is dropped":  clearOnce,
 		"a missing device is refused":             missing,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, newSubject(t)) })
@@ -136,6 +137,25 @@ func pending(t *testing.T, s Subject) {
 	wantBoot(t, s, domain.PXE)
 	must(t, "set", m.SetOverride(ctx, domain.Override{Device: domain.Disk, Persistent: true}))
 	must(t, "cycle", m.Cycle(ctx))
+	wantBoot(t, s, domain.Disk)
+	must(t, "off", m.Off(ctx))
+}
+
+func clearOnce(t *testing.T, s Subject) {
+	ctx, m := context.Background(), s.Machine
+	o, ok := m.(domain.Overrider)
+	if !ok {
+		t.Skip("this machine cannot drop the one-time override alone")
+	}
+	must(t, "clear nothing", o.ClearOnce(ctx))
+	lasting := domain.Override{Device: domain.Disk, Persistent: true}
+	must(t, "set persistent", m.SetOverride(ctx, lasting))
+	must(t, "set once", m.SetOverride(ctx, domain.Override{Device: domain.PXE}))
+	must(t, "clear once", o.ClearOnce(ctx))
+	if got := m.Override(); got != lasting {
+		t.Fatalf("override reads %+v, want %+v", got, lasting)
+	}
+	must(t, "on", m.On(ctx))
 	wantBoot(t, s, domain.Disk)
 	must(t, "off", m.Off(ctx))
 }

@@ -11,15 +11,16 @@ import (
 
 // Machine implements domain.Machine in memory. The zero value is not usable; call New.
 type Machine struct {
-	mu       sync.Mutex
-	uuid     [16]byte
-	on       bool
-	override domain.Override
-	fail     error
-	lacks    map[domain.Device]bool
-	starts   []domain.Device
-	log      []string
-	gate     chan struct{}
+	mu      sync.Mutex
+	uuid    [16]byte
+	on      bool
+	once    domain.Override // the next start only; Device None: not set
+	lasting domain.Override // persistent
+	fail    error
+	lacks   map[domain.Device]bool
+	starts  []domain.Device
+	log     []string
+	gate    chan struct{}
 }
 
 // New makes a machine that is off.
@@ -75,7 +76,16 @@ func (m *Machine) Power() (bool, error) {
 func (m *Machine) Override() domain.Override {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.override
+	return m.override()
+}
+
+// override is the one in force: a spent one-time override uncovers the other. m.mu
+// is held.
+func (m *Machine) override() domain.Override {
+	if m.once.Device != domain.None {
+		return m.once
+	}
+	return m.lasting
 }
 
 // SetOverride implements domain.Machine.
@@ -88,8 +98,21 @@ func (m *Machine) SetOverride(_ context.Context, o domain.Override) error {
 	if m.lacks[o.Device] {
 		return domain.ErrNotSupported
 	}
-	m.override = o
+	if o.Device != domain.None && !o.Persistent {
+		m.once = o
+		return nil
+	}
+	m.once, m.lasting = domain.Override{}, domain.Override{}
+	if o.Device != domain.None {
+		m.lasting = o
+	}
 	return nil
+}
+
+// ClearOnce implements domain.Overrider. Like a real machine it waits for the
+// operation that runs.
+func (m *Machine) ClearOnce(ctx context.Context) error {
+	return m.wait(ctx, func() error { m.once = domain.Override{}; return nil })
 }
 
 // On implements domain.Machine.
@@ -138,13 +161,19 @@ func (m *Machine) restart() error {
 
 func (m *Machine) start() {
 	m.on = true
-	m.starts = append(m.starts, m.override.Device)
-	if !m.override.Persistent {
-		m.override = domain.Override{}
-	}
+	m.starts = append(m.starts, m.override().Device)
+	m.once = domain.Override{}
 }
 
 func (m *Machine) do(ctx context.Context, op string, f func() error) error {
+	return m.wait(ctx, func() error {
+		m.log = append(m.log, op)
+		return f()
+	})
+}
+
+// wait runs f when nobody holds the machine. f is called with m.mu held.
+func (m *Machine) wait(ctx context.Context, f func() error) error {
 	m.mu.Lock()
 	gate := m.gate
 	m.mu.Unlock()
@@ -160,6 +189,5 @@ func (m *Machine) do(ctx context.Context, op string, f func() error) error {
 	if m.fail != nil {
 		return m.fail
 	}
-	m.log = append(m.log, op)
 	return f()
 }

@@ -68,6 +68,19 @@ func (m *Machine) SetOverride(ctx context.Context, o domain.Override) error {
 	return m.save(s)
 }
 
+// ClearOnce implements domain.Overrider. A one-time override has not touched
+// anything yet, so libvirt is not asked.
+func (m *Machine) ClearOnce(context.Context) error {
+	m.op.Lock()
+	defer m.op.Unlock()
+	s := m.snapshot()
+	if s.Once == nil {
+		return nil
+	}
+	s.Once = nil
+	return m.save(s)
+}
+
 func (m *Machine) clear(ctx context.Context) error {
 	s := m.snapshot()
 	if s.Persistent != nil {

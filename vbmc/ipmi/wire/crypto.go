@@ -12,6 +12,7 @@ import (
 // Algorithm numbers of RMCP+ (13.28).
 const (
 	AuthRAKPHMACSHA1   = 0x01
+	AuthRAKPHMACMD5    = 0x02
 	AuthRAKPHMACSHA256 = 0x03
 	IntegritySHA1_96   = 0x01
 	IntegritySHA256    = 0x04
@@ -46,6 +47,15 @@ func (s Suite) codeLen() int {
 		return 16
 	}
 	return 12
+}
+
+// authLen is the length of RAKP 4's check value, which follows the authentication
+// algorithm: suites without integrity have it too (13.23, 13.28).
+func (s Suite) authLen() int {
+	if s.Auth == AuthRAKPHMACSHA1 {
+		return 12
+	}
+	return 16
 }
 
 // mac is the suite's HMAC over the parts one after another.

@@ -203,7 +203,7 @@ func (e *Exchange) SIK() []byte {
 
 // Code4 is the integrity check value of RAKP 4.
 func (e *Exchange) Code4() []byte {
-	return e.Suite.mac(e.SIK(), e.Rm[:], le32(e.ManagedID), e.GUID[:])[:e.Suite.codeLen()]
+	return e.Suite.mac(e.SIK(), e.Rm[:], le32(e.ManagedID), e.GUID[:])[:e.Suite.authLen()]
 }
 
 // Keys derives the session's keys.

@@ -1,0 +1,82 @@
+package domain
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// What follows are abilities that a Machine may have besides; a BMC asks for them
+// by type assertion and does without where they lack.
+
+// Usage is what a machine has consumed.
+type Usage struct {
+	At         time.Time
+	Started    time.Time     // of the running machine; zero: off
+	CPU        time.Duration // consumed since Started
+	VCPUs      int
+	MemoryMax  uint64 // bytes
+	MemoryUsed uint64 // bytes; 0: not known
+}
+
+// Meter tells the usage. It answers from memory and never blocks; asking renews
+// the figures in the background, at most every 10 s.
+type Meter interface {
+	Usage() (Usage, error)
+}
+
+// EventKind is what happened to a machine.
+type EventKind uint8
+
+// The kinds of events. Lost and Back are about the hypervisor: its truth is not
+// known, it is known again.
+const (
+	Started EventKind = iota + 1
+	Stopped
+	ShutDown
+	Crashed
+	Rebooted
+	Lost
+	Back
+	Gone
+)
+
+// Event is one thing that happened to a machine.
+type Event struct {
+	Kind   EventKind
+	At     time.Time
+	On     bool   // the power after it
+	Ours   bool   // it was an operation of this Machine
+	Reason string // in the hypervisor's words; may be empty
+}
+
+// Notifier reports events in their order. f returns at once, and it is called
+// without any lock that a method of the Machine takes. Back comes after every
+// (re)connect, with On as it is then. After cancel f is not called any more.
+type Notifier interface {
+	OnEvent(f func(Event)) (cancel func())
+}
+
+// Console is an open serial console. Write fails with ErrNotSupported when it is
+// output only.
+type Console interface {
+	io.ReadWriteCloser
+	SendBreak(ctx context.Context) error
+}
+
+// ConsoleOpener opens the serial console. canWrite is false when the machine can
+// be watched but not be typed to.
+type ConsoleOpener interface {
+	OpenConsole(ctx context.Context) (c Console, canWrite bool, err error)
+}
+
+// Overrider drops the one-time override only: a persistent one that lies under it
+// comes into force again.
+type Overrider interface {
+	ClearOnce(ctx context.Context) error
+}
+
+// Troubled tells the latest failure in the hypervisor's words, "" after a success.
+type Troubled interface {
+	Trouble() string
+}
