@@ -109,13 +109,14 @@ func wait(ctx context.Context, d time.Duration) {
 func (h *Hub) stopped(ctx context.Context, err error) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if ctx.Err() == nil && h.wanted() && (err == nil || h.again) {
+	cancelled := ctx.Err() != nil
+	if !cancelled && h.wanted() && (err == nil || h.again) {
 		h.again = false
 		return false
 	}
 	h.cancel()
 	h.cancel = nil
-	if !h.closed && ctx.Err() != nil && h.wanted() { // it was wanted again meanwhile
+	if cancelled { // it may be wanted again meanwhile
 		h.start()
 	}
 	return true

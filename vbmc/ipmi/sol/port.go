@@ -219,3 +219,6 @@ func (p *Port) SetPaused(on bool) { p.paused = on }
 
 // Flush drops the characters that wait.
 func (p *Port) Flush() { p.waiting = nil }
+
+// SetSize changes the most characters of a packet: the far end told its limit.
+func (p *Port) SetSize(n int) { p.c.Size = max(1, min(n, MaxData)) }
