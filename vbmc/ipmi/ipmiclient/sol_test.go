@@ -125,8 +125,9 @@ func TestConsoleOfAMachineThatIsOff(t *testing.T) {
 	until(t, s, "[vbmc: the machine is off; its console appears here when it starts]\r\n")
 	_ = m.On(context.Background())
 	printed(m, "BIOS")
-	until(t, s, "[vbmc: console is connected]\r\n")
-	until(t, s, "BIOS")
+	if got := until(t, s, "BIOS"); got != "[vbmc: console is connected]\r\nBIOS" {
+		t.Errorf("read %q", got)
+	}
 }
 
 func TestConsoleThatCannotBeHad(t *testing.T) {
