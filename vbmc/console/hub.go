@@ -28,9 +28,11 @@ type Open func(context.Context) (c domain.Console, canWrite bool, err error)
 // Hub is the console of one machine. It is safe for many goroutines, and no method
 // blocks but Close.
 type Hub struct {
-	open Open
-	log  *slog.Logger
-	done sync.WaitGroup
+	open  Open
+	log   *slog.Logger
+	done  sync.WaitGroup
+	nudge chan struct{}                        // ends a pause: the machine has started
+	after func(time.Duration) <-chan time.Time // the clock of pauses
 
 	mu      sync.Mutex // guards what follows
 	ring    ring
@@ -45,7 +47,10 @@ type Hub struct {
 
 // NewHub makes a hub that keeps the latest size bytes. It opens nothing yet.
 func NewHub(open Open, size int, log *slog.Logger) *Hub {
-	return &Hub{open: open, log: log, ring: ring{size: size}, readers: map[*Reader]bool{}}
+	return &Hub{
+		open: open, log: log, nudge: make(chan struct{}, 1), after: time.After,
+		ring: ring{size: size}, readers: map[*Reader]bool{},
+	}
 }
 
 // Hold makes the console wanted without a reader, from the next Start on, so that
@@ -58,6 +63,10 @@ func (h *Hub) Start() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.again = true
+	select {
+	case h.nudge <- struct{}{}:
+	default:
+	}
 	h.start()
 }
 
@@ -88,18 +97,19 @@ func (h *Hub) run(ctx context.Context) {
 			return
 		}
 		if err == nil { // it ended by itself: what ended it may still go on
-			wait(ctx, pause)
+			h.wait(ctx, pause)
 			pause = min(2*pause, maxPause)
 		}
 	}
 }
 
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
+// wait ends with the pause, or when the machine starts: what it prints first is the
+// most wanted.
+func (h *Hub) wait(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
-	case <-t.C:
+	case <-h.nudge:
+	case <-h.after(d):
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -103,6 +104,32 @@ func TestMachineStartsLater(t *testing.T) {
 	if m.Typed() != "" {
 		t.Errorf("typed %q", m.Typed())
 	}
+}
+
+func TestStartEndsThePause(t *testing.T) {
+	m, h := newHub(t, true, 100)
+	h.after = func(time.Duration) <-chan time.Time { return nil } // a pause never ends by itself
+	r := h.Attach(0)
+	defer r.Close()
+	eventually(m.ConsoleOpen)
+	_ = m.Off(context.Background())
+	_ = m.On(context.Background())
+	h.Start()
+	eventually(func() bool { return m.Print("BIOS$") })
+	until(r, "BIOS$")
+}
+
+func TestConsoleThatEndsIsOpenedAgain(t *testing.T) {
+	m, h := newHub(t, true, 100)
+	fire := make(chan time.Time)
+	h.after = func(time.Duration) <-chan time.Time { return fire }
+	r := h.Attach(0)
+	defer r.Close()
+	eventually(m.ConsoleOpen)
+	m.HangUp()
+	fire <- time.Time{}
+	eventually(func() bool { return m.Print("again$") })
+	until(r, "again$")
 }
 
 func TestTypingAndBreakInOrder(t *testing.T) {
