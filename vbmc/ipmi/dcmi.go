@@ -114,14 +114,14 @@ func (b *BMC) changeDCMI(f func(*dcmiState)) {
 // dcmiCapabilities (6.1.1): power management; a log that rolls over; asset tag and
 // GUID; the one LAN channel; no averages over fixed times.
 func dcmiCapabilities(_ *BMC, d []byte) (byte, []byte) {
-	const rollOver, deleteOne = 0x8000, 0x2000
-	answer := []byte{0x01, 0x05, 0x02} // DCMI 1.5, parameter revision 2
+	const rollOver, oldestOnly = 0x8000, 0x1000 // a full log drops its oldest record
+	answer := []byte{0x01, 0x05, 0x02}          // DCMI 1.5, parameter revision 2
 	switch d[0] {
 	case 1:
 		return ccOK, append(answer, 0, 0x01, 0)
 	case 2:
-		answer = binary.LittleEndian.AppendUint16(answer, rollOver|deleteOne|selrec.Capacity)
-		return ccOK, append(answer, 0x05, 0x02, 0) // asset tag and GUID; processor temperature
+		answer = binary.LittleEndian.AppendUint16(answer, rollOver|oldestOnly|selrec.Capacity)
+		return ccOK, append(answer, 0x05, 0x02, 10) // asset tag and GUID; processor temperature, every 10 s
 	case 3:
 		return ccOK, append(answer, bmcAddress, 0)
 	case 4:

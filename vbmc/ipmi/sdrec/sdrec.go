@@ -155,6 +155,7 @@ func FRULocator(id uint16, device, entity byte, text string) []byte {
 
 // MCLocator tells of the BMC itself (43.9); support is that of Get Device ID.
 func MCLocator(id uint16, support byte, text string) []byte {
-	b := []byte{bmc, 0, 0, support, 0, 0, 0, EntityManager, 1, 0}
+	const static = 0x20
+	b := []byte{bmc, 0, static, support, 0, 0, 0, EntityManager, 1, 0}
 	return header(id, typeMCLocator, append(b, name(text)...))
 }
