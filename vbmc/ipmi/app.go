@@ -24,15 +24,14 @@ func appCommands() map[uint16]command {
 	}
 }
 
-// getDeviceID returns all 15 bytes (20.1): FreeIPMI refuses 14. Of the additional
-// device support only Chassis is set: there is no SDR, SEL or FRU yet.
+// getDeviceID returns all 15 bytes (20.1): FreeIPMI refuses 14.
 func getDeviceID(*BMC, request) (byte, []byte) {
 	return ccOK, []byte{
 		0x20,       // device id
 		0x01,       // revision 1, no device SDRs
 		0x01, 0x00, // firmware 1.00, normal operation
-		0x02,    // IPMI 2.0
-		0x80,    // chassis device
+		0x02, // IPMI 2.0
+		deviceSupport,
 		0, 0, 0, // manufacturer: none assigned
 		0x54, 0x46, // product
 		0, 0, 0, 0, // auxiliary firmware revision

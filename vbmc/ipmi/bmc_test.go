@@ -54,7 +54,7 @@ func TestPowerCommands(t *testing.T) {
 	want(t, "status while the hypervisor is away", cc, d, ccBusy)
 	cc, d = c.call(wire.Chassis, 2, 1)
 	want(t, "power on while the hypervisor is away", cc, d, ccBusy)
-	cc, d = c.call(wire.Storage, 0x11)
+	cc, d = c.call(wire.Storage, 0x3f)
 	want(t, "command that is not there", cc, d, ccInvalid)
 	cc, d = c.call(wire.Chassis, 2)
 	want(t, "control without data", cc, d, ccLength)

@@ -1,0 +1,79 @@
+package selrec
+
+import (
+	"bytes"
+	"testing"
+)
+
+func TestRecordBytes(t *testing.T) {
+	e := Event{Generator: 0x20, SensorType: 0x09, Sensor: 1, EventType: 0x6f, Data: [3]byte{0, 0xff, 0xff}}
+	r := e.Record(0x11223344)
+	want := []byte{0, 0, 2, 0x44, 0x33, 0x22, 0x11, 0x20, 0, 4, 9, 1, 0x6f, 0, 0xff, 0xff}
+	if !bytes.Equal(r[:], want) {
+		t.Errorf("record % x, want % x", r[:], want)
+	}
+	if r.Event() != e || r.Stamp() != 0x11223344 || r.Type() != TypeSystemEvent {
+		t.Errorf("read back %+v", r.Event())
+	}
+}
+
+func power(n int) Record { return Event{SensorType: 9, Data: [3]byte{byte(n)}}.Record(uint32(n)) }
+func login() Record      { return Event{SensorType: typeSessionAudit}.Record(1) }
+
+func TestRingDropsTheOldest(t *testing.T) {
+	var l Log
+	for i := range Capacity + 3 {
+		if id := l.Add(power(i), uint32(i)); int(id) != i+1 {
+			t.Fatalf("id %d of record %d", id, i)
+		}
+	}
+	if l.Len() != Capacity || !l.Overflow || l.At(0).ID() != 4 || l.Added != Capacity+2 {
+		t.Errorf("%d records, overflow %v, first %d, added %d", l.Len(), l.Overflow, l.At(0).ID(), l.Added)
+	}
+}
+
+// TestLoginsDoNotPushOutEvents: power events stay however many logins come.
+func TestLoginsDoNotPushOutEvents(t *testing.T) {
+	var l Log
+	l.Add(power(7), 1)
+	for range 5000 {
+		l.Add(login(), 2)
+	}
+	if l.Len() != 1+auditCapacity || l.At(0).Event().SensorType != 9 {
+		t.Errorf("%d records, first %+v", l.Len(), l.At(0).Event())
+	}
+	if got := l.At(l.Len() - 1).ID(); got != 5001 {
+		t.Errorf("last id %d", got)
+	}
+}
+
+func TestIDsSkipWhatHasAMeaning(t *testing.T) {
+	l := Log{Last: 0xfffd}
+	if a, b := l.Add(power(1), 1), l.Add(power(2), 1); a != 0xfffe || b != 1 {
+		t.Errorf("ids %#x %#x", a, b)
+	}
+}
+
+func TestFind(t *testing.T) {
+	var l Log
+	if _, ok := l.Find(0); ok {
+		t.Error("found in an empty log")
+	}
+	for i := range 4 {
+		l.Add(power(i), 1)
+	}
+	l.Delete(1, 9) // id 2
+	for id, want := range map[uint16]int{0: 0, 1: 0, 3: 1, 4: 2, 0xffff: 2, 2: -1, 5: -1} {
+		place, ok := l.Find(id)
+		if ok != (want >= 0) || ok && place != want {
+			t.Errorf("id %d at %d %v, want %d", id, place, ok, want)
+		}
+	}
+	if l.Next(0) != 3 || l.Next(2) != 0xffff || l.Erased != 9 {
+		t.Errorf("next %d %#x, erased %d", l.Next(0), l.Next(2), l.Erased)
+	}
+	l.Clear(12)
+	if l.Len() != 0 || l.Erased != 12 || l.Add(power(1), 1) != 1 {
+		t.Errorf("after clear: %+v", l)
+	}
+}
