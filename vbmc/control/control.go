@@ -139,7 +139,8 @@ func allowed(c *net.UnixConn) error {
 func (s *Server) do(ctx context.Context, req Request) *Reply {
 	switch req.Command {
 	case "add":
-		return result(s.Manager.Add(ctx, req.Config))
+		_, err := s.Manager.Add(ctx, req.Config)
+		return result(err)
 	case "list":
 		all, err := s.Manager.List()
 		r := result(err)

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +18,8 @@ import (
 type Machines interface {
 	// Check fails unless the hypervisor answers and has the domain.
 	Check(ctx context.Context, c Config) error
+	// List names the domains of a hypervisor.
+	List(ctx context.Context, uri string) ([]string, error)
 	// Open makes the machine of a BMC. release is called when the BMC stops.
 	Open(c Config, statePath string) (m domain.Machine, release func(), err error)
 }
@@ -44,33 +47,56 @@ const checkTimeout = 20 * time.Second
 func (l *Libvirt) Check(ctx context.Context, c Config) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	conn, err := libvirt.Dial(ctx, c.LibvirtURI)
-	if errs.Is(err, errs.Invalid) {
-		return err
-	}
+	conn, err := dial(ctx, c.LibvirtURI)
 	if err != nil {
-		return errs.New(errs.Unavailable, "Command failed: Fail to establish a connection with libvirt URI %q. Error: %v", c.LibvirtURI, err).
-			WithHint("is libvirtd running? try: virsh -c '%s' list --all", c.LibvirtURI)
+		return err
 	}
 	defer conn.Close()
 	if _, err := conn.LookupDomain(ctx, c.Domain); libvirt.IsNoDomain(err) {
-		return noDomain(c.Domain).WithHint("the domains are: %s", domainNames(ctx, conn))
+		e := noDomain(c.Domain)
+		if names, err := domainNames(ctx, conn); err == nil {
+			e = e.WithHint("the domains are: %s", strings.Join(names, ", "))
+		}
+		return e
 	} else if err != nil {
 		return errs.Wrap(errs.Unavailable, err, "Command failed")
 	}
 	return nil
 }
 
-func domainNames(ctx context.Context, conn *libvirt.Conn) string {
+// List implements Machines.
+func (l *Libvirt) List(ctx context.Context, uri string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	conn, err := dial(ctx, uri)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	names, err := domainNames(ctx, conn)
+	if err != nil {
+		return nil, errs.Wrap(errs.Unavailable, err, "Command failed")
+	}
+	return names, nil
+}
+
+func dial(ctx context.Context, uri string) (*libvirt.Conn, error) {
+	conn, err := libvirt.Dial(ctx, uri)
+	if err != nil && !errs.Is(err, errs.Invalid) {
+		return nil, errs.New(errs.Unavailable, "Command failed: Fail to establish a connection with libvirt URI %q. Error: %v", uri, err).
+			WithHint("is libvirtd running? try: virsh -c '%s' list --all", uri)
+	}
+	return conn, err
+}
+
+func domainNames(ctx context.Context, conn *libvirt.Conn) ([]string, error) {
 	all, err := conn.Domains(ctx)
-	if err != nil || len(all) == 0 {
-		return "none"
+	names := make([]string, len(all))
+	for i, d := range all {
+		names[i] = d.Name
 	}
-	var names []string
-	for _, d := range all {
-		names = append(names, d.Name)
-	}
-	return strings.Join(names, ", ")
+	slices.Sort(names)
+	return names, err
 }
 
 // noDomain is virtualbmc's message for a domain it does not know.
