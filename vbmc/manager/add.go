@@ -10,8 +10,10 @@ import (
 	"trefoil/internal/errs"
 )
 
-// Add stores a new BMC after checking domain and port. Port 0 lets a free one be
-// chosen. It returns what was stored.
+// AutoPort asks Add for the first free port.
+const AutoPort = -1
+
+// Add stores a new BMC after checking domain and port, which may be AutoPort. It returns what was stored.
 func (m *Manager) Add(ctx context.Context, c Config) (Config, error) {
 	if err := validateNew(c); err != nil {
 		return c, err
@@ -29,7 +31,7 @@ func (m *Manager) Add(ctx context.Context, c Config) (Config, error) {
 }
 
 func validateNew(c Config) error {
-	if c.Port == 0 {
+	if c.Port == AutoPort {
 		c.Port = firstPort
 	}
 	return c.Validate()
@@ -44,7 +46,7 @@ type Added struct {
 // AddAll makes a BMC for every domain of a hypervisor that has none, each with a
 // port of its own; the rest of c holds for all of them. It goes on after a failure.
 func (m *Manager) AddAll(ctx context.Context, c Config) ([]Added, error) {
-	c.Domain, c.Port = "all", 0 // a name that passes
+	c.Domain, c.Port = "all", AutoPort // a name that passes
 	if err := validateNew(c); err != nil {
 		return nil, err
 	}
@@ -64,7 +66,7 @@ func (m *Manager) AddAll(ctx context.Context, c Config) ([]Added, error) {
 		if _, err := os.Lstat(m.store.file(name)); err == nil {
 			continue
 		}
-		c.Domain, c.Port = name, 0
+		c.Domain, c.Port = name, AutoPort
 		a := Added{Config: c}
 		if a.Err = validateNew(c); a.Err == nil {
 			a.Config, a.Err = m.add(p, c, from)
@@ -85,7 +87,7 @@ func (m *Manager) add(p ports, c Config, from int) (Config, error) {
 		return c, errs.New(errs.Conflict, "[Errno 17] File exists: '%s'", dir).
 			WithHint("domain %s has a vBMC already; see: vbmc show %s", c.Domain, c.Domain)
 	}
-	if c.Port == 0 {
+	if c.Port == AutoPort {
 		if err := m.choose(p, &c, from); err != nil {
 			return c, err
 		}

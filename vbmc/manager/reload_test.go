@@ -3,6 +3,7 @@ package manager
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,22 +11,19 @@ import (
 	"testing"
 	"time"
 
-	goipmi "github.com/bougou/go-ipmi"
 	"golang.org/x/sys/unix"
+
+	"trefoil/vbmc/ipmi/ipmiclient"
 )
 
 // login opens a session that stays open until the test ends.
-func login(t *testing.T, port int, user, password string) *goipmi.Client {
+func login(t *testing.T, port int, user, password string) *ipmiclient.Client {
 	t.Helper()
-	c, err := goipmi.NewClient("127.0.0.1", port, user, password)
+	c, err := ipmiclient.Dial(t.Context(), net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), ipmiclient.Options{Username: user, Password: password})
 	if err != nil {
-		t.Fatal(err)
-	}
-	c.WithInterface(goipmi.InterfaceLanplus)
-	c.WithTimeout(2 * time.Second)
-	if err := c.Connect(t.Context()); err != nil {
 		t.Fatalf("log in as %s: %v", user, err)
 	}
+	t.Cleanup(func() { c.Close() })
 	return c
 }
 
@@ -47,7 +45,7 @@ func TestEditKeepsSessions(t *testing.T) {
 	m, f := newManager(t)
 	c := running(t, m, "a")
 	set := func(key, value string) error { return m.Edit("a", func(c *Config) error { return c.Set(key, value) }) }
-	answers := func(s *goipmi.Client) bool { _, err := s.GetChassisStatus(t.Context()); return err == nil }
+	answers := func(s *ipmiclient.Client) bool { cc, _, err := s.Do(0, 1); return cc == 0 && err == nil } // Get Chassis Status
 
 	s := login(t, c.Port, "admin", c.Password)
 	if err := errors.Join(set("cipher_suites", "17"), set("kg", "0x0102")); err != nil {
@@ -246,6 +244,31 @@ func TestPasswordOverIPMI(t *testing.T) {
 	}
 	if err := m.setPassword("a", strings.Repeat("x", 21)); err == nil {
 		t.Error("a password of 21 bytes was stored")
+	}
+}
+
+// TestAddAll: every domain without a BMC gets one, each with a port that nobody has.
+func TestAddAll(t *testing.T) {
+	m, f := newManager(t)
+	if _, err := m.Add(t.Context(), config("b", firstPort+1)); err != nil {
+		t.Skip("somebody uses the port: ", err)
+	}
+	f.names = []string{"a", "b", "bad/name", "c"}
+	c := config("", 0)
+	all, err := m.AddAll(t.Context(), c)
+	if err != nil || len(all) != 3 || all[0].Err != nil || all[1].Err == nil || all[2].Err != nil {
+		t.Fatalf("%+v %v", all, err)
+	}
+	if a, c := all[0].Port, all[2].Port; a == c || a == firstPort+1 || c == firstPort+1 || a < firstPort || c < a {
+		t.Errorf("ports %d and %d", a, c)
+	}
+	for _, name := range []string{"a", "c"} {
+		if i, err := m.Show(name); err != nil || i.Password != c.Password || i.Active {
+			t.Errorf("%+v %v", i, err)
+		}
+	}
+	if all, err = m.AddAll(t.Context(), c); err != nil || len(all) != 1 || all[0].Domain != "bad/name" {
+		t.Errorf("second time: %+v %v", all, err)
 	}
 }
 
