@@ -23,7 +23,7 @@ func (m *Manager) Add(ctx context.Context, c Config) (Config, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p, err := m.configuredPorts("")
+	p, err := m.configuredPorts()
 	if err != nil {
 		return c, err
 	}
@@ -56,7 +56,7 @@ func (m *Manager) AddAll(ctx context.Context, c Config) ([]Added, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p, err := m.configuredPorts("")
+	p, err := m.configuredPorts()
 	if err != nil {
 		return nil, err
 	}

@@ -73,10 +73,14 @@ func (c *Config) text(key string) *string {
 
 // Set changes one key as `vbmc edit` does: all but the domain's name and `active`.
 func (c *Config) Set(key, value string) error {
+	if key == "port" && value == "auto" {
+		c.Port = AutoPort
+		return nil
+	}
 	if key == "port" {
 		n, err := strconv.Atoi(value)
 		if err != nil {
-			return errs.New(errs.Invalid, "--port %q: expected a number", value)
+			return errs.New(errs.Invalid, "--port %q: expected a number or auto", value)
 		}
 		c.Port = n
 		return nil
@@ -166,6 +170,16 @@ func parseSuites(list string) ([]wire.Suite, error) {
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+// Masked hides what must not be shown. SASL's is hidden even when it is not set, as
+// virtualbmc does.
+func (c Config) Masked() Config {
+	c.Password, c.SASLPassword, c.extra = "***", "***", ""
+	if c.KG != "" {
+		c.KG = "***"
+	}
+	return c
 }
 
 func suiteByID(id byte) (wire.Suite, bool) {

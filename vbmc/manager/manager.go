@@ -271,6 +271,7 @@ type Info struct {
 	Config
 	Status string
 	Reason string // why the status is error, or why a running one does not follow its file
+	Live   *Live  `json:",omitempty"` // of Show only, while it runs
 }
 
 // List returns all BMCs sorted by name.
@@ -308,5 +309,9 @@ func (m *Manager) Show(name string) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	return m.info(name, c), nil
+	i := m.info(name, c)
+	if in := m.running[name]; in != nil {
+		i.Live = in.live()
+	}
+	return i, nil
 }

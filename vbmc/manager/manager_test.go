@@ -19,10 +19,11 @@ import (
 type fakes struct {
 	open, opened int
 	names        []string
+	gone         string
 }
 
 func (f *fakes) Check(_ context.Context, c Config) error {
-	if c.Domain == "missing" {
+	if c.Domain == "missing" || c.Domain == f.gone {
 		return noDomain(c.Domain)
 	}
 	return nil

@@ -38,11 +38,11 @@ func (m *Manager) holder(c Config) string {
 // those of its port only.
 type ports map[int][]Config
 
-// configuredPorts gathers the ports of all BMCs but one. m.mu is held.
-func (m *Manager) configuredPorts(but string) (ports, error) {
+// configuredPorts gathers the ports of all BMCs. m.mu is held.
+func (m *Manager) configuredPorts() (ports, error) {
 	p := ports{}
 	err := m.store.each(func(name string, s stamp) {
-		if c, err := m.loadStamped(name, s); err == nil && name != but {
+		if c, err := m.loadStamped(name, s); err == nil {
 			c.Domain = name
 			p.take(c)
 		}
@@ -52,10 +52,10 @@ func (m *Manager) configuredPorts(but string) (ports, error) {
 
 func (p ports) take(c Config) { p[c.Port] = append(p[c.Port], c) }
 
-// holder names the BMC that is configured for c's port.
+// holder names the other BMC that is configured for c's port.
 func (p ports) holder(c Config) string {
 	for _, o := range p[c.Port] {
-		if o.overlaps(c) {
+		if o.Domain != c.Domain && o.overlaps(c) {
 			return o.Domain
 		}
 	}
@@ -78,10 +78,11 @@ func (m *Manager) portFree(p ports, c Config) error {
 
 // portFreeFor is portFree for a BMC that exists; its own socket is not in its way.
 func (m *Manager) portFreeFor(name string, c Config) error {
-	p, err := m.configuredPorts(name)
+	p, err := m.configuredPorts()
 	if err != nil {
 		return err
 	}
+	c.Domain = name
 	if in := m.running[name]; in != nil && in.config.overlaps(c) {
 		if other := p.holder(c); other == "" {
 			return nil

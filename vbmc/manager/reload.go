@@ -140,6 +140,15 @@ func (m *Manager) Edit(name string, f func(*Config) error) error {
 		if err := f(c); err != nil {
 			return err
 		}
+		if c.Port == AutoPort {
+			p, err := m.configuredPorts()
+			if err == nil {
+				err = m.choose(p, c, firstPort)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		if err := c.Validate(); err != nil {
 			return err
 		}
