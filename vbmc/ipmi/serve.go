@@ -31,6 +31,7 @@ func (b *BMC) Serve(ctx context.Context, conn *net.UDPConn) error {
 	defer stop()
 	defer b.Close()
 	defer conn.Close()
+	b.setSOLPort(conn.LocalAddr())
 	buf := make([]byte, maxPacket)
 	for {
 		n, src, err := conn.ReadFromUDPAddrPort(buf)

@@ -17,6 +17,10 @@ type Subject struct {
 	// LastBoot tells which device the latest start was made to boot from; None is
 	// the machine's own order.
 	LastBoot func(t *testing.T) domain.Device
+	// GuestReboot makes the guest reboot by itself and waits until the machine has
+	// dealt with it; StartByOther starts the machine past the BMC. nil: the tests
+	// that need it are left out.
+	GuestReboot, StartByOther func(t *testing.T)
 }
 
 // Run checks every promise of the contract on machines made by newSubject.
@@ -29,6 +33,10 @@ func Run(t *testing.T, newSubject func(t *testing.T) Subject) {
 		"none takes back a persistent override":   takeBack,
 		"reset and cycle honour a pending one":    pending,
 		"a missing device is refused":             missing,
+		"dropping the one-time override":          clearOnce,
+		"a start by others spends nothing":        foreignStart,
+		"a one-time boot is one boot":             guestReboot,
+		"a guest's reboot uses a pending one":     rebootIntoPending,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, newSubject(t)) })
 	}
@@ -148,4 +156,73 @@ func missing(t *testing.T, s Subject) {
 	if got := s.Machine.Override(); got != (domain.Override{}) {
 		t.Fatalf("a refused override was kept: %+v", got)
 	}
+}
+
+// clearOnce: the persistent override under it comes into force again.
+func clearOnce(t *testing.T, s Subject) {
+	ctx, m := context.Background(), s.Machine
+	o, ok := m.(domain.Overrider)
+	if !ok {
+		t.Skip("the machine is no Overrider")
+	}
+	lasting := domain.Override{Device: domain.PXE, Persistent: true}
+	must(t, "set persistent", m.SetOverride(ctx, lasting))
+	must(t, "set once", m.SetOverride(ctx, domain.Override{Device: domain.Disk}))
+	must(t, "clear once", o.ClearOnce(ctx))
+	if got := m.Override(); got != lasting {
+		t.Fatalf("override reads %+v, want %+v", got, lasting)
+	}
+	must(t, "clear once again", o.ClearOnce(ctx))
+	must(t, "on", m.On(ctx))
+	wantBoot(t, s, domain.PXE)
+	must(t, "off", m.Off(ctx))
+}
+
+func foreignStart(t *testing.T, s Subject) {
+	if s.StartByOther == nil {
+		t.Skip("nobody else can start this machine")
+	}
+	ctx, m := context.Background(), s.Machine
+	want := domain.Override{Device: domain.PXE}
+	must(t, "set", m.SetOverride(ctx, want))
+	s.StartByOther(t)
+	must(t, "on while on", m.On(ctx))
+	wantBoot(t, s, domain.None)
+	if got := m.Override(); got != want {
+		t.Fatalf("override after a start by others reads %+v, want %+v", got, want)
+	}
+	must(t, "cycle", m.Cycle(ctx))
+	wantBoot(t, s, domain.PXE)
+	must(t, "off", m.Off(ctx))
+}
+
+func guestReboot(t *testing.T, s Subject) {
+	if s.GuestReboot == nil {
+		t.Skip("this guest cannot reboot")
+	}
+	ctx, m := context.Background(), s.Machine
+	must(t, "set", m.SetOverride(ctx, domain.Override{Device: domain.PXE}))
+	must(t, "on", m.On(ctx))
+	wantBoot(t, s, domain.PXE)
+	s.GuestReboot(t)
+	wantPower(t, m, true)
+	wantBoot(t, s, domain.None)
+	must(t, "off", m.Off(ctx))
+}
+
+func rebootIntoPending(t *testing.T, s Subject) {
+	if s.GuestReboot == nil {
+		t.Skip("this guest cannot reboot")
+	}
+	ctx, m := context.Background(), s.Machine
+	must(t, "on", m.On(ctx))
+	must(t, "set", m.SetOverride(ctx, domain.Override{Device: domain.PXE}))
+	s.GuestReboot(t)
+	wantBoot(t, s, domain.PXE)
+	if got := m.Override(); got.Device != domain.None {
+		t.Fatalf("override after the reboot that used it reads %+v, want none", got)
+	}
+	s.GuestReboot(t)
+	wantBoot(t, s, domain.None)
+	must(t, "off", m.Off(ctx))
 }

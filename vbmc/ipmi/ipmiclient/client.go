@@ -101,8 +101,8 @@ type Client struct {
 	mu      sync.Mutex // guards what follows
 	seq     uint32     // of the session
 	rqSeq   byte
-	waiting chan answer // nil: nobody waits
-	onSOL   func([]byte)
+	waiting chan answer  // nil: nobody waits
+	onSOL   func([]byte) // nil: SOL is not active
 	closed  bool
 }
 
@@ -240,17 +240,25 @@ func (c *Client) take(raw []byte) {
 		return
 	}
 	c.mu.Lock()
+	onSOL := c.onSOL
+	c.mu.Unlock()
+	switch {
+	case p.Type == wire.PayloadIPMI:
+		c.answered(body)
+	case p.Type == wire.PayloadSOL && onSOL != nil:
+		onSOL(body)
+	}
+}
+
+// answered gives an answer to the one who waits for it.
+func (c *Client) answered(body []byte) {
+	m, cc, err := wire.ParseResponse(body)
+	if err != nil {
+		return
+	}
+	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch p.Type {
-	case wire.PayloadSOL:
-		if c.onSOL != nil {
-			c.onSOL(body)
-		}
-	case wire.PayloadIPMI:
-		m, cc, err := wire.ParseResponse(body)
-		if err != nil || m.Seq != c.rqSeq || c.waiting == nil {
-			return
-		}
+	if c.waiting != nil && m.Seq == c.rqSeq {
 		c.waiting <- answer{cc, append([]byte(nil), m.Data...)}
 		c.waiting = nil
 	}

@@ -27,8 +27,10 @@ func serve(t *testing.T, c ipmi.Config) (*fake.Machine, string) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- b.Serve(t.Context(), conn) }()
+	ctx, cancel := context.WithCancel(context.Background()) // longer than the test: clients say good-bye
+	go func() { done <- b.Serve(ctx, conn) }()
 	t.Cleanup(func() {
+		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}

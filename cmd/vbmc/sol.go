@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"trefoil/internal/errs"
+	"trefoil/vbmc/ipmi/ipmiclient"
+	"trefoil/vbmc/manager"
+)
+
+// solFlags are the options of `vbmc sol`.
+func solFlags() []cli.Flag {
+	return []cli.Flag{&cli.BoolFlag{Name: "force", Usage: "take the console from the session that has it"}}
+}
+
+// sol shows a domain's serial console through its own BMC, as a client of IPMI: what
+// works here works for ipmitool too.
+func (p *program) sol(c *cli.Context) error {
+	if c.NArg() != 1 {
+		return usageError{errors.New("the following arguments are required: domain_name")}
+	}
+	// The file has the password; the daemon does not give it away.
+	m := manager.New(p.settings, &manager.Libvirt{Log: slog.New(slog.DiscardHandler)}, slog.New(slog.DiscardHandler))
+	b, err := m.Show(c.Args().First())
+	if err != nil {
+		return err
+	}
+	addr := net.JoinHostPort(reachable(b.Address), strconv.Itoa(b.Port))
+	client, err := ipmiclient.Dial(c.Context, addr, ipmiclient.Options{Username: b.Username, Password: b.Password})
+	if err != nil {
+		return errs.New(errs.Unavailable, "log in to the BMC of %s at %s: %v", b.Domain, addr, err).
+			WithHint("is it started? vbmc start %s; vbmc doctor %s", b.Domain, b.Domain)
+	}
+	defer client.Close()
+	if c.Bool("force") {
+		if err := client.EndSOL(); err != nil {
+			return err
+		}
+	}
+	s, err := client.SOL(c.Context)
+	if errors.Is(err, ipmiclient.ErrSOLActive) {
+		return errs.New(errs.Conflict, "console of %s: %v", b.Domain, err).WithHint("take it with --force")
+	}
+	if err != nil {
+		return fmt.Errorf("console of %s: %w", b.Domain, err)
+	}
+	defer s.Close()
+	fmt.Fprintf(p.err, "Console of %s. Type ~. at the beginning of a line to leave, ~B for a break, ~~ for ~.\n", b.Domain)
+	restore, err := rawTerminal(os.Stdin)
+	if err != nil {
+		return err
+	}
+	defer restore()
+	return talk(c.Context, s, os.Stdin, p.out)
+}
+
+// reachable is the address by which this host reaches a BMC that listens on addr.
+func reachable(addr string) string {
+	switch a, err := netip.ParseAddr(addr); {
+	case err != nil:
+		return addr
+	case a == netip.IPv4Unspecified():
+		return "127.0.0.1"
+	case a == netip.IPv6Unspecified():
+		return "::1"
+	}
+	return addr
+}
+
+// breaker is a console that can be told to send a break.
+type breaker interface {
+	io.ReadWriter
+	SendBreak() error
+}
+
+// talk copies both ways until the user leaves, the input ends or the console does.
+func talk(ctx context.Context, s breaker, in io.Reader, out io.Writer) error {
+	done := make(chan error, 2) // the other copy is left behind; the process ends soon
+	go func() { _, err := io.Copy(out, s); done <- err }()
+	go func() { done <- typing(s, in) }()
+	select {
+	case err := <-done:
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// typing sends what is typed, until it ends or ~. is typed.
+func typing(s breaker, in io.Reader) error {
+	e := escapes{fresh: true}
+	buf := make([]byte, 256)
+	for {
+		n, err := in.Read(buf)
+		for _, b := range buf[:n] {
+			send, action := e.next(b)
+			if len(send) > 0 {
+				if _, err := s.Write(send); err != nil {
+					return err
+				}
+			}
+			switch action {
+			case leave:
+				return nil
+			case sendBreak:
+				if err := s.SendBreak(); err != nil {
+					return err
+				}
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+type escape int
+
+const (
+	nothing escape = iota
+	leave
+	sendBreak
+)
+
+// escapes finds the escapes of ssh and ipmitool: ~ at the beginning of a line.
+type escapes struct {
+	fresh bool // a line begins
+	tilde bool // ~ was typed and waits
+}
+
+// next takes a character and returns what to send and to do.
+func (e *escapes) next(b byte) (send []byte, do escape) {
+	if e.tilde {
+		e.tilde, e.fresh = false, false
+		switch b {
+		case '.':
+			return nil, leave
+		case 'B':
+			e.fresh = true
+			return nil, sendBreak
+		case '~':
+			return []byte{'~'}, nothing
+		}
+		send = []byte{'~'}
+	} else if e.fresh && b == '~' {
+		e.tilde = true
+		return nil, nothing
+	}
+	e.fresh = b == '\r' || b == '\n'
+	return bytes.Join([][]byte{send, {b}}, nil), nothing
+}
+
+// rawTerminal hands keys over as they are typed, ^C included; what is no terminal
+// stays as it is.
+func rawTerminal(f *os.File) (restore func(), err error) {
+	fd := int(f.Fd())
+	old, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return func() {}, nil //nolint:nilerr // a pipe or a file
+	}
+	raw := *old
+	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+	raw.Oflag &^= unix.OPOST
+	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	raw.Cflag = raw.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
+	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
+		return nil, fmt.Errorf("set up the terminal: %w", err)
+	}
+	return func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, old) }, nil
+}

@@ -1,0 +1,242 @@
+// Package console shares the serial console of one machine: it holds the console
+// open while somebody wants it, keeps the latest output for those who come later,
+// and opens it again when the machine or its hypervisor comes back.
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"trefoil/vbmc/domain"
+)
+
+const (
+	maxTyped   = 4 << 10          // characters that wait for a machine that does not read
+	firstPause = time.Second      // before an ended console is opened again
+	maxPause   = 30 * time.Second // when that happens again and again
+	goodRun    = 10 * time.Second // of a console that did not end at once
+	openLimit  = 20 * time.Second
+)
+
+// Open opens the machine's console; it is domain.ConsoleOpener's method.
+type Open func(context.Context) (c domain.Console, canWrite bool, err error)
+
+// Hub is the console of one machine. It is safe for many goroutines, and no method
+// blocks but Close.
+type Hub struct {
+	open Open
+	log  *slog.Logger
+	done sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	ring    ring
+	readers map[*Reader]bool
+	held    bool
+	closed  bool
+	cancel  context.CancelFunc // of the goroutine that holds the console; nil: none runs
+	again   bool               // Start was called since the latest attempt to open
+	line    *line              // the open console; nil: none
+	state   string             // for people, what keeps the console from being used; "": nothing
+}
+
+// NewHub makes a hub that keeps the latest size bytes. It opens nothing yet.
+func NewHub(open Open, size int, log *slog.Logger) *Hub {
+	return &Hub{open: open, log: log, ring: ring{size: size}, readers: map[*Reader]bool{}}
+}
+
+// Hold makes the console wanted without a reader, from the next Start on, so that
+// the output of before the first reader is there for it.
+func (h *Hub) Hold() { h.mu.Lock(); defer h.mu.Unlock(); h.held = true }
+
+// Start opens the console when it is wanted and not open: the machine has started,
+// or its hypervisor is back.
+func (h *Hub) Start() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.again = true
+	h.start()
+}
+
+// start runs the goroutine, if it is wanted and does not run. h.mu is held.
+func (h *Hub) start() {
+	if h.closed || h.cancel != nil || !h.wanted() {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	h.cancel, h.again = cancel, false
+	h.done.Add(1)
+	go h.run(ctx)
+}
+
+func (h *Hub) wanted() bool { return h.held || len(h.readers) > 0 }
+
+// run holds the console open until it is not wanted or cannot be had.
+func (h *Hub) run(ctx context.Context) {
+	defer h.done.Done()
+	pause := firstPause
+	for {
+		began := time.Now()
+		err := h.session(ctx)
+		if time.Since(began) > goodRun {
+			pause = firstPause
+		}
+		if h.stopped(ctx, err) {
+			return
+		}
+		if err == nil { // it ended by itself: what ended it may still go on
+			wait(ctx, pause)
+			pause = min(2*pause, maxPause)
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// stopped decides after the end of a session; err tells why it could not be opened.
+// It ends the goroutine's time in one step with the decision, so that no Start is
+// missed.
+func (h *Hub) stopped(ctx context.Context, err error) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	cancelled := ctx.Err() != nil
+	if !cancelled && h.wanted() && (err == nil || h.again) {
+		h.again = false
+		return false
+	}
+	h.cancel()
+	h.cancel = nil
+	if cancelled { // it may be wanted again meanwhile
+		h.start()
+	}
+	return true
+}
+
+// session opens the console and reads it to its end.
+func (h *Hub) session(ctx context.Context) error {
+	opening, cancel := context.WithTimeout(ctx, openLimit)
+	c, canWrite, err := h.open(opening)
+	cancel()
+	if err != nil {
+		h.refused(err)
+		return err
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	l := newLine(c, canWrite, h.log)
+	defer l.end()
+	state := ""
+	if !canWrite {
+		state = "this console is output only: what is typed is left out"
+	}
+	h.mu.Lock()
+	h.line = l
+	h.setState(state)
+	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		h.line = nil
+		h.mu.Unlock()
+	}()
+	h.copy(c)
+	return nil
+}
+
+// copy reads the console until it ends.
+func (h *Hub) copy(c domain.Console) {
+	buf := make([]byte, 4<<10)
+	for {
+		n, err := c.Read(buf)
+		h.mu.Lock()
+		h.ring.write(buf[:n])
+		h.wake()
+		h.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (h *Hub) refused(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case errors.Is(err, domain.ErrPoweredOff):
+		h.setState("the machine is off; its console appears here when it starts")
+	case errors.Is(err, context.Canceled):
+	default:
+		h.log.Warn("serial console", "reason", err)
+		h.setState(fmt.Sprintf("no console: %v", err))
+	}
+}
+
+// setState tells all readers what changed for them. h.mu is held.
+func (h *Hub) setState(s string) {
+	if s == h.state {
+		return
+	}
+	h.state = s
+	for r := range h.readers {
+		r.notice(s)
+	}
+}
+
+func (h *Hub) wake() {
+	for r := range h.readers {
+		r.wake()
+	}
+}
+
+// Write types to the machine. It takes what it has room for: while the machine does
+// not read, nothing. Without a console that can be typed to, characters are left
+// out, as on a serial line that ends nowhere.
+func (h *Hub) Write(b []byte) (taken int) {
+	h.mu.Lock()
+	l := h.line
+	h.mu.Unlock()
+	if l == nil || !l.canWrite {
+		return len(b)
+	}
+	return l.put(b)
+}
+
+// Break sends a break after what was typed before.
+func (h *Hub) Break() {
+	h.mu.Lock()
+	l := h.line
+	h.mu.Unlock()
+	if l != nil {
+		l.putBreak()
+	}
+}
+
+// Typable tells whether the machine reads what is typed now.
+func (h *Hub) Typable() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.line != nil && h.line.canWrite
+}
+
+// State says what keeps the console from being used; "" is nothing.
+func (h *Hub) State() string { h.mu.Lock(); defer h.mu.Unlock(); return h.state }
+
+// Close ends the console and waits for that.
+func (h *Hub) Close() {
+	h.mu.Lock()
+	h.closed = true
+	if h.cancel != nil {
+		h.cancel()
+	}
+	h.mu.Unlock()
+	h.done.Wait()
+}

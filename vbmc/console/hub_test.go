@@ -1,0 +1,189 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"trefoil/vbmc/domain"
+	"trefoil/vbmc/domain/fake"
+)
+
+// newHub makes a hub for a fake machine that is on or off.
+func newHub(t *testing.T, on bool, size int) (*fake.Machine, *Hub) {
+	t.Helper()
+	m := fake.New([16]byte{1})
+	if on {
+		if err := m.On(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := NewHub(m.OpenConsole, size, slog.New(slog.DiscardHandler))
+	t.Cleanup(h.Close)
+	return m, h
+}
+
+// eventually waits for the goroutine of the hub; the test's time limit ends it.
+func eventually(f func() bool) {
+	for !f() {
+		runtime.Gosched()
+	}
+}
+
+// until reads until the output contains want.
+func until(r *Reader, want string) string {
+	var got strings.Builder
+	buf := make([]byte, 7)
+	for !strings.Contains(got.String(), want) {
+		n, _ := r.Read(buf)
+		if got.Write(buf[:n]); n == 0 {
+			<-r.Ready()
+		}
+	}
+	return got.String()
+}
+
+func TestLateReaderSeesWhatWasBefore(t *testing.T) {
+	m, h := newHub(t, true, 16)
+	h.Hold()
+	if m.ConsoleOpen() {
+		t.Fatal("Hold alone opened the console")
+	}
+	h.Start()
+	eventually(func() bool { return m.Print("the beginning is overwritten, ") })
+	m.Print("this is not$")
+	first := h.Attach(0)
+	defer first.Close()
+	eventually(func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.ring.end == 42 })
+	r := h.Attach(100)
+	defer r.Close()
+	if got := until(r, "$"); got != "en, this is not$" {
+		t.Errorf("late reader sees %q", got)
+	}
+}
+
+func TestConsoleIsOpenWhileSomebodyReads(t *testing.T) {
+	m, h := newHub(t, true, 100)
+	r := h.Attach(0)
+	eventually(m.ConsoleOpen)
+	other := h.Attach(0)
+	r.Close()
+	m.Print("still$")
+	until(other, "still$")
+	other.Close()
+	eventually(func() bool { return !running(h) })
+	again := h.Attach(0)
+	defer again.Close()
+	eventually(func() bool { return m.Print("again$") })
+	until(again, "again$")
+}
+
+func running(h *Hub) bool { h.mu.Lock(); defer h.mu.Unlock(); return h.cancel != nil }
+
+func TestMachineStartsLater(t *testing.T) {
+	m, h := newHub(t, false, 100)
+	r := h.Attach(0)
+	defer r.Close()
+	until(r, "[vbmc: the machine is off; its console appears here when it starts]\r\n")
+	eventually(func() bool { return !running(h) }) // nothing asks again and again
+	if h.Typable() || h.Write([]byte("x")) != 1 {
+		t.Error("what is typed to a machine that is off is left out")
+	}
+	_ = m.On(context.Background())
+	h.Start()
+	until(r, "[vbmc: console is connected]\r\n")
+	m.Print("BIOS$")
+	until(r, "BIOS$")
+	if m.Typed() != "" {
+		t.Errorf("typed %q", m.Typed())
+	}
+}
+
+func TestTypingAndBreakInOrder(t *testing.T) {
+	m, h := newHub(t, true, 100)
+	r := h.Attach(0)
+	defer r.Close()
+	eventually(h.Typable)
+	h.Write([]byte("one"))
+	h.Break()
+	h.Write([]byte("two"))
+	eventually(func() bool { return m.Typed() == "onetwo" })
+	if m.Breaks() != 1 {
+		t.Errorf("%d breaks", m.Breaks())
+	}
+}
+
+func TestLineDoesNotTakeMoreThanItHolds(t *testing.T) {
+	gate := make(chan struct{})
+	l := newLine(stuck{gate}, true, slog.New(slog.DiscardHandler))
+	l.put([]byte("x"))
+	<-gate // the machine has begun to read and goes on no further
+	if n := l.put(make([]byte, maxTyped+100)); n != maxTyped {
+		t.Errorf("took %d characters, want %d", n, maxTyped)
+	}
+	if n := l.put([]byte("y")); n != 0 {
+		t.Errorf("took %d more", n)
+	}
+	l.end()
+	gate <- struct{}{}
+}
+
+// stuck is a console that does not read until it is told.
+type stuck struct{ gate chan struct{} }
+
+func (s stuck) Write(p []byte) (int, error)   { s.gate <- struct{}{}; <-s.gate; return len(p), nil }
+func (stuck) Read([]byte) (int, error)        { return 0, errors.New("not used") }
+func (stuck) Close() error                    { return nil }
+func (stuck) SendBreak(context.Context) error { return nil }
+
+func TestRefusalIsTold(t *testing.T) {
+	h := NewHub(func(context.Context) (domain.Console, bool, error) {
+		return nil, false, errors.New("access denied")
+	}, 100, slog.New(slog.DiscardHandler))
+	defer h.Close()
+	r := h.Attach(0)
+	until(r, "[vbmc: no console: access denied]\r\n")
+	if h.State() != "no console: access denied" {
+		t.Errorf("state %q", h.State())
+	}
+}
+
+func TestRing(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		g := ring{size: rapid.IntRange(1, 20).Draw(r, "size")}
+		var all []byte
+		for range rapid.IntRange(0, 10).Draw(r, "writes") {
+			b := rapid.SliceOfN(rapid.Byte(), 0, 30).Draw(r, "b")
+			g.write(b)
+			all = append(all, b...)
+		}
+		if int(g.end) != len(all) || len(all)-int(g.first()) != min(len(all), g.size) {
+			r.Fatalf("places %d to %d of %d bytes", g.first(), g.end, len(all))
+		}
+		at := rapid.Uint64Range(g.first(), g.end).Draw(r, "at")
+		p := make([]byte, rapid.IntRange(0, 25).Draw(r, "n"))
+		n := g.read(p, at)
+		if want := all[at:min(at+uint64(len(p)), g.end)]; !bytes.Equal(p[:n], want) {
+			r.Fatalf("read %x, want %x", p[:n], want)
+		}
+	})
+}
+
+func TestSlowReaderIsTold(t *testing.T) {
+	_, h := newHub(t, false, 10)
+	r := &Reader{h: h, ready: make(chan struct{}, 1)}
+	h.ring.write([]byte("0123456789abc"))
+	p := make([]byte, 20)
+	if n, lost := r.Read(p); string(p[:n]) != "3456789abc" || !lost {
+		t.Errorf("%q, lost %v", p[:n], lost)
+	}
+	if n, lost := r.Read(p); n != 0 || lost {
+		t.Errorf("again: %d, lost %v", n, lost)
+	}
+}

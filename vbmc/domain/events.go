@@ -1,0 +1,72 @@
+package domain
+
+import "sync"
+
+// Events is the sender's side of Notifier: a queue in front of the receivers, so
+// that events are told in their order, one at a time, and never from under a lock
+// of the sender. The zero value is ready for use.
+type Events struct {
+	mu       sync.Mutex
+	queue    []Event
+	telling  bool
+	next     int
+	receiver map[int]func(Event)
+}
+
+// OnEvent implements Notifier. A call of f that runs already while cancel is
+// called comes to its end.
+func (e *Events) OnEvent(f func(Event)) (cancel func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	id := e.next
+	e.next++
+	if e.receiver == nil {
+		e.receiver = map[int]func(Event){}
+	}
+	e.receiver[id] = f
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.receiver, id)
+	}
+}
+
+// Add puts events into the queue. It may be called with a lock held.
+func (e *Events) Add(events ...Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.receiver) > 0 {
+		e.queue = append(e.queue, events...)
+	}
+}
+
+// Tell empties the queue. When another call of Tell is at it, also one further up
+// this goroutine's stack, that one tells what was added since.
+func (e *Events) Tell() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.telling {
+		return
+	}
+	e.telling = true
+	defer func() { e.telling = false }()
+	for len(e.queue) > 0 {
+		ev := e.queue[0]
+		e.queue = e.queue[1:]
+		for id := 0; id < e.next; id++ {
+			e.tell(id, ev)
+		}
+	}
+	e.queue = nil
+}
+
+// tell is called with e.mu held and gives it away for the call.
+func (e *Events) tell(id int, ev Event) {
+	f := e.receiver[id]
+	if f == nil {
+		return
+	}
+	e.mu.Unlock()
+	defer e.mu.Lock()
+	f(ev)
+}
