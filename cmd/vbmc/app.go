@@ -115,6 +115,7 @@ func (p *program) commands() []*cli.Command {
 		{Name: "show", Usage: "show a BMC", ArgsUsage: "DOMAIN", Flags: append(formatFlags(), &cli.BoolFlag{Name: "long", Usage: "also what is going on now"}), Action: p.show},
 		{Name: "log", Usage: "show the daemon's log of a domain", ArgsUsage: "DOMAIN", Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on until interrupted"}}, Action: p.log},
+		{Name: "sol", Usage: "use the serial console of a domain through its BMC", ArgsUsage: "DOMAIN", Flags: solFlags(), Action: p.sol},
 		{Name: "doctor", Usage: "find out why a BMC does not answer; all of them without a DOMAIN", ArgsUsage: "[DOMAIN...]", Flags: formatFlags(), Action: p.doctor},
 		{Name: "complete", Usage: "print the bash completion", Action: p.complete},
 		{Name: "daemon", Usage: "serve all BMCs (also when called as vbmcd)", Flags: []cli.Flag{
@@ -123,7 +124,7 @@ func (p *program) commands() []*cli.Command {
 }
 
 func commandNames() []string {
-	return []string{"add", "delete", "start", "stop", "edit", "list", "show", "log", "doctor", "complete", "daemon"}
+	return []string{"add", "delete", "start", "stop", "edit", "list", "show", "log", "sol", "doctor", "complete", "daemon"}
 }
 
 // near names commands that begin alike.

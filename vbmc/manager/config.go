@@ -118,15 +118,15 @@ func (c Config) Validate() error {
 	if _, err := netip.ParseAddr(c.Address); err != nil {
 		return errs.New(errs.Invalid, "--address %q: expected an IPv4 or IPv6 address", c.Address)
 	}
-	if _, err := c.credentials(); err != nil {
+	if _, err := c.Credentials(); err != nil {
 		return err
 	}
 	_, err := c.consoleMode()
 	return err
 }
 
-// credentials are what a running BMC takes without a restart.
-func (c Config) credentials() (ipmi.Credentials, error) {
+// Credentials are what a running BMC takes without a restart.
+func (c Config) Credentials() (ipmi.Credentials, error) {
 	out := ipmi.Credentials{Username: c.Username, Password: c.Password}
 	var err error
 	if out.KG, err = parseKG(c.KG); err != nil {

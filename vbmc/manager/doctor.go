@@ -189,7 +189,7 @@ const loginTimeout = 500 * time.Millisecond
 
 // login opens a session with each suite, as a client would.
 func (x *examination) login(ctx context.Context) {
-	cred, err := x.config.credentials()
+	cred, err := x.config.Credentials()
 	if err != nil {
 		x.fail("login", err)
 		return

@@ -138,7 +138,7 @@ func (m *Manager) start(name string, c Config) error {
 }
 
 func (m *Manager) newBMC(name string, c Config, machine domain.Machine) (*ipmi.BMC, error) {
-	cred, err := c.credentials()
+	cred, err := c.Credentials()
 	if err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func (m *Manager) match(name string, c Config) error {
 
 // update changes a BMC under its sessions. m.mu is held.
 func (m *Manager) update(name string, in *instance, c Config) error {
-	cred, err := c.credentials()
+	cred, err := c.Credentials()
 	if err == nil {
 		err = in.bmc.Update(cred)
 	}
