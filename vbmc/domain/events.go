@@ -7,19 +7,37 @@ import "sync"
 // of the sender. The zero value is ready for use.
 type Events struct {
 	mu       sync.Mutex
-	queue    []Event
+	queue    []queued
 	telling  bool
 	next     int
 	receiver map[int]func(Event)
 }
 
+// queued is an event that waits to be told; only is 0 or the one receiver it is for.
+type queued struct {
+	Event
+	only int
+}
+
 // OnEvent implements Notifier. A call of f that runs already while cancel is
 // called comes to its end.
 func (e *Events) OnEvent(f func(Event)) (cancel func()) {
+	return e.subscribe(f)
+}
+
+// Greet is OnEvent with an event that only this receiver gets, before all others.
+func (e *Events) Greet(f func(Event), first Event) (cancel func()) {
+	return e.subscribe(f, first)
+}
+
+func (e *Events) subscribe(f func(Event), first ...Event) (cancel func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	id := e.next
 	e.next++
+	id := e.next
+	for _, ev := range first {
+		e.queue = append(e.queue, queued{ev, id})
+	}
 	if e.receiver == nil {
 		e.receiver = map[int]func(Event){}
 	}
@@ -35,8 +53,11 @@ func (e *Events) OnEvent(f func(Event)) (cancel func()) {
 func (e *Events) Add(events ...Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.receiver) > 0 {
-		e.queue = append(e.queue, events...)
+	if len(e.receiver) == 0 {
+		return
+	}
+	for _, ev := range events {
+		e.queue = append(e.queue, queued{ev, 0})
 	}
 }
 
@@ -51,10 +72,12 @@ func (e *Events) Tell() {
 	e.telling = true
 	defer func() { e.telling = false }()
 	for len(e.queue) > 0 {
-		ev := e.queue[0]
+		q := e.queue[0]
 		e.queue = e.queue[1:]
-		for id := 0; id < e.next; id++ {
-			e.tell(id, ev)
+		for id := 1; id <= e.next; id++ {
+			if q.only == 0 || q.only == id {
+				e.tell(id, q.Event)
+			}
 		}
 	}
 	e.queue = nil

@@ -34,6 +34,7 @@ type Conn struct {
 	closed bool
 
 	watch *watcher // nil unless made by Open
+	meter meter
 }
 
 // session is one life of the connection.
@@ -90,6 +91,10 @@ func Dial(ctx context.Context, uri string, opts ...Option) (*Conn, error) {
 	}
 	return c, nil
 }
+
+// Local tells whether the daemon is on this host, so that what it names by path
+// (a console's terminal) can be opened here.
+func (c *Conn) Local() bool { return c.target.transport == "unix" }
 
 // URI returns the URI the connection was made for.
 func (c *Conn) URI() string { return c.uri }

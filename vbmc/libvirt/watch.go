@@ -35,6 +35,21 @@ const (
 	// EventRelisted is ours: the connection was made (again) and the state of the
 	// domain was read, not told; events may have been missed.
 	EventRelisted EventKind = -1
+	// EventRebooted: the machine was reset inside its process, by its guest, by a
+	// command or by its firmware (libvirt's event of its own kind, not of a life).
+	EventRebooted EventKind = -2
+	// EventLost: the connection broke, no state is known. It names no domain.
+	EventLost EventKind = -3
+	// EventGone: the domain was there before and a list does not have it any more.
+	EventGone EventKind = -4
+)
+
+// Details of EventStopped (virDomainEventStoppedDetailType).
+const (
+	StoppedShutdown  int32 = 0
+	StoppedDestroyed int32 = 1
+	StoppedCrashed   int32 = 2
+	StoppedFailed    int32 = 5
 )
 
 // Event is one change of a domain. Domain.State is the state after it.
@@ -56,6 +71,7 @@ type watcher struct {
 	readyCh   chan struct{} // closed while ready
 	lastErr   error
 	domains   map[string]*entry
+	before    []Domain // known when the connection broke
 	listeners []func(Event)
 }
 
@@ -130,7 +146,7 @@ func (c *Conn) WaitReady(ctx context.Context) error {
 }
 
 // OnEvent registers f for every event. It runs on the event goroutine: it must
-// return at once and must not call the Conn.
+// return at once and must not call the Conn, except Cached.
 func (c *Conn) OnEvent(f func(Event)) {
 	c.watch.mu.Lock()
 	defer c.watch.mu.Unlock()
@@ -182,17 +198,61 @@ func (w *watcher) follow(ctx context.Context) error {
 		s.stream.Close()
 		return err
 	}
+	reboots, err := invokeOn(ctx, c, s, "subscribe to reboots", c.call, func(l *golibvirt.Libvirt) (<-chan any, error) {
+		return l.SubscribeEvents(context.Background(), golibvirt.DomainEventIDReboot, nil)
+	})
+	if err != nil { // not every driver has them
+		c.log.Warn("reboots of guests are not seen", "uri", c.uri, "reason", err)
+	}
 	pumped := make(chan struct{})
 	go func() {
 		defer close(pumped)
-		for ev := range events { // never stops reading: a slow reader would stall all calls
-			w.apply(ev)
-		}
+		w.pump(events, reboots)
 	}()
 	err = w.relistLoop(ctx, s)
 	s.stream.Close()
 	<-pumped
 	return err
+}
+
+// pump applies events until both streams end. It never stops reading: a slow
+// reader would stall all calls.
+func (w *watcher) pump(events <-chan golibvirt.DomainEventLifecycleMsg, reboots <-chan any) {
+	for events != nil || reboots != nil {
+		select {
+		case ev, ok := <-events:
+			if !ok {
+				events = nil
+				continue
+			}
+			w.apply(ev)
+		case ev, ok := <-reboots:
+			if !ok {
+				reboots = nil
+				continue
+			}
+			if msg, ok := ev.(*golibvirt.DomainEventCallbackRebootMsg); ok {
+				w.rebooted(msg.Msg.Dom)
+			}
+		}
+	}
+}
+
+func (w *watcher) rebooted(dom golibvirt.Domain) {
+	w.mu.Lock()
+	d := Domain{Name: dom.Name, UUID: UUID(dom.UUID), State: StateRunning}
+	if e, ok := w.domains[d.Name]; ok {
+		d.State = e.State
+	}
+	listeners := w.listeners
+	w.mu.Unlock()
+	tell(listeners, Event{Kind: EventRebooted, Domain: d})
+}
+
+func tell(listeners []func(Event), ev Event) {
+	for _, f := range listeners {
+		f(ev)
+	}
 }
 
 func (w *watcher) relistLoop(ctx context.Context, s *session) error {
@@ -233,37 +293,60 @@ func (w *watcher) relisted(all []Domain, since uint64) {
 			w.domains[d.Name] = &entry{Domain: d, seq: since}
 		}
 	}
-	for name, e := range w.domains {
-		if !seen[name] && e.seq <= since {
-			delete(w.domains, name)
-		}
-	}
+	gone := w.vanished(seen, since)
 	if !was {
 		w.ready, w.lastErr = true, nil
 		close(w.readyCh)
 	}
 	listeners := w.listeners
 	w.mu.Unlock()
+	for _, d := range gone {
+		tell(listeners, Event{Kind: EventGone, Domain: d})
+	}
 	if was {
 		return
 	}
 	w.conn.log.Info("connected to libvirt", "uri", w.conn.uri, "domains", len(all))
 	for _, d := range all {
-		for _, f := range listeners {
-			f(Event{Kind: EventRelisted, Domain: d})
+		tell(listeners, Event{Kind: EventRelisted, Domain: d})
+	}
+}
+
+// vanished forgets and returns the domains that a list asked for at event number
+// since has not, and those of before the connection broke. w.mu is held.
+func (w *watcher) vanished(seen map[string]bool, since uint64) (gone []Domain) {
+	for name, e := range w.domains {
+		if !seen[name] && e.seq <= since {
+			gone = append(gone, Domain{Name: name, UUID: e.UUID})
+			delete(w.domains, name)
 		}
 	}
+	for _, d := range w.before {
+		if _, known := w.domains[d.Name]; !known && !seen[d.Name] {
+			gone = append(gone, Domain{Name: d.Name, UUID: d.UUID})
+		}
+	}
+	w.before = nil
+	return gone
 }
 
 // lost forgets everything: an old state would be a lie.
 func (w *watcher) lost(err error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ready {
+	was, listeners := w.ready, w.listeners
+	if was {
 		w.ready, w.readyCh = false, make(chan struct{})
+		w.before = nil
+		for _, e := range w.domains {
+			w.before = append(w.before, e.Domain)
+		}
 	}
 	w.lastErr = err
 	clear(w.domains)
+	w.mu.Unlock()
+	if was {
+		tell(listeners, Event{Kind: EventLost})
+	}
 }
 
 // set stores a state that was read unless an event came meanwhile.
@@ -291,9 +374,7 @@ func (w *watcher) apply(msg golibvirt.DomainEventLifecycleMsg) {
 	}
 	listeners := w.listeners
 	w.mu.Unlock()
-	for _, f := range listeners {
-		f(Event{Kind: kind, Detail: msg.Detail, Domain: d})
-	}
+	tell(listeners, Event{Kind: kind, Detail: msg.Detail, Domain: d})
 }
 
 // after tells the state a domain is in after an event.

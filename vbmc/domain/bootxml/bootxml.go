@@ -42,6 +42,8 @@ type Doc struct {
 	osBoots []span
 	osAt    int // where a new os/boot goes; -1: no <os>
 	devices []device
+	efi     bool
+	nic     string // key of the network card that network boots use; "": the first
 }
 
 type span struct {
@@ -52,6 +54,7 @@ type span struct {
 type device struct {
 	kind  domain.Device // None: bootable or not, but of no kind an override names
 	key   string
+	alias string // only a running domain's devices have one
 	boot  *span
 	inner int  // offset of the closing tag; a new boot element goes there
 	bare  bool // <tag …/>: has no closing tag
@@ -110,6 +113,8 @@ func attr(t xml.StartElement, name string) string {
 func (p *parser) open(t xml.StartElement, start, end int) {
 	at := strings.Join(p.path, "/")
 	switch {
+	case at == "domain/os" && attr(t, "firmware") == "efi", at == "domain/os/loader" && attr(t, "type") == "pflash":
+		p.doc.efi = true
 	case at == "domain/os/boot":
 		p.doc.osBoots = append(p.doc.osBoots, span{start, end, attr(t, "dev")})
 	case len(p.path) == 3 && strings.HasPrefix(at, "domain/devices/"):
@@ -124,6 +129,8 @@ func (p *parser) open(t xml.StartElement, start, end int) {
 			}
 		case "mac":
 			p.id = attr(t, "address")
+		case "alias":
+			p.cur.alias = attr(t, "name")
 		}
 	}
 }
@@ -179,11 +186,14 @@ func (d *Doc) Config() Config {
 	return c
 }
 
+// osDevices are the kinds by their names in <os><boot dev='…'/>.
+var osDevices = map[string]domain.Device{"network": domain.PXE, "hd": domain.Disk, "cdrom": domain.CDROM, "fd": domain.Floppy}
+
 // First returns the kind of device that is first in the order; None when unknown.
 func (d *Doc) First() domain.Device {
 	c := d.Config()
 	if len(c.OS) > 0 {
-		return map[string]domain.Device{"network": domain.PXE, "hd": domain.Disk, "cdrom": domain.CDROM, "fd": domain.Floppy}[c.OS[0]]
+		return osDevices[c.OS[0]]
 	}
 	best, kind := 0, domain.None
 	for _, v := range d.devices {
@@ -227,6 +237,12 @@ func (d *Doc) choose(base Config, dev domain.Device) string {
 	first, best := "", ""
 	for _, v := range d.devices {
 		if v.kind != dev || dev == domain.None {
+			continue
+		}
+		if dev == domain.PXE && d.nic != "" && d.nic != v.key {
+			if len(base.Orders) == 0 && first == "" {
+				return "" // <os><boot dev='network'/> boots the first card only
+			}
 			continue
 		}
 		if first == "" {

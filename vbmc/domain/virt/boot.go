@@ -2,6 +2,7 @@ package virt
 
 import (
 	"context"
+	"fmt"
 
 	"trefoil/vbmc/domain"
 	"trefoil/vbmc/domain/bootxml"
@@ -45,27 +46,52 @@ func (m *Machine) Override() domain.Override {
 // SetOverride implements domain.Machine. A one-time override touches nothing
 // until the start; a persistent one is written to the stored definition now.
 func (m *Machine) SetOverride(ctx context.Context, o domain.Override) error {
-	m.op.Lock()
-	defer m.op.Unlock()
-	if err := m.repair(ctx); err != nil {
-		return err
-	}
-	switch {
-	case o.Device == domain.None:
-		return m.clear(ctx)
-	case o.Persistent:
-		return m.persist(ctx, o)
-	}
+	return m.operate(func() error {
+		if err := m.repair(ctx); err != nil {
+			return err
+		}
+		switch {
+		case o.Device == domain.None:
+			return m.clear(ctx)
+		case o.Persistent:
+			return m.persist(ctx, o)
+		}
+		return m.setOnce(ctx, o)
+	})
+}
+
+func (m *Machine) setOnce(ctx context.Context, o domain.Override) error {
 	doc, err := m.read(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := doc.Override(doc.Config(), o.Device); err != nil {
-		return translate(err)
+	if _, err := m.order(doc, doc.Config(), o); err != nil {
+		return err
 	}
 	s := m.snapshot()
 	s.Once = &o
 	return m.save(s)
+}
+
+// order is base with an override's device in front.
+func (m *Machine) order(doc *bootxml.Doc, base bootxml.Config, o domain.Override) (bootxml.Config, error) {
+	if o.EFI && m.options.RefuseEFI && !doc.EFI() {
+		return bootxml.Config{}, fmt.Errorf("%w: the firmware is BIOS, UEFI boot was asked for", domain.ErrNotSupported)
+	}
+	c, err := doc.Override(base, o.Device)
+	return c, translate(err)
+}
+
+// ClearOnce implements domain.Overrider. It needs no libvirt.
+func (m *Machine) ClearOnce(context.Context) error {
+	return m.operate(func() error {
+		s := m.snapshot()
+		if s.Once == nil {
+			return nil
+		}
+		s.Once = nil
+		return m.save(s)
+	})
 }
 
 func (m *Machine) clear(ctx context.Context) error {
@@ -97,9 +123,9 @@ func (m *Machine) persist(ctx context.Context, o domain.Override) error {
 	if s.Persistent != nil && before.Equal(s.Persistent.Wrote) {
 		before = s.Persistent.Before // the user's own order, not that of the earlier override
 	}
-	wrote, err := doc.Override(before, o.Device)
+	wrote, err := m.order(doc, before, o)
 	if err != nil {
-		return translate(err)
+		return err
 	}
 	on, err := m.running(ctx)
 	if err != nil {
@@ -128,48 +154,78 @@ func (m *Machine) start(ctx context.Context) error {
 	if err := m.repair(ctx); err != nil {
 		return err
 	}
+	m.forget()
 	s := m.snapshot()
 	if s.Once != nil {
-		if err := m.startOnce(ctx, s.Once.Device); err != nil {
-			return err
-		}
-	} else if err := m.create(ctx); err != nil {
+		return m.startOnce(ctx, *s.Once)
+	}
+	if _, err := m.create(ctx); err != nil {
 		return err
 	}
-	s = m.snapshot()
-	if s.Once == nil && !s.Stale {
+	return m.started(false)
+}
+
+// started notes that a new process runs, from the stored order or a temporary one.
+func (m *Machine) started(temporary bool) error {
+	s := m.snapshot()
+	if !s.Stale && s.Temporary == temporary {
 		return nil
 	}
-	s.Once, s.Stale = nil, false
+	s.Stale, s.Temporary = false, temporary
 	return m.save(s)
 }
 
-func (m *Machine) startOnce(ctx context.Context, dev domain.Device) error {
+// spent notes that the one-time override was used.
+func (m *Machine) spent(temporary bool) error {
+	s := m.snapshot()
+	s.Once, s.Stale, s.Temporary = nil, false, temporary
+	return m.save(s)
+}
+
+func (m *Machine) startOnce(ctx context.Context, o domain.Override) error {
 	doc, err := m.read(ctx)
 	if err != nil {
 		return err
 	}
 	before := doc.Config()
-	wrote, err := doc.Override(before, dev)
+	wrote, err := m.order(doc, before, o)
 	if err != nil {
-		return translate(err)
+		return err
 	}
 	if before.Equal(wrote) {
-		return m.create(ctx)
+		return m.startAsIs(ctx)
 	}
 	s := m.snapshot()
 	s.Repair = &Change{Before: before, Wrote: wrote}
 	if err := m.save(s); err != nil {
 		return err
 	}
+	var ours bool
 	err = m.define(ctx, doc, wrote)
 	if err == nil {
-		err = m.create(ctx)
+		ours, err = m.create(ctx)
 	}
 	if back := m.repair(ctx); back != nil {
 		m.log.Warn("boot order is put back later", "domain", m.name, "reason", back)
 	}
-	return err
+	switch {
+	case err != nil:
+		return err
+	case !ours && !m.runsWith(ctx, wrote): // a start by others, before our order was stored
+		return m.started(false)
+	}
+	if err := m.spent(true); err != nil {
+		return err
+	}
+	return m.restoreLive(ctx, before)
+}
+
+// startAsIs is a one-time start from what comes first anyway.
+func (m *Machine) startAsIs(ctx context.Context) error {
+	if _, err := m.create(ctx); err != nil {
+		return err
+	}
+	return m.spent(false)
 }
 
 // repair puts the boot order back that a one-time start replaced.
@@ -185,17 +241,25 @@ func (m *Machine) repair(ctx context.Context) error {
 	return m.save(s)
 }
 
-// Repair puts back what an interrupted start left behind. The daemon calls it
-// when it starts and when libvirt is back.
+// Repair does what events ask for: it puts back what an interrupted start left
+// behind, and gives a guest that rebooted the boot order that was meant for it. The
+// daemon calls it when it starts, when libvirt is back and when Observe says so.
 func (m *Machine) Repair(ctx context.Context) error {
 	m.op.Lock()
 	defer m.op.Unlock()
-	return m.repair(ctx)
-}
-
-// Observe takes a lifecycle event. It does not call libvirt.
-func (m *Machine) Observe(ev libvirt.Event) (needsRepair bool) {
-	return m.snapshot().Repair != nil && ev.Kind == libvirt.EventRelisted
+	if err := m.repair(ctx); err != nil {
+		return err
+	}
+	ended, rebooted := m.work()
+	if s := m.snapshot(); ended && (s.Stale || s.Temporary) {
+		if err := m.started(false); err != nil {
+			return err
+		}
+	}
+	if rebooted {
+		return m.afterReboot(ctx)
+	}
+	return nil
 }
 
 // takeBack restores the order before a change, unless the user has made another
@@ -216,7 +280,11 @@ func (m *Machine) read(ctx context.Context) (*bootxml.Doc, error) {
 	if err != nil {
 		return nil, translate(err)
 	}
-	return bootxml.Parse(text)
+	doc, err := bootxml.Parse(text)
+	if err == nil && m.options.BootMAC != "" {
+		doc.UseNIC(m.options.BootMAC)
+	}
+	return doc, err
 }
 
 // define stores the definition with another boot order, if it is another.

@@ -4,8 +4,10 @@ package virt
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 
@@ -25,20 +27,81 @@ type Conn interface {
 	InjectNMI(ctx context.Context, name string) error
 	DomainXML(ctx context.Context, name string, flags libvirt.XMLFlags) (string, error)
 	DefineDomain(ctx context.Context, xml string) (libvirt.Domain, error)
+	Monitor(ctx context.Context, name, command string, args map[string]any) (json.RawMessage, error)
+	Usage(name string) (libvirt.Stats, error)
+	ConsoleOutput(ctx context.Context, name, dev string, w io.Writer) error
+	Local() bool
 }
+
+// LiveOrder says how a machine that is running gets its own boot order back after
+// a one-time boot, so that a reboot made by its guest does not boot the same again.
+type LiveOrder uint8
+
+// The ways. A reboot that LiveOrderQMP could not prepare is treated as by LiveOrderRestart.
+const (
+	LiveOrderQMP     LiveOrder = iota // QEMU's monitor changes the running process; libvirt marks it as tainted
+	LiveOrderRestart                  // the guest's reboot becomes power off and on
+	LiveOrderOff                      // nothing is done
+)
+
+// Options are a machine's settings.
+type Options struct {
+	LiveOrder LiveOrder
+	RefuseEFI bool   // refuse an override with the EFI bit on a machine that has BIOS; otherwise it is only recorded
+	BootMAC   string // network card to boot from; "": the first in the order
+}
+
+// A Machine has every ability.
+var (
+	_ domain.Machine       = (*Machine)(nil)
+	_ domain.Notifier      = (*Machine)(nil)
+	_ domain.Meter         = (*Machine)(nil)
+	_ domain.ConsoleOpener = (*Machine)(nil)
+	_ domain.Overrider     = (*Machine)(nil)
+	_ domain.Troubled      = (*Machine)(nil)
+)
 
 // Machine implements domain.Machine for one domain.
 type Machine struct {
-	conn  Conn
-	name  string
-	store Store
-	log   *slog.Logger
+	conn    Conn
+	name    string
+	store   Store
+	log     *slog.Logger
+	options Options
+	events  domain.Events
 
-	op sync.Mutex // one power or boot operation at a time
+	op      sync.Mutex // one power or boot operation at a time
+	tainted bool       // it was said that the monitor is used; op guards it
 
-	mu    sync.Mutex // guards what follows, never held during a call
-	state State
-	uuid  [16]byte
+	mu      sync.Mutex // guards what follows, never held during a call
+	state   State
+	uuid    [16]byte
+	trouble string
+	seen    seen
+}
+
+// Set takes the settings; call it before the first use.
+func (m *Machine) Set(o Options) { m.options = o }
+
+// operate runs one operation and keeps its failure for Trouble.
+func (m *Machine) operate(f func() error) error {
+	m.op.Lock()
+	defer m.op.Unlock()
+	err := f()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.trouble = ""
+	if err != nil {
+		m.trouble = err.Error()
+	}
+	return err
+}
+
+// Trouble implements domain.Troubled.
+func (m *Machine) Trouble() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.trouble
 }
 
 // New makes the machine for a domain name; the domain need not exist yet.
@@ -75,65 +138,77 @@ func (m *Machine) Power() (bool, error) {
 
 // On implements domain.Machine.
 func (m *Machine) On(ctx context.Context) error {
-	m.op.Lock()
-	defer m.op.Unlock()
-	if on, err := m.running(ctx); err != nil || on {
-		return err
-	}
-	return m.start(ctx)
+	return m.operate(func() error {
+		if on, err := m.running(ctx); err != nil || on {
+			return err
+		}
+		return m.start(ctx)
+	})
 }
 
 // Off implements domain.Machine.
 func (m *Machine) Off(ctx context.Context) error {
-	m.op.Lock()
-	defer m.op.Unlock()
-	return m.stop(ctx)
+	return m.operate(func() error { return m.stop(ctx) })
 }
 
 // Soft implements domain.Machine. libvirt returns at once; a guest without ACPI
 // goes on running.
 func (m *Machine) Soft(ctx context.Context) error {
-	m.op.Lock()
-	defer m.op.Unlock()
-	err := m.conn.ShutdownDomain(ctx, m.name)
-	if libvirt.IsInvalidOperation(err) {
-		return nil
-	}
-	return translate(err)
+	return m.operate(func() error {
+		m.expect(softly)
+		err := m.conn.ShutdownDomain(ctx, m.name)
+		m.unexpect(softly, err)
+		if libvirt.IsInvalidOperation(err) {
+			return nil
+		}
+		return translate(err)
+	})
 }
 
 // Reset implements domain.Machine. libvirt's reset keeps the process and with it
 // the old boot order, so a changed order needs a new process.
 func (m *Machine) Reset(ctx context.Context) error {
-	m.op.Lock()
-	defer m.op.Unlock()
-	if err := m.needRunning(ctx); err != nil {
-		return err
-	}
-	if s := m.snapshot(); s.Once != nil || s.Stale {
-		return m.restart(ctx)
-	}
-	return translate(m.conn.ResetDomain(ctx, m.name))
+	return m.operate(func() error {
+		if err := m.needRunning(ctx); err != nil {
+			return err
+		}
+		if m.snapshot().needsProcess() {
+			return m.restart(ctx)
+		}
+		m.expect(resetting)
+		err := m.conn.ResetDomain(ctx, m.name)
+		m.unexpect(resetting, err)
+		return poweredOff(err)
+	})
 }
 
 // Cycle implements domain.Machine.
 func (m *Machine) Cycle(ctx context.Context) error {
-	m.op.Lock()
-	defer m.op.Unlock()
-	if err := m.needRunning(ctx); err != nil {
-		return err
-	}
-	return m.restart(ctx)
+	return m.operate(func() error {
+		if err := m.needRunning(ctx); err != nil {
+			return err
+		}
+		return m.restart(ctx)
+	})
 }
 
 // Diag implements domain.Machine.
 func (m *Machine) Diag(ctx context.Context) error {
-	m.op.Lock()
-	defer m.op.Unlock()
-	if err := m.needRunning(ctx); err != nil {
-		return err
+	return m.operate(func() error {
+		if err := m.needRunning(ctx); err != nil {
+			return err
+		}
+		return poweredOff(m.conn.InjectNMI(ctx, m.name))
+	})
+}
+
+// poweredOff translates for operations on a running machine: it may have stopped
+// since it was asked.
+func poweredOff(err error) error {
+	if libvirt.IsInvalidOperation(err) {
+		return fmt.Errorf("%w: %w", domain.ErrPoweredOff, err)
 	}
-	return translate(m.conn.InjectNMI(ctx, m.name))
+	return translate(err)
 }
 
 // running asks libvirt, not the cache: an operation acts on the truth.
@@ -151,7 +226,9 @@ func (m *Machine) needRunning(ctx context.Context) error {
 }
 
 func (m *Machine) stop(ctx context.Context) error {
+	m.expect(stopping)
 	err := m.conn.DestroyDomain(ctx, m.name)
+	m.unexpect(stopping, err)
 	if err != nil && !libvirt.IsInvalidOperation(err) {
 		return translate(err)
 	}
@@ -166,14 +243,16 @@ func (m *Machine) restart(ctx context.Context) error {
 	return m.start(ctx)
 }
 
-// create starts the process; somebody else may have been faster.
-func (m *Machine) create(ctx context.Context) error {
-	err := m.conn.CreateDomain(ctx, m.name)
+// create starts the process. ours is false when somebody else was faster.
+func (m *Machine) create(ctx context.Context) (ours bool, err error) {
+	m.expect(starting)
+	err = m.conn.CreateDomain(ctx, m.name)
+	m.unexpect(starting, err)
 	if err != nil && !libvirt.IsInvalidOperation(err) {
-		return translate(err)
+		return false, translate(err)
 	}
 	m.settle(ctx)
-	return nil
+	return err == nil, nil
 }
 
 // settle brings the cache up to date, so that the next status tells the result

@@ -3,6 +3,7 @@ package virt
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -30,90 +31,49 @@ const osStyle = `<domain><name>m</name><os><type>hvm</type><boot dev='cdrom'/><b
   <interface><mac address='52:54:00:00:00:01'/></interface>
 </devices></domain>`
 
-// hypervisor is a libvirt of one domain in memory.
-type hypervisor struct {
-	stored, live string
-	away         error // every call fails with it
-	createFails  error
-	defines      int
-}
-
-func (h *hypervisor) domain() libvirt.Domain {
-	d := libvirt.Domain{Name: "m", UUID: libvirt.UUID{1}, State: libvirt.StateShutoff}
-	if h.live != "" {
-		d.State = libvirt.StateRunning
-	}
-	return d
-}
-
-func (h *hypervisor) Cached(string) (libvirt.Domain, error) { return h.domain(), h.away }
-func (h *hypervisor) Refresh(context.Context, string) (libvirt.Domain, error) {
-	return h.domain(), h.away
-}
-
-func (h *hypervisor) when(running bool, f func()) error {
-	if h.away != nil {
-		return h.away
-	}
-	if (h.live != "") != running {
-		return &libvirt.Error{Op: "test", Code: libvirt.CodeOperationInvalid, Msg: "wrong state"}
-	}
-	f()
-	return nil
-}
-
-func (h *hypervisor) CreateDomain(context.Context, string) error {
-	if h.createFails != nil {
-		return h.createFails
-	}
-	return h.when(false, func() { h.live = h.stored })
-}
-func (h *hypervisor) DestroyDomain(context.Context, string) error {
-	return h.when(true, func() { h.live = "" })
-}
-func (h *hypervisor) ShutdownDomain(context.Context, string) error { return h.when(true, func() {}) }
-func (h *hypervisor) ResetDomain(context.Context, string) error    { return h.when(true, func() {}) }
-func (h *hypervisor) InjectNMI(context.Context, string) error      { return h.when(true, func() {}) }
-func (h *hypervisor) DomainXML(_ context.Context, _ string, f libvirt.XMLFlags) (string, error) {
-	if f != libvirt.XMLInactive|libvirt.XMLSecure {
-		return "", errors.New("XML that is defined again must be read with INACTIVE and SECURE")
-	}
-	return h.stored, h.away
-}
-func (h *hypervisor) DefineDomain(_ context.Context, xml string) (libvirt.Domain, error) {
-	if h.away == nil {
-		h.stored = xml
-		h.defines++
-	}
-	return h.domain(), h.away
-}
-
 func newMachine(t *testing.T, h *hypervisor, dir string) *Machine {
 	t.Helper()
 	m, err := New(h, "m", FileStore{filepath.Join(dir, "state")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.observe = m.Observe
 	return m
 }
 
 func TestContract(t *testing.T) {
 	for name, xml := range map[string]string{"per device": perDevice, "os": osStyle} {
-		t.Run(name, func(t *testing.T) {
-			domaintest.Run(t, func(t *testing.T) domaintest.Subject {
-				h := &hypervisor{stored: xml}
-				return domaintest.Subject{Machine: newMachine(t, h, t.TempDir()), LastBoot: func(t *testing.T) domain.Device {
-					d, err := bootxml.Parse(h.live)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if first := d.First(); first != domain.CDROM { // the machine's own order
-						return first
-					}
-					return domain.None
-				}}
+		for _, denied := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, monitor denied %v", name, denied), func(t *testing.T) {
+				domaintest.Run(t, func(t *testing.T) domaintest.Subject { return subject(t, &hypervisor{stored: xml, denied: denied}) })
 			})
-		})
+		}
+	}
+}
+
+func subject(t *testing.T, h *hypervisor) domaintest.Subject {
+	m := newMachine(t, h, t.TempDir())
+	work := func() {
+		if err := m.Repair(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	return domaintest.Subject{
+		Machine:  m,
+		LastBoot: func(*testing.T) domain.Device { return h.booted },
+		GuestReboot: func(*testing.T) {
+			if h.reset() {
+				work()
+			}
+		},
+		StartByOther: func(t *testing.T) {
+			if err := h.CreateDomain(t.Context(), "m"); err != nil {
+				t.Fatal(err)
+			}
+			if m.Observe(libvirt.Event{Kind: libvirt.EventStarted, Domain: h.domain()}) {
+				work()
+			}
+		},
 	}
 }
 

@@ -23,7 +23,14 @@ type State struct {
 	Repair *Change `json:"repair,omitempty"`
 	// Stale: the machine runs, and was started before the persistent override.
 	Stale bool `json:"stale,omitempty"`
+	// Temporary: the running process has still the order of a one-time boot that
+	// it was started with.
+	Temporary bool `json:"temporary,omitempty"`
 }
+
+// needsProcess tells whether the next boot must have another order than the
+// running process gives it.
+func (s State) needsProcess() bool { return s.Once != nil || s.Stale || s.Temporary }
 
 // Persistent is a persistent override in force.
 type Persistent struct {

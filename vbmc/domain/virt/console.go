@@ -1,0 +1,146 @@
+package virt
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"trefoil/vbmc/domain"
+	"trefoil/vbmc/libvirt"
+)
+
+// writeLimit bounds a write to a guest that does not read.
+const writeLimit = 5 * time.Second
+
+// port is a character device of a running machine.
+type port struct {
+	Type   string `xml:"type,attr"`
+	Source struct {
+		Path string `xml:"path,attr"`
+		Mode string `xml:"mode,attr"`
+	} `xml:"source"`
+	Alias struct {
+		Name string `xml:"name,attr"`
+	} `xml:"alias"`
+}
+
+// findPort finds the port to use: the first serial port that can be opened, else
+// such a console (virtio).
+func findPort(text string) (port, error) {
+	var d struct {
+		Serials  []port `xml:"devices>serial"`
+		Consoles []port `xml:"devices>console"`
+	}
+	if err := xml.Unmarshal([]byte(text), &d); err != nil {
+		return port{}, fmt.Errorf("read domain XML: %w", err)
+	}
+	for _, p := range append(d.Serials, d.Consoles...) {
+		if p.Alias.Name != "" && (p.Type == "pty" || p.socket()) {
+			return p, nil
+		}
+	}
+	return port{}, fmt.Errorf("%w: no serial port of type pty, or unix with mode bind", domain.ErrNotSupported)
+}
+
+// socket: QEMU listens on a unix socket, for one client at a time.
+func (p port) socket() bool { return p.Type == "unix" && p.Source.Mode == "bind" }
+
+// OpenConsole implements domain.ConsoleOpener. The output of a terminal comes by
+// libvirt's stream, which takes the console over from other clients; the input
+// goes to the terminal itself, so there is none on a remote host.
+func (m *Machine) OpenConsole(ctx context.Context) (c domain.Console, canWrite bool, err error) {
+	if err := m.needRunning(ctx); err != nil {
+		return nil, false, err
+	}
+	text, err := m.conn.DomainXML(ctx, m.name, libvirt.XMLLive)
+	if err != nil {
+		return nil, false, translate(err)
+	}
+	p, err := findPort(text)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case p.socket():
+		return m.openSocket(ctx, p)
+	}
+	return m.openTerminal(p)
+}
+
+func (m *Machine) openSocket(ctx context.Context, p port) (domain.Console, bool, error) {
+	if !m.conn.Local() {
+		return nil, false, fmt.Errorf("%w: the console is a socket on another host", domain.ErrNotSupported)
+	}
+	var d net.Dialer
+	sock, err := d.DialContext(ctx, "unix", p.Source.Path)
+	if err != nil {
+		return nil, false, fmt.Errorf("open console: %w", err)
+	}
+	return &console{m: m, dev: p.Alias.Name, Reader: sock, in: sock, close: func() { sock.Close() }}, true, nil
+}
+
+func (m *Machine) openTerminal(p port) (domain.Console, bool, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r, w := io.Pipe()
+	c := &console{m: m, dev: p.Alias.Name, Reader: r}
+	if m.conn.Local() {
+		in, err := os.OpenFile(p.Source.Path, os.O_WRONLY|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			m.log.Warn("the console takes no input", "domain", m.name, "reason", err)
+		} else {
+			c.in = in
+		}
+	}
+	c.close = func() {
+		cancel()
+		r.Close()
+		if c.in != nil {
+			c.in.Close()
+		}
+	}
+	go func() {
+		w.CloseWithError(m.conn.ConsoleOutput(ctx, m.name, c.dev, w)) // nil is io.EOF
+		cancel()
+	}()
+	return c, c.in != nil, nil
+}
+
+// console is an open serial port.
+type console struct {
+	io.Reader
+	m     *Machine
+	dev   string
+	in    input // nil: output only
+	close func()
+}
+
+type input interface {
+	io.WriteCloser
+	SetWriteDeadline(time.Time) error
+}
+
+func (c *console) Write(p []byte) (int, error) {
+	if c.in == nil {
+		return 0, domain.ErrNotSupported
+	}
+	if err := c.in.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+		return 0, err
+	}
+	return c.in.Write(p)
+}
+
+// SendBreak implements domain.Console by QEMU's monitor.
+func (c *console) SendBreak(ctx context.Context) error {
+	_, err := c.m.conn.Monitor(ctx, c.m.name, "chardev-send-break", map[string]any{"id": "char" + c.dev})
+	return translate(err)
+}
+
+func (c *console) Close() error {
+	c.close()
+	return nil
+}

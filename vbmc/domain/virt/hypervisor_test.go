@@ -1,0 +1,160 @@
+package virt
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"trefoil/vbmc/domain"
+	"trefoil/vbmc/domain/bootxml"
+	"trefoil/vbmc/libvirt"
+)
+
+// hypervisor is a libvirt of one domain in memory, with as much of QEMU as decides
+// what the firmware boots from.
+type hypervisor struct {
+	stored, live string
+	away         error // every call fails with it
+	createFails  error
+	defines      int
+	denied       bool // monitor commands
+	index        map[string]int
+	booted       domain.Device // by the latest boot; None: the machine's own order, CD drive first
+	stats        libvirt.Stats
+	output       string
+	remote       bool
+	breaks       []any
+	observe      func(libvirt.Event) bool
+	needsRepair  bool // what observe said during a call
+}
+
+func (h *hypervisor) domain() libvirt.Domain {
+	d := libvirt.Domain{Name: "m", UUID: libvirt.UUID{1}, State: libvirt.StateShutoff}
+	if h.live != "" {
+		d.State = libvirt.StateRunning
+	}
+	return d
+}
+
+func (h *hypervisor) Cached(string) (libvirt.Domain, error) { return h.domain(), h.away }
+func (h *hypervisor) Refresh(context.Context, string) (libvirt.Domain, error) {
+	return h.domain(), h.away
+}
+
+func (h *hypervisor) when(running bool, f func()) error {
+	if h.away != nil {
+		return h.away
+	}
+	if (h.live != "") != running {
+		return &libvirt.Error{Op: "test", Code: libvirt.CodeOperationInvalid, Msg: "wrong state"}
+	}
+	f()
+	return nil
+}
+
+// tell is an event that comes before the reply to the call.
+func (h *hypervisor) tell(k libvirt.EventKind, detail int32) {
+	if h.observe != nil && h.observe(libvirt.Event{Kind: k, Detail: detail, Domain: h.domain()}) {
+		h.needsRepair = true
+	}
+}
+
+var aliases = strings.NewReplacer(
+	"<target dev='vda'/>", "<target dev='vda'/><alias name='disk0'/>",
+	"<target dev='sda'/>", "<target dev='sda'/><alias name='cd0'/>",
+	"<mac address='52:54:00:00:00:01'/>", "<mac address='52:54:00:00:00:01'/><alias name='net0'/>")
+
+func (h *hypervisor) CreateDomain(context.Context, string) error {
+	if h.createFails != nil {
+		return h.createFails
+	}
+	return h.when(false, func() {
+		h.live, h.index = aliases.Replace(h.stored), map[string]int{}
+		d, _ := bootxml.Parse(h.live)
+		for _, r := range d.Ranks(d.Config()) {
+			h.index[r.Alias] = r.Place
+			if r.Place == 0 {
+				h.index[r.Alias] = -1
+			}
+		}
+		h.boot()
+		h.tell(libvirt.EventStarted, 0)
+	})
+}
+
+// boot takes the device with the lowest index.
+func (h *hypervisor) boot() {
+	best := ""
+	for alias, n := range h.index {
+		if n >= 0 && (best == "" || n < h.index[best]) {
+			best = alias
+		}
+	}
+	h.booted = map[string]domain.Device{"net0": domain.PXE, "disk0": domain.Disk, "cd0": domain.None}[best]
+}
+
+// reset is a reboot by the guest.
+func (h *hypervisor) reset() (needsRepair bool) {
+	h.boot()
+	return h.observe(libvirt.Event{Kind: libvirt.EventRebooted, Domain: h.domain()})
+}
+
+func (h *hypervisor) DestroyDomain(context.Context, string) error {
+	return h.when(true, func() { h.live = ""; h.tell(libvirt.EventStopped, libvirt.StoppedDestroyed) })
+}
+func (h *hypervisor) ShutdownDomain(context.Context, string) error { return h.when(true, func() {}) }
+func (h *hypervisor) ResetDomain(context.Context, string) error {
+	return h.when(true, func() { h.boot(); h.tell(libvirt.EventRebooted, 0) })
+}
+func (h *hypervisor) InjectNMI(context.Context, string) error { return h.when(true, func() {}) }
+func (h *hypervisor) DomainXML(_ context.Context, _ string, f libvirt.XMLFlags) (string, error) {
+	switch f {
+	case libvirt.XMLLive:
+		return h.live, h.away
+	case libvirt.XMLInactive | libvirt.XMLSecure:
+		return h.stored, h.away
+	}
+	return "", errors.New("XML that is defined again must be read with INACTIVE and SECURE")
+}
+func (h *hypervisor) DefineDomain(_ context.Context, xml string) (libvirt.Domain, error) {
+	if h.away == nil {
+		h.stored = xml
+		h.defines++
+	}
+	return h.domain(), h.away
+}
+
+func (h *hypervisor) Monitor(_ context.Context, _, command string, args map[string]any) (json.RawMessage, error) {
+	if h.denied {
+		return nil, &libvirt.Error{Op: "monitor", Code: libvirt.CodeOperationDenied, Msg: "not allowed"}
+	}
+	path, _ := args["path"].(string)
+	alias := strings.TrimPrefix(path, "/machine/peripheral/")
+	switch command {
+	case "qom-get":
+		return json.RawMessage(fmt.Sprint(h.index[alias])), nil
+	case "qom-set":
+		set := args["value"].(int)
+		for other, n := range h.index {
+			if set >= 0 && n == set && other != alias {
+				return nil, &libvirt.MonitorError{Command: command, Msg: "The bootindex has already been used"}
+			}
+		}
+		h.index[alias] = set
+	case "chardev-send-break":
+		h.breaks = append(h.breaks, args["id"])
+	default:
+		return nil, &libvirt.MonitorError{Command: command, Msg: "unknown"}
+	}
+	return nil, nil
+}
+
+func (h *hypervisor) Usage(string) (libvirt.Stats, error) { return h.stats, h.away }
+func (h *hypervisor) Local() bool                         { return !h.remote }
+func (h *hypervisor) ConsoleOutput(_ context.Context, _, _ string, w io.Writer) error {
+	_, err := io.WriteString(w, h.output)
+	return err
+}
