@@ -29,6 +29,9 @@ func addFlags() []cli.Flag {
 		&cli.StringFlag{Name: "kg", Usage: "BMC key; 0x begins hexadecimal"},
 		&cli.StringFlag{Name: "cipher-suites", Usage: "such as 17,3; the preferred one first"},
 		&cli.StringFlag{Name: "console", Usage: "always, ondemand or off: when the serial console is held open"},
+		&cli.StringFlag{Name: "boot-mac", Usage: "network card that PXE boots from; otherwise the first one"},
+		&cli.StringFlag{Name: "efi", Usage: "record or refuse: what an EFI boot override does on a domain with BIOS"},
+		&cli.StringFlag{Name: "live-boot-order", Usage: "qmp, restart or off: how a guest's reboot after a one-time boot is kept from booting the same again"},
 		&cli.BoolFlag{Name: "all", Aliases: []string{"from-libvirt"}, Usage: "every domain that has no BMC, each on a port of its own"},
 	}
 }
@@ -100,6 +103,7 @@ func (p *program) add(c *cli.Context) error {
 		Domain: c.Args().First(), Username: c.String("username"), Password: password, Address: c.String("address"), LibvirtURI: c.String("libvirt-uri"),
 		SASLUsername: c.String("libvirt-sasl-username"), SASLPassword: c.String("libvirt-sasl-password"),
 		KG: c.String("kg"), CipherSuites: c.String("cipher-suites"), Console: c.String("console"),
+		BootMAC: c.String("boot-mac"), EFI: c.String("efi"), LiveBootOrder: c.String("live-boot-order"),
 	}}
 	if err := req.Config.Set("port", c.String("port")); err != nil {
 		return usageError{fmt.Errorf("argument --port: invalid value: '%s'", c.String("port"))}
@@ -234,7 +238,8 @@ func showFields(b manager.Info) []format.Field {
 
 // longFields are what virtualbmc does not show.
 func longFields(b manager.Info) []format.Field {
-	out := []format.Field{{Name: "kg", Value: none(b.KG)}, {Name: "cipher_suites", Value: or(b.CipherSuites, "17,3")}, {Name: "console", Value: or(b.Console, "always")}}
+	out := []format.Field{{Name: "kg", Value: none(b.KG)}, {Name: "cipher_suites", Value: or(b.CipherSuites, "17,3")}, {Name: "console", Value: or(b.Console, "always")},
+		{Name: "boot_mac", Value: none(b.BootMAC)}, {Name: "efi", Value: or(b.EFI, "record")}, {Name: "live_boot_order", Value: or(b.LiveBootOrder, "qmp")}}
 	l := b.Live
 	if l == nil {
 		return append(out, format.Field{Name: "reason", Value: none(b.Reason)})

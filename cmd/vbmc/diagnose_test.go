@@ -54,7 +54,7 @@ func TestWithDaemon(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	text := "[VirtualBMC]\ndomain_name = a\nport = 6999\naddress = 127.0.0.1\nlibvirt_uri = qemu+unix:///system?socket=" + home + "/none\nboot_mac = 52:54:00:00:00:01\n"
+	text := "[VirtualBMC]\ndomain_name = a\nport = 6999\naddress = 127.0.0.1\nlibvirt_uri = qemu+unix:///system?socket=" + home + "/none\ncolour = 52:54:00:00:00:01\n"
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestWithDaemon(t *testing.T) {
 		{"edit a --port 0", 1, "--port 0: expected 1 to 65535"},
 		{"edit a --port auto --kg 0x0102 --cipher-suites 17", 0, ""},
 		{"show a -f value -c Value", 0, "***"},
-		{"show a --long -f csv", 0, "\"kg\",\"***\"\n\"cipher_suites\",\"17\"\n\"console\",\"always\"\n"},
+		{"show a --long -f csv", 0, "\"kg\",\"***\"\n\"cipher_suites\",\"17\"\n\"console\",\"always\"\n\"boot_mac\",\"None\"\n"},
 		{"start a", 0, "Started vBMC instance for domain a"},
 		{"show a --long -f csv", 0, "\"power\",\"unknown\"\n\"boot_override\",\"none\"\n\"identify\",\"off\"\n\"sessions\",0\n"},
 		{"log a", 0, " INFO Started vBMC instance for domain a\n"},
@@ -92,7 +92,7 @@ func TestWithDaemon(t *testing.T) {
 		}
 	}
 	got, err := os.ReadFile(filepath.Join(dir, "config"))
-	if err != nil || !strings.Contains(string(got), "boot_mac = 52:54:00:00:00:01\n") || strings.Contains(string(got), "port = 6999") {
+	if err != nil || !strings.Contains(string(got), "colour = 52:54:00:00:00:01\n") || strings.Contains(string(got), "port = 6999") {
 		t.Errorf("file after edit: %s %v", got, err)
 	}
 	stop()

@@ -2,11 +2,13 @@ package manager
 
 import (
 	"encoding/hex"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/vbmc/domain/virt"
 	"trefoil/vbmc/ipmi"
 	"trefoil/vbmc/ipmi/wire"
 )
@@ -38,6 +40,10 @@ type Config struct {
 	CipherSuites string `json:"cipher_suites,omitempty"` // such as "17,3"
 	Console      string `json:"console,omitempty"`       // always, ondemand or off
 
+	BootMAC       string `json:"boot_mac,omitempty"`        // network card of PXE; "": the first in the domain's order
+	EFI           string `json:"efi,omitempty"`             // record or refuse: an EFI override on a domain with BIOS
+	LiveBootOrder string `json:"live_boot_order,omitempty"` // qmp, restart or off: see virt.LiveOrder
+
 	extra string // keys that we do not know, as lines of the file: kept when it is written
 }
 
@@ -67,6 +73,12 @@ func (c *Config) text(key string) *string {
 		return &c.CipherSuites
 	case "console":
 		return &c.Console
+	case "boot_mac":
+		return &c.BootMAC
+	case "efi":
+		return &c.EFI
+	case "live_boot_order":
+		return &c.LiveBootOrder
 	}
 	return nil
 }
@@ -121,7 +133,10 @@ func (c Config) Validate() error {
 	if _, err := c.Credentials(); err != nil {
 		return err
 	}
-	_, err := c.consoleMode()
+	if _, err := c.consoleMode(); err != nil {
+		return err
+	}
+	_, err := c.bootOptions()
 	return err
 }
 
@@ -201,6 +216,35 @@ func (c Config) consoleMode() (ipmi.ConsoleMode, error) {
 		return ipmi.ConsoleOff, nil
 	}
 	return 0, errs.New(errs.Invalid, "--console %q: expected always, ondemand or off", c.Console)
+}
+
+// bootOptions are how the machine of a libvirt domain boots.
+func (c Config) bootOptions() (virt.Options, error) {
+	o := virt.Options{}
+	if c.BootMAC != "" {
+		mac, err := net.ParseMAC(c.BootMAC)
+		if err != nil || len(mac) != 6 {
+			return o, errs.New(errs.Invalid, "--boot-mac %q: expected a MAC address such as 52:54:00:12:34:56", c.BootMAC)
+		}
+		o.BootMAC = mac.String()
+	}
+	switch c.EFI {
+	case "", "record":
+	case "refuse":
+		o.RefuseEFI = true
+	default:
+		return o, errs.New(errs.Invalid, "--efi %q: expected record or refuse", c.EFI)
+	}
+	switch c.LiveBootOrder {
+	case "", "qmp":
+	case "restart":
+		o.LiveOrder = virt.LiveOrderRestart
+	case "off":
+		o.LiveOrder = virt.LiveOrderOff
+	default:
+		return o, errs.New(errs.Invalid, "--live-boot-order %q: expected qmp, restart or off", c.LiveBootOrder)
+	}
+	return o, nil
 }
 
 // needsRestart tells whether a running BMC must be made anew to follow an edit;

@@ -163,7 +163,7 @@ func (c Config) ini() string {
 		put(&b, "libvirt_sasl_password", c.SASLPassword)
 	}
 	put(&b, "active", map[bool]string{true: "True", false: "False"}[c.Active])
-	for _, key := range []string{"kg", "cipher_suites", "console"} {
+	for _, key := range []string{"kg", "cipher_suites", "console", "boot_mac", "efi", "live_boot_order"} {
 		if v := *c.text(key); v != "" {
 			put(&b, key, v)
 		}

@@ -37,7 +37,7 @@ type Libvirt struct {
 type shared struct {
 	conn     *libvirt.Conn
 	users    int
-	machines map[*virt.Machine]bool
+	machines map[string][]*virt.Machine // by domain: an event must not be shown to thousands
 }
 
 // checkTimeout bounds what `vbmc add` waits for libvirt.
@@ -106,21 +106,26 @@ func noDomain(name string) *errs.Error {
 
 // Open implements Machines.
 func (l *Libvirt) Open(c Config, statePath string) (domain.Machine, func(), error) {
+	o, err := c.bootOptions()
+	if err != nil {
+		return nil, nil, err
+	}
 	s, err := l.acquire(c.LibvirtURI)
 	if err != nil {
 		return nil, nil, err
 	}
 	m, err := virt.New(s.conn, c.Domain, virt.FileStore{Path: statePath}, l.Log)
 	if err != nil {
-		l.release(c.LibvirtURI, nil)
+		l.release(c, nil)
 		return nil, nil, err
 	}
+	m.Set(o)
 	l.mu.Lock()
-	s.machines[m] = true
+	s.machines[c.Domain] = append(s.machines[c.Domain], m)
 	l.mu.Unlock()
 	// What an interrupted start left behind is put back as soon as libvirt answers.
 	go l.repair(s.conn, m)
-	return m, func() { l.release(c.LibvirtURI, m) }, nil
+	return m, func() { l.release(c, m) }, nil
 }
 
 func (l *Libvirt) acquire(uri string) (*shared, error) {
@@ -134,7 +139,7 @@ func (l *Libvirt) acquire(uri string) (*shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shared{conn: conn, users: 1, machines: map[*virt.Machine]bool{}}
+	s := &shared{conn: conn, users: 1, machines: map[string][]*virt.Machine{}}
 	conn.OnEvent(func(ev libvirt.Event) { l.event(s, ev) })
 	if l.conns == nil {
 		l.conns = map[string]*shared{}
@@ -143,10 +148,14 @@ func (l *Libvirt) acquire(uri string) (*shared, error) {
 	return s, nil
 }
 
-func (l *Libvirt) release(uri string, m *virt.Machine) {
+func (l *Libvirt) release(c Config, m *virt.Machine) {
+	uri := c.LibvirtURI
 	l.mu.Lock()
 	s := l.conns[uri]
-	delete(s.machines, m)
+	left := slices.DeleteFunc(s.machines[c.Domain], func(o *virt.Machine) bool { return o == m })
+	if s.machines[c.Domain] = left; len(left) == 0 {
+		delete(s.machines, c.Domain)
+	}
 	s.users--
 	last := s.users == 0
 	if last {
@@ -162,10 +171,19 @@ func (l *Libvirt) release(uri string, m *virt.Machine) {
 func (l *Libvirt) event(s *shared, ev libvirt.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for m := range s.machines {
-		if m.Observe(ev) {
-			go l.repair(s.conn, m)
+	tell := func(machines []*virt.Machine) {
+		for _, m := range machines {
+			if m.Observe(ev) {
+				go l.repair(s.conn, m)
+			}
 		}
+	}
+	if ev.Kind != libvirt.EventLost {
+		tell(s.machines[ev.Domain.Name])
+		return
+	}
+	for _, machines := range s.machines {
+		tell(machines)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"trefoil/vbmc/domain/virt"
 	"trefoil/vbmc/ipmi/ipmiclient"
 )
 
@@ -91,6 +92,9 @@ func TestRefusedEdits(t *testing.T) {
 		"expected a number":                {"port", "x"},
 		"IPMI passwords have at most":      {"password", strings.Repeat("x", 21)},
 		"blanks around":                    {"password", " x"},
+		"such as 52:54:00":                 {"boot_mac", "52:54"},
+		"expected record or refuse":        {"efi", "maybe"},
+		"expected qmp, restart or off":     {"live_boot_order", "on"},
 		"not a cipher suite":               {"cipher_suites", "17,0"},
 		"after 0x come hexadecimal digits": {"kg", "0x1"},
 		"BMC keys have 1 to 20 bytes":      {"kg", strings.Repeat("k", 21)},
@@ -188,6 +192,23 @@ func TestIdleSyncReadsNothing(t *testing.T) {
 	m.files["d7"] = cached{stamp{unix.Timespec{}, before.Size, before.Ino}, m.files["d7"].config, nil} // the clock's step is over
 	if i, err := m.Show("d7"); err != nil || i.Username != "nimda" || m.reads != 1 {
 		t.Errorf("%+v %v, %d reads", i, err, m.reads)
+	}
+}
+
+func TestBootOptions(t *testing.T) {
+	c := config("a", 1)
+	c.BootMAC, c.EFI, c.LiveBootOrder = "52-54-00-AA-00-01", "refuse", "restart"
+	want := virt.Options{LiveOrder: virt.LiveOrderRestart, RefuseEFI: true, BootMAC: "52:54:00:aa:00:01"}
+	if o, err := c.bootOptions(); err != nil || o != want {
+		t.Errorf("%+v %v", o, err)
+	}
+	edited := c
+	if edited.Console = "off"; !c.needsRestart(edited) {
+		t.Error("a new console mode needs a new BMC")
+	}
+	edited = c
+	if edited.KG, edited.Password = "k", "p"; c.needsRestart(edited) {
+		t.Error("new credentials need no new BMC")
 	}
 }
 
