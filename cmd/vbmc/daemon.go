@@ -52,11 +52,21 @@ func (p *program) daemon(c *cli.Context) error {
 func (p *program) serve(ctx context.Context, log *slog.Logger, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	ring := manager.NewLogRing()
+	log = slog.New(ring.Handler(log.Handler()))
 	m := manager.New(p.settings, &manager.Libvirt{Log: log}, log)
+	if addr := p.settings.Metrics; addr != "" {
+		stop, err := serveMetrics(ctx, addr, m, log)
+		if err != nil {
+			l.Close()
+			return err
+		}
+		defer stop()
+	}
 	served := make(chan error, 1)
 	go func() {
 		defer cancel()
-		srv := control.Server{Manager: m, ShowPasswords: p.settings.ShowPasswords, Log: log}
+		srv := control.Server{Manager: m, ShowPasswords: p.settings.ShowPasswords, Log: log, Lines: ring}
 		served <- srv.Serve(ctx, l)
 	}()
 	log.Info("vbmc daemon is ready", "config", p.settings.ConfigDir, "pid", os.Getpid())

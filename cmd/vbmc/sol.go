@@ -38,7 +38,15 @@ func (p *program) sol(c *cli.Context) error {
 		return err
 	}
 	addr := net.JoinHostPort(reachable(b.Address), strconv.Itoa(b.Port))
-	client, err := ipmiclient.Dial(c.Context, addr, ipmiclient.Options{Username: b.Username, Password: b.Password})
+	cred, err := b.Credentials()
+	if err != nil {
+		return err
+	}
+	o := ipmiclient.Options{Username: cred.Username, Password: cred.Password, KG: cred.KG}
+	if len(cred.Suites) > 0 {
+		o.Suite = cred.Suites[0]
+	}
+	client, err := ipmiclient.Dial(c.Context, addr, o)
 	if err != nil {
 		return errs.New(errs.Unavailable, "log in to the BMC of %s at %s: %v", b.Domain, addr, err).
 			WithHint("is it started? vbmc start %s; vbmc doctor %s", b.Domain, b.Domain)

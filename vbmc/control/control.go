@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -22,9 +23,14 @@ import (
 
 // Request is one command.
 type Request struct {
-	Command string         `json:"command"` // add, delete, start, stop, list, show
+	Command string         `json:"command"` // add, add-all, edit, delete, start, stop, list, show, doctor, log
 	Domains []string       `json:"domains,omitempty"`
-	Config  manager.Config `json:"config"` // of add
+	Config  manager.Config `json:"config"` // of add and add-all
+
+	// Args are the keys and values of edit; the port may be "auto". show takes
+	// "secrets" (passwords are not masked: whoever may ask can read the file too), log
+	// takes "follow".
+	Args map[string]string `json:"args,omitempty"`
 }
 
 // Reply is the daemon's answer. Messages go to standard error; RC is the exit code.
@@ -32,6 +38,11 @@ type Reply struct {
 	RC       int            `json:"rc"`
 	Messages []string       `json:"msg,omitempty"`
 	BMCs     []manager.Info `json:"bmcs,omitempty"`
+	Lines    []string       `json:"lines,omitempty"` // of log
+
+	Findings []manager.Finding `json:"findings,omitempty"` // of doctor
+
+	follow func(context.Context, io.Writer) // what comes after the reply on the same connection
 }
 
 const (
@@ -44,6 +55,7 @@ type Server struct {
 	Manager       *manager.Manager
 	ShowPasswords bool
 	Log           *slog.Logger
+	Lines         *manager.LogRing // of `vbmc log`; nil: there are none
 }
 
 // Listen makes the socket at path, mode 0600. A socket that nobody answers, left
@@ -96,9 +108,28 @@ func (s *Server) answer(ctx context.Context, c *net.UnixConn) {
 		s.Log.Warn("command not understood", "reason", err)
 		return
 	}
-	if err := json.NewEncoder(c).Encode(s.do(ctx, req)); err != nil {
+	r := s.do(ctx, req)
+	if err := json.NewEncoder(c).Encode(r); err != nil {
 		s.Log.Debug("the caller left before its answer", "command", req.Command, "reason", err)
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		ctx = gone // what follows ends at once, and lets go of what it holds
 	}
+	if r.follow != nil {
+		s.stream(ctx, c, r.follow)
+	}
+}
+
+// stream lets follow write until it ends, the caller hangs up or the daemon stops.
+func (s *Server) stream(ctx context.Context, c *net.UnixConn, follow func(context.Context, io.Writer)) {
+	_ = c.SetDeadline(time.Time{})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		defer cancel()
+		_, _ = io.Copy(io.Discard, c) // ends with the caller
+	}()
+	follow(ctx, c)
 }
 
 // limited ends a stream that is longer than any request.
@@ -139,11 +170,27 @@ func allowed(c *net.UnixConn) error {
 func (s *Server) do(ctx context.Context, req Request) *Reply {
 	switch req.Command {
 	case "add":
-		return result(s.Manager.Add(ctx, req.Config))
+		c, err := s.Manager.Add(ctx, req.Config)
+		r := result(err)
+		if err == nil {
+			r.BMCs = s.masked([]manager.Info{{Config: c}}, req)
+		}
+		return r
+	case "add-all":
+		return s.addAll(ctx, req)
+	case "edit":
+		return s.edit(req)
+	case "doctor":
+		all, err := s.Manager.Doctor(ctx, req.Domains)
+		r := result(err)
+		r.Findings = all
+		return r
+	case "log":
+		return s.log(req)
 	case "list":
 		all, err := s.Manager.List()
 		r := result(err)
-		r.BMCs = s.masked(all)
+		r.BMCs = s.masked(all, req)
 		return r
 	case "show":
 		r := &Reply{}
@@ -151,7 +198,7 @@ func (s *Server) do(ctx context.Context, req Request) *Reply {
 			i, err := s.Manager.Show(name)
 			r.merge(err)
 			if err == nil {
-				r.BMCs = append(r.BMCs, s.masked([]manager.Info{i})...)
+				r.BMCs = append(r.BMCs, s.masked([]manager.Info{i}, req)...)
 			}
 		}
 		return r
@@ -185,10 +232,70 @@ func (s *Server) each(req Request) *Reply {
 	return r
 }
 
-func (s *Server) masked(all []manager.Info) []manager.Info {
+func (s *Server) addAll(ctx context.Context, req Request) *Reply {
+	all, err := s.Manager.AddAll(ctx, req.Config)
+	r := result(err)
+	for _, a := range all {
+		r.merge(a.Err)
+		if a.Err == nil {
+			r.BMCs = append(r.BMCs, s.masked([]manager.Info{{Config: a.Config}}, req)...)
+		}
+	}
+	return r
+}
+
+func (s *Server) edit(req Request) *Reply {
+	if len(req.Domains) != 1 {
+		return result(errs.New(errs.Invalid, "edit takes one domain"))
+	}
+	return result(s.Manager.Edit(req.Domains[0], func(c *manager.Config) error {
+		for key, value := range req.Args {
+			if err := c.Set(key, value); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// log gives what is kept of a domain's log, and with "follow" what comes.
+func (s *Server) log(req Request) *Reply {
+	if len(req.Domains) != 1 {
+		return result(errs.New(errs.Invalid, "log takes one domain"))
+	}
+	name := req.Domains[0]
+	if _, err := s.Manager.Show(name); err != nil && !errs.Is(err, errs.Internal) {
+		return result(err) // a file that cannot be read is in the log
+	}
+	r := &Reply{}
+	switch {
+	case s.Lines == nil:
+	case req.Args["follow"] == "":
+		r.Lines = s.Lines.Lines(name)
+	default:
+		old, lines, cancel := s.Lines.Follow(name)
+		r.Lines = old
+		r.follow = func(ctx context.Context, w io.Writer) {
+			defer cancel()
+			for {
+				select {
+				case l := <-lines:
+					if _, err := fmt.Fprintln(w, l); err != nil {
+						return
+					}
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}
+	return r
+}
+
+func (s *Server) masked(all []manager.Info, req Request) []manager.Info {
 	for i := range all {
-		if !s.ShowPasswords {
-			all[i].Password, all[i].SASLPassword = "***", "***"
+		if !s.ShowPasswords && req.Args["secrets"] == "" {
+			all[i].Config = all[i].Masked()
 		}
 	}
 	return all
@@ -217,6 +324,12 @@ var ErrNoDaemon = errors.New("the vbmc daemon is not running") //nolint:gocheckn
 
 // Call sends a command and waits for its answer.
 func Call(ctx context.Context, socket string, req Request) (*Reply, error) {
+	return Stream(ctx, socket, req, nil)
+}
+
+// Stream is Call, and then what the daemon goes on to say is given to more, until
+// one of both ends or ctx does. more is not called after a failure.
+func Stream(ctx context.Context, socket string, req Request, more func(*Reply, io.Reader)) (*Reply, error) {
 	d := net.Dialer{Timeout: 5 * time.Second}
 	c, err := d.DialContext(ctx, "unix", socket)
 	if err != nil {
@@ -235,8 +348,13 @@ func Call(ctx context.Context, socket string, req Request) (*Reply, error) {
 		return nil, fmt.Errorf("send to the vbmc daemon: %w", err)
 	}
 	var r Reply
-	if err := json.NewDecoder(c).Decode(&r); err != nil {
+	in := json.NewDecoder(c)
+	if err := in.Decode(&r); err != nil {
 		return nil, fmt.Errorf("the vbmc daemon gave no answer: %w", err)
+	}
+	if more != nil && r.RC == 0 {
+		_ = c.SetDeadline(time.Time{})
+		more(&r, io.MultiReader(in.Buffered(), c))
 	}
 	return &r, nil
 }

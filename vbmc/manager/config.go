@@ -1,17 +1,16 @@
 package manager
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
+	"encoding/hex"
+	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/vbmc/domain/virt"
 	"trefoil/vbmc/ipmi"
+	"trefoil/vbmc/ipmi/wire"
 )
 
 // Defaults of `vbmc add`.
@@ -23,7 +22,8 @@ const (
 	DefaultLibvirtURI = "qemu:///system"
 )
 
-// Config is one virtual BMC.
+// Config is one virtual BMC. It holds nothing but text and numbers, so that two can
+// be compared with ==.
 type Config struct {
 	Domain       string `json:"domain_name"`
 	Username     string `json:"username"`
@@ -34,6 +34,75 @@ type Config struct {
 	SASLUsername string `json:"libvirt_sasl_username"`
 	SASLPassword string `json:"libvirt_sasl_password"`
 	Active       bool   `json:"active"`
+
+	// What follows virtualbmc does not know and passes over.
+	KG           string `json:"kg,omitempty"`            // BMC key: text, or hexadecimal after 0x
+	CipherSuites string `json:"cipher_suites,omitempty"` // such as "17,3"
+	Console      string `json:"console,omitempty"`       // always, ondemand or off
+
+	BootMAC       string `json:"boot_mac,omitempty"`        // network card of PXE; "": the first in the domain's order
+	EFI           string `json:"efi,omitempty"`             // record or refuse: an EFI override on a domain with BIOS
+	LiveBootOrder string `json:"live_boot_order,omitempty"` // qmp, restart or off: see virt.LiveOrder
+
+	extra string // keys that we do not know, as lines of the file: kept when it is written
+}
+
+// maxKG is the length of the BMC key K_G (IPMI 2.0 table 22-34).
+const maxKG = 20
+
+// text finds the field of a key of the file; nil for those that are no text, or unknown.
+func (c *Config) text(key string) *string {
+	switch key {
+	case "domain_name":
+		return &c.Domain
+	case "username":
+		return &c.Username
+	case "password":
+		return &c.Password
+	case "address":
+		return &c.Address
+	case "libvirt_uri":
+		return &c.LibvirtURI
+	case "libvirt_sasl_username":
+		return &c.SASLUsername
+	case "libvirt_sasl_password":
+		return &c.SASLPassword
+	case "kg":
+		return &c.KG
+	case "cipher_suites":
+		return &c.CipherSuites
+	case "console":
+		return &c.Console
+	case "boot_mac":
+		return &c.BootMAC
+	case "efi":
+		return &c.EFI
+	case "live_boot_order":
+		return &c.LiveBootOrder
+	}
+	return nil
+}
+
+// Set changes one key as `vbmc edit` does: all but the domain's name and `active`.
+func (c *Config) Set(key, value string) error {
+	if key == "port" && value == "auto" {
+		c.Port = AutoPort
+		return nil
+	}
+	if key == "port" {
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return errs.New(errs.Invalid, "--port %q: expected a number or auto", value)
+		}
+		c.Port = n
+		return nil
+	}
+	f := c.text(key)
+	if f == nil || key == "domain_name" {
+		return errs.New(errs.Invalid, "%q cannot be edited", key)
+	}
+	*f = value
+	return nil
 }
 
 // Validate refuses what can never work, with the option's name.
@@ -48,8 +117,10 @@ func (c Config) Validate() error {
 		return errs.New(errs.Invalid, "--username: IPMI user names have 1 to %d bytes", ipmi.MaxNameLen)
 	case len(c.Password) > ipmi.MaxPasswordLen:
 		return errs.New(errs.Invalid, "--password: IPMI passwords have at most %d bytes", ipmi.MaxPasswordLen)
-	case strings.ContainsAny(c.Username+c.Password+c.LibvirtURI, "\r\n"):
-		return errs.New(errs.Invalid, "line breaks are not allowed in user name, password and URI")
+	case strings.ContainsAny(c.Username+c.Password+c.LibvirtURI+c.KG, "\r\n"):
+		return errs.New(errs.Invalid, "line breaks are not allowed in user name, password, BMC key and URI")
+	case strings.TrimSpace(c.Username) != c.Username || strings.TrimSpace(c.Password) != c.Password || strings.TrimSpace(c.KG) != c.KG:
+		return errs.New(errs.Invalid, "blanks around user name, password or BMC key would be lost in the configuration file")
 	case (c.SASLUsername == "") != (c.SASLPassword == ""):
 		return errs.New(errs.Invalid, "A password and username are required to use Libvirt's SASL authentication")
 	case c.SASLUsername != "":
@@ -59,7 +130,128 @@ func (c Config) Validate() error {
 	if _, err := netip.ParseAddr(c.Address); err != nil {
 		return errs.New(errs.Invalid, "--address %q: expected an IPv4 or IPv6 address", c.Address)
 	}
-	return nil
+	if _, err := c.Credentials(); err != nil {
+		return err
+	}
+	if _, err := c.consoleMode(); err != nil {
+		return err
+	}
+	_, err := c.bootOptions()
+	return err
+}
+
+// Credentials are what a running BMC takes without a restart.
+func (c Config) Credentials() (ipmi.Credentials, error) {
+	out := ipmi.Credentials{Username: c.Username, Password: c.Password}
+	var err error
+	if out.KG, err = parseKG(c.KG); err != nil {
+		return out, err
+	}
+	out.Suites, err = parseSuites(c.CipherSuites)
+	return out, err
+}
+
+// parseKG reads a BMC key as FreeIPMI does: 0x begins hexadecimal, all else is text.
+func parseKG(s string) ([]byte, error) {
+	if s == "" {
+		return nil, nil
+	}
+	key := []byte(s)
+	if digits, isHex := strings.CutPrefix(s, "0x"); isHex {
+		var err error
+		if key, err = hex.DecodeString(digits); err != nil {
+			return nil, errs.New(errs.Invalid, "--kg: after 0x come hexadecimal digits, two a byte")
+		}
+	}
+	if len(key) == 0 || len(key) > maxKG {
+		return nil, errs.New(errs.Invalid, "--kg: BMC keys have 1 to %d bytes", maxKG)
+	}
+	return key, nil
+}
+
+// parseSuites reads a list of cipher suites, the preferred one first. Suite 0,
+// which asks for no password, is never served.
+func parseSuites(list string) ([]wire.Suite, error) {
+	if strings.TrimSpace(list) == "" {
+		return nil, nil
+	}
+	var out []wire.Suite
+	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {
+		id, err := strconv.ParseUint(word, 10, 8)
+		s, known := suiteByID(byte(id))
+		if err != nil || !known {
+			return nil, errs.New(errs.Invalid, "--cipher-suites: %q is not a cipher suite that can be served", word).WithHint("for example 17,3")
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// Masked hides what must not be shown. SASL's is hidden even when it is not set, as
+// virtualbmc does.
+func (c Config) Masked() Config {
+	c.Password, c.SASLPassword, c.extra = "***", "***", ""
+	if c.KG != "" {
+		c.KG = "***"
+	}
+	return c
+}
+
+func suiteByID(id byte) (wire.Suite, bool) {
+	for _, s := range []wire.Suite{wire.Suite17(), wire.Suite3()} {
+		if s.ID == id {
+			return s, true
+		}
+	}
+	return wire.Suite{}, false
+}
+
+func (c Config) consoleMode() (ipmi.ConsoleMode, error) {
+	switch c.Console {
+	case "", "always":
+		return ipmi.ConsoleAlways, nil
+	case "ondemand":
+		return ipmi.ConsoleOnDemand, nil
+	case "off":
+		return ipmi.ConsoleOff, nil
+	}
+	return 0, errs.New(errs.Invalid, "--console %q: expected always, ondemand or off", c.Console)
+}
+
+// bootOptions are how the machine of a libvirt domain boots.
+func (c Config) bootOptions() (virt.Options, error) {
+	o := virt.Options{}
+	if c.BootMAC != "" {
+		mac, err := net.ParseMAC(c.BootMAC)
+		if err != nil || len(mac) != 6 {
+			return o, errs.New(errs.Invalid, "--boot-mac %q: expected a MAC address such as 52:54:00:12:34:56", c.BootMAC)
+		}
+		o.BootMAC = mac.String()
+	}
+	switch c.EFI {
+	case "", "record":
+	case "refuse":
+		o.RefuseEFI = true
+	default:
+		return o, errs.New(errs.Invalid, "--efi %q: expected record or refuse", c.EFI)
+	}
+	switch c.LiveBootOrder {
+	case "", "qmp":
+	case "restart":
+		o.LiveOrder = virt.LiveOrderRestart
+	case "off":
+		o.LiveOrder = virt.LiveOrderOff
+	default:
+		return o, errs.New(errs.Invalid, "--live-boot-order %q: expected qmp, restart or off", c.LiveBootOrder)
+	}
+	return o, nil
+}
+
+// needsRestart tells whether a running BMC must be made anew to follow an edit;
+// all else it takes with its sessions open.
+func (c Config) needsRestart(edited Config) bool {
+	c.Username, c.Password, c.KG, c.CipherSuites, c.extra = edited.Username, edited.Password, edited.KG, edited.CipherSuites, edited.extra
+	return c != edited
 }
 
 // validName keeps a domain's directory inside the configuration directory.
@@ -86,138 +278,4 @@ func (c Config) overlaps(o Config) bool {
 		return x == netip.IPv6Unspecified() || x == netip.IPv4Unspecified() && y.Is4()
 	}
 	return a == b || covers(a, b) || covers(b, a)
-}
-
-// dirStore is the directory of all domains' configurations.
-type dirStore struct{ root string }
-
-func (d dirStore) dir(name string) string  { return filepath.Join(d.root, name) }
-func (d dirStore) file(name string) string { return filepath.Join(d.root, name, "config") }
-
-// state is where the machine's boot state is kept.
-func (d dirStore) state(name string) string { return filepath.Join(d.root, name, "state.json") }
-
-// clear removes what lies in a domain's directory beside its configuration: boot
-// state, and files whose writer was killed. What is not ours stays.
-func (d dirStore) clear(name string) error {
-	entries, err := os.ReadDir(d.dir(name))
-	for _, e := range entries {
-		n := e.Name()
-		if n == "state.json" || strings.HasPrefix(n, ".new-") || strings.HasPrefix(n, ".state-") {
-			err = errors.Join(err, os.Remove(filepath.Join(d.dir(name), n)))
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("clear directory of domain %s: %w", name, err)
-	}
-	return nil
-}
-
-// remove removes a domain's directory; one without configuration, left by a killed
-// add or delete, only when nothing foreign lies in it.
-func (d dirStore) remove(name string) error {
-	if _, err := os.Lstat(d.file(name)); err == nil {
-		if err := os.RemoveAll(d.dir(name)); err != nil {
-			return fmt.Errorf("remove configuration of domain %s: %w", name, err)
-		}
-		return nil
-	}
-	if err := d.clear(name); err != nil {
-		return err
-	}
-	if err := os.Remove(d.dir(name)); err != nil {
-		return fmt.Errorf("remove directory of domain %s: %w", name, err)
-	}
-	return nil
-}
-
-// names lists the domains that have a configuration.
-func (d dirStore) names() ([]string, error) {
-	entries, err := os.ReadDir(d.root)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list configurations: %w", err)
-	}
-	var out []string
-	for _, e := range entries { // sorted by name
-		if _, err := os.Stat(d.file(e.Name())); err == nil {
-			out = append(out, e.Name())
-		}
-	}
-	return out, nil
-}
-
-// load reads one configuration. Missing keys have the defaults of `vbmc add`,
-// except port and domain_name, without which virtualbmc too refuses the file.
-func (d dirStore) load(name string) (Config, error) {
-	path := d.file(name)
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return Config{}, err
-	}
-	ini, err := parseINI(path, string(raw))
-	if err != nil {
-		return Config{}, err
-	}
-	s, ok := ini["VirtualBMC"]
-	if !ok {
-		return Config{}, fmt.Errorf("%s: no section [VirtualBMC]", path)
-	}
-	get := func(key, def string) string {
-		if v, ok := s[key]; ok {
-			return v
-		}
-		return def
-	}
-	c := Config{
-		Domain: get("domain_name", name), Username: get("username", DefaultUsername), Password: get("password", DefaultPassword),
-		Address: get("address", DefaultAddress), LibvirtURI: get("libvirt_uri", DefaultLibvirtURI),
-		SASLUsername: s["libvirt_sasl_username"], SASLPassword: s["libvirt_sasl_password"],
-	}
-	if c.Port, err = strconv.Atoi(s["port"]); err != nil {
-		return c, fmt.Errorf("%s: port = %q: expected a number", path, s["port"])
-	}
-	c.Active, err = boolean(path, "active", s["active"])
-	return c, err
-}
-
-// save writes a configuration atomically, readable for its owner only, with the
-// keys in virtualbmc's order.
-func (d dirStore) save(c Config) error {
-	var b strings.Builder
-	b.WriteString("[VirtualBMC]\n")
-	put := func(k, v string) { fmt.Fprintf(&b, "%s = %s\n", k, escapeINI(v)) }
-	put("domain_name", c.Domain)
-	put("username", c.Username)
-	put("password", c.Password)
-	put("port", strconv.Itoa(c.Port))
-	put("address", c.Address)
-	put("libvirt_uri", c.LibvirtURI)
-	if c.SASLUsername != "" {
-		put("libvirt_sasl_username", c.SASLUsername)
-		put("libvirt_sasl_password", c.SASLPassword)
-	}
-	put("active", map[bool]string{true: "True", false: "False"}[c.Active])
-	b.WriteString("\n")
-	return writeFile(d.file(c.Domain), []byte(b.String()))
-}
-
-// writeFile replaces a file atomically with mode 0600.
-func writeFile(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
 }

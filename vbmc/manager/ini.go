@@ -3,6 +3,7 @@ package manager
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // section is one section of an INI file: keys in lower case.
@@ -15,7 +16,7 @@ func parseINI(name, text string) (map[string]section, error) {
 	var cur section
 	key := ""
 	for i, line := range strings.Split(text, "\n") {
-		line = strings.TrimRight(line, " \t\r")
+		line = strings.TrimRightFunc(line, unicode.IsSpace)
 		trimmed := strings.TrimSpace(line)
 		switch {
 		case trimmed == "":

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +18,8 @@ import (
 type Machines interface {
 	// Check fails unless the hypervisor answers and has the domain.
 	Check(ctx context.Context, c Config) error
+	// List names the domains of a hypervisor.
+	List(ctx context.Context, uri string) ([]string, error)
 	// Open makes the machine of a BMC. release is called when the BMC stops.
 	Open(c Config, statePath string) (m domain.Machine, release func(), err error)
 }
@@ -34,7 +37,7 @@ type Libvirt struct {
 type shared struct {
 	conn     *libvirt.Conn
 	users    int
-	machines map[*virt.Machine]bool
+	machines map[string][]*virt.Machine // by domain: an event must not be shown to thousands
 }
 
 // checkTimeout bounds what `vbmc add` waits for libvirt.
@@ -44,33 +47,56 @@ const checkTimeout = 20 * time.Second
 func (l *Libvirt) Check(ctx context.Context, c Config) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	conn, err := libvirt.Dial(ctx, c.LibvirtURI)
-	if errs.Is(err, errs.Invalid) {
-		return err
-	}
+	conn, err := dial(ctx, c.LibvirtURI)
 	if err != nil {
-		return errs.New(errs.Unavailable, "Command failed: Fail to establish a connection with libvirt URI %q. Error: %v", c.LibvirtURI, err).
-			WithHint("is libvirtd running? try: virsh -c '%s' list --all", c.LibvirtURI)
+		return err
 	}
 	defer conn.Close()
 	if _, err := conn.LookupDomain(ctx, c.Domain); libvirt.IsNoDomain(err) {
-		return noDomain(c.Domain).WithHint("the domains are: %s", domainNames(ctx, conn))
+		e := noDomain(c.Domain)
+		if names, err := domainNames(ctx, conn); err == nil {
+			e = e.WithHint("the domains are: %s", strings.Join(names, ", "))
+		}
+		return e
 	} else if err != nil {
 		return errs.Wrap(errs.Unavailable, err, "Command failed")
 	}
 	return nil
 }
 
-func domainNames(ctx context.Context, conn *libvirt.Conn) string {
+// List implements Machines.
+func (l *Libvirt) List(ctx context.Context, uri string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	conn, err := dial(ctx, uri)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	names, err := domainNames(ctx, conn)
+	if err != nil {
+		return nil, errs.Wrap(errs.Unavailable, err, "Command failed")
+	}
+	return names, nil
+}
+
+func dial(ctx context.Context, uri string) (*libvirt.Conn, error) {
+	conn, err := libvirt.Dial(ctx, uri)
+	if err != nil && !errs.Is(err, errs.Invalid) {
+		return nil, errs.New(errs.Unavailable, "Command failed: Fail to establish a connection with libvirt URI %q. Error: %v", uri, err).
+			WithHint("is libvirtd running? try: virsh -c '%s' list --all", uri)
+	}
+	return conn, err
+}
+
+func domainNames(ctx context.Context, conn *libvirt.Conn) ([]string, error) {
 	all, err := conn.Domains(ctx)
-	if err != nil || len(all) == 0 {
-		return "none"
+	names := make([]string, len(all))
+	for i, d := range all {
+		names[i] = d.Name
 	}
-	var names []string
-	for _, d := range all {
-		names = append(names, d.Name)
-	}
-	return strings.Join(names, ", ")
+	slices.Sort(names)
+	return names, err
 }
 
 // noDomain is virtualbmc's message for a domain it does not know.
@@ -80,21 +106,26 @@ func noDomain(name string) *errs.Error {
 
 // Open implements Machines.
 func (l *Libvirt) Open(c Config, statePath string) (domain.Machine, func(), error) {
+	o, err := c.bootOptions()
+	if err != nil {
+		return nil, nil, err
+	}
 	s, err := l.acquire(c.LibvirtURI)
 	if err != nil {
 		return nil, nil, err
 	}
 	m, err := virt.New(s.conn, c.Domain, virt.FileStore{Path: statePath}, l.Log)
 	if err != nil {
-		l.release(c.LibvirtURI, nil)
+		l.release(c, nil)
 		return nil, nil, err
 	}
+	m.Set(o)
 	l.mu.Lock()
-	s.machines[m] = true
+	s.machines[c.Domain] = append(s.machines[c.Domain], m)
 	l.mu.Unlock()
 	// What an interrupted start left behind is put back as soon as libvirt answers.
 	go l.repair(s.conn, m)
-	return m, func() { l.release(c.LibvirtURI, m) }, nil
+	return m, func() { l.release(c, m) }, nil
 }
 
 func (l *Libvirt) acquire(uri string) (*shared, error) {
@@ -108,7 +139,7 @@ func (l *Libvirt) acquire(uri string) (*shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shared{conn: conn, users: 1, machines: map[*virt.Machine]bool{}}
+	s := &shared{conn: conn, users: 1, machines: map[string][]*virt.Machine{}}
 	conn.OnEvent(func(ev libvirt.Event) { l.event(s, ev) })
 	if l.conns == nil {
 		l.conns = map[string]*shared{}
@@ -117,10 +148,14 @@ func (l *Libvirt) acquire(uri string) (*shared, error) {
 	return s, nil
 }
 
-func (l *Libvirt) release(uri string, m *virt.Machine) {
+func (l *Libvirt) release(c Config, m *virt.Machine) {
+	uri := c.LibvirtURI
 	l.mu.Lock()
 	s := l.conns[uri]
-	delete(s.machines, m)
+	left := slices.DeleteFunc(s.machines[c.Domain], func(o *virt.Machine) bool { return o == m })
+	if s.machines[c.Domain] = left; len(left) == 0 {
+		delete(s.machines, c.Domain)
+	}
 	s.users--
 	last := s.users == 0
 	if last {
@@ -136,10 +171,19 @@ func (l *Libvirt) release(uri string, m *virt.Machine) {
 func (l *Libvirt) event(s *shared, ev libvirt.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for m := range s.machines {
-		if m.Observe(ev) {
-			go l.repair(s.conn, m)
+	tell := func(machines []*virt.Machine) {
+		for _, m := range machines {
+			if m.Observe(ev) {
+				go l.repair(s.conn, m)
+			}
 		}
+	}
+	if ev.Kind != libvirt.EventLost {
+		tell(s.machines[ev.Domain.Name])
+		return
+	}
+	for _, machines := range s.machines {
+		tell(machines)
 	}
 }
 

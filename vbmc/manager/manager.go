@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
+	"net/url"
 	"os"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"trefoil/internal/errs"
+	"trefoil/vbmc/domain"
 	"trefoil/vbmc/ipmi"
 )
 
@@ -32,17 +35,33 @@ type Manager struct {
 	log      *slog.Logger
 	commands *ipmi.Table // one for all BMCs
 
+	editing sync.Mutex // one change of a file at a time; taken after mu, or without it
+
 	mu      sync.Mutex // one change at a time
 	running map[string]*instance
 	faults  map[string]fault
+	files   map[string]cached
+	reads   int // of files, so that a test can count them
 }
 
 // instance is a BMC that listens.
 type instance struct {
 	config  Config
+	bmc     *ipmi.BMC
+	machine domain.Machine
 	cancel  context.CancelFunc
 	stopped chan struct{}
 	release func()
+}
+
+// ended tells whether the BMC serves no more although nobody stopped it.
+func (in *instance) ended() bool {
+	select {
+	case <-in.stopped:
+		return true
+	default:
+		return false
+	}
 }
 
 // fault is why an active BMC does not run; it is logged once.
@@ -52,7 +71,7 @@ type fault struct{ text string }
 func New(s Settings, m Machines, log *slog.Logger) *Manager {
 	return &Manager{
 		settings: s, store: dirStore{s.ConfigDir}, machines: m, log: log, commands: ipmi.NewTable(),
-		running: map[string]*instance{}, faults: map[string]fault{},
+		running: map[string]*instance{}, faults: map[string]fault{}, files: map[string]cached{},
 	}
 }
 
@@ -75,40 +94,6 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 }
 
-// Sync reads all configurations and starts, stops or restarts BMCs to match.
-func (m *Manager) Sync() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	names, err := m.store.names()
-	if err != nil {
-		m.log.Error("configurations cannot be read", "reason", err)
-		return
-	}
-	for _, name := range names {
-		c, err := m.store.load(name)
-		if err != nil {
-			m.note(name, err)
-			continue // what runs goes on: the file may be half edited
-		}
-		in := m.running[name]
-		if in != nil && (!c.Active || c != in.config) {
-			m.stop(name)
-			in = nil
-		}
-		if !c.Active {
-			delete(m.faults, name)
-		}
-		if c.Active && in == nil {
-			m.note(name, m.start(name, c))
-		}
-	}
-	for name := range m.running {
-		if !slices.Contains(names, name) {
-			m.stop(name)
-		}
-	}
-}
-
 // note remembers why a BMC does not run and logs it when it is news.
 func (m *Manager) note(name string, err error) {
 	if err == nil {
@@ -116,7 +101,7 @@ func (m *Manager) note(name string, err error) {
 		return
 	}
 	if m.faults[name].text != err.Error() {
-		m.log.Error("vBMC instance cannot run", "domain", name, "reason", err)
+		m.logOf(name).Error("vBMC instance cannot run as configured", "reason", err)
 	}
 	m.faults[name] = fault{err.Error()}
 }
@@ -135,47 +120,55 @@ func (m *Manager) start(name string, c Config) error {
 		conn.Close()
 		return err
 	}
-	bmc, err := ipmi.New(ipmi.Config{
-		Machine: machine, Name: name, Username: c.Username, Password: c.Password,
-		Log: m.log.With("domain", name), Table: m.commands,
-	})
+	bmc, err := m.newBMC(name, c, machine)
 	if err != nil {
 		conn.Close()
 		release()
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	in := &instance{config: c, cancel: cancel, stopped: make(chan struct{}), release: release}
+	in := &instance{config: c, bmc: bmc, machine: machine, cancel: cancel, stopped: make(chan struct{}), release: release}
 	go func() {
 		defer close(in.stopped)
 		bmc.Serve(ctx, conn)
 	}()
 	m.running[name] = in
-	m.log.Info("Started vBMC instance for domain " + name)
+	m.logOf(name).Info("Started vBMC instance for domain " + name)
 	return nil
 }
 
-// listen opens the port, or says who has it.
-func (m *Manager) listen(c Config) (*net.UDPConn, error) {
-	conn, err := ipmi.Listen(c.Address, c.Port)
-	if err == nil {
-		return conn, nil
+func (m *Manager) newBMC(name string, c Config, machine domain.Machine) (*ipmi.BMC, error) {
+	cred, err := c.Credentials()
+	if err != nil {
+		return nil, err
 	}
-	e := errs.Wrap(errs.Conflict, err, "vBMC of domain %s cannot listen on port %d of %s", c.Domain, c.Port, c.Address)
-	if other := m.holder(c); other != "" {
-		return nil, e.WithHint("the vBMC of domain %s has this port", other)
+	console, err := c.consoleMode()
+	if err != nil {
+		return nil, err
 	}
-	return nil, e.WithHint("see who has it: ss -lunp 'sport = :%d'", c.Port)
+	return ipmi.New(ipmi.Config{
+		Machine: machine, Name: name, Username: cred.Username, Password: cred.Password, KG: cred.KG, Suites: cred.Suites,
+		Log: m.logOf(name), Table: m.commands, Store: m.store.bmc(name), Console: console, HostBoot: hostBoot(c.LibvirtURI),
+		PasswordSet: func(_, password string) error { return m.setPassword(name, password) },
+	})
 }
 
-// holder names the running BMC that stands in c's way.
-func (m *Manager) holder(c Config) string {
-	for name, in := range m.running {
-		if name != c.Domain && in.config.overlaps(c) {
-			return name
-		}
+// logOf is the log of one domain.
+func (m *Manager) logOf(name string) *slog.Logger { return m.log.With("domain", name) }
+
+// hostBoot tells the boots of a hypervisor on this machine apart, by the kernel's
+// own number (proc_sys_kernel(5)); of a remote one nothing is known.
+func hostBoot(uri string) func() string {
+	if u, err := url.Parse(uri); err != nil || u.Host != "" {
+		return nil
 	}
-	return ""
+	return func() string {
+		id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSpace(string(id))
+	}
 }
 
 // stop ends a BMC and waits until its port is free. m.mu is held.
@@ -188,7 +181,7 @@ func (m *Manager) stop(name string) {
 	<-in.stopped
 	in.release()
 	delete(m.running, name)
-	m.log.Info("Terminated vBMC instance for domain " + name)
+	m.logOf(name).Info("Terminated vBMC instance for domain " + name)
 }
 
 func (m *Manager) stopAll() {
@@ -199,67 +192,14 @@ func (m *Manager) stopAll() {
 	}
 }
 
-// Add stores a new BMC after checking domain and port.
-func (m *Manager) Add(ctx context.Context, c Config) error {
-	c.Active = false
-	if err := c.Validate(); err != nil {
-		return err
-	}
-	if err := m.machines.Check(ctx, c); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	dir := m.store.dir(c.Domain)
-	// The file counts: a directory without one was left by an add that was killed.
-	if _, err := os.Lstat(m.store.file(c.Domain)); err == nil {
-		return errs.New(errs.Conflict, "[Errno 17] File exists: '%s'", dir).
-			WithHint("domain %s has a vBMC already; see: vbmc show %s", c.Domain, c.Domain)
-	}
-	if err := m.portFree(c); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make directory of domain %s: %w", c.Domain, err)
-	}
-	// Boot state of a domain that was there before must not become the new one's.
-	if err := m.store.clear(c.Domain); err != nil {
-		return err
-	}
-	if err := m.store.save(c); err != nil {
-		return errors.Join(err, m.store.remove(c.Domain))
-	}
-	return nil
-}
-
-// portFree refuses a port that another BMC is configured for or that somebody
-// else has open. virtualbmc notices neither.
-func (m *Manager) portFree(c Config) error {
-	names, err := m.store.names()
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if o, err := m.store.load(name); err == nil && o.overlaps(c) {
-			return errs.New(errs.Conflict, "port %d of %s is taken by the vBMC of domain %s", c.Port, c.Address, name).
-				WithHint("choose another one with --port")
-		}
-	}
-	conn, err := m.listen(c)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
-}
-
 // configured loads a BMC's configuration or says in virtualbmc's words that
 // there is none.
 func (m *Manager) configured(name string) (Config, error) {
 	if err := validName(name); err != nil {
 		return Config{}, err
 	}
-	c, err := m.store.load(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	c, err := m.load(name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return c, noDomain(name).WithHint("see: vbmc list")
 	}
 	return c, err
@@ -273,20 +213,14 @@ func (m *Manager) Start(name string) (changed bool, err error) {
 	if err != nil {
 		return false, withoutPrefix(err)
 	}
-	if in := m.running[name]; in != nil {
-		if c.Active && c == in.config {
-			m.log.Warn("BMC instance " + name + " already running")
-			return false, nil
-		}
-		m.stop(name)
+	if in := m.running[name]; in != nil && c.Active && c == in.config && !in.ended() {
+		m.logOf(name).Warn("BMC instance " + name + " already running")
+		return false, nil
 	}
-	if !c.Active {
-		c.Active = true
-		if err := m.store.save(c); err != nil {
-			return false, err
-		}
+	if _, c, err = m.change(name, func(c *Config) error { c.Active = true; return nil }); err != nil {
+		return false, err
 	}
-	err = m.start(name, c)
+	err = m.match(name, c)
 	m.note(name, err)
 	return err == nil, err
 }
@@ -306,18 +240,14 @@ func withoutPrefix(err error) error {
 func (m *Manager) Stop(name string) (changed bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c, err := m.configured(name)
-	if err != nil {
+	if _, err := m.configured(name); err != nil {
 		return false, withoutPrefix(err)
 	}
 	changed = m.running[name] != nil
 	m.stop(name)
 	delete(m.faults, name)
-	if c.Active {
-		c.Active = false
-		return changed, m.store.save(c)
-	}
-	return changed, nil
+	_, _, err = m.change(name, func(c *Config) error { c.Active = false; return nil })
+	return changed, err
 }
 
 // Delete stops a BMC and removes its configuration.
@@ -340,27 +270,24 @@ func (m *Manager) Delete(name string) error {
 type Info struct {
 	Config
 	Status string
-	Reason string // why the status is error
+	Reason string // why the status is error, or why a running one does not follow its file
+	Live   *Live  `json:",omitempty"` // of Show only, while it runs
 }
 
 // List returns all BMCs sorted by name.
 func (m *Manager) List() ([]Info, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	names, err := m.store.names()
-	if err != nil {
-		return nil, err
-	}
 	var out []Info
-	for _, name := range names {
-		c, err := m.store.load(name)
+	err := m.store.each(func(name string, s stamp) {
+		c, err := m.loadStamped(name, s)
 		if err != nil {
 			c.Domain = name
 			m.note(name, err)
 		}
 		out = append(out, m.info(name, c))
-	}
-	return out, nil
+	})
+	return out, err
 }
 
 func (m *Manager) info(name string, c Config) Info {
@@ -369,7 +296,7 @@ func (m *Manager) info(name string, c Config) Info {
 		i.Status, i.Reason = StatusError, f.text
 	}
 	if m.running[name] != nil {
-		i.Status, i.Reason = StatusRunning, ""
+		i.Status = StatusRunning
 	}
 	return i
 }
@@ -382,5 +309,9 @@ func (m *Manager) Show(name string) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	return m.info(name, c), nil
+	i := m.info(name, c)
+	if in := m.running[name]; in != nil {
+		i.Live = in.live()
+	}
+	return i, nil
 }

@@ -16,17 +16,24 @@ import (
 )
 
 // fakes has every domain but "missing".
-type fakes struct{ open int }
+type fakes struct {
+	open, opened int
+	names        []string
+	gone         string
+}
 
 func (f *fakes) Check(_ context.Context, c Config) error {
-	if c.Domain == "missing" {
+	if c.Domain == "missing" || c.Domain == f.gone {
 		return noDomain(c.Domain)
 	}
 	return nil
 }
 
+func (f *fakes) List(context.Context, string) ([]string, error) { return f.names, nil }
+
 func (f *fakes) Open(Config, string) (domain.Machine, func(), error) {
 	f.open++
+	f.opened++
 	return fake.New([16]byte{1}), func() { f.open-- }, nil
 }
 
@@ -68,7 +75,7 @@ func status(t *testing.T, m *Manager, name string) string {
 func TestLife(t *testing.T) {
 	m, f := newManager(t)
 	port := freePort(t)
-	if err := m.Add(t.Context(), config("a", port)); err != nil {
+	if _, err := m.Add(t.Context(), config("a", port)); err != nil {
 		t.Fatal(err)
 	}
 	if s := status(t, m, "a"); s != StatusDown {
@@ -104,7 +111,7 @@ func TestLife(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	m, _ := newManager(t)
 	port := freePort(t)
-	if err := m.Add(t.Context(), config("a", port)); err != nil {
+	if _, err := m.Add(t.Context(), config("a", port)); err != nil {
 		t.Fatal(err)
 	}
 	busy, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -125,7 +132,7 @@ func TestRefusals(t *testing.T) {
 		"A password and username are required":   with(func(c *Config) { c.SASLUsername = "u" }),
 		"SASL authentication to libvirt is not ": with(func(c *Config) { c.SASLUsername, c.SASLPassword = "u", "p" }),
 	} {
-		if err := m.Add(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := m.Add(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
@@ -167,7 +174,7 @@ func TestAKilledAddIsMendedByTheNextCommand(t *testing.T) {
 		t.Errorf("delete of nothing: %v", err)
 	}
 	half()
-	if err := m.Add(t.Context(), config("a", freePort(t))); err != nil {
+	if _, err := m.Add(t.Context(), config("a", freePort(t))); err != nil {
 		t.Fatalf("add: %v", err)
 	}
 	if s := status(t, m, "a"); s != StatusDown {
@@ -176,7 +183,7 @@ func TestAKilledAddIsMendedByTheNextCommand(t *testing.T) {
 	if left, err := os.ReadDir(m.store.dir("a")); err != nil || len(left) != 1 {
 		t.Errorf("the old files are still there: %v %v", left, err)
 	}
-	if err := m.Add(t.Context(), config("a", freePort(t))); err == nil || !strings.Contains(err.Error(), "File exists") {
+	if _, err := m.Add(t.Context(), config("a", freePort(t))); err == nil || !strings.Contains(err.Error(), "File exists") {
 		t.Errorf("second add: %v", err)
 	}
 	// The daemon's own files lie beside the domains' directories.
@@ -249,7 +256,7 @@ func TestConfigRoundTrip(t *testing.T) {
 	}
 	c := config("a", 623)
 	c.Active = true
-	if err := d.save(c); err != nil {
+	if err := d.save("a", c); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := d.load("a"); err != nil || got != c {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,6 +19,7 @@ type Settings struct {
 	LogFile       string // "": stderr in the foreground, ConfigDir/vbmcd.log in the background
 	Debug         bool
 	ShowPasswords bool
+	Metrics       string        // address of the Prometheus endpoint; "": none
 	Rescan        time.Duration // server_spawn_wait: how often edited configurations are looked for
 }
 
@@ -78,6 +80,12 @@ func (s *Settings) read(path, text, home string) error {
 		s.PIDFile = expand(v, home)
 	}
 	s.LogFile = expand(log["logfile"], home)
+	if v := ini["metrics"]["listen"]; v != "" {
+		if _, _, err := net.SplitHostPort(v); err != nil {
+			return fmt.Errorf("%s: [metrics] listen = %q: expected ADDRESS:PORT, for example 127.0.0.1:9290", path, v)
+		}
+		s.Metrics = v
+	}
 	if v := def["server_spawn_wait"]; v != "" {
 		ms, err := strconv.Atoi(v)
 		if err != nil || ms < 100 {

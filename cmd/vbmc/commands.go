@@ -1,0 +1,271 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"trefoil/internal/errs"
+	"trefoil/internal/format"
+	"trefoil/vbmc/control"
+	"trefoil/vbmc/domain"
+	"trefoil/vbmc/manager"
+)
+
+func addFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "username", Usage: "IPMI user", Value: manager.DefaultUsername},
+		&cli.StringFlag{Name: "password", Usage: "IPMI password; shows in the process list", Value: manager.DefaultPassword},
+		&cli.StringFlag{Name: "password-file", Usage: "file whose first line is the IPMI password"},
+		&cli.StringFlag{Name: "port", Usage: "UDP port, or auto: the first free one from 6230 on", Value: strconv.Itoa(manager.DefaultPort)},
+		&cli.StringFlag{Name: "address", Usage: "address to listen on", Value: manager.DefaultAddress},
+		&cli.StringFlag{Name: "libvirt-uri", Usage: "where the domain is", Value: manager.DefaultLibvirtURI},
+		&cli.StringFlag{Name: "libvirt-sasl-username"}, &cli.StringFlag{Name: "libvirt-sasl-password"},
+		&cli.StringFlag{Name: "kg", Usage: "BMC key; 0x begins hexadecimal"},
+		&cli.StringFlag{Name: "cipher-suites", Usage: "such as 17,3; the preferred one first"},
+		&cli.StringFlag{Name: "console", Usage: "always, ondemand or off: when the serial console is held open"},
+		&cli.StringFlag{Name: "boot-mac", Usage: "network card that PXE boots from; otherwise the first one"},
+		&cli.StringFlag{Name: "efi", Usage: "record or refuse: what an EFI boot override does on a domain with BIOS"},
+		&cli.StringFlag{Name: "live-boot-order", Usage: "qmp, restart or off: how a guest's reboot after a one-time boot is kept from booting the same again"},
+		&cli.BoolFlag{Name: "all", Aliases: []string{"from-libvirt"}, Usage: "every domain that has no BMC, each on a port of its own"},
+	}
+}
+
+// editFlags are those of add without its defaults: what is not given stays.
+func editFlags() []cli.Flag {
+	var out []cli.Flag
+	for _, f := range addFlags() {
+		if s, ok := f.(*cli.StringFlag); ok {
+			s.Value = ""
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// call asks the daemon, which is started when it is not there.
+func (p *program) call(c *cli.Context, req control.Request) (*control.Reply, error) {
+	r, err := control.Call(c.Context, p.settings.Socket(), req)
+	if errors.Is(err, control.ErrNoDaemon) {
+		if err := p.wake(c); err != nil {
+			return nil, err
+		}
+		r, err = control.Call(c.Context, p.settings.Socket(), req)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, p.tell(r)
+}
+
+// wake starts the daemon unless that was forbidden.
+func (p *program) wake(c *cli.Context) error {
+	if c.Bool("no-daemon") {
+		return errs.New(errs.Unavailable, "the vbmc daemon is not running (no answer on %s)", p.settings.Socket()).WithHint("start it: vbmcd")
+	}
+	fmt.Fprintf(p.err, "starting the vbmc daemon, log %s\n", p.settings.DaemonLog())
+	return p.spawn(c.Context)
+}
+
+// tell prints what the daemon says besides, as virtualbmc does.
+func (p *program) tell(r *control.Reply) error {
+	for _, m := range r.Messages {
+		if strings.HasPrefix(m, "Started vBMC instance") {
+			now := time.Now()
+			fmt.Fprintf(p.err, "%s.%03d %d INFO VirtualBMC [-] %s\n", now.Format("2006-01-02 15:04:05,000"), now.Nanosecond()/1e6, os.Getpid(), m)
+			continue
+		}
+		fmt.Fprintf(p.err, "(1): %s\n", m)
+	}
+	if r.RC != 0 {
+		return coded(r.RC)
+	}
+	return nil
+}
+
+func (p *program) add(c *cli.Context) error {
+	if all := c.Bool("all"); all == (c.NArg() == 1) || c.NArg() > 1 {
+		if all {
+			return usageError{errors.New("--all takes no domain_name")}
+		}
+		return usageError{errors.New("the following arguments are required: domain_name")}
+	}
+	password, err := readPassword(c)
+	if err != nil {
+		return err
+	}
+	req := control.Request{Command: "add", Config: manager.Config{
+		Domain: c.Args().First(), Username: c.String("username"), Password: password, Address: c.String("address"), LibvirtURI: c.String("libvirt-uri"),
+		SASLUsername: c.String("libvirt-sasl-username"), SASLPassword: c.String("libvirt-sasl-password"),
+		KG: c.String("kg"), CipherSuites: c.String("cipher-suites"), Console: c.String("console"),
+		BootMAC: c.String("boot-mac"), EFI: c.String("efi"), LiveBootOrder: c.String("live-boot-order"),
+	}}
+	if err := req.Config.Set("port", c.String("port")); err != nil {
+		return usageError{fmt.Errorf("argument --port: invalid value: '%s'", c.String("port"))}
+	}
+	if c.Bool("all") {
+		if c.IsSet("port") && req.Config.Port != manager.AutoPort {
+			return usageError{errors.New("--all chooses ports itself")}
+		}
+		req.Command = "add-all"
+	}
+	r, err := p.call(c, req)
+	if r != nil && (c.Bool("all") || req.Config.Port == manager.AutoPort) {
+		for _, b := range r.BMCs { // who let a port be chosen wants to know it
+			fmt.Fprintln(p.out, b.Domain, b.Port)
+		}
+	}
+	return err
+}
+
+// readPassword takes the password from --password-file or --password.
+func readPassword(c *cli.Context) (string, error) {
+	f := c.String("password-file")
+	if f == "" {
+		return c.String("password"), nil
+	}
+	data, err := os.ReadFile(f)
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	line, _, _ := strings.Cut(string(data), "\n")
+	return strings.TrimSuffix(line, "\r"), nil
+}
+
+func (p *program) edit(c *cli.Context) error {
+	if c.NArg() != 1 {
+		return usageError{errors.New("the following arguments are required: domain_name")}
+	}
+	args := map[string]string{}
+	for _, f := range c.Command.Flags {
+		name := f.Names()[0]
+		if !c.IsSet(name) {
+			continue
+		}
+		key, value := strings.ReplaceAll(name, "-", "_"), c.String(name)
+		if name == "password-file" {
+			var err error
+			if value, err = readPassword(c); err != nil {
+				return err
+			}
+			key = "password"
+		}
+		args[key] = value
+	}
+	if len(args) == 0 {
+		return usageError{errors.New("nothing to change: name at least one option, see 'vbmc edit --help'")}
+	}
+	_, err := p.call(c, control.Request{Command: "edit", Domains: c.Args().Slice(), Args: args})
+	return err
+}
+
+func (p *program) each(command string) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if c.NArg() == 0 {
+			return usageError{errors.New("the following arguments are required: domain_names")}
+		}
+		_, err := p.call(c, control.Request{Command: command, Domains: c.Args().Slice()})
+		return err
+	}
+}
+
+func (p *program) list(c *cli.Context) error {
+	r, err := p.call(c, control.Request{Command: "list"})
+	if err != nil {
+		return err
+	}
+	rows := make([][]any, len(r.BMCs))
+	for i, b := range r.BMCs {
+		rows[i] = []any{b.Domain, b.Status, b.Address, b.Port}
+	}
+	if options(c).Format == "table" { // cliff of virtualbmc's time stood numbers left, as the article shows
+		for _, row := range rows {
+			row[3] = fmt.Sprint(row[3])
+		}
+	}
+	return p.printList(c, []string{"Domain name", "Status", "Address", "Port"}, rows)
+}
+
+func (p *program) show(c *cli.Context) error {
+	if c.NArg() != 1 {
+		return usageError{errors.New("the following arguments are required: domain_name")}
+	}
+	r, err := p.call(c, control.Request{Command: "show", Domains: c.Args().Slice()})
+	if err != nil {
+		return err
+	}
+	b := r.BMCs[0]
+	fields := showFields(b)
+	if c.Bool("long") {
+		fields = append(fields, longFields(b)...)
+	}
+	switch {
+	case b.Reason != "" && b.Status == manager.StatusRunning:
+		fmt.Fprintf(p.err, "the configuration file is not followed: %s\n", b.Reason)
+	case b.Reason != "":
+		fmt.Fprintf(p.err, "not running: %s\n", b.Reason)
+	case b.Live != nil && b.Live.Trouble != "":
+		fmt.Fprintf(p.err, "the hypervisor says: %s\n", b.Live.Trouble)
+	}
+	o := options(c)
+	if o.Format != "table" && o.Format != "" {
+		rows := make([][]any, len(fields))
+		for i, f := range fields {
+			rows[i] = []any{f.Name, f.Value}
+		}
+		return p.printList(c, []string{"Property", "Value"}, rows)
+	}
+	return format.ShowAs(p.out, o, "Property", "Value", fields)
+}
+
+// showFields are virtualbmc's rows, in its order.
+func showFields(b manager.Info) []format.Field {
+	active := "False"
+	if b.Active {
+		active = "True"
+	}
+	return []format.Field{
+		{Name: "active", Value: active}, {Name: "address", Value: b.Address}, {Name: "domain_name", Value: b.Domain},
+		{Name: "libvirt_sasl_password", Value: b.SASLPassword}, {Name: "libvirt_sasl_username", Value: none(b.SASLUsername)}, {Name: "libvirt_uri", Value: b.LibvirtURI},
+		{Name: "password", Value: b.Password}, {Name: "port", Value: b.Port}, {Name: "status", Value: b.Status}, {Name: "username", Value: b.Username},
+	}
+}
+
+// longFields are what virtualbmc does not show.
+func longFields(b manager.Info) []format.Field {
+	out := []format.Field{{Name: "kg", Value: none(b.KG)}, {Name: "cipher_suites", Value: or(b.CipherSuites, "17,3")}, {Name: "console", Value: or(b.Console, "always")},
+		{Name: "boot_mac", Value: none(b.BootMAC)}, {Name: "efi", Value: or(b.EFI, "record")}, {Name: "live_boot_order", Value: or(b.LiveBootOrder, "qmp")}}
+	l := b.Live
+	if l == nil {
+		return append(out, format.Field{Name: "reason", Value: none(b.Reason)})
+	}
+	boot := l.Boot.Device.String()
+	if l.Boot.Device != domain.None {
+		boot += map[bool]string{true: ", persistent", false: ", once"}[l.Boot.Persistent]
+		boot += map[bool]string{true: ", EFI", false: ""}[l.Boot.EFI]
+	}
+	return append(out, format.Field{Name: "power", Value: l.Power}, format.Field{Name: "boot_override", Value: boot},
+		format.Field{Name: "identify", Value: map[bool]string{true: "on", false: "off"}[l.Identify]},
+		format.Field{Name: "sessions", Value: l.Sessions}, format.Field{Name: "logins", Value: l.Logins}, format.Field{Name: "refused", Value: l.Refused},
+		format.Field{Name: "commands", Value: l.Commands}, format.Field{Name: "sol_active", Value: map[bool]string{true: "yes", false: "no"}[l.SOLActive]},
+		format.Field{Name: "hypervisor", Value: or(l.Trouble, "ok")}, format.Field{Name: "reason", Value: none(b.Reason)})
+}
+
+func none(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"trefoil/vbmc/control"
+	"trefoil/vbmc/manager"
+)
+
+// doctor ends with 1 when something keeps a BMC from working.
+func (p *program) doctor(c *cli.Context) error {
+	r, err := p.call(c, control.Request{Command: "doctor", Domains: c.Args().Slice()})
+	if err != nil {
+		return err
+	}
+	faults := 0
+	rows := make([][]any, len(r.Findings))
+	for i, f := range r.Findings {
+		rows[i] = []any{or(f.Domain, "-"), f.Check, string(f.Verdict), f.Detail}
+		if f.Verdict == manager.Fault {
+			faults++
+		}
+	}
+	if err := p.printList(c, []string{"Domain name", "Check", "Verdict", "Detail"}, rows); err != nil {
+		return err
+	}
+	for _, f := range r.Findings {
+		if f.Verdict != manager.Good && f.Hint != "" {
+			fmt.Fprintf(p.err, "hint, %s of %s: %s\n", f.Check, or(f.Domain, "all"), f.Hint)
+		}
+	}
+	if faults > 0 {
+		return coded(exitFailed)
+	}
+	return nil
+}
+
+func (p *program) log(c *cli.Context) error {
+	if c.NArg() != 1 {
+		return usageError{errors.New("the following arguments are required: domain_name")}
+	}
+	req := control.Request{Command: "log", Domains: c.Args().Slice()}
+	if !c.Bool("follow") {
+		r, err := p.call(c, req)
+		if err == nil {
+			p.lines(r)
+		}
+		return err
+	}
+	req.Args = map[string]string{"follow": "yes"}
+	r, err := control.Stream(c.Context, p.settings.Socket(), req, func(r *control.Reply, more io.Reader) {
+		p.lines(r)
+		_, _ = io.Copy(p.out, more) // ends with the daemon or by Ctrl-C
+	})
+	if errors.Is(err, control.ErrNoDaemon) {
+		return fmt.Errorf("%w: start it: vbmcd", err)
+	}
+	if err != nil {
+		return err
+	}
+	return p.tell(r)
+}
+
+func (p *program) lines(r *control.Reply) {
+	for _, l := range r.Lines {
+		fmt.Fprintln(p.out, l)
+	}
+}

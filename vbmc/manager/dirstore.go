@@ -1,0 +1,192 @@
+package manager
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// dirStore is the directory of all domains' configurations.
+type dirStore struct{ root string }
+
+func (d dirStore) dir(name string) string  { return filepath.Join(d.root, name) }
+func (d dirStore) file(name string) string { return filepath.Join(d.root, name, "config") }
+
+// state is where the machine's boot state is kept.
+func (d dirStore) state(name string) string { return filepath.Join(d.root, name, "state.json") }
+
+// bmc is where the BMC's own memory is kept.
+func (d dirStore) bmc(name string) fileStore { return fileStore{filepath.Join(d.root, name, "bmc")} }
+
+// clear removes what lies in a domain's directory beside its configuration: boot
+// state, the BMC's memory, and files whose writer was killed. What is not ours stays.
+func (d dirStore) clear(name string) error {
+	entries, err := os.ReadDir(d.dir(name))
+	for _, e := range entries {
+		n := e.Name()
+		if n == "state.json" || strings.HasPrefix(n, ".new-") || strings.HasPrefix(n, ".state-") {
+			err = errors.Join(err, os.Remove(filepath.Join(d.dir(name), n)))
+		}
+	}
+	if err = errors.Join(err, d.bmc(name).clear()); err != nil {
+		return fmt.Errorf("clear directory of domain %s: %w", name, err)
+	}
+	return nil
+}
+
+// remove removes a domain's directory; one without configuration, left by a killed
+// add or delete, only when nothing foreign lies in it.
+func (d dirStore) remove(name string) error {
+	if _, err := os.Lstat(d.file(name)); err == nil {
+		if err := os.RemoveAll(d.dir(name)); err != nil {
+			return fmt.Errorf("remove configuration of domain %s: %w", name, err)
+		}
+		return nil
+	}
+	if err := d.clear(name); err != nil {
+		return err
+	}
+	if err := os.Remove(d.dir(name)); err != nil {
+		return fmt.Errorf("remove directory of domain %s: %w", name, err)
+	}
+	return nil
+}
+
+// stamp tells whether a file is still the one that was read. The time of change
+// counts, not that of modification: no program can set it back.
+type stamp struct {
+	changed unix.Timespec
+	size    int64
+	inode   uint64
+}
+
+func (d dirStore) stamp(name string) (stamp, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(d.file(name), &st); err != nil {
+		return stamp{}, &fs.PathError{Op: "stat", Path: d.file(name), Err: err}
+	}
+	return stamp{st.Ctim, st.Size, st.Ino}, nil
+}
+
+// settled tells whether a later change must show in the stamp: file systems count
+// time in steps, and a second write within one step would look like the first.
+func (s stamp) settled(now time.Time) bool {
+	return now.Sub(time.Unix(s.changed.Unix())) > 2*time.Second
+}
+
+// each calls f for every domain that has a configuration, sorted by name.
+func (d dirStore) each(f func(name string, s stamp)) error {
+	entries, err := os.ReadDir(d.root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("list configurations: %w", err)
+	}
+	for _, e := range entries { // sorted by name
+		if s, err := d.stamp(e.Name()); err == nil {
+			f(e.Name(), s)
+		}
+	}
+	return nil
+}
+
+// load reads one configuration. Missing keys have the defaults of `vbmc add`,
+// except port, without which virtualbmc too refuses the file.
+func (d dirStore) load(name string) (Config, error) {
+	path := d.file(name)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, err
+	}
+	return parseConfig(path, name, string(raw))
+}
+
+func parseConfig(path, name, text string) (Config, error) {
+	ini, err := parseINI(path, text)
+	if err != nil {
+		return Config{}, err
+	}
+	s, ok := ini["VirtualBMC"]
+	if !ok {
+		return Config{}, fmt.Errorf("%s: no section [VirtualBMC]", path)
+	}
+	c := Config{
+		Domain: name, Username: DefaultUsername, Password: DefaultPassword,
+		Address: DefaultAddress, LibvirtURI: DefaultLibvirtURI,
+	}
+	var extra strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(s)) {
+		switch f := c.text(key); {
+		case f != nil:
+			*f = s[key]
+		case key != "port" && key != "active":
+			put(&extra, key, s[key])
+		}
+	}
+	c.extra = extra.String()
+	if c.Port, err = strconv.Atoi(s["port"]); err != nil {
+		return c, fmt.Errorf("%s: port = %q: expected a number", path, s["port"])
+	}
+	c.Active, err = boolean(path, "active", s["active"])
+	return c, err
+}
+
+// put writes a key so that ConfigParser reads it back.
+func put(b *strings.Builder, key, value string) {
+	fmt.Fprintf(b, "%s = %s\n", key, strings.ReplaceAll(escapeINI(value), "\n", "\n\t"))
+}
+
+// save writes a configuration atomically, readable for its owner only, with the
+// keys in virtualbmc's order, ours after them.
+func (d dirStore) save(name string, c Config) error {
+	return writeFile(d.file(name), []byte(c.ini()))
+}
+
+func (c Config) ini() string {
+	var b strings.Builder
+	b.WriteString("[VirtualBMC]\n")
+	put(&b, "domain_name", c.Domain)
+	put(&b, "username", c.Username)
+	put(&b, "password", c.Password)
+	put(&b, "port", strconv.Itoa(c.Port))
+	put(&b, "address", c.Address)
+	put(&b, "libvirt_uri", c.LibvirtURI)
+	if c.SASLUsername != "" {
+		put(&b, "libvirt_sasl_username", c.SASLUsername)
+		put(&b, "libvirt_sasl_password", c.SASLPassword)
+	}
+	put(&b, "active", map[bool]string{true: "True", false: "False"}[c.Active])
+	for _, key := range []string{"kg", "cipher_suites", "console", "boot_mac", "efi", "live_boot_order"} {
+		if v := *c.text(key); v != "" {
+			put(&b, key, v)
+		}
+	}
+	b.WriteString(c.extra)
+	b.WriteString("\n")
+	return b.String()
+}
+
+// writeFile replaces a file atomically with mode 0600.
+func writeFile(path string, data []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(data)
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,266 @@
+package manager
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/vbmc/ipmi"
+	"trefoil/vbmc/ipmi/ipmiclient"
+	"trefoil/vbmc/ipmi/wire"
+)
+
+// Verdict is what a check of Doctor found.
+type Verdict string
+
+// The verdicts. Only a fault keeps a BMC from working.
+const (
+	Good    Verdict = "ok"
+	Warning Verdict = "warning"
+	Fault   Verdict = "fault"
+)
+
+// Finding is the result of one check.
+type Finding struct {
+	Domain  string // "" for what concerns all
+	Check   string
+	Verdict Verdict
+	Detail  string
+	Hint    string
+}
+
+// examination gathers the findings of one BMC.
+type examination struct {
+	m       *Manager
+	name    string
+	config  Config
+	fault   string // why the manager does not run it
+	running bool
+	other   string // domain that is configured for the same port
+	found   []Finding
+}
+
+func (x *examination) say(check string, v Verdict, detail, hint string) {
+	x.found = append(x.found, Finding{x.name, check, v, detail, hint})
+}
+
+func (x *examination) fail(check string, err error) {
+	x.say(check, Fault, err.Error(), errs.HintOf(err))
+}
+
+// Doctor checks BMCs, all of them when no names are given: configuration, file
+// modes, ports, libvirt, and a real login with each cipher suite.
+func (m *Manager) Doctor(ctx context.Context, names []string) ([]Finding, error) {
+	exams, err := m.examinations(names)
+	if err != nil {
+		return nil, err
+	}
+	out := m.shared(ctx, exams)
+	for _, x := range exams {
+		x.run(ctx)
+		out = append(out, x.found...)
+	}
+	return out, nil
+}
+
+// examinations takes a picture of the BMCs, so that checks need no lock.
+func (m *Manager) examinations(names []string) ([]*examination, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(names) == 0 {
+		if err := m.store.each(func(name string, _ stamp) { names = append(names, name) }); err != nil {
+			return nil, err
+		}
+	}
+	p, err := m.configuredPorts()
+	if err != nil {
+		return nil, err
+	}
+	var out []*examination
+	for _, name := range names {
+		x := &examination{m: m, name: name, running: m.running[name] != nil, fault: m.faults[name].text}
+		c, err := m.configured(name)
+		if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Invalid) {
+			return nil, err
+		}
+		x.config = c
+		if err == nil {
+			err = c.Validate()
+		}
+		if err != nil {
+			x.fail("configuration", err)
+		} else {
+			c.Domain = name
+			x.other = p.holder(c)
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+func (x *examination) run(ctx context.Context) {
+	x.modes()
+	if len(x.found) > 0 && x.found[0].Check == "configuration" {
+		return // nothing else can be asked
+	}
+	x.say("configuration", Good, "user "+x.config.Username+", suites "+suiteList(x.config), "")
+	x.password()
+	x.port()
+	x.libvirt(ctx)
+	if x.running {
+		x.login(ctx)
+	}
+}
+
+// modes warns of a file that others can read: the password is in it, as RAKP needs it.
+func (x *examination) modes() {
+	for _, path := range []string{x.m.store.dir(x.name), x.m.store.file(x.name)} {
+		if i, err := os.Stat(path); err == nil && i.Mode().Perm()&0o077 != 0 {
+			x.say("file mode", Warning, fmt.Sprintf("%s has mode %04o: others can read the password", path, i.Mode().Perm()), "chmod go= '"+path+"'")
+		}
+	}
+}
+
+func (x *examination) password() {
+	ip, err := netip.ParseAddr(x.config.Address)
+	open := err == nil && !ip.IsLoopback()
+	switch {
+	case open && x.config.Password == DefaultPassword:
+		x.say("password", Warning, "the default password on an address that others can reach", "vbmc edit "+x.name+" --password-file FILE")
+	case x.config.Password == "":
+		x.say("password", Warning, "the password is empty: IPMI clients may refuse it", "vbmc edit "+x.name+" --password-file FILE")
+	default:
+		x.say("password", Good, fmt.Sprintf("%d of at most %d bytes", len(x.config.Password), ipmi.MaxPasswordLen), "")
+	}
+}
+
+func (x *examination) port() {
+	c := x.config
+	at := net.JoinHostPort(c.Address, strconv.Itoa(c.Port))
+	if x.other != "" {
+		x.say("port", Fault, fmt.Sprintf("%s is also the port of the vBMC of domain %s", at, x.other), "vbmc edit "+x.name+" --port auto")
+		return
+	}
+	if x.running {
+		x.say("port", Good, "this daemon listens on "+at, "")
+		return
+	}
+	conn, err := ipmi.Listen(c.Address, c.Port)
+	if err != nil {
+		detail := err.Error()
+		if who := udpHolders("/proc", c.Port); len(who) > 0 {
+			detail += "; it is held by " + strings.Join(who, ", ")
+		}
+		x.say("port", Fault, detail, "vbmc edit "+x.name+" --port auto")
+		return
+	}
+	conn.Close()
+	switch {
+	case x.fault != "":
+		x.say("port", Fault, at+" is free, but the BMC does not run: "+x.fault, "")
+	case c.Active:
+		x.say("port", Warning, at+" is free; the BMC starts in a moment", "")
+	default:
+		x.say("port", Warning, at+" is free, but nobody listens: the BMC is stopped", "vbmc start "+x.name)
+	}
+}
+
+func (x *examination) libvirt(ctx context.Context) {
+	err := x.m.machines.Check(ctx, x.config)
+	switch {
+	case err == nil:
+		x.say("libvirt", Good, x.config.LibvirtURI+" answers and has the domain", "")
+	case strings.Contains(err.Error(), "permission denied") || strings.Contains(err.Error(), "authentication"):
+		x.say("libvirt", Fault, err.Error(), "the daemon's user must be allowed: adduser USER libvirt, then restart the daemon")
+	default:
+		x.fail("libvirt", err)
+	}
+}
+
+// loginTimeout bounds one login; it is to this machine itself.
+const loginTimeout = 500 * time.Millisecond
+
+// login opens a session with each suite, as a client would.
+func (x *examination) login(ctx context.Context) {
+	cred, err := x.config.Credentials()
+	if err != nil {
+		x.fail("login", err)
+		return
+	}
+	suites := cred.Suites
+	if suites == nil {
+		suites = defaultSuites()
+	}
+	for _, addr := range loginAddresses(x.config) {
+		for _, s := range suites {
+			check := fmt.Sprintf("login, suite %d", s.ID)
+			began := time.Now()
+			c, err := ipmiclient.Dial(ctx, addr, ipmiclient.Options{
+				Username: cred.Username, Password: cred.Password, KG: cred.KG, Suite: s, Timeout: loginTimeout,
+			})
+			if err != nil {
+				x.say(check, Fault, addr+": "+err.Error(), "see: vbmc log "+x.name)
+				continue
+			}
+			c.Close()
+			x.say(check, Good, fmt.Sprintf("%s in %d ms", addr, time.Since(began).Milliseconds()), "")
+		}
+	}
+}
+
+// loginAddresses are where a BMC can be reached from here; "::" is two families.
+func loginAddresses(c Config) []string {
+	hosts := []string{c.Address}
+	switch ip, _ := netip.ParseAddr(c.Address); ip {
+	case netip.IPv6Unspecified():
+		hosts = []string{"127.0.0.1"}
+		if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
+			hosts = append(hosts, "::1")
+		}
+	case netip.IPv4Unspecified():
+		hosts = []string{"127.0.0.1"}
+	}
+	for i := range hosts {
+		hosts[i] = net.JoinHostPort(hosts[i], strconv.Itoa(c.Port))
+	}
+	return hosts
+}
+
+func defaultSuites() []wire.Suite { return []wire.Suite{wire.Suite17(), wire.Suite3()} }
+
+func suiteList(c Config) string {
+	if c.CipherSuites == "" {
+		return "17, 3"
+	}
+	return c.CipherSuites
+}
+
+// shared checks what concerns all BMCs.
+func (m *Manager) shared(ctx context.Context, exams []*examination) []Finding {
+	var out []Finding
+	if i, err := os.Stat(m.settings.ConfigDir); err == nil && i.Mode().Perm()&fs.FileMode(0o022) != 0 {
+		out = append(out, Finding{"", "file mode", Fault, fmt.Sprintf("%s has mode %04o: others can add BMCs", m.settings.ConfigDir, i.Mode().Perm()), "chmod go= '" + m.settings.ConfigDir + "'"})
+	}
+	rules, err := firewallRules(ctx)
+	if err != nil {
+		return append(out, Finding{"", "firewall", Warning, "cannot be read: " + err.Error(), "run the daemon as root to have it checked"})
+	}
+	var shut []string
+	for _, x := range exams {
+		if ip, err := netip.ParseAddr(x.config.Address); err == nil && !ip.IsLoopback() && !admits(rules, x.config.Port) {
+			shut = append(shut, strconv.Itoa(x.config.Port))
+		}
+	}
+	if len(shut) == 0 {
+		return append(out, Finding{"", "firewall", Good, "no rule of this machine is seen in the way", ""})
+	}
+	return append(out, Finding{"", "firewall", Warning, "incoming packets are dropped unless a rule admits them, and none names UDP port " + strings.Join(shut, ", "),
+		"nft add rule inet filter input udp dport " + shut[0] + " accept"})
+}

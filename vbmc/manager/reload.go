@@ -1,0 +1,181 @@
+package manager
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"time"
+)
+
+// cached is a configuration file that has been read. Ten thousand of them are
+// looked at every few seconds; only those that changed are read again.
+type cached struct {
+	stamp  stamp
+	config Config
+	err    error
+}
+
+// load reads a configuration unless the file is the one read before. m.mu is held.
+func (m *Manager) load(name string) (Config, error) {
+	s, err := m.store.stamp(name)
+	if err != nil {
+		delete(m.files, name)
+		return Config{}, err
+	}
+	return m.loadStamped(name, s)
+}
+
+func (m *Manager) loadStamped(name string, s stamp) (Config, error) {
+	if old, ok := m.files[name]; ok && old.stamp == s {
+		return old.config, old.err
+	}
+	c, err := m.store.load(name)
+	m.reads++
+	if s.settled(time.Now()) && !errors.Is(err, fs.ErrNotExist) {
+		m.files[name] = cached{s, c, err}
+	} else {
+		delete(m.files, name)
+	}
+	return c, err
+}
+
+// Sync reads what changed of the configurations and makes the BMCs match.
+func (m *Manager) Sync() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	there := make(map[string]bool, len(m.running))
+	err := m.store.each(func(name string, s stamp) {
+		there[name] = true
+		c, err := m.loadStamped(name, s)
+		if err == nil {
+			err = m.match(name, c)
+		}
+		if err != nil || c.Active {
+			m.note(name, err) // what runs goes on: the file may be half edited
+		}
+	})
+	if err != nil {
+		m.log.Error("configurations cannot be read", "reason", err)
+		return
+	}
+	for name := range m.running {
+		if !there[name] {
+			m.stop(name)
+		}
+	}
+	gone := func(name string) bool { return !there[name] }
+	maps.DeleteFunc(m.files, func(name string, _ cached) bool { return gone(name) })
+	maps.DeleteFunc(m.faults, func(name string, _ fault) bool { return gone(name) })
+}
+
+// match makes a BMC what its configuration says: started, stopped, restarted, or
+// changed with its sessions open. A BMC that runs goes on when the configuration is
+// wrong. m.mu is held.
+func (m *Manager) match(name string, c Config) error {
+	in := m.running[name]
+	switch {
+	case !c.Active:
+		m.stop(name)
+		delete(m.faults, name)
+		return nil
+	case in != nil && in.ended():
+		m.stop(name) // its socket failed for good
+	case in != nil && c == in.config:
+		return nil
+	case in != nil:
+		if err := c.Validate(); err != nil {
+			return err
+		}
+		if !in.config.needsRestart(c) {
+			return m.update(name, in, c)
+		}
+		m.stop(name)
+	}
+	return m.start(name, c)
+}
+
+// update changes a BMC under its sessions. m.mu is held.
+func (m *Manager) update(name string, in *instance, c Config) error {
+	cred, err := c.Credentials()
+	if err == nil {
+		err = in.bmc.Update(cred)
+	}
+	if err != nil {
+		return err
+	}
+	in.config = c
+	m.logOf(name).Info("vBMC instance takes its edited configuration")
+	return nil
+}
+
+// change edits a configuration file: read, f, check, write. One at a time, and
+// without m.mu, so that a BMC may call it while the manager waits for that BMC.
+func (m *Manager) change(name string, f func(*Config) error) (before, after Config, err error) {
+	m.editing.Lock()
+	defer m.editing.Unlock()
+	if before, err = m.store.load(name); err != nil {
+		return before, before, err
+	}
+	after = before
+	if err := f(&after); err != nil {
+		return before, before, err
+	}
+	if after == before {
+		return before, after, nil
+	}
+	return before, after, m.store.save(name, after)
+}
+
+// Edit changes a BMC's configuration and the running BMC with it. What cannot work
+// is refused and changes nothing. Sessions stay open unless address, port or
+// libvirt URI change; those of a user whose name or password changes end.
+func (m *Manager) Edit(name string, f func(*Config) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, err := m.configured(name); err != nil {
+		return err
+	}
+	before, after, err := m.change(name, func(c *Config) error {
+		old := *c
+		if err := f(c); err != nil {
+			return err
+		}
+		if c.Port == AutoPort {
+			p, err := m.configuredPorts()
+			if err == nil {
+				err = m.choose(p, c, firstPort)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err := c.Validate(); err != nil {
+			return err
+		}
+		if c.Port == old.Port && c.Address == old.Address {
+			return nil
+		}
+		return m.portFreeFor(name, *c)
+	})
+	if err != nil {
+		return err
+	}
+	if err := m.match(name, after); err != nil {
+		_, _, undone := m.change(name, func(c *Config) error { *c = before; return nil })
+		return errors.Join(err, undone, m.match(name, before))
+	}
+	if after.Active {
+		m.note(name, nil)
+	}
+	return nil
+}
+
+// setPassword stores a password that the configuration's user got over IPMI. The
+// BMC has it already; Sync sees the file and finds both alike.
+func (m *Manager) setPassword(name, password string) error {
+	_, _, err := m.change(name, func(c *Config) error {
+		c.Password = password
+		return c.Validate()
+	})
+	return err
+}
