@@ -142,6 +142,10 @@ func TestVirtualAddressIsFreeAndKept(t *testing.T) {
 		t.Errorf("it moved to %s", got)
 	}
 	o.Parameters["ControlFixedIPs"] = []any{map[string]any{"ip_address": "10.9.9.9"}}
+	if _, err := plan.Build(t.Context(), templates.FS, o); err != nil {
+		t.Errorf("only the undercloud knows its network: %v", err)
+	}
+	o.Ctlplane = provisioning()
 	if _, err := plan.Build(t.Context(), templates.FS, o); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "10.9.9.9 is not in network ctlplane") {
 		t.Errorf("an address outside the network: %v", err)
 	}

@@ -39,6 +39,11 @@ func overlay(t testing.TB, files map[string]string) fs.FS {
 const service = "heat_template_version: queens\nparameters:\n  ServiceNetMap: {type: json, default: {}}\n  EndpointMap: {type: json, default: {}}\n  CephBackend: {type: boolean, default: false}\n" +
 	"  DefaultPasswords: {type: json, default: {}}\n  RoleName: {type: string, default: ''}\n  RoleParameters: {type: json, default: {}}\noutputs:\n  role_data:\n    value:\n"
 
+// provisioning is a network of the undercloud that the plan knows.
+func provisioning() eval.Subnet {
+	return eval.Subnet{CIDR: "192.168.24.0/24", Gateway: "192.168.24.1", Pools: []eval.Pool{{Start: "192.168.24.5", End: "192.168.24.254"}}}
+}
+
 func TestMistakesAreNamed(t *testing.T) {
 	kernel := func(text string) map[string]string {
 		return map[string]string{"deployment/kernel/kernel.yaml": service + text}
@@ -48,7 +53,7 @@ func TestMistakesAreNamed(t *testing.T) {
 	}
 	env := func(text string) plan.Options {
 		return plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n" + text)}}, Counts: map[string]int{"Controller": 2, "Compute": 2},
-			Ctlplane: eval.Subnet{CIDR: "192.168.24.0/24", Gateway: "192.168.24.1", Pools: []eval.Pool{{Start: "192.168.24.5", End: "192.168.24.254"}}}}
+			Ctlplane: provisioning()}
 	}
 	tests := []struct {
 		name  string
@@ -96,6 +101,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"clocks that are blanks", nil, env("  NtpServer: [' ']\n")},
 		{"type of networks that there is not", nil, env("  NtpServer: [a]\n  NeutronNetworkType: gree\n")},
 		{"registry that names no template", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::Kernel: /etc/passwd\n")}}}},
+		{"compute without a switch", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::ComputeNeutronOvsAgent: OS::Heat::None\n")}}}},
 		{"virtual address that two files give", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  ControlFixedIPs: [{ip_address: 192.168.24.11}]\n")}},
 			VIPs: plan.File{Name: "vips.yaml", Data: []byte("- {network: ctlplane, ip_address: 192.168.24.9}\n")}}},
 		{"names that clash", nil, plan.Options{Counts: map[string]int{"Compute": 2}, Parameters: map[string]any{"ComputeHostnameFormat": "compute"}}},

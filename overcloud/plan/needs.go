@@ -126,6 +126,12 @@ func (p *Plan) checkNeeds() error {
 				}
 				lines = append(lines, fmt.Sprintf("service %s (%s) of role %s needs %s, which runs nowhere: %s", s.Name, s.Template, r.Name, need, p.cureNeed(need, names)))
 			}
+			for _, need := range s.NeedsHere {
+				if !r.runs(need) && slices.Contains(names, need) { // what runs nowhere is told above
+					lines = append(lines, fmt.Sprintf("service %s (%s) of role %s needs %s on the same machine, and the role has none: put its type into the role (-r), or take away the OS::Heat::None that a resource_registry gives it",
+						s.Name, s.Template, r.Name, need))
+				}
+			}
 		}
 	}
 	if len(lines) == 0 {

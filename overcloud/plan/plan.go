@@ -95,17 +95,18 @@ type Deployment struct {
 
 // ServiceData is the role_data output of one service template.
 type ServiceData struct {
-	Name     string         `json:"name"`     // service_name
-	Template string         `json:"template"` // file, for errors
-	Packages []string       `json:"packages,omitempty"`
-	Summary  string         `json:"summary,omitempty"`
-	Network  string         `json:"network,omitempty"` // that it is asked on and speaks from; empty: ctlplane
-	Needs    []string       `json:"needs"`             // services whose step before must be done, ? behind those that may be missing; nil: all machines'
-	Steps    [Steps][]Entry `json:"steps"`
-	Settings map[string]any `json:"settings,omitempty"` // config_settings
-	Firewall map[string]any `json:"firewall,omitempty"` // firewall_rules
-	Frontend *Frontend      `json:"frontend,omitempty"` // haproxy
-	Raw      map[string]any `json:"raw,omitempty"`      // role_data as the template gave it
+	Name      string         `json:"name"`     // service_name
+	Template  string         `json:"template"` // file, for errors
+	Packages  []string       `json:"packages,omitempty"`
+	Summary   string         `json:"summary,omitempty"`
+	Network   string         `json:"network,omitempty"`    // that it is asked on and speaks from; empty: ctlplane
+	Needs     []string       `json:"needs"`                // services whose step before must be done, ? behind those that may be missing; nil: all machines'
+	NeedsHere []string       `json:"needs_here,omitempty"` // services without which it cannot work on the same machine
+	Steps     [Steps][]Entry `json:"steps"`
+	Settings  map[string]any `json:"settings,omitempty"` // config_settings
+	Firewall  map[string]any `json:"firewall,omitempty"` // firewall_rules
+	Frontend  *Frontend      `json:"frontend,omitempty"` // haproxy
+	Raw       map[string]any `json:"raw,omitempty"`      // role_data as the template gave it
 
 	Keystone []KeystoneResource `json:"-"` // keystone_resources, names not filled in; secrets included
 }

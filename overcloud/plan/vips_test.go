@@ -64,6 +64,7 @@ func TestVirtualAddressesWithoutEffect(t *testing.T) {
 // What a file of addresses asks for is told with the file's line, not with another's.
 func TestPlaceOfAVirtualAddress(t *testing.T) {
 	o, _ := controllers(t, 3)
+	o.Ctlplane = provisioning()
 	o.VIPs = plan.File{Name: "vips.yaml", Data: []byte("- network: ctlplane\n  ip_address: 10.9.9.9\n")}
 	if _, err := plan.Build(t.Context(), templates.FS, o); err == nil || !strings.Contains(err.Error(), "vips.yaml:1: ControlFixedIPs[0]: 10.9.9.9 is not in network ctlplane") {
 		t.Errorf("got %v", err)
