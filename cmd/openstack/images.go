@@ -14,6 +14,7 @@ import (
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/image"
 	"trefoil/overcloud/plan"
+	"trefoil/overcloud/session"
 	"trefoil/overcloud/stack"
 	"trefoil/templates"
 	"trefoil/undercloud/image/upload"
@@ -151,11 +152,17 @@ func (p *program) imageUploadCommand() *cli.Command {
 	}, Action: p.imageUpload}
 }
 
+// uploadLimit is of one image, with the service's checksums of it: 2.4 GB take half a
+// minute on a quiet disk and several on one where machines are deployed meanwhile.
+const uploadLimit = time.Hour
+
 func (p *program) imageUpload(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	s, err := p.session(c)
+	o := p.sessionOptions(c)
+	o.Timeout = uploadLimit
+	s, err := session.FromEnv(c.Context, o)
 	if err != nil {
 		return err
 	}
