@@ -29,7 +29,7 @@ type Config struct {
 	Username string
 	Password string
 	KG       []byte       // BMC key; nil when none is set
-	Suites   []wire.Suite // in order of preference; nil: 17, 3
+	Suites   []wire.Suite // each from wire.SuiteByID, in order of preference; nil: 17, 3
 	Log      *slog.Logger // nil: no log
 
 	Rand io.Reader        // nil: crypto/rand
