@@ -143,14 +143,14 @@ type parts struct {
 	fru      fruData
 	dcmi     dcmiState
 	sol      solState
-	msg      messages
+	channel  channelAccess
 }
 
 // startParts reads back what was stored and subscribes to the machine's events.
 // b.mu is not held. A load function fails only when the store cannot be read.
 func (b *BMC) startParts() error {
 	for _, load := range []func() error{
-		b.loadUsers, b.loadLAN, b.loadSysInfo, b.loadChassis, b.loadBoot,
+		b.loadUsers, b.loadChannel, b.loadLAN, b.loadSysInfo, b.loadChassis, b.loadBoot,
 		b.loadSensors, b.loadSEL, b.loadFRU, b.loadDCMI, b.loadSOL,
 	} {
 		if err := load(); err != nil {

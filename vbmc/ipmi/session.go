@@ -62,6 +62,7 @@ type answer struct {
 	done    bool
 	reply   []byte // response message
 	packet  []byte // response as sent
+	bridged []byte // response message that follows, of a request inside Send Message
 }
 
 // window is the sliding window of sequence numbers (6.12.13).

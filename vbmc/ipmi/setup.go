@@ -45,6 +45,7 @@ func (b *BMC) openSession(src netip.AddrPort, payload []byte, reply func([]byte)
 		refuse(st)
 		return
 	}
+	limit = min(limit, b.parts.channel.now.Limit)
 	b.sessions.sweep(now)
 	if b.sessions.throttled(src.Addr(), now) || !b.sessions.makeRoom(src.Addr()) {
 		refuse(wire.StatusNoResources)
