@@ -57,3 +57,24 @@ func TestSuitesWithClients(t *testing.T) {
 		})
 	}
 }
+
+// TestChannelsWithClients: what ipmitool reads and writes of channels, and a request
+// bridged to the BMC's own address.
+func TestChannelsWithClients(t *testing.T) {
+	port := serveSuites(t, "::")
+	for _, s := range []step{
+		{"channel info 1", "Channel Medium Type   : 802.3 LAN"},
+		{"channel info 15", "Channel Medium Type   : System Interface"},
+		{"channel info 0", "Channel Medium Type   : IPMB (I2C)"},
+		{"channel info 1", "Access Mode         : always available"},
+		{"lan set 1 access on", "Set Channel Access for channel 1 was successful."},
+		{"mc getenables", "System Event Logging                     : enabled"},
+		{"mc setenables system_event_log=on", ""},
+		{"-m 0x24 -t 0x20 -b 0 mc selftest", "Selftest: passed"},
+		{"-m 0x24 -t 0x20 -b 0 power status", "Chassis Power is off"},
+	} {
+		if out := run(t, "ipmitool", ipmitoolArgs("127.0.0.1", port, 17, s.args)...); !strings.Contains(out, s.want) {
+			t.Errorf("%s prints %q, want %q", s.args, out, s.want)
+		}
+	}
+}
