@@ -19,7 +19,6 @@ func appCommands() map[uint16]command {
 		key(wire.App, 0x3b): {name: "Set Session Privilege Level", priv: privCallback, min: 1, max: 1, run: setPrivilege},
 		key(wire.App, 0x3c): {name: "Close Session", priv: privCallback, min: 4, max: 5, run: closeSession},
 		key(wire.App, 0x3d): {name: "Get Session Info", priv: privUser, min: 1, max: 5, run: sessionInfo},
-		key(wire.App, 0x42): {name: "Get Channel Info", priv: privUser, min: 1, max: 1, run: channelInfo},
 		key(wire.App, 0x54): {name: "Get Channel Cipher Suites", min: 3, max: 3, run: cipherSuites},
 	}
 }
@@ -46,6 +45,7 @@ func resetBMC(b *BMC, _ request) (byte, []byte) {
 	b.sessions.removeAll()
 	b.stopWatchdog()
 	b.boot.inProgress = false
+	b.parts.channel.now = b.parts.channel.kept
 	return ccOK, nil
 }
 
@@ -55,11 +55,6 @@ func getGUID(b *BMC, _ request) (byte, []byte) {
 	g := b.guid()
 	return ccOK, g[:]
 }
-
-const (
-	lanChannel     = 1
-	currentChannel = 0x0e
-)
 
 // authCapabilities answers the first question of every client (22.13). There are
 // no IPMI 1.5 authentication types: such a client stops at once.
@@ -80,25 +75,6 @@ func authCapabilities(b *BMC, r request) (byte, []byte) {
 		return ccOK, []byte{lanChannel, 0, status &^ 0x20, 0, 0, 0, 0, 0}
 	}
 	return ccOK, []byte{lanChannel, 0x80, status, 0x02, 0, 0, 0, 0}
-}
-
-// channelInfo describes the one LAN channel (22.24). FreeIPMI's bmc-info prints
-// uninitialised memory when this is refused for every channel.
-func channelInfo(b *BMC, r request) (byte, []byte) {
-	if ch := r.data[0] & 0x0f; ch != lanChannel && ch != currentChannel {
-		return ccDataInvalid, nil
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.sessions.sweep(b.now())
-	return ccOK, []byte{
-		lanChannel,
-		0x04, // 802.3 LAN
-		0x01, // IPMB-1.0 messages
-		0x80 | byte(min(b.sessions.active(), 0x3f)), // many sessions
-		0xf2, 0x1b, 0x00, // IPMI forum
-		0, 0,
-	}
 }
 
 // cipherSuites lists the suites in pieces of 16 bytes (22.15).

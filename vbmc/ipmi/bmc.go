@@ -29,7 +29,7 @@ type Config struct {
 	Username string
 	Password string
 	KG       []byte       // BMC key; nil when none is set
-	Suites   []wire.Suite // in order of preference; nil: 17, 3
+	Suites   []wire.Suite // each from wire.SuiteByID, in order of preference; nil: 17, 3
 	Log      *slog.Logger // nil: no log
 
 	Rand io.Reader        // nil: crypto/rand
@@ -79,6 +79,7 @@ type BMC struct {
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
+	reached  netip.Addr // local address of the latest packet; invalid: not known
 	kg       []byte
 	suites   []wire.Suite
 	sessions table

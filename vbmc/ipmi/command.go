@@ -41,7 +41,9 @@ type request struct {
 	ctx     context.Context
 	session *session // nil outside a session
 	src     netip.AddrPort
+	message wire.Message
 	data    []byte
+	answer  *answer // nil outside a session
 }
 
 // command is one row of the command table.
@@ -101,7 +103,7 @@ func (b *BMC) runOutside(src netip.AddrPort, m wire.Message) (byte, []byte) {
 	if cc != ccOK {
 		return cc, nil
 	}
-	return b.call(c, request{ctx: context.Background(), src: src, data: m.Data})
+	return b.call(c, request{ctx: context.Background(), src: src, message: m, data: m.Data})
 }
 
 // call runs a command. A fault in it is this request's failure and stays in this
@@ -134,6 +136,7 @@ func (b *BMC) inSession(src netip.AddrPort, p wire.V20, reply func([]byte)) {
 	if !s.window.take(p.Sequence) {
 		if a := s.answerTo(p.Sequence); a != nil && a.done {
 			reply(a.packet)
+			b.sendBridged(s, a, reply)
 		}
 		return
 	}
@@ -158,6 +161,7 @@ func (b *BMC) dispatch(s *session, seq uint32, body []byte, reply func([]byte)) 
 		if a := s.sameRequest(body, now); a != nil {
 			if a.done {
 				reply(b.sealAs(s, wire.PayloadIPMI, a.reply))
+				b.sendBridged(s, a, reply)
 			}
 			return
 		}
@@ -171,7 +175,7 @@ func (b *BMC) dispatch(s *session, seq uint32, body []byte, reply func([]byte)) 
 		b.finish(s, a, m, cc, nil, reply)
 		return
 	}
-	r := request{ctx: context.Background(), session: s, src: s.src, data: m.Data}
+	r := request{ctx: context.Background(), session: s, src: s.src, message: m, data: m.Data, answer: a}
 	if c.waits {
 		go b.runWaiting(c, r, s, a, m, reply)
 		return
@@ -226,6 +230,14 @@ func (b *BMC) finish(s *session, a *answer, m wire.Message, cc byte, data []byte
 	a.packet = b.sealAs(s, wire.PayloadIPMI, a.reply)
 	a.done = true
 	reply(a.packet)
+	b.sendBridged(s, a, reply)
+}
+
+// sendBridged sends what follows the answer to Send Message. b.mu is held.
+func (b *BMC) sendBridged(s *session, a *answer, reply func([]byte)) {
+	if a.bridged != nil {
+		reply(b.sealAs(s, wire.PayloadIPMI, a.bridged))
+	}
 }
 
 // sealAs makes the next packet of a session. b.mu is held.

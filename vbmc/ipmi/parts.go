@@ -62,7 +62,7 @@ const (
 type Credentials struct {
 	Username, Password string
 	KG                 []byte       // BMC key; nil: none
-	Suites             []wire.Suite // in order of preference; nil: 17, 3
+	Suites             []wire.Suite // each from wire.SuiteByID, in order of preference; nil: 17, 3
 }
 
 func (c Credentials) check() error {
@@ -71,6 +71,11 @@ func (c Credentials) check() error {
 		return errors.New("user name must have 1 to 16 bytes")
 	case len(c.Password) > MaxPasswordLen:
 		return errors.New("password must not have more than 20 bytes")
+	}
+	for _, s := range c.Suites {
+		if known, ok := wire.SuiteByID(s.ID); !ok || s != known { // 0 asks for no password: never
+			return fmt.Errorf("there is no cipher suite %d here", s.ID)
+		}
 	}
 	return nil
 }
@@ -93,7 +98,7 @@ func (b *BMC) Update(c Credentials) error {
 // setKeys takes BMC key and suites. b.mu is held, or b is new.
 func (b *BMC) setKeys(c Credentials) {
 	b.kg, b.suites = c.KG, c.Suites
-	if b.suites == nil {
+	if len(b.suites) == 0 {
 		b.suites = []wire.Suite{wire.Suite17(), wire.Suite3()}
 	}
 }
@@ -138,14 +143,14 @@ type parts struct {
 	fru      fruData
 	dcmi     dcmiState
 	sol      solState
-	msg      messages
+	channel  channelAccess
 }
 
 // startParts reads back what was stored and subscribes to the machine's events.
 // b.mu is not held. A load function fails only when the store cannot be read.
 func (b *BMC) startParts() error {
 	for _, load := range []func() error{
-		b.loadUsers, b.loadLAN, b.loadSysInfo, b.loadChassis, b.loadBoot,
+		b.loadUsers, b.loadChannel, b.loadLAN, b.loadSysInfo, b.loadChassis, b.loadBoot,
 		b.loadSensors, b.loadSEL, b.loadFRU, b.loadDCMI, b.loadSOL,
 	} {
 		if err := load(); err != nil {

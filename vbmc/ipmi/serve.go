@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 )
 
@@ -18,11 +19,28 @@ func Listen(address string, port int) (*net.UDPConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("address %q: %w", address, err)
 	}
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(port))))
-	if err != nil && ip == netip.IPv6Unspecified() && noIPv6(err) {
-		return net.ListenUDP("udp4", &net.UDPAddr{Port: port}) // a kernel without IPv6
+	network := "udp"
+	if ip.Is4() {
+		network = "udp4" // or 0.0.0.0 would have IPv6 too
+	}
+	conn, err := listen(network, netip.AddrPortFrom(ip, uint16(port)))
+	if err != nil && ip == netip.IPv6Unspecified() && noIPv6(err) { // a kernel without it
+		return listen("udp4", netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port)))
 	}
 	return conn, err
+}
+
+// listen asks for the local address of packets before the first one can come.
+func listen(network string, at netip.AddrPort) (*net.UDPConn, error) {
+	c := net.ListenConfig{Control: func(network, _ string, raw syscall.RawConn) error {
+		tellAddress(raw, network == "udp6")
+		return nil
+	}}
+	conn, err := c.ListenPacket(context.Background(), network, at.String())
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.UDPConn), nil
 }
 
 // Serve answers on conn until ctx ends; it closes conn and the BMC and then returns nil.
@@ -32,9 +50,9 @@ func (b *BMC) Serve(ctx context.Context, conn *net.UDPConn) error {
 	defer b.Close()
 	defer conn.Close()
 	b.setSOLPort(conn.LocalAddr())
-	buf := make([]byte, maxPacket)
+	sock, buf := newAsked(conn), make([]byte, maxPacket)
 	for {
-		n, src, err := conn.ReadFromUDPAddrPort(buf)
+		n, from, to, err := sock.read(buf)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			return nil
@@ -44,9 +62,20 @@ func (b *BMC) Serve(ctx context.Context, conn *net.UDPConn) error {
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		src = netip.AddrPortFrom(src.Addr().Unmap(), src.Port())
-		b.handleSafely(src, buf[:n], func(p []byte) { conn.WriteToUDPAddrPort(p, src) })
+		b.noteReached(to)
+		src := netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		b.handleSafely(src, buf[:n], func(p []byte) { sock.write(p, src, to) })
 	}
+}
+
+// noteReached remembers the address by which the latest client reached this BMC.
+func (b *BMC) noteReached(a netip.Addr) {
+	if !a.IsValid() {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reached = a
 }
 
 // handleSafely keeps a fault in one packet from taking down the BMCs of all

@@ -62,6 +62,7 @@ type answer struct {
 	done    bool
 	reply   []byte // response message
 	packet  []byte // response as sent
+	bridged []byte // response message that follows, of a request inside Send Message
 }
 
 // window is the sliding window of sequence numbers (6.12.13).
@@ -99,7 +100,7 @@ func (w *window) take(seq uint32) (fresh bool) {
 // table holds all sessions of a BMC.
 type table struct {
 	byID     map[uint32]*session
-	failures map[netip.Addr]*bucket
+	failures map[netip.Addr]*bucket // by source
 	handle   byte
 }
 
@@ -176,9 +177,23 @@ func (t *table) active() int {
 	return n
 }
 
+// source is what limits count by. Whoever has one IPv6 address commonly has its whole
+// /64, so that is one source.
+func source(a netip.Addr) netip.Addr {
+	if a = a.Unmap(); a.Is4() {
+		return a
+	}
+	p, err := a.Prefix(64)
+	if err != nil { // no address at all
+		return a
+	}
+	return p.Addr()
+}
+
 // makeRoom makes place for one more half-open session of addr. Half-open ones go
 // first, the oldest of the same source before others; established ones never do.
 func (t *table) makeRoom(addr netip.Addr) bool {
+	addr = source(addr)
 	var established, half, mine int
 	var oldest, myOldest uint32
 	for id, s := range t.byID {
@@ -190,7 +205,7 @@ func (t *table) makeRoom(addr netip.Addr) bool {
 		if oldest == 0 || s.last.Before(t.byID[oldest].last) {
 			oldest = id
 		}
-		if s.src.Addr() == addr {
+		if source(s.src.Addr()) == addr {
 			mine++
 			if myOldest == 0 || s.last.Before(t.byID[myOldest].last) {
 				myOldest = id
@@ -229,6 +244,7 @@ func (t *table) byHandle(h byte) *session {
 
 // failed notes a wrong password from a source.
 func (t *table) failed(a netip.Addr, now time.Time) {
+	a = source(a)
 	k := t.failures[a]
 	if k == nil {
 		if len(t.failures) >= maxSources {
@@ -249,6 +265,7 @@ func (k *bucket) drain(now time.Time) {
 
 // throttled reports whether a source must wait before it may try again.
 func (t *table) throttled(a netip.Addr, now time.Time) bool {
+	a = source(a)
 	k := t.failures[a]
 	if k == nil {
 		return false

@@ -14,6 +14,7 @@ const (
 	privUser     = 2
 	privOperator = 3
 	privAdmin    = 4
+	privOEM      = 5
 )
 
 // openSession answers an Open Session Request (13.17). The client's proposal is
@@ -39,10 +40,12 @@ func (b *BMC) openSession(src netip.AddrPort, payload []byte, reply func([]byte)
 		refuse(st)
 		return
 	}
-	limit := r.Privilege
-	if limit == 0 || limit > privAdmin {
-		limit = privAdmin
+	limit, st := openLimit(r.Privilege)
+	if st != wire.StatusOK {
+		refuse(st)
+		return
 	}
+	limit = min(limit, b.parts.channel.now.Limit)
 	b.sessions.sweep(now)
 	if b.sessions.throttled(src.Addr(), now) || !b.sessions.makeRoom(src.Addr()) {
 		refuse(wire.StatusNoResources)
@@ -55,6 +58,20 @@ func (b *BMC) openSession(src netip.AddrPort, payload []byte, reply func([]byte)
 	s.setupReply = r.AppendResponse(nil, limit, id, suite)
 	b.sessions.byID[id] = s
 	send(s.setupReply)
+}
+
+// openLimit is the highest level of a session whose open request asks for one; 0 asks
+// for the highest there is. No user has OEM; what is above it is reserved.
+func openLimit(asked byte) (byte, wire.Status) {
+	switch {
+	case asked > privOEM:
+		return 0, wire.StatusBadRole
+	case asked == privOEM:
+		return 0, wire.StatusUnauthorizedRole
+	case asked == 0:
+		return privAdmin, wire.StatusOK
+	}
+	return asked, wire.StatusOK
 }
 
 // sameOpening finds the session that a repeated open request made.
@@ -119,7 +136,7 @@ func (b *BMC) rakp1(src netip.AddrPort, payload []byte, reply func([]byte)) {
 func (s *session) admit(r wire.RAKP1) wire.Status {
 	role := r.Privilege()
 	switch {
-	case role > 5:
+	case role > privOEM:
 		return wire.StatusBadRole
 	case role > s.limit:
 		return wire.StatusUnauthorizedRole

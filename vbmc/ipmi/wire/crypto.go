@@ -1,81 +1,26 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
-	"crypto/sha1"
-	"crypto/sha256"
 	"hash"
 )
 
-// Algorithm numbers of RMCP+ (13.28).
-const (
-	AuthRAKPHMACSHA1   = 0x01
-	AuthRAKPHMACMD5    = 0x02
-	AuthRAKPHMACSHA256 = 0x03
-	IntegritySHA1_96   = 0x01
-	IntegritySHA256    = 0x04
-	CryptAESCBC128     = 0x01
-)
-
-// Suite is a combination of algorithms (22.15.2).
-type Suite struct {
-	ID        byte
-	Auth      byte
-	Integrity byte
-	Crypt     byte
-}
-
-// Suite17 and Suite3 are the suites with authentication, integrity and
-// encryption that clients use; 17 is the default of newer ones.
-func Suite17() Suite { return Suite{17, AuthRAKPHMACSHA256, IntegritySHA256, CryptAESCBC128} }
-
-// Suite3 is the suite of older clients.
-func Suite3() Suite { return Suite{3, AuthRAKPHMACSHA1, IntegritySHA1_96, CryptAESCBC128} }
-
-func (s Suite) hash() func() hash.Hash {
-	if s.Auth == AuthRAKPHMACSHA256 {
-		return sha256.New
-	}
-	return sha1.New
-}
-
-// codeLen is the length of the integrity code on the wire.
-func (s Suite) codeLen() int {
-	if s.Integrity == IntegritySHA256 {
-		return 16
-	}
-	return 12
-}
-
-// authLen is the length of RAKP 4's check value, which follows the authentication
-// algorithm: suites without integrity have it too (13.23, 13.28).
-func (s Suite) authLen() int {
-	if s.Auth == AuthRAKPHMACSHA1 {
-		return 12
-	}
-	return 16
-}
-
-// mac is the suite's HMAC over the parts one after another.
-func (s Suite) mac(key []byte, parts ...[]byte) []byte {
-	h := hmac.New(s.hash(), key)
-	for _, p := range parts {
-		h.Write(p)
-	}
-	return h.Sum(nil)
-}
-
-// Keys are the keys of one session (13.31, 13.32).
+// Keys are the keys of one session (13.31, 13.32). Open and Seal may run at the same
+// time, but neither more than once at a time: each has working memory of its own.
 type Keys struct {
-	suite Suite
-	sik   []byte
-	k1    []byte
-	block cipher.Block
+	suite    Suite
+	block    cipher.Block
+	in, out  hash.Hash // the integrity algorithm with K1
+	inSum    []byte
+	outSum   []byte
+	encrypts bool
+	signs    bool
 }
 
-// newKeys derives K1 and K2. Their constants are 20 bytes long with SHA-256 too.
+// newKeys derives K1 and K2. Their constants are 20 bytes long, whatever the hash.
 func newKeys(s Suite, sik []byte) *Keys {
 	var c1, c2 [20]byte
 	for i := range c1 {
@@ -85,21 +30,34 @@ func newKeys(s Suite, sik []byte) *Keys {
 	if err != nil { // a 16-byte key is always good
 		panic(err)
 	}
-	return &Keys{suite: s, sik: sik, k1: s.mac(sik, c1[:]), block: block}
+	k1 := s.mac(sik, c1[:])
+	return &Keys{
+		suite: s, block: block, in: hmac.New(s.hash(), k1), out: hmac.New(s.hash(), k1),
+		encrypts: s.Crypt != CryptNone, signs: s.Integrity != IntegrityNone,
+	}
 }
 
-// Open checks the integrity code of p and returns its decrypted payload. The
-// packet must be authenticated; it must be encrypted as all our suites encrypt.
+// Open checks the integrity code of p and returns its decrypted payload in memory of
+// its own. A packet must be signed and encrypted exactly as the suite says: what was
+// negotiated is demanded of each, or the session would be open to others.
 func (k *Keys) Open(p V20) ([]byte, error) {
-	if !p.Authenticated || !p.Encrypted {
+	if p.Authenticated != k.signs || p.Encrypted != k.encrypts {
 		return nil, ErrAuthCode
 	}
-	signed, code, err := p.trailer(k.suite.codeLen())
-	if err != nil {
-		return nil, err
+	if k.signs {
+		signed, code, err := p.trailer(k.suite.codeLen())
+		if err != nil {
+			return nil, err
+		}
+		k.in.Reset()
+		k.in.Write(signed)
+		k.inSum = k.in.Sum(k.inSum[:0])
+		if !hmac.Equal(k.inSum[:len(code)], code) {
+			return nil, ErrAuthCode
+		}
 	}
-	if !hmac.Equal(k.suite.mac(k.k1, signed)[:len(code)], code) {
-		return nil, ErrAuthCode
+	if !k.encrypts {
+		return bytes.Clone(p.Payload), nil
 	}
 	return k.decrypt(p.Payload)
 }
@@ -124,25 +82,54 @@ func (k *Keys) decrypt(b []byte) ([]byte, error) {
 	return out[:end], nil
 }
 
-// Seal writes p with its payload encrypted and signed. iv must be fresh random bytes.
+// maxOverhead is how much longer than its payload a sealed packet can be: headers,
+// initialisation vector, both paddings, code.
+const maxOverhead = rmcpLen + 12 + 16 + 16 + 3 + 2 + 16
+
+// Seal writes p signed and with its payload encrypted, as far as the suite does. iv
+// must be fresh random bytes.
 func (k *Keys) Seal(b []byte, p V20, iv [16]byte) []byte {
-	pad := (aes.BlockSize - (len(p.Payload)+1)%aes.BlockSize) % aes.BlockSize
-	n := aes.BlockSize + len(p.Payload) + pad + 1
-	p.Encrypted, p.Authenticated = true, true
+	if b == nil {
+		b = make([]byte, 0, len(p.Payload)+maxOverhead)
+	}
+	p.Encrypted, p.Authenticated = k.encrypts, k.signs
 	start := len(b) + rmcpLen
-	b = p.appendHeader(b, n)
+	n := len(p.Payload)
+	if k.encrypts {
+		pad := (aes.BlockSize - (n+1)%aes.BlockSize) % aes.BlockSize
+		b = p.appendHeader(b, aes.BlockSize+n+pad+1)
+		b = k.encrypt(b, p.Payload, pad, iv)
+	} else {
+		b = append(p.appendHeader(b, n), p.Payload...)
+	}
+	if k.signs {
+		b = k.sign(b, start)
+	}
+	return b
+}
+
+// encrypt appends iv and the encrypted payload with its trailer (13.29).
+func (k *Keys) encrypt(b, payload []byte, pad int, iv [16]byte) []byte {
 	b = append(b, iv[:]...)
 	body := len(b)
-	b = append(b, p.Payload...)
+	b = append(b, payload...)
 	for i := range pad {
 		b = append(b, byte(i+1))
 	}
 	b = append(b, byte(pad))
-	cipher.NewCBCEncrypter(k.block, iv[:]).CryptBlocks(b[body:], b[body:])
-	fill := (4 - (12+n+2)%4) % 4
+	cipher.NewCBCEncrypter(k.block, b[body-aes.BlockSize:body]).CryptBlocks(b[body:], b[body:])
+	return b
+}
+
+// sign appends padding to 4 bytes, its length, the next header and the code (13.28.4).
+func (k *Keys) sign(b []byte, start int) []byte {
+	fill := (4 - (len(b)-start+2)%4) % 4
 	for range fill {
 		b = append(b, 0xff)
 	}
 	b = append(b, byte(fill), nextHeader)
-	return append(b, k.suite.mac(k.k1, b[start:])[:k.suite.codeLen()]...)
+	k.out.Reset()
+	k.out.Write(b[start:])
+	k.outSum = k.out.Sum(k.outSum[:0])
+	return append(b, k.outSum[:k.suite.codeLen()]...)
 }
