@@ -107,6 +107,8 @@ func (b *BMC) addressParam(n byte, client netip.Addr) []byte {
 		return []byte{64, 0x40, 0} // time to live, don't fragment, type of service
 	case 10:
 		return []byte{0x02} // ARP requests are answered, there are no gratuitous ones
+	case 11:
+		return []byte{0}
 	case 12, 14:
 		return zero[:] // gateways are the host's matter
 	case 13, 15:
@@ -158,14 +160,23 @@ func (b *BMC) lanParam(n byte) []byte {
 			out[1+i] = s.ID
 		}
 		return out
-	case 24: // levels, two in a byte, the first in the low half
-		out := make([]byte, 1+maxListedSuites/2)
-		for i := range suites {
-			out[1+i/2] |= privAdmin << (4 * (i % 2))
-		}
-		return out
+	case 24:
+		return suiteLevels(suites)
 	}
 	return nil
+}
+
+// suiteLevels is parameter 24: levels, two in a byte, the first in the low half. The
+// place of a suite is its number, as clients and the boards they were made for have
+// it; there is none for 16 and above.
+func suiteLevels(suites []wire.Suite) []byte {
+	out := make([]byte, 1+maxListedSuites/2)
+	for _, s := range suites {
+		if s.ID < maxListedSuites {
+			out[1+s.ID/2] |= privAdmin << (4 * (s.ID % 2))
+		}
+	}
+	return out
 }
 
 // setLANParam writes a parameter (23.1).

@@ -21,7 +21,7 @@ func TestLANByIpmitool(t *testing.T) {
 	runSteps(t, []recordStep{
 		{"lan print 1", `Set in Progress +: Set Complete\n` +
 			`.*IP Address Source +: Static Address\nIP Address +: 127.0.0.1\nSubnet Mask +: 255.0.0.0\nMAC Address +: 52:54:` +
-			`.*SNMP Community String +: public\n.*RMCP\+ Cipher Suites +: 17,3\nCipher Suite Priv Max +: aaX`},
+			`.*SNMP Community String +: public\n.*RMCP\+ Cipher Suites +: 17,3\nCipher Suite Priv Max +: XXXaXXX`},
 		{"lan set 1 snmp lab", ""},
 		{"lan print", `SNMP Community String +: lab\n`},
 	}, ipmitoolOn(port, "admin", "secret"))

@@ -46,7 +46,7 @@ func TestLANParameters(t *testing.T) {
 		{"VLAN", []byte{1, 20, 0, 0}, ccOK, zeros(2)},
 		{"suites", []byte{1, 22, 0, 0}, ccOK, []byte{2}},
 		{"suite entries", []byte{1, 23, 0, 0}, ccOK, append([]byte{0, 17, 3}, zeros(14)...)},
-		{"suite levels", []byte{1, 24, 0, 0}, ccOK, append([]byte{0, 0x44}, zeros(7)...)},
+		{"suite levels", []byte{1, 24, 0, 0}, ccOK, append([]byte{0, 0, 0x40}, zeros(6)...)},
 		{"both families", []byte{1, 51, 0, 0}, ccOK, []byte{2}},
 		{"unknown", []byte{1, 200, 0, 0}, ccLANParamUnknown, nil},
 		{"another channel", []byte{2, 3, 0, 0}, ccDataInvalid, nil},
