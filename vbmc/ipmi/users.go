@@ -1,21 +1,84 @@
 package ipmi
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
+	"slices"
 )
 
-// configUserID is the slot of the user in the configuration; slot 1 is the null
-// user, which is never enabled.
-const configUserID = 2
+// User slots (22.26): the null user, which is never enabled, the user of the
+// configuration, and those that are made over IPMI.
+const (
+	nullUserID   = 1
+	configUserID = 2
+	maxUserID    = 15
+)
 
 // payloadSOL is SOL's bit among the standard payloads: bit n is payload type n.
 const payloadSOL = 1 << 1
 
-// users are the user slots; today only the one of the configuration.
+// Access byte of a user (22.26, 22.27).
+const (
+	accessCallbackOnly = 0x40
+	accessLinkAuth     = 0x20
+	accessMessaging    = 0x10
+	accessBits         = accessCallbackOnly | accessLinkAuth | accessMessaging
+	privNone           = 0x0f // "no access"
+)
+
+// user is one slot.
+type user struct {
+	Name     string
+	Password []byte // without trailing zeros; nil: never set, which lets nobody in
+	Form     byte   // 16 or 20: how the password was set; 0: either
+	Enabled  bool
+	Access   byte
+}
+
+// unused is a slot that nobody set up: to be let in, a user needs all of name,
+// password, enabling and a privilege level.
+func unused() user { return user{Access: accessMessaging | privNone} }
+
+func (u user) limit() byte { return u.Access & 0x0f }
+
+// mayLogIn tells whether a session may be opened by this user at all.
+func (u user) mayLogIn() bool {
+	return u.Enabled && u.Name != "" && u.Password != nil && u.Access&accessMessaging != 0 && u.limit() <= privAdmin
+}
+
+// users are the slots. Only those in use take memory: a daemon has thousands of BMCs.
 type users struct {
-	name     string
-	password [MaxPasswordLen]byte
+	config user
+	origin [32]byte // hash of name and password in the configuration
+	more   map[byte]user
+}
+
+// get returns a slot.
+func (us *users) get(id byte) user {
+	if id == configUserID {
+		return us.config
+	}
+	if u, ok := us.more[id]; ok {
+		return u
+	}
+	return unused()
+}
+
+// put fills a slot.
+func (us *users) put(id byte, u user) {
+	switch {
+	case id == configUserID:
+		us.config = u
+	case u.Name == "" && !u.Enabled && u.Password == nil && u.Access == unused().Access:
+		delete(us.more, id)
+	default:
+		if us.more == nil {
+			us.more = map[byte]user{}
+		}
+		us.more[id] = u
+	}
 }
 
 // account is what the session layer needs to know of a user.
@@ -25,40 +88,141 @@ type account struct {
 	payloads  uint16
 }
 
-// userCommands are the user commands of App (22.26 to 22.30).
-func userCommands() map[uint16]command { return nil }
+// storedUsers is "users" in the store. The configuration's user is kept without its
+// name and password: they are in the configuration.
+type storedUsers struct {
+	Origin  []byte
+	Enabled bool
+	Access  byte
+	More    map[byte]user
+}
 
-func (b *BMC) loadUsers() error { return nil }
+// loadUsers reads the slots back. An edit of the configuration's user since then wins
+// over what was set over IPMI, so that whoever locked it out has a way back.
+func (b *BMC) loadUsers() error {
+	var s storedUsers
+	found, err := b.recall("users", &s)
+	if !found || err != nil {
+		return err
+	}
+	us := &b.parts.users
+	if bytes.Equal(s.Origin, us.origin[:]) {
+		us.config.Enabled, us.config.Access = s.Enabled, s.Access
+	}
+	for id, u := range s.More {
+		if id > configUserID && id <= maxUserID && len(u.Name) <= MaxNameLen && len(u.Password) <= MaxPasswordLen {
+			us.put(id, u)
+		}
+	}
+	return nil
+}
+
+// keepUsers stores the slots. b.mu is not held.
+func (b *BMC) keepUsers() {
+	b.keep("users", func() any {
+		us := &b.parts.users
+		return storedUsers{Origin: us.origin[:], Enabled: us.config.Enabled, Access: us.config.Access, More: us.more}
+	})
+}
 
 // configUser makes the configuration's user the one of slot 2 and reports whether
 // that changed name or password. b.mu is held, or b is new.
 func (b *BMC) configUser(name, password string) (changed bool) {
-	u := users{name: name}
-	copy(u.password[:], password)
-	changed = u != b.parts.users
-	b.parts.users = u
-	return changed
+	us := &b.parts.users
+	origin := originOf(name, password)
+	if origin == us.origin {
+		return false
+	}
+	if us.origin != [32]byte{} { // an edit: what is stored of the user before is over
+		b.after(0, b.keepUsers)
+	}
+	us.origin = origin
+	us.config = user{Name: name, Enabled: true, Access: accessLinkAuth | accessMessaging | privAdmin}
+	us.config.setPassword([]byte(password), 0)
+	if len(password) > shortPassword {
+		us.config.Form = longPassword
+	}
+	return true
+}
+
+func originOf(name, password string) [32]byte {
+	return sha256.Sum256([]byte(name + "\x00" + password))
+}
+
+// setPassword takes a password, padded with zeros or not.
+func (u *user) setPassword(p []byte, form byte) {
+	u.Password, u.Form = append([]byte{}, bytes.TrimRight(p, "\x00")...), form
+}
+
+// padded is a name in a form that can be compared in constant time.
+func padded(name []byte) (p [MaxNameLen + 1]byte) {
+	p[0] = byte(len(name))
+	copy(p[1:], name)
+	return p
 }
 
 // account finds a user by name; role is the role byte of RAKP 1 with its name-only
-// bit 10h. Where known is false - no such user, or the role is above the limit - the
-// password is a decoy, so that RAKP 2 does not tell who exists. b.mu is held.
+// bit 10h. With the bit the first user of that name counts, without it the first whose
+// limit allows the role. Where known is false - no such user, or the role is above the
+// limit - the password is a decoy, so that RAKP 2 does not tell who exists. b.mu is held.
 func (b *BMC) account(name []byte, role byte) (a account, known bool) {
-	given, ours := sha256.Sum256(name), sha256.Sum256([]byte(b.parts.users.name))
 	mac := hmac.New(sha256.New, b.decoyKey[:])
 	mac.Write(name)
-	a = account{id: configUserID, limit: privAdmin, payloads: payloadSOL}
+	a = account{limit: privAdmin}
 	copy(a.password[:], mac.Sum(nil))
-	if known = hmac.Equal(given[:], ours[:]); known {
-		a.password = b.parts.users.password
+	id, given := byte(0), padded(name)
+	for i := byte(maxUserID); i >= configUserID; i-- { // all of them: the time tells nothing
+		u := b.parts.users.get(i)
+		ours := padded([]byte(u.Name))
+		same := subtle.ConstantTimeCompare(given[:], ours[:]) == 1
+		if same && u.mayLogIn() && (role&0x10 != 0 || role&0x0f <= u.limit()) {
+			id = i
+		}
 	}
-	return a, known
+	u := b.parts.users.get(id)
+	if id == 0 || role&0x0f > u.limit() {
+		return a, false
+	}
+	a = account{id: id, limit: u.limit(), payloads: b.userPayloads(id)}
+	copy(a.password[:], u.Password)
+	return a, true
 }
 
 // userPayloads tells which standard payloads a user may activate. b.mu is held.
 func (b *BMC) userPayloads(id byte) uint16 {
-	if id == configUserID {
-		return payloadSOL
+	if b.parts.users.get(id).Name == "" {
+		return 0
 	}
-	return 0
+	return payloadSOL
+}
+
+// endSessions ends the sessions of a user that was changed, those being set up too.
+// The one that asked for it stays: its client goes on with the next setting.
+// b.mu is held.
+func (b *BMC) endSessions(id byte, asking *session) {
+	var ended []uint32
+	for n, s := range b.sessions.byID {
+		if s.user == id && s != asking {
+			ended = append(ended, n)
+		}
+	}
+	for _, n := range ended {
+		b.sessions.remove(n)
+	}
+}
+
+// nameTaken tells whether another slot has a name. b.mu is held.
+func (b *BMC) nameTaken(name string, id byte) bool {
+	return slices.ContainsFunc(userIDs(), func(i byte) bool {
+		return i != id && b.parts.users.get(i).Name == name
+	})
+}
+
+// userIDs are the slots of users that may have a name.
+func userIDs() []byte {
+	var ids []byte
+	for i := byte(configUserID); i <= maxUserID; i++ {
+		ids = append(ids, i)
+	}
+	return ids
 }
