@@ -260,7 +260,7 @@ func TestWatchdogStandsAfter(t *testing.T) {
 		"crash":           func(r *timedRig) { r.m.Crash() },
 		"off in the dark": func(r *timedRig) { r.m.Lose(); r.m.Return(false) },
 		"gone":            func(r *timedRig) { r.m.Vanish() },
-		"cold reset":      func(r *timedRig) { r.do(t, wire.App, 2) },
+		"cold reset":      func(r *timedRig) { admin(t, r.rig).call(wire.App, 2) },
 		"BMC closed":      func(r *timedRig) { r.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
