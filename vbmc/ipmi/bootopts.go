@@ -20,7 +20,10 @@ const (
 	flagValid      = 0x80
 	flagPersistent = 0x40
 	flagEFI        = 0x20
+	keepAtWatchdog = 0x04 // of parameter 3: a start by the watchdog uses the flags
 	keepValid      = 0x08 // of parameter 3: no 60-second rule
+
+	bootUserPXE = 0x03 // offset of sensor type System Boot: user requested PXE boot
 
 	bootFlagsTime   = 60 * time.Second
 	mailboxBlocks   = 5
@@ -95,7 +98,7 @@ func overrideOf(flags [5]byte) (o domain.Override, ok bool) {
 		o.Device = domain.PXE
 	case 2, 3, 11: // disk, disk in safe mode, remote disk
 		o.Device = domain.Disk
-	case 5, 8: // CD, remote CD
+	case 5, 8, 9: // CD, remote CD, primary remote medium
 		o.Device = domain.CDROM
 	case 7, 15: // remote floppy, floppy
 		o.Device = domain.Floppy
@@ -150,8 +153,13 @@ func (b *BMC) expireBootFlags(ctx context.Context) byte {
 
 // lapsed reports whether a one-time override has waited too long.
 func (o *bootOptions) lapsed(now time.Time) bool {
+	return o.pendingOnce() && o.clearing&keepValid == 0 && now.Sub(o.since) > bootFlagsTime
+}
+
+// pendingOnce reports whether a one-time override waits for the next start.
+func (o *bootOptions) pendingOnce() bool {
 	w, _ := overrideOf(o.flags)
-	return w.Device != domain.None && !w.Persistent && o.clearing&keepValid == 0 && now.Sub(o.since) > bootFlagsTime
+	return w.Device != domain.None && !w.Persistent
 }
 
 // clearOnce drops the one-time override. A machine that cannot tell it from a
@@ -311,6 +319,9 @@ func setBootFlags(b *BMC, r request) (byte, []byte) {
 	b.boot.restart(b.now())
 	b.mu.Unlock()
 	b.keepBoot()
+	if o.Device == domain.PXE { // the only device that this sensor type knows
+		b.record(typeSystemBoot, sensorSystemBoot, readingSpecific, [3]byte{bootUserPXE, 0xff, 0xff})
+	}
 	b.log.Info("boot device set", "device", o.Device, "persistent", o.Persistent, "efi", o.EFI, "from", r.src)
 	return ccOK, nil
 }
