@@ -112,6 +112,19 @@ func (l *Libvirtd) clean(t *testing.T) {
 	_ = os.RemoveAll(l.dir)
 }
 
+// File makes a file that domains of this daemon can use, and returns its path.
+func (l *Libvirtd) File(t *testing.T, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(l.dir, name)
+	if err := os.WriteFile(path, content, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o666); err != nil { // past the umask
+		t.Fatal(err)
+	}
+	return path
+}
+
 // Define makes a small domain that is off: a disk, a CD drive, a network card.
 // boot is put below <os> ("<boot dev='cdrom'/>…") or, with perDevice, the devices
 // get an order: CD drive, disk.
@@ -123,13 +136,7 @@ func (l *Libvirtd) Define(t *testing.T, name, osBoot string, perDevice bool) {
 		}
 		return fmt.Sprintf("<boot order='%d'/>", n)
 	}
-	disk := filepath.Join(l.dir, name+".img")
-	if err := os.WriteFile(disk, make([]byte, 1<<20), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(disk, 0o666); err != nil {
-		t.Fatal(err)
-	}
+	disk := l.File(t, name+".img", make([]byte, 1<<20))
 	xml := strings.Join([]string{
 		"<domain type='qemu'><name>", name, "</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>",
 		"<os><type arch='x86_64' machine='pc'>hvm</type>", osBoot, "</os><features><acpi/></features>",
