@@ -178,7 +178,7 @@ func parseSuites(list string) ([]wire.Suite, error) {
 	var out []wire.Suite
 	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {
 		id, err := strconv.ParseUint(word, 10, 8)
-		s, known := suiteByID(byte(id))
+		s, known := wire.SuiteByID(byte(id))
 		if err != nil || !known {
 			return nil, errs.New(errs.Invalid, "--cipher-suites: %q is not a cipher suite that can be served", word).WithHint("for example 17,3")
 		}
@@ -195,15 +195,6 @@ func (c Config) Masked() Config {
 		c.KG = "***"
 	}
 	return c
-}
-
-func suiteByID(id byte) (wire.Suite, bool) {
-	for _, s := range []wire.Suite{wire.Suite17(), wire.Suite3()} {
-		if s.ID == id {
-			return s, true
-		}
-	}
-	return wire.Suite{}, false
 }
 
 func (c Config) consoleMode() (ipmi.ConsoleMode, error) {
