@@ -101,9 +101,10 @@ func (u *user) use() {
 	wants(u.t, u.python("server list -f value -c Name -c Status"), "-a ACTIVE", "-b ACTIVE")
 	wants(u.t, u.python("router list -f value -c Name -c Status"), "check-", "ACTIVE")
 	wants(u.t, u.ssh("overcloud-controller-0", "sudo rbd -p vms ls && sudo rbd -p images ls | grep ."), "_disk")
+	wants(u.t, check.wait(0), "Overcloud check:", " 0 failed")
+	// Behind the check: while guests boot on emulated processors, machines take their time to answer.
 	wants(u.t, u.ok("openstack overcloud status"), "overcloud-novacompute-1", "nova_compute", "neutron_l3", "ceph_osd")
 	wants(u.t, u.ok("openstack overcloud support report collect -o report; ls report"), "overcloud-controller-0", "overcloud-cephstorage-0", ".tar.gz")
-	wants(u.t, check.wait(0), "Overcloud check:", " 0 failed")
 	// The directory of RBD images, which the first volume has made, outlives it.
 	wants(u.t, u.ssh("overcloud-controller-0", "sudo rados -p volumes ls"), "rbd_directory")
 	for _, list := range []string{"server list", "router list", "volume list"} { // the check has removed what it made
