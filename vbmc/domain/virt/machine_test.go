@@ -45,22 +45,23 @@ func TestContract(t *testing.T) {
 	for name, xml := range map[string]string{"per device": perDevice, "os": osStyle} {
 		for _, denied := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, monitor denied %v", name, denied), func(t *testing.T) {
-				domaintest.Run(t, func(t *testing.T) domaintest.Subject { return subject(t, &hypervisor{stored: xml, denied: denied}) })
+				lively := func(t *testing.T) domaintest.Lively { return subject(t, &hypervisor{stored: xml, denied: denied}) }
+				domaintest.Run(t, func(t *testing.T) domaintest.Subject { return lively(t).Subject })
+				domaintest.RunLively(t, lively)
 			})
 		}
 	}
 }
 
-func subject(t *testing.T, h *hypervisor) domaintest.Subject {
+func subject(t *testing.T, h *hypervisor) domaintest.Lively {
 	m := newMachine(t, h, t.TempDir())
 	work := func() {
 		if err := m.Repair(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
-	return domaintest.Subject{
-		Machine:  m,
-		LastBoot: func(*testing.T) domain.Device { return h.booted },
+	return domaintest.Lively{
+		Subject: domaintest.Subject{Machine: m, LastBoot: func(*testing.T) domain.Device { return h.booted }},
 		GuestReboot: func(*testing.T) {
 			if h.reset() {
 				work()
