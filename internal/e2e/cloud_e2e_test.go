@@ -119,6 +119,14 @@ func (u *user) ceph() {
 	// Each on its network: database and message bus, Ceph, and Ceph's own copies.
 	wants(u.t, u.ssh("overcloud-controller-0", "sudo ss -Htln"), "172.16.2.4:5672", "172.16.2.4:11211", "172.16.1.4:6789")
 	wants(u.t, u.ssh("overcloud-cephstorage-0", "sudo ss -Htln"), " 172.16.1.", " 172.16.3.")
+
+	// A machine with OSDs that starts anew brings them back.
+	booted := u.ssh("overcloud-cephstorage-0", "cat /proc/sys/kernel/random/boot_id")
+	u.ssh("overcloud-cephstorage-0", "sudo systemd-run --on-active=1 systemctl reboot")
+	u.until("the storage machine after its reboot", u.sshLine("overcloud-cephstorage-0", "cat /proc/sys/kernel/random/boot_id && sudo systemctl is-active ceph-osd@0 ceph-osd@1 ceph-osd@2"), 10*time.Minute,
+		func(s string) bool { return !strings.Contains(s, strings.TrimSpace(booted)) })
+	u.until("the cluster after it", u.sshLine("overcloud-controller-0", "sudo ceph -s"), 10*time.Minute,
+		func(s string) bool { return strings.Contains(s, "HEALTH_OK") && strings.Contains(s, "3 osds: 3 up") })
 }
 
 // broken keeps a service from starting and looks whether it is named.

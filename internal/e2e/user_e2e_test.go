@@ -158,8 +158,12 @@ func (u *user) ok(line string) string { u.t.Helper(); return u.start(line, false
 // ssh logs in as the article does; the host key must be known already.
 func (u *user) ssh(server, command string) string {
 	u.t.Helper()
+	return u.ok(u.sshLine(server, command))
+}
+
+func (u *user) sshLine(server, command string) string {
 	// ssh takes files from the passwd file's home, whatever HOME says.
-	return u.ok("ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$HOME/.ssh/known_hosts -i $HOME/.ssh/id_rsa heat-admin@$(openstack server list -f value -c Name -c Networks | sed -n 's/^" + server + " ctlplane=//p') '" + command + "'")
+	return "ssh -o ConnectTimeout=20 -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$HOME/.ssh/known_hosts -i $HOME/.ssh/id_rsa heat-admin@$(openstack server list -f value -c Name -c Networks | sed -n 's/^" + server + " ctlplane=//p') '" + command + "'"
 }
 
 // fails types a command that must end with 1.

@@ -11,10 +11,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -67,8 +68,9 @@ type Check struct {
 	root      string
 	a, b      server
 	secgroup  string
-	volumeWhy error // why there is no volume service
-	unsure    bool  // something was asked for without an answer, and may be made yet
+	disk      string      // the volume
+	volumeWhy error       // why there is no volume service
+	unsure    atomic.Bool // something was asked for without an answer, and may be made yet
 }
 
 // prefix begins the name of all that checks make.
@@ -87,6 +89,8 @@ func New(s *session.Session, o Options) (*Check, error) {
 	if o.Get == nil {
 		o.Get = get
 	}
+	var mu sync.Mutex
+	o.Lines, o.Waiting = &lines{&mu, o.Lines}, &lines{&mu, o.Waiting}
 	var id [4]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return nil, fmt.Errorf("choose a name: %w", err)
@@ -107,92 +111,6 @@ func New(s *session.Session, o Options) (*Check, error) {
 	}
 	return k, nil
 }
-
-// step is one line of the check.
-type step struct {
-	name  string
-	needs []string // steps without which it cannot be tested
-	run   func(context.Context) (detail string, err error)
-}
-
-func (k *Check) steps() []step {
-	return []step{
-		{"compute services", nil, k.computeServices},
-		{"network agents", nil, k.networkAgents},
-		{"volume services", nil, k.volumeServices},
-		{"image", nil, k.uploadImage},
-		{"external network", nil, k.externalNetwork},
-		{"networks and router", nil, k.makeNetworks},
-		{"server a", []string{"image", "networks and router"}, k.bootServers},
-		{"server b", []string{"server a"}, k.secondServer},
-		{"DHCP", []string{"server b"}, k.dhcp},
-		{"metadata", []string{"DHCP"}, k.metadata},
-		{"ping across VXLAN", []string{"metadata"}, k.pingAcross},
-		{"ping through router", []string{"metadata"}, k.pingRouted},
-		{"floating IP", []string{"external network", "metadata"}, k.floatingIP},
-		{"volume", []string{"volume services", "metadata"}, k.attachVolume},
-	}
-}
-
-// Run does all steps that can be done and removes what they made. The error is
-// only of the caller's giving up (ctx); all else stands in the report.
-func (k *Check) Run(ctx context.Context) (*Report, error) {
-	began := time.Now()
-	r := &Report{}
-	defer func() { r.count(time.Since(began)) }()
-	if n, err := k.removeLeftovers(ctx); n > 0 || err != nil {
-		k.told(ctx, r, "leftovers of earlier checks", func(context.Context) (string, error) { return fmt.Sprintf("%d removed", n), err })
-	}
-	good := map[string]bool{}
-	for _, s := range k.steps() {
-		if ctx.Err() != nil {
-			break
-		}
-		run := s.run
-		for _, need := range s.needs {
-			if !good[need] {
-				run = func(context.Context) (string, error) { return "", skipped{"it needs: " + need} }
-				break
-			}
-		}
-		good[s.name] = k.told(ctx, r, s.name, run)
-	}
-	if k.Keep {
-		fmt.Fprintf(k.Waiting, "kept: all that is called %s-…; the next check removes it\n", k.id)
-		return r, ctx.Err()
-	}
-	k.told(context.WithoutCancel(ctx), r, "removal", func(ctx context.Context) (string, error) {
-		ctx, cancel := context.WithTimeout(ctx, k.Removal)
-		defer cancel()
-		n, err := k.removeOwn(ctx)
-		return fmt.Sprintf("%d objects", n), err
-	})
-	return r, ctx.Err()
-}
-
-// told runs one step, adds it to the report and prints its line. It tells whether all went well.
-func (k *Check) told(ctx context.Context, r *Report, name string, run func(context.Context) (string, error)) bool {
-	began := time.Now()
-	detail, err := run(ctx)
-	res := Result{Name: name, Result: OK, Seconds: seconds(time.Since(began)), Detail: detail}
-	var skip skipped
-	switch {
-	case errors.As(err, &skip):
-		res.Result, res.Detail = NotTested, skip.why
-	case err != nil && ctx.Err() != nil:
-		res.Result, res.Detail = NotTested, "interrupted"
-	case err != nil:
-		res.Result, res.Detail, res.Hint = Failed, errs.Printable(err.Error()), errs.HintOf(err)
-	}
-	r.Steps = append(r.Steps, res)
-	fmt.Fprintln(k.Lines, res.Line())
-	return err == nil
-}
-
-// skipped is why a step could not be tested. It is no failure.
-type skipped struct{ why string }
-
-func (s skipped) Error() string { return s.why }
 
 // name is what an object of this check is called.
 func (k *Check) name(what string) string { return k.id + "-" + what }

@@ -68,6 +68,7 @@ func results(r *check.Report) string {
 		b.WriteString(s.Name + " = " + s.Result + ": " + s.Detail + "\n")
 	}
 	text := regexp.MustCompile(`check-[0-9a-f]{8}`).ReplaceAllString(b.String(), "check-X")
+	text = regexp.MustCompile(`(10\.213\.[0-9])\.[1-9][0-9]*`).ReplaceAllString(text, "$1.N") // in order of creation
 	return regexp.MustCompile(`[0-9.]+ s\b`).ReplaceAllString(text, "N s")
 }
 
@@ -92,23 +93,24 @@ volume services = ok: 1 services up
 image = ok: kernel 6.1.0-56-cloud-amd64 and busybox, 1.0 MiB uploaded in N s
 external network = ok: 10.0.0.0/24 made on datacentre
 networks and router = ok: 10.213.1.0/24 and 10.213.2.0/24
-server a = ok: 10.213.2.26 on overcloud-novacompute-0
-server b = ok: 10.213.2.27, 10.213.3.28 on overcloud-novacompute-1
-DHCP = ok: 10.213.2.26; 10.213.2.27, 10.213.3.28
+volume = ok: 1 GB made
+server a = ok: 10.213.2.N on overcloud-novacompute-0
+server b = ok: 10.213.2.N, 10.213.3.N on overcloud-novacompute-1
+DHCP = ok: 10.213.2.N; 10.213.2.N, 10.213.3.N
 metadata = ok: check-X-a, check-X-b
-ping across VXLAN = ok: 10.213.2.26 on overcloud-novacompute-0 and 10.213.2.27 on overcloud-novacompute-1 answer each other
-ping through router = ok: 10.213.2.26 reaches 10.213.3.28 in the other network
+ping across VXLAN = ok: 10.213.2.N on overcloud-novacompute-0 and 10.213.2.N on overcloud-novacompute-1 answer each other
+ping through router = ok: 10.213.2.N reaches 10.213.3.N in the other network
 floating IP = ok: check-X-a answers at 10.0.0.100
-volume = ok: 1 GB attached to check-X-a as vdb and detached
+volume in server a = ok: 1 GB attached to check-X-a as vdb and detached
 removal = ok: 16 objects
 `
 	if got := results(r); got != want {
 		t.Errorf("got\n%s\nwant\n%s\n%s", got, want, out.String())
 	}
-	if r.OK != 15 || r.Failed+r.NotTested != 0 || !strings.Contains(r.Summary(), "Overcloud check: 15 ok, 0 not tested, 0 failed [") {
+	if r.OK != 16 || r.Failed+r.NotTested != 0 || !strings.Contains(r.Summary(), "Overcloud check: 16 ok, 0 not tested, 0 failed [") {
 		t.Errorf("%s", r.Summary())
 	}
-	if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); len(lines) != 15 || strings.Contains(out.String(), "hunter2") {
+	if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); len(lines) != 16 || strings.Contains(out.String(), "hunter2") {
 		t.Errorf("%d lines:\n%s", len(lines), out.String())
 	}
 	f.nothingLeft(t)
@@ -175,10 +177,10 @@ func TestRefusals(t *testing.T) {
 // A fact that a guest never tells is named, with what to look at, and the end of its console is shown.
 func TestSilentGuest(t *testing.T) {
 	for _, c := range []struct{ mute, step, detail, hint string }{
-		{"dhcp", "DHCP", "not seen yet: dhcp 10.213.2.26", "dnsmasq"},
+		{"dhcp", "DHCP", "not seen yet: dhcp 10.213.2.", "dnsmasq"},
 		{"metadata", "metadata", "not seen yet: metadata check-", "shared_secret"},
-		{"ping 10.213.2.", "ping across VXLAN", "not seen yet: ping 10.213.2.27 ok", "br-tun"},
-		{"ping 10.213.3.", "ping through router", "not seen yet: ping 10.213.3.28 ok", "qrouter"},
+		{"ping 10.213.2.", "ping across VXLAN", "not seen yet: ping 10.213.2.", "br-tun"},
+		{"ping 10.213.3.", "ping through router", "not seen yet: ping 10.213.3.", "qrouter"},
 	} {
 		t.Run(c.step, func(t *testing.T) {
 			f, s := newFake(t)
@@ -203,17 +205,18 @@ func TestWhatACloudHasNot(t *testing.T) {
 	o.External = check.External{}
 	r := run(t, f, f.login(t), o)
 	for name, detail := range map[string]string{
-		"ping across VXLAN": "there is one compute host, overcloud-novacompute-0; on it the servers answer each other",
-		"external network":  "no external network; give --external-cidr, --external-gateway and --external-pool",
-		"floating IP":       "it needs: external network",
-		"volume services":   "the catalog has no volume service",
-		"volume":            "it needs: volume services",
+		"ping across VXLAN":  "there is one compute host, overcloud-novacompute-0; on it the servers answer each other",
+		"external network":   "no external network; give --external-cidr, --external-gateway and --external-pool",
+		"floating IP":        "it needs: external network",
+		"volume services":    "the catalog has no volume service",
+		"volume":             "it needs: volume services",
+		"volume in server a": "it needs: volume",
 	} {
 		if got := step(t, r, name); got.Result != check.NotTested || got.Detail != detail {
 			t.Errorf("%+v", got)
 		}
 	}
-	if r.Failed != 0 || r.NotTested != 5 {
+	if r.Failed != 0 || r.NotTested != 6 {
 		t.Error(r.Summary())
 	}
 	f.nothingLeft(t)
@@ -223,22 +226,26 @@ func TestWhatACloudHasNot(t *testing.T) {
 	}
 }
 
-// Ctrl-C at the first creation of every kind, and at others in turn: what was made until then is removed, also what
-// the API is making just then, and only that.
+// Ctrl-C at the first creation of every kind, and at other requests in turn: what was made until then is removed,
+// also what the API is making just then, and only that.
 func TestInterrupted(t *testing.T) {
 	f, s := newFake(t)
-	var requests []string
-	f.looked = func(request string) { requests = append(requests, request) }
+	requests, kinds := 0, map[string]bool{}
+	f.looked = func(request string) {
+		requests++
+		if creates(request) {
+			kinds[path.Base(request)] = true
+		}
+	}
 	run(t, f, s, quick(&bytes.Buffer{}))
-	tried := map[string]bool{}
-	for i, request := range requests {
-		first := creates(request) && !tried[path.Base(request)]
-		if first {
-			tried[path.Base(request)] = true
-		}
-		if at := i + 1; first || at%11 == 1 {
-			interruptedAt(t, at)
-		}
+	if len(kinds) < 11 {
+		t.Errorf("it made only %v", kinds)
+	}
+	for kind := range kinds {
+		interruptedAt(t, func(_ int, request string) bool { return creates(request) && path.Base(request) == kind })
+	}
+	for at := 1; at <= requests; at += 11 {
+		interruptedAt(t, func(n int, _ string) bool { return n == at })
 	}
 }
 
@@ -247,8 +254,8 @@ func creates(request string) bool {
 	return strings.HasPrefix(request, "POST ") && path.Base(request) != "action" && path.Base(request) != "tokens" || path.Base(request) == "add_router_interface"
 }
 
-// interruptedAt does a check with Ctrl-C at one of its requests.
-func interruptedAt(t *testing.T, at int) {
+// interruptedAt does a check with Ctrl-C at the first of its requests that is chosen.
+func interruptedAt(t *testing.T, chosen func(n int, request string) bool) {
 	t.Helper()
 	f, s := newFake(t)
 	f.rows["networks"] = []row{{"id": "mine", "name": "check-my-mail", "subnets": []string{}}}
@@ -256,7 +263,7 @@ func interruptedAt(t *testing.T, at int) {
 	defer cancel()
 	n, was := 0, ""
 	f.looked = func(request string) {
-		if n++; n == at {
+		if n++; was == "" && chosen(n, request) {
 			was = request
 			cancel()
 			if creates(request) {
@@ -276,7 +283,7 @@ func interruptedAt(t *testing.T, at int) {
 		return
 	}
 	if left := f.left(); len(left) != 1 || left[0] != "networks check-my-mail<nil>" {
-		t.Errorf("after request %d, %s, left: %s\n%s", at, was, strings.Join(left, "; "), results(r))
+		t.Errorf("after %s, left: %s\n%s", was, strings.Join(left, "; "), results(r))
 	}
 }
 
@@ -380,5 +387,26 @@ func TestALostDeletionOfAnyKindIsMadeAgain(t *testing.T) {
 	}
 	if left := f.left(); len(left) != 1 || left[0] != "floatingips <nil>mine" {
 		t.Errorf("left: %s", strings.Join(left, "; "))
+	}
+}
+
+// Steps that do not wait for each other are done side by side: here the image is made only when there is a volume.
+func TestSideBySide(t *testing.T) {
+	f, s := newFake(t)
+	o := quick(&bytes.Buffer{})
+	build := o.Guest
+	o.Guest = func(ctx context.Context) (*guest.Files, error) {
+		for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
+			f.Lock()
+			n := len(f.rows["volumes"])
+			f.Unlock()
+			if n > 0 {
+				return build(ctx)
+			}
+		}
+		return nil, errors.New("no volume was made beside it")
+	}
+	if r := run(t, f, s, o); r.OK != 16 {
+		t.Error(results(r))
 	}
 }

@@ -41,7 +41,7 @@ type fakeCloud struct {
 	mute                string            // facts with this text stay untold
 	late                string            // "POST volumes": its connection breaks, and what it asks for is made later
 	busy                sync.WaitGroup    // requests, also those that nobody awaits the answer of
-	looked              func(path string) // before each request
+	looked              func(path string) // before each request, one at a time
 }
 
 func newFake(t *testing.T) (*fakeCloud, *session.Session) {
@@ -68,11 +68,11 @@ func (f *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.busy.Add(1)
 	defer f.busy.Done()
 	sent, _ := io.ReadAll(r.Body) // all of it: a client that still writes would see its connection break
+	f.Lock()
+	defer f.Unlock()
 	if f.looked != nil {
 		f.looked(r.Method + " " + r.URL.Path)
 	}
-	f.Lock()
-	defer f.Unlock()
 	if strings.HasPrefix(r.URL.Path, "/v3/auth/tokens") {
 		f.token(w)
 		return

@@ -20,6 +20,8 @@ func made[T any](ctx context.Context, k *Check, doing string, create func(contex
 		return out, nil
 	}
 	err = explain(err)
-	k.unsure = k.unsure || errs.Is(err, errs.Unavailable)
+	if errs.Is(err, errs.Unavailable) {
+		k.unsure.Store(true)
+	}
 	return none, fmt.Errorf("%s: %w", doing, err)
 }

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -36,23 +38,25 @@ type kind struct {
 	again     func(ctx context.Context, o object) error // when it cannot be
 }
 
-// kinds are in the order of removal: each needs those before it gone.
-func (k *Check) kinds() []kind {
-	all := []kind{
-		{client: k.network, path: "floatingips", key: "floatingips"},
-		{client: k.compute, path: "servers", key: "servers", query: "?name=%5E" + prefix, waits: true},
-	}
+// kinds are what checks make, in lanes that are removed one after another, those of a lane
+// side by side, and in each row the kinds one after another: each needs those before it gone.
+func (k *Check) kinds() [][][]kind {
+	floating := kind{client: k.network, path: "floatingips", key: "floatingips"}
+	servers := kind{client: k.compute, path: "servers", key: "servers", query: "?name=%5E" + prefix, waits: true}
+	last := [][]kind{{
+		{client: k.network, path: "routers", key: "routers", first: k.unplug},
+		{client: k.network, path: "ports", key: "ports"},
+		{client: k.network, path: "networks", key: "networks"},
+		{client: k.network, path: "security-groups", key: "security_groups"},
+	}, {
+		{client: k.compute, path: "flavors", key: "flavors"},
+	}, {
+		{client: k.image, path: "images", key: "images"},
+	}}
 	if k.volume != nil {
-		all = append(all, kind{client: k.volume, path: "volumes", key: "volumes", waits: true, first: k.detached, again: k.forceVolume})
+		last = append(last, []kind{{client: k.volume, path: "volumes", key: "volumes", waits: true, first: k.detached, again: k.forceVolume}})
 	}
-	return append(all,
-		kind{client: k.network, path: "routers", key: "routers", first: k.unplug},
-		kind{client: k.network, path: "ports", key: "ports"},
-		kind{client: k.network, path: "networks", key: "networks"},
-		kind{client: k.network, path: "security-groups", key: "security_groups"},
-		kind{client: k.compute, path: "flavors", key: "flavors"},
-		kind{client: k.image, path: "images", key: "images"},
-	)
+	return [][][]kind{{{floating, servers}}, last}
 }
 
 // removeLeftovers removes what checks that were killed, or told to keep it, have left.
@@ -65,7 +69,7 @@ func (k *Check) removeLeftovers(ctx context.Context) (int, error) {
 func (k *Check) removeOwn(ctx context.Context) (int, error) {
 	own := func(name string) bool { return strings.HasPrefix(name, k.id+"-") }
 	n, err := k.removeIf(ctx, own)
-	if !k.unsure {
+	if !k.unsure.Load() {
 		return n, err
 	}
 	fmt.Fprintf(k.Waiting, "something was asked for without an answer: in %s it is looked for once more\n", k.Late)
@@ -81,18 +85,28 @@ func (k *Check) removeOwn(ctx context.Context) (int, error) {
 // removeIf removes every object that is ours by its name and returns how many
 // there were. It goes on after an error: the less is left, the better.
 func (k *Check) removeIf(ctx context.Context, ours func(name string) bool) (int, error) {
-	n := 0
+	var n atomic.Int64
 	var failed []error
-	for _, kd := range k.kinds() {
-		all, err := k.ours(ctx, kd, ours)
-		if err != nil {
-			failed = append(failed, err)
-			continue
+	for _, lane := range k.kinds() {
+		bad := make([][]error, len(lane))
+		var wait sync.WaitGroup
+		for i, row := range lane {
+			wait.Go(func() {
+				for _, kd := range row {
+					all, err := k.ours(ctx, kd, ours)
+					if err != nil {
+						bad[i] = append(bad[i], err)
+						continue
+					}
+					n.Add(int64(len(all)))
+					bad[i] = append(bad[i], k.removeAll(ctx, kd, all)...)
+				}
+			})
 		}
-		n += len(all)
-		failed = append(failed, k.removeAll(ctx, kd, all)...)
+		wait.Wait()
+		failed = slices.Concat(append([][]error{failed}, bad...)...)
 	}
-	return n, errors.Join(failed...)
+	return int(n.Load()), errors.Join(failed...)
 }
 
 // removeAll deletes objects of one kind and, where that takes time, waits until they are

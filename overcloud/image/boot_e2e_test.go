@@ -38,8 +38,6 @@ type vm struct {
 	dir    string
 	exited chan error
 	pid    int
-
-	secrets []string // that no event may show
 }
 
 func newKey(t *testing.T) (ssh.Signer, string) {
