@@ -19,7 +19,7 @@ import (
 // A run is four processes: the one that a user starts builds the ramdisk; init
 // is the first process in network, process and mount namespaces of its own; its
 // child measures; and the peer's BMC is the child of that, so that server and
-// client share no process on either side. A plan of templates is made in a process
+// client share no process on either side; so do many BMCs of ours. A plan of templates is made in a process
 // of its own, too, so that its memory can be told.
 const (
 	roleEnv = "TREFOIL_BENCH_ROLE" // "", roleInit, roleInside, rolePeer, rolePlan
@@ -39,6 +39,8 @@ func TestMain(m *testing.M) {
 		end("namespace", initProcess())
 	case rolePeer:
 		end("peer's BMC", servePeer())
+	case roleBMCs:
+		end("BMCs", serveBMCs())
 	case rolePlan:
 		end("plan", makePlan())
 	default:
@@ -131,7 +133,7 @@ func TestBench(t *testing.T) {
 	for _, part := range []struct {
 		name string
 		run  func(*testing.T) []Row
-	}{{"bmc", benchBMC}, {"nodes", benchNodes}, {"plan", benchPlan}, {"templates", benchTemplates}, {"image", benchImage}, {"machine", benchMachine}} {
+	}{{"bmc", benchBMC}, {"bmcs", benchManyBMCs}, {"nodes", benchNodes}, {"plan", benchPlan}, {"templates", benchTemplates}, {"image", benchImage}, {"machine", benchMachine}} {
 		if !t.Run(part.name, func(t *testing.T) { rows = append(rows, part.run(t)...) }) {
 			return
 		}

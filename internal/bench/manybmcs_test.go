@@ -1,0 +1,232 @@
+//go:build bench
+
+package bench
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"trefoil/vbmc/domain/fake"
+	"trefoil/vbmc/ipmi"
+	"trefoil/vbmc/ipmi/ipmiclient"
+	ipmiwire "trefoil/vbmc/ipmi/wire"
+)
+
+const (
+	roleBMCs = "bmcs"
+	countEnv = "TREFOIL_BENCH_BMCS"
+
+	loadTime = 2 * time.Second
+	clients  = 4 // of the load: as many sessions as go-ipmi's server holds
+)
+
+// serveBMCs is as many of our BMCs as wanted, each over a machine in memory, until
+// killed: what the BMCs themselves cost. It prints their ports.
+func serveBMCs() error {
+	n, err := strconv.Atoi(os.Getenv(countEnv))
+	if err != nil {
+		return err
+	}
+	table := ipmi.NewTable()
+	out := bufio.NewWriter(os.Stdout)
+	for i := range n {
+		b, err := ipmi.New(ipmi.Config{Machine: fake.New([16]byte{byte(i), byte(i >> 8)}), Username: bmcUser, Password: bmcPassword, Table: table})
+		if err != nil {
+			return err
+		}
+		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(out, conn.LocalAddr().(*net.UDPAddr).Port)
+		go func() { _ = b.Serve(context.Background(), conn) }()
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	select {}
+}
+
+// startBMCs starts n BMCs in a process of their own.
+func startBMCs(t *testing.T, n int) (pid int, ports []int) {
+	t.Helper()
+	cmd := again(roleBMCs)
+	cmd.Env = append(cmd.Env, countEnv+"="+strconv.Itoa(n))
+	cmd.Stdout = nil
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	for lines := bufio.NewScanner(out); len(ports) < n; {
+		if !lines.Scan() {
+			t.Fatalf("%d of %d BMCs were started", len(ports), n)
+		}
+		port, err := strconv.Atoi(lines.Text())
+		must(t, err)
+		ports = append(ports, port)
+	}
+	return cmd.Process.Pid, ports
+}
+
+// raw opens a session without any client's own costs.
+func raw(port int) (*ipmiclient.Client, error) {
+	return ipmiclient.Dial(context.Background(), net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), ipmiclient.Options{Username: bmcUser, Password: bmcPassword})
+}
+
+func status(c *ipmiclient.Client) error {
+	cc, _, err := c.Do(ipmiwire.Chassis, 0x01)
+	if err == nil && cc != 0 {
+		err = fmt.Errorf("chassis status: %02xh", cc)
+	}
+	return err
+}
+
+// benchManyBMCs is the cost of BMCs in one process at four sizes, and what they bear.
+func benchManyBMCs(t *testing.T) []Row {
+	var memory, answer []string
+	var first, last float64
+	sizes := []int{1, 50, 1000, 10_000}
+	for _, n := range sizes {
+		say("BMCs in memory: %d in one process", n)
+		pid, ports := startBMCs(t, n)
+		until := took(func() { each(t, ports, clients) })
+		last = rss(t, pid)
+		if n == 1 {
+			first = last
+		}
+		memory, answer = append(memory, number(last)), append(answer, number(until))
+		if n == sizes[len(sizes)-1] {
+			answer = append(answer, fmt.Sprintf("idle: %s %% of a processor", number(idle(t, pid))))
+		}
+	}
+	most := float64(sizes[len(sizes)-1])
+	rows := []Row{
+		{What: "BMCs in one process, resident: 1, 50, 1000, 10,000", Series: strings.Join(memory, ", ") + " MiB",
+			Note: fmt.Sprintf("machines in memory, each BMC had a session; one more: %s KiB", number((last-first)*1024/(most-1)))},
+		{What: "the same, until each answered a session", Series: strings.Join(answer[:len(sizes)], ", ") + " s", Note: answer[len(sizes)]},
+	}
+	return append(rows, rawRates(t)...)
+}
+
+// each has every BMC answer one session.
+func each(t *testing.T, ports []int, workers int) {
+	t.Helper()
+	var wait sync.WaitGroup
+	errs := make(chan error, workers)
+	for w := range workers {
+		wait.Go(func() {
+			for i := w; i < len(ports); i += workers {
+				if err := rawSession(ports[i]); err != nil {
+					errs <- fmt.Errorf("BMC %d: %w", i, err)
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+	close(errs)
+	for err := range errs {
+		t.Fatal(err)
+	}
+}
+
+func rawSession(port int) error {
+	c, err := raw(port)
+	if err != nil {
+		return err
+	}
+	if err := status(c); err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+// idle is the processor time that a process uses when nobody asks it, percent.
+func idle(t *testing.T, pid int) float64 {
+	const span = 5 * time.Second
+	time.Sleep(time.Second) // what the load left is collected
+	before := cpu(t, pid)
+	time.Sleep(span)
+	return (cpu(t, pid) - before) / span.Seconds() * 100
+}
+
+// rawRates loads one BMC of ours and one of go-ipmi's with the same small client.
+func rawRates(t *testing.T) []Row {
+	say("BMCs in memory: %d clients at once", clients)
+	pid, ports := startBMCs(t, 1)
+	peerPID, peer := startPeer(t)
+	awaitBMC(t, peer)
+	sessions := func(port int) loaded {
+		return loadOf(t, func() (func() error, func()) { return func() error { return rawSession(port) }, func() {} })
+	}
+	statuses := func(port int) loaded {
+		return loadOf(t, func() (func() error, func()) {
+			c, err := raw(port)
+			must(t, err)
+			return func() error { return status(c) }, func() { _ = c.Close() }
+		})
+	}
+	a, b := sessions(ports[0]), sessions(peer)
+	before, peerBefore := cpu(t, pid), cpu(t, peerPID)
+	c, d := statuses(ports[0]), statuses(peer)
+	ours, theirs := (cpu(t, pid)-before)*1000/float64(c.n), (cpu(t, peerPID)-peerBefore)*1000/float64(d.n)
+	return []Row{
+		{What: "raw load, sessions: login, status, logout", Ours: Figure{a.rate, "/s"}, Peer: Figure{b.rate, "/s"}, Note: a.note() + "; go-ipmi's server: " + b.note()},
+		{What: "raw load, status in open sessions", Ours: Figure{c.rate, "/s"}, Peer: Figure{d.rate, "/s"}, Note: c.note() + "; go-ipmi's server: " + d.note()},
+		{What: "processor time of 1000 status", Ours: Figure{ours, "s"}, Peer: Figure{theirs, "s"}, Less: true, Note: "of the server alone"},
+	}
+}
+
+// loaded is what a load saw.
+type loaded struct {
+	n        int
+	rate     float64 // a second
+	p50, p99 time.Duration
+}
+
+func (l loaded) note() string {
+	return fmt.Sprintf("p50 %s µs, p99 %s µs", number(float64(l.p50.Nanoseconds())/1e3), number(float64(l.p99.Nanoseconds())/1e3))
+}
+
+// loadOf has all clients do what begin gives each of them, again and again.
+func loadOf(t *testing.T, begin func() (do func() error, end func())) loaded {
+	t.Helper()
+	took := make([][]time.Duration, clients)
+	errs := make([]error, clients)
+	type one struct {
+		do  func() error
+		end func()
+	}
+	all := make([]one, clients)
+	for i := range all {
+		all[i].do, all[i].end = begin()
+	}
+	var wait sync.WaitGroup
+	began := time.Now()
+	for i, c := range all {
+		wait.Go(func() {
+			for time.Since(began) < loadTime && errs[i] == nil {
+				at := time.Now()
+				errs[i] = c.do()
+				took[i] = append(took[i], time.Since(at))
+			}
+		})
+	}
+	wait.Wait()
+	span := time.Since(began)
+	for i, c := range all {
+		must(t, errs[i])
+		c.end()
+	}
+	sorted := slices.Sorted(slices.Values(slices.Concat(took...)))
+	return loaded{n: len(sorted), rate: float64(len(sorted)) / span.Seconds(), p50: sorted[len(sorted)/2], p99: sorted[len(sorted)*99/100]}
+}
