@@ -34,7 +34,8 @@ func TestTheCloud(t *testing.T) {
 		{"ceph", u.ceph, false},
 		{"broken", u.broken, false},
 		{"scale", u.scale, false},
-		{"use", u.use, false}, // last, so that what was scaled and mended is used
+		{"use", u.use, false}, // behind these, so that what was scaled and mended is used
+		{"check", u.check, false},
 		{"shrink", u.shrink, false},
 		{"delete", u.delete, false},
 	} {
@@ -93,7 +94,12 @@ func (u *user) use() {
 		wants(u.t, agents, "Open vSwitch agent "+host+".localdomain True")
 	}
 	wants(u.t, agents, "L3 agent overcloud-controller-0.localdomain True", "DHCP agent", "Metadata agent")
+	wants(u.t, u.ok("openstack overcloud status"), "overcloud-novacompute-1", "nova_compute", "neutron_l3", "ceph_osd")
+	wants(u.t, u.ok("openstack overcloud support report collect -o report; ls report"), "overcloud-controller-0", "overcloud-cephstorage-0", ".tar.gz")
+}
 
+// check has two servers ping each other, and looks from outside while they do.
+func (u *user) check() {
 	check := u.start("openstack overcloud check --require-all "+outside, false)
 	check.says("server b ", time.Hour) // both are active, and their guests boot for minutes
 	// Tunnels are there where servers are, on the network for them.
@@ -102,9 +108,6 @@ func (u *user) use() {
 	wants(u.t, u.python("router list -f value -c Name -c Status"), "check-", "ACTIVE")
 	wants(u.t, u.ssh("overcloud-controller-0", "sudo rbd -p vms ls && sudo rbd -p images ls | grep ."), "_disk")
 	wants(u.t, check.wait(0), "Overcloud check:", " 0 failed")
-	// Behind the check: while guests boot on emulated processors, machines take their time to answer.
-	wants(u.t, u.ok("openstack overcloud status"), "overcloud-novacompute-1", "nova_compute", "neutron_l3", "ceph_osd")
-	wants(u.t, u.ok("openstack overcloud support report collect -o report; ls report"), "overcloud-controller-0", "overcloud-cephstorage-0", ".tar.gz")
 	// The directory of RBD images, which the first volume has made, outlives it.
 	wants(u.t, u.ssh("overcloud-controller-0", "sudo rados -p volumes ls"), "rbd_directory")
 	for _, list := range []string{"server list", "router list", "volume list"} { // the check has removed what it made
