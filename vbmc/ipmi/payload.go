@@ -32,7 +32,7 @@ func payloadCommands() map[uint16]command {
 		key(wire.App, 0x4d): {name: "Get User Payload Access", priv: privOperator, min: 2, max: 2, run: getUserPayloads},
 		key(wire.App, 0x4e): {name: "Get Channel Payload Support", priv: privUser, min: 1, max: 1, run: payloadSupport},
 		key(wire.App, 0x4f): {name: "Get Channel Payload Version", priv: privUser, min: 2, max: 2, run: payloadVersion},
-		key(wire.App, 0x55): {name: "Get Channel OEM Payload Info", priv: privUser, min: 7, max: 7, run: oemPayload},
+		key(wire.App, 0x50): {name: "Get Channel OEM Payload Info", priv: privUser, min: 7, max: 7, run: oemPayload},
 	}
 }
 

@@ -90,7 +90,7 @@ func TestPayloadCommands(t *testing.T) {
 		{"support of no channel", wire.App, 0x4e, []byte{3}, ccDataInvalid, nil},
 		{"version", wire.App, 0x4f, []byte{1, 1}, ccOK, []byte{0x10}},
 		{"version of none", wire.App, 0x4f, []byte{1, 3}, 0x80, nil},
-		{"OEM", wire.App, 0x55, make([]byte, 7), 0x80, nil},
+		{"OEM", wire.App, 0x50, make([]byte, 7), 0x80, nil},
 		{"users", wire.App, 0x4d, []byte{1, 2}, ccOK, []byte{2, 0, 0, 0}},
 		{"deny", wire.App, 0x4c, []byte{1, 0x42, 2, 0, 0, 0}, ccOK, nil},
 		{"denied", wire.App, 0x4d, []byte{1, 2}, ccOK, []byte{0, 0, 0, 0}},

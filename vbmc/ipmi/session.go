@@ -107,7 +107,8 @@ type table struct {
 // bucket counts wrong passwords of one source; it drains with time.
 type bucket struct {
 	level int
-	at    time.Time
+	at    time.Time // when it was drained
+	last  time.Time // when a password was wrong
 }
 
 func newTable() table {
@@ -162,6 +163,16 @@ func (t *table) get(id uint32, now time.Time) *session {
 	s := t.byID[id]
 	if s == nil || s.expired(now) {
 		t.remove(id)
+		return nil
+	}
+	return s
+}
+
+// opening returns the session that src is setting up. Another source has none of that id:
+// with a forged address it would make an innocent one's password look wrong.
+func (t *table) opening(id uint32, src netip.AddrPort, now time.Time) *session {
+	s := t.get(id, now)
+	if s == nil || s.src.Addr() != src.Addr() {
 		return nil
 	}
 	return s
@@ -247,14 +258,26 @@ func (t *table) failed(a netip.Addr, now time.Time) {
 	a = source(a)
 	k := t.failures[a]
 	if k == nil {
-		if len(t.failures) >= maxSources {
-			clear(t.failures) // a flood from forged addresses must not cost memory
+		if len(t.failures) >= maxSources { // a flood of sources must not cost memory
+			delete(t.failures, t.longestQuiet())
 		}
 		k = &bucket{at: now}
 		t.failures[a] = k
 	}
 	k.drain(now)
-	k.level++
+	k.last = now
+	k.level = min(k.level+1, 2*failureBurst) // whoever stops guessing may log in again in some seconds
+}
+
+// longestQuiet is the source whose last wrong password is the longest ago.
+func (t *table) longestQuiet() (quiet netip.Addr) {
+	var since time.Time
+	for a, k := range t.failures {
+		if since.IsZero() || k.last.Before(since) {
+			quiet, since = a, k.last
+		}
+	}
+	return quiet
 }
 
 func (k *bucket) drain(now time.Time) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"time"
 
 	"trefoil/vbmc/ipmi/wire"
 )
@@ -31,7 +32,7 @@ func (b *BMC) openSession(src netip.AddrPort, payload []byte, reply func([]byte)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
-	if s := b.sessions.sameOpening(src, payload); s != nil {
+	if s := b.sessions.sameOpening(src, payload, now); s != nil {
 		send(s.setupReply)
 		return
 	}
@@ -75,9 +76,9 @@ func openLimit(asked byte) (byte, wire.Status) {
 }
 
 // sameOpening finds the session that a repeated open request made.
-func (t *table) sameOpening(src netip.AddrPort, payload []byte) *session {
+func (t *table) sameOpening(src netip.AddrPort, payload []byte, now time.Time) *session {
 	for _, s := range t.byID {
-		if s.stage == stageOpened && s.src == src && bytes.Equal(s.setupRequest, payload) {
+		if s.stage == stageOpened && !s.expired(now) && s.src == src && bytes.Equal(s.setupRequest, payload) {
 			return s
 		}
 	}
@@ -106,7 +107,7 @@ func (b *BMC) rakp1(src netip.AddrPort, payload []byte, reply func([]byte)) {
 	send := func(p []byte) { reply(wire.V20{Type: wire.PayloadRAKP2, Payload: p}.AppendPlain(nil)) }
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := b.sessions.get(r.ManagedID, b.now())
+	s := b.sessions.opening(r.ManagedID, src, b.now())
 	if s == nil || s.stage == stageActive {
 		send(wire.AppendRefusal(nil, r.Tag, wire.StatusBadSession, 0))
 		return
@@ -159,7 +160,7 @@ func (b *BMC) rakp3(src netip.AddrPort, payload []byte, reply func([]byte)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
-	s := b.sessions.get(r.ManagedID, now)
+	s := b.sessions.opening(r.ManagedID, src, now)
 	switch {
 	case s == nil || s.stage == stageOpened:
 		send(wire.AppendRefusal(nil, r.Tag, wire.StatusBadSession, 0))

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"testing"
+	"time"
 
 	"trefoil/vbmc/ipmi/wire"
 )
@@ -50,6 +51,58 @@ func TestHalfOpenOfAWholePrefix(t *testing.T) {
 	if n := len(r.sessions.byID); n != maxHalfOpenPerSource+1 {
 		t.Errorf("%d half-open sessions, want %d", n, maxHalfOpenPerSource+1)
 	}
+}
+
+// TestForgedSourceOfALogin: who begins a login and goes on under another's address does not
+// slow that one down.
+func TestForgedSourceOfALogin(t *testing.T) {
+	r := newRig(t)
+	victim := newClient(t, r.BMC, wire.Suite17())
+	for i := range 3 * failureBurst {
+		c := r.from(t, "2001:db8::", uint64(i)<<1+1)
+		if i%2 == 1 {
+			c = r.from(t, "2001:db8:0:1::", 1)
+		}
+		if c.open() != wire.StatusOK {
+			t.Fatal("no session is opened")
+		}
+		own := c.src
+		if i%3 == 0 {
+			c.src = victim.src
+		}
+		c.setup(wire.PayloadRAKP1, c.rakp1Payload(privAdmin, "admin"))
+		c.src = victim.src
+		if answer := c.setup(wire.PayloadRAKP3, c.rakp3Payload()); wire.Status(answer[1]) != wire.StatusBadSession {
+			t.Fatalf("RAKP 3 from elsewhere: status %#x", answer[1])
+		}
+		c.src = own
+	}
+	victim.mustLogin(privAdmin)
+}
+
+// TestManyGuessers: a flood of other sources does not free one that guesses, and who guessed
+// for long waits no longer than seconds.
+func TestManyGuessers(t *testing.T) {
+	r := newRig(t)
+	for range 3 * failureBurst {
+		newClient(t, r.BMC, wire.Suite17()).login("admin", "wrong", privAdmin)
+		r.sessions.failed(netip.MustParseAddr("192.0.2.7"), r.now)
+	}
+	r.now = r.now.Add(failureRefill)
+	for i := range 2 * maxSources {
+		if i%64 == 0 {
+			r.sessions.failed(netip.MustParseAddr("192.0.2.7"), r.now.Add(time.Duration(i)))
+		}
+		r.sessions.failed(netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}), r.now.Add(time.Duration(i)))
+	}
+	if st := newClient(t, r.BMC, wire.Suite17()).open(); st != wire.StatusNoResources {
+		t.Errorf("status %#x, want no resources", st)
+	}
+	if n := len(r.sessions.failures); n > maxSources {
+		t.Errorf("%d sources are remembered", n)
+	}
+	r.now = r.now.Add(2 * failureBurst * failureRefill)
+	newClient(t, r.BMC, wire.Suite17()).mustLogin(privAdmin)
 }
 
 func TestSource(t *testing.T) {

@@ -106,6 +106,10 @@ func TestLogRing(t *testing.T) {
 	if l := <-lines; !strings.HasSuffix(l, " ERROR three") {
 		t.Errorf("%q", l)
 	}
+	log.Warn("refused", "domain", "a", "user", "\x1b]0;gone\a")
+	if l := <-lines; !strings.HasSuffix(l, `refused user="\x1b]0;gone\a"`) {
+		t.Errorf("%q", l)
+	}
 	cancel()
 	for range 3 * linesPerDomain {
 		log.Info("many", "domain", "a")

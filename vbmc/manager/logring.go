@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -108,7 +109,8 @@ func (h ringHandler) with(attrs []slog.Attr) ringHandler {
 			continue
 		}
 		v := a.Value.Resolve().String()
-		if strings.ContainsAny(v, " \n\t\"") {
+		// A value may come from a packet that nobody signed: nothing of it may steer a terminal.
+		if strings.ContainsFunc(v, func(r rune) bool { return r == ' ' || r == '"' || !strconv.IsPrint(r) }) {
 			v = fmt.Sprintf("%q", v)
 		}
 		fmt.Fprintf(&b, " %s=%s", a.Key, v)
