@@ -26,7 +26,7 @@ const (
 	countEnv = "TREFOIL_BENCH_BMCS"
 
 	loadTime = 2 * time.Second
-	clients  = 4 // of the load: as many sessions as go-ipmi's server holds
+	clients  = 2 // of the load at once: go-ipmi's server holds four sessions, also those that are half open
 )
 
 // serveBMCs is as many of our BMCs as wanted, each over a machine in memory, until

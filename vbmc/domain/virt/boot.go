@@ -228,16 +228,25 @@ func (m *Machine) startAsIs(ctx context.Context) error {
 	return m.spent(false)
 }
 
-// repair puts the boot order back that a one-time start replaced.
+// repair puts the boot order back that a one-time start replaced. A machine that runs with
+// that order has used the override, also if we were killed, or got no answer, meanwhile.
 func (m *Machine) repair(ctx context.Context) error {
 	s := m.snapshot()
 	if s.Repair == nil {
 		return nil
 	}
+	on, err := m.running(ctx)
+	if err != nil {
+		return err
+	}
+	used := on && s.Once != nil && m.runsWith(ctx, s.Repair.Wrote)
 	if err := m.takeBack(ctx, *s.Repair); err != nil {
 		return err
 	}
 	s.Repair = nil
+	if used {
+		s.Once, s.Stale, s.Temporary = nil, false, true
+	}
 	return m.save(s)
 }
 

@@ -147,6 +147,45 @@ func TestCrashBetween(t *testing.T) {
 	same(t, h.stored, perDevice)
 }
 
+// Killed behind the start, before the override was noted as used: it is not used again.
+func TestCrashBehindTheStart(t *testing.T) {
+	ctx, dir := context.Background(), t.TempDir()
+	h := &hypervisor{stored: perDevice}
+	m := newMachine(t, h, dir)
+	if err := m.SetOverride(ctx, domain.Override{Device: domain.PXE}); err != nil {
+		t.Fatal(err)
+	}
+	store := FileStore{filepath.Join(dir, "state")}
+	s, err := store.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.On(ctx); err != nil {
+		t.Fatal(err)
+	}
+	doc, _ := bootxml.Parse(h.stored)
+	wrote, _ := doc.Override(doc.Config(), domain.PXE)
+	s.Repair = &Change{Before: doc.Config(), Wrote: wrote}
+	h.stored, _ = doc.Apply(wrote)
+	if err := store.Save(s); err != nil {
+		t.Fatal(err)
+	}
+	m = newMachine(t, h, dir)
+	if err := m.Repair(ctx); err != nil {
+		t.Fatal(err)
+	}
+	same(t, h.stored, perDevice)
+	if o := m.Override(); o.Device != domain.None {
+		t.Errorf("the override is still pending: %+v", o)
+	}
+	if err := errors.Join(m.Off(ctx), m.On(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	if d, _ := bootxml.Parse(h.live); d.First() == domain.PXE {
+		t.Error("the override was used twice")
+	}
+}
+
 // cut stands for a start whose answer is lost.
 type cut struct {
 	h   *hypervisor
