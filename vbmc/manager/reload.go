@@ -89,6 +89,11 @@ func (m *Manager) match(name string, c Config) error {
 		if !in.config.needsRestart(c) {
 			return m.update(name, in, c)
 		}
+		if c.Port != in.config.Port || c.Address != in.config.Address {
+			if err := m.portFreeFor(name, c); err != nil {
+				return err
+			}
+		}
 		m.stop(name)
 	}
 	return m.start(name, c)

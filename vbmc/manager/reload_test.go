@@ -156,6 +156,43 @@ func mustRead(t *testing.T, file string) string {
 
 // TestIdleSyncReadsNothing: files that did not change are not read, one that did is,
 // even when its writer set size and time of modification as before.
+// A port that is taken, and an address that this machine has not, leave the BMC where it is.
+func TestAnEditToWhereNobodyCanListenChangesNothing(t *testing.T) {
+	m, _ := newManager(t)
+	c := running(t, m, "a")
+	s := login(t, c.Port, "admin", c.Password)
+	taken, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	good, err := os.ReadFile(m.store.file("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []string{
+		fmt.Sprintf("port = %d", taken.LocalAddr().(*net.UDPAddr).Port), "address = 192.0.2.99",
+	} {
+		key, _, _ := strings.Cut(change, " ")
+		lines := strings.Split(string(good), "\n")
+		for i, l := range lines {
+			if strings.HasPrefix(l, key+" ") {
+				lines[i] = change
+			}
+		}
+		if err := os.WriteFile(m.store.file("a"), []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m.Sync()
+		if i, err := m.Show("a"); err != nil || i.Status != StatusRunning || !strings.Contains(i.Reason, "cannot listen") && !strings.Contains(i.Reason, "port") {
+			t.Errorf("%s: %+v, %v", change, i, err)
+		}
+		if cc, _, err := s.Do(0, 1); cc != 0 || err != nil { // Get Chassis Status
+			t.Errorf("%s: the session ended: %#x, %v", change, cc, err)
+		}
+	}
+}
+
 func TestIdleSyncReadsNothing(t *testing.T) {
 	m, _ := newManager(t)
 	for i := range 20 {
