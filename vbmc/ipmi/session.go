@@ -10,6 +10,7 @@ import (
 // Limits of one BMC's session table.
 const (
 	maxEstablished       = 128
+	maxPerUser           = 96 // no user keeps all others out
 	maxHalfOpen          = 64
 	maxHalfOpenPerSource = 8
 	inactivity           = 60 * time.Second // 6.12.15: 60 s ± 3 s
@@ -182,6 +183,17 @@ func (t *table) active() int {
 	n := 0
 	for _, s := range t.byID {
 		if s.stage == stageActive {
+			n++
+		}
+	}
+	return n
+}
+
+// activeOf counts the established sessions of a user.
+func (t *table) activeOf(user byte) int {
+	n := 0
+	for _, s := range t.byID {
+		if s.stage == stageActive && s.user == user {
 			n++
 		}
 	}

@@ -184,6 +184,11 @@ func (b *BMC) rakp3(src netip.AddrPort, payload []byte, reply func([]byte)) {
 		send(wire.AppendRefusal(nil, r.Tag, wire.StatusBadCheckValue, s.ex.ConsoleID))
 		return
 	}
+	if b.sessions.sweep(now); b.sessions.activeOf(s.user) >= maxPerUser {
+		b.sessions.remove(r.ManagedID)
+		send(wire.AppendRefusal(nil, r.Tag, wire.StatusNoResources, s.ex.ConsoleID))
+		return
+	}
 	b.count.logins.Add(1)
 	s.handle = b.sessions.nextHandle()
 	s.keys, s.stage, s.src, s.send, s.last = s.ex.Keys(), stageActive, src, reply, now

@@ -332,3 +332,19 @@ func FuzzUserCommands(f *testing.F) {
 		}
 	})
 }
+
+// One user with all the sessions that it can get does not keep the others out.
+func TestOneUserKeepsNobodyOut(t *testing.T) {
+	r := newRig(t)
+	first := local(t, r.BMC)
+	checkUsers(t, first, maas(3, "maas", "pw", privUser))
+	for i := range maxEstablished + 8 {
+		c := newClient(t, r.BMC, wire.Suite17())
+		c.src = netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}), 5000)
+		st := c.login("maas", "pw", privUser)
+		if want := map[bool]wire.Status{true: wire.StatusOK, false: wire.StatusNoResources}[i < maxPerUser]; st != want {
+			t.Fatalf("login %d: status %#x, want %#x", i, st, want)
+		}
+	}
+	newClient(t, r.BMC, wire.Suite17()).mustLogin(privAdmin)
+}

@@ -27,11 +27,36 @@ func dialTarget(ctx context.Context, t target) (net.Conn, error) {
 		if t.pkipath != "" {
 			opts = append(opts, dialers.UsePKIPath(t.pkipath))
 		}
-		return dialers.NewTLS(t.host, opts...).Dial()
+		return bounded(ctx, dialers.NewTLS(t.host, opts...).Dial)
 	case "ssh":
 		return dialSSH(ctx, t)
 	}
 	return nil, errs.New(errs.Invalid, "transport %q is not supported", t.transport)
+}
+
+// bounded ends the wait for a dial that knows no context: one whose peer falls silent in
+// the handshake would hold the whole daemon.
+func bounded(ctx context.Context, dial func() (net.Conn, error)) (net.Conn, error) {
+	type dialled struct {
+		conn net.Conn
+		err  error
+	}
+	done := make(chan dialled, 1)
+	go func() {
+		c, err := dial()
+		done <- dialled{c, err}
+	}()
+	select {
+	case d := <-done:
+		return d.conn, d.err
+	case <-ctx.Done():
+		go func() {
+			if d := <-done; d.err == nil {
+				d.conn.Close()
+			}
+		}()
+		return nil, ErrTimeout
+	}
 }
 
 func dialUnix(ctx context.Context, paths []string) (net.Conn, error) {
