@@ -79,7 +79,6 @@ type BMC struct {
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
-	reached  netip.Addr // local address of the latest packet; invalid: not known
 	kg       []byte
 	suites   []wire.Suite
 	sessions table

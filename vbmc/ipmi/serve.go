@@ -62,20 +62,9 @@ func (b *BMC) Serve(ctx context.Context, conn *net.UDPConn) error {
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		b.noteReached(to)
 		src := netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 		b.handleSafely(src, buf[:n], func(p []byte) { sock.write(p, src, to) })
 	}
-}
-
-// noteReached remembers the address by which the latest client reached this BMC.
-func (b *BMC) noteReached(a netip.Addr) {
-	if !a.IsValid() {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.reached = a
 }
 
 // handleSafely keeps a fault in one packet from taking down the BMCs of all

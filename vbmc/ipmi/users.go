@@ -85,7 +85,6 @@ func (us *users) put(id byte, u user) {
 type account struct {
 	id, limit byte // limit: highest privilege level
 	password  [MaxPasswordLen]byte
-	payloads  uint16
 }
 
 // storedUsers is "users" in the store. The configuration's user is kept without its
@@ -183,7 +182,7 @@ func (b *BMC) account(name []byte, role byte) (a account, known bool) {
 	if id == 0 || role&0x0f > u.limit() {
 		return a, false
 	}
-	a = account{id: id, limit: u.limit(), payloads: b.userPayloads(id)}
+	a = account{id: id, limit: u.limit()}
 	copy(a.password[:], u.Password)
 	return a, true
 }
