@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -38,12 +37,15 @@ type kind struct {
 	again     func(ctx context.Context, o object) error // when it cannot be
 }
 
-// kinds are what checks make, in lanes that are removed one after another, those of a lane
-// side by side, and in each row the kinds one after another: each needs those before it gone.
-func (k *Check) kinds() [][][]kind {
-	floating := kind{client: k.network, path: "floatingips", key: "floatingips"}
-	servers := kind{client: k.compute, path: "servers", key: "servers", query: "?name=%5E" + prefix, waits: true}
-	last := [][]kind{{
+// kinds are what checks make, in the order of removal: first needs to be gone before the
+// rows of then, which need not wait for each other. Within each, a kind needs those before
+// it gone.
+func (k *Check) kinds() (first []kind, then [][]kind) {
+	first = []kind{
+		{client: k.network, path: "floatingips", key: "floatingips"},
+		{client: k.compute, path: "servers", key: "servers", query: "?name=%5E" + prefix, waits: true},
+	}
+	then = [][]kind{{
 		{client: k.network, path: "routers", key: "routers", first: k.unplug},
 		{client: k.network, path: "ports", key: "ports"},
 		{client: k.network, path: "networks", key: "networks"},
@@ -54,9 +56,9 @@ func (k *Check) kinds() [][][]kind {
 		{client: k.image, path: "images", key: "images"},
 	}}
 	if k.volume != nil {
-		last = append(last, []kind{{client: k.volume, path: "volumes", key: "volumes", waits: true, first: k.detached, again: k.forceVolume}})
+		then = append(then, []kind{{client: k.volume, path: "volumes", key: "volumes", waits: true, first: k.detached, again: k.forceVolume}})
 	}
-	return [][][]kind{{{floating, servers}}, last}
+	return first, then
 }
 
 // removeLeftovers removes what checks that were killed, or told to keep it, have left.
@@ -85,28 +87,33 @@ func (k *Check) removeOwn(ctx context.Context) (int, error) {
 // removeIf removes every object that is ours by its name and returns how many
 // there were. It goes on after an error: the less is left, the better.
 func (k *Check) removeIf(ctx context.Context, ours func(name string) bool) (int, error) {
-	var n atomic.Int64
-	var failed []error
-	for _, lane := range k.kinds() {
-		bad := make([][]error, len(lane))
-		var wait sync.WaitGroup
-		for i, row := range lane {
-			wait.Go(func() {
-				for _, kd := range row {
-					all, err := k.ours(ctx, kd, ours)
-					if err != nil {
-						bad[i] = append(bad[i], err)
-						continue
-					}
-					n.Add(int64(len(all)))
-					bad[i] = append(bad[i], k.removeAll(ctx, kd, all)...)
-				}
-			})
-		}
-		wait.Wait()
-		failed = slices.Concat(append([][]error{failed}, bad...)...)
+	first, then := k.kinds()
+	n, err := k.removeRow(ctx, first, ours)
+	counts, failed := make([]int, len(then)), make([]error, len(then))
+	var wait sync.WaitGroup
+	for i, row := range then {
+		wait.Go(func() { counts[i], failed[i] = k.removeRow(ctx, row, ours) })
 	}
-	return int(n.Load()), errors.Join(failed...)
+	wait.Wait()
+	for _, c := range counts {
+		n += c
+	}
+	return n, errors.Join(append([]error{err}, failed...)...)
+}
+
+// removeRow removes what is ours of some kinds, one kind after another.
+func (k *Check) removeRow(ctx context.Context, row []kind, ours func(name string) bool) (n int, err error) {
+	var failed []error
+	for _, kd := range row {
+		all, err := k.ours(ctx, kd, ours)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		n += len(all)
+		failed = append(failed, k.removeAll(ctx, kd, all)...)
+	}
+	return n, errors.Join(failed...)
 }
 
 // removeAll deletes objects of one kind and, where that takes time, waits until they are

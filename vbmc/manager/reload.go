@@ -132,8 +132,8 @@ func (m *Manager) change(name string, f func(*Config) error) (before, after Conf
 }
 
 // Edit changes a BMC's configuration and the running BMC with it. What cannot work
-// is refused and changes nothing. Sessions stay open unless address, port or
-// libvirt URI change; those of a user whose name or password changes end.
+// is refused and changes nothing. Sessions stay open when only users, keys or suites
+// change; those of a user whose name or password changes end.
 func (m *Manager) Edit(name string, f func(*Config) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
