@@ -35,7 +35,7 @@ unit: ## quick loop: no root, no network, no machines
 client: deps-ha build ## ipmitool, FreeIPMI and the Python openstack client against our services (root)
 	@scripts/test client
 
-e2e: deps build ## the same OpenStack, and two servers that ping each other across it: half an hour more (root)
+e2e: deps build ## the OpenStack of `make test` alone, with two servers that ping each other across it (root)
 	@scripts/test e2e
 
 demo: deps build ## the article on five virtual machines, typed one command after another (root)
