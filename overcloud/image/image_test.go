@@ -247,8 +247,8 @@ func TestTreeBecomesAMachineWithoutIdentity(t *testing.T) {
 			t.Errorf("%s is still there", gone)
 		}
 	}
-	// eventlet's services have one thread; how many processes there are is the templates' business.
-	for name, want := range map[string]string{"etc/keystone/keystone-uwsgi.ini": "[uwsgi]\nprocesses = 8\nthreads = 32\n", "etc/nova/nova-api-metadata-uwsgi.ini": "[uwsgi]\nprocesses=8\nenable-threads = true\nthreads = 1\n", "etc/pam.d/common-session": "session required pam_unix.so\n"} {
+	// Where eventlet is, an API has one thread; how many processes there are is the templates' business.
+	for name, want := range map[string]string{"etc/keystone/keystone-uwsgi.ini": "[uwsgi]\nprocesses = 8\nthreads = 1\n", "etc/nova/nova-api-metadata-uwsgi.ini": "[uwsgi]\nprocesses=8\nenable-threads = true\nthreads = 1\n", "etc/pam.d/common-session": "session required pam_unix.so\n"} {
 		if got, _ := os.ReadFile(filepath.Join(b.tree, name)); string(got) != want {
 			t.Errorf("%s: %q", name, got)
 		}

@@ -166,30 +166,26 @@ func (b *build) noSessions() error {
 	return os.WriteFile(name, []byte(strings.Join(lines, "")), 0o644)
 }
 
-// green are the services whose code is written for eventlet, which uwsgi does not know of.
-var green = []string{"nova", "neutron", "cinder"}
-
-// oneThread sets the threads of a process in Debian's uwsgi files to one for the green services, where
-// Debian has 32. Of two of uwsgi's threads that want one of eventlet's locks, the log's for example, one
-// waits for ever, and after it each that comes: an API that accepts and never answers. How many
-// processes there are is the business of the service's template.
+// oneThread sets the threads of a process in Debian's uwsgi files to one, where Debian has 32. Of two
+// of uwsgi's threads that want one of eventlet's locks, the log's for example, one waits for ever, and
+// after it each that comes: an API that accepts and never answers. Keystone and Placement are not
+// written for eventlet, but log through its locks where it is installed. How many processes there are
+// is the business of the service's template.
 func (b *build) oneThread() error {
-	for _, service := range green {
-		names, _ := filepath.Glob(filepath.Join(b.tree, "etc", service, "*-uwsgi.ini"))
-		for _, name := range names {
-			data, err := os.ReadFile(name)
-			if err != nil {
-				return err
+	names, _ := filepath.Glob(filepath.Join(b.tree, "etc/*/*-uwsgi.ini"))
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		lines := strings.Split(string(data), "\n")
+		for i, l := range lines {
+			if k, _, ok := strings.Cut(l, "="); ok && strings.TrimSpace(k) == "threads" {
+				lines[i] = "threads = 1"
 			}
-			lines := strings.Split(string(data), "\n")
-			for i, l := range lines {
-				if k, _, ok := strings.Cut(l, "="); ok && strings.TrimSpace(k) == "threads" {
-					lines[i] = "threads = 1"
-				}
-			}
-			if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
-				return err
-			}
+		}
+		if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -198,7 +198,7 @@ func (e *ensemble) address(t *testing.T) {
 	within(t, *patience, "Keystone answers there", func() error { _, err := e.who(); return err }, logs)
 	for what, stop := range map[string]func(*controller){
 		"the address moves when keepalived is killed": func(c *controller) { c.kill("keepalived", syscall.SIGKILL); e.drop(c) },
-		"the address moves when haproxy is killed":    func(c *controller) { c.kill("haproxy", syscall.SIGKILL) },
+		"the address moves when haproxy is killed":    func(c *controller) { c.kill("haproxy", syscall.SIGKILL); c.unbind() },
 	} {
 		first, err := e.holder()
 		if err != nil {
@@ -218,6 +218,15 @@ func (e *ensemble) address(t *testing.T) {
 		first.start("haproxy", "root", "haproxy", "-W", "-f", "/etc/haproxy/haproxy.cfg", "-p", "/run/haproxy.pid")
 		first.start("keepalived", "root", "keepalived", "-n", "-l", "-f", "/etc/keepalived/keepalived.conf", "-p", "/run/keepalived.pid", "-r", "/run/vrrp.pid")
 	}
+}
+
+// unbind does for a machine whose HAProxy has ended what its systemd does there.
+func (c *controller) unbind() {
+	c.t.Helper()
+	if f := c.files["/etc/systemd/system/keepalived.service.d/overcloud.conf"]; f == nil || !strings.Contains(f.Content, "\nBindsTo=haproxy.service\n") {
+		c.t.Fatal("keepalived outlives its HAProxy: the address stays where nobody answers")
+	}
+	c.kill("keepalived", syscall.SIGTERM)
 }
 
 // drop takes the address from a machine whose keepalived was killed, as its death does.
