@@ -40,7 +40,7 @@ func (p *Plan) unclustered() []string {
 			"into the controllers' role, and leave EnableHighAvailability empty")
 	}
 	if is("glance_api", glanceFileKey) {
-		out = append(out, fmt.Sprintf("glance_api on %d machines keeps images on the disk of the machine that took them: the others answer 404 for them, and they are lost with it; "+
+		out = append(out, fmt.Sprintf("glance_api on %d machines keeps images on the disk of the machine that took them: the first is asked for them all, while it is down nobody has them, and they are lost with it; "+
 			"deploy machines with OSDs (images are then in Ceph), or mount one filesystem at GlanceFilesystemDir on all of them", machines["glance_api"]))
 	}
 	if is("cinder_volume", cinderLVMKey) {

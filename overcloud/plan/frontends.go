@@ -18,6 +18,7 @@ type Frontend struct {
 	Status  int    `json:"status,omitempty"`  // of that page; 200 by default
 	Inter   string `json:"inter,omitempty"`   // between two looks; by default as HAProxy's own template has it
 	Timeout string `json:"timeout,omitempty"` // of connections on which nothing is said
+	First   bool   `json:"first,omitempty"`   // one machine is asked, the first that is well: it has what the others have not
 }
 
 // mysqlService has its own part in HAProxy's template: one server at a time is asked.
@@ -39,7 +40,7 @@ func parseFrontend(v any) (*Frontend, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&f); err != nil {
-		return nil, errs.New(errs.Invalid, "haproxy must be a map of port, path, status, inter and timeout: %v", err)
+		return nil, errs.New(errs.Invalid, "haproxy must be a map of port, path, status, inter, timeout and first: %v", err)
 	}
 	switch {
 	case f.Port < 1 || f.Port > 65535:
@@ -87,8 +88,12 @@ func (f *Frontend) section(name, address string, servers []string) string {
 	if f.Inter != "" {
 		inter = " inter " + f.Inter
 	}
-	for _, s := range servers {
-		lines = append(lines, fmt.Sprintf("  server %s:%d check%s", s, f.Port, inter))
+	for i, s := range servers {
+		backup := ""
+		if f.First && i > 0 {
+			backup = " backup"
+		}
+		lines = append(lines, fmt.Sprintf("  server %s:%d check%s%s", s, f.Port, inter, backup))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,6 +45,23 @@ func TestAServiceOfOnesOwnIsBehindTheAddress(t *testing.T) {
 	}
 	if without := haproxyOf(t, nil); strings.Contains(without, "listen memcached") || !strings.Contains(without, "option httpchk GET /v3/") {
 		t.Errorf("as it is:\n%s", without)
+	}
+}
+
+// TestImagesOnADiskAreAskedForAtOneMachine: the others have not got them, and answer 404.
+func TestImagesOnADiskAreAskedForAtOneMachine(t *testing.T) {
+	for storage, want := range map[int]int{0: 2, 1: 0} {
+		o, nodes := controllers(t, 3)
+		o.Counts["CephStorage"] = storage
+		if storage == 0 {
+			nodes = slices.DeleteFunc(nodes, func(n plan.Node) bool { return n.Role == "CephStorage" })
+		}
+		text := fileOf(t, o, nodes, "overcloud-controller-1", "/etc/haproxy/haproxy.cfg")
+		_, rest, _ := strings.Cut(text, "listen glance_api\n")
+		section, _, _ := strings.Cut(rest, "listen ")
+		if got := strings.Count(section, " check backup\n"); got != want || strings.Count(section, "  server ") != 3 {
+			t.Errorf("%d machines for storage: %d of the others wait:\n%s", storage, got, section)
+		}
 	}
 }
 
