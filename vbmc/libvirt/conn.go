@@ -3,6 +3,7 @@ package libvirt
 import (
 	"context"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -141,7 +142,7 @@ func (c *Conn) session(ctx context.Context) (*session, error) {
 	if s, err := c.current(); s != nil || err != nil { // another goroutine was faster
 		return s, err
 	}
-	s, err := c.connect(ctx)
+	s, err := c.connect(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -155,12 +156,17 @@ func (c *Conn) session(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-func (c *Conn) connect(ctx context.Context) (*session, error) {
+// connect makes a session; what it receives and sends goes through the connection
+// that through makes of it, unless that is nil.
+func (c *Conn) connect(ctx context.Context, through func(net.Conn) net.Conn) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.dial)
 	defer cancel()
 	raw, err := dialTarget(ctx, c.target)
 	if err != nil {
 		return nil, err
+	}
+	if through != nil {
+		raw = through(raw)
 	}
 	s := &session{stream: newWatchedConn(raw)}
 	s.lv = golibvirt.NewWithDialer(oneDial{s.stream})

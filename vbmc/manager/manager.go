@@ -159,7 +159,7 @@ func (m *Manager) logOf(name string) *slog.Logger { return m.log.With("domain", 
 // hostBoot tells the boots of a hypervisor on this machine apart, by the kernel's
 // own number (proc_sys_kernel(5)); of a remote one nothing is known.
 func hostBoot(uri string) func() string {
-	if u, err := url.Parse(uri); err != nil || u.Host != "" {
+	if isRemote(uri) {
 		return nil
 	}
 	return func() string {
@@ -169,6 +169,12 @@ func hostBoot(uri string) func() string {
 		}
 		return strings.TrimSpace(string(id))
 	}
+}
+
+// isRemote tells whether a libvirt URI may mean another machine.
+func isRemote(uri string) bool {
+	u, err := url.Parse(uri)
+	return err != nil || u.Host != ""
 }
 
 // stop ends a BMC and waits until its port is free. m.mu is held.

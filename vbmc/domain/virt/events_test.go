@@ -188,7 +188,7 @@ func TestTerminal(t *testing.T) {
 	m := newMachine(t, h, t.TempDir())
 	for _, remote := range []bool{false, true} {
 		h.remote = remote
-		c, canWrite, err := m.OpenConsole(t.Context())
+		c, canWrite, err := m.OpenConsole(t.Context(), domain.IfFree)
 		if err != nil || canWrite == remote {
 			t.Fatalf("can write %v, %v", canWrite, err)
 		}
@@ -209,12 +209,21 @@ func TestTerminal(t *testing.T) {
 	if !slices.Equal(h.breaks, []any{"charserial1", "charserial1"}) {
 		t.Errorf("breaks %v", h.breaks)
 	}
+	h.taken = true
+	if _, _, err := m.OpenConsole(t.Context(), domain.IfFree); !errors.Is(err, domain.ErrBusy) || !h.taken {
+		t.Errorf("somebody else has it: %v", err)
+	}
+	if c, _, err := m.OpenConsole(t.Context(), domain.TakeOver); err != nil || h.taken {
+		t.Errorf("taken over: %v", err)
+	} else {
+		c.Close()
+	}
 	h.live = osStyle
-	if _, _, err := m.OpenConsole(t.Context()); !errors.Is(err, domain.ErrNotSupported) {
+	if _, _, err := m.OpenConsole(t.Context(), domain.IfFree); !errors.Is(err, domain.ErrNotSupported) {
 		t.Errorf("no serial port: %v", err)
 	}
 	h.live = ""
-	if _, _, err := m.OpenConsole(t.Context()); !errors.Is(err, domain.ErrPoweredOff) {
+	if _, _, err := m.OpenConsole(t.Context(), domain.IfFree); !errors.Is(err, domain.ErrPoweredOff) {
 		t.Errorf("off: %v", err)
 	}
 }

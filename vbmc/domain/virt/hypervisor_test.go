@@ -25,6 +25,7 @@ type hypervisor struct {
 	booted       domain.Device // by the latest boot; None: the machine's own order, CD drive first
 	stats        libvirt.Stats
 	output       string
+	taken        bool // somebody else has the console
 	remote       bool
 	breaks       []any
 	observe      func(libvirt.Event) bool
@@ -154,7 +155,10 @@ func (h *hypervisor) Monitor(_ context.Context, _, command string, args map[stri
 
 func (h *hypervisor) Usage(string) (libvirt.Stats, error) { return h.stats, h.away }
 func (h *hypervisor) Local() bool                         { return !h.remote }
-func (h *hypervisor) ConsoleOutput(_ context.Context, _, _ string, w io.Writer) error {
-	_, err := io.WriteString(w, h.output)
-	return err
+func (h *hypervisor) OpenConsole(_ context.Context, _, _ string, flags libvirt.ConsoleFlags) (io.ReadCloser, error) {
+	if h.taken && flags != libvirt.ConsoleForce {
+		return nil, &libvirt.Error{Op: "open console", Code: libvirt.CodeOperationFailed, Msg: "Active console session exists for this domain"}
+	}
+	h.taken = false
+	return io.NopCloser(strings.NewReader(h.output)), nil
 }

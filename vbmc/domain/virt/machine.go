@@ -29,7 +29,7 @@ type Conn interface {
 	DefineDomain(ctx context.Context, xml string) (libvirt.Domain, error)
 	Monitor(ctx context.Context, name, command string, args map[string]any) (json.RawMessage, error)
 	Usage(name string) (libvirt.Stats, error)
-	ConsoleOutput(ctx context.Context, name, dev string, w io.Writer) error
+	OpenConsole(ctx context.Context, name, dev string, flags libvirt.ConsoleFlags) (io.ReadCloser, error)
 	Local() bool
 }
 
