@@ -114,7 +114,7 @@ func (l *Libvirt) Open(c Config, statePath string) (domain.Machine, func(), erro
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := virt.New(s.conn, c.Domain, virt.FileStore{Path: statePath}, l.Log)
+	m, err := virt.New(s.conn, owner(c), virt.FileStore{Path: statePath}, l.Log)
 	if err != nil {
 		l.release(c, nil)
 		return nil, nil, err
@@ -127,6 +127,8 @@ func (l *Libvirt) Open(c Config, statePath string) (domain.Machine, func(), erro
 	go l.repair(s.conn, m)
 	return m, func() { l.release(c, m) }, nil
 }
+
+func owner(c Config) virt.Owner { return virt.Owner{URI: c.LibvirtURI, Domain: c.Domain} }
 
 func (l *Libvirt) acquire(uri string) (*shared, error) {
 	l.mu.Lock()

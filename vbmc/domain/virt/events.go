@@ -86,7 +86,7 @@ func (m *Machine) Observe(ev libvirt.Event) (needsRepair bool) {
 		go m.events.Tell()
 	}
 	s := m.state
-	return ev.Kind == libvirt.EventRelisted && s.Repair != nil ||
+	return ev.Kind == libvirt.EventRelisted && len(s.Undo) > 0 ||
 		m.seen.ended && (s.Stale || s.Temporary) ||
 		m.seen.rebooted && s.needsProcess() && m.options.LiveOrder != LiveOrderOff
 }

@@ -1,6 +1,7 @@
 package virt
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,7 +21,10 @@ type hypervisor struct {
 	away         error // every call fails with it
 	createFails  error
 	defines      int
-	denied       bool // monitor commands
+	refuses      error  // a definition
+	noAnswer     bool   // a definition is stored, and its answer is lost
+	step         func() // before and behind what a kill may come between; may be nil
+	denied       bool   // monitor commands
 	index        map[string]int
 	booted       domain.Device // by the latest boot; None: the machine's own order, CD drive first
 	stats        libvirt.Stats
@@ -121,11 +125,19 @@ func (h *hypervisor) DomainXML(_ context.Context, _ string, f libvirt.XMLFlags) 
 	return "", errors.New("XML that is defined again must be read with INACTIVE and SECURE")
 }
 func (h *hypervisor) DefineDomain(_ context.Context, xml string) (libvirt.Domain, error) {
-	if h.away == nil {
-		h.stored = xml
-		h.defines++
+	if err := cmp.Or(h.away, h.refuses); err != nil {
+		return libvirt.Domain{}, err
 	}
-	return h.domain(), h.away
+	if h.step != nil {
+		h.step()
+		defer h.step()
+	}
+	h.stored = xml
+	h.defines++
+	if h.noAnswer {
+		return libvirt.Domain{}, &libvirt.UnavailableError{URI: "test", Op: "define", Err: libvirt.ErrTimeout}
+	}
+	return h.domain(), nil
 }
 
 func (h *hypervisor) Monitor(_ context.Context, _, command string, args map[string]any) (json.RawMessage, error) {

@@ -75,7 +75,7 @@ func ready(t *testing.T, conn *libvirt.Conn) {
 
 func machine(t *testing.T, conn *libvirt.Conn, name string) *Machine {
 	t.Helper()
-	m, err := New(conn, name, FileStore{filepath.Join(t.TempDir(), "state.json")}, nil)
+	m, err := New(conn, Owner{Domain: name}, FileStore{filepath.Join(t.TempDir(), "state.json")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

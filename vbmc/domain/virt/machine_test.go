@@ -33,7 +33,7 @@ const osStyle = `<domain><name>m</name><os><type>hvm</type><boot dev='cdrom'/><b
 
 func newMachine(t *testing.T, h *hypervisor, dir string) *Machine {
 	t.Helper()
-	m, err := New(h, "m", FileStore{filepath.Join(dir, "state")}, nil)
+	m, err := New(h, Owner{"qemu:///system", "m"}, FileStore{filepath.Join(dir, "state")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestCrashBetween(t *testing.T) {
 	}
 	doc, _ := bootxml.Parse(h.stored)
 	wrote, _ := doc.Override(doc.Config(), domain.PXE)
-	s.Repair = &Change{Before: doc.Config(), Wrote: wrote}
+	s.Undo = []Change{{Before: doc.Config(), Wrote: wrote, Start: true}}
 	h.stored, _ = doc.Apply(wrote)
 	if err := (FileStore{filepath.Join(dir, "state")}).Save(s); err != nil {
 		t.Fatal(err)
@@ -165,7 +165,7 @@ func TestCrashBehindTheStart(t *testing.T) {
 	}
 	doc, _ := bootxml.Parse(h.stored)
 	wrote, _ := doc.Override(doc.Config(), domain.PXE)
-	s.Repair = &Change{Before: doc.Config(), Wrote: wrote}
+	s.Undo = []Change{{Before: doc.Config(), Wrote: wrote, Start: true}}
 	h.stored, _ = doc.Apply(wrote)
 	if err := store.Save(s); err != nil {
 		t.Fatal(err)
