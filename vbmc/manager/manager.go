@@ -81,6 +81,9 @@ func (m *Manager) Run(ctx context.Context) error {
 	if err := os.MkdirAll(m.settings.ConfigDir, 0o700); err != nil {
 		return fmt.Errorf("make configuration directory: %w", err)
 	}
+	if err := m.machines.Resume(); err != nil {
+		m.log.Warn("boot orders of earlier BMCs", "reason", err)
+	}
 	tick := time.NewTicker(m.settings.Rescan)
 	defer tick.Stop()
 	for {
@@ -269,6 +272,10 @@ func (m *Manager) Delete(name string) error {
 	}
 	m.stop(name)
 	delete(m.faults, name)
+	c, _ := m.store.load(name) // of a file that cannot be read the boot state knows the domain
+	if err := m.machines.Leave(c, m.store.state(name)); err != nil {
+		m.logOf(name).Warn("the domain's boot order may not be its own", "reason", err)
+	}
 	return m.store.remove(name)
 }
 
