@@ -10,8 +10,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"trefoil/vbmc/domain"
+	"trefoil/vbmc/ipmi/model"
 	"trefoil/vbmc/libvirt"
 )
 
@@ -174,6 +176,35 @@ func TestUsage(t *testing.T) {
 	h.stats.At = m.seen.since.Add(1)
 	if u, err := m.Usage(); err != nil || u.CPU != 9 {
 		t.Errorf("running: %+v, %v", u, err)
+	}
+}
+
+// TestUsageOfAMachineThatRanBefore: nobody told of its start, and what it used in the years
+// before is not its load of now; what it uses from then on is.
+func TestUsageOfAMachineThatRanBefore(t *testing.T) {
+	began := time.Unix(1000, 0)
+	for name, told := range map[string]bool{"daemon came later": false, "libvirt is back": true} {
+		h := &hypervisor{stored: osStyle, live: osStyle}
+		m := newMachine(t, h, t.TempDir())
+		if told {
+			m.Observe(libvirt.Event{Kind: libvirt.EventRelisted, Domain: h.domain()})
+		}
+		var last domain.Usage
+		for i := range 3 {
+			h.stats = libvirt.Stats{At: began.Add(time.Duration(i) * 10 * time.Second), CPU: time.Hour + time.Duration(i)*5*time.Second, VCPUs: 1}
+			u, err := m.Usage()
+			if err != nil || !u.Started.Equal(began) || u.CPU != time.Duration(i)*5*time.Second {
+				t.Errorf("%s, look %d: %+v, %v", name, i, u, err)
+			}
+			if busy := model.Busy(u, last); i > 0 && busy != 0.5 {
+				t.Errorf("%s: %v processors are busy, want half a one", name, busy)
+			}
+			last = u
+		}
+		h.stats = libvirt.Stats{At: began.Add(time.Minute), CPU: time.Second, VCPUs: 1}
+		if u, err := m.Usage(); err != nil || u.Started.Equal(began) || u.CPU != 0 {
+			t.Errorf("%s, another process: %+v, %v", name, u, err)
+		}
 	}
 }
 
