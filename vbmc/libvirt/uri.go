@@ -13,7 +13,7 @@ import (
 // target is a parsed connection URI: where to dial and what to ask for there.
 type target struct {
 	transport string   // unix, tcp, tls, ssh
-	sockets   []string // unix: paths to try in this order
+	sockets   []string // unix, ssh: paths to try in this order
 	host      string
 	port      string
 	user      string // ssh
@@ -47,7 +47,7 @@ func systemEnvironment() environment {
 func parseURI(raw string, env environment) (target, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" {
-		return target{}, errs.New(errs.Invalid, "libvirt URI %q is not a URI", raw).
+		return target{}, errs.New(errs.Invalid, "libvirt URI %q is not a URI", shown(raw)).
 			WithHint("use for example qemu:///system, qemu:///session or qemu+tcp://HOST/system")
 	}
 	driver, transport, _ := strings.Cut(u.Scheme, "+")
@@ -82,13 +82,28 @@ func parseURI(raw string, env environment) (target, error) {
 	case "tls":
 		t.port = orDefault(t.port, "16514")
 	default:
-		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q is not supported", raw, transport).
+		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q is not supported", shown(raw), transport).
 			WithHint("use unix, tcp, tls or ssh")
 	}
 	if transport != "unix" && t.host == "" {
-		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q needs a host", raw, transport)
+		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q needs a host", shown(raw), transport)
 	}
 	return t, nil
+}
+
+// shown is a URI for people: a password in it is left out.
+func shown(uri string) string {
+	scheme, rest, ok := strings.Cut(uri, "//")
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	at := strings.LastIndexByte(rest[:end], '@')
+	colon := strings.IndexByte(rest, ':')
+	if !ok || colon < 0 || at < colon {
+		return uri
+	}
+	return scheme + "//" + rest[:colon] + ":***" + rest[at:]
 }
 
 func orDefault(s, d string) string {

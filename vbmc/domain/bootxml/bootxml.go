@@ -189,21 +189,6 @@ func (d *Doc) Config() Config {
 // osDevices are the kinds by their names in <os><boot dev='…'/>.
 var osDevices = map[string]domain.Device{"network": domain.PXE, "hd": domain.Disk, "cdrom": domain.CDROM, "fd": domain.Floppy}
 
-// First returns the kind of device that is first in the order; None when unknown.
-func (d *Doc) First() domain.Device {
-	c := d.Config()
-	if len(c.OS) > 0 {
-		return osDevices[c.OS[0]]
-	}
-	best, kind := 0, domain.None
-	for _, v := range d.devices {
-		if n := c.Orders[v.key]; n > 0 && (best == 0 || n < best) {
-			best, kind = n, v.kind
-		}
-	}
-	return kind
-}
-
 // Override returns base with dev in front; all others keep their sequence.
 func (d *Doc) Override(base Config, dev domain.Device) (Config, error) {
 	target := d.choose(base, dev)

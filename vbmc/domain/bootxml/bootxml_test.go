@@ -109,8 +109,8 @@ func TestApplyGoesBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d.First() != dev {
-				t.Errorf("first device is %v, want %v", d.First(), dev)
+			if again, err := d.Override(d.Config(), dev); err != nil || !again.Equal(d.Config()) {
+				t.Errorf("%v is not first: %+v, %v", dev, d.Config(), err)
 			}
 			back, err := d.Apply(before.Config())
 			if err != nil {

@@ -42,7 +42,7 @@ func TestEvents(t *testing.T) {
 		{other(libvirt.EventRebooted, 0, run), "5 true false"},
 		{op(m.Off), "2 false true"},
 		{other(libvirt.EventStarted, 0, run), "1 true false"},
-		{other(libvirt.EventStopped, libvirt.StoppedDestroyed, off), "2 false false"},
+		{other(libvirt.EventStopped, destroyed, off), "2 false false"},
 		{other(libvirt.EventStopped, libvirt.StoppedShutdown, off), "3 false false"},
 		{other(libvirt.EventStopped, libvirt.StoppedCrashed, off), "4 false false"},
 		{other(libvirt.EventCrashed, 0, libvirt.StateCrashed), "4 true false"},
@@ -70,7 +70,7 @@ func TestRefusedOperationIsNotOurs(t *testing.T) {
 	h := &hypervisor{stored: osStyle}
 	m := newMachine(t, h, t.TempDir())
 	got := make(chan domain.Event, 8)
-	h.createFails = &libvirt.Error{Op: "start", Code: libvirt.CodeInternal, Msg: "no such disk"}
+	h.createFails = &libvirt.Error{Op: "start", Code: 1, Msg: "no such disk"}
 	if err := m.On(t.Context()); err == nil {
 		t.Fatal("started")
 	}

@@ -14,6 +14,9 @@ import (
 	"trefoil/vbmc/libvirt"
 )
 
+// destroyed is the detail of EventStopped that nothing but tests cares for.
+const destroyed = 1
+
 // hypervisor is a libvirt of one domain in memory, with as much of QEMU as decides
 // what the firmware boots from.
 type hypervisor struct {
@@ -108,7 +111,7 @@ func (h *hypervisor) reset() (needsRepair bool) {
 }
 
 func (h *hypervisor) DestroyDomain(context.Context, string) error {
-	return h.when(true, func() { h.live = ""; h.tell(libvirt.EventStopped, libvirt.StoppedDestroyed) })
+	return h.when(true, func() { h.live = ""; h.tell(libvirt.EventStopped, destroyed) })
 }
 func (h *hypervisor) ShutdownDomain(context.Context, string) error { return h.when(true, func() {}) }
 func (h *hypervisor) ResetDomain(context.Context, string) error {
@@ -142,7 +145,7 @@ func (h *hypervisor) DefineDomain(_ context.Context, xml string) (libvirt.Domain
 
 func (h *hypervisor) Monitor(_ context.Context, _, command string, args map[string]any) (json.RawMessage, error) {
 	if h.denied {
-		return nil, &libvirt.Error{Op: "monitor", Code: libvirt.CodeOperationDenied, Msg: "not allowed"}
+		return nil, &libvirt.Error{Op: "monitor", Code: 29, Msg: "not allowed"}
 	}
 	path, _ := args["path"].(string)
 	alias := strings.TrimPrefix(path, "/machine/peripheral/")
