@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -127,4 +128,22 @@ func TestEventsBeatTheList(t *testing.T) {
 	if want := []string{"a running", "b paused"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
+}
+
+// FuzzParseURI: what is taken can be dialled, and what is shown has no password.
+func FuzzParseURI(f *testing.F) {
+	f.Add("qemu:///session")
+	f.Add("qemu+tls://h:1/system?no_verify=1&pkipath=/p")
+	env := environment{home: "/home/u", getenv: func(string) string { return "" }}
+	f.Fuzz(func(t *testing.T, uri string) {
+		got, err := parseURI(uri, env)
+		if err == nil && len(got.sockets) == 0 && (got.host == "" || got.port == "") {
+			t.Fatalf("%q: nowhere to dial: %+v", uri, got)
+		}
+		if u, err := url.Parse(shown(uri)); err == nil && u.User != nil {
+			if p, ok := u.User.Password(); ok && p != "***" {
+				t.Fatalf("%q is shown as %q", uri, shown(uri))
+			}
+		}
+	})
 }
