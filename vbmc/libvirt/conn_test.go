@@ -74,7 +74,7 @@ func TestNobodyListens(t *testing.T) {
 }
 
 func TestParseURI(t *testing.T) {
-	env := environment{uid: 1000, home: "/home/u", getenv: func(k string) string {
+	env := environment{home: "/home/u", getenv: func(k string) string {
 		return map[string]string{"XDG_RUNTIME_DIR": "/run/user/1000"}[k]
 	}}
 	for uri, want := range map[string]struct{ transport, remote, where string }{
@@ -85,6 +85,7 @@ func TestParseURI(t *testing.T) {
 		"qemu+tcp://[fe80::1]:1/system":        {"tcp", "qemu:///system", "[fe80::1]:1"},
 		"qemu://h/system":                      {"tls", "qemu:///system", "h:16514"},
 		"qemu+ssh://root@h/system?keyfile=/k":  {"ssh", "qemu:///system", "/var/run/libvirt/libvirt-sock"},
+		"qemu+ssh://h/session":                 {"ssh", "qemu:///session", "libvirt-sock"},
 		"qemu+tcp://h/system?name=test:///def": {"tcp", "test:///def", "h:16509"},
 	} {
 		got, err := parseURI(uri, env)

@@ -50,7 +50,11 @@ func dialSSH(_ context.Context, t target) (net.Conn, error) {
 func farScript(sockets []string) string {
 	var words []string
 	for _, s := range sockets {
-		words = append(words, shellQuote(s))
+		word := shellQuote(s)
+		if !strings.HasPrefix(s, "/") {
+			word = `"${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"/libvirt/` + word
+		}
+		words = append(words, word)
 	}
 	list := strings.Join(words, " ")
 	return `for s in ` + list + `; do [ ! -S "$s" ] || exec nc -U "$s"; done; ` +

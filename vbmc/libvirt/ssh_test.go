@@ -38,6 +38,10 @@ func TestSSHSaysWhy(t *testing.T) {
 func TestSSHTriesAllSockets(t *testing.T) {
 	program(t, "nc", `echo "$1 $2"`)
 	dir := t.TempDir()
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	if err := os.Mkdir(filepath.Join(dir, "libvirt"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	none, there := filepath.Join(dir, "libvirt-sock"), filepath.Join(dir, "it's $HOME")
 	l, err := net.Listen("unix", there)
 	if err != nil {
@@ -51,6 +55,14 @@ func TestSSHTriesAllSockets(t *testing.T) {
 	}
 	if got := run(none, there); got != "-U "+there {
 		t.Errorf("joined %q", got)
+	}
+	session, err := net.Listen("unix", filepath.Join(dir, "libvirt", "virtqemud-sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	if got := run("libvirt-sock", "virtqemud-sock"); got != "-U "+filepath.Join(dir, "libvirt", "virtqemud-sock") {
+		t.Errorf("of the user's own: joined %q", got)
 	}
 	if got := run(none, none+"2"); got != "no libvirt socket here: "+none+" "+none+"2" {
 		t.Errorf("said %q", got)

@@ -26,18 +26,14 @@ type target struct {
 // environment is what the meaning of a URI depends on besides itself.
 type environment struct {
 	getenv func(string) string
-	uid    int
 	home   string
-	exists func(string) bool
 }
 
 func systemEnvironment() environment {
 	home, _ := os.UserHomeDir()
 	return environment{
 		getenv: os.Getenv,
-		uid:    os.Geteuid(),
 		home:   home,
-		exists: func(p string) bool { _, err := os.Stat(p); return err == nil },
 	}
 }
 
@@ -113,14 +109,17 @@ func orDefault(s, d string) string {
 	return s
 }
 
-// socketPaths lists the sockets a local URI may mean: the monolithic daemon's
-// first, then that of the modular virtqemud.
+// socketPaths lists the sockets a URI may mean: the monolithic daemon's first, then
+// that of the modular virtqemud. Those without a directory are below the far user's.
 func socketPaths(explicit string, session, remote bool, env environment) []string {
 	if explicit != "" {
 		return []string{explicit}
 	}
-	if !session || remote {
+	switch {
+	case !session:
 		return []string{"/var/run/libvirt/libvirt-sock", "/var/run/libvirt/virtqemud-sock"}
+	case remote:
+		return []string{"libvirt-sock", "virtqemud-sock"} // where, only that user's shell knows
 	}
 	var dirs []string
 	if d := env.getenv("XDG_RUNTIME_DIR"); d != "" {

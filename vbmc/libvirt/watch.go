@@ -220,6 +220,9 @@ func (w *watcher) relistLoop(ctx context.Context, s *session) error {
 	for {
 		seq := w.seqNow()
 		all, err := invokeOn(ctx, w.conn, s, "list domains", w.conn.call, listDomains)
+		if err != nil && !s.alive() {
+			return s.explain(err)
+		}
 		if err != nil {
 			return err
 		}
