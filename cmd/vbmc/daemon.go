@@ -54,7 +54,7 @@ func (p *program) serve(ctx context.Context, log *slog.Logger, l net.Listener) e
 	defer cancel()
 	ring := manager.NewLogRing()
 	log = slog.New(ring.Handler(log.Handler()))
-	m := manager.New(p.settings, &manager.Libvirt{Log: log}, log)
+	m := manager.New(p.settings, &manager.Libvirt{Log: log, Dir: p.settings.Leftovers()}, log)
 	if addr := p.settings.Metrics; addr != "" {
 		stop, err := serveMetrics(ctx, addr, m, log)
 		if err != nil {

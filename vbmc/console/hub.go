@@ -1,6 +1,10 @@
 // Package console shares the serial console of one machine: it holds the console
 // open while somebody wants it, keeps the latest output for those who come later,
 // and opens it again when the machine or its hypervisor comes back.
+//
+// A reader that comes gets the console, whoever has it. Else nobody is thrown out:
+// not for the output that is kept, and not by a reader that was thrown out itself.
+// Then the console is asked for every half minute.
 package console
 
 import (
@@ -17,13 +21,13 @@ import (
 const (
 	maxTyped   = 4 << 10          // characters that wait for a machine that does not read
 	firstPause = time.Second      // before an ended console is opened again
-	maxPause   = 30 * time.Second // when that happens again and again
+	maxPause   = 30 * time.Second // when that happens again and again, or somebody else has it
 	goodRun    = 10 * time.Second // of a console that did not end at once
 	openLimit  = 20 * time.Second
 )
 
 // Open opens the machine's console; it is domain.ConsoleOpener's method.
-type Open func(context.Context) (c domain.Console, canWrite bool, err error)
+type Open func(context.Context, domain.Claim) (c domain.Console, canWrite bool, err error)
 
 // Hub is the console of one machine. It is safe for many goroutines, and no method
 // blocks but Close.
@@ -41,6 +45,8 @@ type Hub struct {
 	closed  bool
 	cancel  context.CancelFunc // of the goroutine that holds the console; nil: none runs
 	again   bool               // Start was called since the latest attempt to open
+	asked   bool               // a reader came and was not given the console yet
+	busy    int                // attempts, one after another, that found somebody else there
 	line    *line              // the open console; nil: none
 	state   string             // for people, what keeps the console from being used; "": nothing
 }
@@ -62,6 +68,11 @@ func (h *Hub) Hold() { h.mu.Lock(); defer h.mu.Unlock(); h.held = true }
 func (h *Hub) Start() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.startNow()
+}
+
+// startNow is start without the pause that may go on. h.mu is held.
+func (h *Hub) startNow() {
 	h.again = true
 	select {
 	case h.nudge <- struct{}{}:
@@ -96,15 +107,15 @@ func (h *Hub) run(ctx context.Context) {
 		if h.stopped(ctx, err) {
 			return
 		}
-		if err == nil { // it ended by itself: what ended it may still go on
+		if err == nil || errors.Is(err, domain.ErrBusy) { // what ended it may still go on
 			h.wait(ctx, pause)
 			pause = min(2*pause, maxPause)
 		}
 	}
 }
 
-// wait ends with the pause, or when the machine starts: what it prints first is the
-// most wanted.
+// wait ends with the pause, or when the machine starts, as what it prints first is the
+// most wanted, or when a reader comes.
 func (h *Hub) wait(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
@@ -120,7 +131,7 @@ func (h *Hub) stopped(ctx context.Context, err error) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	cancelled := ctx.Err() != nil
-	if !cancelled && h.wanted() && (err == nil || h.again) {
+	if !cancelled && h.wanted() && (err == nil || h.again || errors.Is(err, domain.ErrBusy)) {
 		h.again = false
 		return false
 	}
@@ -132,10 +143,21 @@ func (h *Hub) stopped(ctx context.Context, err error) bool {
 	return true
 }
 
+// claim begins an attempt; it is TakeOver for a reader that waits for the console.
+func (h *Hub) claim() domain.Claim {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	select {
+	case <-h.nudge: // what asked for this attempt must not end the pause behind it
+	default:
+	}
+	return domain.Claim(h.asked)
+}
+
 // session opens the console and reads it to its end.
 func (h *Hub) session(ctx context.Context) error {
 	opening, cancel := context.WithTimeout(ctx, openLimit)
-	c, canWrite, err := h.open(opening)
+	c, canWrite, err := h.open(opening, h.claim())
 	cancel()
 	if err != nil {
 		h.refused(err)
@@ -150,7 +172,7 @@ func (h *Hub) session(ctx context.Context) error {
 		state = "this console is output only: what is typed is left out"
 	}
 	h.mu.Lock()
-	h.line = l
+	h.line, h.asked, h.busy = l, false, 0
 	h.setState(state)
 	h.mu.Unlock()
 	defer func() {
@@ -177,9 +199,19 @@ func (h *Hub) copy(c domain.Console) {
 	}
 }
 
+// refused tells why the console could not be opened. The first time that somebody
+// else has it nothing is told: it may be our own of a moment ago.
 func (h *Hub) refused(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if errors.Is(err, domain.ErrBusy) {
+		if h.busy++; h.busy == 2 {
+			h.log.Info("serial console: somebody else has it; it is asked for every half minute", "reason", err)
+			h.setState("somebody else has the console; it is asked for every half minute, and taken back when SOL is activated again")
+		}
+		return
+	}
+	h.busy = 0
 	switch {
 	case errors.Is(err, domain.ErrPoweredOff):
 		h.setState("the machine is off; its console appears here when it starts")
@@ -229,16 +261,6 @@ func (h *Hub) Break() {
 		l.putBreak()
 	}
 }
-
-// Typable tells whether the machine reads what is typed now.
-func (h *Hub) Typable() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.line != nil && h.line.canWrite
-}
-
-// State says what keeps the console from being used; "" is nothing.
-func (h *Hub) State() string { h.mu.Lock(); defer h.mu.Unlock(); return h.state }
 
 // Close ends the console and waits for that.
 func (h *Hub) Close() {

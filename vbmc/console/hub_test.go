@@ -93,7 +93,7 @@ func TestMachineStartsLater(t *testing.T) {
 	defer r.Close()
 	until(r, "[vbmc: the machine is off; its console appears here when it starts]\r\n")
 	eventually(func() bool { return !running(h) }) // nothing asks again and again
-	if h.Typable() || h.Write([]byte("x")) != 1 {
+	if h.Write([]byte("x")) != 1 {
 		t.Error("what is typed to a machine that is off is left out")
 	}
 	_ = m.On(context.Background())
@@ -132,11 +132,79 @@ func TestConsoleThatEndsIsOpenedAgain(t *testing.T) {
 	until(r, "again$")
 }
 
+// paced gives a test the pauses of a hub: it is told of each, and ends it.
+func paced(h *Hub) (began chan struct{}, end chan time.Time) {
+	began, end = make(chan struct{}, 100), make(chan time.Time)
+	h.after = func(time.Duration) <-chan time.Time {
+		began <- struct{}{}
+		return end
+	}
+	return began, end
+}
+
+// What is kept for later readers is no reason to throw somebody out: it is said once,
+// and asked for again.
+func TestHeldConsoleThrowsNobodyOut(t *testing.T) {
+	m, h := newHub(t, true, 100)
+	var logged strings.Builder
+	h.log = slog.New(slog.NewTextHandler(&logged, nil))
+	began, end := paced(h)
+	m.TakeConsole()
+	h.Hold()
+	h.Start()
+	for range 5 {
+		<-began
+		end <- time.Time{}
+	}
+	<-began
+	if !m.ConsoleTaken() {
+		t.Fatal("somebody was thrown out")
+	}
+	if n := strings.Count(logged.String(), "somebody else has it"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, &logged)
+	}
+	m.LeaveConsole()
+	end <- time.Time{}
+	eventually(func() bool { return m.Print("mine again$") })
+	r := h.Attach(100)
+	defer r.Close()
+	until(r, "mine again$")
+}
+
+// Who activates SOL gets the console at once; who throws that reader out keeps it.
+func TestReaderTakesTheConsoleOnce(t *testing.T) {
+	m, h := newHub(t, true, 100)
+	began, end := paced(h)
+	m.TakeConsole()
+	h.Hold()
+	h.Start()
+	<-began
+	first := h.Attach(100) // ends the pause
+	defer first.Close()
+	eventually(func() bool { return m.Print("given$") })
+	until(first, "given$")
+	m.TakeConsole()
+	for range 2 {
+		<-began
+		end <- time.Time{}
+	}
+	<-began
+	until(first, "somebody else has the console")
+	if !m.ConsoleTaken() {
+		t.Fatal("a reader that was thrown out throws out in turn")
+	}
+	second := h.Attach(100)
+	defer second.Close()
+	eventually(func() bool { return m.Print("again$") })
+	until(second, "again$")
+}
+
 func TestTypingAndBreakInOrder(t *testing.T) {
 	m, h := newHub(t, true, 100)
 	r := h.Attach(0)
 	defer r.Close()
-	eventually(h.Typable)
+	eventually(m.ConsoleOpen)
+	eventually(func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.line != nil })
 	h.Write([]byte("one"))
 	h.Break()
 	h.Write([]byte("two"))
@@ -170,15 +238,12 @@ func (stuck) Close() error                    { return nil }
 func (stuck) SendBreak(context.Context) error { return nil }
 
 func TestRefusalIsTold(t *testing.T) {
-	h := NewHub(func(context.Context) (domain.Console, bool, error) {
+	h := NewHub(func(context.Context, domain.Claim) (domain.Console, bool, error) {
 		return nil, false, errors.New("access denied")
 	}, 100, slog.New(slog.DiscardHandler))
 	defer h.Close()
 	r := h.Attach(0)
 	until(r, "[vbmc: no console: access denied]\r\n")
-	if h.State() != "no console: access denied" {
-		t.Errorf("state %q", h.State())
-	}
 }
 
 func TestRing(t *testing.T) {

@@ -9,7 +9,7 @@ type Reader struct {
 }
 
 // Attach begins to follow the output, after the latest replay bytes of it. The
-// console is opened if it is not.
+// console is opened if it is not, and taken from whoever else has it.
 func (h *Hub) Attach(replay int) *Reader {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -22,8 +22,10 @@ func (h *Hub) Attach(replay int) *Reader {
 		r.notice(h.state)
 	}
 	h.readers[r] = true
-	h.again = true
-	h.start()
+	if h.line == nil {
+		h.asked = true
+		h.startNow()
+	}
 	return r
 }
 
@@ -76,7 +78,9 @@ func (r *Reader) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.readers, r)
+	h.asked = h.asked && len(h.readers) > 0
 	if !h.wanted() && h.cancel != nil {
 		h.cancel()
+		h.line = nil // who comes now must be given another
 	}
 }

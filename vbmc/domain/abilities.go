@@ -64,10 +64,20 @@ type Console interface {
 	SendBreak(ctx context.Context) error
 }
 
+// Claim says what may happen to others who have a console that is opened.
+type Claim bool
+
+// The claims. A console has one reader: what two read, each gets a part of.
+const (
+	IfFree   Claim = false // nobody is disturbed
+	TakeOver Claim = true  // whoever has it is thrown out
+)
+
 // ConsoleOpener opens the serial console. canWrite is false when the machine can
-// be watched but not be typed to.
+// be watched but not be typed to. With IfFree it fails with ErrBusy while somebody
+// else has it. ctx bounds the opening only.
 type ConsoleOpener interface {
-	OpenConsole(ctx context.Context) (c Console, canWrite bool, err error)
+	OpenConsole(ctx context.Context, claim Claim) (c Console, canWrite bool, err error)
 }
 
 // Overrider drops the one-time override only: a persistent one that lies under it

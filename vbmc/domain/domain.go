@@ -19,6 +19,8 @@ var (
 	ErrNotSupported = errors.New("not supported by this machine")
 	// ErrPoweredOff: the operation needs a running machine (reset, cycle, diag).
 	ErrPoweredOff = errors.New("machine is powered off")
+	// ErrBusy: somebody else has the serial console.
+	ErrBusy = errors.New("somebody else has the console")
 )
 
 // Device is where a machine is asked to boot from.

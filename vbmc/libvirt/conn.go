@@ -2,7 +2,9 @@ package libvirt
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -20,7 +22,7 @@ const (
 // Conn is a connection to one libvirt URI that heals itself. All methods may be
 // called from many goroutines.
 type Conn struct {
-	uri    string
+	uri    string // to be shown: without a password
 	target target
 	log    *slog.Logger
 	call   time.Duration
@@ -41,6 +43,16 @@ type Conn struct {
 type session struct {
 	lv     *golibvirt.Libvirt
 	stream *watchedConn
+	why    func(error) error // see explainer
+}
+
+// explain tells why the session ended; what libvirt itself refused needs no more words.
+func (s *session) explain(err error) error {
+	var refused golibvirt.Error
+	if s.why == nil || errors.As(err, &refused) {
+		return err
+	}
+	return s.why(err)
 }
 
 func (s *session) alive() bool {
@@ -69,7 +81,7 @@ func newConn(uri string, opts []Option) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{
-		uri: uri, target: t, log: slog.New(slog.DiscardHandler),
+		uri: shown(uri), target: t, log: slog.New(slog.DiscardHandler),
 		call: DefaultCallTimeout, slow: DefaultSlowTimeout, dial: DefaultDialTimeout,
 		dialing: make(chan struct{}, 1),
 	}
@@ -87,7 +99,7 @@ func Dial(ctx context.Context, uri string, opts ...Option) (*Conn, error) {
 		return nil, err
 	}
 	if _, err := c.session(ctx); err != nil {
-		return nil, wrap(uri, "connect", err)
+		return nil, wrap(c.uri, "connect", err)
 	}
 	return c, nil
 }
@@ -95,9 +107,6 @@ func Dial(ctx context.Context, uri string, opts ...Option) (*Conn, error) {
 // Local tells whether the daemon is on this host, so that what it names by path
 // (a console's terminal) can be opened here.
 func (c *Conn) Local() bool { return c.target.transport == "unix" }
-
-// URI returns the URI the connection was made for.
-func (c *Conn) URI() string { return c.uri }
 
 // Close ends the connection; calls in flight fail with ErrClosed.
 func (c *Conn) Close() error {
@@ -141,7 +150,7 @@ func (c *Conn) session(ctx context.Context) (*session, error) {
 	if s, err := c.current(); s != nil || err != nil { // another goroutine was faster
 		return s, err
 	}
-	s, err := c.connect(ctx)
+	s, err := c.connect(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -155,14 +164,20 @@ func (c *Conn) session(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-func (c *Conn) connect(ctx context.Context) (*session, error) {
+// connect makes a session; what it receives and sends goes through the connection
+// that through makes of it, unless that is nil.
+func (c *Conn) connect(ctx context.Context, through func(net.Conn) net.Conn) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.dial)
 	defer cancel()
 	raw, err := dialTarget(ctx, c.target)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{stream: newWatchedConn(raw)}
+	s := &session{why: explainer(raw)}
+	if through != nil {
+		raw = through(raw)
+	}
+	s.stream = newWatchedConn(raw)
 	s.lv = golibvirt.NewWithDialer(oneDial{s.stream})
 	done := make(chan error, 1)
 	go func() { done <- s.lv.ConnectToURI(golibvirt.ConnectURI(c.target.remote)) }()
@@ -172,8 +187,18 @@ func (c *Conn) connect(ctx context.Context) (*session, error) {
 		err = ErrTimeout
 	}
 	if err != nil {
+		err = s.explain(err)
 		s.stream.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// explainer is how a transport tells more of an end of its connection than the library
+// does; nil: it cannot.
+func explainer(c net.Conn) func(error) error {
+	if e, ok := c.(interface{ explain(error) error }); ok {
+		return e.explain
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -73,7 +74,7 @@ func TestNobodyListens(t *testing.T) {
 }
 
 func TestParseURI(t *testing.T) {
-	env := environment{uid: 1000, home: "/home/u", getenv: func(k string) string {
+	env := environment{home: "/home/u", getenv: func(k string) string {
 		return map[string]string{"XDG_RUNTIME_DIR": "/run/user/1000"}[k]
 	}}
 	for uri, want := range map[string]struct{ transport, remote, where string }{
@@ -84,6 +85,7 @@ func TestParseURI(t *testing.T) {
 		"qemu+tcp://[fe80::1]:1/system":        {"tcp", "qemu:///system", "[fe80::1]:1"},
 		"qemu://h/system":                      {"tls", "qemu:///system", "h:16514"},
 		"qemu+ssh://root@h/system?keyfile=/k":  {"ssh", "qemu:///system", "/var/run/libvirt/libvirt-sock"},
+		"qemu+ssh://h/session":                 {"ssh", "qemu:///session", "libvirt-sock"},
 		"qemu+tcp://h/system?name=test:///def": {"tcp", "test:///def", "h:16509"},
 	} {
 		got, err := parseURI(uri, env)
@@ -127,4 +129,22 @@ func TestEventsBeatTheList(t *testing.T) {
 	if want := []string{"a running", "b paused"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
+}
+
+// FuzzParseURI: what is taken can be dialled, and what is shown has no password.
+func FuzzParseURI(f *testing.F) {
+	f.Add("qemu:///session")
+	f.Add("qemu+tls://h:1/system?no_verify=1&pkipath=/p")
+	env := environment{home: "/home/u", getenv: func(string) string { return "" }}
+	f.Fuzz(func(t *testing.T, uri string) {
+		got, err := parseURI(uri, env)
+		if err == nil && len(got.sockets) == 0 && (got.host == "" || got.port == "") {
+			t.Fatalf("%q: nowhere to dial: %+v", uri, got)
+		}
+		if u, err := url.Parse(shown(uri)); err == nil && u.User != nil {
+			if p, ok := u.User.Password(); ok && p != "***" {
+				t.Fatalf("%q is shown as %q", uri, shown(uri))
+			}
+		}
+	})
 }

@@ -3,6 +3,7 @@ package libvirt
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"sync"
 
@@ -72,7 +73,12 @@ func dialUnix(ctx context.Context, paths []string) (net.Conn, error) {
 	if len(all) == 0 {
 		return nil, errors.New("no socket path to try")
 	}
-	// The first path is the one the user most likely meant.
+	// A socket that is there is the one that was meant, else most likely the first.
+	for _, err := range all {
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
 	return nil, all[0]
 }
 

@@ -10,6 +10,6 @@
 // by itself with a growing pause, listens to lifecycle events and keeps the state
 // of every domain in memory, so that State needs no round trip.
 //
-// Errors carry libvirt's own words; IsNoDomain, IsNoNetwork, IsInvalidOperation
-// and IsUnavailable answer what callers branch on.
+// Errors carry libvirt's own words; IsNoDomain, IsInvalidOperation and
+// IsUnavailable answer what callers branch on.
 package libvirt

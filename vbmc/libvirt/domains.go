@@ -69,9 +69,6 @@ const (
 	UndefineManagedSave UndefineFlags = 1
 	UndefineSnapshots   UndefineFlags = 2
 	UndefineNVRAM       UndefineFlags = 4
-	UndefineKeepNVRAM   UndefineFlags = 8
-	UndefineCheckpoints UndefineFlags = 16
-	UndefineTPM         UndefineFlags = 32
 )
 
 // Domains lists all domains, running or not, in one round trip.
@@ -136,8 +133,7 @@ func (c *Conn) DefineDomain(ctx context.Context, xml string) (Domain, error) {
 	})
 }
 
-// UndefineDomain removes the stored description. A UEFI domain needs
-// UndefineNVRAM or UndefineKeepNVRAM.
+// UndefineDomain removes the stored description. A UEFI domain needs UndefineNVRAM.
 func (c *Conn) UndefineDomain(ctx context.Context, name string, flags UndefineFlags) error {
 	return c.onDomain(ctx, "undefine", name, slowNo, func(l *golibvirt.Libvirt, d golibvirt.Domain) error {
 		return l.DomainUndefineFlags(d, golibvirt.DomainUndefineFlagsValues(flags))
@@ -178,16 +174,6 @@ func (c *Conn) InjectNMI(ctx context.Context, name string) error {
 	return c.onDomain(ctx, "send NMI to", name, slowNo, func(l *golibvirt.Libvirt, d golibvirt.Domain) error {
 		return l.DomainInjectNmi(d, 0)
 	})
-}
-
-// Capabilities returns the host's capabilities as XML.
-func (c *Conn) Capabilities(ctx context.Context) (string, error) {
-	return invoke(ctx, c, "read capabilities", c.slow, (*golibvirt.Libvirt).ConnectGetCapabilities)
-}
-
-// Version returns libvirtd's version as 1000000*major + 1000*minor + release.
-func (c *Conn) Version(ctx context.Context) (uint64, error) {
-	return invoke(ctx, c, "read version", c.call, (*golibvirt.Libvirt).ConnectGetLibVersion)
 }
 
 // pace says which deadline a domain operation has.

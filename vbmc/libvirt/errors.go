@@ -12,24 +12,15 @@ type Code uint32
 
 // The codes callers branch on. Source: libvirt/virterror.h.
 const (
-	CodeInternal         Code = 1
-	CodeNoSupport        Code = 3
 	CodeNoConnect        Code = 5
-	CodeInvalidArg       Code = 8
 	CodeOperationFailed  Code = 9
 	CodeXML              Code = 27
-	CodeOperationDenied  Code = 29
 	CodeSystem           Code = 38
 	CodeRPC              Code = 39
 	CodeNoDomain         Code = 42
-	CodeAuthFailed       Code = 45
 	CodeOperationInvalid Code = 55
 	CodeConfigUnsupp     Code = 67
 	CodeTimeout          Code = 68
-	CodeAuthCancelled    Code = 79
-	CodeArgUnsupported   Code = 84
-	CodeAgent            Code = 86
-	CodeAccessDenied     Code = 88
 )
 
 // Error is a call that libvirt refused. It prints the action, libvirt's own

@@ -2,12 +2,15 @@ package libvirt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
+	"unicode"
 )
 
 // dialSSH runs one ssh process that joins its standard streams to the daemon's
@@ -23,20 +26,39 @@ func dialSSH(_ context.Context, t target) (net.Conn, error) {
 	if t.keyfile != "" {
 		args = append(args, "-i", t.keyfile)
 	}
-	args = append(args, "--", t.host, "nc", "-U", shellQuote(t.sockets[0]))
-	cmd := exec.Command("ssh", args...)
-	in, err := cmd.StdinPipe()
+	args = append(args, "--", t.host, "sh", "-c", shellQuote(farScript(t.sockets)))
+	c := &sshConn{cmd: exec.Command("ssh", args...), host: t.host}
+	in, err := c.cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("prepare ssh: %w", err)
 	}
-	out, err := cmd.StdoutPipe()
+	out, err := c.cmd.StdoutPipe()
 	if err != nil {
 		return nil, fmt.Errorf("prepare ssh: %w", err)
 	}
-	if err := cmd.Start(); err != nil {
+	c.Reader, c.WriteCloser = out, in
+	c.cmd.Stderr = &c.said
+	c.cmd.WaitDelay = time.Second // a master process that ssh left behind keeps its end open
+	if err := c.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start ssh to %s: %w", t.host, err)
 	}
-	return &sshConn{Reader: out, WriteCloser: in, cmd: cmd, host: t.host}, nil
+	return c, nil
+}
+
+// farScript joins the far side's shell to the first socket that is there. Which daemon
+// runs, libvirtd or virtqemud, is only known on that side.
+func farScript(sockets []string) string {
+	var words []string
+	for _, s := range sockets {
+		word := shellQuote(s)
+		if !strings.HasPrefix(s, "/") {
+			word = `"${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"/libvirt/` + word
+		}
+		words = append(words, word)
+	}
+	list := strings.Join(words, " ")
+	return `for s in ` + list + `; do [ ! -S "$s" ] || exec nc -U "$s"; done; ` +
+		`echo no libvirt socket here: ` + list + ` >&2; exit 1`
 }
 
 // shellQuote makes one word of s for the shell of the far side.
@@ -47,14 +69,34 @@ type sshConn struct {
 	io.WriteCloser
 	cmd  *exec.Cmd
 	host string
+	once sync.Once
+	said lastWords
 }
 
 // Close ends the ssh process and reaps it.
 func (c *sshConn) Close() error {
-	c.WriteCloser.Close()
-	c.cmd.Process.Kill()
-	c.cmd.Wait()
+	c.end(0)
 	return nil
+}
+
+// end gives the process a time to end by itself.
+func (c *sshConn) end(patience time.Duration) {
+	c.once.Do(func() {
+		c.WriteCloser.Close()
+		kill := time.AfterFunc(patience, func() { c.cmd.Process.Kill() })
+		defer kill.Stop()
+		c.cmd.Wait()
+	})
+}
+
+// explain tells in place of an error what ssh and the far side said, which is more than
+// that there is nobody any more. It ends the connection.
+func (c *sshConn) explain(err error) error {
+	c.end(time.Second) // what it has to say may still be on its way
+	if s := c.said.String(); s != "" {
+		return fmt.Errorf("ssh to %s: %w", c.host, errors.New(s))
+	}
+	return err
 }
 
 func (c *sshConn) LocalAddr() net.Addr              { return sshAddr("local") }
@@ -67,3 +109,39 @@ type sshAddr string
 
 func (a sshAddr) Network() string { return "ssh" }
 func (a sshAddr) String() string  { return string(a) }
+
+// maxSaid is how much of an output lastWords keeps, bytes.
+const maxSaid = 512
+
+// lastWords keeps the end of what is written to it.
+type lastWords struct {
+	mu   sync.Mutex
+	tail []byte
+}
+
+func (l *lastWords) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tail = append(l.tail, p...)
+	if over := len(l.tail) - maxSaid; over > 0 {
+		l.tail = append(l.tail[:0], l.tail[over:]...)
+	}
+	return len(p), nil
+}
+
+// String is one line without what steers a terminal.
+func (l *lastWords) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r':
+			return '\n'
+		case !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(string(l.tail), ""))
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
+	return strings.Join(lines, "; ")
+}

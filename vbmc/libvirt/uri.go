@@ -13,7 +13,7 @@ import (
 // target is a parsed connection URI: where to dial and what to ask for there.
 type target struct {
 	transport string   // unix, tcp, tls, ssh
-	sockets   []string // unix: paths to try in this order
+	sockets   []string // unix, ssh: paths to try in this order
 	host      string
 	port      string
 	user      string // ssh
@@ -26,18 +26,14 @@ type target struct {
 // environment is what the meaning of a URI depends on besides itself.
 type environment struct {
 	getenv func(string) string
-	uid    int
 	home   string
-	exists func(string) bool
 }
 
 func systemEnvironment() environment {
 	home, _ := os.UserHomeDir()
 	return environment{
 		getenv: os.Getenv,
-		uid:    os.Geteuid(),
 		home:   home,
-		exists: func(p string) bool { _, err := os.Stat(p); return err == nil },
 	}
 }
 
@@ -47,7 +43,7 @@ func systemEnvironment() environment {
 func parseURI(raw string, env environment) (target, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" {
-		return target{}, errs.New(errs.Invalid, "libvirt URI %q is not a URI", raw).
+		return target{}, errs.New(errs.Invalid, "libvirt URI %q is not a URI", shown(raw)).
 			WithHint("use for example qemu:///system, qemu:///session or qemu+tcp://HOST/system")
 	}
 	driver, transport, _ := strings.Cut(u.Scheme, "+")
@@ -82,13 +78,28 @@ func parseURI(raw string, env environment) (target, error) {
 	case "tls":
 		t.port = orDefault(t.port, "16514")
 	default:
-		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q is not supported", raw, transport).
+		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q is not supported", shown(raw), transport).
 			WithHint("use unix, tcp, tls or ssh")
 	}
 	if transport != "unix" && t.host == "" {
-		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q needs a host", raw, transport)
+		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q needs a host", shown(raw), transport)
 	}
 	return t, nil
+}
+
+// shown is a URI for people: a password in it is left out.
+func shown(uri string) string {
+	scheme, rest, ok := strings.Cut(uri, "//")
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	at := strings.LastIndexByte(rest[:end], '@')
+	colon := strings.IndexByte(rest, ':')
+	if !ok || colon < 0 || at < colon {
+		return uri
+	}
+	return scheme + "//" + rest[:colon] + ":***" + rest[at:]
 }
 
 func orDefault(s, d string) string {
@@ -98,14 +109,17 @@ func orDefault(s, d string) string {
 	return s
 }
 
-// socketPaths lists the sockets a local URI may mean: the monolithic daemon's
-// first, then that of the modular virtqemud.
+// socketPaths lists the sockets a URI may mean: the monolithic daemon's first, then
+// that of the modular virtqemud. Those without a directory are below the far user's.
 func socketPaths(explicit string, session, remote bool, env environment) []string {
 	if explicit != "" {
 		return []string{explicit}
 	}
-	if !session || remote {
+	switch {
+	case !session:
 		return []string{"/var/run/libvirt/libvirt-sock", "/var/run/libvirt/virtqemud-sock"}
+	case remote:
+		return []string{"libvirt-sock", "virtqemud-sock"} // where, only that user's shell knows
 	}
 	var dirs []string
 	if d := env.getenv("XDG_RUNTIME_DIR"); d != "" {

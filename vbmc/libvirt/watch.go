@@ -18,47 +18,6 @@ const (
 	relistEvery = 30 * time.Second
 )
 
-// EventKind is what happened to a domain (virDomainEventType).
-type EventKind int32
-
-// The lifecycle events, with libvirt's numbers.
-const (
-	EventDefined     EventKind = 0
-	EventUndefined   EventKind = 1
-	EventStarted     EventKind = 2
-	EventSuspended   EventKind = 3
-	EventResumed     EventKind = 4
-	EventStopped     EventKind = 5
-	EventShutdown    EventKind = 6
-	EventPMSuspended EventKind = 7
-	EventCrashed     EventKind = 8
-	// EventRelisted is ours: the connection was made (again) and the state of the
-	// domain was read, not told; events may have been missed.
-	EventRelisted EventKind = -1
-	// EventRebooted: the machine was reset inside its process, by its guest, by a
-	// command or by its firmware (libvirt's event of its own kind, not of a life).
-	EventRebooted EventKind = -2
-	// EventLost: the connection broke, no state is known. It names no domain.
-	EventLost EventKind = -3
-	// EventGone: the domain was there before and a list does not have it any more.
-	EventGone EventKind = -4
-)
-
-// Details of EventStopped (virDomainEventStoppedDetailType).
-const (
-	StoppedShutdown  int32 = 0
-	StoppedDestroyed int32 = 1
-	StoppedCrashed   int32 = 2
-	StoppedFailed    int32 = 5
-)
-
-// Event is one change of a domain. Domain.State is the state after it.
-type Event struct {
-	Kind   EventKind
-	Detail int32
-	Domain Domain
-}
-
 // watcher keeps the states of all domains of one URI in memory.
 type watcher struct {
 	conn   *Conn
@@ -261,6 +220,9 @@ func (w *watcher) relistLoop(ctx context.Context, s *session) error {
 	for {
 		seq := w.seqNow()
 		all, err := invokeOn(ctx, w.conn, s, "list domains", w.conn.call, listDomains)
+		if err != nil && !s.alive() {
+			return s.explain(err)
+		}
 		if err != nil {
 			return err
 		}
@@ -268,7 +230,7 @@ func (w *watcher) relistLoop(ctx context.Context, s *session) error {
 		select {
 		case <-tick.C:
 		case <-s.stream.dead:
-			return errors.New("connection closed by the daemon")
+			return s.explain(errors.New("connection closed by the daemon"))
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -375,27 +337,4 @@ func (w *watcher) apply(msg golibvirt.DomainEventLifecycleMsg) {
 	listeners := w.listeners
 	w.mu.Unlock()
 	tell(listeners, Event{Kind: kind, Detail: msg.Detail, Domain: d})
-}
-
-// after tells the state a domain is in after an event.
-func after(k EventKind, before State) State {
-	switch k {
-	case EventStarted, EventResumed:
-		return StateRunning
-	case EventSuspended:
-		return StatePaused
-	case EventStopped:
-		return StateShutoff
-	case EventShutdown:
-		return StateShutdown
-	case EventPMSuspended:
-		return StatePMSuspended
-	case EventCrashed:
-		return StateCrashed
-	case EventDefined:
-		if before == StateUnknown {
-			return StateShutoff
-		}
-	}
-	return before
 }

@@ -199,7 +199,12 @@ func (c Config) Masked() Config {
 
 func (c Config) consoleMode() (ipmi.ConsoleMode, error) {
 	switch c.Console {
-	case "", "always":
+	case "":
+		if isRemote(c.LibvirtURI) { // each console that is held open would be an ssh process of its own
+			return ipmi.ConsoleOnDemand, nil
+		}
+		return ipmi.ConsoleAlways, nil
+	case "always":
 		return ipmi.ConsoleAlways, nil
 	case "ondemand":
 		return ipmi.ConsoleOnDemand, nil

@@ -22,12 +22,21 @@ type Machines interface {
 	List(ctx context.Context, uri string) ([]string, error)
 	// Open makes the machine of a BMC. release is called when the BMC stops.
 	Open(c Config, statePath string) (m domain.Machine, release func(), err error)
+	// Leave gives up the machine of a BMC that is no more: what its overrides changed
+	// is put back, later when the hypervisor is away. statePath is then gone.
+	Leave(c Config, statePath string) error
+	// Resume goes on with what Leave left to an earlier daemon.
+	Resume() error
 }
 
 // Libvirt makes machines of libvirt domains: one watched connection per URI for
 // all of them.
 type Libvirt struct {
 	Log *slog.Logger
+	Dir string // of boot orders that are still to be put back
+
+	once sync.Once
+	left *virt.Leftovers
 
 	mu    sync.Mutex
 	conns map[string]*shared
@@ -39,6 +48,9 @@ type shared struct {
 	users    int
 	machines map[string][]*virt.Machine // by domain: an event must not be shown to thousands
 }
+
+// leaveWait is how long Leave waits for libvirt. A command waits with it.
+const leaveWait = 3 * time.Second
 
 // checkTimeout bounds what `vbmc add` waits for libvirt.
 const checkTimeout = 20 * time.Second
@@ -110,11 +122,14 @@ func (l *Libvirt) Open(c Config, statePath string) (domain.Machine, func(), erro
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := l.leftovers().Adopt(statePath, owner(c)); err != nil {
+		return nil, nil, err
+	}
 	s, err := l.acquire(c.LibvirtURI)
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := virt.New(s.conn, c.Domain, virt.FileStore{Path: statePath}, l.Log)
+	m, err := virt.New(s.conn, owner(c), virt.FileStore{Path: statePath}, l.Log)
 	if err != nil {
 		l.release(c, nil)
 		return nil, nil, err
@@ -127,6 +142,44 @@ func (l *Libvirt) Open(c Config, statePath string) (domain.Machine, func(), erro
 	go l.repair(s.conn, m)
 	return m, func() { l.release(c, m) }, nil
 }
+
+// Leave implements Machines.
+func (l *Libvirt) Leave(c Config, statePath string) error {
+	done, err := l.leftovers().Leave(statePath, owner(c))
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+	case <-time.After(leaveWait):
+		l.Log.Warn("the domain gets its own boot order back when libvirt answers", "domain", c.Domain, "uri", c.LibvirtURI)
+	}
+	return nil
+}
+
+// Resume implements Machines.
+func (l *Libvirt) Resume() error { return l.leftovers().Resume() }
+
+func (l *Libvirt) leftovers() *virt.Leftovers {
+	l.once.Do(func() { l.left = &virt.Leftovers{Dir: l.Dir, Connect: l.connect, Log: l.Log} })
+	return l.left
+}
+
+// connect waits for a connection that answers.
+func (l *Libvirt) connect(ctx context.Context, uri string) (virt.Conn, func(), error) {
+	s, err := l.acquire(uri)
+	if err != nil {
+		return nil, nil, err
+	}
+	release := func() { l.release(Config{LibvirtURI: uri}, nil) }
+	if err := s.conn.WaitReady(ctx); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return s.conn, release, nil
+}
+
+func owner(c Config) virt.Owner { return virt.Owner{URI: c.LibvirtURI, Domain: c.Domain} }
 
 func (l *Libvirt) acquire(uri string) (*shared, error) {
 	l.mu.Lock()

@@ -81,6 +81,9 @@ func (m *Manager) Run(ctx context.Context) error {
 	if err := os.MkdirAll(m.settings.ConfigDir, 0o700); err != nil {
 		return fmt.Errorf("make configuration directory: %w", err)
 	}
+	if err := m.machines.Resume(); err != nil {
+		m.log.Warn("boot orders of earlier BMCs", "reason", err)
+	}
 	tick := time.NewTicker(m.settings.Rescan)
 	defer tick.Stop()
 	for {
@@ -159,7 +162,7 @@ func (m *Manager) logOf(name string) *slog.Logger { return m.log.With("domain", 
 // hostBoot tells the boots of a hypervisor on this machine apart, by the kernel's
 // own number (proc_sys_kernel(5)); of a remote one nothing is known.
 func hostBoot(uri string) func() string {
-	if u, err := url.Parse(uri); err != nil || u.Host != "" {
+	if isRemote(uri) {
 		return nil
 	}
 	return func() string {
@@ -169,6 +172,12 @@ func hostBoot(uri string) func() string {
 		}
 		return strings.TrimSpace(string(id))
 	}
+}
+
+// isRemote tells whether a libvirt URI may mean another machine.
+func isRemote(uri string) bool {
+	u, err := url.Parse(uri)
+	return err != nil || u.Host != ""
 }
 
 // stop ends a BMC and waits until its port is free. m.mu is held.
@@ -263,6 +272,10 @@ func (m *Manager) Delete(name string) error {
 	}
 	m.stop(name)
 	delete(m.faults, name)
+	c, _ := m.store.load(name) // of a file that cannot be read the boot state knows the domain
+	if err := m.machines.Leave(c, m.store.state(name)); err != nil {
+		m.logOf(name).Warn("the domain's boot order may not be its own", "reason", err)
+	}
 	return m.store.remove(name)
 }
 

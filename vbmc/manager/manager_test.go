@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ import (
 // fakes has every domain but "missing".
 type fakes struct {
 	open, opened int
+	left         []string // domains that were given up
 	names        []string
 	gone         string
 }
@@ -36,6 +38,13 @@ func (f *fakes) Open(Config, string) (domain.Machine, func(), error) {
 	f.opened++
 	return fake.New([16]byte{1}), func() { f.open-- }, nil
 }
+
+func (f *fakes) Leave(c Config, _ string) error {
+	f.left = append(f.left, c.Domain)
+	return nil
+}
+
+func (f *fakes) Resume() error { return nil }
 
 func newManager(t *testing.T) (*Manager, *fakes) {
 	t.Helper()
@@ -102,6 +111,9 @@ func TestLife(t *testing.T) {
 	}
 	if err := m.Delete("a"); err != nil {
 		t.Fatal(err)
+	}
+	if !slices.Equal(f.left, []string{"a"}) {
+		t.Errorf("what its overrides changed is not put back: %v", f.left)
 	}
 	if all, err := m.List(); err != nil || len(all) != 0 {
 		t.Errorf("after delete: %v %v", all, err)

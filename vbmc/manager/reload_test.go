@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"trefoil/vbmc/domain/virt"
+	"trefoil/vbmc/ipmi"
 	"trefoil/vbmc/ipmi/ipmiclient"
 )
 
@@ -246,6 +247,24 @@ func TestBootOptions(t *testing.T) {
 	edited = c
 	if edited.KG, edited.Password = "k", "p"; c.needsRestart(edited) {
 		t.Error("new credentials need no new BMC")
+	}
+}
+
+// A console that is held open costs a connection; to another machine that is a process.
+func TestRemoteConsolesAreOpenedOnDemand(t *testing.T) {
+	for _, row := range []struct {
+		uri, console string
+		want         ipmi.ConsoleMode
+	}{
+		{"qemu:///system", "", ipmi.ConsoleAlways},
+		{"qemu+ssh://root@h/system", "", ipmi.ConsoleOnDemand},
+		{"qemu+ssh://root@h/system", "always", ipmi.ConsoleAlways},
+		{"qemu:///system", "ondemand", ipmi.ConsoleOnDemand},
+	} {
+		got, err := Config{LibvirtURI: row.uri, Console: row.console}.consoleMode()
+		if err != nil || got != row.want {
+			t.Errorf("%s %q: %v, %v", row.uri, row.console, got, err)
+		}
 	}
 }
 

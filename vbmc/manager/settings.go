@@ -26,6 +26,9 @@ type Settings struct {
 // Socket is the path of the control socket.
 func (s Settings) Socket() string { return filepath.Join(s.ConfigDir, "vbmcd.sock") }
 
+// Leftovers is the directory of boot orders that are still to be put back.
+func (s Settings) Leftovers() string { return filepath.Join(s.ConfigDir, ".boot-orders") }
+
 // DaemonLog is where a daemon in the background writes.
 func (s Settings) DaemonLog() string {
 	if s.LogFile != "" {

@@ -87,14 +87,6 @@ func (l *Libvirtd) Stop() {
 	}
 }
 
-// Signal sends the daemon a signal, for example SIGSTOP to make it hang.
-func (l *Libvirtd) Signal(t *testing.T, s os.Signal) {
-	t.Helper()
-	if err := l.cmd.Process.Signal(s); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func (l *Libvirtd) clean(t *testing.T) {
 	if l.cmd == nil {
 		l.Start(t)

@@ -94,6 +94,8 @@ func (p *parser) run() error {
 		case xml.StartElement:
 			p.path = append(p.path, t.Name.Local)
 			p.open(t, start, int(p.dec.InputOffset()))
+		case xml.CharData:
+			p.content(string(t))
 		case xml.EndElement:
 			p.close(start, int(p.dec.InputOffset()))
 			p.path = p.path[:len(p.path)-1]
@@ -132,6 +134,13 @@ func (p *parser) open(t xml.StartElement, start, end int) {
 		case "alias":
 			p.cur.alias = attr(t, "name")
 		}
+	}
+}
+
+// content: a loader of type rom may be SeaBIOS or UEFI, which only its name tells.
+func (p *parser) content(text string) {
+	if strings.Join(p.path, "/") == "domain/os/loader" && (strings.Contains(text, "OVMF") || strings.Contains(text, "AAVMF")) {
+		p.doc.efi = true
 	}
 }
 
@@ -188,21 +197,6 @@ func (d *Doc) Config() Config {
 
 // osDevices are the kinds by their names in <os><boot dev='…'/>.
 var osDevices = map[string]domain.Device{"network": domain.PXE, "hd": domain.Disk, "cdrom": domain.CDROM, "fd": domain.Floppy}
-
-// First returns the kind of device that is first in the order; None when unknown.
-func (d *Doc) First() domain.Device {
-	c := d.Config()
-	if len(c.OS) > 0 {
-		return osDevices[c.OS[0]]
-	}
-	best, kind := 0, domain.None
-	for _, v := range d.devices {
-		if n := c.Orders[v.key]; n > 0 && (best == 0 || n < best) {
-			best, kind = n, v.kind
-		}
-	}
-	return kind
-}
 
 // Override returns base with dev in front; all others keep their sequence.
 func (d *Doc) Override(base Config, dev domain.Device) (Config, error) {
@@ -281,7 +275,24 @@ func (d *Doc) Apply(c Config) (string, error) {
 		at = e.end
 	}
 	b.WriteString(d.text[at:])
-	return b.String(), nil
+	return b.String(), d.check(b.String(), c)
+}
+
+// check reads back what was written, so that nothing is stored that says another order, or
+// nothing. A device that the machine has not any more is in no order.
+func (d *Doc) check(text string, c Config) error {
+	out, err := Parse(text)
+	if err != nil {
+		return err
+	}
+	want := Config{OS: c.OS, Orders: maps.Clone(c.Orders)}
+	maps.DeleteFunc(want.Orders, func(key string, _ int) bool {
+		return !slices.ContainsFunc(d.devices, func(v device) bool { return v.key == key })
+	})
+	if !out.Config().Equal(want) {
+		return errors.New("the boot order cannot be written into this domain XML")
+	}
+	return nil
 }
 
 // editOS writes the whole list where the first element stood.

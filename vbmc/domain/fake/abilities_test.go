@@ -61,11 +61,15 @@ func TestEventsFromAReceiver(t *testing.T) {
 func TestConsole(t *testing.T) {
 	ctx := context.Background()
 	m := New([16]byte{1})
-	if _, _, err := m.OpenConsole(ctx); !errors.Is(err, domain.ErrPoweredOff) {
+	if _, _, err := m.OpenConsole(ctx, domain.IfFree); !errors.Is(err, domain.ErrPoweredOff) {
 		t.Errorf("while off: %v", err)
 	}
 	_ = m.On(ctx)
-	c, canWrite, err := m.OpenConsole(ctx)
+	m.TakeConsole()
+	if _, _, err := m.OpenConsole(ctx, domain.IfFree); !errors.Is(err, domain.ErrBusy) || !m.ConsoleTaken() {
+		t.Errorf("somebody else has it: %v", err)
+	}
+	c, canWrite, err := m.OpenConsole(ctx, domain.TakeOver)
 	if err != nil || !canWrite {
 		t.Fatal(canWrite, err)
 	}
@@ -83,7 +87,7 @@ func TestConsole(t *testing.T) {
 	}
 	_ = m.On(ctx)
 	m.ConsoleReadOnly()
-	if c, canWrite, err = m.OpenConsole(ctx); err != nil || canWrite {
+	if c, canWrite, err = m.OpenConsole(ctx, domain.IfFree); err != nil || canWrite {
 		t.Fatal(canWrite, err)
 	}
 	if _, err := io.WriteString(c, "x"); !errors.Is(err, domain.ErrNotSupported) {

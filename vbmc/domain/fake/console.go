@@ -9,10 +9,11 @@ import (
 	"trefoil/vbmc/domain"
 )
 
-// line is the serial line of the machine: one open console at a time, as a new
-// one takes the line over. Machine.mu guards it.
+// line is the serial line of the machine: one open console at a time, which another
+// may take over. Machine.mu guards it.
 type line struct {
 	open     *console
+	taken    bool // somebody else has it
 	readOnly bool
 	absent   bool
 	typed    []byte
@@ -37,6 +38,21 @@ func (m *Machine) RemoveConsole() {
 	m.line.hangUp()
 }
 
+// TakeConsole is what another program's console does: it throws ours out and keeps
+// the line until it is taken back. LeaveConsole ends it.
+func (m *Machine) TakeConsole() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.line.taken = true
+	m.line.hangUp()
+}
+
+// LeaveConsole ends what TakeConsole began.
+func (m *Machine) LeaveConsole() { m.mu.Lock(); defer m.mu.Unlock(); m.line.taken = false }
+
+// ConsoleTaken tells whether another program has the line.
+func (m *Machine) ConsoleTaken() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.line.taken }
+
 // HangUp ends the open console, as a libvirtd that goes away does.
 func (m *Machine) HangUp() { m.mu.Lock(); defer m.mu.Unlock(); m.line.hangUp() }
 
@@ -60,7 +76,7 @@ func (m *Machine) ConsoleOpen() bool { m.mu.Lock(); defer m.mu.Unlock(); return 
 
 // OpenConsole implements domain.ConsoleOpener. It fails with ErrPoweredOff while
 // the machine is off; an open console ends (io.EOF) when the machine stops.
-func (m *Machine) OpenConsole(context.Context) (domain.Console, bool, error) {
+func (m *Machine) OpenConsole(_ context.Context, claim domain.Claim) (domain.Console, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
@@ -70,7 +86,10 @@ func (m *Machine) OpenConsole(context.Context) (domain.Console, bool, error) {
 		return nil, false, fmt.Errorf("serial console: %w", domain.ErrNotSupported)
 	case !m.on:
 		return nil, false, domain.ErrPoweredOff
+	case claim == domain.IfFree && (m.line.taken || m.line.open != nil):
+		return nil, false, domain.ErrBusy
 	}
+	m.line.taken = false
 	m.line.hangUp()
 	m.line.open = newConsole(m)
 	return m.line.open, !m.line.readOnly, nil

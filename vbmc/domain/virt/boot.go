@@ -2,6 +2,7 @@ package virt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"trefoil/vbmc/domain"
@@ -21,6 +22,7 @@ func (m *Machine) snapshot() State {
 
 // save stores a new state on disk first, then in memory. m.op is held.
 func (m *Machine) save(s State) error {
+	s.Of = &m.of
 	if err := m.store.Save(s); err != nil {
 		return err
 	}
@@ -97,20 +99,20 @@ func (m *Machine) ClearOnce(context.Context) error {
 func (m *Machine) clear(ctx context.Context) error {
 	s := m.snapshot()
 	if s.Persistent != nil {
-		if err := m.takeBack(ctx, s.Persistent.Change); err != nil {
-			return err
-		}
 		on, err := m.running(ctx)
 		if err != nil {
 			return err
 		}
-		s.Stale = on
+		s.Undo, s.Stale = []Change{s.Persistent.Change}, on
 	}
 	if s.Once == nil && s.Persistent == nil {
 		return nil
 	}
 	s.Once, s.Persistent = nil, nil
-	return m.save(s)
+	if err := m.save(s); err != nil {
+		return err
+	}
+	return m.repair(ctx)
 }
 
 func (m *Machine) persist(ctx context.Context, o domain.Override) error {
@@ -134,22 +136,52 @@ func (m *Machine) persist(ctx context.Context, o domain.Override) error {
 	changed := !doc.Config().Equal(wrote)
 	s.Once, s.Persistent = nil, &Persistent{Override: o, Change: Change{Before: before, Wrote: wrote}}
 	s.Stale = on && (s.Stale || changed)
-	old := m.snapshot()
-	if err := m.save(s); err != nil {
+	return m.rewrite(ctx, doc, wrote, s)
+}
+
+// rewrite stores a boot order together with the state that says so: both, or neither.
+// Until the new state is kept, the old one has a note to take the order back.
+func (m *Machine) rewrite(ctx context.Context, doc *bootxml.Doc, c bootxml.Config, after State) error {
+	if doc.Config().Equal(c) {
+		return m.save(after)
+	}
+	if err := m.note(Change{Before: doc.Config(), Wrote: c}); err != nil {
 		return err
 	}
-	if err := m.define(ctx, doc, wrote); err != nil {
-		if back := m.save(old); back != nil {
-			m.log.Error("boot state could not be put back", "domain", m.name, "reason", back)
-		}
-		return err
+	err := m.define(ctx, doc, c)
+	if err == nil {
+		err = m.save(after)
 	}
-	return nil
+	if err != nil {
+		m.backOut(ctx, err)
+	}
+	return err
+}
+
+// note keeps what is going to be written, so that it can be taken back. repair has
+// run before, and there is no other note.
+func (m *Machine) note(c Change) error {
+	s := m.snapshot()
+	s.Undo = []Change{c}
+	return m.save(s)
+}
+
+// backOut follows a failure. What got no answer may be done later than we could look:
+// that is left to the return of libvirt.
+func (m *Machine) backOut(ctx context.Context, why error) {
+	var lost *libvirt.UnavailableError
+	if errors.As(why, &lost) {
+		m.log.Warn("boot order is put back when libvirt answers", "domain", m.name)
+		return
+	}
+	if err := m.repair(ctx); err != nil {
+		m.log.Warn("boot order is put back later", "domain", m.name, "reason", err)
+	}
 }
 
 // start starts the machine with the pending one-time override: the temporary
 // order is stored, the machine started, the order put back at once. The note in
-// Repair makes a crash between these steps harmless.
+// Undo makes a crash between these steps harmless.
 func (m *Machine) start(ctx context.Context) error {
 	if err := m.repair(ctx); err != nil {
 		return err
@@ -195,16 +227,14 @@ func (m *Machine) startOnce(ctx context.Context, o domain.Override) error {
 	if before.Equal(wrote) {
 		return m.startAsIs(ctx)
 	}
-	s := m.snapshot()
-	s.Repair = &Change{Before: before, Wrote: wrote}
-	if err := m.save(s); err != nil {
+	if err := m.note(Change{Before: before, Wrote: wrote, Start: true}); err != nil {
 		return err
 	}
-	var ours bool
-	err = m.define(ctx, doc, wrote)
-	if err == nil {
-		ours, err = m.create(ctx)
+	if err := m.define(ctx, doc, wrote); err != nil {
+		m.backOut(ctx, err)
+		return err
 	}
+	ours, err := m.create(ctx)
 	if back := m.repair(ctx); back != nil {
 		m.log.Warn("boot order is put back later", "domain", m.name, "reason", back)
 	}
@@ -228,22 +258,27 @@ func (m *Machine) startAsIs(ctx context.Context) error {
 	return m.spent(false)
 }
 
-// repair puts the boot order back that a one-time start replaced. A machine that runs with
-// that order has used the override, also if we were killed, or got no answer, meanwhile.
+// repair puts the boot order back that must not stay. A machine that runs with the order
+// of a one-time start has used the override, also if we were killed, or got no answer,
+// meanwhile.
 func (m *Machine) repair(ctx context.Context) error {
 	s := m.snapshot()
-	if s.Repair == nil {
+	if len(s.Undo) == 0 {
 		return nil
 	}
 	on, err := m.running(ctx)
 	if err != nil {
 		return err
 	}
-	used := on && s.Once != nil && m.runsWith(ctx, s.Repair.Wrote)
-	if err := m.takeBack(ctx, *s.Repair); err != nil {
+	used := on && s.Once != nil && m.usedBy(ctx, s)
+	doc, err := m.read(ctx)
+	if err != nil {
 		return err
 	}
-	s.Repair = nil
+	if err := m.define(ctx, doc, s.undone(doc.Config())); err != nil {
+		return err
+	}
+	s.Undo = nil
 	if used {
 		s.Once, s.Stale, s.Temporary = nil, false, true
 	}
@@ -271,19 +306,6 @@ func (m *Machine) Repair(ctx context.Context) error {
 	return nil
 }
 
-// takeBack restores the order before a change, unless the user has made another
-// one since.
-func (m *Machine) takeBack(ctx context.Context, c Change) error {
-	doc, err := m.read(ctx)
-	if err != nil {
-		return err
-	}
-	if !doc.Config().Equal(c.Wrote) {
-		return nil
-	}
-	return m.define(ctx, doc, c.Before)
-}
-
 func (m *Machine) read(ctx context.Context) (*bootxml.Doc, error) {
 	text, err := m.conn.DomainXML(ctx, m.name, editable)
 	if err != nil {
@@ -296,7 +318,8 @@ func (m *Machine) read(ctx context.Context) (*bootxml.Doc, error) {
 	return doc, err
 }
 
-// define stores the definition with another boot order, if it is another.
+// define stores the definition with another boot order, if it is another. Once it has
+// begun it is waited for, whoever has given up: what it did must be known.
 func (m *Machine) define(ctx context.Context, doc *bootxml.Doc, c bootxml.Config) error {
 	if doc.Config().Equal(c) {
 		return nil
@@ -305,6 +328,6 @@ func (m *Machine) define(ctx context.Context, doc *bootxml.Doc, c bootxml.Config
 	if err != nil {
 		return err
 	}
-	_, err = m.conn.DefineDomain(ctx, text)
+	_, err = m.conn.DefineDomain(context.WithoutCancel(ctx), text)
 	return translate(err)
 }

@@ -154,7 +154,7 @@ func prints(t *testing.T, m *Machine, want, typed string) {
 	t.Helper()
 	var all bytes.Buffer
 	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		c, canWrite, err := m.OpenConsole(t.Context())
+		c, canWrite, err := m.OpenConsole(t.Context(), domain.TakeOver)
 		if err != nil {
 			continue
 		}

@@ -52,9 +52,11 @@ func findPort(text string) (port, error) {
 func (p port) socket() bool { return p.Type == "unix" && p.Source.Mode == "bind" }
 
 // OpenConsole implements domain.ConsoleOpener. The output of a terminal comes by
-// libvirt's stream, which takes the console over from other clients; the input
-// goes to the terminal itself, so there is none on a remote host.
-func (m *Machine) OpenConsole(ctx context.Context) (c domain.Console, canWrite bool, err error) {
+// libvirt's stream, since libvirt knows who has the console: who reads the terminal
+// itself gets a part of what another reader should see, and neither is told. The input
+// goes to the terminal itself, so there is none on a remote host. A socket has room
+// for one, whom nothing throws out.
+func (m *Machine) OpenConsole(ctx context.Context, claim domain.Claim) (c domain.Console, canWrite bool, err error) {
 	if err := m.needRunning(ctx); err != nil {
 		return nil, false, err
 	}
@@ -69,7 +71,7 @@ func (m *Machine) OpenConsole(ctx context.Context) (c domain.Console, canWrite b
 	case p.socket():
 		return m.openSocket(ctx, p)
 	}
-	return m.openTerminal(p)
+	return m.openTerminal(ctx, p, claim)
 }
 
 func (m *Machine) openSocket(ctx context.Context, p port) (domain.Console, bool, error) {
@@ -84,10 +86,19 @@ func (m *Machine) openSocket(ctx context.Context, p port) (domain.Console, bool,
 	return &console{m: m, dev: p.Alias.Name, Reader: sock, in: sock, close: func() { sock.Close() }}, true, nil
 }
 
-func (m *Machine) openTerminal(p port) (domain.Console, bool, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	r, w := io.Pipe()
-	c := &console{m: m, dev: p.Alias.Name, Reader: r}
+func (m *Machine) openTerminal(ctx context.Context, p port, claim domain.Claim) (domain.Console, bool, error) {
+	flags := libvirt.ConsoleIfFree
+	if claim == domain.TakeOver {
+		flags = libvirt.ConsoleForce
+	}
+	out, err := m.conn.OpenConsole(ctx, m.name, p.Alias.Name, flags)
+	if libvirt.CodeOf(err) == libvirt.CodeOperationFailed {
+		return nil, false, fmt.Errorf("%w: %w", domain.ErrBusy, err)
+	}
+	if err != nil {
+		return nil, false, translate(err)
+	}
+	c := &console{m: m, dev: p.Alias.Name, Reader: out}
 	if m.conn.Local() {
 		in, err := os.OpenFile(p.Source.Path, os.O_WRONLY|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
 		if err != nil {
@@ -97,16 +108,11 @@ func (m *Machine) openTerminal(p port) (domain.Console, bool, error) {
 		}
 	}
 	c.close = func() {
-		cancel()
-		r.Close()
+		out.Close()
 		if c.in != nil {
 			c.in.Close()
 		}
 	}
-	go func() {
-		w.CloseWithError(m.conn.ConsoleOutput(ctx, m.name, c.dev, w)) // nil is io.EOF
-		cancel()
-	}()
 	return c, c.in != nil, nil
 }
 

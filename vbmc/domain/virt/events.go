@@ -22,9 +22,10 @@ const (
 type seen struct {
 	expect   expected
 	gone     bool
-	since    time.Time // running since; zero: off or not known
-	ended    bool      // work for Repair: the process that state describes is no more
-	rebooted bool      // work for Repair: a reboot that was not ours
+	since    time.Time     // running since, or when its use was looked at first; zero: off or not known
+	before   time.Duration // processor time of before since
+	ended    bool          // work for Repair: the process that state describes is no more
+	rebooted bool          // work for Repair: a reboot that was not ours
 }
 
 // expect is called before the operation, as the event may be faster than its reply.
@@ -86,7 +87,7 @@ func (m *Machine) Observe(ev libvirt.Event) (needsRepair bool) {
 		go m.events.Tell()
 	}
 	s := m.state
-	return ev.Kind == libvirt.EventRelisted && s.Repair != nil ||
+	return ev.Kind == libvirt.EventRelisted && len(s.Undo) > 0 ||
 		m.seen.ended && (s.Stale || s.Temporary) ||
 		m.seen.rebooted && s.needsProcess() && m.options.LiveOrder != LiveOrderOff
 }
@@ -97,7 +98,7 @@ func (m *Machine) digest(ev libvirt.Event, now time.Time) domain.Event {
 	on := ev.Domain.State.Active()
 	switch ev.Kind {
 	case libvirt.EventStarted:
-		m.seen.since = now
+		m.seen.since, m.seen.before = now, 0
 		ours := m.take(starting)
 		m.seen.ended, m.seen.rebooted = !ours, false
 		return domain.Event{Kind: domain.Started, On: true, Ours: ours}
@@ -113,11 +114,11 @@ func (m *Machine) digest(ev libvirt.Event, now time.Time) domain.Event {
 		m.seen.expect = 0
 		return domain.Event{Kind: domain.Lost}
 	case libvirt.EventRelisted:
-		m.back(on, now)
+		m.back(on)
 		return domain.Event{Kind: domain.Back, On: on}
 	case libvirt.EventDefined:
 		if m.seen.gone {
-			m.back(on, now)
+			m.back(on)
 			return domain.Event{Kind: domain.Back, On: on}
 		}
 	case libvirt.EventUndefined, libvirt.EventGone:
@@ -138,13 +139,10 @@ func (m *Machine) take(e expected) bool {
 }
 
 // back: the state is known again, what happened meanwhile is not.
-func (m *Machine) back(on bool, now time.Time) {
+func (m *Machine) back(on bool) {
 	m.seen.gone = false
-	switch {
-	case !on:
+	if !on {
 		m.seen.since, m.seen.ended = time.Time{}, true
-	case m.seen.since.IsZero():
-		m.seen.since = now
 	}
 }
 
@@ -165,15 +163,13 @@ func (m *Machine) stopped(detail int32) domain.Event {
 	return e
 }
 
-// Usage implements domain.Meter.
+// Usage implements domain.Meter. What a machine used before it was first looked at is
+// left out, as since when it runs is not known: it would be taken for the use of now.
 func (m *Machine) Usage() (domain.Usage, error) {
 	d, err := m.conn.Cached(m.name)
 	if err != nil {
 		return domain.Usage{}, translate(err)
 	}
-	m.mu.Lock()
-	since := m.seen.since
-	m.mu.Unlock()
 	if !d.State.Active() {
 		return domain.Usage{At: time.Now()}, nil
 	}
@@ -181,12 +177,21 @@ func (m *Machine) Usage() (domain.Usage, error) {
 	if err != nil {
 		return domain.Usage{}, translate(err)
 	}
-	if since.IsZero() {
-		since = st.At // it ran before we looked
-	}
-	u := domain.Usage{At: st.At, Started: since, CPU: st.CPU, VCPUs: st.VCPUs, MemoryMax: st.MemoryMax, MemoryUsed: st.MemoryUsed}
+	since, before := m.runs(st)
+	u := domain.Usage{At: st.At, Started: since, CPU: st.CPU - before, VCPUs: st.VCPUs, MemoryMax: st.MemoryMax, MemoryUsed: st.MemoryUsed}
 	if st.At.Before(since) { // of an earlier process
 		u.At, u.CPU, u.MemoryUsed = since, 0, 0
 	}
 	return u, nil
+}
+
+// runs tells since when the process runs and what it had used by then. For one whose start
+// nobody told, that is the first look; so it is when less was used than then: it is another.
+func (m *Machine) runs(st libvirt.Stats) (since time.Time, before time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.seen.since.IsZero() || st.CPU < m.seen.before {
+		m.seen.since, m.seen.before = st.At, st.CPU
+	}
+	return m.seen.since, m.seen.before
 }

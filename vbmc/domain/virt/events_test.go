@@ -10,8 +10,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"trefoil/vbmc/domain"
+	"trefoil/vbmc/ipmi/model"
 	"trefoil/vbmc/libvirt"
 )
 
@@ -40,7 +42,7 @@ func TestEvents(t *testing.T) {
 		{other(libvirt.EventRebooted, 0, run), "5 true false"},
 		{op(m.Off), "2 false true"},
 		{other(libvirt.EventStarted, 0, run), "1 true false"},
-		{other(libvirt.EventStopped, libvirt.StoppedDestroyed, off), "2 false false"},
+		{other(libvirt.EventStopped, destroyed, off), "2 false false"},
 		{other(libvirt.EventStopped, libvirt.StoppedShutdown, off), "3 false false"},
 		{other(libvirt.EventStopped, libvirt.StoppedCrashed, off), "4 false false"},
 		{other(libvirt.EventCrashed, 0, libvirt.StateCrashed), "4 true false"},
@@ -68,7 +70,7 @@ func TestRefusedOperationIsNotOurs(t *testing.T) {
 	h := &hypervisor{stored: osStyle}
 	m := newMachine(t, h, t.TempDir())
 	got := make(chan domain.Event, 8)
-	h.createFails = &libvirt.Error{Op: "start", Code: libvirt.CodeInternal, Msg: "no such disk"}
+	h.createFails = &libvirt.Error{Op: "start", Code: 1, Msg: "no such disk"}
 	if err := m.On(t.Context()); err == nil {
 		t.Fatal("started")
 	}
@@ -177,6 +179,35 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// TestUsageOfAMachineThatRanBefore: nobody told of its start, and what it used in the years
+// before is not its load of now; what it uses from then on is.
+func TestUsageOfAMachineThatRanBefore(t *testing.T) {
+	began := time.Unix(1000, 0)
+	for name, told := range map[string]bool{"daemon came later": false, "libvirt is back": true} {
+		h := &hypervisor{stored: osStyle, live: osStyle}
+		m := newMachine(t, h, t.TempDir())
+		if told {
+			m.Observe(libvirt.Event{Kind: libvirt.EventRelisted, Domain: h.domain()})
+		}
+		var last domain.Usage
+		for i := range 3 {
+			h.stats = libvirt.Stats{At: began.Add(time.Duration(i) * 10 * time.Second), CPU: time.Hour + time.Duration(i)*5*time.Second, VCPUs: 1}
+			u, err := m.Usage()
+			if err != nil || !u.Started.Equal(began) || u.CPU != time.Duration(i)*5*time.Second {
+				t.Errorf("%s, look %d: %+v, %v", name, i, u, err)
+			}
+			if busy := model.Busy(u, last); i > 0 && busy != 0.5 {
+				t.Errorf("%s: %v processors are busy, want half a one", name, busy)
+			}
+			last = u
+		}
+		h.stats = libvirt.Stats{At: began.Add(time.Minute), CPU: time.Second, VCPUs: 1}
+		if u, err := m.Usage(); err != nil || u.Started.Equal(began) || u.CPU != 0 {
+			t.Errorf("%s, another process: %+v, %v", name, u, err)
+		}
+	}
+}
+
 // TestTerminal: output by the stream, input to the terminal's file, a break by the monitor.
 func TestTerminal(t *testing.T) {
 	tty := filepath.Join(t.TempDir(), "tty")
@@ -188,7 +219,7 @@ func TestTerminal(t *testing.T) {
 	m := newMachine(t, h, t.TempDir())
 	for _, remote := range []bool{false, true} {
 		h.remote = remote
-		c, canWrite, err := m.OpenConsole(t.Context())
+		c, canWrite, err := m.OpenConsole(t.Context(), domain.IfFree)
 		if err != nil || canWrite == remote {
 			t.Fatalf("can write %v, %v", canWrite, err)
 		}
@@ -209,12 +240,21 @@ func TestTerminal(t *testing.T) {
 	if !slices.Equal(h.breaks, []any{"charserial1", "charserial1"}) {
 		t.Errorf("breaks %v", h.breaks)
 	}
+	h.taken = true
+	if _, _, err := m.OpenConsole(t.Context(), domain.IfFree); !errors.Is(err, domain.ErrBusy) || !h.taken {
+		t.Errorf("somebody else has it: %v", err)
+	}
+	if c, _, err := m.OpenConsole(t.Context(), domain.TakeOver); err != nil || h.taken {
+		t.Errorf("taken over: %v", err)
+	} else {
+		c.Close()
+	}
 	h.live = osStyle
-	if _, _, err := m.OpenConsole(t.Context()); !errors.Is(err, domain.ErrNotSupported) {
+	if _, _, err := m.OpenConsole(t.Context(), domain.IfFree); !errors.Is(err, domain.ErrNotSupported) {
 		t.Errorf("no serial port: %v", err)
 	}
 	h.live = ""
-	if _, _, err := m.OpenConsole(t.Context()); !errors.Is(err, domain.ErrPoweredOff) {
+	if _, _, err := m.OpenConsole(t.Context(), domain.IfFree); !errors.Is(err, domain.ErrPoweredOff) {
 		t.Errorf("off: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package virt
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,9 @@ import (
 	"trefoil/vbmc/libvirt"
 )
 
+// destroyed is the detail of EventStopped that nothing but tests cares for.
+const destroyed = 1
+
 // hypervisor is a libvirt of one domain in memory, with as much of QEMU as decides
 // what the firmware boots from.
 type hypervisor struct {
@@ -20,11 +24,15 @@ type hypervisor struct {
 	away         error // every call fails with it
 	createFails  error
 	defines      int
-	denied       bool // monitor commands
+	refuses      error  // a definition
+	noAnswer     bool   // a definition is stored, and its answer is lost
+	step         func() // before and behind what a kill may come between; may be nil
+	denied       bool   // monitor commands
 	index        map[string]int
 	booted       domain.Device // by the latest boot; None: the machine's own order, CD drive first
 	stats        libvirt.Stats
 	output       string
+	taken        bool // somebody else has the console
 	remote       bool
 	breaks       []any
 	observe      func(libvirt.Event) bool
@@ -103,7 +111,7 @@ func (h *hypervisor) reset() (needsRepair bool) {
 }
 
 func (h *hypervisor) DestroyDomain(context.Context, string) error {
-	return h.when(true, func() { h.live = ""; h.tell(libvirt.EventStopped, libvirt.StoppedDestroyed) })
+	return h.when(true, func() { h.live = ""; h.tell(libvirt.EventStopped, destroyed) })
 }
 func (h *hypervisor) ShutdownDomain(context.Context, string) error { return h.when(true, func() {}) }
 func (h *hypervisor) ResetDomain(context.Context, string) error {
@@ -120,16 +128,24 @@ func (h *hypervisor) DomainXML(_ context.Context, _ string, f libvirt.XMLFlags) 
 	return "", errors.New("XML that is defined again must be read with INACTIVE and SECURE")
 }
 func (h *hypervisor) DefineDomain(_ context.Context, xml string) (libvirt.Domain, error) {
-	if h.away == nil {
-		h.stored = xml
-		h.defines++
+	if err := cmp.Or(h.away, h.refuses); err != nil {
+		return libvirt.Domain{}, err
 	}
-	return h.domain(), h.away
+	if h.step != nil {
+		h.step()
+		defer h.step()
+	}
+	h.stored = xml
+	h.defines++
+	if h.noAnswer {
+		return libvirt.Domain{}, &libvirt.UnavailableError{URI: "test", Op: "define", Err: libvirt.ErrTimeout}
+	}
+	return h.domain(), nil
 }
 
 func (h *hypervisor) Monitor(_ context.Context, _, command string, args map[string]any) (json.RawMessage, error) {
 	if h.denied {
-		return nil, &libvirt.Error{Op: "monitor", Code: libvirt.CodeOperationDenied, Msg: "not allowed"}
+		return nil, &libvirt.Error{Op: "monitor", Code: 29, Msg: "not allowed"}
 	}
 	path, _ := args["path"].(string)
 	alias := strings.TrimPrefix(path, "/machine/peripheral/")
@@ -154,7 +170,10 @@ func (h *hypervisor) Monitor(_ context.Context, _, command string, args map[stri
 
 func (h *hypervisor) Usage(string) (libvirt.Stats, error) { return h.stats, h.away }
 func (h *hypervisor) Local() bool                         { return !h.remote }
-func (h *hypervisor) ConsoleOutput(_ context.Context, _, _ string, w io.Writer) error {
-	_, err := io.WriteString(w, h.output)
-	return err
+func (h *hypervisor) OpenConsole(_ context.Context, _, _ string, flags libvirt.ConsoleFlags) (io.ReadCloser, error) {
+	if h.taken && flags != libvirt.ConsoleForce {
+		return nil, &libvirt.Error{Op: "open console", Code: libvirt.CodeOperationFailed, Msg: "Active console session exists for this domain"}
+	}
+	h.taken = false
+	return io.NopCloser(strings.NewReader(h.output)), nil
 }

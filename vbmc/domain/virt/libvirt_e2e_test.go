@@ -75,7 +75,7 @@ func ready(t *testing.T, conn *libvirt.Conn) {
 
 func machine(t *testing.T, conn *libvirt.Conn, name string) *Machine {
 	t.Helper()
-	m, err := New(conn, name, FileStore{filepath.Join(t.TempDir(), "state.json")}, nil)
+	m, err := New(conn, Owner{Domain: name}, FileStore{filepath.Join(t.TempDir(), "state.json")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,8 @@ func stored(t *testing.T, conn *libvirt.Conn, name string) string {
 	return xml
 }
 
-// liveBoot tells what the running process was started to boot from.
+// liveBoot tells what the running process was started to boot from; the CD drive is the
+// order of its own.
 func liveBoot(t *testing.T, conn *libvirt.Conn, name string) domain.Device {
 	t.Helper()
 	xml, err := conn.DomainXML(context.Background(), name, libvirt.XMLLive)
@@ -105,10 +106,16 @@ func liveBoot(t *testing.T, conn *libvirt.Conn, name string) domain.Device {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.First() == domain.CDROM {
-		return domain.None
+	c := d.Config()
+	if len(c.OS) > 0 {
+		return map[string]domain.Device{"network": domain.PXE, "hd": domain.Disk}[c.OS[0]]
 	}
-	return d.First()
+	for key, n := range c.Orders {
+		if n == 1 {
+			return map[string]domain.Device{"interface:52:54:00:12:34:56": domain.PXE, "disk:vda": domain.Disk}[key]
+		}
+	}
+	return domain.None
 }
 
 // TestLibvirtdGoesAndComes: the power state is unknown while libvirtd is away and

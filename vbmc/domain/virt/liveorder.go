@@ -26,6 +26,12 @@ func (m *Machine) runsWith(ctx context.Context, c bootxml.Config) bool {
 	return err == nil && doc.Config().Equal(c)
 }
 
+// usedBy tells whether the process was started with an order that is to be undone.
+func (m *Machine) usedBy(ctx context.Context, s State) bool {
+	doc, err := m.live(ctx)
+	return err == nil && s.startedWith(doc.Config())
+}
+
 // restoreLive gives the process that a one-time override started the order that
 // its next boot is to have. QEMU hands its order to the firmware at each reset, so
 // the boot that goes on now is not touched. Where that cannot be done the guest's

@@ -29,7 +29,7 @@ type Conn interface {
 	DefineDomain(ctx context.Context, xml string) (libvirt.Domain, error)
 	Monitor(ctx context.Context, name, command string, args map[string]any) (json.RawMessage, error)
 	Usage(name string) (libvirt.Stats, error)
-	ConsoleOutput(ctx context.Context, name, dev string, w io.Writer) error
+	OpenConsole(ctx context.Context, name, dev string, flags libvirt.ConsoleFlags) (io.ReadCloser, error)
 	Local() bool
 }
 
@@ -64,7 +64,8 @@ var (
 // Machine implements domain.Machine for one domain.
 type Machine struct {
 	conn    Conn
-	name    string
+	of      Owner
+	name    string // of.Domain
 	store   Store
 	log     *slog.Logger
 	options Options
@@ -104,8 +105,9 @@ func (m *Machine) Trouble() string {
 	return m.trouble
 }
 
-// New makes the machine for a domain name; the domain need not exist yet.
-func New(conn Conn, name string, store Store, log *slog.Logger) (*Machine, error) {
+// New makes the machine for a domain of the libvirt that conn is connected to; the
+// domain need not exist yet.
+func New(conn Conn, of Owner, store Store, log *slog.Logger) (*Machine, error) {
 	s, err := store.Load()
 	if err != nil {
 		return nil, err
@@ -113,7 +115,7 @@ func New(conn Conn, name string, store Store, log *slog.Logger) (*Machine, error
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Machine{conn: conn, name: name, store: store, log: log, state: s}, nil
+	return &Machine{conn: conn, of: of, name: of.Domain, store: store, log: log, state: s}, nil
 }
 
 // UUID implements domain.Machine. Once known it is answered also while libvirt is away.

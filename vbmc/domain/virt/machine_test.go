@@ -31,9 +31,15 @@ const osStyle = `<domain><name>m</name><os><type>hvm</type><boot dev='cdrom'/><b
   <interface><mac address='52:54:00:00:00:01'/></interface>
 </devices></domain>`
 
+// uefi is osStyle with the firmware that remembers boot entries of its own.
+var uefi = strings.Replace(osStyle, "<type>hvm</type>", `<type machine='pc-q35-7.2'>hvm</type>
+  <loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>
+  <nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>/var/lib/libvirt/qemu/nvram/m_VARS.fd</nvram>
+  `, 1)
+
 func newMachine(t *testing.T, h *hypervisor, dir string) *Machine {
 	t.Helper()
-	m, err := New(h, "m", FileStore{filepath.Join(dir, "state")}, nil)
+	m, err := New(h, Owner{"qemu:///system", "m"}, FileStore{filepath.Join(dir, "state")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +48,7 @@ func newMachine(t *testing.T, h *hypervisor, dir string) *Machine {
 }
 
 func TestContract(t *testing.T) {
-	for name, xml := range map[string]string{"per device": perDevice, "os": osStyle} {
+	for name, xml := range map[string]string{"per device": perDevice, "os": osStyle, "uefi": uefi} {
 		for _, denied := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, monitor denied %v", name, denied), func(t *testing.T) {
 				lively := func(t *testing.T) domaintest.Lively { return subject(t, &hypervisor{stored: xml, denied: denied}) }
@@ -89,7 +95,7 @@ func same(t *testing.T, got, want string) {
 // TestNothingElseChanges: after every kind of override the definition is the user's again.
 func TestNothingElseChanges(t *testing.T) {
 	ctx := context.Background()
-	for _, xml := range []string{perDevice, osStyle} {
+	for _, xml := range []string{perDevice, osStyle, uefi} {
 		h := &hypervisor{stored: xml}
 		m := newMachine(t, h, t.TempDir())
 		for _, o := range []domain.Override{{Device: domain.PXE}, {Device: domain.Disk, Persistent: true}, {Device: domain.PXE, Persistent: true}, {}} {
@@ -128,7 +134,7 @@ func TestCrashBetween(t *testing.T) {
 	}
 	doc, _ := bootxml.Parse(h.stored)
 	wrote, _ := doc.Override(doc.Config(), domain.PXE)
-	s.Repair = &Change{Before: doc.Config(), Wrote: wrote}
+	s.Undo = []Change{{Before: doc.Config(), Wrote: wrote, Start: true}}
 	h.stored, _ = doc.Apply(wrote)
 	if err := (FileStore{filepath.Join(dir, "state")}).Save(s); err != nil {
 		t.Fatal(err)
@@ -141,7 +147,7 @@ func TestCrashBetween(t *testing.T) {
 	if err := m.On(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if d, _ := bootxml.Parse(h.live); d.First() != domain.PXE {
+	if h.booted != domain.PXE {
 		t.Errorf("the override was not used after the crash")
 	}
 	same(t, h.stored, perDevice)
@@ -165,7 +171,7 @@ func TestCrashBehindTheStart(t *testing.T) {
 	}
 	doc, _ := bootxml.Parse(h.stored)
 	wrote, _ := doc.Override(doc.Config(), domain.PXE)
-	s.Repair = &Change{Before: doc.Config(), Wrote: wrote}
+	s.Undo = []Change{{Before: doc.Config(), Wrote: wrote, Start: true}}
 	h.stored, _ = doc.Apply(wrote)
 	if err := store.Save(s); err != nil {
 		t.Fatal(err)
@@ -181,7 +187,7 @@ func TestCrashBehindTheStart(t *testing.T) {
 	if err := errors.Join(m.Off(ctx), m.On(ctx)); err != nil {
 		t.Fatal(err)
 	}
-	if d, _ := bootxml.Parse(h.live); d.First() == domain.PXE {
+	if h.booted == domain.PXE {
 		t.Error("the override was used twice")
 	}
 }

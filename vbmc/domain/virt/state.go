@@ -7,20 +7,32 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"trefoil/vbmc/domain"
 	"trefoil/vbmc/domain/bootxml"
 )
 
+// Owner says which domain a state is about.
+type Owner struct {
+	URI    string `json:"uri"`
+	Domain string `json:"domain"`
+}
+
 // State is what a machine must remember over a restart of the daemon: libvirt has
 // no one-time boot device, and what was changed must be found back.
 type State struct {
+	// Of is the domain; nil: it was not noted yet.
+	Of *Owner `json:"of,omitempty"`
 	// Once is the pending one-time override.
 	Once *domain.Override `json:"once,omitempty"`
 	// Persistent is the persistent override with what it replaced.
 	Persistent *Persistent `json:"persistent,omitempty"`
-	// Repair is set while a temporary order may stand in the stored definition.
-	Repair *Change `json:"repair,omitempty"`
+	// Undo are orders that may stand in the stored definition and must not stay
+	// there, the latest first: those of a one-time start, and those of a change that
+	// is not noted as done. Noted before the definition changes, it makes a kill at
+	// any moment, and an answer that is lost, harmless.
+	Undo []Change `json:"undo,omitempty"`
 	// Stale: the machine runs, and was started before the persistent override.
 	Stale bool `json:"stale,omitempty"`
 	// Temporary: the running process has still the order of a one-time boot that
@@ -31,6 +43,30 @@ type State struct {
 // needsProcess tells whether the next boot must have another order than the
 // running process gives it.
 func (s State) needsProcess() bool { return s.Once != nil || s.Stale || s.Temporary }
+
+// released is what remains to be done when no override is in force any more.
+func (s State) released() State {
+	undo := slices.Clone(s.Undo)
+	if s.Persistent != nil {
+		undo = append(undo, s.Persistent.Change)
+	}
+	return State{Of: s.Of, Undo: undo}
+}
+
+// undone is an order without what Undo says.
+func (s State) undone(c bootxml.Config) bootxml.Config {
+	for _, u := range s.Undo {
+		if c.Equal(u.Wrote) {
+			c = u.Before
+		}
+	}
+	return c
+}
+
+// startedWith tells whether an order is that of a one-time start that Undo is about.
+func (s State) startedWith(c bootxml.Config) bool {
+	return slices.ContainsFunc(s.Undo, func(u Change) bool { return u.Start && u.Wrote.Equal(c) })
+}
 
 // Persistent is a persistent override in force.
 type Persistent struct {
@@ -43,6 +79,7 @@ type Persistent struct {
 type Change struct {
 	Before bootxml.Config `json:"before"`
 	Wrote  bootxml.Config `json:"wrote"`
+	Start  bool           `json:"start,omitempty"` // made for a one-time start
 }
 
 // Store keeps a machine's state.
