@@ -69,7 +69,8 @@ func (p *program) wake(c *cli.Context) error {
 		return errs.New(errs.Unavailable, "the vbmc daemon is not running (no answer on %s)", p.settings.Socket()).WithHint("start it: vbmcd")
 	}
 	fmt.Fprintf(p.err, "starting the vbmc daemon, log %s\n", p.settings.DaemonLog())
-	return p.spawn(c.Context)
+	_, _, err := p.spawn(c.Context)
+	return err
 }
 
 // tell prints what the daemon says besides, as virtualbmc does.

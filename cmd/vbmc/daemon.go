@@ -23,24 +23,30 @@ import (
 )
 
 func (p *program) daemon(c *cli.Context) error {
+	s := p.settings
 	if !c.Bool("foreground") {
-		return p.spawn(c.Context)
+		mine, pid, err := p.spawn(c.Context)
+		if err == nil && !mine {
+			err = manager.Busy(s.ConfigDir, pid)
+		}
+		return err
 	}
+	release, err := s.Claim()
+	if err != nil {
+		return err
+	}
+	defer release()
 	log, closeLog, err := p.logger()
 	if err != nil {
 		return err
 	}
 	defer closeLog()
-	s := p.settings
-	if err := os.MkdirAll(s.ConfigDir, 0o700); err != nil {
-		return fmt.Errorf("make configuration directory: %w", err)
-	}
 	l, err := control.Listen(s.Socket())
 	if err != nil {
 		return err
 	}
 	defer os.Remove(s.Socket())
-	// Whoever holds the socket is the daemon: a pid file of a dead one is replaced.
+	// Whoever has claimed the directory is the daemon: a pid file of a dead one is replaced.
 	if err := os.WriteFile(s.PIDFile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
 		l.Close()
 		return fmt.Errorf("write pid file: %w", err)
@@ -92,43 +98,58 @@ func (p *program) logger() (*slog.Logger, func(), error) {
 	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: true})), done, nil
 }
 
-// spawn starts the daemon in a session of its own and waits until it answers.
-func (p *program) spawn(ctx context.Context) error {
+// spawn starts the daemon in a session of its own and waits until one answers. Where
+// another command or the administrator was faster, that is not the one (mine is false).
+func (p *program) spawn(ctx context.Context) (mine bool, pid int, err error) {
+	cmd, err := p.launch()
+	if err != nil {
+		return false, 0, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	deadline := time.After(10 * time.Second)
+	log := p.settings.DaemonLog()
+	for {
+		if r, err := control.Call(ctx, p.settings.Socket(), control.Request{Command: "list"}); err == nil {
+			if mine = r.PID == cmd.Process.Pid; !mine { // ours waits for the lock and must not take over later
+				_ = cmd.Process.Kill()
+				<-ended
+			}
+			return mine, r.PID, nil
+		}
+		select {
+		case err := <-ended:
+			return false, 0, errs.New(errs.Unavailable, "the vbmc daemon ended at once (%v): %s", err, lastLine(log)).WithHint("see %s", log)
+		case <-deadline:
+			return false, 0, errs.New(errs.Unavailable, "the vbmc daemon did not answer within 10 s").WithHint("see %s", log)
+		case <-ctx.Done():
+			return false, 0, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// launch starts this program as the daemon.
+func (p *program) launch() (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
+		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	if err := os.MkdirAll(p.settings.ConfigDir, 0o700); err != nil {
-		return fmt.Errorf("make configuration directory: %w", err)
+		return nil, fmt.Errorf("make configuration directory: %w", err)
 	}
 	log, err := os.OpenFile(p.settings.DaemonLog(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("open the daemon's log: %w", err)
+		return nil, fmt.Errorf("open the daemon's log: %w", err)
 	}
 	defer log.Close()
 	cmd := exec.Command(self, "daemon", "--foreground")
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start the vbmc daemon: %w", err)
+		return nil, fmt.Errorf("start the vbmc daemon: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	deadline := time.After(10 * time.Second)
-	for {
-		if _, err := control.Call(ctx, p.settings.Socket(), control.Request{Command: "list"}); err == nil {
-			return nil
-		}
-		select {
-		case err := <-ended:
-			return errs.New(errs.Unavailable, "the vbmc daemon ended at once (%v): %s", err, lastLine(p.settings.DaemonLog())).WithHint("see %s", p.settings.DaemonLog())
-		case <-deadline:
-			return errs.New(errs.Unavailable, "the vbmc daemon did not answer within 10 s").WithHint("see %s", p.settings.DaemonLog())
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+	return cmd, nil
 }
 
 func lastLine(file string) string {

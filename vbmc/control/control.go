@@ -36,6 +36,7 @@ type Request struct {
 // Reply is the daemon's answer. Messages go to standard error; RC is the exit code.
 type Reply struct {
 	RC       int            `json:"rc"`
+	PID      int            `json:"pid,omitempty"` // of the daemon
 	Messages []string       `json:"msg,omitempty"`
 	BMCs     []manager.Info `json:"bmcs,omitempty"`
 	Lines    []string       `json:"lines,omitempty"` // of log
@@ -109,6 +110,7 @@ func (s *Server) answer(ctx context.Context, c *net.UnixConn) {
 		return
 	}
 	r := s.do(ctx, req)
+	r.PID = os.Getpid()
 	if err := json.NewEncoder(c).Encode(r); err != nil {
 		s.Log.Debug("the caller left before its answer", "command", req.Command, "reason", err)
 		gone, cancel := context.WithCancel(ctx)
