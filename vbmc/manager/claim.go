@@ -22,6 +22,9 @@ func (s Settings) Claim() (release func(), err error) {
 	if err := os.MkdirAll(s.ConfigDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make configuration directory: %w", err)
 	}
+	if err := closeRoot(s.ConfigDir); err != nil {
+		return nil, fmt.Errorf("close the configuration directory to others: %w", err)
+	}
 	// The file stays when the daemon ends: one that was removed and made anew could be
 	// locked twice.
 	f, err := os.OpenFile(filepath.Join(s.ConfigDir, "vbmcd.lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)

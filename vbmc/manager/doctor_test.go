@@ -26,6 +26,7 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 	byHand(config("twin", lost.Port))
+	behindLink(t, m, "twin")
 	busy, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +59,7 @@ func TestDoctor(t *testing.T) {
 	has("good", "port", Good, "")
 	has("lost", "libvirt", Fault, "No domain with matching name lost")
 	has("twin", "port", Fault, "also the port of the vBMC of domain lost")
-	has("twin", "file mode", Warning, "0755")
+	has("twin", "file mode", Warning, "0644")
 	has("taken", "port", Fault, "held by manager.test (process ")
 	has("open", "password", Warning, "the default password")
 	has("open", "port", Warning, "the BMC is stopped")

@@ -2,6 +2,7 @@ package manager
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"time"
@@ -29,6 +30,7 @@ func (m *Manager) loadStamped(name string, s stamp) (Config, error) {
 	if old, ok := m.files[name]; ok && old.stamp == s {
 		return old.config, old.err
 	}
+	m.store.closeToOthers(name, func(path string, was fs.FileMode, err error) { m.closed(name, path, was, err) })
 	c, err := m.store.load(name)
 	m.reads++
 	if s.settled(time.Now()) && !errors.Is(err, fs.ErrNotExist) {
@@ -37,6 +39,15 @@ func (m *Manager) loadStamped(name string, s stamp) (Config, error) {
 		delete(m.files, name)
 	}
 	return c, err
+}
+
+// closed tells that others could read a password, or still can.
+func (m *Manager) closed(name, path string, was fs.FileMode, err error) {
+	if err != nil {
+		m.logOf(name).Warn("others can read the password", "path", path, "reason", err)
+		return
+	}
+	m.logOf(name).Warn("others could read the password; path is closed to them now", "path", path, "mode", fmt.Sprintf("%04o", was))
 }
 
 // Sync reads what changed of the configurations and makes the BMCs match.
