@@ -16,7 +16,10 @@ import (
 )
 
 // dirStore is the directory of all domains' configurations.
-type dirStore struct{ root string }
+type dirStore struct {
+	root string
+	disk disk
+}
 
 func (d dirStore) dir(name string) string  { return filepath.Join(d.root, name) }
 func (d dirStore) file(name string) string { return filepath.Join(d.root, name, "config") }
@@ -25,7 +28,9 @@ func (d dirStore) file(name string) string { return filepath.Join(d.root, name, 
 func (d dirStore) state(name string) string { return filepath.Join(d.root, name, "state.json") }
 
 // bmc is where the BMC's own memory is kept.
-func (d dirStore) bmc(name string) fileStore { return fileStore{filepath.Join(d.root, name, "bmc")} }
+func (d dirStore) bmc(name string) fileStore {
+	return fileStore{filepath.Join(d.root, name, "bmc"), d.disk}
+}
 
 // clear removes what lies in a domain's directory beside its configuration: boot
 // state, the BMC's memory, and files whose writer was killed. What is not ours stays.
@@ -46,11 +51,15 @@ func (d dirStore) clear(name string) error {
 // remove removes a domain's directory; one without configuration, left by a killed
 // add or delete, only when nothing foreign lies in it.
 func (d dirStore) remove(name string) error {
-	if _, err := os.Lstat(d.file(name)); err == nil {
+	configured, err := d.has(name)
+	if err != nil {
+		return err
+	}
+	if configured {
 		if err := os.RemoveAll(d.dir(name)); err != nil {
 			return fmt.Errorf("remove configuration of domain %s: %w", name, err)
 		}
-		return nil
+		return d.disk.settle(d.root)
 	}
 	if err := d.clear(name); err != nil {
 		return err
@@ -58,8 +67,25 @@ func (d dirStore) remove(name string) error {
 	if err := os.Remove(d.dir(name)); err != nil {
 		return fmt.Errorf("remove directory of domain %s: %w", name, err)
 	}
-	return nil
+	return d.disk.settle(d.root)
 }
+
+// has tells whether there is a configuration. A disk or a permission that keeps it from
+// being seen is an error, and not the same as none.
+func (d dirStore) has(name string) (bool, error) {
+	_, err := os.Lstat(d.file(name))
+	if absent(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for the configuration of domain %s: %w", name, err)
+	}
+	return true, nil
+}
+
+// absent reports an error that says that there is nothing, neither a directory of that
+// name nor a file in it.
+func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) }
 
 // stamp tells whether a file is still the one that was read. The time of change
 // counts, not that of modification: no program can set it back.
@@ -83,15 +109,16 @@ func (s stamp) settled(now time.Time) bool {
 	return now.Sub(time.Unix(s.changed.Unix())) > 2*time.Second
 }
 
-// each calls f for every domain that has a configuration, sorted by name.
-func (d dirStore) each(f func(name string, s stamp)) error {
+// each calls f for every domain that has a configuration, sorted by name; with an error
+// for one whose file cannot be looked at, which is there all the same.
+func (d dirStore) each(f func(name string, s stamp, err error)) error {
 	entries, err := os.ReadDir(d.root)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("list configurations: %w", err)
 	}
 	for _, e := range entries { // sorted by name
-		if s, err := d.stamp(e.Name()); err == nil {
-			f(e.Name(), s)
+		if s, err := d.stamp(e.Name()); !absent(err) {
+			f(e.Name(), s, err)
 		}
 	}
 	return nil
@@ -146,7 +173,7 @@ func put(b *strings.Builder, key, value string) {
 // save writes a configuration atomically, readable for its owner only, with the
 // keys in virtualbmc's order, ours after them.
 func (d dirStore) save(name string, c Config) error {
-	return writeFile(d.file(name), []byte(c.ini()))
+	return d.disk.replace(d.file(name), []byte(c.ini()))
 }
 
 func (c Config) ini() string {
@@ -171,22 +198,4 @@ func (c Config) ini() string {
 	b.WriteString(c.extra)
 	b.WriteString("\n")
 	return b.String()
-}
-
-// writeFile replaces a file atomically with mode 0600.
-func writeFile(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
 }

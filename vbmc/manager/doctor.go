@@ -75,7 +75,7 @@ func (m *Manager) examinations(names []string) ([]*examination, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(names) == 0 {
-		if err := m.store.each(func(name string, _ stamp) { names = append(names, name) }); err != nil {
+		if err := m.store.each(func(name string, _ stamp, _ error) { names = append(names, name) }); err != nil {
 			return nil, err
 		}
 	}

@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"trefoil/internal/errs"
 	"trefoil/vbmc/domain"
@@ -70,7 +67,7 @@ type fault struct{ text string }
 // New makes a manager; Run starts it.
 func New(s Settings, m Machines, log *slog.Logger) *Manager {
 	return &Manager{
-		settings: s, store: dirStore{s.ConfigDir}, machines: m, log: log, commands: ipmi.NewTable(),
+		settings: s, store: dirStore{root: s.ConfigDir}, machines: m, log: log, commands: ipmi.NewTable(),
 		running: map[string]*instance{}, faults: map[string]fault{}, files: map[string]cached{},
 	}
 }
@@ -199,7 +196,7 @@ func (m *Manager) configured(name string) (Config, error) {
 		return Config{}, err
 	}
 	c, err := m.load(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+	if absent(err) {
 		return c, noDomain(name).WithHint("see: vbmc list")
 	}
 	return c, err
@@ -258,8 +255,12 @@ func (m *Manager) Delete(name string) error {
 		return err
 	}
 	// Also a directory without configuration goes: an add or a delete was killed.
-	if i, err := os.Lstat(m.store.dir(name)); err != nil || !i.IsDir() {
+	i, err := os.Lstat(m.store.dir(name))
+	if absent(err) || err == nil && !i.IsDir() {
 		return noDomain(name).WithHint("see: vbmc list")
+	}
+	if err != nil {
+		return fmt.Errorf("look at the directory of domain %s: %w", name, err)
 	}
 	m.stop(name)
 	delete(m.faults, name)
@@ -279,8 +280,8 @@ func (m *Manager) List() ([]Info, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []Info
-	err := m.store.each(func(name string, s stamp) {
-		c, err := m.loadStamped(name, s)
+	err := m.store.each(func(name string, s stamp, err error) {
+		c, err := m.loadEach(name, s, err)
 		if err != nil {
 			c.Domain = name
 			m.note(name, err)

@@ -250,7 +250,7 @@ func TestFilesAreFollowed(t *testing.T) {
 }
 
 func TestConfigRoundTrip(t *testing.T) {
-	d := dirStore{t.TempDir()}
+	d := dirStore{root: t.TempDir()}
 	if err := os.Mkdir(d.dir("a"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,19 @@ func (m *Manager) loadStamped(name string, s stamp) (Config, error) {
 	return c, err
 }
 
+// loadEach is loadStamped behind dirStore.each. Of a file that cannot be looked at it
+// gives what is known: the configuration that runs.
+func (m *Manager) loadEach(name string, s stamp, err error) (Config, error) {
+	if err == nil {
+		return m.loadStamped(name, s)
+	}
+	delete(m.files, name)
+	if in := m.running[name]; in != nil {
+		return in.config, err
+	}
+	return Config{}, err
+}
+
 // closed tells that others could read a password, or still can.
 func (m *Manager) closed(name, path string, was fs.FileMode, err error) {
 	if err != nil {
@@ -55,9 +68,9 @@ func (m *Manager) Sync() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	there := make(map[string]bool, len(m.running))
-	err := m.store.each(func(name string, s stamp) {
+	err := m.store.each(func(name string, s stamp, err error) {
 		there[name] = true
-		c, err := m.loadStamped(name, s)
+		c, err := m.loadEach(name, s, err)
 		if err == nil {
 			err = m.match(name, c)
 		}

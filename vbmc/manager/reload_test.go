@@ -257,7 +257,7 @@ func TestStampSettles(t *testing.T) {
 }
 
 func TestBMCMemory(t *testing.T) {
-	d := dirStore{t.TempDir()}
+	d := dirStore{root: t.TempDir()}
 	s := d.bmc("a")
 	if got, err := s.Load("boot"); got != nil || err != nil {
 		t.Errorf("before the first save: %q %v", got, err)
