@@ -45,8 +45,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	}
 	settings, err := manager.LoadSettings(getenv)
 	if err != nil {
-		fmt.Fprintln(errw, "vbmc:", err)
-		return exitFailed
+		return fail(errw, fmt.Errorf("vbmc: %w", err))
 	}
 	p := &program{out: out, err: errw, settings: settings}
 	app := p.app()
@@ -62,6 +61,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		fmt.Fprintln(errw, "vbmc: error:", err)
 		return exitUsage
 	}
+	return fail(errw, err)
+}
+
+// fail tells what went wrong and what to do.
+func fail(errw io.Writer, err error) int {
 	fmt.Fprintln(errw, err)
 	if h := errs.HintOf(err); h != "" {
 		fmt.Fprintln(errw, "hint:", h)

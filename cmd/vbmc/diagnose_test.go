@@ -129,7 +129,7 @@ func TestLogFollows(t *testing.T) {
 	}
 	stop()
 	text := <-all
-	if !strings.Contains(text, `reason="--port 99999: expected 1 to 65535"`) || !strings.Contains(text, "Started vBMC instance for domain a\n") {
+	if !strings.Contains(text, `/a/config:2: port = 99999: expected 1 to 65535 (change that line, or: vbmc edit 'a' --port VALUE)"`) || !strings.Contains(text, "Started vBMC instance for domain a\n") {
 		t.Errorf("followed: %q", text)
 	}
 }

@@ -266,8 +266,8 @@ func (s *Server) log(req Request) *Reply {
 		return result(errs.New(errs.Invalid, "log takes one domain"))
 	}
 	name := req.Domains[0]
-	if _, err := s.Manager.Show(name); err != nil && !errs.Is(err, errs.Internal) {
-		return result(err) // a file that cannot be read is in the log
+	if err := s.Manager.Known(name); err != nil {
+		return result(err) // what is wrong in its file is in the log
 	}
 	r := &Reply{}
 	switch {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"trefoil/internal/errs"
 )
 
 // dirStore is the directory of all domains' configurations.
@@ -124,6 +126,9 @@ func (d dirStore) each(f func(name string, s stamp, err error)) error {
 	return nil
 }
 
+// configSection is the section of virtualbmc's configuration of a domain.
+const configSection = "VirtualBMC"
+
 // load reads one configuration. Missing keys have the defaults of `vbmc add`,
 // except port, without which virtualbmc too refuses the file.
 func (d dirStore) load(name string) (Config, error) {
@@ -136,32 +141,33 @@ func (d dirStore) load(name string) (Config, error) {
 }
 
 func parseConfig(path, name, text string) (Config, error) {
-	ini, err := parseINI(path, text)
+	f, err := parseINI(path, text)
 	if err != nil {
 		return Config{}, err
 	}
-	s, ok := ini["VirtualBMC"]
+	keys, ok := f.sections[configSection]
 	if !ok {
-		return Config{}, fmt.Errorf("%s: no section [VirtualBMC]", path)
+		return Config{}, errs.New(errs.Invalid, "%s: no section [%s]", path, configSection).
+			WithHint("begin the file with a line [%s]", configSection)
 	}
 	c := Config{
 		Domain: name, Username: DefaultUsername, Password: DefaultPassword,
 		Address: DefaultAddress, LibvirtURI: DefaultLibvirtURI,
 	}
 	var extra strings.Builder
-	for _, key := range slices.Sorted(maps.Keys(s)) {
-		switch f := c.text(key); {
-		case f != nil:
-			*f = s[key]
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		switch field := c.text(key); {
+		case field != nil:
+			*field = keys[key].text
 		case key != "port" && key != "active":
-			put(&extra, key, s[key])
+			put(&extra, key, keys[key].text)
 		}
 	}
 	c.extra = extra.String()
-	if c.Port, err = strconv.Atoi(s["port"]); err != nil {
-		return c, fmt.Errorf("%s: port = %q: expected a number", path, s["port"])
+	if c.Port, err = strconv.Atoi(keys["port"].text); err != nil {
+		return c, f.wrong(configSection, "port", "a number from 1 to 65535")
 	}
-	c.Active, err = boolean(path, "active", s["active"])
+	c.Active, err = f.boolean(configSection, "active")
 	return c, err
 }
 
@@ -178,7 +184,7 @@ func (d dirStore) save(name string, c Config) error {
 
 func (c Config) ini() string {
 	var b strings.Builder
-	b.WriteString("[VirtualBMC]\n")
+	b.WriteString("[" + configSection + "]\n")
 	put(&b, "domain_name", c.Domain)
 	put(&b, "username", c.Username)
 	put(&b, "password", c.Password)

@@ -86,13 +86,13 @@ func (m *Manager) examinations(names []string) ([]*examination, error) {
 	var out []*examination
 	for _, name := range names {
 		x := &examination{m: m, name: name, running: m.running[name] != nil, fault: m.faults[name].text}
-		c, err := m.configured(name)
-		if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Invalid) {
+		if err := m.Known(name); errs.Is(err, errs.NotFound) || errs.Is(err, errs.Invalid) {
 			return nil, err
 		}
+		c, err := m.configured(name)
 		x.config = c
 		if err == nil {
-			err = c.Validate()
+			err = m.store.locate(name, c.Validate())
 		}
 		if err != nil {
 			x.fail("configuration", err)

@@ -63,7 +63,7 @@ func TestDoctor(t *testing.T) {
 	has("taken", "port", Fault, "held by manager.test (process ")
 	has("open", "password", Warning, "the default password")
 	has("open", "port", Warning, "the BMC is stopped")
-	has("long", "configuration", Fault, "--port 0")
+	has("long", "configuration", Fault, "/long/config:5: port = 0: expected 1 to 65535")
 	for _, f := range all {
 		if f.Domain == "good" && f.Verdict != Good {
 			t.Errorf("%+v", f)

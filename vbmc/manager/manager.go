@@ -97,10 +97,11 @@ func (m *Manager) note(name string, err error) {
 		delete(m.faults, name)
 		return
 	}
-	if m.faults[name].text != err.Error() {
-		m.logOf(name).Error("vBMC instance cannot run as configured", "reason", err)
+	text := explain(err)
+	if m.faults[name].text != text {
+		m.logOf(name).Error("vBMC instance cannot run as configured", "reason", text)
 	}
-	m.faults[name] = fault{err.Error()}
+	m.faults[name] = fault{text}
 }
 
 // start makes a BMC listen. m.mu is held.
@@ -187,6 +188,17 @@ func (m *Manager) stopAll() {
 	for name := range m.running {
 		m.stop(name)
 	}
+}
+
+// Known fails for a domain that has no configuration, readable or not.
+func (m *Manager) Known(name string) error {
+	if err := validName(name); err != nil {
+		return err
+	}
+	if has, err := m.store.has(name); has || err != nil {
+		return err
+	}
+	return noDomain(name).WithHint("see: vbmc list")
 }
 
 // configured loads a BMC's configuration or says in virtualbmc's words that

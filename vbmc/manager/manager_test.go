@@ -220,7 +220,7 @@ func TestFilesAreFollowed(t *testing.T) {
 	}
 	write("True", "99999")
 	m.Sync()
-	if i, _ := m.Show("a"); i.Status != StatusError || !strings.Contains(i.Reason, "--port 99999") || i.Password != "pa%ss" {
+	if i, _ := m.Show("a"); i.Status != StatusError || !strings.Contains(i.Reason, "/a/config:6: port = 99999: expected 1 to 65535 (change that line, or: vbmc edit 'a' --port VALUE)") || i.Password != "pa%ss" {
 		t.Errorf("%+v", i)
 	}
 	write("True", "0"+strconv.Itoa(freePort(t)))

@@ -94,8 +94,12 @@ func (m *Manager) Sync() {
 
 // match makes a BMC what its configuration says: started, stopped, restarted, or
 // changed with its sessions open. A BMC that runs goes on when the configuration is
-// wrong. m.mu is held.
+// wrong; the error then names the file's line. m.mu is held.
 func (m *Manager) match(name string, c Config) error {
+	return m.store.locate(name, m.follow(name, c))
+}
+
+func (m *Manager) follow(name string, c Config) error {
 	in := m.running[name]
 	switch {
 	case !c.Active:
