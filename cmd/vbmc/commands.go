@@ -26,7 +26,8 @@ func addFlags() []cli.Flag {
 		&cli.StringFlag{Name: "address", Usage: "address to listen on", Value: manager.DefaultAddress},
 		&cli.StringFlag{Name: "libvirt-uri", Usage: "where the domain is", Value: manager.DefaultLibvirtURI},
 		&cli.StringFlag{Name: "libvirt-sasl-username"}, &cli.StringFlag{Name: "libvirt-sasl-password"},
-		&cli.StringFlag{Name: "kg", Usage: "BMC key; 0x begins hexadecimal"},
+		&cli.StringFlag{Name: "kg", Usage: "BMC key; 0x begins hexadecimal; shows in the process list"},
+		&cli.StringFlag{Name: "kg-file", Usage: "file whose first line is the BMC key"},
 		&cli.StringFlag{Name: "cipher-suites", Usage: "such as 17,3; the preferred one first"},
 		&cli.StringFlag{Name: "console", Usage: "always, ondemand or off: when the serial console is held open"},
 		&cli.StringFlag{Name: "boot-mac", Usage: "network card that PXE boots from; otherwise the first one"},
@@ -96,14 +97,18 @@ func (p *program) add(c *cli.Context) error {
 		}
 		return usageError{errors.New("the following arguments are required: domain_name")}
 	}
-	password, err := readPassword(c)
+	password, err := secret(c, "password")
+	if err != nil {
+		return err
+	}
+	kg, err := secret(c, "kg")
 	if err != nil {
 		return err
 	}
 	req := control.Request{Command: "add", Config: manager.Config{
 		Domain: c.Args().First(), Username: c.String("username"), Password: password, Address: c.String("address"), LibvirtURI: c.String("libvirt-uri"),
 		SASLUsername: c.String("libvirt-sasl-username"), SASLPassword: c.String("libvirt-sasl-password"),
-		KG: c.String("kg"), CipherSuites: c.String("cipher-suites"), Console: c.String("console"),
+		KG: kg, CipherSuites: c.String("cipher-suites"), Console: c.String("console"),
 		BootMAC: c.String("boot-mac"), EFI: c.String("efi"), LiveBootOrder: c.String("live-boot-order"),
 	}}
 	if err := req.Config.Set("port", c.String("port")); err != nil {
@@ -124,15 +129,18 @@ func (p *program) add(c *cli.Context) error {
 	return err
 }
 
-// readPassword takes the password from --password-file or --password.
-func readPassword(c *cli.Context) (string, error) {
-	f := c.String("password-file")
+// secret takes --NAME, or the first line of --NAME-file, which no process list shows.
+func secret(c *cli.Context, name string) (string, error) {
+	f := c.String(name + "-file")
 	if f == "" {
-		return c.String("password"), nil
+		return c.String(name), nil
+	}
+	if c.IsSet(name) {
+		return "", usageError{fmt.Errorf("--%s and --%s-file exclude each other", name, name)}
 	}
 	data, err := os.ReadFile(f)
 	if err != nil {
-		return "", fmt.Errorf("read the password: %w", err)
+		return "", fmt.Errorf("--%s-file: %w", name, err)
 	}
 	line, _, _ := strings.Cut(string(data), "\n")
 	return strings.TrimSuffix(line, "\r"), nil
@@ -148,15 +156,15 @@ func (p *program) edit(c *cli.Context) error {
 		if !c.IsSet(name) {
 			continue
 		}
-		key, value := strings.ReplaceAll(name, "-", "_"), c.String(name)
-		if name == "password-file" {
+		value := c.String(name)
+		if of, fromFile := strings.CutSuffix(name, "-file"); fromFile {
+			name = of
 			var err error
-			if value, err = readPassword(c); err != nil {
+			if value, err = secret(c, name); err != nil {
 				return err
 			}
-			key = "password"
 		}
-		args[key] = value
+		args[strings.ReplaceAll(name, "-", "_")] = value
 	}
 	if len(args) == 0 {
 		return usageError{errors.New("nothing to change: name at least one option, see 'vbmc edit --help'")}

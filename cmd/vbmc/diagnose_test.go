@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -96,6 +97,45 @@ func TestWithDaemon(t *testing.T) {
 		t.Errorf("file after edit: %s %v", got, err)
 	}
 	stop()
+}
+
+// TestSecretsFromFiles: they reach the configuration, and nothing that is printed.
+func TestSecretsFromFiles(t *testing.T) {
+	home := t.TempDir()
+	dir := filepath.Join(home, ".vbmc", "a")
+	kg, password := filepath.Join(home, "kg"), filepath.Join(home, "password")
+	for name, text := range map[string]string{
+		filepath.Join(dir, "config"): "[VirtualBMC]\nport = 6998\naddress = 127.0.0.1\nlibvirt_uri = qemu+unix:///system?socket=" + home + "/none\n",
+		kg:                           "Kg-from-a-file\r\nsecond line\n", password: "pw-from-a-file\n",
+	} {
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(name, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	startDaemon(t, home)
+	var all strings.Builder
+	for args, want := range map[string]int{
+		"edit a --kg-file " + kg + " --password-file " + password + " --port auto":                          0,
+		"edit a --kg x --kg-file " + kg:                                                                     2,
+		"add b --password x --password-file " + password:                                                    2,
+		"add b --port auto --kg-file " + kg + " --libvirt-uri qemu+unix:///system?socket=" + home + "/none": 1, // no libvirt here
+		"edit a --kg-file " + home + "/missing":                                                             1,
+	} {
+		code, out, errs := vbmc(t, home, append([]string{"--no-daemon"}, strings.Fields(args)...)...)
+		if all.WriteString(out + errs); code != want {
+			t.Errorf("%s: code %d, want %d: %s", args, code, want, errs)
+		}
+	}
+	if c := read(t, filepath.Join(dir, "config")); !strings.Contains(c, "kg = Kg-from-a-file\n") || !strings.Contains(c, "password = pw-from-a-file\n") {
+		t.Errorf("configuration: %s", c)
+	}
+	for _, args := range []string{"start a", "list -f json", "show a --long", "show a --long -f json", "doctor a -f csv", "log a", "stop a"} {
+		_, out, errs := vbmc(t, home, append([]string{"--no-daemon"}, strings.Fields(args)...)...)
+		all.WriteString(out + errs)
+	}
+	if said := all.String(); strings.Contains(said, "from-a-file") || !strings.Contains(said, "| kg                    | ***") {
+		t.Errorf("a secret is shown, or the key is not masked: %s", said)
+	}
 }
 
 // TestLogFollows: what is kept comes first, then every line as it is written.
