@@ -45,8 +45,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	}
 	settings, err := manager.LoadSettings(getenv)
 	if err != nil {
-		fmt.Fprintln(errw, "vbmc:", err)
-		return exitFailed
+		return fail(errw, fmt.Errorf("vbmc: %w", err))
 	}
 	p := &program{out: out, err: errw, settings: settings}
 	app := p.app()
@@ -62,6 +61,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		fmt.Fprintln(errw, "vbmc: error:", err)
 		return exitUsage
 	}
+	return fail(errw, err)
+}
+
+// fail tells what went wrong and what to do.
+func fail(errw io.Writer, err error) int {
 	fmt.Fprintln(errw, err)
 	if h := errs.HintOf(err); h != "" {
 		fmt.Fprintln(errw, "hint:", h)
@@ -83,7 +87,7 @@ func (p *program) app() *cli.App {
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
-				return usageError{fmt.Errorf("'%s' is not a vbmc command. See 'vbmc --help'.%s", c.Args().First(), near(c.Args().First()))} //nolint:staticcheck // virtualbmc's words
+				return usageError{fmt.Errorf("'%s' is not a vbmc command. See 'vbmc --help'.%s", c.Args().First(), p.near(c.Args().First()))} //nolint:staticcheck // virtualbmc's words
 			}
 			return cli.ShowAppHelp(c)
 		}}
@@ -100,7 +104,7 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "accepted; the daemon has its own log"},
 		&cli.BoolFlag{Name: "debug", Usage: "accepted; the daemon has its own log"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "accepted; the daemon has its own log"},
-		&cli.StringFlag{Name: "log-file", Usage: "accepted; the daemon has its own log"},
+		&cli.StringFlag{Name: "log-file", Usage: "of the daemon, in place of [log] logfile; accepted elsewhere"},
 	}
 }
 
@@ -112,8 +116,10 @@ func (p *program) commands() []*cli.Command {
 		{Name: "stop", Usage: "stop BMCs", ArgsUsage: "DOMAIN...", Action: p.each("stop")},
 		{Name: "edit", Usage: "change a BMC; sessions stay open where they can", ArgsUsage: "DOMAIN", Flags: editFlags(), Action: p.edit},
 		{Name: "list", Usage: "list BMCs", Flags: formatFlags(), Action: p.list},
-		{Name: "show", Usage: "show a BMC", ArgsUsage: "DOMAIN", Flags: append(formatFlags(), &cli.BoolFlag{Name: "long", Usage: "also what is going on now"}), Action: p.show},
-		{Name: "log", Usage: "show the daemon's log of a domain", ArgsUsage: "DOMAIN", Flags: []cli.Flag{
+		{Name: "show", Usage: "show a BMC", ArgsUsage: "DOMAIN", Flags: formatFlags(
+			&cli.BoolFlag{Name: "long", Usage: "also what is going on now"},
+			&cli.StringFlag{Name: "prefix", Usage: "of shell: begins the names of all variables"}), Action: p.show},
+		{Name: "log", Usage: "show the daemon's log and the BMC's event log of a domain", ArgsUsage: "DOMAIN", Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on until interrupted"}}, Action: p.log},
 		{Name: "sol", Usage: "use the serial console of a domain through its BMC", ArgsUsage: "DOMAIN", Flags: solFlags(), Action: p.sol},
 		{Name: "doctor", Usage: "find out why a BMC does not answer; all of them without a DOMAIN", ArgsUsage: "[DOMAIN...]", Flags: formatFlags(), Action: p.doctor},
@@ -123,13 +129,17 @@ func (p *program) commands() []*cli.Command {
 	}
 }
 
-func commandNames() []string {
-	return []string{"add", "delete", "start", "stop", "edit", "list", "show", "log", "sol", "doctor", "complete", "daemon"}
+func (p *program) commandNames() []string {
+	var names []string
+	for _, c := range p.commands() {
+		names = append(names, c.Name)
+	}
+	return names
 }
 
 // near names commands that begin alike.
-func near(word string) string {
-	for _, c := range commandNames() {
+func (p *program) near(word string) string {
+	for _, c := range p.commandNames() {
 		if word != "" && (strings.HasPrefix(c, word[:1])) {
 			return "\nDid you mean: " + c + "?"
 		}

@@ -3,11 +3,19 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"net"
+	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"trefoil/vbmc/manager"
 )
 
 // vbmc runs the program with a home of its own.
@@ -20,6 +28,83 @@ func vbmc(t *testing.T, home string, args ...string) (code int, out, errs string
 
 func homeEnv(home string) func(string) string {
 	return func(k string) string { return map[string]string{"HOME": home}[k] }
+}
+
+// TestMain lets this test's program be the daemon that a command starts.
+func TestMain(m *testing.M) {
+	if slices.Contains(os.Args, "daemon") {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// pidOf is the process of the daemon in the background.
+func pidOf(t *testing.T, home string) int {
+	t.Helper()
+	pid, err := strconv.Atoi(strings.TrimSpace(read(t, filepath.Join(home, ".vbmc", "master.pid"))))
+	if err != nil || pid == os.Getpid() {
+		t.Fatal(pid, err)
+	}
+	return pid
+}
+
+// awaitText waits until a file has a text.
+func awaitText(t *testing.T, file, want string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		text, err := os.ReadFile(file)
+		if strings.Contains(string(text), want) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s has no %q: %s %v", file, want, text, err)
+		}
+	}
+}
+
+// endDaemon ends the daemon in the background and waits for it.
+func endDaemon(t *testing.T, home string) {
+	t.Helper()
+	if err := syscall.Kill(pidOf(t, home), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 { // each waits two seconds
+		release, err := manager.Settings{ConfigDir: filepath.Join(home, ".vbmc")}.Claim()
+		if err == nil {
+			release()
+			return
+		}
+	}
+	t.Fatal("the daemon does not end by SIGTERM")
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestVbmcdTwice: the second one says who is there, in the background too.
+func TestVbmcdTwice(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home) // the daemon is a process of its own
+	vbmcd := func() (int, string) {
+		var errs bytes.Buffer
+		code := run(t.Context(), []string{"/usr/bin/vbmcd"}, homeEnv(home), io.Discard, &errs)
+		return code, errs.String()
+	}
+	if code, errs := vbmcd(); code != 0 {
+		t.Fatalf("code %d, %s", code, errs)
+	}
+	pid := strings.TrimSpace(read(t, filepath.Join(home, ".vbmc", "master.pid")))
+	if code, errs := vbmcd(); code != 1 || !strings.Contains(errs, "another vbmc daemon (process "+pid+") has") {
+		t.Errorf("code %d, %s; want 1 and process %s", code, errs, pid)
+	}
+	endDaemon(t, home)
 }
 
 func TestWrongCommandLines(t *testing.T) {
@@ -73,7 +158,7 @@ func TestDaemon(t *testing.T) {
 		!strings.Contains(errs, `(1): Command failed: Fail to establish a connection with libvirt URI "`+uri+`"`) {
 		t.Errorf("add without libvirt: code %d, %q", code, errs)
 	}
-	if code, _, errs := vbmc(t, home, "daemon", "--foreground"); code != 1 || !strings.Contains(errs, "another vbmc daemon answers") {
+	if code, _, errs := vbmc(t, home, "daemon", "--foreground"); code != 1 || !strings.Contains(errs, fmt.Sprintf("another vbmc daemon (process %d) has", os.Getpid())) {
 		t.Errorf("second daemon: code %d, %q", code, errs)
 	}
 	stop()

@@ -26,7 +26,8 @@ func addFlags() []cli.Flag {
 		&cli.StringFlag{Name: "address", Usage: "address to listen on", Value: manager.DefaultAddress},
 		&cli.StringFlag{Name: "libvirt-uri", Usage: "where the domain is", Value: manager.DefaultLibvirtURI},
 		&cli.StringFlag{Name: "libvirt-sasl-username"}, &cli.StringFlag{Name: "libvirt-sasl-password"},
-		&cli.StringFlag{Name: "kg", Usage: "BMC key; 0x begins hexadecimal"},
+		&cli.StringFlag{Name: "kg", Usage: "BMC key; 0x begins hexadecimal; shows in the process list"},
+		&cli.StringFlag{Name: "kg-file", Usage: "file whose first line is the BMC key"},
 		&cli.StringFlag{Name: "cipher-suites", Usage: "such as 17,3; the preferred one first"},
 		&cli.StringFlag{Name: "console", Usage: "always, ondemand or off: when the serial console is held open"},
 		&cli.StringFlag{Name: "boot-mac", Usage: "network card that PXE boots from; otherwise the first one"},
@@ -69,7 +70,8 @@ func (p *program) wake(c *cli.Context) error {
 		return errs.New(errs.Unavailable, "the vbmc daemon is not running (no answer on %s)", p.settings.Socket()).WithHint("start it: vbmcd")
 	}
 	fmt.Fprintf(p.err, "starting the vbmc daemon, log %s\n", p.settings.DaemonLog())
-	return p.spawn(c.Context)
+	_, _, err := p.spawn(c.Context)
+	return err
 }
 
 // tell prints what the daemon says besides, as virtualbmc does.
@@ -95,14 +97,18 @@ func (p *program) add(c *cli.Context) error {
 		}
 		return usageError{errors.New("the following arguments are required: domain_name")}
 	}
-	password, err := readPassword(c)
+	password, err := secret(c, "password")
+	if err != nil {
+		return err
+	}
+	kg, err := secret(c, "kg")
 	if err != nil {
 		return err
 	}
 	req := control.Request{Command: "add", Config: manager.Config{
 		Domain: c.Args().First(), Username: c.String("username"), Password: password, Address: c.String("address"), LibvirtURI: c.String("libvirt-uri"),
 		SASLUsername: c.String("libvirt-sasl-username"), SASLPassword: c.String("libvirt-sasl-password"),
-		KG: c.String("kg"), CipherSuites: c.String("cipher-suites"), Console: c.String("console"),
+		KG: kg, CipherSuites: c.String("cipher-suites"), Console: c.String("console"),
 		BootMAC: c.String("boot-mac"), EFI: c.String("efi"), LiveBootOrder: c.String("live-boot-order"),
 	}}
 	if err := req.Config.Set("port", c.String("port")); err != nil {
@@ -123,15 +129,18 @@ func (p *program) add(c *cli.Context) error {
 	return err
 }
 
-// readPassword takes the password from --password-file or --password.
-func readPassword(c *cli.Context) (string, error) {
-	f := c.String("password-file")
+// secret takes --NAME, or the first line of --NAME-file, which no process list shows.
+func secret(c *cli.Context, name string) (string, error) {
+	f := c.String(name + "-file")
 	if f == "" {
-		return c.String("password"), nil
+		return c.String(name), nil
+	}
+	if c.IsSet(name) {
+		return "", usageError{fmt.Errorf("--%s and --%s-file exclude each other", name, name)}
 	}
 	data, err := os.ReadFile(f)
 	if err != nil {
-		return "", fmt.Errorf("read the password: %w", err)
+		return "", fmt.Errorf("--%s-file: %w", name, err)
 	}
 	line, _, _ := strings.Cut(string(data), "\n")
 	return strings.TrimSuffix(line, "\r"), nil
@@ -147,15 +156,15 @@ func (p *program) edit(c *cli.Context) error {
 		if !c.IsSet(name) {
 			continue
 		}
-		key, value := strings.ReplaceAll(name, "-", "_"), c.String(name)
-		if name == "password-file" {
+		value := c.String(name)
+		if of, fromFile := strings.CutSuffix(name, "-file"); fromFile {
+			name = of
 			var err error
-			if value, err = readPassword(c); err != nil {
+			if value, err = secret(c, name); err != nil {
 				return err
 			}
-			key = "password"
 		}
-		args[key] = value
+		args[strings.ReplaceAll(name, "-", "_")] = value
 	}
 	if len(args) == 0 {
 		return usageError{errors.New("nothing to change: name at least one option, see 'vbmc edit --help'")}
@@ -175,6 +184,9 @@ func (p *program) each(command string) cli.ActionFunc {
 }
 
 func (p *program) list(c *cli.Context) error {
+	if err := choices(c, listFormats()...); err != nil {
+		return err
+	}
 	r, err := p.call(c, control.Request{Command: "list"})
 	if err != nil {
 		return err
@@ -183,17 +195,15 @@ func (p *program) list(c *cli.Context) error {
 	for i, b := range r.BMCs {
 		rows[i] = []any{b.Domain, b.Status, b.Address, b.Port}
 	}
-	if options(c).Format == "table" { // cliff of virtualbmc's time stood numbers left, as the article shows
-		for _, row := range rows {
-			row[3] = fmt.Sprint(row[3])
-		}
-	}
 	return p.printList(c, []string{"Domain name", "Status", "Address", "Port"}, rows)
 }
 
 func (p *program) show(c *cli.Context) error {
 	if c.NArg() != 1 {
 		return usageError{errors.New("the following arguments are required: domain_name")}
+	}
+	if err := choices(c, append([]string{"shell"}, listFormats()...)...); err != nil {
+		return err
 	}
 	r, err := p.call(c, control.Request{Command: "show", Domains: c.Args().Slice()})
 	if err != nil {
@@ -212,15 +222,15 @@ func (p *program) show(c *cli.Context) error {
 	case b.Live != nil && b.Live.Trouble != "":
 		fmt.Fprintf(p.err, "the hypervisor says: %s\n", b.Live.Trouble)
 	}
-	o := options(c)
-	if o.Format != "table" && o.Format != "" {
-		rows := make([][]any, len(fields))
-		for i, f := range fields {
-			rows[i] = []any{f.Name, f.Value}
-		}
-		return p.printList(c, []string{"Property", "Value"}, rows)
+	if c.String("format") == "shell" {
+		p.printShell(c.String("prefix"), c.StringSlice("column"), fields)
+		return nil
 	}
-	return format.ShowAs(p.out, o, "Property", "Value", fields)
+	rows := make([][]any, len(fields))
+	for i, f := range fields {
+		rows[i] = []any{f.Name, f.Value}
+	}
+	return p.printList(c, []string{"Property", "Value"}, rows)
 }
 
 // showFields are virtualbmc's rows, in its order.

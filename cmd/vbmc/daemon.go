@@ -2,20 +2,21 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
 	"os/exec"
-	"strconv"
+	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/lmittmann/tint"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"trefoil/internal/errs"
 	"trefoil/vbmc/control"
@@ -23,33 +24,45 @@ import (
 )
 
 func (p *program) daemon(c *cli.Context) error {
-	if !c.Bool("foreground") {
-		return p.spawn(c.Context)
+	if f := c.String("log-file"); f != "" {
+		var err error
+		if p.settings.LogFile, err = filepath.Abs(f); err != nil {
+			return fmt.Errorf("--log-file: %w", err)
+		}
 	}
-	log, closeLog, err := p.logger()
+	s := p.settings
+	if !c.Bool("foreground") {
+		mine, pid, err := p.spawn(c.Context)
+		if err == nil && !mine {
+			err = manager.Busy(s.ConfigDir, pid)
+		}
+		return err
+	}
+	release, err := s.Claim()
+	if err != nil {
+		return err
+	}
+	defer release()
+	log, reopen, closeLog, err := p.logger()
 	if err != nil {
 		return err
 	}
 	defer closeLog()
-	s := p.settings
-	if err := os.MkdirAll(s.ConfigDir, 0o700); err != nil {
-		return fmt.Errorf("make configuration directory: %w", err)
-	}
 	l, err := control.Listen(s.Socket())
 	if err != nil {
 		return err
 	}
 	defer os.Remove(s.Socket())
-	// Whoever holds the socket is the daemon: a pid file of a dead one is replaced.
-	if err := os.WriteFile(s.PIDFile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+	// Whoever has claimed the directory is the daemon: a pid file of a dead one is replaced.
+	if err := s.WritePID(); err != nil {
 		l.Close()
-		return fmt.Errorf("write pid file: %w", err)
+		return err
 	}
 	defer os.Remove(s.PIDFile)
-	return p.serve(c.Context, log, l)
+	return p.serve(c.Context, log, reopen, l)
 }
 
-func (p *program) serve(ctx context.Context, log *slog.Logger, l net.Listener) error {
+func (p *program) serve(ctx context.Context, log *slog.Logger, reopen func() error, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ring := manager.NewLogRing()
@@ -69,66 +82,110 @@ func (p *program) serve(ctx context.Context, log *slog.Logger, l net.Listener) e
 		srv := control.Server{Manager: m, ShowPasswords: p.settings.ShowPasswords, Log: log, Lines: ring}
 		served <- srv.Serve(ctx, l)
 	}()
+	onHangup(ctx, log, reopen, m)
 	log.Info("vbmc daemon is ready", "config", p.settings.ConfigDir, "pid", os.Getpid())
-	err := m.Run(ctx)
+	m.Run(ctx)
 	cancel()
-	return errors.Join(err, <-served)
+	return <-served
 }
 
-func (p *program) logger() (*slog.Logger, func(), error) {
+// logger writes to the log file, of which reopen takes a new one, or to standard error.
+func (p *program) logger() (log *slog.Logger, reopen func() error, done func(), err error) {
 	level := slog.LevelInfo
 	if p.settings.Debug {
 		level = slog.LevelDebug
 	}
 	var w io.Writer = p.err
-	done := func() {}
+	reopen, done = func() error { return nil }, func() {}
 	if p.settings.LogFile != "" {
-		f, err := os.OpenFile(p.settings.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		f, err := openLog(p.settings.LogFile)
 		if err != nil {
-			return nil, nil, fmt.Errorf("open log file: %w", err)
+			return nil, nil, nil, err
 		}
-		w, done = f, func() { f.Close() }
+		w, reopen, done = f, f.Reopen, func() { f.Close() }
 	}
-	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: true})), done, nil
+	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: true})), reopen, done, nil
 }
 
-// spawn starts the daemon in a session of its own and waits until it answers.
-func (p *program) spawn(ctx context.Context) error {
-	self, err := os.Executable()
+// onHangup does at SIGHUP what a daemon does: it takes a new log file and reads its
+// configurations again. One in a terminal ends with it, as every program there.
+func onHangup(ctx context.Context, log *slog.Logger, reopen func() error, m *manager.Manager) {
+	if _, err := unix.IoctlGetTermios(int(os.Stderr.Fd()), unix.TCGETS); err == nil {
+		return
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, unix.SIGHUP)
+	go func() {
+		defer signal.Stop(hangup)
+		for {
+			select {
+			case <-hangup:
+				if err := reopen(); err != nil {
+					log.Error("log file stays the old one", "reason", err)
+				}
+				log.Info("log file is opened anew, and configurations are read")
+				m.Sync()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+}
+
+// spawn starts the daemon in a session of its own and waits until one answers. Where
+// another command or the administrator was faster, that is not the one (mine is false).
+func (p *program) spawn(ctx context.Context) (mine bool, pid int, err error) {
+	cmd, err := p.launch()
 	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
-	}
-	if err := os.MkdirAll(p.settings.ConfigDir, 0o700); err != nil {
-		return fmt.Errorf("make configuration directory: %w", err)
-	}
-	log, err := os.OpenFile(p.settings.DaemonLog(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("open the daemon's log: %w", err)
-	}
-	defer log.Close()
-	cmd := exec.Command(self, "daemon", "--foreground")
-	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start the vbmc daemon: %w", err)
+		return false, 0, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	deadline := time.After(10 * time.Second)
+	log := p.settings.DaemonLog()
 	for {
-		if _, err := control.Call(ctx, p.settings.Socket(), control.Request{Command: "list"}); err == nil {
-			return nil
+		if r, err := control.Call(ctx, p.settings.Socket(), control.Request{Command: "list"}); err == nil {
+			if mine = r.PID == cmd.Process.Pid; !mine { // ours waits for the lock and must not take over later
+				_ = cmd.Process.Kill()
+				<-ended
+			}
+			return mine, r.PID, nil
 		}
 		select {
 		case err := <-ended:
-			return errs.New(errs.Unavailable, "the vbmc daemon ended at once (%v): %s", err, lastLine(p.settings.DaemonLog())).WithHint("see %s", p.settings.DaemonLog())
+			return false, 0, errs.New(errs.Unavailable, "the vbmc daemon ended at once (%v): %s", err, lastLine(log)).WithHint("see %s", log)
 		case <-deadline:
-			return errs.New(errs.Unavailable, "the vbmc daemon did not answer within 10 s").WithHint("see %s", p.settings.DaemonLog())
+			return false, 0, errs.New(errs.Unavailable, "the vbmc daemon did not answer within 10 s").WithHint("see %s", log)
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, 0, ctx.Err()
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// launch starts this program as the daemon.
+func (p *program) launch() (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	if err := os.MkdirAll(p.settings.ConfigDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make configuration directory: %w", err)
+	}
+	log, err := os.OpenFile(p.settings.DaemonLog(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the daemon's log: %w", err)
+	}
+	defer log.Close()
+	// It opens the file by itself too, to take a new one when this is moved away. Here
+	// only what a fault of the program prints goes.
+	cmd := exec.Command(self, "--log-file", log.Name(), "daemon", "--foreground")
+	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the vbmc daemon: %w", err)
+	}
+	return cmd, nil
 }
 
 func lastLine(file string) string {

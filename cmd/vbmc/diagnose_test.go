@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -68,12 +69,19 @@ func TestWithDaemon(t *testing.T) {
 		{"list -f csv --quote all", 0, "\"Domain name\",\"Status\",\"Address\",\"Port\"\n\"a\",\"down\",\"127.0.0.1\",\"6999\"\n"},
 		{"list -f csv --quote minimal", 0, "Domain name,Status,Address,Port\na,down,127.0.0.1,6999\n"},
 		{"list -f csv --quote some", 2, "invalid choice: 'some'"},
+		{"list -f xml", 2, "argument -f/--format: invalid choice: 'xml' (choose from 'csv', 'json', 'table', 'value', 'yaml')"},
+		{"show a -f xml", 2, "(choose from 'csv', 'json', 'shell', 'table', 'value', 'yaml')"},
+		{"list -c Colour", 1, "No recognized column names in ['Colour']. Recognized columns are ['Domain name', 'Status', 'Address', 'Port']."},
+		{"list --sort-ascending --sort-descending", 2, "not allowed with argument"},
+		{"list -f yaml -c Port -c Address", 0, "- Address: 127.0.0.1\n  Port: 6999\n"},
+		{"show a -c Value --max-width 30", 0, "| qemu+unix:///system?socket |\n"},
+		{"show a -f shell --prefix vbmc_ -c port -c address", 0, "vbmc_address=\"127.0.0.1\"\nvbmc_port=\"6999\"\n"},
 		{"edit a", 2, "nothing to change"},
 		{"edit a --cipher-suites 0", 1, `"0" is not a cipher suite`},
 		{"edit a --port 0", 1, "--port 0: expected 1 to 65535"},
 		{"edit a --port auto --kg 0x0102 --cipher-suites 17", 0, ""},
 		{"show a -f value -c Value", 0, "***"},
-		{"show a --long -f csv", 0, "\"kg\",\"***\"\n\"cipher_suites\",\"17\"\n\"console\",\"always\"\n\"boot_mac\",\"None\"\n"},
+		{"show a --long -f csv", 0, "\"kg\",\"***\"\n\"cipher_suites\",\"17\"\n\"console\",\"always\"\n\"boot_mac\",\"\"\n"},
 		{"start a", 0, "Started vBMC instance for domain a"},
 		{"show a --long -f csv", 0, "\"power\",\"unknown\"\n\"boot_override\",\"none\"\n\"identify\",\"off\"\n\"sessions\",0\n"},
 		{"log a", 0, " INFO Started vBMC instance for domain a\n"},
@@ -96,6 +104,45 @@ func TestWithDaemon(t *testing.T) {
 		t.Errorf("file after edit: %s %v", got, err)
 	}
 	stop()
+}
+
+// TestSecretsFromFiles: they reach the configuration, and nothing that is printed.
+func TestSecretsFromFiles(t *testing.T) {
+	home := t.TempDir()
+	dir := filepath.Join(home, ".vbmc", "a")
+	kg, password := filepath.Join(home, "kg"), filepath.Join(home, "password")
+	for name, text := range map[string]string{
+		filepath.Join(dir, "config"): "[VirtualBMC]\nport = 6998\naddress = 127.0.0.1\nlibvirt_uri = qemu+unix:///system?socket=" + home + "/none\n",
+		kg:                           "Kg-from-a-file\r\nsecond line\n", password: "pw-from-a-file\n",
+	} {
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(name, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	startDaemon(t, home)
+	var all strings.Builder
+	for args, want := range map[string]int{
+		"edit a --kg-file " + kg + " --password-file " + password + " --port auto":                          0,
+		"edit a --kg x --kg-file " + kg:                                                                     2,
+		"add b --password x --password-file " + password:                                                    2,
+		"add b --port auto --kg-file " + kg + " --libvirt-uri qemu+unix:///system?socket=" + home + "/none": 1, // no libvirt here
+		"edit a --kg-file " + home + "/missing":                                                             1,
+	} {
+		code, out, errs := vbmc(t, home, append([]string{"--no-daemon"}, strings.Fields(args)...)...)
+		if all.WriteString(out + errs); code != want {
+			t.Errorf("%s: code %d, want %d: %s", args, code, want, errs)
+		}
+	}
+	if c := read(t, filepath.Join(dir, "config")); !strings.Contains(c, "kg = Kg-from-a-file\n") || !strings.Contains(c, "password = pw-from-a-file\n") {
+		t.Errorf("configuration: %s", c)
+	}
+	for _, args := range []string{"start a", "list -f json", "show a --long", "show a --long -f json", "doctor a -f csv", "log a", "stop a"} {
+		_, out, errs := vbmc(t, home, append([]string{"--no-daemon"}, strings.Fields(args)...)...)
+		all.WriteString(out + errs)
+	}
+	if said := all.String(); strings.Contains(said, "from-a-file") || !strings.Contains(said, "| kg                    | ***") {
+		t.Errorf("a secret is shown, or the key is not masked: %s", said)
+	}
 }
 
 // TestLogFollows: what is kept comes first, then every line as it is written.
@@ -129,7 +176,7 @@ func TestLogFollows(t *testing.T) {
 	}
 	stop()
 	text := <-all
-	if !strings.Contains(text, `reason="--port 99999: expected 1 to 65535"`) || !strings.Contains(text, "Started vBMC instance for domain a\n") {
+	if !strings.Contains(text, `/a/config:2: port = 99999: expected 1 to 65535 (change that line, or: vbmc edit 'a' --port VALUE)"`) || !strings.Contains(text, "Started vBMC instance for domain a\n") {
 		t.Errorf("followed: %q", text)
 	}
 }

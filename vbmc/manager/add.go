@@ -63,11 +63,15 @@ func (m *Manager) AddAll(ctx context.Context, c Config) ([]Added, error) {
 	var out []Added
 	from := firstPort
 	for _, name := range names {
-		if _, err := os.Lstat(m.store.file(name)); err == nil {
-			continue
-		}
 		c.Domain, c.Port = name, AutoPort
 		a := Added{Config: c}
+		if has, err := m.store.has(name); has {
+			continue
+		} else if err != nil {
+			a.Err = err
+			out = append(out, a)
+			continue
+		}
 		if a.Err = validateNew(c); a.Err == nil {
 			a.Config, a.Err = m.add(p, c, from)
 			from = max(from, a.Port) // what is below is taken
@@ -83,7 +87,9 @@ func (m *Manager) add(p ports, c Config, from int) (Config, error) {
 	c.Active = false
 	dir := m.store.dir(c.Domain)
 	// The file counts: a directory without one was left by an add that was killed.
-	if _, err := os.Lstat(m.store.file(c.Domain)); err == nil {
+	if has, err := m.store.has(c.Domain); err != nil {
+		return c, err
+	} else if has {
 		return c, errs.New(errs.Conflict, "[Errno 17] File exists: '%s'", dir).
 			WithHint("domain %s has a vBMC already; see: vbmc show %s", c.Domain, c.Domain)
 	}
@@ -101,7 +107,11 @@ func (m *Manager) add(p ports, c Config, from int) (Config, error) {
 	if err := m.store.clear(c.Domain); err != nil {
 		return c, err
 	}
-	if err := m.store.save(c.Domain, c); err != nil {
+	err := m.store.save(c.Domain, c)
+	if err == nil {
+		err = m.store.disk.settle(m.store.root)
+	}
+	if err != nil {
 		return c, errors.Join(err, m.store.remove(c.Domain))
 	}
 	p.take(c)

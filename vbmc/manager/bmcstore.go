@@ -13,7 +13,10 @@ import (
 
 // fileStore keeps a BMC's memory as one file for each name. The directory is made
 // by the first Save: most BMCs have nothing to remember.
-type fileStore struct{ dir string }
+type fileStore struct {
+	dir  string
+	disk disk
+}
 
 var _ ipmi.Store = fileStore{}
 
@@ -31,10 +34,15 @@ func (s fileStore) Load(name string) ([]byte, error) {
 // Save implements ipmi.Store. A domain whose directory was deleted meanwhile does
 // not come back by it.
 func (s fileStore) Save(name string, data []byte) error {
-	if err := os.Mkdir(s.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	switch err := os.Mkdir(s.dir, 0o700); {
+	case err == nil:
+		if err := s.disk.settle(filepath.Dir(s.dir)); err != nil {
+			return err
+		}
+	case !errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("make directory of the BMC's memory: %w", err)
 	}
-	return writeFile(s.path(name), data)
+	return s.disk.replace(s.path(name), data)
 }
 
 // clear forgets everything. Files that are not ours stay, and the directory with them.

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 
@@ -92,7 +93,7 @@ func (c *Config) Set(key, value string) error {
 	if key == "port" {
 		n, err := strconv.Atoi(value)
 		if err != nil {
-			return errs.New(errs.Invalid, "--port %q: expected a number or auto", value)
+			return wrong("port", strconv.Quote(value), "expected a number or auto")
 		}
 		c.Port = n
 		return nil
@@ -112,23 +113,26 @@ func (c Config) Validate() error {
 	}
 	switch {
 	case c.Port < 1 || c.Port > 65535:
-		return errs.New(errs.Invalid, "--port %d: expected 1 to 65535", c.Port)
+		return wrong("port", strconv.Itoa(c.Port), "expected 1 to 65535")
 	case c.Username == "" || len(c.Username) > ipmi.MaxNameLen:
-		return errs.New(errs.Invalid, "--username: IPMI user names have 1 to %d bytes", ipmi.MaxNameLen)
+		return wrong("username", "", "IPMI user names have 1 to %d bytes", ipmi.MaxNameLen)
 	case len(c.Password) > ipmi.MaxPasswordLen:
-		return errs.New(errs.Invalid, "--password: IPMI passwords have at most %d bytes", ipmi.MaxPasswordLen)
-	case strings.ContainsAny(c.Username+c.Password+c.LibvirtURI+c.KG, "\r\n"):
-		return errs.New(errs.Invalid, "line breaks are not allowed in user name, password, BMC key and URI")
-	case strings.TrimSpace(c.Username) != c.Username || strings.TrimSpace(c.Password) != c.Password || strings.TrimSpace(c.KG) != c.KG:
-		return errs.New(errs.Invalid, "blanks around user name, password or BMC key would be lost in the configuration file")
+		return wrong("password", "", "IPMI passwords have at most %d bytes", ipmi.MaxPasswordLen)
 	case (c.SASLUsername == "") != (c.SASLPassword == ""):
 		return errs.New(errs.Invalid, "A password and username are required to use Libvirt's SASL authentication")
 	case c.SASLUsername != "":
-		return errs.New(errs.Invalid, "SASL authentication to libvirt is not supported").
-			WithHint("use a local socket, TLS certificates or qemu+ssh")
+		return wrong("libvirt_sasl_username", "", "SASL authentication to libvirt is not supported").WithHint("%s", insteadOfSASL)
+	}
+	for _, key := range []string{"username", "password", "kg", "libvirt_uri"} {
+		switch v := *c.text(key); {
+		case strings.ContainsAny(v, "\r\n"):
+			return wrong(key, "", "line breaks are not allowed")
+		case strings.TrimSpace(v) != v:
+			return wrong(key, "", "blanks around it would be lost in the configuration file")
+		}
 	}
 	if _, err := netip.ParseAddr(c.Address); err != nil {
-		return errs.New(errs.Invalid, "--address %q: expected an IPv4 or IPv6 address", c.Address)
+		return wrong("address", strconv.Quote(c.Address), "expected an IPv4 or IPv6 address")
 	}
 	if _, err := c.Credentials(); err != nil {
 		return err
@@ -160,11 +164,11 @@ func parseKG(s string) ([]byte, error) {
 	if digits, isHex := strings.CutPrefix(s, "0x"); isHex {
 		var err error
 		if key, err = hex.DecodeString(digits); err != nil {
-			return nil, errs.New(errs.Invalid, "--kg: after 0x come hexadecimal digits, two a byte")
+			return nil, wrong("kg", "", "after 0x come hexadecimal digits, two a byte")
 		}
 	}
 	if len(key) == 0 || len(key) > maxKG {
-		return nil, errs.New(errs.Invalid, "--kg: BMC keys have 1 to %d bytes", maxKG)
+		return nil, wrong("kg", "", "BMC keys have 1 to %d bytes", maxKG)
 	}
 	return key, nil
 }
@@ -180,7 +184,7 @@ func parseSuites(list string) ([]wire.Suite, error) {
 		id, err := strconv.ParseUint(word, 10, 8)
 		s, known := wire.SuiteByID(byte(id))
 		if err != nil || !known {
-			return nil, errs.New(errs.Invalid, "--cipher-suites: %q is not a cipher suite that can be served", word).WithHint("for example 17,3")
+			return nil, wrong("cipher_suites", "", "%q is not a cipher suite that can be served", word).WithHint("for example 17,3")
 		}
 		out = append(out, s)
 	}
@@ -211,7 +215,7 @@ func (c Config) consoleMode() (ipmi.ConsoleMode, error) {
 	case "off":
 		return ipmi.ConsoleOff, nil
 	}
-	return 0, errs.New(errs.Invalid, "--console %q: expected always, ondemand or off", c.Console)
+	return 0, wrong("console", strconv.Quote(c.Console), "expected always, ondemand or off")
 }
 
 // bootOptions are how the machine of a libvirt domain boots.
@@ -220,7 +224,7 @@ func (c Config) bootOptions() (virt.Options, error) {
 	if c.BootMAC != "" {
 		mac, err := net.ParseMAC(c.BootMAC)
 		if err != nil || len(mac) != 6 {
-			return o, errs.New(errs.Invalid, "--boot-mac %q: expected a MAC address such as 52:54:00:12:34:56", c.BootMAC)
+			return o, wrong("boot_mac", strconv.Quote(c.BootMAC), "expected a MAC address such as 52:54:00:12:34:56")
 		}
 		o.BootMAC = mac.String()
 	}
@@ -229,7 +233,7 @@ func (c Config) bootOptions() (virt.Options, error) {
 	case "refuse":
 		o.RefuseEFI = true
 	default:
-		return o, errs.New(errs.Invalid, "--efi %q: expected record or refuse", c.EFI)
+		return o, wrong("efi", strconv.Quote(c.EFI), "expected record or refuse")
 	}
 	switch c.LiveBootOrder {
 	case "", "qmp":
@@ -238,7 +242,7 @@ func (c Config) bootOptions() (virt.Options, error) {
 	case "off":
 		o.LiveOrder = virt.LiveOrderOff
 	default:
-		return o, errs.New(errs.Invalid, "--live-boot-order %q: expected qmp, restart or off", c.LiveBootOrder)
+		return o, wrong("live_boot_order", strconv.Quote(c.LiveBootOrder), "expected qmp, restart or off")
 	}
 	return o, nil
 }
@@ -256,6 +260,24 @@ func validName(name string) error {
 		return errs.New(errs.Invalid, "%q is not a domain name", name)
 	}
 	return nil
+}
+
+// Reachable is where this host reaches the BMC, ADDRESS:PORT; "::" is two families.
+func (c Config) Reachable() []string {
+	hosts := []string{c.Address}
+	switch ip, _ := netip.ParseAddr(c.Address); ip {
+	case netip.IPv6Unspecified():
+		hosts = []string{"127.0.0.1"}
+		if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
+			hosts = append(hosts, "::1")
+		}
+	case netip.IPv4Unspecified():
+		hosts = []string{"127.0.0.1"}
+	}
+	for i := range hosts {
+		hosts[i] = net.JoinHostPort(hosts[i], strconv.Itoa(c.Port))
+	}
+	return hosts
 }
 
 // overlaps reports whether two BMCs cannot listen at the same time.

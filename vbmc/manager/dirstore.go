@@ -13,10 +13,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"trefoil/internal/errs"
 )
 
 // dirStore is the directory of all domains' configurations.
-type dirStore struct{ root string }
+type dirStore struct {
+	root string
+	disk disk
+}
 
 func (d dirStore) dir(name string) string  { return filepath.Join(d.root, name) }
 func (d dirStore) file(name string) string { return filepath.Join(d.root, name, "config") }
@@ -25,7 +30,9 @@ func (d dirStore) file(name string) string { return filepath.Join(d.root, name, 
 func (d dirStore) state(name string) string { return filepath.Join(d.root, name, "state.json") }
 
 // bmc is where the BMC's own memory is kept.
-func (d dirStore) bmc(name string) fileStore { return fileStore{filepath.Join(d.root, name, "bmc")} }
+func (d dirStore) bmc(name string) fileStore {
+	return fileStore{filepath.Join(d.root, name, "bmc"), d.disk}
+}
 
 // clear removes what lies in a domain's directory beside its configuration: boot
 // state, the BMC's memory, and files whose writer was killed. What is not ours stays.
@@ -46,11 +53,15 @@ func (d dirStore) clear(name string) error {
 // remove removes a domain's directory; one without configuration, left by a killed
 // add or delete, only when nothing foreign lies in it.
 func (d dirStore) remove(name string) error {
-	if _, err := os.Lstat(d.file(name)); err == nil {
+	configured, err := d.has(name)
+	if err != nil {
+		return err
+	}
+	if configured {
 		if err := os.RemoveAll(d.dir(name)); err != nil {
 			return fmt.Errorf("remove configuration of domain %s: %w", name, err)
 		}
-		return nil
+		return d.disk.settle(d.root)
 	}
 	if err := d.clear(name); err != nil {
 		return err
@@ -58,8 +69,25 @@ func (d dirStore) remove(name string) error {
 	if err := os.Remove(d.dir(name)); err != nil {
 		return fmt.Errorf("remove directory of domain %s: %w", name, err)
 	}
-	return nil
+	return d.disk.settle(d.root)
 }
+
+// has tells whether there is a configuration. A disk or a permission that keeps it from
+// being seen is an error, and not the same as none.
+func (d dirStore) has(name string) (bool, error) {
+	_, err := os.Lstat(d.file(name))
+	if absent(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for the configuration of domain %s: %w", name, err)
+	}
+	return true, nil
+}
+
+// absent reports an error that says that there is nothing, neither a directory of that
+// name nor a file in it.
+func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) }
 
 // stamp tells whether a file is still the one that was read. The time of change
 // counts, not that of modification: no program can set it back.
@@ -83,19 +111,23 @@ func (s stamp) settled(now time.Time) bool {
 	return now.Sub(time.Unix(s.changed.Unix())) > 2*time.Second
 }
 
-// each calls f for every domain that has a configuration, sorted by name.
-func (d dirStore) each(f func(name string, s stamp)) error {
+// each calls f for every domain that has a configuration, sorted by name; with an error
+// for one whose file cannot be looked at, which is there all the same.
+func (d dirStore) each(f func(name string, s stamp, err error)) error {
 	entries, err := os.ReadDir(d.root)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("list configurations: %w", err)
 	}
 	for _, e := range entries { // sorted by name
-		if s, err := d.stamp(e.Name()); err == nil {
-			f(e.Name(), s)
+		if s, err := d.stamp(e.Name()); !absent(err) {
+			f(e.Name(), s, err)
 		}
 	}
 	return nil
 }
+
+// configSection is the section of virtualbmc's configuration of a domain.
+const configSection = "VirtualBMC"
 
 // load reads one configuration. Missing keys have the defaults of `vbmc add`,
 // except port, without which virtualbmc too refuses the file.
@@ -109,32 +141,33 @@ func (d dirStore) load(name string) (Config, error) {
 }
 
 func parseConfig(path, name, text string) (Config, error) {
-	ini, err := parseINI(path, text)
+	f, err := parseINI(path, text)
 	if err != nil {
 		return Config{}, err
 	}
-	s, ok := ini["VirtualBMC"]
+	keys, ok := f.sections[configSection]
 	if !ok {
-		return Config{}, fmt.Errorf("%s: no section [VirtualBMC]", path)
+		return Config{}, errs.New(errs.Invalid, "%s: no section [%s]", path, configSection).
+			WithHint("begin the file with a line [%s]", configSection)
 	}
 	c := Config{
 		Domain: name, Username: DefaultUsername, Password: DefaultPassword,
 		Address: DefaultAddress, LibvirtURI: DefaultLibvirtURI,
 	}
 	var extra strings.Builder
-	for _, key := range slices.Sorted(maps.Keys(s)) {
-		switch f := c.text(key); {
-		case f != nil:
-			*f = s[key]
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		switch field := c.text(key); {
+		case field != nil:
+			*field = keys[key].text
 		case key != "port" && key != "active":
-			put(&extra, key, s[key])
+			put(&extra, key, keys[key].text)
 		}
 	}
 	c.extra = extra.String()
-	if c.Port, err = strconv.Atoi(s["port"]); err != nil {
-		return c, fmt.Errorf("%s: port = %q: expected a number", path, s["port"])
+	if c.Port, err = strconv.Atoi(keys["port"].text); err != nil {
+		return c, f.wrong(configSection, "port", "a number from 1 to 65535")
 	}
-	c.Active, err = boolean(path, "active", s["active"])
+	c.Active, err = f.boolean(configSection, "active")
 	return c, err
 }
 
@@ -146,12 +179,12 @@ func put(b *strings.Builder, key, value string) {
 // save writes a configuration atomically, readable for its owner only, with the
 // keys in virtualbmc's order, ours after them.
 func (d dirStore) save(name string, c Config) error {
-	return writeFile(d.file(name), []byte(c.ini()))
+	return d.disk.replace(d.file(name), []byte(c.ini()))
 }
 
 func (c Config) ini() string {
 	var b strings.Builder
-	b.WriteString("[VirtualBMC]\n")
+	b.WriteString("[" + configSection + "]\n")
 	put(&b, "domain_name", c.Domain)
 	put(&b, "username", c.Username)
 	put(&b, "password", c.Password)
@@ -171,22 +204,4 @@ func (c Config) ini() string {
 	b.WriteString(c.extra)
 	b.WriteString("\n")
 	return b.String()
-}
-
-// writeFile replaces a file atomically with mode 0600.
-func writeFile(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
 }

@@ -75,7 +75,7 @@ func (m *Manager) examinations(names []string) ([]*examination, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(names) == 0 {
-		if err := m.store.each(func(name string, _ stamp) { names = append(names, name) }); err != nil {
+		if err := m.store.each(func(name string, _ stamp, _ error) { names = append(names, name) }); err != nil {
 			return nil, err
 		}
 	}
@@ -86,13 +86,13 @@ func (m *Manager) examinations(names []string) ([]*examination, error) {
 	var out []*examination
 	for _, name := range names {
 		x := &examination{m: m, name: name, running: m.running[name] != nil, fault: m.faults[name].text}
-		c, err := m.configured(name)
-		if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Invalid) {
+		if err := m.Known(name); errs.Is(err, errs.NotFound) || errs.Is(err, errs.Invalid) {
 			return nil, err
 		}
+		c, err := m.configured(name)
 		x.config = c
 		if err == nil {
-			err = c.Validate()
+			err = m.store.locate(name, c.Validate())
 		}
 		if err != nil {
 			x.fail("configuration", err)
@@ -177,6 +177,8 @@ func (x *examination) libvirt(ctx context.Context) {
 	switch {
 	case err == nil:
 		x.say("libvirt", Good, x.config.LibvirtURI+" answers and has the domain", "")
+	case wantsSASL(err):
+		x.fail("libvirt", err)
 	case strings.Contains(err.Error(), "permission denied") || strings.Contains(err.Error(), "authentication"):
 		x.say("libvirt", Fault, err.Error(), "the daemon's user must be allowed: adduser USER libvirt, then restart the daemon")
 	default:
@@ -198,7 +200,7 @@ func (x *examination) login(ctx context.Context) {
 	if suites == nil {
 		suites = defaultSuites()
 	}
-	for _, addr := range loginAddresses(x.config) {
+	for _, addr := range x.config.Reachable() {
 		for _, s := range suites {
 			check := fmt.Sprintf("login, suite %d", s.ID)
 			began := time.Now()
@@ -213,24 +215,6 @@ func (x *examination) login(ctx context.Context) {
 			x.say(check, Good, fmt.Sprintf("%s in %d ms", addr, time.Since(began).Milliseconds()), "")
 		}
 	}
-}
-
-// loginAddresses are where a BMC can be reached from here; "::" is two families.
-func loginAddresses(c Config) []string {
-	hosts := []string{c.Address}
-	switch ip, _ := netip.ParseAddr(c.Address); ip {
-	case netip.IPv6Unspecified():
-		hosts = []string{"127.0.0.1"}
-		if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
-			hosts = append(hosts, "::1")
-		}
-	case netip.IPv4Unspecified():
-		hosts = []string{"127.0.0.1"}
-	}
-	for i := range hosts {
-		hosts[i] = net.JoinHostPort(hosts[i], strconv.Itoa(c.Port))
-	}
-	return hosts
 }
 
 func defaultSuites() []wire.Suite { return []wire.Suite{wire.Suite17(), wire.Suite3()} }
@@ -250,7 +234,7 @@ func (m *Manager) shared(ctx context.Context, exams []*examination) []Finding {
 	}
 	rules, err := firewallRules(ctx)
 	if err != nil {
-		return append(out, Finding{"", "firewall", Warning, "cannot be read: " + err.Error(), "run the daemon as root to have it checked"})
+		return append(out, Finding{"", "firewall", Warning, "cannot be read: " + err.Error(), "the daemon may not (under vbmcd.service it never may); look by hand: nft list ruleset"})
 	}
 	var shut []string
 	for _, x := range exams {

@@ -4,15 +4,61 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"trefoil/internal/errs"
 )
 
+// iniFile is an INI file: its sections by name.
+type iniFile struct {
+	name     string
+	sections map[string]section
+}
+
 // section is one section of an INI file: keys in lower case.
-type section map[string]string
+type section map[string]entry
+
+// entry is a value with the line that its key stands in.
+type entry struct {
+	text string
+	line int
+}
+
+// text is a value, "" when it is not there.
+func (f iniFile) text(section, key string) string { return f.sections[section][key].text }
+
+// place is FILE:LINE of a key, FILE when it is not there.
+func (f iniFile) place(section, key string) string {
+	if e, ok := f.sections[section][key]; ok {
+		return fmt.Sprintf("%s:%d", f.name, e.line)
+	}
+	return f.name
+}
+
+// wrong refuses a value with its place: what was expected instead of it.
+func (f iniFile) wrong(section, key, expected string) *errs.Error {
+	if _, ok := f.sections[section][key]; !ok {
+		return errs.New(errs.Invalid, "%s: [%s] has no %s: expected %s", f.name, section, key, expected).
+			WithHint("add a line: %s = VALUE", key)
+	}
+	return errs.New(errs.Invalid, "%s: [%s] %s = %q: expected %s", f.place(section, key), section, key, f.text(section, key), expected).
+		WithHint("change that line")
+}
+
+// boolean reads virtualbmc's true and false, in any case; "" is false.
+func (f iniFile) boolean(section, key string) (bool, error) {
+	switch strings.ToLower(f.text(section, key)) {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	return false, f.wrong(section, key, "True or False")
+}
 
 // parseINI reads what Python's ConfigParser reads and virtualbmc writes: "=" or
 // ":", "#" and ";" comment lines, continuation lines, "%%" for "%".
-func parseINI(name, text string) (map[string]section, error) {
-	out := map[string]section{}
+func parseINI(name, text string) (iniFile, error) {
+	out := iniFile{name, map[string]section{}}
 	var cur section
 	key := ""
 	for i, line := range strings.Split(text, "\n") {
@@ -25,26 +71,28 @@ func parseINI(name, text string) (map[string]section, error) {
 		case trimmed[0] == '#' || trimmed[0] == ';':
 			continue
 		case line != trimmed && key != "" && cur != nil: // indented: goes on
-			cur[key] += "\n" + strings.ReplaceAll(trimmed, "%%", "%")
+			e := cur[key]
+			e.text += "\n" + strings.ReplaceAll(trimmed, "%%", "%")
+			cur[key] = e
 			continue
 		case trimmed[0] == '[':
 			end := strings.IndexByte(trimmed, ']')
 			if end < 0 {
-				return nil, fmt.Errorf("%s:%d: section header has no ]", name, i+1)
+				return out, fmt.Errorf("%s:%d: section header has no ]", name, i+1)
 			}
 			cur, key = section{}, ""
-			out[trimmed[1:end]] = cur
+			out.sections[trimmed[1:end]] = cur
 			continue
 		}
 		at := strings.IndexAny(trimmed, "=:")
 		if at <= 0 {
-			return nil, fmt.Errorf("%s:%d: expected KEY = VALUE", name, i+1)
+			return out, fmt.Errorf("%s:%d: expected KEY = VALUE", name, i+1)
 		}
 		if cur == nil {
-			return nil, fmt.Errorf("%s:%d: a key before the first [section]", name, i+1)
+			return out, fmt.Errorf("%s:%d: a key before the first [section]", name, i+1)
 		}
 		key = strings.ToLower(strings.TrimSpace(trimmed[:at]))
-		cur[key] = strings.ReplaceAll(strings.TrimSpace(trimmed[at+1:]), "%%", "%")
+		cur[key] = entry{strings.ReplaceAll(strings.TrimSpace(trimmed[at+1:]), "%%", "%"), i + 1}
 	}
 	return out, nil
 }

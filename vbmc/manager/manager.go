@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"trefoil/internal/errs"
 	"trefoil/vbmc/domain"
@@ -70,17 +67,14 @@ type fault struct{ text string }
 // New makes a manager; Run starts it.
 func New(s Settings, m Machines, log *slog.Logger) *Manager {
 	return &Manager{
-		settings: s, store: dirStore{s.ConfigDir}, machines: m, log: log, commands: ipmi.NewTable(),
+		settings: s, store: dirStore{root: s.ConfigDir}, machines: m, log: log, commands: ipmi.NewTable(),
 		running: map[string]*instance{}, faults: map[string]fault{}, files: map[string]cached{},
 	}
 }
 
 // Run keeps running BMCs and configuration files together until ctx ends; then
 // all BMCs stop and stay `active`, so that they come back with the daemon.
-func (m *Manager) Run(ctx context.Context) error {
-	if err := os.MkdirAll(m.settings.ConfigDir, 0o700); err != nil {
-		return fmt.Errorf("make configuration directory: %w", err)
-	}
+func (m *Manager) Run(ctx context.Context) {
 	if err := m.machines.Resume(); err != nil {
 		m.log.Warn("boot orders of earlier BMCs", "reason", err)
 	}
@@ -92,7 +86,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		case <-tick.C:
 		case <-ctx.Done():
 			m.stopAll()
-			return nil
+			return
 		}
 	}
 }
@@ -103,10 +97,11 @@ func (m *Manager) note(name string, err error) {
 		delete(m.faults, name)
 		return
 	}
-	if m.faults[name].text != err.Error() {
-		m.logOf(name).Error("vBMC instance cannot run as configured", "reason", err)
+	text := explain(err)
+	if m.faults[name].text != text {
+		m.logOf(name).Error("vBMC instance cannot run as configured", "reason", text)
 	}
-	m.faults[name] = fault{err.Error()}
+	m.faults[name] = fault{text}
 }
 
 // start makes a BMC listen. m.mu is held.
@@ -201,6 +196,17 @@ func (m *Manager) stopAll() {
 	}
 }
 
+// Known fails for a domain that has no configuration, readable or not.
+func (m *Manager) Known(name string) error {
+	if err := validName(name); err != nil {
+		return err
+	}
+	if has, err := m.store.has(name); has || err != nil {
+		return err
+	}
+	return noDomain(name).WithHint("see: vbmc list")
+}
+
 // configured loads a BMC's configuration or says in virtualbmc's words that
 // there is none.
 func (m *Manager) configured(name string) (Config, error) {
@@ -208,7 +214,7 @@ func (m *Manager) configured(name string) (Config, error) {
 		return Config{}, err
 	}
 	c, err := m.load(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+	if absent(err) {
 		return c, noDomain(name).WithHint("see: vbmc list")
 	}
 	return c, err
@@ -267,8 +273,12 @@ func (m *Manager) Delete(name string) error {
 		return err
 	}
 	// Also a directory without configuration goes: an add or a delete was killed.
-	if i, err := os.Lstat(m.store.dir(name)); err != nil || !i.IsDir() {
+	i, err := os.Lstat(m.store.dir(name))
+	if absent(err) || err == nil && !i.IsDir() {
 		return noDomain(name).WithHint("see: vbmc list")
+	}
+	if err != nil {
+		return fmt.Errorf("look at the directory of domain %s: %w", name, err)
 	}
 	m.stop(name)
 	delete(m.faults, name)
@@ -292,8 +302,8 @@ func (m *Manager) List() ([]Info, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []Info
-	err := m.store.each(func(name string, s stamp) {
-		c, err := m.loadStamped(name, s)
+	err := m.store.each(func(name string, s stamp, err error) {
+		c, err := m.loadEach(name, s, err)
 		if err != nil {
 			c.Domain = name
 			m.note(name, err)

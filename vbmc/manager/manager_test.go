@@ -232,7 +232,7 @@ func TestFilesAreFollowed(t *testing.T) {
 	}
 	write("True", "99999")
 	m.Sync()
-	if i, _ := m.Show("a"); i.Status != StatusError || !strings.Contains(i.Reason, "--port 99999") || i.Password != "pa%ss" {
+	if i, _ := m.Show("a"); i.Status != StatusError || !strings.Contains(i.Reason, "/a/config:6: port = 99999: expected 1 to 65535 (change that line, or: vbmc edit 'a' --port VALUE)") || i.Password != "pa%ss" {
 		t.Errorf("%+v", i)
 	}
 	write("True", "0"+strconv.Itoa(freePort(t)))
@@ -262,7 +262,7 @@ func TestFilesAreFollowed(t *testing.T) {
 }
 
 func TestConfigRoundTrip(t *testing.T) {
-	d := dirStore{t.TempDir()}
+	d := dirStore{root: t.TempDir()}
 	if err := os.Mkdir(d.dir("a"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -273,6 +273,16 @@ func TestConfigRoundTrip(t *testing.T) {
 	}
 	if got, err := d.load("a"); err != nil || got != c {
 		t.Errorf("%+v, %v, want %+v", got, err, c)
+	}
+}
+
+func TestReachable(t *testing.T) {
+	for address, want := range map[string]string{"::": "127.0.0.1:623", "0.0.0.0": "127.0.0.1:623", "192.0.2.1": "192.0.2.1:623", "2001:db8::1": "[2001:db8::1]:623"} {
+		c := config("a", 623)
+		c.Address = address
+		if got := c.Reachable(); got[0] != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
 	}
 }
 

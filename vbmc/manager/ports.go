@@ -41,8 +41,8 @@ type ports map[int][]Config
 // configuredPorts gathers the ports of all BMCs. m.mu is held.
 func (m *Manager) configuredPorts() (ports, error) {
 	p := ports{}
-	err := m.store.each(func(name string, s stamp) {
-		if c, err := m.loadStamped(name, s); err == nil {
+	err := m.store.each(func(name string, s stamp, err error) {
+		if c, err := m.loadEach(name, s, err); err == nil || c.Port != 0 { // one that runs has its port
 			c.Domain = name
 			p.take(c)
 		}

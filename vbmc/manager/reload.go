@@ -2,6 +2,7 @@ package manager
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"time"
@@ -29,6 +30,7 @@ func (m *Manager) loadStamped(name string, s stamp) (Config, error) {
 	if old, ok := m.files[name]; ok && old.stamp == s {
 		return old.config, old.err
 	}
+	m.store.closeToOthers(name, func(path string, was fs.FileMode, err error) { m.closed(name, path, was, err) })
 	c, err := m.store.load(name)
 	m.reads++
 	if s.settled(time.Now()) && !errors.Is(err, fs.ErrNotExist) {
@@ -39,14 +41,36 @@ func (m *Manager) loadStamped(name string, s stamp) (Config, error) {
 	return c, err
 }
 
+// loadEach is loadStamped behind dirStore.each. Of a file that cannot be looked at it
+// gives what is known: the configuration that runs.
+func (m *Manager) loadEach(name string, s stamp, err error) (Config, error) {
+	if err == nil {
+		return m.loadStamped(name, s)
+	}
+	delete(m.files, name)
+	if in := m.running[name]; in != nil {
+		return in.config, err
+	}
+	return Config{}, err
+}
+
+// closed tells that others could read a password, or still can.
+func (m *Manager) closed(name, path string, was fs.FileMode, err error) {
+	if err != nil {
+		m.logOf(name).Warn("others can read the password", "path", path, "reason", err)
+		return
+	}
+	m.logOf(name).Warn("others could read the password; path is closed to them now", "path", path, "mode", fmt.Sprintf("%04o", was))
+}
+
 // Sync reads what changed of the configurations and makes the BMCs match.
 func (m *Manager) Sync() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	there := make(map[string]bool, len(m.running))
-	err := m.store.each(func(name string, s stamp) {
+	err := m.store.each(func(name string, s stamp, err error) {
 		there[name] = true
-		c, err := m.loadStamped(name, s)
+		c, err := m.loadEach(name, s, err)
 		if err == nil {
 			err = m.match(name, c)
 		}
@@ -70,8 +94,12 @@ func (m *Manager) Sync() {
 
 // match makes a BMC what its configuration says: started, stopped, restarted, or
 // changed with its sessions open. A BMC that runs goes on when the configuration is
-// wrong. m.mu is held.
+// wrong; the error then names the file's line. m.mu is held.
 func (m *Manager) match(name string, c Config) error {
+	return m.store.locate(name, m.follow(name, c))
+}
+
+func (m *Manager) follow(name string, c Config) error {
 	in := m.running[name]
 	switch {
 	case !c.Active:

@@ -129,7 +129,7 @@ func TestWrongEditByHandChangesNothing(t *testing.T) {
 	c := running(t, m, "a")
 	for text, want := range map[string]string{
 		"[VirtualBMC\n": ":1: section header has no ]",
-		strings.Replace(mustRead(t, m.store.file("a")), "pa%%ss#;=", "123456789012345678901", 1): "--password",
+		strings.Replace(mustRead(t, m.store.file("a")), "pa%%ss#;=", "123456789012345678901", 1): "/a/config:4: password: IPMI passwords have at most 20 bytes (",
 	} {
 		if err := os.WriteFile(m.store.file("a"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -276,7 +276,7 @@ func TestStampSettles(t *testing.T) {
 }
 
 func TestBMCMemory(t *testing.T) {
-	d := dirStore{t.TempDir()}
+	d := dirStore{root: t.TempDir()}
 	s := d.bmc("a")
 	if got, err := s.Load("boot"); got != nil || err != nil {
 		t.Errorf("before the first save: %q %v", got, err)

@@ -71,46 +71,39 @@ func LoadSettings(getenv func(string) string) (Settings, error) {
 }
 
 func (s *Settings) read(path, text, home string) error {
-	ini, err := parseINI(path, text)
+	f, err := parseINI(path, text)
 	if err != nil {
 		return err
 	}
-	def, log := ini["default"], ini["log"]
-	if v := def["config_dir"]; v != "" {
+	if v := f.text("default", "config_dir"); v != "" {
 		s.ConfigDir = expand(v, home)
 	}
-	if v := def["pid_file"]; v != "" {
+	if v := f.text("default", "pid_file"); v != "" {
 		s.PIDFile = expand(v, home)
 	}
-	s.LogFile = expand(log["logfile"], home)
-	if v := ini["metrics"]["listen"]; v != "" {
+	if v := f.text("log", "logfile"); v != "" {
+		if s.LogFile, err = filepath.Abs(expand(v, home)); err != nil { // the daemon works in another directory
+			return fmt.Errorf("%s: [log] logfile: %w", f.place("log", "logfile"), err)
+		}
+	}
+	if v := f.text("metrics", "listen"); v != "" {
 		if _, _, err := net.SplitHostPort(v); err != nil {
-			return fmt.Errorf("%s: [metrics] listen = %q: expected ADDRESS:PORT, for example 127.0.0.1:9290", path, v)
+			return f.wrong("metrics", "listen", "ADDRESS:PORT, for example 127.0.0.1:9290")
 		}
 		s.Metrics = v
 	}
-	if v := def["server_spawn_wait"]; v != "" {
+	if v := f.text("default", "server_spawn_wait"); v != "" {
 		ms, err := strconv.Atoi(v)
 		if err != nil || ms < 100 {
-			return fmt.Errorf("%s: [default] server_spawn_wait = %q: expected milliseconds, at least 100", path, v)
+			return f.wrong("default", "server_spawn_wait", "milliseconds, at least 100")
 		}
 		s.Rescan = time.Duration(ms) * time.Millisecond
 	}
-	if s.ShowPasswords, err = boolean(path, "show_passwords", def["show_passwords"]); err != nil {
+	if s.ShowPasswords, err = f.boolean("default", "show_passwords"); err != nil {
 		return err
 	}
-	s.Debug, err = boolean(path, "debug", log["debug"])
+	s.Debug, err = f.boolean("log", "debug")
 	return err
-}
-
-func boolean(path, key, v string) (bool, error) {
-	switch strings.ToLower(v) {
-	case "", "false":
-		return false, nil
-	case "true":
-		return true, nil
-	}
-	return false, fmt.Errorf("%s: %s = %q: expected true or false", path, key, v)
 }
 
 func expand(path, home string) string {

@@ -1,0 +1,91 @@
+package manager
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"trefoil/internal/errs"
+)
+
+func TestASecondDaemonIsRefusedAndNamed(t *testing.T) {
+	s := Settings{ConfigDir: filepath.Join(t.TempDir(), "vbmc")}
+	release, err := s.Claim()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("another vbmc daemon (process %d) has configuration directory %s", os.Getpid(), s.ConfigDir)
+	if _, err := s.Claim(); !errs.Is(err, errs.Conflict) || err.Error() != want || !strings.Contains(errs.HintOf(err), "config_dir") {
+		t.Errorf("%v, hint %q; want %q", err, errs.HintOf(err), want)
+	}
+	release()
+	again, err := s.Claim()
+	if err != nil {
+		t.Fatalf("after the first ended: %v", err)
+	}
+	again()
+}
+
+// TestAKilledDaemonLeavesNothingInTheWay: this test's program claims the directory,
+// says so and is killed.
+func TestAKilledDaemonLeavesNothingInTheWay(t *testing.T) {
+	if dir := os.Getenv("VBMC_TEST_CLAIM"); dir != "" {
+		if _, err := (Settings{ConfigDir: dir}).Claim(); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println("claimed")
+		_, _ = io.Copy(io.Discard, os.Stdin) // until it is killed
+		return
+	}
+	s := Settings{ConfigDir: t.TempDir()}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestAKilledDaemonLeavesNothingInTheWay$")
+	cmd.Env = append(os.Environ(), "VBMC_TEST_CLAIM="+s.ConfigDir)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := make([]byte, len("claimed"))
+	if _, err := io.ReadFull(out, said); err != nil || string(said) != "claimed" {
+		t.Fatalf("%q %v", said, err)
+	}
+	if _, err := s.Claim(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("(process %d)", cmd.Process.Pid)) {
+		t.Errorf("while it lives: %v", err)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	release, err := s.Claim()
+	if err != nil {
+		t.Fatalf("after it was killed: %v", err)
+	}
+	release()
+}
+
+// A link that somebody put there while the directory was open to all is not followed.
+func TestClaimFollowsNoLink(t *testing.T) {
+	s := Settings{ConfigDir: t.TempDir()}
+	target := filepath.Join(t.TempDir(), "precious")
+	if err := os.WriteFile(target, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, filepath.Join(s.ConfigDir, "vbmcd.lock")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Claim(); err == nil {
+		t.Error("a link was locked")
+	}
+	if mustRead(t, target) != "text" {
+		t.Error("the link's target was written")
+	}
+}

@@ -1,0 +1,107 @@
+package manager
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// openToAll makes a domain's directory as virtualbmc's daemon does, with a umask of 0.
+func openToAll(t *testing.T, m *Manager, name string) {
+	t.Helper()
+	c := config(name, freePort(t))
+	for _, step := range []error{
+		os.Mkdir(m.store.dir(name), 0o777), os.Chmod(m.store.dir(name), 0o777),
+		os.WriteFile(m.store.file(name), []byte(c.ini()), 0o666), os.Chmod(m.store.file(name), 0o666),
+	} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+}
+
+// behindLink moves a configuration elsewhere, open to all, and leaves a link to it: the
+// daemon closes files of its own, and follows none.
+func behindLink(t *testing.T, m *Manager, name string) {
+	t.Helper()
+	file, away := m.store.file(name), filepath.Join(t.TempDir(), name)
+	if err := errors.Join(os.Rename(file, away), os.Chmod(away, 0o644), os.Symlink(away, file)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func modeOf(t *testing.T, path string) fs.FileMode {
+	t.Helper()
+	i, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i.Mode().Perm()
+}
+
+// TestWhatVirtualbmcLeavesOpenIsClosed: at load, and told in the log without the password.
+func TestWhatVirtualbmcLeavesOpenIsClosed(t *testing.T) {
+	m, _ := newManager(t)
+	var log bytes.Buffer
+	m.log = slog.New(slog.NewTextHandler(&log, nil))
+	openToAll(t, m, "a")
+	m.Sync()
+	if d, f := modeOf(t, m.store.dir("a")), modeOf(t, m.store.file("a")); d != 0o700 || f != 0o600 {
+		t.Errorf("directory %04o, file %04o, want 0700 and 0600", d, f)
+	}
+	said := log.String()
+	if !strings.Contains(said, "mode=0777") || !strings.Contains(said, "mode=0666") || !strings.Contains(said, "domain=a") || strings.Contains(said, "pa%") {
+		t.Errorf("log: %s", said)
+	}
+	log.Reset()
+	m.Sync()
+	if log.Len() > 0 {
+		t.Errorf("told again: %s", log.String())
+	}
+}
+
+// TestNoModeOfAnotherFileIsChanged: others could put links into a directory that was
+// open to them; a daemon of root must not close /etc/passwd.
+func TestNoModeOfAnotherFileIsChanged(t *testing.T) {
+	m, _ := newManager(t)
+	for name, link := range map[string]func(string, string) error{"soft": os.Symlink, "hard": os.Link} {
+		openToAll(t, m, name)
+		precious := filepath.Join(filepath.Dir(m.settings.ConfigDir), name)
+		if err := os.Rename(m.store.file(name), precious); err != nil {
+			t.Fatal(err)
+		}
+		if err := link(precious, m.store.file(name)); err != nil {
+			t.Fatal(err)
+		}
+		m.Sync()
+		if f := modeOf(t, precious); f != 0o666 {
+			t.Errorf("%s link: mode %04o of what it leads to, want 0666 as it was", name, f)
+		}
+	}
+}
+
+func TestConfigurationDirectoryIsClosed(t *testing.T) {
+	for was, want := range map[fs.FileMode]fs.FileMode{0o777: 0o700, 0o775: 0o700, 0o755: 0o755, 0o700: 0o700, 0o777 | fs.ModeSticky: 0o777} {
+		s := Settings{ConfigDir: filepath.Join(t.TempDir(), strconv.Itoa(int(was)))}
+		if err := os.Mkdir(s.ConfigDir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(s.ConfigDir, was); err != nil {
+			t.Fatal(err)
+		}
+		release, err := s.Claim()
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		if got := modeOf(t, s.ConfigDir); got != want {
+			t.Errorf("%v: mode %04o, want %04o", was, got, want)
+		}
+	}
+}
