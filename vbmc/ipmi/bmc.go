@@ -221,6 +221,21 @@ func (b *BMC) outsideSession(src netip.AddrPort, p wire.V20, reply func([]byte))
 	reply(wire.V20{Type: wire.PayloadIPMI, Payload: msg.AppendResponse(nil, cc, data)}.AppendPlain(nil))
 }
 
+// locked runs f with b.mu held. A fault in f leaves it free: whoever recovers further up
+// must not find a BMC that answers nobody any more.
+func (b *BMC) locked(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+}
+
+// unlocked runs f without b.mu, which is held before and after it.
+func (b *BMC) unlocked(f func()) {
+	b.mu.Unlock()
+	defer b.mu.Lock()
+	f()
+}
+
 // guid is the machine's UUID in SMBIOS byte order, as real BMCs give it. While
 // the hypervisor is away before it was ever read, it is zero.
 func (b *BMC) guid() [16]byte {

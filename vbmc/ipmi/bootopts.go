@@ -130,20 +130,22 @@ func flagsOf(o domain.Override) (flags [5]byte) {
 // may wait for the hypervisor: b.mu is not held, nor is the socket's goroutine here.
 func (b *BMC) expireBootFlags(ctx context.Context) byte {
 	machine := b.machine.Override()
-	b.mu.Lock()
-	changed, due, flags := b.boot.follow(machine, b.now()), b.boot.lapsed(b.now()), b.boot.flags
-	b.mu.Unlock()
+	var changed, due bool
+	var flags [5]byte
+	b.locked(func() {
+		changed, due, flags = b.boot.follow(machine, b.now()), b.boot.lapsed(b.now()), b.boot.flags
+	})
 	if due {
 		if o, _ := overrideOf(flags); b.machine.Override() == o {
 			if cc := b.code("expire boot flags", b.clearOnce(ctx)); cc != ccOK {
 				return cc // the flags stay: the machine has the override still
 			}
 		}
-		b.mu.Lock()
-		if b.boot.flags == flags {
-			b.boot.flags[0] &^= flagValid
-		}
-		b.mu.Unlock()
+		b.locked(func() {
+			if b.boot.flags == flags {
+				b.boot.flags[0] &^= flagValid
+			}
+		})
 	}
 	if due || changed {
 		b.keepBoot()
@@ -245,13 +247,13 @@ func setBootOption(b *BMC, r request) (byte, []byte) {
 	if p == bootFlags && len(data) > 0 {
 		return setBootFlags(b, r)
 	}
-	b.mu.Lock()
-	b.boot.invalid[p] = r.data[0]&0x80 != 0
 	cc := byte(ccOK)
-	if len(data) > 0 { // otherwise only the valid bit of the parameter
-		cc = b.boot.write(p, data, b.now())
-	}
-	b.mu.Unlock()
+	b.locked(func() {
+		b.boot.invalid[p] = r.data[0]&0x80 != 0
+		if len(data) > 0 { // otherwise only the valid bit of the parameter
+			cc = b.boot.write(p, data, b.now())
+		}
+	})
 	if p != bootSetInProgress { // which ends with the BMC
 		b.keepBoot()
 	}
@@ -313,11 +315,11 @@ func setBootFlags(b *BMC, r request) (byte, []byte) {
 	if cc := b.code("set boot device", b.machine.SetOverride(r.ctx, o)); cc != ccOK {
 		return cc, nil
 	}
-	b.mu.Lock()
-	b.boot.flags = flags
-	b.boot.invalid[bootFlags] = r.data[0]&0x80 != 0
-	b.boot.restart(b.now())
-	b.mu.Unlock()
+	b.locked(func() {
+		b.boot.flags = flags
+		b.boot.invalid[bootFlags] = r.data[0]&0x80 != 0
+		b.boot.restart(b.now())
+	})
 	b.keepBoot()
 	if o.Device == domain.PXE { // the only device that this sensor type knows
 		b.record(typeSystemBoot, sensorSystemBoot, readingSpecific, [3]byte{bootUserPXE, 0xff, 0xff})

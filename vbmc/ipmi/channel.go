@@ -99,16 +99,16 @@ func setChannelAccess(b *BMC, r request) (byte, []byte) {
 	case setLimit != 0 && (limit < privCallback || limit > privAdmin):
 		return ccDataInvalid, nil
 	}
-	b.mu.Lock()
-	c := &b.parts.channel
-	places := [...]*access{1: &c.kept, 2: &c.now}
-	if setFlags != 0 {
-		places[setFlags].NoPEF = flags&noPEFAlerts != 0
-	}
-	if setLimit != 0 {
-		places[setLimit].Limit = limit
-	}
-	b.mu.Unlock()
+	b.locked(func() {
+		c := &b.parts.channel
+		places := [...]*access{1: &c.kept, 2: &c.now}
+		if setFlags != 0 {
+			places[setFlags].NoPEF = flags&noPEFAlerts != 0
+		}
+		if setLimit != 0 {
+			places[setLimit].Limit = limit
+		}
+	})
 	if setFlags == 1 || setLimit == 1 {
 		b.keep("channel", func() any { return b.parts.channel.kept })
 	}

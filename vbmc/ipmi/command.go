@@ -180,9 +180,8 @@ func (b *BMC) dispatch(s *session, seq uint32, body []byte, reply func([]byte)) 
 		go b.runWaiting(c, r, s, a, m, reply)
 		return
 	}
-	b.mu.Unlock()
-	cc, data := b.call(c, r)
-	b.mu.Lock()
+	var data []byte
+	b.unlocked(func() { cc, data = b.call(c, r) })
 	b.finish(s, a, m, cc, data, reply)
 }
 

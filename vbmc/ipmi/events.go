@@ -112,9 +112,7 @@ func (b *BMC) seenOtherwise(on bool) bool {
 
 // recordPower notes power unit and ACPI state.
 func (b *BMC) recordPower(on bool) {
-	b.mu.Lock()
-	b.parts.sel.kept.On = powerCode(on)
-	b.mu.Unlock()
+	b.locked(func() { b.parts.sel.kept.On = powerCode(on) })
 	unit, acpi := byte(readingSpecific), byte(acpiSoftOff)
 	if on {
 		unit, acpi = readingSpecific|deasserted, acpiWorking
@@ -126,10 +124,11 @@ func (b *BMC) recordPower(on bool) {
 // recordAway notes that the hypervisor is lost or back. Each is told once, and Back
 // only after Lost: it also comes at the first connect.
 func (b *BMC) recordAway(away bool) {
-	b.mu.Lock()
-	changed := b.parts.sel.kept.Away != away
-	b.parts.sel.kept.Away = away
-	b.mu.Unlock()
+	var changed bool
+	b.locked(func() {
+		changed = b.parts.sel.kept.Away != away
+		b.parts.sel.kept.Away = away
+	})
 	if !changed {
 		return
 	}

@@ -75,9 +75,7 @@ func getLANParam(b *BMC, r request) (byte, []byte) {
 		out = destinationParam(n, set)
 	}
 	if out == nil {
-		b.mu.Lock()
-		out = b.lanParam(n)
-		b.mu.Unlock()
+		b.locked(func() { out = b.lanParam(n) })
 	}
 	switch {
 	case out == nil:
@@ -196,9 +194,7 @@ func setLANParam(b *BMC, r request) (byte, []byte) {
 		if len(v) != communityLen {
 			return ccLength, nil
 		}
-		b.mu.Lock()
-		b.parts.lan.Community = bytes.Clone(v)
-		b.mu.Unlock()
+		b.locked(func() { b.parts.lan.Community = bytes.Clone(v) })
 		b.keep("lan", func() any { return b.parts.lan })
 		return ccOK, nil
 	default:

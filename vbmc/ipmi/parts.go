@@ -176,20 +176,18 @@ func (b *BMC) onEvent(e domain.Event) {
 // Close ends timers, console, subscription and all sessions; Serve calls it. A
 // second call does nothing.
 func (b *BMC) Close() {
-	b.mu.Lock()
-	closed := b.closed
-	b.closed = true
-	b.mu.Unlock()
+	var closed bool
+	b.locked(func() { closed, b.closed = b.closed, true })
 	if closed {
 		return
 	}
 	if b.unsubscribe != nil {
 		b.unsubscribe()
 	}
-	b.mu.Lock()
-	b.sessions.removeAll()
-	b.stopWatchdog()
-	b.mu.Unlock()
+	b.locked(func() {
+		b.sessions.removeAll()
+		b.stopWatchdog()
+	})
 	b.closeSOL()
 	b.closeSEL()
 }
@@ -220,9 +218,9 @@ func (b *BMC) contain(where string) {
 func (b *BMC) keep(name string, state func() any) {
 	b.saving.Lock() // the last to come writes the newest state
 	defer b.saving.Unlock()
-	b.mu.Lock()
-	raw, err := json.Marshal(state())
-	b.mu.Unlock()
+	var raw []byte
+	var err error
+	b.locked(func() { raw, err = json.Marshal(state()) })
 	if err == nil {
 		err = b.store.Save(name, raw)
 	}

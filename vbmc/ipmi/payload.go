@@ -2,6 +2,7 @@ package ipmi
 
 import (
 	"encoding/binary"
+	"maps"
 
 	"trefoil/vbmc/ipmi/wire"
 )
@@ -147,17 +148,17 @@ func setUserPayloads(b *BMC, r request) (byte, []byte) {
 	if r.data[2]&payloadSOL == 0 {
 		return ccOK, nil // there is no other payload to be had
 	}
-	b.mu.Lock()
-	denied := map[byte]bool{}
-	for u := range b.parts.sol.p.Denied {
-		denied[u] = true
-	}
-	delete(denied, user)
-	if op == 1 {
-		denied[user] = true
-	}
-	b.parts.sol.p.Denied = denied
-	b.mu.Unlock()
+	b.locked(func() {
+		denied := maps.Clone(b.parts.sol.p.Denied) // the old one may be on its way to the store
+		if denied == nil {
+			denied = map[byte]bool{}
+		}
+		delete(denied, user)
+		if op == 1 {
+			denied[user] = true
+		}
+		b.parts.sol.p.Denied = denied
+	})
 	b.keepSOL()
 	return ccOK, nil
 }

@@ -76,9 +76,8 @@ func reserveSDR(b *BMC, _ request) (byte, []byte) {
 
 // getSDR (33.12): only a read from the middle needs a reservation.
 func getSDR(b *BMC, r request) (byte, []byte) {
-	b.mu.Lock()
-	valid := reserved(r.data, b.parts.sensors.reservation)
-	b.mu.Unlock()
+	var valid bool
+	b.locked(func() { valid = reserved(r.data, b.parts.sensors.reservation) })
 	if r.data[4] != 0 && !valid {
 		return ccNoReservation, nil
 	}

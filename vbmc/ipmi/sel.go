@@ -79,9 +79,9 @@ func (b *BMC) loadSEL() error {
 
 // closeSEL writes what is not stored yet. b.mu is not held.
 func (b *BMC) closeSEL() {
-	b.mu.Lock()
-	stop, dirty := b.parts.sel.flush, b.parts.sel.dirty
-	b.mu.Unlock()
+	var stop func() bool
+	var dirty bool
+	b.locked(func() { stop, dirty = b.parts.sel.flush, b.parts.sel.dirty })
 	if stop != nil {
 		stop()
 	}
@@ -269,18 +269,21 @@ func clearSEL(b *BMC, r request) (byte, []byte) {
 	if string(r.data[2:5]) != "CLR" || r.data[5] != start && r.data[5] != status {
 		return ccDataInvalid, nil
 	}
-	b.mu.Lock()
-	s := &b.parts.sel
-	if !reserved(r.data, s.reservation) {
-		b.mu.Unlock()
-		return ccNoReservation, nil
-	}
-	if r.data[5] == status {
-		b.mu.Unlock()
+	clears, cc := r.data[5] == start, byte(ccOK)
+	b.locked(func() {
+		switch s := &b.parts.sel; {
+		case !reserved(r.data, s.reservation):
+			cc = ccNoReservation
+		case clears:
+			s.kept.Log.Clear(b.selTime())
+		}
+	})
+	switch {
+	case cc != ccOK:
+		return cc, nil
+	case !clears:
 		return ccOK, []byte{completed}
 	}
-	s.kept.Log.Clear(b.selTime())
-	b.mu.Unlock()
 	b.record(typeSEL, sensorSEL, readingSpecific, [3]byte{selCleared, 0xff, 0xff})
 	return ccOK, []byte{completed}
 }

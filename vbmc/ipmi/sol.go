@@ -76,13 +76,12 @@ func (b *BMC) setSOLPort(a net.Addr) {
 
 // closeSOL closes the console. b.mu is not held.
 func (b *BMC) closeSOL() {
-	b.mu.Lock()
-	if a := b.parts.sol.run; a != nil {
-		b.endSOL(a)
-	}
-	hub := b.parts.sol.hub
-	b.mu.Unlock()
-	if hub != nil {
+	b.locked(func() {
+		if a := b.parts.sol.run; a != nil {
+			b.endSOL(a)
+		}
+	})
+	if hub := b.parts.sol.hub; hub != nil { // it never changes once there are events
 		hub.Close()
 	}
 }
@@ -124,23 +123,16 @@ func (b *BMC) tellDeactivated(a *solRun, by *session) {
 	}
 }
 
-// pumpSOL moves output until SOL is over.
+// pumpSOL moves output until SOL is over. A fault ends SOL, or nobody could have it
+// any more.
 func (b *BMC) pumpSOL(a *solRun) {
 	defer b.contain("SOL")
+	defer b.locked(func() { b.endSOL(a) })
 	for {
-		b.mu.Lock()
-		now := b.now()
-		b.sessions.get(a.s.ex.ManagedID, now) // ends SOL when the session's time is over
-		if b.parts.sol.run != a {
-			b.mu.Unlock()
+		wait, ok := b.pumpOnce(a)
+		if !ok {
 			return
 		}
-		b.moveSOL(a, now)
-		wait := solIdle
-		if at, ok := a.port.Next(); ok {
-			wait = max(at.Sub(now), time.Millisecond)
-		}
-		b.mu.Unlock()
 		stop := b.after(wait, a.wake)
 		select {
 		case <-a.reader.Ready():
@@ -149,6 +141,23 @@ func (b *BMC) pumpSOL(a *solRun) {
 		}
 		stop()
 	}
+}
+
+// pumpOnce moves what is to be moved now and tells when the next is due; not ok: SOL is
+// over.
+func (b *BMC) pumpOnce(a *solRun) (wait time.Duration, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	b.sessions.get(a.s.ex.ManagedID, now) // ends SOL when the session's time is over
+	if b.parts.sol.run != a {
+		return 0, false
+	}
+	b.moveSOL(a, now)
+	if at, ok := a.port.Next(); ok {
+		return max(at.Sub(now), time.Millisecond), true
+	}
+	return solIdle, true
 }
 
 func (a *solRun) wake() {

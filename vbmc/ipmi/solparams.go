@@ -116,9 +116,8 @@ func setSOLParam(b *BMC, r request) (byte, []byte) {
 	if !solChannel(r.data[0]) {
 		return ccDataInvalid, nil
 	}
-	b.mu.Lock()
-	cc := b.parts.sol.setParam(r.data[1], r.data[2:])
-	b.mu.Unlock()
+	var cc byte
+	b.locked(func() { cc = b.parts.sol.setParam(r.data[1], r.data[2:]) })
 	if cc == ccOK && r.data[1] != 0 {
 		b.keepSOL()
 	}

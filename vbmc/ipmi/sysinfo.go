@@ -94,17 +94,18 @@ func setSysInfo(b *BMC, r request) (byte, []byte) {
 	case n != infoProgress && r.data[1] >= infoBlocks:
 		return ccInfoNoBlock, nil
 	}
-	b.mu.Lock()
-	if n == infoProgress {
-		defer b.mu.Unlock()
-		return setProgress(&p.setting, r.data[1]&3), nil
-	}
-	p.setBlock(n, r.data[1], r.data[2:])
-	b.mu.Unlock()
-	if n != infoOS {
+	cc := byte(ccOK)
+	b.locked(func() {
+		if n == infoProgress {
+			cc = setProgress(&p.setting, r.data[1]&3)
+		} else {
+			p.setBlock(n, r.data[1], r.data[2:])
+		}
+	})
+	if n != infoProgress && n != infoOS {
 		b.keep("sysinfo", func() any { return p })
 	}
-	return ccOK, nil
+	return cc, nil
 }
 
 // getSysInfo reads a block of a parameter (22.14b). A system without a name of its own

@@ -48,6 +48,11 @@ func (u user) mayLogIn() bool {
 	return u.Enabled && u.Name != "" && u.Password != nil && u.Access&accessMessaging != 0 && u.limit() <= privAdmin
 }
 
+func (u user) equal(o user) bool {
+	return u.Name == o.Name && bytes.Equal(u.Password, o.Password) && u.Form == o.Form &&
+		u.Enabled == o.Enabled && u.Access == o.Access
+}
+
 // users are the slots. Only those in use take memory: a daemon has thousands of BMCs.
 type users struct {
 	config user

@@ -165,13 +165,26 @@ func (b *BMC) stopWatchdog() {
 
 // watchdogFires runs on the timer's goroutine.
 func (b *BMC) watchdogFires(run uint) {
-	b.mu.Lock()
-	w := &b.parts.watchdog
-	if w.run != run || !w.running {
-		b.mu.Unlock()
+	was, what, due := b.watchdogDue(run)
+	if !due {
 		return
 	}
-	was, what := *w, w.action()
+	b.log.Warn("watchdog", "use", was.use, "action", what, "interrupt", what == watchdogInterrupt)
+	if !was.dontLog {
+		b.record(typeWatchdog2, sensorWatchdog, readingSpecific, [3]byte{0xc0 | what, was.interrupt()<<4 | was.use, 0xff})
+	}
+	b.watchdogActs(what, was.interrupt())
+}
+
+// watchdogDue takes what is due now: the interrupt, or the action at the end.
+func (b *BMC) watchdogDue(run uint) (was watchdog, what byte, due bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := &b.parts.watchdog
+	if w.run != run || !w.running {
+		return was, 0, false
+	}
+	was, what = *w, w.action()
 	if w.preDue {
 		w.preDue, what = false, watchdogInterrupt
 		b.timeWatchdog(w.deadline.Sub(b.now()))
@@ -181,12 +194,7 @@ func (b *BMC) watchdogFires(run uint) {
 		w.expired |= 1 << w.use
 		w.dontLog = false // it holds for one expiry (27.3)
 	}
-	b.mu.Unlock()
-	b.log.Warn("watchdog", "use", was.use, "action", what, "interrupt", what == watchdogInterrupt)
-	if !was.dontLog {
-		b.record(typeWatchdog2, sensorWatchdog, readingSpecific, [3]byte{0xc0 | what, was.interrupt()<<4 | was.use, 0xff})
-	}
-	b.watchdogActs(what, was.interrupt())
+	return was, what, true
 }
 
 // watchdogActs does what was asked for the machine.
@@ -209,9 +217,8 @@ func (b *BMC) watchdogActs(what, interrupt byte) {
 // start, unless parameter 3 of the boot options says so.
 func (b *BMC) watchdogStarts(ctx context.Context, op operation) {
 	b.expireBootFlags(ctx)
-	b.mu.Lock()
-	drop := b.boot.pendingOnce() && b.boot.clearing&keepAtWatchdog == 0
-	b.mu.Unlock()
+	var drop bool
+	b.locked(func() { drop = b.boot.pendingOnce() && b.boot.clearing&keepAtWatchdog == 0 })
 	if drop {
 		b.code("watchdog: clear boot flags", b.clearOnce(ctx))
 	}
