@@ -53,10 +53,11 @@ func activatePayload(b *BMC, r request) (byte, []byte) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	run := b.solRun()
 	if cc := b.maySOL(r.session, r.data[2]&askEncryption != 0); cc != ccOK {
 		return cc, nil
 	}
-	if b.parts.sol.run == nil {
+	if run == nil {
 		b.beginSOL(r.session)
 	}
 	out := []byte{0, 0, 0, 0}
@@ -92,7 +93,7 @@ func deactivatePayload(b *BMC, r request) (byte, []byte) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a := b.parts.sol.run
+	a := b.solRun()
 	if a == nil {
 		return ccPayloadInactive, nil
 	}
@@ -109,7 +110,7 @@ func payloadStatus(b *BMC, r request) (byte, []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := []byte{1, 0, 0}
-	if b.parts.sol.run != nil {
+	if b.solRun() != nil {
 		out[1] = 1
 	}
 	return ccOK, out
@@ -123,7 +124,7 @@ func payloadInstance(b *BMC, r request) (byte, []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := make([]byte, 12)
-	if a := b.parts.sol.run; a != nil {
+	if a := b.solRun(); a != nil {
 		binary.LittleEndian.PutUint32(out, a.s.ex.ManagedID)
 		out[4] = 1
 	}

@@ -152,12 +152,15 @@ func (t *table) removeUser(user byte) {
 	}
 }
 
-func (s *session) expired(now time.Time) bool {
+// until is when a session ends if nothing comes from its client before.
+func (s *session) until() time.Time {
 	if s.stage == stageActive {
-		return now.Sub(s.last) > inactivity
+		return s.last.Add(inactivity)
 	}
-	return now.Sub(s.last) > setupTime
+	return s.last.Add(setupTime)
 }
+
+func (s *session) expired(now time.Time) bool { return now.After(s.until()) }
 
 // get returns a session that lives and is at least at stage st.
 func (t *table) get(id uint32, now time.Time) *session {

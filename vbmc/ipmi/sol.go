@@ -16,8 +16,6 @@ const (
 	// solHeadStart lets the answer to Activate Payload leave before the first output:
 	// clients do not know yet what to do with that.
 	solHeadStart = 20 * time.Millisecond
-	// solIdle is how often a quiet SOL looks whether its session still lives.
-	solIdle = 15 * time.Second
 )
 
 // solState is Serial over LAN: its parameters and who has it.
@@ -105,6 +103,15 @@ func (b *BMC) beginSOL(s *session) {
 	b.after(solHeadStart, func() { go b.pumpSOL(a) })
 }
 
+// solRun is the activation of a session that lives; nil: there is none. A session whose
+// client is gone has no timer of its own and gives SOL back here. b.mu is held.
+func (b *BMC) solRun() *solRun {
+	if a := b.parts.sol.run; a != nil {
+		b.sessions.get(a.s.ex.ManagedID, b.now())
+	}
+	return b.parts.sol.run
+}
+
 // endSOL takes SOL away. b.mu is held.
 func (b *BMC) endSOL(a *solRun) {
 	if b.parts.sol.run != a {
@@ -148,16 +155,16 @@ func (b *BMC) pumpSOL(a *solRun) {
 func (b *BMC) pumpOnce(a *solRun) (wait time.Duration, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := b.now()
-	b.sessions.get(a.s.ex.ManagedID, now) // ends SOL when the session's time is over
-	if b.parts.sol.run != a {
+	if b.solRun() != a {
 		return 0, false
 	}
+	now := b.now()
 	b.moveSOL(a, now)
+	wait = a.s.until().Sub(now) + time.Millisecond // SOL ends with its session, and then at once
 	if at, ok := a.port.Next(); ok {
-		return max(at.Sub(now), time.Millisecond), true
+		wait = min(wait, at.Sub(now))
 	}
-	return solIdle, true
+	return max(wait, time.Millisecond), true
 }
 
 func (a *solRun) wake() {
