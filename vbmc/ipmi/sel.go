@@ -113,13 +113,19 @@ func (b *BMC) selTime() uint32 { return uint32(b.now().Unix() + b.parts.sel.kept
 // record adds an event to the log: sensor type and number, event/reading type with
 // the direction in bit 7, event data. b.mu is not held.
 func (b *BMC) record(sensorType, number, eventType byte, data [3]byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.note(sensorType, number, eventType, data)
+}
+
+// note is record with b.mu held.
+func (b *BMC) note(sensorType, number, eventType byte, data [3]byte) {
 	b.log.Info("event", "sensorType", sensorType, "sensor", number, "eventType", eventType, "data", fmt.Sprintf("%x", data))
 	b.addEvent(selrec.Event{Generator: bmcAddress, SensorType: sensorType, Sensor: number, EventType: eventType, Data: data})
 }
 
+// addEvent is called with b.mu held.
 func (b *BMC) addEvent(e selrec.Event) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	now := b.selTime()
 	b.parts.sel.kept.Log.Add(e.Record(now), now)
 	b.selChanged()

@@ -67,7 +67,7 @@ func analogSensors() []sdrec.Analog {
 // discreteSensors have states. Boot and logins are moments and only in the log.
 func discreteSensors() []sdrec.Discrete {
 	return []sdrec.Discrete{
-		{Number: sensorPowerUnit, Type: typePowerUnit, Entity: sdrec.EntityPower, Name: "Power Unit", States: 1<<powerUnitOff | 1<<powerUnitFailure},
+		{Number: sensorPowerUnit, Type: typePowerUnit, Entity: sdrec.EntityPower, Name: "Power Unit", States: 1<<powerUnitOff | 1<<powerUnitNoResponse | 1<<powerUnitFailure},
 		{Number: sensorWatchdog, Type: typeWatchdog2, Entity: sdrec.EntityManager, Name: "Watchdog", EventOnly: true},
 		{Number: sensorSystemBoot, Type: typeSystemBoot, Entity: sdrec.EntityFirmware, Name: "System Boot", EventOnly: true},
 		{Number: sensorSessionAudit, Type: typeSessionAudit, Entity: sdrec.EntityManager, Name: "Session Audit", EventOnly: true},
