@@ -18,15 +18,16 @@ const (
 )
 
 const (
-	solInstance   = 1 // the only one
-	askEncryption = 0x80
+	solInstance       = 1 // the only one
+	askEncryption     = 0x80
+	askAuthentication = 0x40
 )
 
 // payloadCommands are the RMCP+ payload commands of App (section 24).
 func payloadCommands() map[uint16]command {
 	return map[uint16]command{
 		key(wire.App, 0x48): {name: "Activate Payload", priv: privUser, min: 6, max: 6, run: activatePayload},
-		key(wire.App, 0x49): {name: "Deactivate Payload", priv: privOperator, min: 2, max: 6, run: deactivatePayload},
+		key(wire.App, 0x49): {name: "Deactivate Payload", priv: privUser, min: 2, max: 6, run: deactivatePayload},
 		key(wire.App, 0x4a): {name: "Get Payload Activation Status", priv: privUser, min: 1, max: 1, run: payloadStatus},
 		key(wire.App, 0x4b): {name: "Get Payload Instance Info", priv: privUser, min: 2, max: 2, run: payloadInstance},
 		key(wire.App, 0x4c): {name: "Set User Payload Access", priv: privAdmin, min: 6, max: 6, waits: true, run: setUserPayloads},
@@ -54,7 +55,7 @@ func activatePayload(b *BMC, r request) (byte, []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	run := b.solRun()
-	if cc := b.maySOL(r.session, r.data[2]&askEncryption != 0); cc != ccOK {
+	if cc := b.maySOL(r.session, r.data[2]); cc != ccOK {
 		return cc, nil
 	}
 	if run == nil {
@@ -67,9 +68,11 @@ func activatePayload(b *BMC, r request) (byte, []byte) {
 	return ccOK, append(out, 0xff, 0xff) // no VLAN
 }
 
-// maySOL decides whether a session may have SOL now. b.mu is held.
-func (b *BMC) maySOL(s *session, encrypted bool) byte {
+// maySOL decides whether a session may have SOL now, with the protection that it asks
+// for and that parameter 2 demands. b.mu is held.
+func (b *BMC) maySOL(s *session, ask byte) byte {
 	st := &b.parts.sol
+	encrypted := ask&askEncryption != 0
 	switch {
 	case st.hub == nil || !st.p.Enabled:
 		return ccPayloadDisabled
@@ -80,13 +83,18 @@ func (b *BMC) maySOL(s *session, encrypted bool) byte {
 	// A session that encrypts does so for SOL too: its packets are refused without.
 	case !encrypted && (s.ex.Suite.Crypt != 0 || st.p.Auth&forceEncryption != 0):
 		return ccWithoutEncryption
+	// The packets of this session carry no integrity check; 24.1 has no code of its own.
+	case s.ex.Suite.Integrity == 0 && (ask&askAuthentication != 0 || st.p.Auth&forceAuthentication != 0):
+		return ccWrongState
 	case st.run != nil && st.run.s != s:
 		return ccPayloadActive
 	}
 	return ccOK
 }
 
-// deactivatePayload takes SOL from the session that has it, whoever asks (24.2).
+// deactivatePayload takes SOL from the session that has it (24.2). One's own may be given
+// back at any level: appendix G leaves the level to the payload, and SOL's may be USER.
+// Whoever takes another's must be allowed to have SOL himself, and OPERATOR at least.
 func deactivatePayload(b *BMC, r request) (byte, []byte) {
 	if !isSOL(r.data) {
 		return ccDataInvalid, nil
@@ -96,6 +104,9 @@ func deactivatePayload(b *BMC, r request) (byte, []byte) {
 	a := b.solRun()
 	if a == nil {
 		return ccPayloadInactive, nil
+	}
+	if a.s != r.session && r.session.privilege < max(privOperator, b.parts.sol.p.privilege()) {
+		return ccPrivilege, nil
 	}
 	b.tellDeactivated(a, r.session)
 	b.endSOL(a)
