@@ -44,7 +44,7 @@ func resetBMC(b *BMC, _ request) (byte, []byte) {
 	defer b.mu.Unlock()
 	b.sessions.removeAll()
 	b.stopWatchdog()
-	b.boot.inProgress = false
+	b.endProgress()
 	b.parts.channel.now = b.parts.channel.kept
 	return ccOK, nil
 }

@@ -32,16 +32,15 @@ const (
 
 // bootOptions is the register file of System Boot Options.
 type bootOptions struct {
-	inProgress bool
-	progressAt time.Time
-	scan       [2][]byte // parameters 1 and 2
-	clearing   byte
-	ack        byte
-	flags      [5]byte // as written
-	initiator  [9]byte
-	mailbox    [mailboxBlocks][mailboxBlockLen]byte
-	invalid    [bootParams]bool
-	since      time.Time // write of the flags or the latest chassis control
+	setting   progress
+	scan      [2][]byte // parameters 1 and 2
+	clearing  byte
+	ack       byte
+	flags     [5]byte // as written
+	initiator [9]byte
+	mailbox   [mailboxBlocks][mailboxBlockLen]byte
+	invalid   [bootParams]bool
+	since     time.Time // write of the flags or the latest chassis control
 }
 
 // restart begins the 60-second count-down anew.
@@ -190,10 +189,7 @@ func getBootOption(b *BMC, r request) (byte, []byte) {
 	var data []byte
 	switch p {
 	case bootSetInProgress:
-		data = []byte{0}
-		if b.boot.busy(b.now()) {
-			data[0] = 1
-		}
+		data = []byte{b.boot.setting.get(b.now())}
 	case 1, 2:
 		data = append(data, b.boot.scan[p-1]...)
 		if data == nil {
@@ -233,11 +229,6 @@ func (o *bootOptions) follow(machine domain.Override, now time.Time) (changed bo
 	return true
 }
 
-func (o *bootOptions) busy(now time.Time) bool {
-	// A client that died must not lock the others out.
-	return o.inProgress && now.Sub(o.progressAt) < bootFlagsTime
-}
-
 // setBootOption is Set System Boot Options (28.12).
 func setBootOption(b *BMC, r request) (byte, []byte) {
 	p, data := r.data[0]&0x7f, r.data[1:]
@@ -251,7 +242,7 @@ func setBootOption(b *BMC, r request) (byte, []byte) {
 	b.locked(func() {
 		b.boot.invalid[p] = r.data[0]&0x80 != 0
 		if len(data) > 0 { // otherwise only the valid bit of the parameter
-			cc = b.boot.write(p, data, b.now())
+			cc = b.boot.write(p, data, r.session, b.now())
 		}
 	})
 	if p != bootSetInProgress { // which ends with the BMC
@@ -261,24 +252,14 @@ func setBootOption(b *BMC, r request) (byte, []byte) {
 }
 
 // write stores any parameter but the boot flags.
-func (o *bootOptions) write(p byte, data []byte, now time.Time) byte {
+func (o *bootOptions) write(p byte, data []byte, by *session, now time.Time) byte {
 	want := map[byte]int{0: 1, 1: 1, 2: 1, 3: 1, 4: 2, 6: 9}
 	if n, ok := want[p]; ok && len(data) != n {
 		return ccLength
 	}
 	switch p {
 	case bootSetInProgress:
-		switch data[0] & 3 {
-		case 0:
-			o.inProgress = false
-		case 1:
-			if o.busy(now) {
-				return ccSetInProgress
-			}
-			o.inProgress, o.progressAt = true, now
-		default: // commit write is optional and we apply at once
-			return ccDataInvalid
-		}
+		return o.setting.set(data[0]&3, by, now)
 	case 1, 2:
 		o.scan[p-1] = bytes.Clone(data)
 	case bootClearing:

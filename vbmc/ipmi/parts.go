@@ -169,6 +169,7 @@ func (b *BMC) onEvent(e domain.Event) {
 	defer b.contain("event")
 	b.chassisEvent(e)
 	b.watchdogEvent(e)
+	b.progressEvent(e)
 	b.selEvent(e)
 	b.solEvent(e)
 }

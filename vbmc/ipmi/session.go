@@ -32,6 +32,7 @@ const (
 // session is one client's session, from the open request on.
 type session struct {
 	stage     stage
+	gone      bool // it was removed from the table
 	src       netip.AddrPort
 	handle    byte // 0 until it is established
 	user      byte // slot of the user
@@ -129,9 +130,12 @@ func (t *table) sweep(now time.Time) {
 // remove ends a session, if there is one of that id; every end goes through here.
 func (t *table) remove(id uint32) {
 	s := t.byID[id]
+	if s == nil {
+		return
+	}
 	delete(t.byID, id)
-	if s != nil && s.ended != nil {
-		f := s.ended
+	s.gone = true
+	if f := s.ended; f != nil {
 		s.ended = nil
 		f()
 	}
@@ -159,6 +163,9 @@ func (s *session) until() time.Time {
 	}
 	return s.last.Add(setupTime)
 }
+
+// over tells whether a session has ended, noticed or not.
+func (s *session) over(now time.Time) bool { return s.gone || s.expired(now) }
 
 func (s *session) expired(now time.Time) bool { return now.After(s.until()) }
 

@@ -21,7 +21,7 @@ const (
 // solState is Serial over LAN: its parameters and who has it.
 type solState struct {
 	p       solParams
-	setting byte         // parameter 0
+	setting progress     // parameter 0
 	port    uint16       // of our socket
 	hub     *console.Hub // nil: the machine has no console, or it is switched off
 	run     *solRun      // nil: not active

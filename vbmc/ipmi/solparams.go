@@ -10,9 +10,8 @@ import (
 
 // Completion codes of the SOL configuration commands (26.2, 26.3).
 const (
-	ccSOLParamUnknown  = 0x80
-	ccSOLSetInProgress = 0x81
-	ccSOLReadOnly      = 0x82
+	ccSOLParamUnknown = 0x80
+	ccSOLReadOnly     = 0x82
 )
 
 // Bits of SOL parameter 2.
@@ -75,7 +74,7 @@ func getSOLParam(b *BMC, r request) (byte, []byte) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	out := b.parts.sol.param(r.data[1])
+	out := b.parts.sol.param(r.data[1], b.now())
 	if out == nil {
 		return ccSOLParamUnknown, nil
 	}
@@ -83,11 +82,11 @@ func getSOLParam(b *BMC, r request) (byte, []byte) {
 }
 
 // param returns a parameter's bytes; nil: there is no such one.
-func (st *solState) param(n byte) []byte {
+func (st *solState) param(n byte, now time.Time) []byte {
 	p := &st.p
 	switch n {
 	case 0:
-		return []byte{st.setting}
+		return []byte{st.setting.get(now)}
 	case 1:
 		if p.Enabled {
 			return []byte{1}
@@ -117,7 +116,7 @@ func setSOLParam(b *BMC, r request) (byte, []byte) {
 		return ccDataInvalid, nil
 	}
 	var cc byte
-	b.locked(func() { cc = b.parts.sol.setParam(r.data[1], r.data[2:]) })
+	b.locked(func() { cc = b.parts.sol.setParam(r, b.now()) })
 	if cc == ccOK && r.data[1] != 0 {
 		b.keepSOL()
 	}
@@ -125,9 +124,9 @@ func setSOLParam(b *BMC, r request) (byte, []byte) {
 }
 
 // setParam checks and takes a parameter.
-func (st *solState) setParam(n byte, v []byte) byte {
-	p := &st.p
-	switch old := st.param(n); {
+func (st *solState) setParam(r request, now time.Time) byte {
+	n, v, p := r.data[1], r.data[2:], &st.p
+	switch old := st.param(n, now); {
 	case old == nil:
 		return ccSOLParamUnknown
 	case n > 6:
@@ -137,7 +136,7 @@ func (st *solState) setParam(n byte, v []byte) byte {
 	}
 	switch n {
 	case 0:
-		return st.setProgress(v[0] & 3)
+		return st.setting.set(v[0]&3, r.session, now)
 	case 1:
 		p.Enabled = v[0]&1 != 0
 	case 2:
@@ -155,18 +154,6 @@ func (st *solState) setParam(n byte, v []byte) byte {
 	default:
 		return p.setRate(n, v[0]&0x0f)
 	}
-	return ccOK
-}
-
-// setProgress is parameter 0: one client may say that it is setting parameters.
-func (st *solState) setProgress(v byte) byte {
-	if v > 1 {
-		return ccDataInvalid // there is no "commit write": everything is in force at once
-	}
-	if v == 1 && st.setting == 1 {
-		return ccSOLSetInProgress
-	}
-	st.setting = v
 	return ccOK
 }
 

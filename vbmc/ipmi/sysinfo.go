@@ -32,7 +32,7 @@ const (
 type sysInfo struct {
 	Texts map[byte][]byte
 
-	setting byte
+	setting progress
 	os      []byte
 }
 
@@ -97,7 +97,7 @@ func setSysInfo(b *BMC, r request) (byte, []byte) {
 	cc := byte(ccOK)
 	b.locked(func() {
 		if n == infoProgress {
-			cc = setProgress(&p.setting, r.data[1]&3)
+			cc = p.setting.set(r.data[1]&3, r.session, b.now())
 		} else {
 			p.setBlock(n, r.data[1], r.data[2:])
 		}
@@ -118,7 +118,7 @@ func getSysInfo(b *BMC, r request) (byte, []byte) {
 	defer b.mu.Unlock()
 	n, block := r.data[1], r.data[2]
 	if n == infoProgress {
-		return ccOK, []byte{infoRevision, b.parts.sysinfo.setting}
+		return ccOK, []byte{infoRevision, b.parts.sysinfo.setting.get(b.now())}
 	}
 	if !isInfoText(n) {
 		return ccInfoUnknown, nil
