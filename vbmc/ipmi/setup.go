@@ -46,7 +46,7 @@ func (b *BMC) openSession(src netip.AddrPort, payload []byte, reply func([]byte)
 		refuse(st)
 		return
 	}
-	limit = min(limit, b.parts.channel.now.Limit)
+	limit = min(limit, b.parts.channel.now.limit)
 	b.sessions.sweep(now)
 	if b.sessions.throttled(src.Addr(), now) || !b.sessions.makeRoom(src.Addr()) {
 		refuse(wire.StatusNoResources)
