@@ -154,7 +154,7 @@ func closeSession(b *BMC, r request) (byte, []byte) {
 	if s != r.session && r.session.privilege < privAdmin {
 		return ccPrivilege, nil
 	}
-	b.sessions.remove(id)
+	b.sessions.remove(id, endCommand)
 	return ccOK, nil
 }
 

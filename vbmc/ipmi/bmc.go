@@ -101,8 +101,8 @@ func New(c Config) (*BMC, error) {
 		machine: c.Machine, name: c.Name, log: c.Log, rand: c.Rand, now: c.Now, afterFunc: c.After,
 		acceptAfter: c.AcceptAfter, consoleMode: c.Console, consoleBuffer: c.ConsoleBuffer,
 		hostBoot: c.HostBoot, passwordSet: c.PasswordSet, commands: c.Table.rows, store: c.Store,
-		sessions: newTable(),
 	}
+	b.sessions = newTable(b.sessionEnded)
 	if _, err := io.ReadFull(b.rand, b.decoyKey[:]); err != nil {
 		return nil, err
 	}

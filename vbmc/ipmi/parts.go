@@ -89,7 +89,7 @@ func (b *BMC) Update(c Credentials) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.configUser(c.Username, c.Password) {
-		b.sessions.removeUser(configUserID)
+		b.endSessions(configUserID, nil)
 	}
 	b.setKeys(c)
 	return nil

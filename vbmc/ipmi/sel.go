@@ -23,6 +23,7 @@ type selLog struct {
 	reservation uint16
 	dirty       bool        // not all is written
 	flush       func() bool // stops the pending write; nil: there is none
+	due         time.Time   // of it
 }
 
 // selState is what outlives a restart.
@@ -90,14 +91,22 @@ func (b *BMC) closeSEL() {
 	}
 }
 
-// selChanged has the log written soon; that of a closed BMC is not written behind
-// the back of whom it was closed for. b.mu is held.
-func (b *BMC) selChanged() {
+// selChanged has the log written soon. b.mu is held.
+func (b *BMC) selChanged() { b.selWithin(selDelay) }
+
+// selWithin has the log written after d, if it is not before; that of a closed BMC is
+// not written behind the back of whom it was closed for. b.mu is held.
+func (b *BMC) selWithin(d time.Duration) {
 	s := &b.parts.sel
 	s.dirty = true
-	if s.flush == nil && !b.closed {
-		s.flush = b.after(selDelay, b.writeSEL)
+	due := b.now().Add(d)
+	if b.closed || s.flush != nil && !due.Before(s.due) {
+		return
 	}
+	if s.flush != nil {
+		s.flush()
+	}
+	s.due, s.flush = due, b.after(d, b.writeSEL)
 }
 
 func (b *BMC) writeSEL() {

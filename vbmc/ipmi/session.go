@@ -47,8 +47,7 @@ type session struct {
 	answers   [answerSlots]*answer
 	nextSlot  int
 
-	send  func([]byte) // to where the latest packet came from
-	ended func()       // nil, or called once with b.mu held when the session goes, whatever the reason
+	send func([]byte) // to where the latest packet came from
 
 	setupRequest, setupReply []byte // the latest set-up message and its answer, for a repeat
 }
@@ -104,6 +103,7 @@ type table struct {
 	byID     map[uint32]*session
 	failures map[netip.Addr]*bucket // by source
 	handle   byte
+	ended    func(*session, endCause) // told each end, with b.mu held
 }
 
 // bucket counts wrong passwords of one source; it drains with time.
@@ -111,10 +111,15 @@ type bucket struct {
 	level int
 	at    time.Time // when it was drained
 	last  time.Time // when a password was wrong
+
+	told   time.Time // when that was written down; zero: never
+	untold int       // wrong passwords since
+	user   byte      // the latest of them was for
+	name   string
 }
 
-func newTable() table {
-	return table{byID: map[uint32]*session{}, failures: map[netip.Addr]*bucket{}}
+func newTable(ended func(*session, endCause)) table {
+	return table{byID: map[uint32]*session{}, failures: map[netip.Addr]*bucket{}, ended: ended}
 }
 
 // sweep drops sessions that were idle too long. It runs when sessions are
@@ -122,37 +127,25 @@ func newTable() table {
 func (t *table) sweep(now time.Time) {
 	for id, s := range t.byID {
 		if s.expired(now) {
-			t.remove(id)
+			t.remove(id, endTimeout)
 		}
 	}
 }
 
 // remove ends a session, if there is one of that id; every end goes through here.
-func (t *table) remove(id uint32) {
+func (t *table) remove(id uint32, cause endCause) {
 	s := t.byID[id]
 	if s == nil {
 		return
 	}
 	delete(t.byID, id)
 	s.gone = true
-	if f := s.ended; f != nil {
-		s.ended = nil
-		f()
-	}
+	t.ended(s, cause)
 }
 
 func (t *table) removeAll() {
 	for id := range t.byID {
-		t.remove(id)
-	}
-}
-
-// removeUser ends the sessions of a user, also those that are being set up.
-func (t *table) removeUser(user byte) {
-	for id, s := range t.byID {
-		if s.user == user {
-			t.remove(id)
-		}
+		t.remove(id, endUnspecified)
 	}
 }
 
@@ -173,7 +166,7 @@ func (s *session) expired(now time.Time) bool { return now.After(s.until()) }
 func (t *table) get(id uint32, now time.Time) *session {
 	s := t.byID[id]
 	if s == nil || s.expired(now) {
-		t.remove(id)
+		t.remove(id, endTimeout)
 		return nil
 	}
 	return s
@@ -247,9 +240,9 @@ func (t *table) makeRoom(addr netip.Addr) bool {
 	}
 	switch {
 	case mine >= maxHalfOpenPerSource:
-		t.remove(myOldest)
+		t.remove(myOldest, endUnspecified)
 	case half >= maxHalfOpen:
-		t.remove(oldest)
+		t.remove(oldest, endUnspecified)
 	}
 	return established < maxEstablished
 }
@@ -276,7 +269,7 @@ func (t *table) byHandle(h byte) *session {
 }
 
 // failed notes a wrong password from a source.
-func (t *table) failed(a netip.Addr, now time.Time) {
+func (t *table) failed(a netip.Addr, now time.Time) *bucket {
 	a = source(a)
 	k := t.failures[a]
 	if k == nil {
@@ -289,6 +282,7 @@ func (t *table) failed(a netip.Addr, now time.Time) {
 	k.drain(now)
 	k.last = now
 	k.level = min(k.level+1, 2*failureBurst) // whoever stops guessing may log in again in some seconds
+	return k
 }
 
 // longestQuiet is the source whose last wrong password is the longest ago.
@@ -316,7 +310,7 @@ func (t *table) throttled(a netip.Addr, now time.Time) bool {
 		return false
 	}
 	k.drain(now)
-	if k.level == 0 {
+	if k.level == 0 && now.Sub(k.told) >= refusalPause {
 		delete(t.failures, a)
 	}
 	return k.level >= failureBurst

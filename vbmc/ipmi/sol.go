@@ -98,7 +98,6 @@ func (b *BMC) beginSOL(s *session) {
 	a.port = sol.NewPort(st.p.port(st.hub.Write))
 	a.reader = st.hub.Attach(b.consoleBuffer)
 	st.run = a
-	s.ended = func() { b.endSOL(a) }
 	b.log.Info("SOL is active", "for", s.src, "user", string(s.ex.Name))
 	b.after(solHeadStart, func() { go b.pumpSOL(a) })
 }
@@ -117,7 +116,7 @@ func (b *BMC) endSOL(a *solRun) {
 	if b.parts.sol.run != a {
 		return
 	}
-	b.parts.sol.run, a.s.ended = nil, nil
+	b.parts.sol.run = nil
 	close(a.done)
 	a.reader.Close()
 	b.log.Info("SOL is over", "for", a.s.src, "user", string(a.s.ex.Name))

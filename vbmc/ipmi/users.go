@@ -201,17 +201,13 @@ func (b *BMC) userPayloads(id byte) uint16 {
 }
 
 // endSessions ends the sessions of a user that was changed, those being set up too.
-// The one that asked for it stays: its client goes on with the next setting.
-// b.mu is held.
+// The one that asked for it, if one did, stays: its client goes on with the next
+// setting. b.mu is held.
 func (b *BMC) endSessions(id byte, asking *session) {
-	var ended []uint32
 	for n, s := range b.sessions.byID {
 		if s.user == id && s != asking {
-			ended = append(ended, n)
+			b.sessions.remove(n, endChange)
 		}
-	}
-	for _, n := range ended {
-		b.sessions.remove(n)
 	}
 }
 
