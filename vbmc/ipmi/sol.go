@@ -95,7 +95,7 @@ func (b *BMC) solEvent(e domain.Event) {
 func (b *BMC) beginSOL(s *session) {
 	st := &b.parts.sol
 	a := &solRun{s: s, kick: make(chan struct{}, 1), done: make(chan struct{})}
-	a.port = sol.NewPort(st.p.port(st.hub.Write))
+	a.port = sol.NewPort(st.p.port(st.hub))
 	a.reader = st.hub.Attach(b.consoleBuffer)
 	st.run = a
 	b.log.Info("SOL is active", "for", s.src, "user", string(s.ex.Name))

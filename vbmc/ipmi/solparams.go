@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"trefoil/vbmc/console"
 	"trefoil/vbmc/ipmi/sol"
 	"trefoil/vbmc/ipmi/wire"
 )
@@ -46,13 +47,19 @@ func defaultSOLParams() solParams {
 
 func (p solParams) privilege() byte { return p.Auth & 0x0f }
 
-// port is how a SOL port is to send.
-func (p solParams) port(accept func([]byte) int) sol.Config {
+// port is how a SOL port is to send, and where it types.
+func (p solParams) port(hub *console.Hub) sol.Config {
 	return sol.Config{
 		Size:       solPayloadSize - 4,
 		Accumulate: time.Duration(p.Accumulate) * 5 * time.Millisecond, Threshold: int(p.Threshold),
 		Retries: int(p.RetryCount), Interval: time.Duration(p.RetryInterval) * 10 * time.Millisecond,
-		Accept: accept,
+		Accept: func(typed []byte) (n int, status byte) {
+			if !hub.Typable() { // the machine is off, or its console is output only
+				return 0, sol.StatusUnavailable
+			}
+			return hub.Write(typed), 0
+		},
+		FlushInbound: hub.FlushTyped,
 	}
 }
 
