@@ -14,7 +14,6 @@ import (
 const (
 	watchdogDontLog  = 0x80
 	watchdogDontStop = 0x40 // in Set; in Get: it runs
-	watchdogUses     = 0x3e // flags of uses 1 to 5: BIOS FRB2, POST, OS load, SMS/OS, OEM
 	watchdogTick     = 100 * time.Millisecond
 
 	watchdogNothing = 0
