@@ -44,7 +44,7 @@ func resetBMC(b *BMC, _ request) (byte, []byte) {
 	defer b.mu.Unlock()
 	b.sessions.removeAll()
 	b.stopWatchdog()
-	b.boot.inProgress = false
+	b.endProgress()
 	b.parts.channel.now = b.parts.channel.kept
 	return ccOK, nil
 }
@@ -154,7 +154,7 @@ func closeSession(b *BMC, r request) (byte, []byte) {
 	if s != r.session && r.session.privilege < privAdmin {
 		return ccPrivilege, nil
 	}
-	b.sessions.remove(id)
+	b.sessions.remove(id, endCommand)
 	return ccOK, nil
 }
 

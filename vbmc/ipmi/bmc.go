@@ -101,8 +101,8 @@ func New(c Config) (*BMC, error) {
 		machine: c.Machine, name: c.Name, log: c.Log, rand: c.Rand, now: c.Now, afterFunc: c.After,
 		acceptAfter: c.AcceptAfter, consoleMode: c.Console, consoleBuffer: c.ConsoleBuffer,
 		hostBoot: c.HostBoot, passwordSet: c.PasswordSet, commands: c.Table.rows, store: c.Store,
-		sessions: newTable(),
 	}
+	b.sessions = newTable(b.sessionEnded)
 	if _, err := io.ReadFull(b.rand, b.decoyKey[:]); err != nil {
 		return nil, err
 	}
@@ -219,6 +219,21 @@ func (b *BMC) outsideSession(src netip.AddrPort, p wire.V20, reply func([]byte))
 	}
 	cc, data := b.runOutside(src, msg)
 	reply(wire.V20{Type: wire.PayloadIPMI, Payload: msg.AppendResponse(nil, cc, data)}.AppendPlain(nil))
+}
+
+// locked runs f with b.mu held. A fault in f leaves it free: whoever recovers further up
+// must not find a BMC that answers nobody any more.
+func (b *BMC) locked(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+}
+
+// unlocked runs f without b.mu, which is held before and after it.
+func (b *BMC) unlocked(f func()) {
+	b.mu.Unlock()
+	defer b.mu.Lock()
+	f()
 }
 
 // guid is the machine's UUID in SMBIOS byte order, as real BMCs give it. While

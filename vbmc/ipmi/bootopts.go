@@ -32,16 +32,15 @@ const (
 
 // bootOptions is the register file of System Boot Options.
 type bootOptions struct {
-	inProgress bool
-	progressAt time.Time
-	scan       [2][]byte // parameters 1 and 2
-	clearing   byte
-	ack        byte
-	flags      [5]byte // as written
-	initiator  [9]byte
-	mailbox    [mailboxBlocks][mailboxBlockLen]byte
-	invalid    [bootParams]bool
-	since      time.Time // write of the flags or the latest chassis control
+	setting   progress
+	scan      [2][]byte // parameters 1 and 2
+	clearing  byte
+	ack       byte
+	flags     [5]byte // as written
+	initiator [9]byte
+	mailbox   [mailboxBlocks][mailboxBlockLen]byte
+	invalid   [bootParams]bool
+	since     time.Time // write of the flags or the latest chassis control
 }
 
 // restart begins the 60-second count-down anew.
@@ -130,20 +129,22 @@ func flagsOf(o domain.Override) (flags [5]byte) {
 // may wait for the hypervisor: b.mu is not held, nor is the socket's goroutine here.
 func (b *BMC) expireBootFlags(ctx context.Context) byte {
 	machine := b.machine.Override()
-	b.mu.Lock()
-	changed, due, flags := b.boot.follow(machine, b.now()), b.boot.lapsed(b.now()), b.boot.flags
-	b.mu.Unlock()
+	var changed, due bool
+	var flags [5]byte
+	b.locked(func() {
+		changed, due, flags = b.boot.follow(machine, b.now()), b.boot.lapsed(b.now()), b.boot.flags
+	})
 	if due {
 		if o, _ := overrideOf(flags); b.machine.Override() == o {
 			if cc := b.code("expire boot flags", b.clearOnce(ctx)); cc != ccOK {
 				return cc // the flags stay: the machine has the override still
 			}
 		}
-		b.mu.Lock()
-		if b.boot.flags == flags {
-			b.boot.flags[0] &^= flagValid
-		}
-		b.mu.Unlock()
+		b.locked(func() {
+			if b.boot.flags == flags {
+				b.boot.flags[0] &^= flagValid
+			}
+		})
 	}
 	if due || changed {
 		b.keepBoot()
@@ -188,10 +189,7 @@ func getBootOption(b *BMC, r request) (byte, []byte) {
 	var data []byte
 	switch p {
 	case bootSetInProgress:
-		data = []byte{0}
-		if b.boot.busy(b.now()) {
-			data[0] = 1
-		}
+		data = []byte{b.boot.setting.get(b.now())}
 	case 1, 2:
 		data = append(data, b.boot.scan[p-1]...)
 		if data == nil {
@@ -231,11 +229,6 @@ func (o *bootOptions) follow(machine domain.Override, now time.Time) (changed bo
 	return true
 }
 
-func (o *bootOptions) busy(now time.Time) bool {
-	// A client that died must not lock the others out.
-	return o.inProgress && now.Sub(o.progressAt) < bootFlagsTime
-}
-
 // setBootOption is Set System Boot Options (28.12).
 func setBootOption(b *BMC, r request) (byte, []byte) {
 	p, data := r.data[0]&0x7f, r.data[1:]
@@ -245,13 +238,13 @@ func setBootOption(b *BMC, r request) (byte, []byte) {
 	if p == bootFlags && len(data) > 0 {
 		return setBootFlags(b, r)
 	}
-	b.mu.Lock()
-	b.boot.invalid[p] = r.data[0]&0x80 != 0
 	cc := byte(ccOK)
-	if len(data) > 0 { // otherwise only the valid bit of the parameter
-		cc = b.boot.write(p, data, b.now())
-	}
-	b.mu.Unlock()
+	b.locked(func() {
+		b.boot.invalid[p] = r.data[0]&0x80 != 0
+		if len(data) > 0 { // otherwise only the valid bit of the parameter
+			cc = b.boot.write(p, data, r.session, b.now())
+		}
+	})
 	if p != bootSetInProgress { // which ends with the BMC
 		b.keepBoot()
 	}
@@ -259,24 +252,14 @@ func setBootOption(b *BMC, r request) (byte, []byte) {
 }
 
 // write stores any parameter but the boot flags.
-func (o *bootOptions) write(p byte, data []byte, now time.Time) byte {
+func (o *bootOptions) write(p byte, data []byte, by *session, now time.Time) byte {
 	want := map[byte]int{0: 1, 1: 1, 2: 1, 3: 1, 4: 2, 6: 9}
 	if n, ok := want[p]; ok && len(data) != n {
 		return ccLength
 	}
 	switch p {
 	case bootSetInProgress:
-		switch data[0] & 3 {
-		case 0:
-			o.inProgress = false
-		case 1:
-			if o.busy(now) {
-				return ccSetInProgress
-			}
-			o.inProgress, o.progressAt = true, now
-		default: // commit write is optional and we apply at once
-			return ccDataInvalid
-		}
+		return o.setting.set(data[0]&3, by, now)
 	case 1, 2:
 		o.scan[p-1] = bytes.Clone(data)
 	case bootClearing:
@@ -313,11 +296,11 @@ func setBootFlags(b *BMC, r request) (byte, []byte) {
 	if cc := b.code("set boot device", b.machine.SetOverride(r.ctx, o)); cc != ccOK {
 		return cc, nil
 	}
-	b.mu.Lock()
-	b.boot.flags = flags
-	b.boot.invalid[bootFlags] = r.data[0]&0x80 != 0
-	b.boot.restart(b.now())
-	b.mu.Unlock()
+	b.locked(func() {
+		b.boot.flags = flags
+		b.boot.invalid[bootFlags] = r.data[0]&0x80 != 0
+		b.boot.restart(b.now())
+	})
 	b.keepBoot()
 	if o.Device == domain.PXE { // the only device that this sensor type knows
 		b.record(typeSystemBoot, sensorSystemBoot, readingSpecific, [3]byte{bootUserPXE, 0xff, 0xff})

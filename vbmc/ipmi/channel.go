@@ -33,9 +33,12 @@ const (
 // BMC, and from then on.
 type channelAccess struct{ now, kept access }
 
+// access has a limit, the highest privilege of a session, that is below ADMIN only until
+// the BMC starts anew: boards have a system interface by which a lasting one is taken
+// back, and here nobody could.
 type access struct {
 	NoPEF bool
-	Limit byte // highest privilege of a session
+	limit byte
 }
 
 // channelCommands are the channel commands of App (22.22 to 22.24).
@@ -48,12 +51,9 @@ func channelCommands() map[uint16]command {
 }
 
 func (b *BMC) loadChannel() error {
-	a := access{NoPEF: true, Limit: privAdmin}
+	a := access{NoPEF: true, limit: privAdmin}
 	if _, err := b.recall("channel", &a); err != nil {
 		return err
-	}
-	if a.Limit < privCallback || a.Limit > privAdmin {
-		a.Limit = privAdmin
 	}
 	b.parts.channel = channelAccess{now: a, kept: a}
 	return nil
@@ -98,17 +98,20 @@ func setChannelAccess(b *BMC, r request) (byte, []byte) {
 		return ccDataInvalid, nil
 	case setLimit != 0 && (limit < privCallback || limit > privAdmin):
 		return ccDataInvalid, nil
+	case setLimit == 1 && limit < privAdmin:
+		b.log.Warn("a lasting channel limit below ADMIN is refused: nobody could take it back", "limit", limit, "from", r.src)
+		return ccDataInvalid, nil
 	}
-	b.mu.Lock()
-	c := &b.parts.channel
-	places := [...]*access{1: &c.kept, 2: &c.now}
-	if setFlags != 0 {
-		places[setFlags].NoPEF = flags&noPEFAlerts != 0
-	}
-	if setLimit != 0 {
-		places[setLimit].Limit = limit
-	}
-	b.mu.Unlock()
+	b.locked(func() {
+		c := &b.parts.channel
+		places := [...]*access{1: &c.kept, 2: &c.now}
+		if setFlags != 0 {
+			places[setFlags].NoPEF = flags&noPEFAlerts != 0
+		}
+		if setLimit != 0 {
+			places[setLimit].limit = limit
+		}
+	})
 	if setFlags == 1 || setLimit == 1 {
 		b.keep("channel", func() any { return b.parts.channel.kept })
 	}
@@ -135,7 +138,7 @@ func getChannelAccess(b *BMC, r request) (byte, []byte) {
 	if a.NoPEF {
 		flags |= noPEFAlerts
 	}
-	return ccOK, []byte{flags, a.Limit}
+	return ccOK, []byte{flags, a.limit}
 }
 
 // channelInfo describes a channel (22.24). FreeIPMI's bmc-info prints uninitialised

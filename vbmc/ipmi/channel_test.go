@@ -53,6 +53,8 @@ func TestChannelAccess(t *testing.T) {
 		{"nothing", 0x40, []byte{1, 0x00, 0x02}, ccOK, nil},
 		{"still as at first", 0x41, []byte{1, 0x80}, ccOK, []byte{0x22, 4}},
 		{"lasting alerts", 0x40, []byte{1, 0x42, 0}, ccOK, nil},
+		{"lasting limit that nobody could take back", 0x40, []byte{1, 0, 0x43}, ccDataInvalid, nil},
+		{"lasting limit of ADMIN", 0x40, []byte{1, 0, 0x44}, ccOK, nil},
 		{"present limit", 0x40, []byte{1, 0, 0x83}, ccOK, nil},
 		{"lasting", 0x41, []byte{1, 0x40}, ccOK, []byte{0x02, 4}},
 		{"present", 0x41, []byte{1, 0x80}, ccOK, []byte{0x22, 3}},
@@ -67,6 +69,24 @@ func TestChannelAccess(t *testing.T) {
 		{"lasting after a restart", 0x41, []byte{1, 0x40}, ccOK, []byte{0x02, 4}},
 		{"present after a restart", 0x41, []byte{1, 0x80}, ccOK, []byte{0x02, 4}},
 	})
+}
+
+// TestChannelLimitHasAWayBack: whoever was locked out by a limit of before, or by a
+// present one, gets in when the BMC starts anew.
+func TestChannelLimitHasAWayBack(t *testing.T) {
+	store := NewMemStore()
+	if err := store.Save("channel", []byte(`{"NoPEF":true,"Limit":2}`)); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t).restarted(t, store)
+	admin(t, r).rows(t, []row{
+		{"present limit", 0x40, []byte{1, 0x42, 0x82}, ccOK, nil}, // and something that is stored
+		{"present", 0x41, []byte{1, 0x80}, ccOK, []byte{0x22, 2}},
+	})
+	if st := newClient(t, r.BMC, wire.Suite17()).login("admin", "secret", privAdmin); st == wire.StatusOK {
+		t.Error("the present limit holds nobody back")
+	}
+	admin(t, r.restarted(t, store)).rows(t, []row{{"after a restart", 0x41, []byte{1, 0x80}, ccOK, []byte{0x02, 4}}})
 }
 
 func TestMessages(t *testing.T) {

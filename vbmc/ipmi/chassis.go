@@ -92,11 +92,12 @@ func chassisControl(b *BMC, r request) (byte, []byte) {
 	if cc := b.expireBootFlags(r.ctx); cc != ccOK {
 		return cc, nil
 	}
-	b.mu.Lock()
-	b.boot.restart(b.now())
-	pending := b.boot.flags[0]&flagValid != 0
-	b.chassis.restoring++ // whoever commands knows better than the policy
-	b.mu.Unlock()
+	var pending bool
+	b.locked(func() {
+		b.boot.restart(b.now())
+		pending = b.boot.flags[0]&flagValid != 0
+		b.chassis.restoring++ // whoever commands knows better than the policy
+	})
 	cc := b.code(op.name, b.operate(r.ctx, op))
 	b.log.Info("chassis control", "op", op.name, "from", r.src, "code", cc)
 	if pending {

@@ -27,12 +27,22 @@ func newClient(t *testing.T, b *BMC, suite wire.Suite) *client {
 // exchange sends a datagram and returns the answer; nil when there is none.
 func (c *client) exchange(p []byte) []byte {
 	got := make(chan []byte, 1)
-	c.b.Handle(c.src, p, func(b []byte) { got <- b })
+	c.b.Handle(c.src, p, first(got))
 	select {
 	case b := <-got:
 		return b
 	default:
 		return nil
+	}
+}
+
+// first takes the first answer. Nobody waits for what comes later the same way.
+func first(got chan<- []byte) func([]byte) {
+	return func(b []byte) {
+		select {
+		case got <- b:
+		default:
+		}
 	}
 }
 
@@ -134,7 +144,7 @@ func (c *client) again(f wire.NetFn, cmd byte, data ...byte) []byte {
 func (c *client) call(f wire.NetFn, cmd byte, data ...byte) (byte, []byte) {
 	c.t.Helper()
 	got := make(chan []byte, 1)
-	c.b.Handle(c.src, c.packet(f, cmd, data...), func(b []byte) { got <- b })
+	c.b.Handle(c.src, c.packet(f, cmd, data...), first(got))
 	return c.decode(<-got)
 }
 

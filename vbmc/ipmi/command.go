@@ -29,7 +29,7 @@ const (
 	ccSessionID     = 0x87 // of Close Session
 	ccPrivNotUser   = 0x80 // of Set Session Privilege Level
 	ccPrivLimit     = 0x81 // of Set Session Privilege Level
-	ccSetInProgress = 0x81 // of Set System Boot Options
+	ccSetInProgress = 0x81 // of parameter 0 of boot options, LAN, SOL and system info
 )
 
 // repeatTime is how long a repeated request counts as a retransmission when the
@@ -180,9 +180,8 @@ func (b *BMC) dispatch(s *session, seq uint32, body []byte, reply func([]byte)) 
 		go b.runWaiting(c, r, s, a, m, reply)
 		return
 	}
-	b.mu.Unlock()
-	cc, data := b.call(c, r)
-	b.mu.Lock()
+	var data []byte
+	b.unlocked(func() { cc, data = b.call(c, r) })
 	b.finish(s, a, m, cc, data, reply)
 }
 

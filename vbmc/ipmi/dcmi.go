@@ -105,9 +105,7 @@ func (b *BMC) loadDCMI() error {
 
 // changeDCMI changes and stores the state. b.mu is not held.
 func (b *BMC) changeDCMI(f func(*dcmiState)) {
-	b.mu.Lock()
-	f(&b.parts.dcmi)
-	b.mu.Unlock()
+	b.locked(func() { f(&b.parts.dcmi) })
 	b.keep("dcmi", func() any { return b.parts.dcmi })
 }
 
@@ -196,9 +194,8 @@ func setPowerLimit(b *BMC, d []byte) (byte, []byte) {
 
 // activatePowerLimit (6.6.4).
 func activatePowerLimit(b *BMC, d []byte) (byte, []byte) {
-	b.mu.Lock()
-	none := b.parts.dcmi.Limit == nil
-	b.mu.Unlock()
+	var none bool
+	b.locked(func() { none = b.parts.dcmi.Limit == nil })
 	switch {
 	case d[0] > 1:
 		return ccDataInvalid, nil

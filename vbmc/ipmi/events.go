@@ -8,17 +8,19 @@ import (
 
 // Offsets of sensor-specific events (table 42-3).
 const (
-	powerUnitOff     = 0x00
-	powerUnitFailure = 0x06
-	selCleared       = 0x02
-	selAlmostFull    = 0x05
-	bootPowerUp      = 0x00
-	bootHardReset    = 0x01
-	bootOSReset      = 0x06 // the operating system's own reboot
-	acpiWorking      = 0x00 // S0
-	acpiSoftOff      = 0x05 // S5
-	healthSensors    = 0x00 // sensors cannot be read
-	healthController = 0x01 // the controller does not reach what it manages
+	powerUnitOff = 0x00
+	// "Soft Power Control Failure": the unit did not respond to a request.
+	powerUnitNoResponse = 0x05
+	powerUnitFailure    = 0x06
+	selCleared          = 0x02
+	selAlmostFull       = 0x05
+	bootPowerUp         = 0x00
+	bootHardReset       = 0x01
+	bootOSReset         = 0x06 // the operating system's own reboot
+	acpiWorking         = 0x00 // S0
+	acpiSoftOff         = 0x05 // S5
+	healthSensors       = 0x00 // sensors cannot be read
+	healthController    = 0x01 // the controller does not reach what it manages
 )
 
 // deasserted is the direction bit of an event type.
@@ -57,6 +59,8 @@ func platformEvent(b *BMC, r request) (byte, []byte) {
 	}
 	e := selrec.Event{Generator: uint16(generator), SensorType: d[1], Sensor: d[2], EventType: d[3], Data: [3]byte{0xff, 0xff, 0xff}}
 	copy(e.Data[:], d[4:])
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.addEvent(e)
 	return ccOK, nil
 }
@@ -112,9 +116,7 @@ func (b *BMC) seenOtherwise(on bool) bool {
 
 // recordPower notes power unit and ACPI state.
 func (b *BMC) recordPower(on bool) {
-	b.mu.Lock()
-	b.parts.sel.kept.On = powerCode(on)
-	b.mu.Unlock()
+	b.locked(func() { b.parts.sel.kept.On = powerCode(on) })
 	unit, acpi := byte(readingSpecific), byte(acpiSoftOff)
 	if on {
 		unit, acpi = readingSpecific|deasserted, acpiWorking
@@ -126,10 +128,11 @@ func (b *BMC) recordPower(on bool) {
 // recordAway notes that the hypervisor is lost or back. Each is told once, and Back
 // only after Lost: it also comes at the first connect.
 func (b *BMC) recordAway(away bool) {
-	b.mu.Lock()
-	changed := b.parts.sel.kept.Away != away
-	b.parts.sel.kept.Away = away
-	b.mu.Unlock()
+	var changed bool
+	b.locked(func() {
+		changed = b.parts.sel.kept.Away != away
+		b.parts.sel.kept.Away = away
+	})
 	if !changed {
 		return
 	}

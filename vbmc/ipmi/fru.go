@@ -42,9 +42,8 @@ func (b *BMC) loadFRU() error {
 
 // inventory is the area as a client reads it. b.mu is not held.
 func (b *BMC) inventory() []byte {
-	b.mu.Lock()
-	kept := b.parts.fru.Data
-	b.mu.Unlock()
+	var kept []byte
+	b.locked(func() { kept = b.parts.fru.Data })
 	if kept != nil {
 		return kept
 	}
@@ -95,14 +94,14 @@ func writeFRU(b *BMC, r request) (byte, []byte) {
 		return ccOutOfRange, nil
 	}
 	made := b.inventory()
-	b.mu.Lock()
-	if b.parts.fru.Data == nil {
-		b.parts.fru.Data = made
-	}
-	next := append([]byte(nil), b.parts.fru.Data...) // a reader may hold the old one
-	copy(next[offset:], data)
-	b.parts.fru.Data = next
-	b.mu.Unlock()
+	b.locked(func() {
+		if b.parts.fru.Data == nil {
+			b.parts.fru.Data = made
+		}
+		next := append([]byte(nil), b.parts.fru.Data...) // a reader may hold the old one
+		copy(next[offset:], data)
+		b.parts.fru.Data = next
+	})
 	b.keep("fru", func() any { return b.parts.fru })
 	return ccOK, []byte{byte(len(data))}
 }

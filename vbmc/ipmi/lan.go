@@ -11,10 +11,9 @@ import (
 
 // Completion codes of the LAN configuration commands (23.1, 23.2).
 const (
-	ccLANParamUnknown  = 0x80
-	ccLANSetInProgress = 0x81
-	ccLANReadOnly      = 0x82
-	ccLANOutOfRange    = 0xc9
+	ccLANParamUnknown = 0x80
+	ccLANReadOnly     = 0x82
+	ccLANOutOfRange   = 0xc9
 )
 
 const (
@@ -34,7 +33,7 @@ const (
 type lanParams struct {
 	Community []byte // nil: the default
 
-	setting byte // parameter 0
+	setting progress // parameter 0
 }
 
 func (l *lanParams) community() []byte {
@@ -75,9 +74,7 @@ func getLANParam(b *BMC, r request) (byte, []byte) {
 		out = destinationParam(n, set)
 	}
 	if out == nil {
-		b.mu.Lock()
-		out = b.lanParam(n)
-		b.mu.Unlock()
+		b.locked(func() { out = b.lanParam(n) })
 	}
 	switch {
 	case out == nil:
@@ -145,7 +142,7 @@ func (b *BMC) lanParam(n byte) []byte {
 	suites := b.suites[:min(len(b.suites), maxListedSuites)]
 	switch n {
 	case lanSetInProgress:
-		return []byte{b.parts.lan.setting}
+		return []byte{b.parts.lan.setting.get(b.now())}
 	case 1:
 		return []byte{0} // no authentication type: there are no IPMI 1.5 sessions
 	case 2:
@@ -191,14 +188,12 @@ func setLANParam(b *BMC, r request) (byte, []byte) {
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return setProgress(&b.parts.lan.setting, v[0]&3), nil
+		return b.parts.lan.setting.set(v[0]&3, r.session, b.now()), nil
 	case lanCommunity:
 		if len(v) != communityLen {
 			return ccLength, nil
 		}
-		b.mu.Lock()
-		b.parts.lan.Community = bytes.Clone(v)
-		b.mu.Unlock()
+		b.locked(func() { b.parts.lan.Community = bytes.Clone(v) })
 		b.keep("lan", func() any { return b.parts.lan })
 		return ccOK, nil
 	default:
@@ -208,19 +203,6 @@ func setLANParam(b *BMC, r request) (byte, []byte) {
 		}
 		return ccLANReadOnly, nil
 	}
-}
-
-// setProgress is parameter 0 of LAN and of system info: a client says that it is
-// setting parameters. There is no "commit write": everything is in force at once.
-func setProgress(state *byte, v byte) byte {
-	switch {
-	case v > 1:
-		return ccDataInvalid
-	case v == 1 && *state == 1:
-		return ccLANSetInProgress
-	}
-	*state = v
-	return ccOK
 }
 
 // lanAddress is the address by which a client reaches this BMC, and a MAC address that

@@ -75,7 +75,7 @@ func TestLANWrites(t *testing.T) {
 		cc   byte
 	}{
 		{"begin", []byte{1, 0, 1}, ccOK},
-		{"begin again", []byte{1, 0, 1}, ccLANSetInProgress},
+		{"begin again", []byte{1, 0, 1}, ccSetInProgress},
 		{"end", []byte{1, 0, 0}, ccOK},
 		{"commit", []byte{1, 0, 2}, ccDataInvalid},
 		{"progress without value", []byte{1, 0}, ccLength},

@@ -73,9 +73,8 @@ func sendMessage(b *BMC, r request) (byte, []byte) {
 	case m.NetFn == wire.App && m.Cmd == 0x34: // one bridge is enough
 		return ccDataInvalid, nil
 	}
-	b.mu.Lock()
-	priv := r.session.privilege
-	b.mu.Unlock()
+	var priv byte
+	b.locked(func() { priv = r.session.privilege })
 	c, cc := b.find(m, priv)
 	var data []byte
 	if cc == ccOK {

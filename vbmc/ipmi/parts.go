@@ -89,7 +89,7 @@ func (b *BMC) Update(c Credentials) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.configUser(c.Username, c.Password) {
-		b.sessions.removeUser(configUserID)
+		b.endSessions(configUserID, nil)
 	}
 	b.setKeys(c)
 	return nil
@@ -169,6 +169,7 @@ func (b *BMC) onEvent(e domain.Event) {
 	defer b.contain("event")
 	b.chassisEvent(e)
 	b.watchdogEvent(e)
+	b.progressEvent(e)
 	b.selEvent(e)
 	b.solEvent(e)
 }
@@ -176,20 +177,18 @@ func (b *BMC) onEvent(e domain.Event) {
 // Close ends timers, console, subscription and all sessions; Serve calls it. A
 // second call does nothing.
 func (b *BMC) Close() {
-	b.mu.Lock()
-	closed := b.closed
-	b.closed = true
-	b.mu.Unlock()
+	var closed bool
+	b.locked(func() { closed, b.closed = b.closed, true })
 	if closed {
 		return
 	}
 	if b.unsubscribe != nil {
 		b.unsubscribe()
 	}
-	b.mu.Lock()
-	b.sessions.removeAll()
-	b.stopWatchdog()
-	b.mu.Unlock()
+	b.locked(func() {
+		b.sessions.removeAll()
+		b.stopWatchdog()
+	})
 	b.closeSOL()
 	b.closeSEL()
 }
@@ -220,9 +219,9 @@ func (b *BMC) contain(where string) {
 func (b *BMC) keep(name string, state func() any) {
 	b.saving.Lock() // the last to come writes the newest state
 	defer b.saving.Unlock()
-	b.mu.Lock()
-	raw, err := json.Marshal(state())
-	b.mu.Unlock()
+	var raw []byte
+	var err error
+	b.locked(func() { raw, err = json.Marshal(state()) })
 	if err == nil {
 		err = b.store.Save(name, raw)
 	}

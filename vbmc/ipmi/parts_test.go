@@ -55,31 +55,6 @@ func TestUpdateKeepsSessions(t *testing.T) {
 	}
 }
 
-// TestEveryEndIsTold: whatever ends a session, its end is told once.
-func TestEveryEndIsTold(t *testing.T) {
-	for name, end := range map[string]func(*rig, *client){
-		"close session": func(r *rig, c *client) {
-			id := c.ex.ManagedID
-			c.call(wire.App, 0x3c, byte(id), byte(id>>8), byte(id>>16), byte(id>>24))
-		},
-		"cold reset":   func(_ *rig, c *client) { c.call(wire.App, 2) },
-		"idle":         func(r *rig, _ *client) { r.now = r.now.Add(2 * inactivity); r.Stats() },
-		"BMC closed":   func(r *rig, _ *client) { r.Close(); r.Close() },
-		"new password": func(r *rig, _ *client) { r.Update(Credentials{Username: "admin"}) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			r, told := newRig(t), 0
-			c := admin(t, r)
-			r.sessions.byID[c.ex.ManagedID].ended = func() { told++ }
-			end(r, c)
-			r.Close()
-			if told != 1 {
-				t.Errorf("the end was told %d times", told)
-			}
-		})
-	}
-}
-
 func TestStats(t *testing.T) {
 	r := newRig(t)
 	admin(t, r).call(wire.App, 0x04)

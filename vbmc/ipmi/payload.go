@@ -2,6 +2,7 @@ package ipmi
 
 import (
 	"encoding/binary"
+	"maps"
 
 	"trefoil/vbmc/ipmi/wire"
 )
@@ -17,15 +18,16 @@ const (
 )
 
 const (
-	solInstance   = 1 // the only one
-	askEncryption = 0x80
+	solInstance       = 1 // the only one
+	askEncryption     = 0x80
+	askAuthentication = 0x40
 )
 
 // payloadCommands are the RMCP+ payload commands of App (section 24).
 func payloadCommands() map[uint16]command {
 	return map[uint16]command{
 		key(wire.App, 0x48): {name: "Activate Payload", priv: privUser, min: 6, max: 6, run: activatePayload},
-		key(wire.App, 0x49): {name: "Deactivate Payload", priv: privOperator, min: 2, max: 6, run: deactivatePayload},
+		key(wire.App, 0x49): {name: "Deactivate Payload", priv: privUser, min: 2, max: 6, run: deactivatePayload},
 		key(wire.App, 0x4a): {name: "Get Payload Activation Status", priv: privUser, min: 1, max: 1, run: payloadStatus},
 		key(wire.App, 0x4b): {name: "Get Payload Instance Info", priv: privUser, min: 2, max: 2, run: payloadInstance},
 		key(wire.App, 0x4c): {name: "Set User Payload Access", priv: privAdmin, min: 6, max: 6, waits: true, run: setUserPayloads},
@@ -52,10 +54,11 @@ func activatePayload(b *BMC, r request) (byte, []byte) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if cc := b.maySOL(r.session, r.data[2]&askEncryption != 0); cc != ccOK {
+	run := b.solRun()
+	if cc := b.maySOL(r.session, r.data[2]); cc != ccOK {
 		return cc, nil
 	}
-	if b.parts.sol.run == nil {
+	if run == nil {
 		b.beginSOL(r.session)
 	}
 	out := []byte{0, 0, 0, 0}
@@ -65,9 +68,11 @@ func activatePayload(b *BMC, r request) (byte, []byte) {
 	return ccOK, append(out, 0xff, 0xff) // no VLAN
 }
 
-// maySOL decides whether a session may have SOL now. b.mu is held.
-func (b *BMC) maySOL(s *session, encrypted bool) byte {
+// maySOL decides whether a session may have SOL now, with the protection that it asks
+// for and that parameter 2 demands. b.mu is held.
+func (b *BMC) maySOL(s *session, ask byte) byte {
 	st := &b.parts.sol
+	encrypted := ask&askEncryption != 0
 	switch {
 	case st.hub == nil || !st.p.Enabled:
 		return ccPayloadDisabled
@@ -78,22 +83,30 @@ func (b *BMC) maySOL(s *session, encrypted bool) byte {
 	// A session that encrypts does so for SOL too: its packets are refused without.
 	case !encrypted && (s.ex.Suite.Crypt != 0 || st.p.Auth&forceEncryption != 0):
 		return ccWithoutEncryption
+	// The packets of this session carry no integrity check; 24.1 has no code of its own.
+	case s.ex.Suite.Integrity == 0 && (ask&askAuthentication != 0 || st.p.Auth&forceAuthentication != 0):
+		return ccWrongState
 	case st.run != nil && st.run.s != s:
 		return ccPayloadActive
 	}
 	return ccOK
 }
 
-// deactivatePayload takes SOL from the session that has it, whoever asks (24.2).
+// deactivatePayload takes SOL from the session that has it (24.2). One's own may be given
+// back at any level: appendix G leaves the level to the payload, and SOL's may be USER.
+// Whoever takes another's must be allowed to have SOL himself, and OPERATOR at least.
 func deactivatePayload(b *BMC, r request) (byte, []byte) {
 	if !isSOL(r.data) {
 		return ccDataInvalid, nil
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a := b.parts.sol.run
+	a := b.solRun()
 	if a == nil {
 		return ccPayloadInactive, nil
+	}
+	if a.s != r.session && r.session.privilege < max(privOperator, b.parts.sol.p.privilege()) {
+		return ccPrivilege, nil
 	}
 	b.tellDeactivated(a, r.session)
 	b.endSOL(a)
@@ -108,7 +121,7 @@ func payloadStatus(b *BMC, r request) (byte, []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := []byte{1, 0, 0}
-	if b.parts.sol.run != nil {
+	if b.solRun() != nil {
 		out[1] = 1
 	}
 	return ccOK, out
@@ -122,7 +135,7 @@ func payloadInstance(b *BMC, r request) (byte, []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := make([]byte, 12)
-	if a := b.parts.sol.run; a != nil {
+	if a := b.solRun(); a != nil {
 		binary.LittleEndian.PutUint32(out, a.s.ex.ManagedID)
 		out[4] = 1
 	}
@@ -147,17 +160,17 @@ func setUserPayloads(b *BMC, r request) (byte, []byte) {
 	if r.data[2]&payloadSOL == 0 {
 		return ccOK, nil // there is no other payload to be had
 	}
-	b.mu.Lock()
-	denied := map[byte]bool{}
-	for u := range b.parts.sol.p.Denied {
-		denied[u] = true
-	}
-	delete(denied, user)
-	if op == 1 {
-		denied[user] = true
-	}
-	b.parts.sol.p.Denied = denied
-	b.mu.Unlock()
+	b.locked(func() {
+		denied := maps.Clone(b.parts.sol.p.Denied) // the old one may be on its way to the store
+		if denied == nil {
+			denied = map[byte]bool{}
+		}
+		delete(denied, user)
+		if op == 1 {
+			denied[user] = true
+		}
+		b.parts.sol.p.Denied = denied
+	})
 	b.keepSOL()
 	return ccOK, nil
 }

@@ -106,19 +106,70 @@ func TestActivationByOthers(t *testing.T) {
 	_, b := solBMC(t, Config{})
 	ask := []byte{1, 1, 0xc0, 0, 0, 0}
 	first, second := solLogin(t, b, 40000, privOperator), solLogin(t, b, 40001, privOperator)
-	solCheck(t, solLogin(t, b, 40002, privUser), []solRow{
-		{"a USER may not", wire.App, 0x48, ask, ccPrivilege, nil},
-		{"nor deactivate", wire.App, 0x49, ask, ccPrivilege, nil},
-	})
+	user := solLogin(t, b, 40002, privUser)
+	solCheck(t, user, []solRow{{"a USER may not", wire.App, 0x48, ask, ccPrivilege, nil}})
 	on := []byte{0, 0, 0, 0, 204, 0, 204, 0, 0, 0, 0xff, 0xff}
 	solCheck(t, first, []solRow{{"first", wire.App, 0x48, ask, ccOK, on}})
 	solCheck(t, second, []solRow{{"second", wire.App, 0x48, ask, 0x80, nil}})
+	solCheck(t, user, []solRow{{"a USER does not end another's", wire.App, 0x49, ask, ccPrivilege, nil}})
 	id := binary.LittleEndian.AppendUint32(nil, first.ex.ManagedID)
 	solCheck(t, first, []solRow{{"the first leaves", wire.App, 0x3c, id, ccOK, nil}})
 	if b.Stats().SOL {
 		t.Error("SOL outlives its session")
 	}
 	solCheck(t, second, []solRow{{"second then", wire.App, 0x48, ask, ccOK, on}})
+}
+
+// TestSOLOfAUser: where USER may have the console, he may give it back, but not take it
+// from others; whoever takes it needs the level that having it needs.
+func TestSOLOfAUser(t *testing.T) {
+	_, b := solBMC(t, Config{})
+	admin := solLogin(t, b, 40000, privAdmin)
+	user, other := solLogin(t, b, 40001, privUser), solLogin(t, b, 40002, privUser)
+	operator := solLogin(t, b, 40003, privOperator)
+	on := []byte{0, 0, 0, 0, 204, 0, 204, 0, 0, 0, 0xff, 0xff}
+	ask := askSOL()
+	solCheck(t, admin, []solRow{{"for USER", wire.Transport, 0x21, []byte{1, 2, 0xc2}, ccOK, nil}})
+	solCheck(t, user, []solRow{{"has it", wire.App, 0x48, ask, ccOK, on}})
+	solCheck(t, other, []solRow{{"cannot take it", wire.App, 0x49, ask, ccPrivilege, nil}})
+	solCheck(t, user, []solRow{{"gives it back", wire.App, 0x49, ask, ccOK, nil}, {"has it again", wire.App, 0x48, ask, ccOK, on}})
+	solCheck(t, operator, []solRow{{"takes it", wire.App, 0x49, ask, ccOK, nil}})
+	solCheck(t, admin, []solRow{
+		{"for ADMIN", wire.Transport, 0x21, []byte{1, 2, 0xc4}, ccOK, nil}, {"has it", wire.App, 0x48, ask, ccOK, on},
+	})
+	solCheck(t, operator, []solRow{{"cannot take it", wire.App, 0x49, ask, ccPrivilege, nil}})
+}
+
+// TestSOLProtection: what parameter 2 demands and what is asked for must be there in the
+// session: suite 1 has neither encryption nor integrity, 2 has integrity only.
+func TestSOLProtection(t *testing.T) {
+	const none, auth, both = 0x00, 0x40, 0xc0
+	for name, tc := range map[string]struct{ suite, forced, ask, cc byte }{
+		"nothing, nothing forced":           {1, none, none, ccOK},
+		"nothing, integrity asked":          {1, none, auth, ccWrongState},
+		"nothing, integrity forced":         {1, auth, none, ccWrongState},
+		"nothing, encryption asked":         {1, none, both, ccWithEncryption},
+		"integrity, nothing forced":         {2, none, auth, ccOK},
+		"integrity, integrity forced":       {2, auth, auth, ccOK},
+		"integrity, encryption forced":      {2, both, auth, ccWithoutEncryption},
+		"integrity, encryption asked":       {2, auth, both, ccWithEncryption},
+		"encryption, all forced":            {3, both, both, ccOK},
+		"encryption, not asked, not forced": {3, none, auth, ccWithoutEncryption},
+	} {
+		t.Run(name, func(t *testing.T) {
+			suite, ok := wire.SuiteByID(tc.suite)
+			if !ok {
+				t.Fatal("no such suite")
+			}
+			_, b := solBMC(t, Config{Suites: []wire.Suite{suite}})
+			b.parts.sol.p.Auth = tc.forced | privOperator
+			c := newClient(t, b, suite).mustLogin(privAdmin)
+			c.call(wire.App, 0x3b, privAdmin)
+			if cc, _ := c.call(wire.App, 0x48, 1, 1, tc.ask, 0, 0, 0); cc != tc.cc {
+				t.Errorf("%#x, want %#x", cc, tc.cc)
+			}
+		})
+	}
 }
 
 func TestSOLParameters(t *testing.T) {

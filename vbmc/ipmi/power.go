@@ -115,11 +115,9 @@ type operation struct {
 // later than the answer, and not every machine has them.
 func (b *BMC) operate(ctx context.Context, op operation) error {
 	before, _ := b.machine.Power()
-	b.mu.Lock()
 	if op.restarts {
-		b.chassis.doing = op.cause
+		b.locked(func() { b.chassis.doing = op.cause })
 	}
-	b.mu.Unlock()
 	err := op.run(ctx)
 	machine := b.machine.Override()
 	on, unknown := b.machine.Power()
@@ -236,9 +234,8 @@ func (b *BMC) restoreLater(d time.Duration, cause byte, tries int) {
 
 // restorePower switches the machine on. A later Chassis Control takes it back.
 func (b *BMC) restorePower(run uint, cause byte, tries int) {
-	b.mu.Lock()
-	due := run == b.chassis.restoring && !b.closed
-	b.mu.Unlock()
+	var due bool
+	b.locked(func() { due = run == b.chassis.restoring && !b.closed })
 	if !due {
 		return
 	}
@@ -263,9 +260,7 @@ func setRestorePolicy(b *BMC, r request) (byte, []byte) {
 		return ccDataInvalid, nil
 	}
 	if policy != policyAsk {
-		b.mu.Lock()
-		b.chassis.power.Policy = policy
-		b.mu.Unlock()
+		b.locked(func() { b.chassis.power.Policy = policy })
 		b.keepChassis()
 		b.log.Info("power restore policy set", "policy", policy, "from", r.src)
 	}

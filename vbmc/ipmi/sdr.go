@@ -14,7 +14,7 @@ const deviceSupport = 0x80 | 0x08 | 0x04 | 0x02 | 0x01
 
 // sdrChanged is when the records were last changed in this source. Clients keep the
 // repository and look only at this: change it with the records.
-const sdrChanged = 1795737600 // 2026-11-27
+const sdrChanged = 1795766400 // 2026-11-27 08:00 UTC
 
 // sdrCommands are the SDR repository commands of Storage (section 33). Records are
 // part of the program: none can be added or deleted.
@@ -76,9 +76,8 @@ func reserveSDR(b *BMC, _ request) (byte, []byte) {
 
 // getSDR (33.12): only a read from the middle needs a reservation.
 func getSDR(b *BMC, r request) (byte, []byte) {
-	b.mu.Lock()
-	valid := reserved(r.data, b.parts.sensors.reservation)
-	b.mu.Unlock()
+	var valid bool
+	b.locked(func() { valid = reserved(r.data, b.parts.sensors.reservation) })
 	if r.data[4] != 0 && !valid {
 		return ccNoReservation, nil
 	}

@@ -25,6 +25,7 @@ type selLog struct {
 	reservation uint16
 	dirty       bool        // not all is written
 	flush       func() bool // stops the pending write; nil: there is none
+	due         time.Time   // of it
 }
 
 // selState is what outlives a restart.
@@ -81,9 +82,9 @@ func (b *BMC) loadSEL() error {
 
 // closeSEL writes what is not stored yet. b.mu is not held.
 func (b *BMC) closeSEL() {
-	b.mu.Lock()
-	stop, dirty := b.parts.sel.flush, b.parts.sel.dirty
-	b.mu.Unlock()
+	var stop func() bool
+	var dirty bool
+	b.locked(func() { stop, dirty = b.parts.sel.flush, b.parts.sel.dirty })
 	if stop != nil {
 		stop()
 	}
@@ -92,14 +93,22 @@ func (b *BMC) closeSEL() {
 	}
 }
 
-// selChanged has the log written soon; that of a closed BMC is not written behind
-// the back of whom it was closed for. b.mu is held.
-func (b *BMC) selChanged() {
+// selChanged has the log written soon. b.mu is held.
+func (b *BMC) selChanged() { b.selWithin(selDelay) }
+
+// selWithin has the log written after d, if it is not before; that of a closed BMC is
+// not written behind the back of whom it was closed for. b.mu is held.
+func (b *BMC) selWithin(d time.Duration) {
 	s := &b.parts.sel
 	s.dirty = true
-	if s.flush == nil && !b.closed {
-		s.flush = b.after(selDelay, b.writeSEL)
+	due := b.now().Add(d)
+	if b.closed || s.flush != nil && !due.Before(s.due) {
+		return
 	}
+	if s.flush != nil {
+		s.flush()
+	}
+	s.due, s.flush = due, b.after(d, b.writeSEL)
 }
 
 func (b *BMC) writeSEL() {
@@ -115,20 +124,26 @@ func (b *BMC) selTime() uint32 { return uint32(b.now().Unix() + b.parts.sel.kept
 // record adds an event to the log: sensor type and number, event/reading type with
 // the direction in bit 7, event data. b.mu is not held.
 func (b *BMC) record(sensorType, number, eventType byte, data [3]byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.note(sensorType, number, eventType, data)
+}
+
+// note is record with b.mu held.
+func (b *BMC) note(sensorType, number, eventType byte, data [3]byte) {
 	b.addEvent(selrec.Event{Generator: bmcAddress, SensorType: sensorType, Sensor: number, EventType: eventType, Data: data})
 }
 
+// addEvent is called with b.mu held.
 func (b *BMC) addEvent(e selrec.Event) { b.addRecord(e.Record) }
 
 // addRecord adds the record that is made with the SEL's time. The host's log has its
-// text, under the id that it got. b.mu is not held.
+// text, under the id that it got. b.mu is held.
 func (b *BMC) addRecord(record func(now uint32) selrec.Record) (id uint16) {
-	b.mu.Lock()
 	now := b.selTime()
 	r := record(now)
 	id = b.parts.sel.kept.Log.Add(r, now)
 	b.selChanged()
-	b.mu.Unlock()
 	b.log.Info(r.Text(), "sel", id)
 	return id
 }
@@ -282,6 +297,8 @@ func addSELEntry(b *BMC, r request) (byte, []byte) {
 	if t := record.Type(); t != selrec.TypeSystemEvent && t < selrec.TypeOEMStamped {
 		return ccDataInvalid, nil
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	id := b.addRecord(func(now uint32) selrec.Record {
 		if record.Type() < selrec.TypeOEM {
 			binary.LittleEndian.PutUint32(record[3:], now)
@@ -317,18 +334,21 @@ func clearSEL(b *BMC, r request) (byte, []byte) {
 	if string(r.data[2:5]) != "CLR" || r.data[5] != start && r.data[5] != status {
 		return ccDataInvalid, nil
 	}
-	b.mu.Lock()
-	s := &b.parts.sel
-	if !reserved(r.data, s.reservation) {
-		b.mu.Unlock()
-		return ccNoReservation, nil
-	}
-	if r.data[5] == status {
-		b.mu.Unlock()
+	clears, cc := r.data[5] == start, byte(ccOK)
+	b.locked(func() {
+		switch s := &b.parts.sel; {
+		case !reserved(r.data, s.reservation):
+			cc = ccNoReservation
+		case clears:
+			s.kept.Log.Clear(b.selTime())
+		}
+	})
+	switch {
+	case cc != ccOK:
+		return cc, nil
+	case !clears:
 		return ccOK, []byte{completed}
 	}
-	s.kept.Log.Clear(b.selTime())
-	b.mu.Unlock()
 	b.record(typeSEL, sensorSEL, readingSpecific, [3]byte{selCleared, 0xff, 0xff})
 	return ccOK, []byte{completed}
 }

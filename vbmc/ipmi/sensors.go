@@ -67,7 +67,7 @@ func analogSensors() []sdrec.Analog {
 // discreteSensors have states. Boot and logins are moments and only in the log.
 func discreteSensors() []sdrec.Discrete {
 	return []sdrec.Discrete{
-		{Number: sensorPowerUnit, Type: typePowerUnit, Entity: sdrec.EntityPower, Name: "Power Unit", States: 1<<powerUnitOff | 1<<powerUnitFailure},
+		{Number: sensorPowerUnit, Type: typePowerUnit, Entity: sdrec.EntityPower, Name: "Power Unit", States: 1<<powerUnitOff | 1<<powerUnitNoResponse | 1<<powerUnitFailure},
 		{Number: sensorWatchdog, Type: typeWatchdog2, Entity: sdrec.EntityManager, Name: "Watchdog", EventOnly: true},
 		{Number: sensorSystemBoot, Type: typeSystemBoot, Entity: sdrec.EntityFirmware, Name: "System Boot", EventOnly: true},
 		{Number: sensorSessionAudit, Type: typeSessionAudit, Entity: sdrec.EntityManager, Name: "Session Audit", EventOnly: true},
@@ -114,15 +114,15 @@ func (s *sensors) settings(a sdrec.Analog) sensorSettings {
 
 // changeSettings changes and stores the settings of a sensor. b.mu is not held.
 func (b *BMC) changeSettings(a sdrec.Analog, f func(*sensorSettings)) {
-	b.mu.Lock()
 	s := &b.parts.sensors
-	set := s.settings(a)
-	f(&set)
-	if s.set == nil {
-		s.set = map[byte]sensorSettings{}
-	}
-	s.set[a.Number] = set
-	b.mu.Unlock()
+	b.locked(func() {
+		set := s.settings(a)
+		f(&set)
+		if s.set == nil {
+			s.set = map[byte]sensorSettings{}
+		}
+		s.set[a.Number] = set
+	})
 	b.keep("sensors", func() any { return s.set })
 }
 
@@ -134,12 +134,12 @@ func (b *BMC) measure() (model.Sample, error) {
 	if err != nil {
 		return model.Sample{}, err
 	}
-	b.mu.Lock()
-	s := &b.parts.sensors
-	sample = s.take(usage, sample, b.now())
-	told := s.crossings(sample)
-	told = append(told, b.limitCrossing(sample)...)
-	b.mu.Unlock()
+	var told []entry
+	b.locked(func() {
+		s := &b.parts.sensors
+		sample = s.take(usage, sample, b.now())
+		told = append(s.crossings(sample), b.limitCrossing(sample)...)
+	})
 	for _, e := range told {
 		b.record(e.kind, e.sensor, e.event, e.data)
 	}

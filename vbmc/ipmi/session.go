@@ -32,6 +32,7 @@ const (
 // session is one client's session, from the open request on.
 type session struct {
 	stage     stage
+	gone      bool // it was removed from the table
 	src       netip.AddrPort
 	handle    byte // 0 until it is established
 	user      byte // slot of the user
@@ -46,8 +47,7 @@ type session struct {
 	answers   [answerSlots]*answer
 	nextSlot  int
 
-	send  func([]byte) // to where the latest packet came from
-	ended func()       // nil, or called once with b.mu held when the session goes, whatever the reason
+	send func([]byte) // to where the latest packet came from
 
 	setupRequest, setupReply []byte // the latest set-up message and its answer, for a repeat
 }
@@ -103,6 +103,7 @@ type table struct {
 	byID     map[uint32]*session
 	failures map[netip.Addr]*bucket // by source
 	handle   byte
+	ended    func(*session, endCause) // told each end, with b.mu held
 }
 
 // bucket counts wrong passwords of one source; it drains with time.
@@ -110,10 +111,15 @@ type bucket struct {
 	level int
 	at    time.Time // when it was drained
 	last  time.Time // when a password was wrong
+
+	told   time.Time // when that was written down; zero: never
+	untold int       // wrong passwords since
+	user   byte      // the latest of them was for
+	name   string
 }
 
-func newTable() table {
-	return table{byID: map[uint32]*session{}, failures: map[netip.Addr]*bucket{}}
+func newTable(ended func(*session, endCause)) table {
+	return table{byID: map[uint32]*session{}, failures: map[netip.Addr]*bucket{}, ended: ended}
 }
 
 // sweep drops sessions that were idle too long. It runs when sessions are
@@ -121,49 +127,46 @@ func newTable() table {
 func (t *table) sweep(now time.Time) {
 	for id, s := range t.byID {
 		if s.expired(now) {
-			t.remove(id)
+			t.remove(id, endTimeout)
 		}
 	}
 }
 
 // remove ends a session, if there is one of that id; every end goes through here.
-func (t *table) remove(id uint32) {
+func (t *table) remove(id uint32, cause endCause) {
 	s := t.byID[id]
-	delete(t.byID, id)
-	if s != nil && s.ended != nil {
-		f := s.ended
-		s.ended = nil
-		f()
+	if s == nil {
+		return
 	}
+	delete(t.byID, id)
+	s.gone = true
+	t.ended(s, cause)
 }
 
 func (t *table) removeAll() {
 	for id := range t.byID {
-		t.remove(id)
+		t.remove(id, endUnspecified)
 	}
 }
 
-// removeUser ends the sessions of a user, also those that are being set up.
-func (t *table) removeUser(user byte) {
-	for id, s := range t.byID {
-		if s.user == user {
-			t.remove(id)
-		}
-	}
-}
-
-func (s *session) expired(now time.Time) bool {
+// until is when a session ends if nothing comes from its client before.
+func (s *session) until() time.Time {
 	if s.stage == stageActive {
-		return now.Sub(s.last) > inactivity
+		return s.last.Add(inactivity)
 	}
-	return now.Sub(s.last) > setupTime
+	return s.last.Add(setupTime)
 }
+
+// over tells whether a session has ended, noticed or not.
+func (s *session) over(now time.Time) bool { return s.gone || s.expired(now) }
+
+func (s *session) expired(now time.Time) bool { return now.After(s.until()) }
 
 // get returns a session that lives and is at least at stage st.
 func (t *table) get(id uint32, now time.Time) *session {
 	s := t.byID[id]
 	if s == nil || s.expired(now) {
-		t.remove(id)
+		t.remove(id, endTimeout)
 		return nil
 	}
 	return s
@@ -237,9 +240,9 @@ func (t *table) makeRoom(addr netip.Addr) bool {
 	}
 	switch {
 	case mine >= maxHalfOpenPerSource:
-		t.remove(myOldest)
+		t.remove(myOldest, endUnspecified)
 	case half >= maxHalfOpen:
-		t.remove(oldest)
+		t.remove(oldest, endUnspecified)
 	}
 	return established < maxEstablished
 }
@@ -266,7 +269,7 @@ func (t *table) byHandle(h byte) *session {
 }
 
 // failed notes a wrong password from a source.
-func (t *table) failed(a netip.Addr, now time.Time) {
+func (t *table) failed(a netip.Addr, now time.Time) *bucket {
 	a = source(a)
 	k := t.failures[a]
 	if k == nil {
@@ -279,6 +282,7 @@ func (t *table) failed(a netip.Addr, now time.Time) {
 	k.drain(now)
 	k.last = now
 	k.level = min(k.level+1, 2*failureBurst) // whoever stops guessing may log in again in some seconds
+	return k
 }
 
 // longestQuiet is the source whose last wrong password is the longest ago.
@@ -306,7 +310,7 @@ func (t *table) throttled(a netip.Addr, now time.Time) bool {
 		return false
 	}
 	k.drain(now)
-	if k.level == 0 {
+	if k.level == 0 && now.Sub(k.told) >= refusalPause {
 		delete(t.failures, a)
 	}
 	return k.level >= failureBurst

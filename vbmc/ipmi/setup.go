@@ -46,7 +46,7 @@ func (b *BMC) openSession(src netip.AddrPort, payload []byte, reply func([]byte)
 		refuse(st)
 		return
 	}
-	limit = min(limit, b.parts.channel.now.Limit)
+	limit = min(limit, b.parts.channel.now.limit)
 	b.sessions.sweep(now)
 	if b.sessions.throttled(src.Addr(), now) || !b.sessions.makeRoom(src.Addr()) {
 		refuse(wire.StatusNoResources)
@@ -118,7 +118,7 @@ func (b *BMC) rakp1(src netip.AddrPort, payload []byte, reply func([]byte)) {
 		return
 	}
 	if st := s.admit(r); st != wire.StatusOK {
-		b.sessions.remove(r.ManagedID)
+		b.sessions.remove(r.ManagedID, endUnspecified)
 		send(wire.AppendRefusal(nil, r.Tag, st, s.ex.ConsoleID))
 		return
 	}
@@ -171,25 +171,23 @@ func (b *BMC) rakp3(src netip.AddrPort, payload []byte, reply func([]byte)) {
 		}
 		return
 	case r.Status != wire.StatusOK: // the client did not like RAKP 2: a wrong password on its side
-		b.sessions.remove(r.ManagedID)
-		b.sessions.failed(src.Addr(), now)
-		b.count.refused.Add(1)
+		b.sessions.remove(r.ManagedID, endUnspecified)
+		b.refused(s, src.Addr(), now)
 		return
 	}
 	if !s.ex.Check3(r.Code) || !s.known {
-		b.sessions.remove(r.ManagedID)
-		b.sessions.failed(src.Addr(), now)
-		b.count.refused.Add(1)
-		b.log.Warn("IPMI login refused", "from", src, "user", string(s.ex.Name))
+		b.sessions.remove(r.ManagedID, endUnspecified)
+		b.refused(s, src.Addr(), now)
 		send(wire.AppendRefusal(nil, r.Tag, wire.StatusBadCheckValue, s.ex.ConsoleID))
 		return
 	}
 	if b.sessions.sweep(now); b.sessions.activeOf(s.user) >= maxPerUser {
-		b.sessions.remove(r.ManagedID)
+		b.sessions.remove(r.ManagedID, endUnspecified)
 		send(wire.AppendRefusal(nil, r.Tag, wire.StatusNoResources, s.ex.ConsoleID))
 		return
 	}
 	b.count.logins.Add(1)
+	b.noteAudit(auditLogin, s.user, endUnspecified, now)
 	s.handle = b.sessions.nextHandle()
 	s.keys, s.stage, s.src, s.send, s.last = s.ex.Keys(), stageActive, src, reply, now
 	s.privilege = min(s.limit, privUser) // 6.8: a session begins as USER

@@ -16,14 +16,12 @@ const (
 	// solHeadStart lets the answer to Activate Payload leave before the first output:
 	// clients do not know yet what to do with that.
 	solHeadStart = 20 * time.Millisecond
-	// solIdle is how often a quiet SOL looks whether its session still lives.
-	solIdle = 15 * time.Second
 )
 
 // solState is Serial over LAN: its parameters and who has it.
 type solState struct {
 	p       solParams
-	setting byte         // parameter 0
+	setting progress     // parameter 0
 	port    uint16       // of our socket
 	hub     *console.Hub // nil: the machine has no console, or it is switched off
 	run     *solRun      // nil: not active
@@ -76,13 +74,12 @@ func (b *BMC) setSOLPort(a net.Addr) {
 
 // closeSOL closes the console. b.mu is not held.
 func (b *BMC) closeSOL() {
-	b.mu.Lock()
-	if a := b.parts.sol.run; a != nil {
-		b.endSOL(a)
-	}
-	hub := b.parts.sol.hub
-	b.mu.Unlock()
-	if hub != nil {
+	b.locked(func() {
+		if a := b.parts.sol.run; a != nil {
+			b.endSOL(a)
+		}
+	})
+	if hub := b.parts.sol.hub; hub != nil { // it never changes once there are events
 		hub.Close()
 	}
 }
@@ -98,12 +95,20 @@ func (b *BMC) solEvent(e domain.Event) {
 func (b *BMC) beginSOL(s *session) {
 	st := &b.parts.sol
 	a := &solRun{s: s, kick: make(chan struct{}, 1), done: make(chan struct{})}
-	a.port = sol.NewPort(st.p.port(st.hub.Write))
+	a.port = sol.NewPort(st.p.port(st.hub))
 	a.reader = st.hub.Attach(b.consoleBuffer)
 	st.run = a
-	s.ended = func() { b.endSOL(a) }
 	b.log.Info("SOL is active", "for", s.src, "user", string(s.ex.Name))
 	b.after(solHeadStart, func() { go b.pumpSOL(a) })
+}
+
+// solRun is the activation of a session that lives; nil: there is none. A session whose
+// client is gone has no timer of its own and gives SOL back here. b.mu is held.
+func (b *BMC) solRun() *solRun {
+	if a := b.parts.sol.run; a != nil {
+		b.sessions.get(a.s.ex.ManagedID, b.now())
+	}
+	return b.parts.sol.run
 }
 
 // endSOL takes SOL away. b.mu is held.
@@ -111,7 +116,7 @@ func (b *BMC) endSOL(a *solRun) {
 	if b.parts.sol.run != a {
 		return
 	}
-	b.parts.sol.run, a.s.ended = nil, nil
+	b.parts.sol.run = nil
 	close(a.done)
 	a.reader.Close()
 	b.log.Info("SOL is over", "for", a.s.src, "user", string(a.s.ex.Name))
@@ -124,23 +129,16 @@ func (b *BMC) tellDeactivated(a *solRun, by *session) {
 	}
 }
 
-// pumpSOL moves output until SOL is over.
+// pumpSOL moves output until SOL is over. A fault ends SOL, or nobody could have it
+// any more.
 func (b *BMC) pumpSOL(a *solRun) {
 	defer b.contain("SOL")
+	defer b.locked(func() { b.endSOL(a) })
 	for {
-		b.mu.Lock()
-		now := b.now()
-		b.sessions.get(a.s.ex.ManagedID, now) // ends SOL when the session's time is over
-		if b.parts.sol.run != a {
-			b.mu.Unlock()
+		wait, ok := b.pumpOnce(a)
+		if !ok {
 			return
 		}
-		b.moveSOL(a, now)
-		wait := solIdle
-		if at, ok := a.port.Next(); ok {
-			wait = max(at.Sub(now), time.Millisecond)
-		}
-		b.mu.Unlock()
 		stop := b.after(wait, a.wake)
 		select {
 		case <-a.reader.Ready():
@@ -149,6 +147,23 @@ func (b *BMC) pumpSOL(a *solRun) {
 		}
 		stop()
 	}
+}
+
+// pumpOnce moves what is to be moved now and tells when the next is due; not ok: SOL is
+// over.
+func (b *BMC) pumpOnce(a *solRun) (wait time.Duration, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.solRun() != a {
+		return 0, false
+	}
+	now := b.now()
+	b.moveSOL(a, now)
+	wait = a.s.until().Sub(now) + time.Millisecond // SOL ends with its session, and then at once
+	if at, ok := a.port.Next(); ok {
+		wait = min(wait, at.Sub(now))
+	}
+	return max(wait, time.Millisecond), true
 }
 
 func (a *solRun) wake() {

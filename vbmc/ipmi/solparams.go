@@ -4,15 +4,15 @@ import (
 	"encoding/binary"
 	"time"
 
+	"trefoil/vbmc/console"
 	"trefoil/vbmc/ipmi/sol"
 	"trefoil/vbmc/ipmi/wire"
 )
 
 // Completion codes of the SOL configuration commands (26.2, 26.3).
 const (
-	ccSOLParamUnknown  = 0x80
-	ccSOLSetInProgress = 0x81
-	ccSOLReadOnly      = 0x82
+	ccSOLParamUnknown = 0x80
+	ccSOLReadOnly     = 0x82
 )
 
 // Bits of SOL parameter 2.
@@ -47,13 +47,19 @@ func defaultSOLParams() solParams {
 
 func (p solParams) privilege() byte { return p.Auth & 0x0f }
 
-// port is how a SOL port is to send.
-func (p solParams) port(accept func([]byte) int) sol.Config {
+// port is how a SOL port is to send, and where it types.
+func (p solParams) port(hub *console.Hub) sol.Config {
 	return sol.Config{
 		Size:       solPayloadSize - 4,
 		Accumulate: time.Duration(p.Accumulate) * 5 * time.Millisecond, Threshold: int(p.Threshold),
 		Retries: int(p.RetryCount), Interval: time.Duration(p.RetryInterval) * 10 * time.Millisecond,
-		Accept: accept,
+		Accept: func(typed []byte) (n int, status byte) {
+			if !hub.Typable() { // the machine is off, or its console is output only
+				return 0, sol.StatusUnavailable
+			}
+			return hub.Write(typed), 0
+		},
+		FlushInbound: hub.FlushTyped,
 	}
 }
 
@@ -75,7 +81,7 @@ func getSOLParam(b *BMC, r request) (byte, []byte) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	out := b.parts.sol.param(r.data[1])
+	out := b.parts.sol.param(r.data[1], b.now())
 	if out == nil {
 		return ccSOLParamUnknown, nil
 	}
@@ -83,11 +89,11 @@ func getSOLParam(b *BMC, r request) (byte, []byte) {
 }
 
 // param returns a parameter's bytes; nil: there is no such one.
-func (st *solState) param(n byte) []byte {
+func (st *solState) param(n byte, now time.Time) []byte {
 	p := &st.p
 	switch n {
 	case 0:
-		return []byte{st.setting}
+		return []byte{st.setting.get(now)}
 	case 1:
 		if p.Enabled {
 			return []byte{1}
@@ -116,9 +122,8 @@ func setSOLParam(b *BMC, r request) (byte, []byte) {
 	if !solChannel(r.data[0]) {
 		return ccDataInvalid, nil
 	}
-	b.mu.Lock()
-	cc := b.parts.sol.setParam(r.data[1], r.data[2:])
-	b.mu.Unlock()
+	var cc byte
+	b.locked(func() { cc = b.parts.sol.setParam(r, b.now()) })
 	if cc == ccOK && r.data[1] != 0 {
 		b.keepSOL()
 	}
@@ -126,9 +131,9 @@ func setSOLParam(b *BMC, r request) (byte, []byte) {
 }
 
 // setParam checks and takes a parameter.
-func (st *solState) setParam(n byte, v []byte) byte {
-	p := &st.p
-	switch old := st.param(n); {
+func (st *solState) setParam(r request, now time.Time) byte {
+	n, v, p := r.data[1], r.data[2:], &st.p
+	switch old := st.param(n, now); {
 	case old == nil:
 		return ccSOLParamUnknown
 	case n > 6:
@@ -138,7 +143,7 @@ func (st *solState) setParam(n byte, v []byte) byte {
 	}
 	switch n {
 	case 0:
-		return st.setProgress(v[0] & 3)
+		return st.setting.set(v[0]&3, r.session, now)
 	case 1:
 		p.Enabled = v[0]&1 != 0
 	case 2:
@@ -156,18 +161,6 @@ func (st *solState) setParam(n byte, v []byte) byte {
 	default:
 		return p.setRate(n, v[0]&0x0f)
 	}
-	return ccOK
-}
-
-// setProgress is parameter 0: one client may say that it is setting parameters.
-func (st *solState) setProgress(v byte) byte {
-	if v > 1 {
-		return ccDataInvalid // there is no "commit write": everything is in force at once
-	}
-	if v == 1 && st.setting == 1 {
-		return ccSOLSetInProgress
-	}
-	st.setting = v
 	return ccOK
 }
 

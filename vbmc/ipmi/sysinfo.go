@@ -32,7 +32,7 @@ const (
 type sysInfo struct {
 	Texts map[byte][]byte
 
-	setting byte
+	setting progress
 	os      []byte
 }
 
@@ -94,17 +94,18 @@ func setSysInfo(b *BMC, r request) (byte, []byte) {
 	case n != infoProgress && r.data[1] >= infoBlocks:
 		return ccInfoNoBlock, nil
 	}
-	b.mu.Lock()
-	if n == infoProgress {
-		defer b.mu.Unlock()
-		return setProgress(&p.setting, r.data[1]&3), nil
-	}
-	p.setBlock(n, r.data[1], r.data[2:])
-	b.mu.Unlock()
-	if n != infoOS {
+	cc := byte(ccOK)
+	b.locked(func() {
+		if n == infoProgress {
+			cc = p.setting.set(r.data[1]&3, r.session, b.now())
+		} else {
+			p.setBlock(n, r.data[1], r.data[2:])
+		}
+	})
+	if n != infoProgress && n != infoOS {
 		b.keep("sysinfo", func() any { return p })
 	}
-	return ccOK, nil
+	return cc, nil
 }
 
 // getSysInfo reads a block of a parameter (22.14b). A system without a name of its own
@@ -117,7 +118,7 @@ func getSysInfo(b *BMC, r request) (byte, []byte) {
 	defer b.mu.Unlock()
 	n, block := r.data[1], r.data[2]
 	if n == infoProgress {
-		return ccOK, []byte{infoRevision, b.parts.sysinfo.setting}
+		return ccOK, []byte{infoRevision, b.parts.sysinfo.setting.get(b.now())}
 	}
 	if !isInfoText(n) {
 		return ccInfoUnknown, nil

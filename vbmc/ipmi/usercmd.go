@@ -52,19 +52,22 @@ func userID(v byte) (id byte, ok bool) {
 // changeUser changes a slot, stores it and ends the other sessions of its user, if
 // there was a change. b.mu is not held.
 func (b *BMC) changeUser(r request, id byte, f func(u *user) (cc byte)) byte {
-	b.mu.Lock()
-	before := b.parts.users.get(id)
-	after := before
-	cc := f(&after)
-	same := before.Name == after.Name && bytes.Equal(before.Password, after.Password) &&
-		before.Form == after.Form && before.Enabled == after.Enabled && before.Access == after.Access
-	if cc != ccOK || same {
-		b.mu.Unlock()
+	var after user
+	var changed bool
+	cc := byte(ccOK)
+	b.locked(func() {
+		before := b.parts.users.get(id)
+		after = before
+		if cc = f(&after); cc != ccOK || after.equal(before) {
+			return
+		}
+		changed = true
+		b.parts.users.put(id, after)
+		b.endSessions(id, r.session)
+	})
+	if !changed {
 		return cc
 	}
-	b.parts.users.put(id, after)
-	b.endSessions(id, r.session)
-	b.mu.Unlock()
 	b.log.Info("a user was changed over IPMI", "slot", id, "name", after.Name, "enabled", after.Enabled, "from", r.src)
 	b.keepUsers()
 	return ccOK
@@ -227,18 +230,18 @@ func (b *BMC) configPassword(r request, text []byte) byte {
 	case bytes.ContainsFunc(text, unicode.IsControl): // would break a line of the file
 		return ccDataInvalid
 	}
-	b.mu.Lock()
 	us := &b.parts.users
-	name, before := us.config.Name, us.origin
-	us.origin = originOf(name, string(text)) // Update of the same is no change then, and ends no session
-	b.mu.Unlock()
+	var name string
+	var before [32]byte
+	b.locked(func() {
+		name, before = us.config.Name, us.origin
+		us.origin = originOf(name, string(text)) // Update of the same is no change then, and ends no session
+	})
 	err := b.passwordSet(name, string(text))
 	if err == nil {
 		return ccOK
 	}
 	b.log.Error("password is not stored", "user", name, "reason", err)
-	b.mu.Lock()
-	us.origin = before
-	b.mu.Unlock()
+	b.locked(func() { us.origin = before })
 	return ccUnspecified
 }

@@ -48,6 +48,11 @@ func (u user) mayLogIn() bool {
 	return u.Enabled && u.Name != "" && u.Password != nil && u.Access&accessMessaging != 0 && u.limit() <= privAdmin
 }
 
+func (u user) equal(o user) bool {
+	return u.Name == o.Name && bytes.Equal(u.Password, o.Password) && u.Form == o.Form &&
+		u.Enabled == o.Enabled && u.Access == o.Access
+}
+
 // users are the slots. Only those in use take memory: a daemon has thousands of BMCs.
 type users struct {
 	config user
@@ -196,17 +201,13 @@ func (b *BMC) userPayloads(id byte) uint16 {
 }
 
 // endSessions ends the sessions of a user that was changed, those being set up too.
-// The one that asked for it stays: its client goes on with the next setting.
-// b.mu is held.
+// The one that asked for it, if one did, stays: its client goes on with the next
+// setting. b.mu is held.
 func (b *BMC) endSessions(id byte, asking *session) {
-	var ended []uint32
 	for n, s := range b.sessions.byID {
 		if s.user == id && s != asking {
-			ended = append(ended, n)
+			b.sessions.remove(n, endChange)
 		}
-	}
-	for _, n := range ended {
-		b.sessions.remove(n)
 	}
 }
 

@@ -3,6 +3,7 @@ package ipmi
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"trefoil/vbmc/domain"
@@ -13,15 +14,21 @@ import (
 const (
 	watchdogDontLog  = 0x80
 	watchdogDontStop = 0x40 // in Set; in Get: it runs
-	watchdogUses     = 0x3e // flags of uses 1 to 5: BIOS FRB2, POST, OS load, SMS/OS, OEM
 	watchdogTick     = 100 * time.Millisecond
 
-	watchdogReset = 1
-	watchdogOff   = 2
-	watchdogCycle = 3
+	watchdogNothing = 0
+	watchdogReset   = 1
+	watchdogOff     = 2
+	watchdogCycle   = 3
 
-	interruptSMI = 1
-	interruptNMI = 2
+	// An action that the hypervisor could not be asked for is tried again, for half a
+	// minute: a libvirtd that restarts is back by then.
+	watchdogRetries = 6
+	watchdogPause   = 5 * time.Second
+
+	interruptNone = 0
+	interruptSMI  = 1
+	interruptNMI  = 2
 
 	ccWatchdogUnset = 0x80 // of Reset Watchdog Timer
 
@@ -45,6 +52,15 @@ type watchdog struct {
 	deadline  time.Time
 	run       uint // a timer of an earlier run does nothing
 	stopTimer func() bool
+	trying    *expiry // whose action waits to be tried again; nil: none
+}
+
+// expiry is an end of the timer, or its interrupt before it, on its way into the log.
+type expiry struct {
+	use, what, interrupt byte
+	dontLog              bool
+	run                  uint // of the timer: another one since takes the action back
+	again                int  // how often the action was tried again
 }
 
 func (w *watchdog) action() byte    { return w.actions & 7 }
@@ -149,6 +165,12 @@ func (b *BMC) timeWatchdog(d time.Duration) {
 func (b *BMC) haltWatchdog() {
 	w := &b.parts.watchdog
 	w.run++
+	if e := w.trying; e != nil { // somebody decided otherwise, or what it watched over is no more
+		w.trying = nil
+		given := *e
+		given.what = watchdogNothing
+		b.noteExpiry(given)
+	}
 	if !w.running {
 		return
 	}
@@ -165,15 +187,24 @@ func (b *BMC) stopWatchdog() {
 
 // watchdogFires runs on the timer's goroutine.
 func (b *BMC) watchdogFires(run uint) {
+	e, due := b.watchdogDue(run)
+	if due {
+		b.log.Warn("watchdog", "use", e.use, "action", e.what, "interrupt", e.what == watchdogInterrupt)
+		b.watchdogActs(e)
+	}
+}
+
+// watchdogDue takes what is due now: the interrupt, or the action at the end.
+func (b *BMC) watchdogDue(run uint) (e expiry, due bool) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	w := &b.parts.watchdog
 	if w.run != run || !w.running {
-		b.mu.Unlock()
-		return
+		return e, false
 	}
-	was, what := *w, w.action()
+	e = expiry{use: w.use, what: w.action(), interrupt: w.interrupt(), dontLog: w.dontLog}
 	if w.preDue {
-		w.preDue, what = false, watchdogInterrupt
+		w.preDue, e.what = false, watchdogInterrupt
 		b.timeWatchdog(w.deadline.Sub(b.now()))
 	} else {
 		b.haltWatchdog()
@@ -181,44 +212,99 @@ func (b *BMC) watchdogFires(run uint) {
 		w.expired |= 1 << w.use
 		w.dontLog = false // it holds for one expiry (27.3)
 	}
-	b.mu.Unlock()
-	b.log.Warn("watchdog", "use", was.use, "action", what, "interrupt", what == watchdogInterrupt)
-	if !was.dontLog {
-		b.record(typeWatchdog2, sensorWatchdog, readingSpecific, [3]byte{0xc0 | what, was.interrupt()<<4 | was.use, 0xff})
-	}
-	b.watchdogActs(what, was.interrupt())
+	e.run = w.run
+	return e, true
 }
 
-// watchdogActs does what was asked for the machine.
-func (b *BMC) watchdogActs(what, interrupt byte) {
+// watchdogActs does what an expiry asks for, and then writes down what happened.
+func (b *BMC) watchdogActs(e expiry) {
 	ctx, cancel := context.WithTimeout(context.Background(), opLimit)
 	defer cancel()
-	switch {
-	case what == watchdogInterrupt && interrupt == interruptNMI:
-		b.code("watchdog: diagnostic interrupt", b.machine.Diag(ctx))
-	case what == watchdogOff:
-		b.code("watchdog: power off", b.operate(ctx, operation{name: "power off", run: b.machine.Off}))
-	case what == watchdogReset:
-		b.watchdogStarts(ctx, operation{"hard reset", b.machine.Reset, true, causeWatchdog})
-	case what == watchdogCycle:
-		b.watchdogStarts(ctx, operation{opCycle, b.machine.Cycle, true, causeWatchdog})
+	err := b.watchdogAction(ctx, e)
+	if b.watchdogAgain(e, err) {
+		return
 	}
+	b.code("watchdog", err)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case err != nil && e.what == watchdogInterrupt:
+		e.interrupt = interruptNone
+	case err != nil:
+		e.what = watchdogNothing
+	}
+	b.noteExpiry(e)
+	if e.what == watchdogNothing && err != nil && !errors.Is(err, domain.ErrPoweredOff) {
+		b.note(typePowerUnit, sensorPowerUnit, readingSpecific, [3]byte{powerUnitNoResponse, 0xff, 0xff})
+	}
+}
+
+// watchdogAgain has an action tried once more in a while, if the hypervisor could not be
+// asked and nobody has touched the timer since.
+func (b *BMC) watchdogAgain(e expiry, err error) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := &b.parts.watchdog
+	if !errors.Is(err, domain.ErrUnavailable) || e.what == watchdogInterrupt || e.again >= watchdogRetries ||
+		b.closed || w.run != e.run {
+		return false
+	}
+	e.again++
+	w.trying = &e
+	b.log.Warn("watchdog: the hypervisor is away", "again in", watchdogPause, "reason", err)
+	b.after(watchdogPause, func() { b.retryWatchdog(&e) })
+	return true
+}
+
+// retryWatchdog takes up an expiry, unless it was given up meanwhile.
+func (b *BMC) retryWatchdog(e *expiry) {
+	var due bool
+	b.locked(func() {
+		if due = b.parts.watchdog.trying == e; due {
+			b.parts.watchdog.trying = nil
+		}
+	})
+	if due {
+		b.watchdogActs(*e)
+	}
+}
+
+// noteExpiry writes an expiry down (table 42-3). b.mu is held.
+func (b *BMC) noteExpiry(e expiry) {
+	if !e.dontLog {
+		b.note(typeWatchdog2, sensorWatchdog, readingSpecific, [3]byte{0xc0 | e.what, e.interrupt<<4 | e.use, 0xff})
+	}
+}
+
+// watchdogAction does what was asked for the machine.
+func (b *BMC) watchdogAction(ctx context.Context, e expiry) error {
+	switch {
+	case e.what == watchdogInterrupt && e.interrupt == interruptNMI:
+		return b.machine.Diag(ctx)
+	case e.what == watchdogOff:
+		return b.operate(ctx, operation{name: "power off", run: b.machine.Off})
+	case e.what == watchdogReset:
+		return b.watchdogStarts(ctx, operation{"hard reset", b.machine.Reset, true, causeWatchdog})
+	case e.what == watchdogCycle:
+		return b.watchdogStarts(ctx, operation{opCycle, b.machine.Cycle, true, causeWatchdog})
+	}
+	return nil
 }
 
 // watchdogStarts restarts the machine. A one-time override is not meant for such a
 // start, unless parameter 3 of the boot options says so.
-func (b *BMC) watchdogStarts(ctx context.Context, op operation) {
+func (b *BMC) watchdogStarts(ctx context.Context, op operation) error {
 	b.expireBootFlags(ctx)
-	b.mu.Lock()
-	drop := b.boot.pendingOnce() && b.boot.clearing&keepAtWatchdog == 0
-	b.mu.Unlock()
+	var drop bool
+	b.locked(func() { drop = b.boot.pendingOnce() && b.boot.clearing&keepAtWatchdog == 0 })
 	if drop {
 		b.code("watchdog: clear boot flags", b.clearOnce(ctx))
 	}
-	b.code("watchdog: "+op.name, b.operate(ctx, op))
+	err := b.operate(ctx, op)
 	if drop {
 		b.keepBoot()
 	}
+	return err
 }
 
 // watchdogEvent takes an event of the machine; b.mu is not held. What it watched

@@ -95,17 +95,20 @@ func (c *Client) EndSOL() error {
 }
 
 // accept keeps output for Read. s.mu is held.
-func (s *Console) accept(b []byte) int {
-	n := min(len(b), maxUnread-len(s.unread))
+func (s *Console) accept(b []byte) (n int, status byte) {
+	n = min(len(b), maxUnread-len(s.unread))
 	s.unread = append(s.unread, b[:n]...)
 	s.change.Broadcast()
-	return n
+	return n, 0
 }
 
 // receive takes a packet of the BMC.
 func (s *Console) receive(body []byte) {
 	s.mu.Lock()
 	r, err := s.port.Receive(body, time.Now())
+	if refused := byte(sol.NACK | sol.StatusUnavailable); r.Op&refused == refused {
+		s.port.Discard() // nobody reads what is typed: as on a line that ends nowhere
+	}
 	s.change.Broadcast() // there may be room again
 	s.mu.Unlock()
 	if err == nil && r.Fresh && r.Op&sol.StatusDeactivated != 0 {

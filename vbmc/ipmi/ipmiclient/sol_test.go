@@ -140,7 +140,7 @@ func TestConsoleThatCannotBeHad(t *testing.T) {
 	_ = m.On(context.Background())
 	s := activate(t, dial(t, addr, admin()))
 	until(t, s, "output only")
-	if _, err := io.WriteString(s, "x"); err != nil {
+	if _, err := io.WriteString(s, strings.Repeat("x", 2000)); err != nil { // more than waits anywhere
 		t.Error(err)
 	}
 	printed(m, "still here")

@@ -24,7 +24,6 @@ const (
 
 // Units (table 43-15).
 const (
-	UnitNone    = 0
 	UnitCelsius = 1
 	UnitWatts   = 6
 	UnitRPM     = 18

@@ -14,16 +14,32 @@ const (
 	TypeOEM         = 0xe0 // to FFh: OEM without
 )
 
-// typeSessionAudit is the sensor type of logins (table 42-3).
-const typeSessionAudit = 0x2a
+// typeSessionAudit is the sensor type of logins (table 42-3); from auditRefused on its
+// offsets are refusals.
+const (
+	typeSessionAudit = 0x2a
+	auditRefused     = 0x02
+)
 
 // Capacity is how many records a Log holds.
 const Capacity = 512
 
-// auditCapacity bounds logins and refusals: a client that asks for the power every
-// minute, or one that guesses passwords, must not push out what happened to the
-// machine.
-const auditCapacity = 64
+// Logins and refusals have bounds of their own: a client that asks for the power every
+// minute must not push out what happened to the machine, and one that guesses passwords
+// neither that nor who was let in.
+const (
+	loginCapacity   = 64 // logins and logouts
+	refusalCapacity = 32
+)
+
+// class is what a record's bound is for.
+type class byte
+
+const (
+	machine class = iota // all that is no login
+	logins
+	refusals
+)
 
 // Record is one SEL record, in the order of its bytes on the wire.
 type Record [Size]byte
@@ -65,7 +81,15 @@ func (r Record) Event() Event {
 	}
 }
 
-func (r Record) audit() bool { return r[2] == TypeSystemEvent && r[10] == typeSessionAudit }
+func (r Record) class() class {
+	switch {
+	case r[2] != TypeSystemEvent || r[10] != typeSessionAudit:
+		return machine
+	case r[13]&0x0f >= auditRefused:
+		return refusals
+	}
+	return logins
+}
 
 // Log is a ring: a full one drops its oldest record. Its fields are exported to be
 // stored; change them by the methods only.
@@ -111,7 +135,7 @@ func (l *Log) Next(place int) uint16 {
 
 // Add appends a record, gives it an id and returns that.
 func (l *Log) Add(r Record, now uint32) uint16 {
-	l.makeRoom(r.audit())
+	l.makeRoom(r.class())
 	l.Last++
 	if l.Last == 0xffff || l.Last == 0 { // both have a meaning of their own in requests
 		l.Last = 1
@@ -122,18 +146,19 @@ func (l *Log) Add(r Record, now uint32) uint16 {
 	return l.Last
 }
 
-func (l *Log) makeRoom(audit bool) {
-	if audit {
+// makeRoom drops a record where there are enough of its class. Old logins are meant to
+// go: only records that went for want of space are an overflow.
+func (l *Log) makeRoom(c class) {
+	if limit := [...]int{machine: Capacity, logins: loginCapacity, refusals: refusalCapacity}[c]; limit < Capacity {
 		first, n := 0, 0
 		for i := l.Len() - 1; i >= 0; i-- {
-			if l.At(i).audit() {
+			if l.At(i).class() == c {
 				first = i
 				n++
 			}
 		}
-		if n >= auditCapacity {
+		if n >= limit {
 			l.cut(first)
-			l.Overflow = true
 		}
 	}
 	for l.Len() >= Capacity {

@@ -19,6 +19,7 @@ func TestRecordBytes(t *testing.T) {
 
 func power(n int) Record { return Event{SensorType: 9, Data: [3]byte{byte(n)}}.Record(uint32(n)) }
 func login() Record      { return Event{SensorType: typeSessionAudit}.Record(1) }
+func refusal() Record    { return Event{SensorType: typeSessionAudit, Data: [3]byte{0xf2}}.Record(1) }
 
 func TestRingDropsTheOldest(t *testing.T) {
 	var l Log
@@ -39,11 +40,24 @@ func TestLoginsDoNotPushOutEvents(t *testing.T) {
 	for range 5000 {
 		l.Add(login(), 2)
 	}
-	if l.Len() != 1+auditCapacity || l.At(0).Event().SensorType != 9 {
-		t.Errorf("%d records, first %+v", l.Len(), l.At(0).Event())
+	if l.Len() != 1+loginCapacity || l.At(0).Event().SensorType != 9 || l.Overflow {
+		t.Errorf("%d records, first %+v, overflow %v", l.Len(), l.At(0).Event(), l.Overflow)
 	}
 	if got := l.At(l.Len() - 1).ID(); got != 5001 {
 		t.Errorf("last id %d", got)
+	}
+}
+
+// TestRefusalsDoNotPushOutLogins: nor what happened to the machine.
+func TestRefusalsDoNotPushOutLogins(t *testing.T) {
+	var l Log
+	l.Add(power(7), 1)
+	l.Add(login(), 2)
+	for range 5000 {
+		l.Add(refusal(), 3)
+	}
+	if l.Len() != 2+refusalCapacity || l.At(0).class() != machine || l.At(1).class() != logins || l.Overflow {
+		t.Errorf("%d records, classes %d %d, overflow %v", l.Len(), l.At(0).class(), l.At(1).class(), l.Overflow)
 	}
 }
 

@@ -8,22 +8,22 @@ import "errors"
 // ErrShort is a payload without the four bytes of header.
 var ErrShort = errors.New("SOL packet is too short")
 
+// NACK is the one bit that both ends set (table 15-2): not all characters were taken.
+const NACK = 0x40
+
 // Operations that the console asks for (table 15-2).
 const (
-	OpNACK          = 0x40
 	OpBreak         = 0x10
 	OpPause         = 0x08 // CTS is taken away: the machine is to send nothing
-	OpFlushInbound  = 0x02
+	OpFlushInbound  = 0x02 // what was typed before this packet and is not yet at the machine
 	OpFlushOutbound = 0x01
 )
 
 // Status bits that the BMC tells (table 15-2).
 const (
-	StatusNACK        = 0x40
-	StatusUnavailable = 0x20
+	StatusUnavailable = 0x20 // of a NACK: there is no machine that reads
 	StatusDeactivated = 0x10
 	StatusOverrun     = 0x08
-	StatusBreak       = 0x04
 )
 
 const headerLen = 4

@@ -12,9 +12,13 @@ type Config struct {
 	Threshold  int           // unless there are so many
 	Retries    int           // repetitions of an unanswered packet
 	Interval   time.Duration // between them
-	// Accept takes received characters and returns how many it had room for. It is
-	// called once for each character, whatever the network repeats.
-	Accept func([]byte) int
+	// Accept takes received characters and returns how many it had room for, and status
+	// bits that tell why it did not take the others. It is called once for each
+	// character that is taken, whatever the network repeats.
+	Accept func([]byte) (n int, status byte)
+	// FlushInbound drops what Accept took and nobody has read; nil: that does not happen
+	// at this end.
+	FlushInbound func()
 }
 
 // Result is what a received packet asks of the owner of a port.
@@ -159,6 +163,7 @@ func (p *Port) Receive(body []byte, now time.Time) (Result, error) {
 		p.acknowledged(k, now)
 	}
 	if k.Seq == 0 {
+		p.flushInbound(k.Op)
 		return Result{Op: k.Op, Fresh: true}, nil
 	}
 	return p.characters(k), nil
@@ -170,7 +175,7 @@ func (p *Port) Receive(body []byte, now time.Time) (Result, error) {
 // may still hold a copy of it.
 func (p *Port) acknowledged(k Packet, now time.Time) {
 	n := min(int(k.Count), len(p.flight))
-	if n == 0 && k.Op&OpNACK != 0 {
+	if n == 0 && k.Op&NACK != 0 {
 		p.tries, p.due = 0, now.Add(p.c.Interval)
 		return
 	}
@@ -180,7 +185,7 @@ func (p *Port) acknowledged(k Packet, now time.Time) {
 		p.since = now.Add(-p.c.Accumulate)
 	}
 	p.flight, p.due = nil, now
-	if k.Op&OpNACK != 0 {
+	if k.Op&NACK != 0 {
 		p.due = now.Add(p.c.Interval)
 	}
 }
@@ -198,13 +203,15 @@ func (p *Port) characters(k Packet) Result {
 			return Result{}
 		}
 	}
-	n := 0
+	p.flushInbound(k.Op) // before the packet's own characters, which it does not mean
+	n, status := 0, byte(0)
 	if len(k.Data) > 0 {
-		n = max(0, min(p.c.Accept(k.Data[:min(len(k.Data), MaxData)]), len(k.Data)))
+		n, status = p.c.Accept(k.Data[:min(len(k.Data), MaxData)])
+		n = max(0, min(n, len(k.Data)))
 	}
 	answer := Packet{Ack: k.Seq, Count: byte(n)}
 	if n < len(k.Data) {
-		answer.Op = OpNACK
+		answer.Op = NACK | status
 	}
 	p.out = append(p.out, answer.Append(nil))
 	if n == 0 && len(k.Data) > 0 {
@@ -217,8 +224,18 @@ func (p *Port) characters(k Packet) Result {
 // SetPaused stops characters of this end, or lets them go on.
 func (p *Port) SetPaused(on bool) { p.paused = on }
 
+func (p *Port) flushInbound(op byte) {
+	if op&OpFlushInbound != 0 && p.c.FlushInbound != nil {
+		p.c.FlushInbound()
+	}
+}
+
 // Flush drops the characters that wait.
 func (p *Port) Flush() { p.waiting = nil }
+
+// Discard drops the packet in flight and the characters that wait: the far end said that
+// it takes none, so that repeating them would only hold up who types.
+func (p *Port) Discard() { p.waiting, p.flight, p.flying = nil, nil, false }
 
 // SetSize changes the most characters of a packet: the far end told its limit.
 func (p *Port) SetSize(n int) { p.c.Size = max(1, min(n, MaxData)) }

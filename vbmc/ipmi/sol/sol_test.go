@@ -14,7 +14,7 @@ func start() time.Time { return time.Unix(1_000_000, 0) }
 func port(c Config) (*Port, *bytes.Buffer) {
 	var got bytes.Buffer
 	if c.Accept == nil {
-		c.Accept = func(b []byte) int { got.Write(b); return len(b) }
+		c.Accept = func(b []byte) (int, byte) { got.Write(b); return len(b), 0 }
 	}
 	if c.Size == 0 {
 		c.Size = 10
@@ -80,7 +80,7 @@ func TestPartialAcceptance(t *testing.T) {
 	p.Out(now)
 	p.Receive([]byte{0, 1, 3, 0}, now)
 	want(t, p.Out(now), "\x02\x00\x00\x00defgh")
-	p.Receive([]byte{0, 2, 1, OpNACK}, now)
+	p.Receive([]byte{0, 2, 1, NACK}, now)
 	want(t, p.Out(now)) // a NACK wants a pause
 	want(t, p.Out(now.Add(100*time.Millisecond)), "\x03\x00\x00\x00efgh")
 	p.Receive([]byte{0, 3, 200, 0}, now) // more than there was
@@ -119,7 +119,12 @@ func TestFullInputIsRefusedAndTakenLater(t *testing.T) {
 	room := 2
 	var got []byte
 	c := config()
-	c.Accept = func(b []byte) int { n := min(room, len(b)); room -= n; got = append(got, b[:n]...); return n }
+	c.Accept = func(b []byte) (int, byte) {
+		n := min(room, len(b))
+		room -= n
+		got = append(got, b[:n]...)
+		return n, 0
+	}
 	p, _ := port(c)
 	p.Receive([]byte("\x01\x00\x00\x00abc"), start())
 	p.Receive([]byte("\x02\x00\x00\x00c"), start())
@@ -129,6 +134,64 @@ func TestFullInputIsRefusedAndTakenLater(t *testing.T) {
 	if string(got) != "abc" {
 		t.Errorf("input is %q", got)
 	}
+}
+
+// TestInboundFlush: it drops what was typed before, not what comes with it, and once.
+func TestInboundFlush(t *testing.T) {
+	var got []byte
+	c := config()
+	c.Accept = func(b []byte) (int, byte) { got = append(got, b...); return len(b), 0 }
+	c.FlushInbound = func() { got = append(got, '!') }
+	p, _ := port(c)
+	for _, in := range []string{
+		"\x01\x00\x00\x00abc", "\x02\x00\x00\x02de", "\x02\x00\x00\x02de", // repeated
+		"\x00\x00\x00\x02",  // a packet without a number has no repetition
+		"\x03\x00\x00\x01f", // the other direction
+	} {
+		if _, err := p.Receive([]byte(in), start()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if string(got) != "abc!de!f" {
+		t.Errorf("taken %q", got)
+	}
+	end, _ := port(config()) // an end that flushes nothing
+	if _, err := end.Receive([]byte("\x01\x00\x00\x02abc"), start()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRefusalTellsWhy: and what was refused may come again.
+func TestRefusalTellsWhy(t *testing.T) {
+	reads := false
+	c := config()
+	c.Accept = func(b []byte) (int, byte) {
+		if !reads {
+			return 0, StatusUnavailable
+		}
+		return len(b), StatusUnavailable
+	}
+	p, _ := port(c)
+	p.Receive([]byte("\x01\x00\x00\x00abc"), start())
+	want(t, p.Out(start()), "\x00\x01\x00\x60")
+	reads = true
+	p.Receive([]byte("\x01\x00\x00\x00abc"), start())
+	want(t, p.Out(start()), "\x00\x01\x03\x00")
+}
+
+// TestDiscard: after it the port goes on with what is sent then.
+func TestDiscard(t *testing.T) {
+	p, _ := port(config())
+	now := start()
+	p.Send([]byte("abcdefgh"), now)
+	want(t, p.Out(now), "\x01\x00\x00\x00abcdefgh")
+	p.Send([]byte("ij"), now)
+	p.Receive([]byte("\x00\x01\x00\x60"), now)
+	p.Discard()
+	now = now.Add(time.Hour)
+	want(t, p.Out(now))
+	p.Send([]byte("klmno"), now)
+	want(t, p.Out(now), "\x02\x00\x00\x00klmno")
 }
 
 func TestPauseHoldsCharactersBackNotStatus(t *testing.T) {
@@ -156,14 +219,14 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 		for i := range ports {
 			full := rapid.IntRange(1, 20).Draw(r, "room")
 			calls := 0
-			c.Accept = func(b []byte) int {
+			c.Accept = func(b []byte) (int, byte) {
 				calls++
 				n := min(full, len(b))
 				if calls%3 == 0 {
 					n = 0
 				}
 				heard[i].Write(b[:n])
-				return n
+				return n, 0
 			}
 			ports[i] = NewPort(c)
 		}
@@ -221,7 +284,7 @@ func FuzzReceive(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		taken := 0
 		c := config()
-		c.Accept = func(b []byte) int { taken += len(b); return len(b) }
+		c.Accept = func(b []byte) (int, byte) { taken += len(b); return len(b), 0 }
 		p := NewPort(c)
 		p.Send([]byte("abcdefgh"), start())
 		p.Out(start())

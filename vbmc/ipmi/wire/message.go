@@ -6,7 +6,6 @@ type NetFn byte
 // Network functions of requests (5.1).
 const (
 	Chassis   NetFn = 0x00
-	Bridge    NetFn = 0x02
 	Sensor    NetFn = 0x04
 	App       NetFn = 0x06
 	Storage   NetFn = 0x0a

@@ -10,20 +10,18 @@ type Status byte
 
 // Status codes.
 const (
-	StatusOK                Status = 0x00
-	StatusNoResources       Status = 0x01
-	StatusBadSession        Status = 0x02
-	StatusBadAuth           Status = 0x04
-	StatusBadIntegrity      Status = 0x05
-	StatusInactiveSession   Status = 0x08
-	StatusBadRole           Status = 0x09
-	StatusUnauthorizedRole  Status = 0x0a
-	StatusBadNameLength     Status = 0x0c
-	StatusUnauthorizedName  Status = 0x0d
-	StatusBadCheckValue     Status = 0x0f
-	StatusBadCrypt          Status = 0x10
-	StatusNoSuite           Status = 0x11
-	StatusIllegalParameters Status = 0x12
+	StatusOK               Status = 0x00
+	StatusNoResources      Status = 0x01
+	StatusBadSession       Status = 0x02
+	StatusBadAuth          Status = 0x04
+	StatusBadIntegrity     Status = 0x05
+	StatusBadRole          Status = 0x09
+	StatusUnauthorizedRole Status = 0x0a
+	StatusBadNameLength    Status = 0x0c
+	StatusUnauthorizedName Status = 0x0d
+	StatusBadCheckValue    Status = 0x0f
+	StatusBadCrypt         Status = 0x10
+	StatusNoSuite          Status = 0x11
 )
 
 // OpenRequest is the Open Session Request (13.17). Each list holds the proposed

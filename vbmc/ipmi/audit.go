@@ -1,0 +1,94 @@
+package ipmi
+
+import (
+	"net/netip"
+	"time"
+
+	"trefoil/vbmc/ipmi/selrec"
+)
+
+// Offsets of sensor type Session Audit (table 42-3).
+const (
+	auditLogin   = 0x00
+	auditLogout  = 0x01
+	auditRefused = 0x02 // invalid user name or password
+)
+
+// endCause is why a session ended, as event data 3 of Session Audit has it.
+type endCause byte
+
+const (
+	endUnspecified endCause = iota // the BMC starts anew, or ends
+	endCommand                     // Close Session
+	endTimeout
+	endChange // of its user
+)
+
+const (
+	// refusalPause is how often the refused logins of one source are written down: the
+	// first at once, those of the next minute together at its end.
+	refusalPause = time.Minute
+	// auditDelay is how long logins may stay unwritten when nothing else is written: a
+	// client that logs in for each question is no reason to write a file each time.
+	auditDelay = 5 * time.Minute
+)
+
+// noteAudit adds a Session Audit event to the log. b.mu is held.
+func (b *BMC) noteAudit(what, user byte, cause endCause, at time.Time) {
+	e := selrec.Event{
+		Generator: bmcAddress, SensorType: typeSessionAudit, Sensor: sensorSessionAudit, EventType: readingSpecific,
+		Data: [3]byte{0xf0 | what, user, byte(cause)<<4 | lanChannel},
+	}
+	l := &b.parts.sel.kept
+	l.Log.Add(e.Record(uint32(at.Unix()+l.Ahead)), b.selTime())
+	b.selWithin(auditDelay)
+}
+
+// sessionEnded is called once for every session that ends, whatever the reason. Nobody
+// watches the time of all sessions, so that the end of one by time is noticed later and
+// told with the time it had. b.mu is held.
+func (b *BMC) sessionEnded(s *session, cause endCause) {
+	if a := b.parts.sol.run; a != nil && a.s == s {
+		b.endSOL(a)
+	}
+	if s.stage != stageActive {
+		return
+	}
+	at := b.now()
+	if cause == endTimeout {
+		at = s.until()
+	}
+	b.noteAudit(auditLogout, s.user, cause, at)
+}
+
+// refused counts a login that was refused for its name or password, and slows its source
+// down. b.mu is held.
+func (b *BMC) refused(s *session, from netip.Addr, now time.Time) {
+	b.count.refused.Add(1)
+	k := b.sessions.failed(from, now)
+	k.untold++
+	k.user, k.name = s.user, string(s.ex.Name)
+	switch wait := refusalPause - now.Sub(k.told); {
+	case k.told.IsZero() || wait <= 0:
+		b.noteRefusals(from, k, now)
+	case k.untold == 1:
+		b.after(wait, func() { b.tellRefusals(from) })
+	}
+}
+
+// tellRefusals writes down what a source did in the minute that is over.
+func (b *BMC) tellRefusals(from netip.Addr) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if k := b.sessions.failures[source(from)]; k != nil && k.untold > 0 && !b.closed {
+		b.noteRefusals(from, k, b.now())
+	}
+}
+
+// noteRefusals is called with b.mu held. The record has no room for how many there were;
+// the program's log tells it.
+func (b *BMC) noteRefusals(from netip.Addr, k *bucket, now time.Time) {
+	b.log.Warn("IPMI login refused", "from", from, "user", k.name, "times", k.untold)
+	b.noteAudit(auditRefused, k.user, endUnspecified, now)
+	k.told, k.untold = now, 0
+}
