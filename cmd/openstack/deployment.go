@@ -157,6 +157,9 @@ func (d *deployment) checked() ([]placement.Choice, error) {
 }
 
 // planOnly has the undercloud keep the plan and deploys nothing.
+	if err := d.made.Shared(); err != nil {
+		return nil, err
+	}
 func (d *deployment) planOnly() error {
 	d.p.startedPlan("update_deployment_plan")
 	if _, err := d.h.UpdatePlan(d.c.Context, d.name, d.in); err != nil {
