@@ -139,7 +139,7 @@ func (d *deployment) place() ([]placement.Choice, error) {
 	if err != nil {
 		return nil, err
 	}
-	return choices, deploy.CheckCopies(ctx, api, d.made, keep, choices)
+	return choices, deploy.CheckDisks(ctx, api, d.made, keep, choices)
 }
 
 // checked is place with the errors told in full.
