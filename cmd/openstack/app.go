@@ -46,6 +46,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) 
 	}
 	app := p.app()
 	usageEverywhere(app.Commands)
+	cliargs.PlainHelp(app)
 	if next, ok := p.handOver(app, args); ok {
 		return next()
 	}

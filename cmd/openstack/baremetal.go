@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -35,6 +37,12 @@ func (p *program) baremetalCommand() *cli.Command {
 			{Name: "history", Usage: "what a node went through", Subcommands: []*cli.Command{
 				{Name: "list", Usage: "list a node's history", ArgsUsage: "NODE", Flags: formatFlags(), Action: p.nodeHistory}}},
 		}},
+		{Name: "introspection", Usage: "what machines are", Subcommands: []*cli.Command{{
+			Name: "data", Usage: "what introspection saw", Subcommands: []*cli.Command{
+				{Name: "save", Usage: "save or print a node's data, as JSON", ArgsUsage: "NODE", Flags: []cli.Flag{
+					&cli.StringFlag{Name: "file", Usage: "where to save it; without it, it is printed"},
+					&cli.BoolFlag{Name: "unprocessed", Usage: "as the ramdisk sent it, without the summary"},
+				}, Action: p.introspectionData}}}}},
 	}}
 }
 
@@ -127,6 +135,36 @@ func (p *program) nodeHistory(c *cli.Context) error {
 		rows[i] = []any{h["created_at"], h["severity"], h["event"]}
 	}
 	return format.List(p.out, options(c), []string{"Created At", "Severity", "Description of the event"}, rows)
+}
+
+// introspectionData is python-ironic-inspector-client's `introspection data save`.
+func (p *program) introspectionData(c *cli.Context) error {
+	a, err := args(c, "NODE")
+	if err != nil {
+		return err
+	}
+	s, err := p.session(c)
+	if err != nil {
+		return err
+	}
+	in, err := s.Introspection()
+	if err != nil {
+		return err
+	}
+	path := "introspection/" + url.PathEscape(a[0]) + "/data"
+	if c.Bool("unprocessed") {
+		path += "/unprocessed"
+	}
+	var data json.RawMessage
+	if err := get(c.Context, in, path, &data); err != nil {
+		return err
+	}
+	data = append(bytes.TrimSpace(data), '\n')
+	if file := c.String("file"); file != "" {
+		return writeFile(file, data, 0o644)
+	}
+	_, err = p.out.Write(data)
+	return err
 }
 
 func (p *program) nodeSet(c *cli.Context) error {

@@ -100,8 +100,21 @@ func (d *deployment) warn() error {
 		}
 		fmt.Fprintf(d.p.err, "WARNING: %s\n", w)
 	}
-	if len(all) > 0 && d.c.Bool("validation-warnings-fatal") {
-		return errs.New(errs.Invalid, "Configuration has %d warnings, fix them before proceeding.", len(all)).
+	return d.fatal(len(all))
+}
+
+// tell prints warnings of the machines that were chosen.
+func (d *deployment) tell(warnings []string) error {
+	for _, w := range warnings {
+		fmt.Fprintf(d.p.err, "WARNING: %s\n", w)
+	}
+	return d.fatal(len(warnings))
+}
+
+// fatal ends here for warnings if that was asked for.
+func (d *deployment) fatal(warnings int) error {
+	if warnings > 0 && d.c.Bool("validation-warnings-fatal") {
+		return errs.New(errs.Invalid, "Configuration has %d warnings, fix them before proceeding.", warnings).
 			WithHint("without --validation-warnings-fatal they do not stop the deployment")
 	}
 	return nil
@@ -139,21 +152,21 @@ func (d *deployment) place() ([]placement.Choice, error) {
 	if err != nil {
 		return nil, err
 	}
-	return choices, deploy.CheckCopies(ctx, api, d.made, keep, choices)
+	return choices, deploy.CheckDisks(ctx, api, d.made, keep, choices)
 }
 
 // checked is place with the errors told in full.
 func (d *deployment) checked() ([]placement.Choice, error) {
+	if err := d.made.Shared(); err != nil {
+		return nil, err
+	}
 	choices, err := d.place()
 	if err != nil {
 		fmt.Fprintln(d.p.err, "ERRORS")
 		d.p.refusals(err)
 		return nil, fmt.Errorf("%w\nConfiguration has 1 errors, fix them before proceeding. Ignoring these errors is likely to lead to a failed deploy.", err) //nolint:staticcheck // TripleO's words
 	}
-	for _, w := range deploy.Slower(d.made, choices) {
-		fmt.Fprintf(d.p.err, "WARNING: %s\n", w)
-	}
-	return choices, nil
+	return choices, d.tell(slices.Concat(deploy.Small(d.made, choices), deploy.Slower(d.made, choices)))
 }
 
 // planOnly has the undercloud keep the plan and deploys nothing.

@@ -82,5 +82,8 @@ func TestHypervisorsAreHeldAgainstTheirType(t *testing.T) {
 	seen("")
 	o.want(deploy+"kvm", 1, "", "no virtualisation (introspection saw no cpu_vt)")
 	seen(",cpu_vt:true")
+	o.SetNode("control-1", func(n *ironic.Node) { n.Properties["memory_mb"] = "2048" })
+	o.want(deploy+"kvm", 3, "", "WARNING: too little memory for role Controller: control-1 has 2048 MiB, and its services take about 4")
+	o.want(deploy+"kvm --validation-warnings-fatal", 1, "", "Configuration has 1 warnings")
 	o.want(deploy+"qemu", 3, "", "WARNING: NovaComputeLibvirtType is qemu, and the machines chosen for role Compute (1) can run kvm")
 }

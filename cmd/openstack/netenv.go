@@ -14,9 +14,10 @@ import (
 	"trefoil/templates"
 )
 
-const netenvHelp = `Checks subnets, allocation pools and VLANs of a network environment and the
-NIC templates that its resource_registry names. Needs no undercloud. Templates
-of a tree must be rendered first: openstack overcloud process templates.
+const netenvHelp = `Checks subnets, allocation pools, VLANs, virtual addresses and routers of a network
+environment, and the NIC templates that its resource_registry names. Needs no
+undercloud. Templates of a tree must be rendered first: openstack overcloud process
+templates.
 
 Exit codes: 0 nothing is wrong; 1 something is (TripleO's own says 0); 2 wrong arguments.`
 

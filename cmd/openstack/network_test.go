@@ -92,5 +92,6 @@ func TestNetworkProvisionExtractUnprovision(t *testing.T) {
 	o.want("overcloud network unprovision -y "+nets, 1, "", "network InternalApi is in use by 1 port(s), the first is internal_api_virtual_ip")
 	o.want("overcloud network vip provision --stack overcloud "+o.in(dir, "none.yaml", "[]\n")+" -y -o "+out, 0, "", "")
 	o.want("overcloud network unprovision -y "+nets, 0, "", "")
+	o.want("overcloud network unprovision "+nets, 0, "Nothing to unprovision, exiting", "") // and nobody is asked
 	o.want("overcloud network extract --stack overcloud -y -o "+out, 1, "", "stack overcloud has no networks")
 }

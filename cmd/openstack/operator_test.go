@@ -209,7 +209,8 @@ func TestStackCommands(t *testing.T) {
 	}
 	o.want("overcloud status", 0, "No deployment was found for overcloud", "")
 	o.want("overcloud status --health -f json", 1, "", "could not be found")
-	o.want("overcloud delete overcloud -y", 0, "Success.", "No stack found ('overcloud'), skipping delete")
+	o.want("overcloud delete overcloud", 1, "", "No stack found ('overcloud'), and no plan of that name: nothing was deleted\nhint: openstack stack list")
+	o.want("overcloud delete overcloud -y", 1, "", "nothing was deleted")
 	s, err := o.Stacks.Create(t.Context(), "overcloud", 240, stack.Input{})
 	if err != nil {
 		t.Fatal(err)
@@ -219,6 +220,7 @@ func TestStackCommands(t *testing.T) {
 	}
 	o.want("overcloud status", 0, "DEPLOYING", "")
 	o.want("overcloud failures", 0, "No failures found for stack overcloud, which is CREATE_IN_PROGRESS\n", "")
+	o.want("overcloud delete overcloud", 1, "", "Action not confirmed")
 	o.want("overcloud delete overcloud -y", 1, "Deleting stack overcloud...", "Unable to deploy as the stack 'overcloud' status is 'CREATE_IN_PROGRESS'")
 	if _, err := o.DB.UpdateStack(t.Context(), s.ID, func(s *stack.Stack) error {
 		s.State = stack.Failed

@@ -140,6 +140,18 @@ func (p *program) networkUnprovision(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	api, err := p.networks(c)
+	if err != nil {
+		return err
+	}
+	there, err := api.Present(c.Context, nets)
+	if err != nil {
+		return err
+	}
+	if len(there) == 0 {
+		fmt.Fprintln(p.out, "Nothing to unprovision, exiting")
+		return nil
+	}
 	if !c.Bool("yes") {
 		abs, err := filepath.Abs(file)
 		if err != nil {
@@ -148,10 +160,6 @@ func (p *program) networkUnprovision(c *cli.Context) error {
 		if err := p.confirm(fmt.Sprintf("Are you sure you want to unprovision the networks mentioned in file %s [y/N]? ", abs)); err != nil {
 			return err
 		}
-	}
-	api, err := p.networks(c)
-	if err != nil {
-		return err
 	}
 	return api.Unprovision(c.Context, file, nets)
 }

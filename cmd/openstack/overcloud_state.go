@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 	"trefoil/overcloud/stack"
 	"trefoil/overcloud/stack/client"
 )
@@ -24,24 +26,61 @@ func (p *program) overcloudDelete(c *cli.Context) error {
 	if name == "" || c.NArg() > 1 {
 		return usageError{errors.New("You must specify a stack name")} //nolint:staticcheck // TripleO's words
 	}
+	h, err := p.stacks(c)
+	if err != nil {
+		return err
+	}
+	s, err := h.Stack(c.Context, name)
+	if errs.Is(err, errs.NotFound) {
+		s, err = nil, p.planOnlyOf(c, h, name)
+	}
+	if err != nil {
+		return err
+	}
 	if !c.Bool("yes") {
 		if err := p.confirm("Are you sure you want to delete this overcloud [y/N]? "); err != nil {
 			return err
 		}
 	}
-	h, err := p.stacks(c)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(p.out, "Deleting stack %s...\n", name)
-	s, err := h.Stack(c.Context, name)
-	if errs.Is(err, errs.NotFound) {
-		fmt.Fprintf(p.err, "No stack found ('%s'), skipping delete\n", name)
+	if s == nil {
 		return p.forgetPlan(c, h, name)
 	}
+	return p.deleteStack(c, h, s)
+}
+
+// planOnlyOf tells that there is no stack of a name, or that there is nothing of that name
+// to delete, which is an error: TripleO only warned, and a mistyped name was a success. A
+// plan is left where a deletion was interrupted, or was never deployed.
+func (p *program) planOnlyOf(c *cli.Context, h *client.Client, name string) error {
+	known, err := planNames(c, h)
 	if err != nil {
 		return err
 	}
+	if !slices.Contains(known, name) {
+		return errs.New(errs.NotFound, "No stack found ('%s'), and no plan of that name%s: nothing was deleted", name, nearest.Hint(name, known)).
+			WithHint("openstack stack list; openstack overcloud plan list")
+	}
+	fmt.Fprintf(p.err, "No stack found ('%s'), skipping delete\n", name)
+	return nil
+}
+
+// planNames are the names of all plans; each stack has one.
+func planNames(c *cli.Context, h *client.Client) ([]string, error) {
+	plans, err := h.Plans(c.Context)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, len(plans))
+	for i, p := range plans {
+		out[i] = p.Name
+	}
+	return out, nil
+}
+
+// deleteStack gives the machines of a stack back and follows that to its end.
+func (p *program) deleteStack(c *cli.Context, h *client.Client, s *client.Stack) error {
+	name := s.Name
+	fmt.Fprintf(p.out, "Deleting stack %s...\n", name)
 	after, err := h.LastEvent(c.Context, s.ID)
 	if err != nil {
 		return err

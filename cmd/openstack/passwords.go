@@ -2,9 +2,13 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 )
 
 const rotateHelp = `Makes generated passwords of a plan anew: those that are named, or all that a
@@ -28,6 +32,13 @@ func (p *program) passwordsRotate(c *cli.Context) error {
 		return err
 	}
 	name, names := c.String("stack"), c.Args().Slice()
+	known, err := planNames(c, h)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(known, name) {
+		return errs.New(errs.NotFound, "the plan %s could not be found%s", name, nearest.Hint(name, known)).WithHint("openstack overcloud plan list")
+	}
 	if !c.Bool("yes") {
 		what := strings.Join(names, ", ")
 		if what == "" {

@@ -81,6 +81,9 @@ func TestPlanFromCreateToDelete(t *testing.T) {
 	if got := passwordsOf(o, "mine"); got["AdminPassword"] != before["AdminPassword"] {
 		t.Error("the passwords did not outlive the stack")
 	}
+	o.want("overcloud passwords rotate --stack mne", 1, "", `the plan mne could not be found; did you mean "mine"?`)
+	o.want("overcloud passwords rotate --stack mine", 1, "", "Action not confirmed")
+	o.want("overcloud delete mne -y", 1, "", `No stack found ('mne'), and no plan of that name; did you mean "mine"?`)
 	o.want("overcloud delete mine -y", 0, "Deleting plan mine...\nSuccess.\n", "No stack found")
 	o.want("overcloud plan list -f value", 0, "", "")
 }

@@ -1,6 +1,7 @@
 package cliargs_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -37,5 +38,34 @@ func TestReorder(t *testing.T) {
 				t.Errorf("\n got %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+// Help shows a default where it says something; flags work as before.
+func TestPlainHelp(t *testing.T) {
+	var out bytes.Buffer
+	got := 0
+	app := &cli.App{Name: "a", Writer: &out, Flags: []cli.Flag{&cli.BoolFlag{Name: "debug"}}, Commands: []*cli.Command{{Name: "b", Subcommands: []*cli.Command{{Name: "c",
+		Flags: []cli.Flag{&cli.IntFlag{Name: "scale", Aliases: []string{"s"}, Usage: "how many"}, &cli.IntFlag{Name: "timeout", Value: 240}, &cli.BoolFlag{Name: "off"}, &cli.BoolFlag{Name: "on", Value: true}},
+		Action: func(c *cli.Context) error {
+			if got = c.Int("scale"); c.IsSet("scale") != (got == 7) {
+				t.Errorf("set %v with %d", c.IsSet("scale"), got)
+			}
+			return nil
+		}}}}}}
+	cliargs.PlainHelp(app)
+	for _, line := range [][]string{{"a", "--help"}, {"a", "b", "c", "--help"}, {"a", "b", "c"}, {"a", "b", "c", "-s", "7"}} {
+		if err := app.Run(line); err != nil {
+			t.Error(err)
+		}
+	}
+	text := out.String()
+	for _, there := range []string{"--scale value, -s value  how many\n", "(default: 240)", "(default: true)", "--debug"} {
+		if !strings.Contains(text, there) {
+			t.Errorf("%q is not in\n%s", there, text)
+		}
+	}
+	if got != 7 || strings.Contains(text, "default: 0") || strings.Contains(text, "default: false") {
+		t.Errorf("scale %d\n%s", got, text)
 	}
 }

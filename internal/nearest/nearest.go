@@ -6,7 +6,7 @@ package nearest
 func Name(written string, known []string) string {
 	best, at := "", len(written)/3+2
 	for _, k := range known {
-		if d := distance(written, k); d < at {
+		if d := Distance(written, k); d < at {
 			best, at = k, d
 		}
 	}
@@ -21,8 +21,8 @@ func Hint(written string, known []string) string {
 	return ""
 }
 
-// distance is Levenshtein's: the letters to insert, delete or replace.
-func distance(a, b string) int {
+// Distance is Levenshtein's: the letters to insert, delete or replace.
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

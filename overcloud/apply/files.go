@@ -88,38 +88,6 @@ func (s *step) file(r resource.Resource) handler {
 // unitFile tells whether systemd must read its units again when path changes.
 func unitFile(path string) bool { return strings.Contains(path, "/systemd/system") }
 
-func (s *step) directory(d *resource.Directory) handler {
-	path, mode := s.path(d.Path), parseMode(d.Mode, 0o755)
-	return handler{
-		cheap: func() (bool, error) {
-			info, err := os.Stat(path)
-			if errors.Is(err, fs.ErrNotExist) {
-				return false, nil
-			}
-			if err != nil || !info.IsDir() {
-				return false, errors.Join(err, errs.New(errs.Conflict, "%s is there and is not a directory", d.Path))
-			}
-			uid, gid, err := s.owner(d.Owner, d.Group)
-			return err == nil && info.Mode()&modeBits == mode && owned(info, uid, gid), err
-		},
-		set: func(context.Context) error {
-			uid, gid, err := s.owner(d.Owner, d.Group)
-			if err != nil {
-				return err
-			}
-			if err := os.MkdirAll(path, 0o755); err != nil {
-				return err
-			}
-			if uid >= 0 || gid >= 0 {
-				if err := os.Chown(path, uid, gid); err != nil {
-					return err
-				}
-			}
-			return os.Chmod(path, mode)
-		},
-	}
-}
-
 func (s *step) link(l *resource.Link) handler {
 	path := s.path(l.Path)
 	return handler{

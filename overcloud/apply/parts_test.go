@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,6 +42,87 @@ func TestDirectoryLinkSysctlAndModule(t *testing.T) {
 	}
 	n.put("sys/module/br_netfilter/refcnt", "0")
 	n.must("unchanged directory:/var/lib/x\nunchanged link:/etc/l\nunchanged link:/etc/none\nunchanged sysctl:net.ipv4.ip_forward\nunchanged kernel_module:br_netfilter\ndone", rs...)
+}
+
+// linked is a tree with symbolic links on the way to directories.
+func linked(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, dir := range []string{"etc", "lib/nova", "data/images"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, target := range map[string]string{"lib/nova/tmp": "../../etc", "lib/nova/up": filepath.Join(root, "etc"), "lib/images": filepath.Join(root, "data/images"),
+		"lib/round": "round", "lib/nova/lost": "gone/far"} {
+		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// What a service may put in a directory's place must not get the owner and mode that the
+// directory is to have; links that root made are the operator's.
+func TestDirectoryBehindASymbolicLink(t *testing.T) {
+	root := linked(t)
+	for _, x := range []struct {
+		path    string
+		trusted bool
+		want    string // where it leads, or what is said
+	}{
+		{"lib/nova/tmp", false, "lib/nova/tmp is a symbolic link that user"},
+		{"lib/nova/up/x", false, "lib/nova/up is a symbolic link that user"},
+		{"lib/nova/lost", false, "lib/nova/lost is a symbolic link that user"},
+		{"lib/nova/tmp", true, "etc"},
+		{"lib/images", true, "data/images"},
+		{"lib/nova/up/x/y", true, "etc/x/y"},
+		{"lib/nova/lost", true, "lib/nova/gone/far"},
+		{"lib/round", true, "more than 40 symbolic links"},
+		{"file", true, "file is there and is not a directory"},
+		{"file/x", true, "file is there and is not a directory"},
+		{"a//b/./c", false, "a/b/c"},
+	} {
+		f, err := openDirectory(root+"/"+x.path, true, func(uint32) bool { return x.trusted })
+		if err != nil {
+			if !strings.Contains(err.Error(), x.want) || errs.CodeOf(err) != errs.Conflict {
+				t.Errorf("%s: %v", x.path, err)
+			}
+			continue
+		}
+		at, _ := f.Stat()
+		f.Close()
+		if is, err := os.Stat(filepath.Join(root, x.want)); err != nil || !os.SameFile(at, is) {
+			t.Errorf("%s leads elsewhere than %s: %v", x.path, x.want, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(root, "etc/x")); err != nil {
+		t.Error(err)
+	}
+}
+
+// A link of another user on a machine, where this program is root.
+func TestDirectoryThatAServiceExchanged(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make another user's link")
+	}
+	n := newNode(t)
+	n.put("etc/shadow", "")
+	n.put("var/lib/nova/x", "")
+	link := filepath.Join(n.Root, "var/lib/nova/tmp")
+	r := resource.Resource{Type: "directory", Directory: &resource.Directory{Path: "/var/lib/nova/tmp", Mode: "0707"}}
+	if err := errors.Join(os.Symlink("../../../etc", link), os.Lchown(link, 65534, 65534)); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := n.apply(r); err == nil || !strings.Contains(err.Error()+out, "is a symbolic link that user 65534 made") {
+		t.Errorf("%s %v", out, err)
+	}
+	if st, err := os.Stat(filepath.Join(n.Root, "etc")); err != nil || st.Mode().Perm() == 0o707 {
+		t.Errorf("what it leads to was changed: %v %v", st.Mode(), err)
+	}
 }
 
 func TestDatabasesAndUsersGoInOneConversationWithoutThePassword(t *testing.T) {

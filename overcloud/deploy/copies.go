@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -12,10 +13,66 @@ import (
 	"trefoil/overcloud/stack"
 )
 
-// CheckCopies refuses more copies of Ceph's data than the machines have disks for, those
+// CheckDisks refuses what Ceph's OSDs cannot have: disks that are named and that
+// introspection has not seen on a chosen machine, and more copies of data than the
+// machines have disks for. It is called before any machine is touched.
+func CheckDisks(ctx context.Context, c Cloud, p *plan.Plan, keep []stack.Node, chosen []placement.Choice) error {
+	if err := checkDevices(ctx, c, p, chosen); err != nil {
+		return err
+	}
+	return checkCopies(ctx, c, p, keep, chosen)
+}
+
+// checkDevices refuses disks by their plain names (/dev/vdb): those behind links of udev
+// only the machine itself knows. Machines that are kept may have got disks since.
+func checkDevices(ctx context.Context, c Cloud, p *plan.Plan, chosen []placement.Choice) error {
+	osds := p.OSDs()
+	var lines []string
+	for _, n := range chosen {
+		o := osds[n.Role]
+		if o.Devices == nil {
+			continue
+		}
+		disks, err := c.DataDisks(ctx, n.Node.UUID)
+		if err != nil {
+			return fmt.Errorf("disks of node %s: %w", n.Node.Label(), err)
+		}
+		if disks == nil { // nobody has looked
+			continue
+		}
+		var gone []string
+		for _, d := range o.Devices {
+			if _, there := disks[d]; !there && path.Dir(d) == "/dev" {
+				gone = append(gone, d)
+			}
+		}
+		if len(gone) > 0 {
+			lines = append(lines, fmt.Sprintf("node %s, chosen for role %s, has no disk %s for OSDs: besides the disk of its image introspection saw %s", n.Node.Label(), n.Role, strings.Join(gone, ", "), listed(disks)))
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "%s", strings.Join(lines, "\n")).
+		WithHint("correct the devices of CephAnsibleDisksConfig (<Role>Parameters has one for a role of its own); after a change of disks: openstack overcloud node introspect --provide NODE")
+}
+
+// listed are disks by name, with their sizes.
+func listed(disks map[string]int64) string {
+	var out []string
+	for _, name := range sortedKeys(disks) {
+		out = append(out, fmt.Sprintf("%s (%d GiB)", name, disks[name]>>30))
+	}
+	if len(out) == 0 {
+		return "none"
+	}
+	return strings.Join(out, ", ")
+}
+
+// checkCopies refuses more copies of Ceph's data than the machines have disks for, those
 // that the stack keeps and those that were chosen, before any of them is touched. Whether
 // something is on a disk only the machine itself knows: only what can never be is refused.
-func CheckCopies(ctx context.Context, c Cloud, p *plan.Plan, keep []stack.Node, chosen []placement.Choice) error {
+func checkCopies(ctx context.Context, c Cloud, p *plan.Plan, keep []stack.Node, chosen []placement.Choice) error {
 	copies, osds := p.Copies(), p.OSDs()
 	if copies == 0 {
 		return nil
@@ -36,7 +93,7 @@ func CheckCopies(ctx context.Context, c Cloud, p *plan.Plan, keep []stack.Node, 
 			continue
 		}
 		n := o.Least
-		if !o.Listed {
+		if o.Devices == nil {
 			disks, err := c.DataDisks(ctx, m.uuid)
 			if err != nil {
 				return fmt.Errorf("disks of node %s: %w", m.name, err)

@@ -38,3 +38,38 @@ func TestCopiesAreHeldAgainstTheDisksThatWereSeen(t *testing.T) {
 		}
 	}
 }
+
+// Disks that are named for OSDs must be there; links of udev are the machine's to know.
+func TestNamedDisksAreHeldAgainstThoseThatWereSeen(t *testing.T) {
+	const gib = 1 << 30
+	for _, x := range []struct {
+		name, devices string
+		disks         map[string]int64
+		failed        string
+	}{
+		{"they are there", "[/dev/vdb]", map[string]int64{"/dev/vdb": 40 * gib, "/dev/vdc": 40 * gib}, ""},
+		{"some are not", "[/dev/vda, /dev/vdb, /dev/vdd]", map[string]int64{"/dev/vdb": 40 * gib, "/dev/vdc": 160 * gib},
+			"node storage-1, chosen for role CephStorage, has no disk /dev/vda, /dev/vdd for OSDs: besides the disk of its image introspection saw /dev/vdb (40 GiB), /dev/vdc (160 GiB)"},
+		{"there are none", "[/dev/vdb]", map[string]int64{}, "introspection saw none"},
+		{"nobody has looked", "[/dev/vdz]", nil, ""},
+		{"a link of udev", "[/dev/disk/by-id/wwn-0x5000]", map[string]int64{"/dev/vdb": 40 * gib}, ""},
+	} {
+		w := newWorld(t)
+		w.cloud.disks = map[string]map[string]int64{"uuid-storage-1": x.disks}
+		w.begin(stack.Create, 1)
+		if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error {
+			s.Input.Environments, s.Input.Files = []string{"my.yaml"}, map[string]string{"my.yaml": "parameter_defaults:\n  CephAnsibleDisksConfig: {devices: " + x.devices + "}\n"}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		want := "CREATE_COMPLETE"
+		if x.failed != "" {
+			want = "CREATE_FAILED"
+		}
+		s := w.run(want)
+		if x.failed != "" && (!strings.Contains(s.Failures[0].Error, x.failed) || s.Failures[0].Phase != "placement" || s.Failures[0].Hint == "" || w.cloud.deploys > 0) {
+			t.Errorf("%s: %+v, %d machines touched", x.name, s.Failures, w.cloud.deploys)
+		}
+	}
+}

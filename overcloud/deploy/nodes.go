@@ -37,7 +37,7 @@ func (r *run) assign(ctx context.Context, p *plan.Plan) error {
 	if err != nil {
 		return err
 	}
-	if err := CheckCopies(ctx, r.Cloud, p, have, choices); err != nil {
+	if err := CheckDisks(ctx, r.Cloud, p, have, choices); err != nil {
 		return &Failed{[]stack.Failure{{Phase: "placement", Error: err.Error(), Hint: errs.HintOf(err)}}}
 	}
 	if len(surplus) > 0 {

@@ -101,6 +101,36 @@ func Slower(p *plan.Plan, choices []placement.Choice) []string {
 	return out
 }
 
+// Small tells of machines that are smaller than what the services of their role take, a
+// sentence for each role, with figures. It may work, and it may end hours later where
+// nobody looks for that. Of machines that introspection has not measured nothing is told.
+func Small(p *plan.Plan, choices []placement.Choice) []string {
+	var out []string
+	for i := range p.Roles {
+		role, all := &p.Roles[i], p.Roles[i].Takes()
+		for _, x := range []struct {
+			what, unit string
+			takes      int
+			has        func(placement.Node) int
+			of         func(plan.Takes) int
+		}{
+			{"memory", "MiB", all.MemoryMB, func(n placement.Node) int { return n.MemoryMB }, func(t plan.Takes) int { return t.MemoryMB }},
+			{"disk", "GiB", all.DiskGB, func(n placement.Node) int { return n.LocalGB }, func(t plan.Takes) int { return t.DiskGB }},
+		} {
+			var names []string
+			for _, c := range choices {
+				if has := x.has(c.Node); c.Role == role.Name && has > 0 && has < x.takes {
+					names = append(names, fmt.Sprintf("%s has %d %s", c.Node.Label(), has, x.unit))
+				}
+			}
+			if len(names) > 0 {
+				out = append(out, fmt.Sprintf("too little %s for role %s: %s, and its services take about %d with little to do (%s)", x.what, role.Name, strings.Join(names, ", "), x.takes, role.Largest(x.of)))
+			}
+		}
+	}
+	return out
+}
+
 // lacks are packages that services need and that the images of their machines
 // do not have, one sentence each.
 type lacks []string

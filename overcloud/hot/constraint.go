@@ -26,7 +26,7 @@ var constraintKeys = []string{"modulo", "range", "length", "allowed_values", "al
 var constraintTypes = map[string][]string{
 	"modulo": {"number"}, "range": {"number"}, "length": {"string", "comma_delimited_list", "json"},
 	"allowed_values":  {"string", "number", "boolean", "comma_delimited_list"},
-	"allowed_pattern": {"string"}, "custom_constraint": {"string", "number", "boolean", "comma_delimited_list"},
+	"allowed_pattern": {"string", "comma_delimited_list"}, "custom_constraint": {"string", "number", "boolean", "comma_delimited_list"},
 }
 
 func (d *Parameter) parseConstraints(p *problems, n *yaml.Node) {
@@ -100,7 +100,8 @@ func (d *Parameter) rule(name string, n *yaml.Node) (func(any) string, string) {
 		if !ok {
 			return nil, "must be text"
 		}
-		return allowedPattern(s)
+		check, problem := allowedPattern(s)
+		return d.eachItem(check), problem
 	case "modulo":
 		return modulo(v)
 	case "custom_constraint":
@@ -135,6 +136,23 @@ func (d *Parameter) allowedValues(list []any) func(any) string {
 		for _, item := range items {
 			if !slices.ContainsFunc(allowed, func(a any) bool { return alike(a, item) }) {
 				return "is not one of " + strings.Join(words, ", ")
+			}
+		}
+		return ""
+	}
+}
+
+// eachItem has every item of a list checked. Heat has patterns for text only: a list is
+// put into files as it is, and a mistake in it must not show there for the first time.
+func (d *Parameter) eachItem(check func(any) string) func(any) string {
+	if d.Type != "comma_delimited_list" {
+		return check
+	}
+	return func(v any) string {
+		items, _ := v.([]any)
+		for _, item := range items {
+			if problem := check(item); problem != "" {
+				return "has the item " + d.show(item) + ", which " + problem
 			}
 		}
 		return ""

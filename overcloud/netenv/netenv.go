@@ -1,6 +1,7 @@
 // Package netenv checks a network environment and the NIC templates that it
 // names before anything is deployed: subnets that overlap, allocation pools
-// outside their subnet, VLAN IDs used twice, bridges with more than one bond or,
+// outside their subnet or over one another, VLAN IDs used twice, virtual addresses and
+// routers outside their network or used twice, bridges with more than one bond or,
 // without a bond, more than one interface. It is pure: templates come from a
 // read function. Source of behaviour and of the messages: python-tripleoclient's
 // `overcloud netenv validate`, which saw two bonds but not three, and ended with
@@ -15,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/hot"
 )
 
@@ -28,10 +30,17 @@ func Validate(file string, data []byte, read func(name string) ([]byte, error)) 
 		return nil, err
 	}
 	c := &checker{env: env, read: read, file: file}
+	if c.nothing() {
+		return nil, errs.New(errs.Invalid, "%s says nothing of networks: it has no …NetCidr, …AllocationPools, …NetworkVlanID, …%s, …%s and no …::Net::SoftwareConfig", file, virtualSuffix, routeSuffix).
+			WithHint("give the file that an isolated network is described in; a network_data file is checked by overcloud deploy --dry-run -n FILE")
+	}
 	c.nics()
 	c.cidrs()
 	c.pools()
+	c.twice()
 	c.vlans()
+	c.virtual()
+	c.routes()
 	sort.SliceStable(c.found, func(i, j int) bool { return c.found[i].line < c.found[j].line })
 	for _, f := range c.found {
 		problems = append(problems, f.text)

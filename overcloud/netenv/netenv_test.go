@@ -45,6 +45,8 @@ func TestNoEnvironment(t *testing.T) {
 		"parameter_default: {}\n":   `n.yaml:1: unknown key "parameter_default"`,
 		"resource_registry: [a]\n":  "n.yaml:1: resource_registry must be a map",
 		"resource_registry: {}\n\t": "n.yaml:",
+		"parameter_defaults: {InternalAPINetCider: 192.0.2.0/24}\n": "n.yaml says nothing of networks",
+		"": "n.yaml says nothing of networks",
 	} {
 		if _, err := netenv.Validate("n.yaml", []byte(text), nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v", text, err)

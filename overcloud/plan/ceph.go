@@ -35,9 +35,9 @@ const devicesParameter = "CephAnsibleDisksConfig"
 
 // OSDs are those of each machine of a role.
 type OSDs struct {
-	Least     int  // that it has
-	Listed    bool // and no others: its devices are named
-	MinSizeGB int  // of a disk that is taken
+	Least     int      // that it has
+	Devices   []string // by name, and no others; nil: every free disk
+	MinSizeGB int      // of a disk that is taken
 }
 
 // checkCeph refuses data in a Ceph that there is not, and more copies than there are disks.
@@ -58,7 +58,7 @@ func (b *builder) checkCeph(p *Plan) error {
 		if !some {
 			continue
 		}
-		if n += r.Count * o.Least; o.Listed {
+		if n += r.Count * o.Least; o.Devices != nil {
 			keeping = append(keeping, fmt.Sprintf("%d machines of role %s with %d each", r.Count, r.Name, o.Least))
 		} else if keeping = append(keeping, fmt.Sprintf("%d machines of role %s with at least %d each", r.Count, r.Name, o.Least)); !known {
 			return nil // every free disk is taken, and nobody has said how many there are: placement counts them
@@ -160,7 +160,10 @@ func (p *Plan) OSDs() map[string]OSDs {
 			}
 			o := OSDs{Least: max(number(d.Settings[minOSDsKey]), 1), MinSizeGB: number(d.Settings[osdSizeKey])}
 			if list, _ := d.Settings[osdsKey].([]any); len(list) > 0 {
-				o.Least, o.Listed = len(list), true
+				o.Least = len(list)
+				for _, d := range list {
+					o.Devices = append(o.Devices, hot.String(d))
+				}
 			}
 			out[r.Name] = o
 		}

@@ -7,6 +7,9 @@ import (
 	"trefoil/internal/errs"
 )
 
+// busService is the service_name of the message bus.
+const busService = "rabbitmq"
+
 // The settings that our templates give, for what a plan can check without machines.
 const (
 	clusteredKey  = "cluster"                // of mysql and rabbitmq: its machines are one cluster
@@ -14,64 +17,86 @@ const (
 	cinderLVMKey  = "cinder::volume::on_lvm" // of cinder_volume: volumes lie on the machine's own disk
 )
 
-// unclustered warns where several machines run what needs to be shared and is not: a
-// database or a message bus that each has for itself, or data on a machine's own disk.
-// TripleO's own trees, which Pacemaker clusters, are not judged.
-func (p *Plan) unclustered() []string {
-	machines, says := map[string]int{}, map[string]map[string]any{}
+// shares is what runs on several machines of a plan and is one for all of them, or not.
+type shares struct {
+	machines map[string]int            // by service
+	says     map[string]map[string]any // settings, by service
+}
+
+// shares looks at services of our own templates; TripleO's own trees, which Pacemaker
+// clusters, are not judged.
+func (p *Plan) shares() shares {
+	s := shares{map[string]int{}, map[string]map[string]any{}}
 	for _, r := range p.Roles {
 		for i := range r.Data {
 			d := &r.Data[i]
 			if _, ours := d.Raw["step_config"].(map[string]any); ours && r.Count > 0 {
-				machines[d.Name] += r.Count
-				says[d.Name] = d.Settings
+				s.machines[d.Name] += r.Count
+				s.says[d.Name] = d.Settings
 			}
 		}
 	}
-	is := func(service, key string) bool { return machines[service] > 1 && says[service][key] == true }
-	var many, out []string
-	for _, name := range []string{"mysql", "rabbitmq"} {
-		if machines[name] > 1 && !is(name, clusteredKey) {
-			many = append(many, fmt.Sprintf("%s on %d machines", name, machines[name]))
-		}
-	}
-	if len(many) > 0 {
-		out = append(out, strings.Join(many, ", ")+": each stands by itself, a cloud of its own; put OS::TripleO::Services::HAproxy and Keepalived "+
-			"into the controllers' role, and leave EnableHighAvailability empty")
-	}
-	if is("glance_api", glanceFileKey) {
+	return s
+}
+
+// several tells whether a service is on more than one machine and its settings say so of it.
+func (s shares) several(service, key string) bool {
+	return s.machines[service] > 1 && s.says[service][key] == true
+}
+
+// unclustered warns where several machines run what needs to be shared and is not: data
+// on a machine's own disk, or a cluster that does not outlive one machine.
+func (p *Plan) unclustered() []string {
+	s := p.shares()
+	var out, two []string
+	if s.several("glance_api", glanceFileKey) {
 		out = append(out, fmt.Sprintf("glance_api on %d machines keeps images on the disk of the machine that took them: the first is asked for them all, while it is down nobody has them, and they are lost with it; "+
-			"deploy machines with OSDs (images are then in Ceph), or mount one filesystem at GlanceFilesystemDir on all of them", machines["glance_api"]))
+			"deploy machines with OSDs (images are then in Ceph), or mount one filesystem at GlanceFilesystemDir on all of them", s.machines["glance_api"]))
 	}
-	if is("cinder_volume", cinderLVMKey) {
+	if s.several("cinder_volume", cinderLVMKey) {
 		out = append(out, fmt.Sprintf("cinder_volume on %d machines keeps volumes on the disk of the machine that made them: they cannot be reached while it is down; "+
-			"deploy machines with OSDs, and they are in Ceph", machines["cinder_volume"]))
+			"deploy machines with OSDs, and they are in Ceph", s.machines["cinder_volume"]))
 	}
-	var two []string
-	for _, name := range []string{"mysql", "rabbitmq"} {
-		if machines[name] == 2 && is(name, clusteredKey) {
+	for _, name := range []string{mysqlService, busService} {
+		if s.machines[name] == 2 && s.several(name, clusteredKey) {
 			two = append(two, name)
 		}
 	}
 	if len(two) > 0 {
 		out = append(out, strings.Join(two, " and ")+" on 2 machines: when one of them dies the other has no majority and stops serving; three machines outlive the loss of one")
 	}
-	return append(out, p.unanswered(machines)...)
+	return out
 }
 
-// unanswered warns where nobody has the virtual address that all are told.
-func (p *Plan) unanswered(machines map[string]int) []string {
-	if p.VirtualAddress() == "" || len(machines) == 0 {
-		return nil
-	}
-	var out []string
-	for _, name := range []string{haproxyService, "keepalived"} {
-		if machines[name] == 0 {
-			out = append(out, fmt.Sprintf("the cloud is to answer at %s, and no machine runs %s: %s; a cloud of one controller can do without (EnableHighAvailability: 'false')",
-				p.VirtualAddress(), name, p.cureNeed(name, nil)))
+// Shared tells why the machines of the plan cannot be one cloud, or nil: databases and
+// message buses that each stand by themselves (services take any bus of the list, and do
+// not hear those that took another), and a virtual address that nobody has or at which
+// nobody answers. It is no mistake where nothing is deployed: an image serves any role.
+func (p *Plan) Shared() error {
+	s := p.shares()
+	var many, lines []string
+	for _, name := range []string{mysqlService, busService} {
+		if s.machines[name] > 1 && !s.several(name, clusteredKey) {
+			many = append(many, fmt.Sprintf("%s on %d machines", name, s.machines[name]))
 		}
 	}
-	return out
+	if len(many) > 0 {
+		return errs.New(errs.Invalid, "%s: each would stand by itself, and services that use one do not hear those that use another", strings.Join(many, ", ")).
+			WithHint("put OS::TripleO::Services::HAproxy and OS::TripleO::Services::Keepalived into the controllers' role (-r) and leave EnableHighAvailability empty; or deploy one controller")
+	}
+	if p.VirtualAddress() == "" || len(s.machines) == 0 {
+		return nil
+	}
+	for _, x := range []struct{ service, what string }{{haproxyService, "nobody would answer there"}, {"keepalived", "nobody would have the address"}} {
+		if s.machines[x.service] == 0 {
+			lines = append(lines, fmt.Sprintf("the cloud is to answer at %s, and no machine runs %s, so that %s: %s", p.VirtualAddress(), x.service, x.what, p.cureNeed(x.service, nil)))
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "%s", strings.Join(lines, "\n")).
+		WithHint("a cloud of one controller can do without: --control-scale 1, and EnableHighAvailability empty or 'false'")
 }
 
 // Clustered tells whether the machines that run a service are one cluster, which
@@ -106,5 +131,5 @@ func (b *builder) grown(p *Plan) error {
 		return nil
 	}
 	return errs.New(errs.Invalid, "stack %s was laid out for one controller: the APIs of %s hold their ports at all addresses, and HAProxy could not have them at the virtual one", p.Stack, strings.Join(names, ", ")).
-		WithHint("one controller, or EnableHighAvailability: 'false', leaves all as it is; a cloud that is to grow has EnableHighAvailability: 'true' from its first deployment: openstack overcloud delete, and deploy again")
+		WithHint("one controller leaves all as it is; a cloud that is to grow has EnableHighAvailability: 'true' from its first deployment: openstack overcloud delete, and deploy again")
 }

@@ -325,25 +325,10 @@ func TestWarningsOfSeveralControllers(t *testing.T) {
 	if !says("glance_api on 3 machines keeps images on the disk of the machine that took them") || !says("cinder_volume on 3 machines") {
 		t.Errorf("without Ceph: %q", build(t, o).Warnings)
 	}
-	o.Parameters["EnableHighAvailability"] = "false"
-	if !says("mysql on 3 machines, rabbitmq on 3 machines: each stands by itself") {
-		t.Errorf("not clustered: %q", build(t, o).Warnings)
-	}
-	delete(o.Parameters, "EnableHighAvailability")
 	if o.Counts["Controller"] = 2; !says("mysql and rabbitmq on 2 machines: when one of them dies") {
 		t.Errorf("two: %q", build(t, o).Warnings)
 	}
-	if says("no machine runs") {
-		t.Errorf("somebody has the address: %q", build(t, o).Warnings)
-	}
-	o.Environments = []plan.File{{Name: "/home/stack/e.yaml", Data: []byte("resource_registry: {OS::TripleO::Services::Keepalived: OS::Heat::None}\n")}}
-	if !says("the cloud is to answer at 192.168.24.") || !says("no machine runs keepalived") || says("no machine runs haproxy") {
-		t.Errorf("nobody has the address: %q", build(t, o).Warnings)
-	}
-	if !says("no machine runs keepalived: the resource_registry leaves OS::TripleO::Services::Keepalived out (OS::Heat::None)") {
-		t.Errorf("what takes it away is not named: %q", build(t, o).Warnings)
-	}
-	o.Environments, o.Counts["Controller"] = nil, 1
+	o.Counts["Controller"] = 1
 	if says("glance_api") || says("mysql") {
 		t.Errorf("one: %q", build(t, o).Warnings)
 	}
@@ -377,12 +362,11 @@ func TestOneControllerDoesNotGrow(t *testing.T) {
 	if err := try(); err != nil {
 		t.Errorf("laid out to grow: %v", err)
 	}
-	o.AddressHeld, o.Parameters["EnableHighAvailability"] = false, "false"
+	o.AddressHeld, o.Counts["Controller"] = false, 1
 	if err := try(); err != nil {
 		t.Errorf("without an address: %v", err)
 	}
-	delete(o.Parameters, "EnableHighAvailability")
-	o.Machines = []plan.Node{nodes[0]}
+	o.Counts["Controller"], o.Machines = 3, []plan.Node{nodes[0]}
 	if err := try(); err != nil {
 		t.Errorf("no machine with the APIs is there: %v", err)
 	}

@@ -119,9 +119,14 @@ func (b *builder) baseEnvironments() (*hot.PlanEnvironment, error) {
 		WithHint("give --templates a directory with TripleO's layout")
 }
 
+// countsAndFlavors sets what flags say of roles. Of a role that there is not nothing can
+// be set, except that it is to have no machines: commands that list all roles do so.
 func (b *builder) countsAndFlavors() error {
 	set := func(role, param string, v any) error {
 		known := slices.ContainsFunc(b.roles.roles, func(r roleDef) bool { return r.Name == role })
+		if n, counted := b.o.Counts[role]; !known && counted && n == 0 {
+			return nil
+		}
 		if !known {
 			return errs.New(errs.Invalid, "%s: no role %s, although %s is set to %v", b.roles.name, role, param, v).
 				WithHint("add the role to the roles file (-r) or leave the flag out")

@@ -60,12 +60,26 @@ func (b *builder) findings() []Finding {
 		case g.root && b.ev.DeclaredBelow(g.name, rootTemplate):
 			out = append(out, Finding{Kind: RootOnly, Parameter: g.name, Where: g.origin.String()})
 		case !b.ev.Used(g.name):
-			out = append(out, Finding{Kind: Unused, Parameter: g.name, Where: g.origin.String(), Nearest: nearest.Name(g.name, declared)})
+			near := nearest.Name(g.name, declared)
+			if b.nothing(g.name) && (near == "" || nearest.Distance(g.name, near) > slip) {
+				continue
+			}
+			out = append(out, Finding{Kind: Unused, Parameter: g.name, Where: g.origin.String(), Nearest: near})
 		case old:
 			out = append(out, Finding{Kind: Deprecated, Parameter: g.name, Where: g.origin.String(), Says: says})
 		}
 	}
 	return append(out, b.ofRoles()...)
+}
+
+// slip is how many letters of a name somebody may have got wrong for it to be taken for
+// another, where it is harmless if it is meant.
+const slip = 2
+
+// nothing tells a parameter that asks for no machines of a role that there is not: that
+// is what there will be.
+func (b *builder) nothing(name string) bool {
+	return strings.HasSuffix(name, "Count") && hot.String(b.effective()[name]) == "0"
 }
 
 // ofRoles are the parameters of single roles (<Role>Parameters) that no template

@@ -100,6 +100,10 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"names that leave a directory", nil, env("  NtpServer: [a]\n  ComputeHostnameFormat: '../../x%index%'\n")},
 		{"clocks that are blanks", nil, env("  NtpServer: [' ']\n")},
 		{"type of networks that there is not", nil, env("  NtpServer: [a]\n  NeutronNetworkType: gree\n")},
+		{"lists that no file can hold", nil, env("  NtpServer: [one two]\n  NeutronFlatNetworks: [data centre]\n  NeutronNetworkVLANRanges: 'datacentre:1:4095'\n  NeutronBridgeMappings: [datacentre]\n" +
+			"  NeutronVniRanges: ['0:9']\n  NeutronTunnelIdRanges: ['1-9']\n  NeutronPublicInterface: ['eth1; reboot']\n  NeutronDhcpAgentDnsmasqDnsServers: [ns.example.com]\n" +
+			"  NeutronMechanismDrivers: [\"a\\nb\"]\n  NeutronPluginExtensions: ['']\n  NeutronServicePlugins: [a b]\n  HorizonAllowedHosts: ['*.example.com']\n" +
+			"  ExtraHostFileEntries: [host 192.0.2.9]\n  CephMgrDisabledModules: [a b]\n  NtpPool: ['#']\n")},
 		{"registry that names no template", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::Kernel: /etc/passwd\n")}}}},
 		{"compute without a switch", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::ComputeNeutronOvsAgent: OS::Heat::None\n")}}}},
 		{"virtual address that two files give", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  ControlFixedIPs: [{ip_address: 192.168.24.11}]\n")}},

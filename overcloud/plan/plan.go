@@ -106,7 +106,8 @@ type ServiceData struct {
 	Settings  map[string]any `json:"settings,omitempty"` // config_settings
 	Firewall  map[string]any `json:"firewall,omitempty"` // firewall_rules
 	Frontend  *Frontend      `json:"frontend,omitempty"` // haproxy
-	Raw       map[string]any `json:"raw,omitempty"`      // role_data as the template gave it
+	Takes     Takes          `json:"takes,omitzero"`
+	Raw       map[string]any `json:"raw,omitempty"` // role_data as the template gave it
 
 	Keystone []KeystoneResource `json:"-"` // keystone_resources, names not filled in; secrets included
 }

@@ -23,6 +23,7 @@ import (
 	"trefoil/ironic"
 	"trefoil/ironic/api"
 	"trefoil/ironic/api/apitest"
+	inspectapi "trefoil/ironic/inspect/api"
 	"trefoil/overcloud/stack"
 	stackapi "trefoil/overcloud/stack/api"
 	"trefoil/undercloud/compute"
@@ -129,8 +130,9 @@ func (c *Cloud) make(dir string) {
 	quiet := slog.New(slog.DiscardHandler)
 	c.handlers = map[string]http.Handler{
 		"identity": id.Handler(), "image": id.Middleware(images.Handler(), "/", "/versions"),
-		"baremetal": api.New(api.Config{Store: c.Nodes, Conductor: c.Conductor, Auth: c.guard, Log: quiet}),
-		"network":   id.Middleware(nets.Handler(), "/"), "compute": id.Middleware(comp.Handler(), "/"),
+		"baremetal":               api.New(api.Config{Store: c.Nodes, Conductor: c.Conductor, Auth: c.guard, Log: quiet}),
+		"baremetal-introspection": inspectapi.New(inspectapi.Config{Store: c.Nodes, Conductor: c.Conductor, Auth: c.guard, Log: quiet}),
+		"network":                 id.Middleware(nets.Handler(), "/"), "compute": id.Middleware(comp.Handler(), "/"),
 		"orchestration": stackapi.New(stackapi.Config{Store: c.DB, Service: c.Stacks, Auth: c.guard, Log: quiet,
 			Health: func(context.Context, *stack.Stack) ([]stack.ServiceHealth, error) { return c.Health, nil },
 			Report: func(_ context.Context, _ *stack.Stack, node string, w io.Writer) error {
@@ -279,6 +281,16 @@ func (c *Cloud) SetNode(uuid string, change func(*ironic.Node)) {
 	c.t.Helper()
 	if _, err := c.Nodes.UpdateNode(context.Background(), uuid, func(n *ironic.Node) error { change(n); return nil }); err != nil {
 		c.t.Error(err)
+	}
+}
+
+// Inspected keeps what a ramdisk has told of a node: its inventory, in the form of
+// ironic-python-agent, and what else came with it.
+func (c *Cloud) Inspected(name string, inventory, more map[string]any) {
+	c.t.Helper()
+	inv := ironic.Inventory{NodeUUID: c.Node(name).UUID, Inventory: inventory, PluginData: more, CreatedAt: time.Now()}
+	if err := c.Nodes.SaveInventory(c.t.Context(), inv); err != nil {
+		c.t.Fatal(err)
 	}
 }
 

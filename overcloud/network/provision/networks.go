@@ -226,8 +226,8 @@ func (c *Client) Unprovision(ctx context.Context, file string, nets []network.Ne
 	p := schema.New(file)
 	var rows []*netRow
 	for _, n := range nets {
-		row := w.net(n.NameLower)
-		if row == nil || n.External.Network != "" {
+		row := w.made(n)
+		if row == nil {
 			continue
 		}
 		ports, err := list[portRow](ctx, c, "ports", url.Values{"network_id": {row.ID}})
@@ -254,6 +254,29 @@ func (c *Client) Unprovision(ctx context.Context, file string, nets []network.Ne
 		}
 	}
 	return nil
+}
+
+// Present are the names of those networks of a file that Unprovision would delete.
+func (c *Client) Present(ctx context.Context, nets []network.Network) ([]string, error) {
+	w, err := c.world(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, n := range nets {
+		if w.made(n) != nil {
+			out = append(out, n.Name)
+		}
+	}
+	return out, nil
+}
+
+// made is the network that Networks has made of a file's, or nil.
+func (w *world) made(n network.Network) *netRow {
+	if n.External.Network != "" {
+		return nil
+	}
+	return w.net(n.NameLower)
 }
 
 func label(p portRow) string {

@@ -1,0 +1,33 @@
+package plan_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"trefoil/overcloud/plan"
+	"trefoil/templates"
+)
+
+// Commands and environments that list all of TripleO's roles count 0 of those that the
+// roles file has not; a role that is to have machines must be there.
+func TestNoMachinesOfARoleThatThereIsNot(t *testing.T) {
+	o := article(t)
+	o.Counts, o.Flavors = map[string]int{"BlockStorage": 0}, map[string]string{"BlockStorage": "block-storage"}
+	o.Environments = []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults: {ObjectStorageCount: 0, ComputCount: 0, NetworkerCount: 1, NtpServer: [a]}\n")}}
+	want := []string{
+		`my.yaml:1: parameter ComputCount is not used by any template; did you mean "ComputeCount"?`,
+		`my.yaml:1: parameter NetworkerCount is not used by any template`,
+	}
+	if got := build(t, o).Warnings; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q", got)
+	}
+	o.Counts["BlockStorage"] = 1
+	if _, err := plan.Build(t.Context(), templates.FS, o); err == nil || !strings.Contains(err.Error(), "no role BlockStorage, although BlockStorageCount is set to 1") {
+		t.Errorf("got %v", err)
+	}
+	delete(o.Counts, "BlockStorage")
+	if _, err := plan.Build(t.Context(), templates.FS, o); err == nil || !strings.Contains(err.Error(), "no role BlockStorage, although OvercloudBlockStorageFlavor is set to block-storage") {
+		t.Errorf("got %v", err)
+	}
+}
