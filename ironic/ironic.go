@@ -51,6 +51,7 @@ type Node struct {
 	Interfaces map[string]string // power, management, boot, deploy, inspect, … → implementation
 
 	InstanceUUID   string
+	InstanceName   string // for people; follows instance_info.display_name
 	ResourceClass  string
 	ChassisUUID    string
 	Owner          string
@@ -59,7 +60,7 @@ type Node struct {
 	ConductorGroup string
 	Conductor      string
 	Shard          string
-	ParentNode     string
+	ParentNode     string // uuid of the node that this one is a part of
 	AllocationUUID string
 
 	PowerState           string
@@ -88,6 +89,7 @@ type Node struct {
 	BootMode          string
 	SecureBoot        *bool
 	DisablePowerOff   bool
+	Health            string // what the BMC says of the machine: OK, Warning, Critical; empty: it does not say
 
 	// Reservation names who holds the node's exclusive lock; empty when nobody does.
 	Reservation string
@@ -110,7 +112,10 @@ type Port struct {
 	InternalInfo        map[string]any
 	Extra               map[string]any
 	IsSmartNIC          bool
-	Name                string
+	Name                string // empty: none; unique otherwise
+	Description         string
+	Vendor              string
+	Category            string
 	CreatedAt           time.Time
 	UpdatedAt           *time.Time
 }
@@ -159,7 +164,7 @@ type PortFilter struct {
 // one transaction, and what it returned without an error survives a crash.
 //
 // Errors carry errs codes: NotFound for an unknown node or port, Conflict for a
-// duplicate name, uuid or MAC, Locked (with holder and age in the message) from Reserve.
+// duplicate name (also of ports), uuid or MAC, Locked (with holder and age in the message) from Reserve.
 type Store interface {
 	// CreateNode stores n with its ports in one transaction and fills ID, CreatedAt and Version.
 	CreateNode(ctx context.Context, n *Node, ports ...*Port) error
@@ -170,7 +175,7 @@ type Store interface {
 	// transaction. An error from change leaves the row as it was and is returned as is.
 	// change may run more than once and must only edit the node.
 	UpdateNode(ctx context.Context, uuid string, change func(*Node) error) (*Node, error)
-	// DeleteNode removes the node with its ports, history and inventory.
+	// DeleteNode removes the node with its ports, portgroups, history and inventory.
 	DeleteNode(ctx context.Context, uuid string) error
 
 	// Reserve takes the node's exclusive lock for holder if nobody has it (or
@@ -180,7 +185,7 @@ type Store interface {
 	Release(ctx context.Context, uuid, holder string) error
 
 	CreatePort(ctx context.Context, p *Port) error
-	// Port finds one by uuid or MAC address.
+	// Port finds one by uuid, MAC address or name.
 	Port(ctx context.Context, ident string) (*Port, error)
 	Ports(ctx context.Context, f PortFilter) ([]*Port, error)
 	UpdatePort(ctx context.Context, uuid string, change func(*Port) error) (*Port, error)
@@ -188,6 +193,9 @@ type Store interface {
 
 	AddHistory(ctx context.Context, e HistoryEntry) error
 	History(ctx context.Context, nodeUUID string) ([]HistoryEntry, error)
+
+	PortgroupStore
+	ChassisStore
 
 	SaveInventory(ctx context.Context, inv Inventory) error
 	Inventory(ctx context.Context, nodeUUID string) (*Inventory, error)

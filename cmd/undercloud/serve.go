@@ -167,7 +167,7 @@ func (u *undercloud) openBareMetal() error {
 	}
 	u.conductor = conductor.New(conductor.Config{Store: u.db, Jobs: u.jobs, NetBoot: u.boot, Images: u.images, ImageCache: cache,
 		Drivers: map[string]driver.Driver{"ipmi": &ipmi.Driver{}, fake.Name: &fake.Driver{}},
-		APIURL:  "http://" + u.cfg.Addr("baremetal"), Host: u.cfg.Hostname, CleanOnProvide: u.cfg.CleanNodes, Log: u.log,
+		APIURL:  "http://" + u.cfg.Addr("baremetal"), Host: u.cfg.Hostname, ResourceClass: "baremetal", CleanOnProvide: u.cfg.CleanNodes, Log: u.log,
 		OnEvent: func(h ironic.HistoryEntry) {
 			if err := deploy.Relay(context.Background(), u.db, h.NodeUUID, h.Event, time.Now()); err != nil {
 				u.log.Warn("a node's event did not reach its stack", "node", h.NodeUUID, "error", err)

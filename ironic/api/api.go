@@ -34,6 +34,9 @@ type server struct {
 	nodes     table[*ironic.Node]
 	ports     table[*ironic.Port]
 	started   time.Time
+
+	portgroups table[*ironic.Portgroup]
+	chassis    table[*ironic.Chassis]
 }
 
 // New makes the handler of the whole API, from "/" on.
@@ -41,6 +44,7 @@ func New(cfg Config) http.Handler {
 	s := &server{
 		store: cfg.Store, conductor: cfg.Conductor, baseURL: strings.TrimRight(cfg.BaseURL, "/"),
 		log: cfg.Log, now: cfg.Now, nodes: nodeTable(), ports: portTable(),
+		portgroups: portgroupTable(), chassis: chassisTable(),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -60,7 +64,7 @@ func New(cfg Config) http.Handler {
 type route struct {
 	path    string
 	since   int  // minor version that brought the path; below it the path does not exist
-	lenient bool // answers whatever version is asked for (ramdisks send their own)
+	lenient bool // answers whatever version is asked for, below since too (ramdisks send their own)
 	methods map[string]func(*call) error
 }
 
@@ -88,7 +92,7 @@ func (s *server) publicRoutes() []route {
 		{path: "/v1", methods: methods{"GET": s.getV1}},
 		{path: "/v1/lookup", since: 22, methods: methods{"GET": s.lookup}},
 		{path: "/v1/heartbeat/{node}", since: 22, methods: methods{"POST": s.heartbeat}},
-		{path: "/v1/continue_inspection", lenient: true, methods: methods{"POST": s.continueInspection}},
+		{path: "/v1/continue_inspection", since: 84, lenient: true, methods: methods{"POST": s.continueInspection}},
 	}
 }
 
@@ -106,12 +110,6 @@ func (s *server) guardedRoutes() []route {
 			"DELETE": missing("port_ident"), "PATCH": missing("port_ident")}},
 		{path: "/v1/ports/detail", methods: methods{"GET": s.listPortsDetail}},
 		{path: "/v1/ports/{port}", methods: methods{"GET": s.getPort, "PATCH": s.patchPort, "DELETE": s.deletePort}},
-		{path: "/v1/chassis", methods: methods{"GET": empty("chassis")}},
-		{path: "/v1/chassis/detail", methods: methods{"GET": empty("chassis")}},
-		{path: "/v1/chassis/{chassis}", methods: methods{"GET": unknown("Chassis", "chassis")}},
-		{path: "/v1/portgroups", since: 23, methods: methods{"GET": empty("portgroups")}},
-		{path: "/v1/portgroups/detail", since: 23, methods: methods{"GET": empty("portgroups")}},
-		{path: "/v1/portgroups/{portgroup}", since: 23, methods: methods{"GET": unknown("Portgroup", "portgroup")}},
 		{path: "/v1/drivers", methods: methods{"GET": s.listDrivers}},
 		{path: "/v1/drivers/{driver}", methods: methods{"GET": s.getDriver}},
 		{path: "/v1/drivers/{driver}/properties", methods: methods{"GET": s.driverProperties}},
@@ -125,7 +123,10 @@ func (s *server) guardedRoutes() []route {
 		{path: "/v1/conductors/{host}", since: 49, methods: methods{"GET": s.getConductor}},
 		{path: "/v1/shards", since: 82, methods: methods{"GET": s.listShards}},
 	}
-	return append(routes, s.nodeRoutes()...)
+	routes = append(routes, s.nodeRoutes()...)
+	routes = append(routes, s.hardwareRoutes()...)
+	routes = append(routes, s.portgroupRoutes()...)
+	return append(routes, s.chassisRoutes()...)
 }
 
 // nodeRoutes are the sub-resources of one node.
@@ -137,13 +138,9 @@ func (s *server) nodeRoutes() []route {
 		{path: n + "/states/power", methods: methods{"PUT": s.putPower}},
 		{path: n + "/states/provision", methods: methods{"PUT": s.putProvision}},
 		{path: n + "/states/raid", since: 12, methods: methods{"PUT": s.putRAID}},
-		{path: n + "/states/console", methods: methods{"GET": s.unsupported("console"), "PUT": s.unsupported("console")}},
-		{path: n + "/states/boot_mode", since: 76, methods: methods{"PUT": s.unsupported("boot mode setting")}},
-		{path: n + "/states/secure_boot", since: 76, methods: methods{"PUT": s.unsupported("secure boot setting")}},
 		{path: n + "/maintenance", methods: methods{"PUT": s.setMaintenance, "DELETE": s.unsetMaintenance}},
 		{path: n + "/management/boot_device", methods: methods{"GET": s.getBootDevice, "PUT": s.putBootDevice}},
 		{path: n + "/management/boot_device/supported", methods: methods{"GET": s.supportedBootDevices}},
-		{path: n + "/management/inject_nmi", since: 29, methods: methods{"PUT": s.unsupported("inject_nmi")}},
 		{path: n + "/traits", since: 37, methods: methods{"GET": s.getTraits, "PUT": s.setTraits, "DELETE": s.deleteTraits}},
 		{path: n + "/traits/{trait}", since: 37, methods: methods{"PUT": s.addTrait, "DELETE": s.deleteTrait}},
 		{path: n + "/vifs", since: 28, methods: methods{"GET": s.listVIFs, "POST": s.attachVIF}},
@@ -156,7 +153,6 @@ func (s *server) nodeRoutes() []route {
 		{path: n + "/bios/{setting}", since: 40, methods: methods{"GET": s.getBIOS}},
 		{path: n + "/ports", methods: methods{"GET": s.listNodePorts}},
 		{path: n + "/ports/detail", methods: methods{"GET": s.listNodePortsDetail}},
-		{path: n + "/portgroups", since: 24, methods: methods{"GET": s.listNodePortgroups}},
 		{path: n + "/vendor_passthru/methods", methods: methods{"GET": s.vendorMethods}},
 		{path: n + "/vendor_passthru/{method}", methods: methods{"GET": s.vendorCall, "POST": s.vendorCall,
 			"PUT": s.vendorCall, "PATCH": s.vendorCall, "DELETE": s.vendorCall}},
@@ -169,22 +165,5 @@ func (s *server) nodeRoutes() []route {
 func missing(argument string) func(*call) error {
 	return func(*call) error {
 		return clientError(http.StatusBadRequest, "Missing mandatory parameter: %s", argument)
-	}
-}
-
-// empty answers a collection that never has members here.
-func empty(collection string) func(*call) error {
-	return func(c *call) error {
-		if _, err := c.listQuery(); err != nil {
-			return err
-		}
-		return c.json(http.StatusOK, map[string]any{collection: []any{}})
-	}
-}
-
-// unknown answers for a member of such a collection.
-func unknown(kind, value string) func(*call) error {
-	return func(c *call) error {
-		return clientError(http.StatusNotFound, "%s %s could not be found.", kind, c.r.PathValue(value))
 	}
 }

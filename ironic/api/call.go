@@ -45,18 +45,23 @@ func requestID(ctx context.Context) string {
 }
 
 // recorder remembers the status for the log. It takes X-Openstack-Request-Id
-// off refusals: Ironic below 1.107 has no such header, OpenStack's clients print
-// it behind the sentence, and a refusal explains itself. Openstack-Request-Id
+// off refusals below 1.107: Ironic has no such header there, OpenStack's clients
+// print it behind the sentence, and a refusal explains itself. Openstack-Request-Id
 // stays on every answer.
 type recorder struct {
 	http.ResponseWriter
 	status int
 }
 
+// requestIDSince is the version from which X-Openstack-Request-Id is on every answer.
+const requestIDSince = 107
+
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
-		if status >= 400 && status < 500 {
+		// A request whose version was refused, or that met no route, has none: it counts as old.
+		_, minor, _ := parseVersion(r.Header().Get(headerVersion))
+		if status >= 400 && status < 500 && minor < requestIDSince {
 			r.Header().Del("X-Openstack-Request-Id")
 		}
 	}
@@ -117,7 +122,7 @@ func (s *server) dispatch(w http.ResponseWriter, r *http.Request, rt route) {
 	w.Header().Set(headerMin, versionText(minMinor))
 	w.Header().Set(headerMax, versionText(maxMinor))
 	c := &call{s: s, w: w, r: r}
-	version, err := negotiate(r.Header.Get(headerVersion))
+	version, err := negotiate(r.Header)
 	if err != nil && rt.lenient {
 		version, err = maxMinor, nil
 	}
@@ -140,7 +145,7 @@ func (s *server) dispatch(w http.ResponseWriter, r *http.Request, rt route) {
 }
 
 func (c *call) serve(rt route) error {
-	if c.version < rt.since {
+	if c.version < rt.since && !rt.lenient {
 		return routerError(http.StatusNotFound)
 	}
 	method := c.r.Method

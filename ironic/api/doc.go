@@ -4,7 +4,13 @@
 //
 // One table (fields.go) names every field of every resource with the
 // microversion that brought it; it serves output, `fields=`, sorting, refusal
-// of input and the patch whitelist. Verbs and filters have their tables in
-// verbs.go. Everything that is more than reading or writing a row is asked of
-// the Conductor.
+// of input and the patch whitelist. The fields of each resource and its filters
+// stand in a table of that form beside it (nodefields.go, filters.go, portfields.go,
+// portgroups.go, chassis.go), the verbs in ironic/fsm. Everything that is more
+// than reading or writing a row is asked of the Conductor; what only some
+// conductors can (hardware.go, vmedia.go) is a small interface of its own.
+//
+// Where it is more lenient than Ironic: keys with ~ and / are patched at every
+// version, not from 1.98 on; X-Openstack-Request-Id stands on successes at every
+// version, not from 1.107 on.
 package api

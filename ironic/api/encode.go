@@ -149,7 +149,7 @@ func secret(key string) bool {
 
 // mask returns a copy of m with every secret replaced, at any depth. Only
 // texts are secrets: a flag such as agent_secret_token_pregenerated stays.
-// always names further keys that are never shown.
+// always names further keys that are never shown, at any depth.
 func mask(m map[string]any, always ...string) map[string]any {
 	out := make(map[string]any, len(m))
 	for k, v := range m {
@@ -166,11 +166,11 @@ func maskValue(key string, v any, always []string) any {
 	}
 	switch x := v.(type) {
 	case map[string]any:
-		return mask(x)
+		return mask(x, always...)
 	case []any:
 		list := make([]any, len(x))
 		for i, item := range x {
-			list[i] = maskValue(key, item, nil)
+			list[i] = maskValue(key, item, always)
 		}
 		return list
 	case string:

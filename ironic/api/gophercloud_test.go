@@ -133,3 +133,40 @@ func TestGophercloudReadsErrorsDriversAndConductors(t *testing.T) {
 		t.Errorf("conductor %+v", h)
 	}
 }
+
+// What gophercloud's acceptance tests ask of versions above 1.82, where the
+// hardware itself has nothing to do.
+func TestGophercloudAtItsNewestVersions(t *testing.T) {
+	r, a := newAbleRig(t)
+	ctx, c := context.Background(), client(r)
+	c.Microversion = "1.93"
+	firmware := must[[]nodes.FirmwareComponent](t)(nodes.ListFirmware(ctx, c, "n").Extract())
+	if firmware == nil || len(firmware) != 0 {
+		t.Errorf("firmware %v", firmware)
+	}
+	attach := nodes.AttachVirtualMediaOpts{DeviceType: nodes.VirtualMediaCD, ImageURL: "http://127.0.0.1:17"}
+	for name, err := range map[string]error{
+		"attach":     nodes.AttachVirtualMedia(ctx, c, "n", attach).ExtractErr(),
+		"detach one": nodes.DetachVirtualMedia(ctx, c, "n", nodes.DetachVirtualMediaOpts{DeviceTypes: []nodes.VirtualMediaDeviceType{nodes.VirtualMediaCD}}).ExtractErr(),
+		"detach all": nodes.DetachVirtualMedia(ctx, c, "n", nodes.DetachVirtualMediaOpts{}).ExtractErr(),
+		"get":        nodes.GetVirtualMedia(ctx, c, "n").Err,
+		"nmi":        nodes.InjectNMI(ctx, c, "n").ExtractErr(),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(a.did) != 4 {
+		t.Errorf("the conductor did %q", a.did)
+	}
+	c.Microversion = "1.110"
+	yes := true
+	n := must[*nodes.Node](t)(nodes.Create(ctx, c, nodes.CreateOpts{Driver: "ipmi", Name: "new", FirmwareInterface: "no-firmware", DisablePowerOff: &yes}).Extract())
+	if !n.DisablePowerOff || n.FirmwareInterface != "no-firmware" {
+		t.Errorf("node %+v", n)
+	}
+	page := must[pagination.Page](t)(nodes.List(c, nodes.ListOpts{Health: "OK"}).AllPages(ctx))
+	if list := must[[]nodes.Node](t)(nodes.ExtractNodes(page)); len(list) != 0 {
+		t.Errorf("healthy nodes %+v", list)
+	}
+}

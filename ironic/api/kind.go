@@ -122,8 +122,14 @@ func reservedNames() []string {
 		"children", "vmedia", "indicators"}
 }
 
+// hostPattern is what names were before 1.10: those of hosts.
+var hostPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
+
 // validName is Ironic's rule for names of nodes.
-func validName(name string) bool {
+func validName(name string, version int) bool {
+	if version < 10 && !hostPattern.MatchString(name) {
+		return false
+	}
 	return namePattern.MatchString(name) && !isUUID(name) && !slices.Contains(reservedNames(), name)
 }
 

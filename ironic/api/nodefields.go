@@ -38,7 +38,7 @@ func interfaceVersions() []struct {
 		name  string
 		since int
 	}{
-		{"bios", 40}, {"boot", 31}, {"console", 31}, {"deploy", 31}, {"inspect", 31}, {"management", 31},
+		{"bios", 40}, {"boot", 31}, {"console", 31}, {"deploy", 31}, {"firmware", 86}, {"inspect", 31}, {"management", 31},
 		{"network", 20}, {"power", 31}, {"raid", 31}, {"rescue", 38}, {"storage", 33}, {"vendor", 31},
 	}
 }
@@ -86,6 +86,8 @@ func stateFields() table[*ironic.Node] {
 		{name: "maintenance_reason", get: func(_ *call, n *ironic.Node) any { return orNull(n.MaintenanceReason) }},
 		{name: "clean_step", since: 7, noSort: true, get: func(_ *call, n *ironic.Node) any { return mapOrEmpty(n.CleanStep) }},
 		{name: "deploy_step", since: 44, noSort: true, get: func(_ *call, n *ironic.Node) any { return mapOrEmpty(n.DeployStep) }},
+		{name: "service_step", since: 87, noSort: true, get: func(_ *call, n *ironic.Node) any { return mapOrEmpty(n.ServiceStep) }},
+		{name: "health", since: 109, get: func(_ *call, n *ironic.Node) any { return orNull(n.Health) }},
 		{name: "raid_config", since: 12, noSort: true, get: func(_ *call, n *ironic.Node) any { return mapOrEmpty(n.RaidConfig) }},
 		{name: "target_raid_config", since: 12, noSort: true,
 			get: func(_ *call, n *ironic.Node) any { return mapOrEmpty(n.TargetRaidConfig) }},
@@ -154,6 +156,8 @@ func textFields() table[*ironic.Node] {
 		text("lessee", 65, shortText, func(n *ironic.Node) *string { return &n.Lessee }),
 		text("description", 51, anyText, func(n *ironic.Node) *string { return &n.Description }),
 		text("shard", 82, shortText, func(n *ironic.Node) *string { return &n.Shard }),
+		text("parent_node", 83, shortText, func(n *ironic.Node) *string { return &n.ParentNode }),
+		text("instance_name", 104, shortText, func(n *ironic.Node) *string { return &n.InstanceName }),
 		text("protected_reason", 48, anyText, func(n *ironic.Node) *string { return &n.ProtectedReason }),
 		text("retired_reason", 61, anyText, func(n *ironic.Node) *string { return &n.RetiredReason }),
 	}
@@ -169,6 +173,7 @@ func flagFields() table[*ironic.Node] {
 		boolean("maintenance", 0, func(n *ironic.Node) *bool { return &n.Maintenance }),
 		boolean("protected", 48, func(n *ironic.Node) *bool { return &n.Protected }),
 		boolean("retired", 61, func(n *ironic.Node) *bool { return &n.Retired }),
+		boolean("disable_power_off", 95, func(n *ironic.Node) *bool { return &n.DisablePowerOff }),
 	}
 }
 

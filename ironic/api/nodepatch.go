@@ -31,6 +31,19 @@ func (s *server) patchNode(c *call) error {
 	if err := s.checkInstance(c, draft, n.InstanceUUID); err != nil {
 		return err
 	}
+	if changed["parent_node"] {
+		if err := s.linkParent(c, draft); err != nil {
+			return err
+		}
+	}
+	if changed["chassis_uuid"] {
+		if c.version < 25 && draft.ChassisUUID == "" {
+			return notAcceptable()
+		}
+		if err := s.checkChassis(c, draft); err != nil {
+			return err
+		}
+	}
 	rewired := changed["driver"] || len(changedInterfaces(changed)) > 0
 	if rewired {
 		if err := s.conductor.CheckCreate(c.ctx(), draft); err != nil {
@@ -43,6 +56,9 @@ func (s *server) patchNode(c *call) error {
 			return err
 		}
 		*row = *fresh
+		if changed["parent_node"] {
+			row.ParentNode = draft.ParentNode // the uuid behind a name
+		}
 		if rewired {
 			row.Interfaces, row.Conductor = draft.Interfaces, draft.Conductor
 		}
@@ -52,6 +68,13 @@ func (s *server) patchNode(c *call) error {
 		return err
 	}
 	return c.json(http.StatusOK, s.nodes.render(c, wholeSeconds(saved), nil, true))
+}
+
+// nameInstance takes an instance's name from where Nova writes it, unless it has one.
+func nameInstance(n *ironic.Node) {
+	if name, _ := n.InstanceInfo["display_name"].(string); n.InstanceName == "" && len([]rune(name)) <= 255 {
+		n.InstanceName = name
+	}
 }
 
 // resetInterfaces reads the parameter of that name; it goes only with a change of driver.
@@ -90,7 +113,10 @@ func (s *server) draft(c *call, row *ironic.Node, ops []operation, reset bool) (
 	if reset {
 		changed["driver"] = true
 	}
-	return &draft, changed, checkNodeChange(row, &draft, changed)
+	if changed["instance_info"] {
+		nameInstance(&draft)
+	}
+	return &draft, changed, checkNodeChange(c.version, row, &draft, changed)
 }
 
 // mayPatch refuses changes while the conductor is at work on the node. One
@@ -108,8 +134,8 @@ func mayPatch(n *ironic.Node, ops []operation) error {
 }
 
 // checkNodeChange has the rules that look at both sides of a change.
-func checkNodeChange(old, n *ironic.Node, changed map[string]bool) error {
-	if changed["name"] && n.Name != "" && !validName(n.Name) {
+func checkNodeChange(version int, old, n *ironic.Node, changed map[string]bool) error {
+	if changed["name"] && n.Name != "" && !validName(n.Name, version) {
 		return badRequest("Node %s: Cannot change name to invalid name '%s'", old.UUID, n.Name)
 	}
 	if n.Driver == "" {

@@ -9,18 +9,6 @@ import (
 	"trefoil/ironic"
 )
 
-// unsupported answers for hardware functions that no driver here has. The
-// parameter is called as Ironic calls the extension.
-func (s *server) unsupported(extension string) func(*call) error {
-	return func(c *call) error {
-		n, err := c.node()
-		if err != nil {
-			return err
-		}
-		return badRequest("Driver %s does not support %s (disabled or not implemented).", n.Driver, extension)
-	}
-}
-
 func (s *server) setMaintenance(c *call) error {
 	reason, err := c.maintenanceReason()
 	if err != nil {
@@ -234,8 +222,6 @@ func (s *server) getInventory(c *call) error {
 }
 
 func (s *server) listBIOS(c *call) error { return s.emptyOfNode(c, "bios") }
-
-func (s *server) listNodePortgroups(c *call) error { return s.emptyOfNode(c, "portgroups") }
 
 // emptyOfNode answers a sub-collection that no driver here fills.
 func (s *server) emptyOfNode(c *call, name string) error {

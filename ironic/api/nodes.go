@@ -34,7 +34,7 @@ func (s *server) listNodes(c *call) error {
 	if l.detail && c.version < 43 {
 		return notAcceptable()
 	}
-	return s.sendNodes(c, "nodes", l)
+	return s.sendNodes(c, "nodes", l, nil)
 }
 
 func (s *server) listNodesDetail(c *call) error {
@@ -46,14 +46,16 @@ func (s *server) listNodesDetail(c *call) error {
 		return badRequest("Can't fetch a subset of fields with 'detail' set")
 	}
 	l.detail = true
-	return s.sendNodes(c, "nodes/detail", l)
+	return s.sendNodes(c, "nodes/detail", l, nil)
 }
 
-func (s *server) sendNodes(c *call, path string, l *listQuery) error {
+// sendNodes lists nodes; within, if given, keeps those of the resource below
+// which the list lies.
+func (s *server) sendNodes(c *call, path string, l *listQuery, within func(*ironic.Node) bool) error {
 	if l.fields != nil && c.version < 8 {
 		return notAcceptable()
 	}
-	filter, keep, err := nodeFilters(l.filters, c.version)
+	filter, keep, err := c.nodeFilters(l.filters)
 	if err != nil {
 		return err
 	}
@@ -63,7 +65,7 @@ func (s *server) sendNodes(c *call, path string, l *listQuery) error {
 	}
 	nodes := all[:0:0]
 	for _, n := range all {
-		if keep(n) {
+		if keep(n) && (within == nil || within(n)) {
 			nodes = append(nodes, n)
 		}
 	}
@@ -105,7 +107,7 @@ func (s *server) createNode(c *call) error {
 	if n.Driver == "" {
 		return badRequest("Schema error for node: 'driver' is a required property")
 	}
-	if n.Name != "" && !validName(n.Name) {
+	if n.Name != "" && !validName(n.Name, c.version) {
 		return badRequest("Cannot create node with invalid name '%s'", n.Name)
 	}
 	if err := checkFlags(n, true); err != nil {
@@ -117,6 +119,13 @@ func (s *server) createNode(c *call) error {
 	if err := s.checkInstance(c, n, ""); err != nil {
 		return err
 	}
+	if err := s.linkParent(c, n); err != nil {
+		return err
+	}
+	if err := s.checkChassis(c, n); err != nil {
+		return err
+	}
+	nameInstance(n)
 	if err := s.conductor.CheckCreate(c.ctx(), n); err != nil {
 		return err
 	}
@@ -201,6 +210,11 @@ func (s *server) validateByQuery(c *call) error {
 	return s.validate(c, ident)
 }
 
+// validatedAlways is the version of the youngest interface that a validation
+// names at every version, as Ironic 21.4 does; those that came later are named
+// from their own version on.
+const validatedAlways = 40
+
 func (s *server) validate(c *call, ident string) error {
 	n, err := c.nodeBy(ident)
 	if err != nil {
@@ -211,7 +225,10 @@ func (s *server) validate(c *call, ident string) error {
 		return err
 	}
 	shown := map[string]Validation{}
-	for _, i := range interfaceVersions() { // others are newer than we are
+	for _, i := range interfaceVersions() {
+		if i.since > c.version && i.since > validatedAlways {
+			continue
+		}
 		if row, ok := rows[i.name]; ok && i.name != "vendor" { // Ironic checks vendor interfaces by call
 			shown[i.name] = row
 		}

@@ -21,10 +21,10 @@ func TestVersionNegotiation(t *testing.T) {
 		status               int
 	}{
 		{"no header is the lowest", "", "1.1", 200},
-		{"latest is the highest", "latest", "1.82", 200},
+		{"latest is the highest", "latest", "1.110", 200},
 		{"one in between", "1.34", "1.34", 200},
 		{"below the range", "1.0", "", 406},
-		{"above the range", "1.83", "", 406},
+		{"above the range", "1.111", "", 406},
 		{"another major", "2.1", "", 406},
 		{"rubbish", "new", "", 406},
 		{"a negative minor", "1.-3", "", 406},
@@ -35,7 +35,7 @@ func TestVersionNegotiation(t *testing.T) {
 			if got := a.header.Get("X-OpenStack-Ironic-API-Version"); got != tc.chosen {
 				t.Errorf("chosen version %q, want %q", got, tc.chosen)
 			}
-			if a.header.Get("X-OpenStack-Ironic-API-Maximum-Version") != "1.82" {
+			if a.header.Get("X-OpenStack-Ironic-API-Maximum-Version") != "1.110" {
 				t.Errorf("maximum is %q", a.header.Get("X-OpenStack-Ironic-API-Maximum-Version"))
 			}
 		})
@@ -49,7 +49,8 @@ func TestFieldsAppearWithTheirVersion(t *testing.T) {
 		"raid_config": 12, "network_interface": 20, "resource_class": 21, "boot_interface": 31, "storage_interface": 33,
 		"traits": 37, "rescue_interface": 38, "bios_interface": 40, "fault": 42, "deploy_step": 44, "conductor_group": 46,
 		"automated_clean": 47, "protected_reason": 48, "conductor": 49, "owner": 50, "description": 51, "allocation_uuid": 52,
-		"retired": 61, "lessee": 65, "network_data": 66, "secure_boot": 75, "shard": 82} {
+		"retired": 61, "lessee": 65, "network_data": 66, "secure_boot": 75, "shard": 82, "parent_node": 83, "firmware_interface": 86,
+		"service_step": 87, "disable_power_off": 95, "instance_name": 104, "health": 109} {
 		below, at := fmt.Sprintf("1.%d", since-1), fmt.Sprintf("1.%d", since)
 		if _, there := r.do("GET", "/v1/nodes/"+n.UUID, below, "").object(t)[field]; there {
 			t.Errorf("%s is shown at %s", field, below)
@@ -84,7 +85,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	r := newRig(t)
 	n := r.add(ironic.Node{Name: "n",
 		DriverInfo:         map[string]any{"ipmi_password": "hunter2", "ipmi_address": "10.0.0.1", "snmp_auth_key": "hunter3"},
-		InstanceInfo:       map[string]any{"configdrive": "hunter4", "image_url": "http://u:hunter5@h/", "nested": map[string]any{"root_password": "hunter6"}},
+		InstanceInfo:       map[string]any{"configdrive": "hunter4", "image_url": "http://u:hunter5@h/", "nested": map[string]any{"root_password": "hunter6", "configdrive": "hunter9"}, "list": []any{map[string]any{"image_url": "hunter10"}}},
 		DriverInternalInfo: map[string]any{"agent_secret_token": "hunter7", "agent_secret_token_pregenerated": true}})
 	for _, path := range []string{"/v1/nodes/" + n.UUID, "/v1/nodes/detail", "/v1/nodes?detail=true", "/v1/nodes?fields=driver_info,instance_info,driver_internal_info"} {
 		a := r.do("GET", path, "1.82", "")
@@ -126,6 +127,7 @@ func TestCreateNodeRefusals(t *testing.T) {
 		{"name taken", `{"driver":"ipmi","name":"taken"}`, "1.82", 409, "already exists"},
 		{"name is a word of the API", `{"driver":"ipmi","name":"detail"}`, "1.82", 400, "invalid name 'detail'"},
 		{"name is a uuid", `{"driver":"ipmi","name":"182740b8-c4b2-4952-b3f0-c423af88a5bc"}`, "1.82", 400, "invalid name"},
+		{"name that is no host's, before 1.10", `{"driver":"ipmi","name":"a_b"}`, "1.9", 400, "invalid name 'a_b'"},
 		{"bad uuid", `{"driver":"ipmi","uuid":"zz"}`, "1.82", 400, "Expected a UUID"},
 		{"reason without its flag", `{"driver":"ipmi","retired_reason":"old"}`, "1.82", 400, "retired is True"},
 		{"malformed JSON", `{"driver":`, "1.82", 400, "Malformed request body"},
@@ -156,6 +158,9 @@ func TestCreateNodeStartsWhereItsVersionSays(t *testing.T) {
 	a = r.do("POST", "/v1/nodes", "1.10", `{"driver":"ipmi","name":"old"}`)
 	if got := a.object(t)["provision_state"]; got != "available" {
 		t.Errorf("at 1.10 a node starts %v", got)
+	}
+	for name, version := range map[string]string{"a_b~c": "1.10", "rack-1.example.org": "1.9"} {
+		r.do("POST", "/v1/nodes", version, `{"driver":"ipmi","name":"`+name+`"}`).want(t, 201, "")
 	}
 }
 
@@ -284,7 +289,7 @@ func TestDiscoveryDocuments(t *testing.T) {
 	v1 := r.do("GET", "/v1/", "1.82", "").object(t)
 	for name, v := range map[string]any{"/": root["default_version"], "/v1": v1["version"]} {
 		version := v.(map[string]any)
-		if version["min_version"] != "1.1" || version["version"] != "1.82" || version["status"] != "CURRENT" {
+		if version["min_version"] != "1.1" || version["version"] != "1.110" || version["status"] != "CURRENT" {
 			t.Errorf("%s describes %v", name, version)
 		}
 	}
@@ -294,12 +299,22 @@ func TestDiscoveryDocuments(t *testing.T) {
 	if _, there := r.do("GET", "/v1", "1.1", "").object(t)["conductors"]; there {
 		t.Error("link to conductors at 1.1")
 	}
+	for name, since := range map[string]int{"nodes": 1, "chassis": 1, "lookup": 22, "portgroups": 23, "shards": 82, "continue_inspection": 84} {
+		for minor, want := range map[int]bool{since - 1: false, since: true} {
+			if minor < 1 {
+				continue
+			}
+			if _, there := r.do("GET", "/v1", fmt.Sprintf("1.%d", minor), "").object(t)[name]; there != want {
+				t.Errorf("link to %s at 1.%d: %t", name, minor, there)
+			}
+		}
+	}
 }
 
 func TestWrongMethodAndTooNewPath(t *testing.T) {
 	r := newRig(t)
 	r.add(ironic.Node{Name: "n"})
-	a := r.do("POST", "/v1/portgroups", "1.82", `{}`)
+	a := r.do("POST", "/v1/shards", "1.82", `{}`)
 	a.want(t, 405, "")
 	if a.header.Get("Allow") != "GET" {
 		t.Errorf("Allow %q", a.header.Get("Allow"))

@@ -3,9 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
-	"net/url"
-	"regexp"
-	"strings"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -13,54 +11,11 @@ import (
 	"trefoil/ironic"
 )
 
-// portTable has every field of a port in the order in which Ironic answers.
-func portTable() table[*ironic.Port] {
-	return table[*ironic.Port]{
-		{name: "uuid", kind: uuidText, initial: true, get: func(_ *call, p *ironic.Port) any { return p.UUID },
-			set: func(p *ironic.Port, v any) { p.UUID = strings.ToLower(v.(string)) }},
-		{name: "created_at", get: func(_ *call, p *ironic.Port) any { return timeText(p.CreatedAt) }},
-		{name: "updated_at", get: func(_ *call, p *ironic.Port) any { return timeOrNull(p.UpdatedAt) }},
-		{name: "address", kind: shortText, initial: true, patch: true,
-			get: func(_ *call, p *ironic.Port) any { return p.Address },
-			set: func(p *ironic.Port, v any) { p.Address = macText(v.(string)) }},
-		{name: "extra", kind: dict, initial: true, patch: true, noSort: true,
-			get: func(_ *call, p *ironic.Port) any { return mapOrEmpty(p.Extra) },
-			set: func(p *ironic.Port, v any) { p.Extra = v.(map[string]any) }},
-		{name: "internal_info", since: 18, noSort: true,
-			get: func(_ *call, p *ironic.Port) any { return mask(p.InternalInfo) }},
-		{name: "is_smartnic", since: 53, kind: flag, initial: true, patch: true,
-			get: func(_ *call, p *ironic.Port) any { return p.IsSmartNIC },
-			set: func(p *ironic.Port, v any) { p.IsSmartNIC = v.(bool) }},
-		{name: "local_link_connection", since: 19, kind: dict, initial: true, patch: true, noSort: true,
-			get: func(_ *call, p *ironic.Port) any { return mapOrEmpty(p.LocalLinkConnection) },
-			set: func(p *ironic.Port, v any) { p.LocalLinkConnection = v.(map[string]any) }},
-		{name: "node_uuid", kind: uuidText, initial: true, patch: true,
-			get: func(_ *call, p *ironic.Port) any { return orNull(p.NodeUUID) },
-			set: func(p *ironic.Port, v any) { p.NodeUUID = strings.ToLower(v.(string)) }},
-		{name: "physical_network", since: 34, kind: shortText, initial: true, patch: true,
-			get: func(_ *call, p *ironic.Port) any { return orNull(p.PhysicalNetwork) },
-			set: func(p *ironic.Port, v any) { p.PhysicalNetwork = v.(string) }},
-		{name: "portgroup_uuid", since: 24, kind: uuidText, initial: true, patch: true,
-			get: func(_ *call, p *ironic.Port) any { return orNull(p.PortgroupUUID) },
-			set: func(p *ironic.Port, v any) { p.PortgroupUUID = v.(string) }},
-		{name: "pxe_enabled", since: 19, kind: flag, initial: true, patch: true,
-			get: func(_ *call, p *ironic.Port) any { return p.PXEEnabled },
-			set: func(p *ironic.Port, v any) { p.PXEEnabled = v.(bool) }},
-		{name: "links", noSort: true, get: func(c *call, p *ironic.Port) any { return c.links("ports/" + p.UUID) }},
-	}
-}
-
-var macPattern = regexp.MustCompile(`^([0-9a-f]{2}:){5}[0-9a-f]{2}$`)
-
-// macText is a MAC address in lower case with colons, whatever the client wrote.
-func macText(s string) string {
-	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(s)), "-", ":")
-}
-
 func (c *call) port() (*ironic.Port, error) {
 	ident := c.r.PathValue("port")
 	p, err := c.s.store.Port(c.ctx(), ident)
-	if errs.Is(err, errs.NotFound) {
+	named := err == nil && p.Name == ident && p.UUID != ident // which versions below 1.88 do not know
+	if errs.Is(err, errs.NotFound) || named && c.version < 88 {
 		return nil, clientError(http.StatusNotFound, "Port %s could not be found.", ident)
 	}
 	if err != nil {
@@ -69,8 +24,10 @@ func (c *call) port() (*ironic.Port, error) {
 	return p, nil
 }
 
-func (s *server) listPorts(c *call) error       { return s.sendPorts(c, "ports", "", false) }
-func (s *server) listPortsDetail(c *call) error { return s.sendPorts(c, "ports/detail", "", true) }
+func (s *server) listPorts(c *call) error { return s.sendPorts(c, "ports", portScope{}, false) }
+func (s *server) listPortsDetail(c *call) error {
+	return s.sendPorts(c, "ports/detail", portScope{}, true)
+}
 
 func (s *server) listNodePorts(c *call) error       { return s.portsOfNode(c, "", false) }
 func (s *server) listNodePortsDetail(c *call) error { return s.portsOfNode(c, "/detail", true) }
@@ -80,10 +37,21 @@ func (s *server) portsOfNode(c *call, suffix string, detail bool) error {
 	if err != nil {
 		return err
 	}
-	return s.sendPorts(c, "nodes/"+n.UUID+"/ports"+suffix, n.UUID, detail)
+	return s.sendPorts(c, "nodes/"+n.UUID+"/ports"+suffix, portScope{node: n.UUID}, detail)
 }
 
-func (s *server) sendPorts(c *call, path, nodeUUID string, detail bool) error {
+func (s *server) listGroupPorts(c *call) error       { return s.portsOfGroup(c, "", false) }
+func (s *server) listGroupPortsDetail(c *call) error { return s.portsOfGroup(c, "/detail", true) }
+
+func (s *server) portsOfGroup(c *call, suffix string, detail bool) error {
+	g, err := c.portgroup()
+	if err != nil {
+		return err
+	}
+	return s.sendPorts(c, "portgroups/"+g.UUID+"/ports"+suffix, portScope{group: g.UUID}, detail)
+}
+
+func (s *server) sendPorts(c *call, path string, in portScope, detail bool) error {
 	l, err := c.listQuery()
 	if err != nil {
 		return err
@@ -95,48 +63,17 @@ func (s *server) sendPorts(c *call, path, nodeUUID string, detail bool) error {
 		return badRequest("Can't fetch a subset of fields with 'detail' set")
 	}
 	l.detail = l.detail || detail
-	filter, err := c.portFilter(l.filters)
+	filter, keep, err := c.portFilters(l.filters, in)
 	if err != nil {
 		return err
-	}
-	if nodeUUID != "" {
-		filter.NodeUUID = nodeUUID
 	}
 	ports, err := s.store.Ports(c.ctx(), filter)
 	if err != nil {
 		return fmt.Errorf("list ports: %w", err)
 	}
+	ports = slices.DeleteFunc(ports, func(p *ironic.Port) bool { return !keep(p) })
 	return sendList(c, s.ports, "ports", path, l, []string{"uuid", "address"}, ports,
 		func(p *ironic.Port) string { return p.UUID })
-}
-
-// portFilter reads the filters of a list of ports.
-func (c *call) portFilter(q url.Values) (ironic.PortFilter, error) {
-	var f ironic.PortFilter
-	for name := range q {
-		value := q.Get(name)
-		switch name {
-		case "address":
-			if f.Address = macText(value); !macPattern.MatchString(f.Address) {
-				return f, badRequest("Expected a MAC address but received %s.", value)
-			}
-		case "node", "node_uuid":
-			if name == "node_uuid" && !isUUID(value) {
-				return f, badRequest("Expected a UUID but received %s.", value)
-			}
-			if name == "node" && c.version < 6 {
-				return f, notAcceptable()
-			}
-			n, err := c.nodeBy(value)
-			if err != nil {
-				return f, err
-			}
-			f.NodeUUID = n.UUID
-		default:
-			return f, badRequest("Unexpected arguments: %s", name)
-		}
-	}
-	return f, nil
 }
 
 func (s *server) getPort(c *call) error {
@@ -162,11 +99,24 @@ func (s *server) createPort(c *call) error {
 	if err != nil {
 		return err
 	}
+	ident, err := c.nodeIdent(body)
+	if err != nil {
+		return err
+	}
 	p := &ironic.Port{PXEEnabled: true}
 	if err := s.ports.fill("port", body, c.version, p); err != nil {
 		return err
 	}
-	if err := s.checkPort(c, p); err != nil {
+	if ident != "" {
+		p.NodeUUID = ident
+	}
+	if _, err := s.checkPort(c, p); err != nil {
+		return err
+	}
+	if err := checkLink(c, p); err != nil {
+		return err
+	}
+	if err := s.checkMembership(c, p, nil); err != nil {
 		return err
 	}
 	if p.UUID == "" {
@@ -175,35 +125,58 @@ func (s *server) createPort(c *call) error {
 	if err := s.store.CreatePort(c.ctx(), p); err != nil {
 		return err
 	}
-	cut := *p
-	cut.CreatedAt = p.CreatedAt.Truncate(1e9)
 	c.w.Header().Set("Location", c.base()+"/v1/ports/"+p.UUID)
-	return c.json(http.StatusCreated, s.ports.render(c, &cut, nil, true))
+	return c.json(http.StatusCreated, s.ports.render(c, portInSeconds(p), nil, true))
 }
 
-// checkPort wants what every stored port has.
-func (s *server) checkPort(c *call, p *ironic.Port) error {
+// nodeIdent takes the member node_ident, uuid or name of a node, out of a body.
+func (c *call) nodeIdent(body map[string]any) (string, error) {
+	_, given := body["node_ident"]
+	if !given {
+		return "", nil
+	}
+	if c.version < 94 {
+		return "", notAcceptable()
+	}
+	if _, both := body["node_uuid"]; both {
+		return "", badRequest("Schema error for port: give node_ident or node_uuid, not both")
+	}
+	ident, err := text("port", body, "node_ident")
+	delete(body, "node_ident")
+	return ident, err
+}
+
+// portInSeconds cuts the micros, as Ironic's answers to POST and PATCH do.
+func portInSeconds(p *ironic.Port) *ironic.Port {
+	cut := *p
+	cut.CreatedAt = p.CreatedAt.Truncate(1e9)
+	if p.UpdatedAt != nil {
+		t := p.UpdatedAt.Truncate(1e9)
+		cut.UpdatedAt = &t
+	}
+	return &cut
+}
+
+// checkPort wants what every stored port has, and returns its node.
+func (s *server) checkPort(c *call, p *ironic.Port) (*ironic.Node, error) {
 	if p.Address == "" {
-		return badRequest("Schema error for port: 'address' is a required property")
+		return nil, badRequest("Schema error for port: 'address' is a required property")
 	}
 	if !macPattern.MatchString(p.Address) {
-		return badRequest("Expected a MAC address but received %s.", p.Address)
+		return nil, badRequest("Expected a MAC address but received %s.", p.Address)
 	}
 	if p.NodeUUID == "" {
-		return badRequest("Schema error for port: 'node_uuid' is a required property")
-	}
-	if p.PortgroupUUID != "" {
-		return badRequest("Portgroup %s could not be found.", p.PortgroupUUID)
+		return nil, badRequest("Schema error for port: 'node_uuid' is a required property")
 	}
 	n, err := s.store.Node(c.ctx(), p.NodeUUID)
 	if errs.Is(err, errs.NotFound) {
-		return badRequest("Node %s could not be found.", p.NodeUUID)
+		return nil, badRequest("Node %s could not be found.", p.NodeUUID)
 	}
 	if err != nil {
-		return fmt.Errorf("read node of port: %w", err)
+		return nil, fmt.Errorf("read node of port: %w", err)
 	}
 	p.NodeUUID = n.UUID
-	return nil
+	return n, checkPortTexts(p)
 }
 
 func (s *server) patchPort(c *call) error {
@@ -220,12 +193,20 @@ func (s *server) patchPort(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := s.checkPort(c, &draft); err != nil {
+	n, err := s.checkPort(c, &draft)
+	if err != nil {
 		return err
 	}
-	if (changed["address"] || changed["node_uuid"]) && vifOf(p) != "" {
-		return clientError(http.StatusConflict, "Port %s can not be moved or renamed while VIF %s is attached to it.",
-			p.UUID, vifOf(p))
+	if changed["local_link_connection"] || changed["is_smartnic"] {
+		if err := checkLink(c, &draft); err != nil {
+			return err
+		}
+	}
+	if err := checkPortChange(c, n, p, changed); err != nil {
+		return err
+	}
+	if err := s.checkMembership(c, &draft, changed); err != nil {
+		return err
 	}
 	saved, err := s.store.UpdatePort(c.ctx(), p.UUID, func(row *ironic.Port) error {
 		_, err := patched(s.ports, "port", ops, c.version, row)
@@ -234,7 +215,7 @@ func (s *server) patchPort(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, s.ports.render(c, saved, nil, true))
+	return c.json(http.StatusOK, s.ports.render(c, portInSeconds(saved), nil, true))
 }
 
 func (s *server) deletePort(c *call) error {

@@ -1,6 +1,10 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
 
 // versionObject is how both discovery documents describe v1; gophercloud and
 // Metal3 read the range of microversions from it.
@@ -33,15 +37,9 @@ func (s *server) getV1(c *call) error {
 		}},
 		{"media_types", []object{{{"base", "application/json"}, {"type", "application/vnd.openstack.ironic.v1+json"}}}},
 	}
-	for _, collection := range []struct {
-		name  string
-		since int
-	}{
-		{"chassis", 1}, {"nodes", 1}, {"ports", 1}, {"drivers", 1}, {"lookup", 22}, {"heartbeat", 22},
-		{"portgroups", 23}, {"conductors", 49}, {"shards", 82},
-	} {
-		if c.version >= collection.since {
-			out = append(out, pair{collection.name, c.collectionLinks(collection.name)})
+	for _, rt := range collections(append(s.guardedRoutes(), s.publicRoutes()...)) {
+		if c.version >= rt.since {
+			out = append(out, pair{rt.path, c.collectionLinks(rt.path)})
 		}
 	}
 	return c.json(http.StatusOK, append(out, pair{"version", c.versionObject()}))
@@ -52,4 +50,18 @@ func (c *call) collectionLinks(name string) []object {
 		{{"href", c.base() + "/v1/" + name + "/"}, {"rel", "self"}},
 		{{"href", c.base() + "/" + name + "/"}, {"rel", "bookmark"}},
 	}
+}
+
+// collections are the first words of the paths under /v1, each with the version
+// of its first route.
+func collections(routes []route) []route {
+	var out []route
+	for _, rt := range routes {
+		name, under := strings.CutPrefix(rt.path, "/v1/")
+		name, _, _ = strings.Cut(name, "/")
+		if under && !slices.ContainsFunc(out, func(c route) bool { return c.path == name }) {
+			out = append(out, route{path: name, since: rt.since})
+		}
+	}
+	return out
 }

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -202,7 +203,7 @@ func TestRamdiskRoutes(t *testing.T) {
 	r.do("POST", "/v1/heartbeat/"+n.UUID, "1.68", `{"callback_url":"x","agent_token":"wrong"}`).want(t, 400, "Invalid or missing agent token")
 	r.do("POST", "/v1/heartbeat/nobody", "1.68", beat).want(t, 404, "")
 	data := `{"inventory":{"interfaces":[{"mac_address":"52:54:00:00:00:01"}]}}`
-	for _, version := range []string{"", "1.82", "1.110"} { // ramdisks send versions of their own
+	for _, version := range []string{"", "1.82", "1.110", "1.999"} { // ramdisks send versions of their own
 		a := r.do("POST", "/v1/continue_inspection", version, data)
 		if a.status != 202 || a.body != `{"uuid":"`+n.UUID+`"}` {
 			t.Errorf("version %q: %d %s", version, a.status, a.body)
@@ -228,9 +229,20 @@ func TestRAIDLayoutIsKeptForTheNextCleaning(t *testing.T) {
 func TestUnsupportedFunctionsAreRefused(t *testing.T) {
 	r := newRig(t)
 	r.add(ironic.Node{Name: "n"})
-	for path, part := range map[string]string{"states/boot_mode": "boot mode", "states/secure_boot": "secure boot",
-		"states/console": "console", "management/inject_nmi": "inject_nmi"} {
+	for path, part := range map[string]string{"states/boot_mode": "set_boot_mode", "states/secure_boot": "set_secure_boot_state",
+		"management/inject_nmi": "inject_nmi"} {
 		r.do("PUT", "/v1/nodes/n/"+path, "1.82", `{"target":"uefi"}`).want(t, 400, "does not support "+part)
 	}
+	r.do("PUT", "/v1/nodes/n/states/console", "1.82", `{"enabled":true}`).want(t, 400, "does not support console")
+	r.do("GET", "/v1/nodes/n/vmedia", "1.93", "").want(t, 400, "does not support virtual media")
 	r.do("POST", "/v1/nodes/n/vendor_passthru?method=x", "1.82", `{}`).want(t, 400, "No handler for method x")
+}
+
+func TestAbortOfAnInspectionCameWithItsVersion(t *testing.T) {
+	for state, since := range map[string]int{"inspect wait": 41, "clean wait": 13, "wait call-back": 110} {
+		r := newRig(t)
+		r.add(ironic.Node{Name: "n", ProvisionState: state})
+		r.do("PUT", "/v1/nodes/n/states/provision", fmt.Sprintf("1.%d", since-1), `{"target":"abort"}`).want(t, 406, "")
+		r.do("PUT", "/v1/nodes/n/states/provision", fmt.Sprintf("1.%d", since), `{"target":"abort"}`).want(t, 202, "")
+	}
 }

@@ -10,22 +10,47 @@ import (
 // The microversions whose behaviour this package has, as minors of 1.
 const (
 	minMinor = 1
-	maxMinor = 82
+	maxMinor = 110
 )
 
 // Headers of version negotiation (Ironic API reference, "API versioning").
 const (
-	headerVersion = "X-OpenStack-Ironic-API-Version"
-	headerMin     = "X-OpenStack-Ironic-API-Minimum-Version"
-	headerMax     = "X-OpenStack-Ironic-API-Maximum-Version"
+	headerVersion  = "X-OpenStack-Ironic-API-Version"
+	headerMin      = "X-OpenStack-Ironic-API-Minimum-Version"
+	headerMax      = "X-OpenStack-Ironic-API-Maximum-Version"
+	headerSingular = "OpenStack-API-Version" // the one of all of OpenStack: "baremetal 1.83, compute 2.1"
 )
+
+// singularSince is the lowest version that the header of all of OpenStack may
+// name. Ironic ignored that header until 25.0; who asks by it for less was
+// written for a service that answers 1.1, and is answered so.
+const singularSince = 83
 
 func versionText(minor int) string { return "1." + strconv.Itoa(minor) }
 
-// negotiate reads the version a client asks for; without the header it is the
-// lowest. The error is the 406 to send. "latest" is the highest.
-func negotiate(header string) (int, error) {
-	text := strings.TrimSpace(header)
+// askedVersion is the version that a request names. Ironic's own header counts
+// first; the other is for clients that send nothing else.
+func askedVersion(h http.Header) string {
+	if own := h.Get(headerVersion); own != "" {
+		return own
+	}
+	for _, part := range strings.Split(strings.Join(h.Values(headerSingular), ","), ",") {
+		service, version, _ := strings.Cut(strings.TrimSpace(part), " ")
+		version = strings.TrimSpace(version)
+		if !strings.EqualFold(service, "baremetal") {
+			continue
+		}
+		if major, minor, ok := parseVersion(version); ok && major == 1 && minor >= singularSince || strings.EqualFold(version, "latest") {
+			return version
+		}
+	}
+	return ""
+}
+
+// negotiate reads the version a client asks for; without one it is the lowest.
+// The error is the 406 to send. "latest" is the highest.
+func negotiate(h http.Header) (int, error) {
+	text := strings.TrimSpace(askedVersion(h))
 	switch {
 	case text == "":
 		return minMinor, nil

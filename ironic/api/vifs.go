@@ -9,36 +9,99 @@ import (
 	"trefoil/ironic"
 )
 
-// vifKey is where a port remembers its virtual interface, in internal_info, as
-// Ironic's network interfaces do.
+// vifKey is where a port or a portgroup remembers its virtual interface, in
+// internal_info, as Ironic's network interfaces do.
 const vifKey = "tenant_vif_port_id"
 
-func vifOf(p *ironic.Port) string {
-	id, _ := p.InternalInfo[vifKey].(string)
+func vifIn(info map[string]any) string {
+	id, _ := info[vifKey].(string)
 	return id
 }
 
-func (s *server) nodePorts(c *call) (*ironic.Node, []*ironic.Port, error) {
+func vifOf(p *ironic.Port) string { return vifIn(p.InternalInfo) }
+
+// carrier is what a virtual interface can be attached to: a port or a portgroup.
+type carrier struct {
+	kind string // "port" or "portgroup"
+	uuid string
+	vif  string
+}
+
+// wiring is a node with its ports and portgroups.
+type wiring struct {
+	node   *ironic.Node
+	ports  []*ironic.Port
+	groups []*ironic.Portgroup
+}
+
+func (s *server) wiring(c *call) (*wiring, error) {
 	n, err := c.node()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	ports, err := s.store.Ports(c.ctx(), ironic.PortFilter{NodeUUID: n.UUID})
 	if err != nil {
-		return nil, nil, fmt.Errorf("list ports of node: %w", err)
+		return nil, fmt.Errorf("list ports of node: %w", err)
 	}
-	return n, ports, nil
+	groups, err := s.store.Portgroups(c.ctx(), ironic.PortgroupFilter{NodeUUID: n.UUID})
+	if err != nil {
+		return nil, fmt.Errorf("list portgroups of node: %w", err)
+	}
+	return &wiring{n, ports, groups}, nil
+}
+
+// carriers are all ports and portgroups.
+func (w *wiring) carriers() []carrier {
+	var out []carrier
+	for _, g := range w.groups {
+		out = append(out, carrier{"portgroup", g.UUID, vifIn(g.InternalInfo)})
+	}
+	for _, p := range w.ports {
+		out = append(out, carrier{"port", p.UUID, vifOf(p)})
+	}
+	return out
+}
+
+// free are the carriers that can take a virtual interface, in the order in
+// which Ironic takes them: portgroups, then PXE ports, then others. A portgroup
+// carries none by itself while one of its ports does, and while it is whole its
+// ports carry none by themselves.
+func (w *wiring) free() []carrier {
+	broken, members := map[string]bool{}, map[string]bool{} // portgroups by uuid
+	for _, p := range w.ports {
+		members[p.PortgroupUUID] = true
+		if vifOf(p) != "" {
+			broken[p.PortgroupUUID] = true
+		}
+	}
+	var groups, first, then []carrier
+	for _, g := range w.groups {
+		if vifIn(g.InternalInfo) == "" && members[g.UUID] && !broken[g.UUID] {
+			groups = append(groups, carrier{kind: "portgroup", uuid: g.UUID})
+		}
+	}
+	for _, p := range w.ports {
+		alone := p.PortgroupUUID == "" || broken[p.PortgroupUUID]
+		switch {
+		case vifOf(p) != "" || !alone:
+		case p.PXEEnabled:
+			first = append(first, carrier{kind: "port", uuid: p.UUID})
+		default:
+			then = append(then, carrier{kind: "port", uuid: p.UUID})
+		}
+	}
+	return append(append(groups, first...), then...)
 }
 
 func (s *server) listVIFs(c *call) error {
-	_, ports, err := s.nodePorts(c)
+	w, err := s.wiring(c)
 	if err != nil {
 		return err
 	}
 	list := []object{}
-	for _, p := range ports {
-		if id := vifOf(p); id != "" {
-			list = append(list, object{{"id", id}})
+	for _, k := range w.carriers() {
+		if k.vif != "" {
+			list = append(list, object{{"id", k.vif}})
 		}
 	}
 	return c.json(http.StatusOK, object{{"vifs", list}})
@@ -47,7 +110,29 @@ func (s *server) listVIFs(c *call) error {
 // errTaken says that a port got a virtual interface in the meantime.
 var errTaken = errors.New("port is taken")
 
-// attachVIF ties a virtual interface to a free port, PXE ports first.
+// wantedCarrier reads which port or portgroup the client names, if it does.
+func (c *call) wantedCarrier(body map[string]any) (carrier, error) {
+	var out carrier
+	for kind, name := range map[string]string{"port": "port_uuid", "portgroup": "portgroup_uuid"} {
+		if body[name] == nil {
+			continue
+		}
+		if c.version < 67 {
+			return out, notAcceptable()
+		}
+		if out.uuid != "" {
+			return out, badRequest("Cannot specify both port_uuid and portgroup_uuid.")
+		}
+		id, err := text("vif", body, name)
+		if err != nil {
+			return out, err
+		}
+		out = carrier{kind: kind, uuid: id}
+	}
+	return out, nil
+}
+
+// attachVIF ties a virtual interface to a free port or portgroup.
 func (s *server) attachVIF(c *call) error {
 	body, err := c.objectBody(bodyLimit)
 	if err != nil {
@@ -57,28 +142,25 @@ func (s *server) attachVIF(c *call) error {
 	if err != nil {
 		return err
 	}
-	wanted, _ := body["port_uuid"].(string)
-	if wanted != "" && c.version < 67 {
-		return notAcceptable()
-	}
-	if body["portgroup_uuid"] != nil {
-		return badRequest("There are no portgroups that a VIF could be attached to.")
-	}
-	n, ports, err := s.nodePorts(c)
+	wanted, err := c.wantedCarrier(body)
 	if err != nil {
 		return err
 	}
-	for _, p := range ports {
-		if vifOf(p) == id {
+	w, err := s.wiring(c)
+	if err != nil {
+		return err
+	}
+	for _, k := range w.carriers() {
+		if k.vif == id {
 			return clientError(http.StatusConflict,
-				"Unable to attach VIF because VIF %s is already attached to Ironic port %s", id, p.UUID)
+				"Unable to attach VIF because VIF %s is already attached to Ironic %s %s", id, k.kind, k.uuid)
 		}
 	}
-	for _, p := range pxeFirst(ports) {
-		if vifOf(p) != "" || wanted != "" && p.UUID != wanted {
+	for _, k := range w.free() {
+		if wanted.uuid != "" && k != wanted {
 			continue
 		}
-		err := s.setVIF(c, p.UUID, id)
+		err := s.setVIF(c, k, "", id)
 		if errors.Is(err, errTaken) {
 			continue
 		}
@@ -87,55 +169,53 @@ func (s *server) attachVIF(c *call) error {
 		}
 		return c.status(http.StatusNoContent)
 	}
-	return badRequest("Unable to attach VIF %s, not enough free physical ports on node %s.", id, n.UUID)
+	return badRequest("Unable to attach VIF %s, not enough free physical ports on node %s.", id, w.node.UUID)
 }
 
-func (s *server) setVIF(c *call, port, id string) error {
-	_, err := s.store.UpdatePort(c.ctx(), port, func(p *ironic.Port) error {
-		if vifOf(p) != "" {
-			return errTaken
+// setVIF writes a virtual interface, or none, in the place of the old one.
+func (s *server) setVIF(c *call, k carrier, old, id string) error {
+	change := func(info map[string]any) (map[string]any, error) {
+		if vifIn(info) != old {
+			return info, errTaken
 		}
-		p.InternalInfo = maps.Clone(p.InternalInfo)
-		if p.InternalInfo == nil {
-			p.InternalInfo = map[string]any{}
+		out := maps.Clone(info)
+		if out == nil {
+			out = map[string]any{}
 		}
-		p.InternalInfo[vifKey] = id
-		return nil
+		out[vifKey] = id
+		if id == "" {
+			delete(out, vifKey)
+		}
+		return out, nil
+	}
+	if k.kind == "portgroup" {
+		_, err := s.store.UpdatePortgroup(c.ctx(), k.uuid, func(g *ironic.Portgroup) (err error) {
+			g.InternalInfo, err = change(g.InternalInfo)
+			return err
+		})
+		return err
+	}
+	_, err := s.store.UpdatePort(c.ctx(), k.uuid, func(p *ironic.Port) (err error) {
+		p.InternalInfo, err = change(p.InternalInfo)
+		return err
 	})
 	return err
 }
 
-func pxeFirst(ports []*ironic.Port) []*ironic.Port {
-	var first, then []*ironic.Port
-	for _, p := range ports {
-		if p.PXEEnabled {
-			first = append(first, p)
-		} else {
-			then = append(then, p)
-		}
-	}
-	return append(first, then...)
-}
-
 func (s *server) detachVIF(c *call) error {
-	n, ports, err := s.nodePorts(c)
+	w, err := s.wiring(c)
 	if err != nil {
 		return err
 	}
 	id := c.r.PathValue("vif")
-	for _, p := range ports {
-		if vifOf(p) != id {
+	for _, k := range w.carriers() {
+		if k.vif != id {
 			continue
 		}
-		_, err := s.store.UpdatePort(c.ctx(), p.UUID, func(row *ironic.Port) error {
-			row.InternalInfo = maps.Clone(row.InternalInfo)
-			delete(row.InternalInfo, vifKey)
-			return nil
-		})
-		if err != nil {
+		if err := s.setVIF(c, k, id, ""); err != nil && !errors.Is(err, errTaken) {
 			return err
 		}
 		return c.status(http.StatusNoContent)
 	}
-	return badRequest("Unable to detach VIF %s from node %s because it is not attached to it.", id, n.UUID)
+	return badRequest("Unable to detach VIF %s from node %s because it is not attached to it.", id, w.node.UUID)
 }

@@ -202,12 +202,12 @@ func (c *Conductor) detachVIFs(ctx context.Context, uuid string) error {
 			return fmt.Errorf("detach the virtual interface of port %s: %w", p.Address, err)
 		}
 	}
-	return nil
+	return c.detachGroupVIFs(ctx, uuid)
 }
 
 // forgetInstance drops all that belongs to the instance and not to the machine.
 func forgetInstance(n *ironic.Node) {
-	n.InstanceInfo, n.InstanceUUID, n.DeployStep, n.AllocationUUID = map[string]any{}, "", nil, ""
+	n.InstanceInfo, n.InstanceUUID, n.InstanceName, n.DeployStep, n.AllocationUUID = map[string]any{}, "", "", nil, ""
 	forgetAgent(n)
 	if auto, _ := n.DriverInternalInfo["automatic_lessee"].(bool); auto {
 		n.Lessee = ""

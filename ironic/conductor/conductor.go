@@ -59,8 +59,9 @@ type Config struct {
 
 	Host string // the conductor's name and the holder of its locks
 
-	CleanOnProvide bool // erase disk metadata before a node becomes available
-	SkipTearDown   bool // do not erase disk metadata when an instance is deleted
+	ResourceClass  string // of nodes that name none; empty: they have none
+	CleanOnProvide bool   // erase disk metadata before a node becomes available
+	SkipTearDown   bool   // do not erase disk metadata when an instance is deleted
 	AddPorts       inspect.AddPorts
 	ForcePower     bool // power sync sets the machine to what the node remembers, not the reverse
 

@@ -15,11 +15,11 @@ import (
 func interfaceKinds(driverName string) map[string][]string {
 	if driverName == "fake-hardware" {
 		return map[string][]string{
-			"bios": {"no-bios", "fake"}, "boot": {"fake", "ipxe", "pxe"}, "console": {"no-console", "fake"},
-			"deploy": {"fake", "direct", "ramdisk", "custom-agent"}, "firmware": {"no-firmware", "fake"},
+			"bios": {"fake", "no-bios"}, "boot": {"fake", "ipxe", "pxe"}, "console": {"fake", "no-console"},
+			"deploy": {"fake", "direct", "ramdisk", "custom-agent"}, "firmware": {"fake", "no-firmware"},
 			"inspect": {"fake", "no-inspect", "agent"}, "management": {"fake", "noop"},
-			"network": {"noop", "flat"}, "power": {"fake"}, "raid": {"no-raid", "fake", "agent"},
-			"rescue": {"no-rescue", "fake"}, "storage": {"noop", "fake"}, "vendor": {"no-vendor", "fake"},
+			"network": {"noop", "flat"}, "power": {"fake"}, "raid": {"fake", "no-raid", "agent"},
+			"rescue": {"fake", "no-rescue"}, "storage": {"noop", "fake"}, "vendor": {"fake", "no-vendor"},
 		}
 	}
 	return map[string][]string{
@@ -29,6 +29,15 @@ func interfaceKinds(driverName string) map[string][]string {
 		"network": {"noop", "flat"}, "power": {"ipmitool"}, "raid": {"no-raid", "agent"},
 		"rescue": {"no-rescue"}, "storage": {"noop"}, "vendor": {"no-vendor", "ipmitool"},
 	}
+}
+
+// DriverInterfaces names the implementations of each interface of a hardware
+// type, the default first; nil for a type that is not here.
+func (c *Conductor) DriverInterfaces(driverName string) map[string][]string {
+	if _, ok := c.Config.Drivers[driverName]; !ok {
+		return nil
+	}
+	return interfaceKinds(driverName)
 }
 
 // CheckCreate fills a new node's interfaces, resource class and conductor, or
@@ -58,7 +67,7 @@ func (c *Conductor) CheckCreate(ctx context.Context, n *ironic.Node) error {
 	}
 	n.Interfaces = set
 	if n.ResourceClass == "" {
-		n.ResourceClass = "baremetal"
+		n.ResourceClass = c.ResourceClass
 	}
 	n.Conductor = c.Config.Host
 	return nil

@@ -119,7 +119,7 @@ func TestVerbsKnowTheirVersion(t *testing.T) {
 		since int
 	}{
 		{"manage", Enroll, 4}, {"deploy", Available, 73}, {"active", Available, 1},
-		{"abort", CleanWait, 13}, {"abort", DeployWait, 110}, {"service", Active, 87},
+		{"abort", CleanWait, 13}, {"abort", InspectWait, 41}, {"abort", DeployWait, 110}, {"service", Active, 87},
 	} {
 		v, ok := VerbOf(c.verb)
 		if !ok {

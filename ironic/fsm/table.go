@@ -228,10 +228,14 @@ func VerbOf(name string) (Verb, bool) {
 }
 
 // MinVersion returns the API minor version from which a verb may be used in a
-// state. It is the verb's own, except for aborting a deployment (1.110).
+// state. It is the verb's own, except for aborting an inspection (1.41) or a
+// deployment (1.110).
 func MinVersion(v Verb, s State) int {
 	if v.Event == EvAbort && (s == DeployWait || s == DeployHold) {
 		return 110
+	}
+	if v.Event == EvAbort && s == InspectWait {
+		return 41
 	}
 	return v.Since
 }

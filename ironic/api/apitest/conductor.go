@@ -124,7 +124,7 @@ func (c *Conductor) SupportedBootDevices(context.Context, string) ([]string, err
 // Validate finds nothing wrong.
 func (c *Conductor) Validate(context.Context, string) (map[string]api.Validation, error) {
 	out := map[string]api.Validation{}
-	for _, name := range []string{"bios", "boot", "console", "deploy", "inspect", "management", "network", "power", "raid", "rescue", "storage"} {
+	for _, name := range []string{"bios", "boot", "console", "deploy", "firmware", "inspect", "management", "network", "power", "raid", "rescue", "storage"} {
 		out[name] = api.Validation{Result: true}
 	}
 	return out, c.called("Validate")
@@ -142,7 +142,7 @@ func (c *Conductor) CheckCreate(_ context.Context, n *ironic.Node) error {
 	if n.Interfaces == nil {
 		n.Interfaces = map[string]string{}
 	}
-	for _, name := range []string{"bios", "boot", "console", "deploy", "inspect", "management", "power", "raid", "rescue", "vendor"} {
+	for _, name := range []string{"bios", "boot", "console", "deploy", "firmware", "inspect", "management", "power", "raid", "rescue", "vendor"} {
 		if n.Interfaces[name] == "" {
 			n.Interfaces[name] = "fake"
 		}

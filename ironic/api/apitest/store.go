@@ -23,6 +23,8 @@ type Store struct {
 	last        int64
 	nodes       []*ironic.Node
 	ports       []*ironic.Port
+	portgroups  []*ironic.Portgroup
+	chassis     []*ironic.Chassis
 	history     []ironic.HistoryEntry
 	inventories map[string]ironic.Inventory
 }
@@ -144,6 +146,7 @@ func (s *Store) DeleteNode(_ context.Context, uuid string) error {
 	}
 	s.nodes = slices.Delete(s.nodes, i, i+1)
 	s.ports = slices.DeleteFunc(s.ports, func(p *ironic.Port) bool { return p.NodeUUID == uuid })
+	s.portgroups = slices.DeleteFunc(s.portgroups, func(p *ironic.Portgroup) bool { return p.NodeUUID == uuid })
 	delete(s.inventories, uuid)
 	return nil
 }
@@ -173,7 +176,7 @@ func (s *Store) Release(ctx context.Context, uuid, holder string) error {
 
 func (s *Store) findPort(ident string) (int, error) {
 	for i, p := range s.ports {
-		if p.UUID == ident || p.Address == strings.ToLower(ident) {
+		if p.UUID == ident || p.Address == strings.ToLower(ident) || p.Name != "" && p.Name == ident {
 			return i, nil
 		}
 	}
@@ -186,6 +189,9 @@ func (s *Store) CreatePort(_ context.Context, p *ironic.Port) error {
 	defer s.mu.Unlock()
 	if _, err := s.findPort(p.Address); err == nil {
 		return errs.New(errs.Conflict, "A port with MAC address %s already exists.", p.Address)
+	}
+	if _, err := s.findPort(p.Name); err == nil && p.Name != "" {
+		return errs.New(errs.Conflict, "A port with name %s already exists.", p.Name)
 	}
 	s.last++
 	p.ID, p.CreatedAt = s.last, s.Now().UTC().Truncate(time.Microsecond)
@@ -231,6 +237,9 @@ func (s *Store) UpdatePort(_ context.Context, uuid string, change func(*ironic.P
 	}
 	if j, err := s.findPort(p.Address); err == nil && j != i {
 		return nil, errs.New(errs.Conflict, "A port with MAC address %s already exists.", p.Address)
+	}
+	if j, err := s.findPort(p.Name); err == nil && j != i && p.Name != "" {
+		return nil, errs.New(errs.Conflict, "A port with name %s already exists.", p.Name)
 	}
 	at := s.Now().UTC().Truncate(time.Microsecond)
 	p.UpdatedAt = &at

@@ -37,6 +37,8 @@ func portConflict(p *ironic.Port, err error) error {
 		return fmt.Errorf("store port %s: %w", p.UUID, err)
 	case field == "ports.address":
 		return errs.New(errs.Conflict, "A port with MAC address %s already exists.", p.Address)
+	case field == "ports.name":
+		return errs.New(errs.Conflict, "A port with name %s already exists.", p.Name)
 	default:
 		return errs.New(errs.Conflict, "A port with UUID %s already exists.", p.UUID)
 	}
@@ -62,7 +64,8 @@ func scanPort(s scanner) (*ironic.Port, error) {
 }
 
 func findPort(ctx context.Context, q queryer, ident string) (*ironic.Port, error) {
-	p, err := scanPort(q.QueryRowContext(ctx, "SELECT id, doc FROM ports WHERE uuid = ? OR address = ?", ident, strings.ToLower(ident)))
+	p, err := scanPort(q.QueryRowContext(ctx, "SELECT id, doc FROM ports WHERE uuid = ? OR address = ? OR name = ?",
+		ident, strings.ToLower(ident), ident))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, errs.New(errs.NotFound, "Port %s could not be found.", ident)
 	}
@@ -72,7 +75,7 @@ func findPort(ctx context.Context, q queryer, ident string) (*ironic.Port, error
 	return p, nil
 }
 
-// Port finds one by uuid or MAC address.
+// Port finds one by uuid, MAC address or name.
 func (d *DB) Port(ctx context.Context, ident string) (*ironic.Port, error) {
 	return findPort(ctx, d.read, ident)
 }

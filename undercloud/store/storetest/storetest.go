@@ -26,6 +26,8 @@ func Run(t *testing.T, open func(t *testing.T) ironic.Store) {
 		"concurrent updates are not lost":           concurrent,
 		"one holder at a time has a node":           reserve,
 		"ports follow their node":                   ports,
+		"portgroups follow their node":              portgroups,
+		"chassis hold nodes":                        chassis,
 		"history and inventory hang on their node":  records,
 		"a failed port takes the whole create back": atomicCreate,
 	} {
@@ -227,6 +229,16 @@ func ports(t *testing.T, s ironic.Store) {
 	}
 	_, err = s.UpdatePort(t.Context(), p.UUID, func(p *ironic.Port) error { p.Address = "52:54:00:aa:00:02"; return nil })
 	code(t, err, errs.Conflict)
+	name := func(n string) func(*ironic.Port) error { return func(p *ironic.Port) error { p.Name = n; return nil } }
+	_, err = s.UpdatePort(t.Context(), p.UUID, name("uplink"))
+	must(t, err)
+	if p, err := s.Port(t.Context(), "uplink"); err != nil || p.UUID != byUUID.UUID {
+		t.Errorf("by its name: %+v %v", p, err)
+	}
+	_, err = s.UpdatePort(t.Context(), "52:54:00:aa:00:02", name("uplink"))
+	code(t, err, errs.Conflict, "uplink")
+	_, err = s.Port(t.Context(), "")
+	code(t, err, errs.NotFound)
 	if list, err := s.Ports(t.Context(), ironic.PortFilter{NodeUUID: a.UUID}); err != nil || len(list) != 2 {
 		t.Errorf("%v %v", list, err)
 	}

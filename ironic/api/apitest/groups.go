@@ -1,0 +1,184 @@
+package apitest
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+)
+
+func (s *Store) findGroup(ident string) (int, error) {
+	for i, p := range s.portgroups {
+		if ident != "" && (p.UUID == ident || p.Name == ident || p.Address == strings.ToLower(ident)) {
+			return i, nil
+		}
+	}
+	return 0, errs.New(errs.NotFound, "Portgroup %s could not be found.", ident)
+}
+
+// clash tells which of p's names another portgroup has; self is p's own place, -1 for a new one.
+func (s *Store) clash(p *ironic.Portgroup, self int) error {
+	for what, ident := range map[string]string{"UUID": p.UUID, "name": p.Name, "MAC address": p.Address} {
+		if i, err := s.findGroup(ident); err == nil && i != self {
+			return errs.New(errs.Conflict, "A portgroup with %s %s already exists.", what, ident)
+		}
+	}
+	return nil
+}
+
+// CreatePortgroup stores a copy of p.
+func (s *Store) CreatePortgroup(_ context.Context, p *ironic.Portgroup) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.find(p.NodeUUID); err != nil {
+		return err
+	}
+	p.Address = strings.ToLower(p.Address)
+	if err := s.clash(p, -1); err != nil {
+		return err
+	}
+	s.last++
+	p.ID, p.CreatedAt = s.last, s.Now().UTC().Truncate(time.Microsecond)
+	s.portgroups = append(s.portgroups, deep(p))
+	return nil
+}
+
+// Portgroup returns a copy.
+func (s *Store) Portgroup(_ context.Context, ident string) (*ironic.Portgroup, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.findGroup(ident)
+	if err != nil {
+		return nil, err
+	}
+	return deep(s.portgroups[i]), nil
+}
+
+// Portgroups returns copies.
+func (s *Store) Portgroups(_ context.Context, f ironic.PortgroupFilter) ([]*ironic.Portgroup, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*ironic.Portgroup
+	for _, p := range s.portgroups {
+		if (f.NodeUUID == "" || f.NodeUUID == p.NodeUUID) && (f.Address == "" || strings.EqualFold(f.Address, p.Address)) {
+			out = append(out, deep(p))
+		}
+	}
+	return out, nil
+}
+
+// UpdatePortgroup changes a copy and keeps it.
+func (s *Store) UpdatePortgroup(_ context.Context, uuid string, change func(*ironic.Portgroup) error) (*ironic.Portgroup, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.findGroup(uuid)
+	if err != nil {
+		return nil, err
+	}
+	p := deep(s.portgroups[i])
+	if err := change(p); err != nil {
+		return nil, err
+	}
+	p.Address = strings.ToLower(p.Address)
+	if err := s.clash(p, i); err != nil {
+		return nil, err
+	}
+	at := s.Now().UTC().Truncate(time.Microsecond)
+	p.UpdatedAt = &at
+	s.portgroups[i] = p
+	return deep(p), nil
+}
+
+// DeletePortgroup removes one without ports.
+func (s *Store) DeletePortgroup(_ context.Context, uuid string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.ContainsFunc(s.ports, func(p *ironic.Port) bool { return p.PortgroupUUID == uuid }) {
+		return errs.New(errs.Invalid, "Cannot complete the requested action because portgroup %s contains ports.", uuid)
+	}
+	i, err := s.findGroup(uuid)
+	if err != nil {
+		return err
+	}
+	s.portgroups = slices.Delete(s.portgroups, i, i+1)
+	return nil
+}
+
+func (s *Store) findChassis(uuid string) (int, error) {
+	i := slices.IndexFunc(s.chassis, func(c *ironic.Chassis) bool { return c.UUID == uuid })
+	if i < 0 {
+		return 0, errs.New(errs.NotFound, "Chassis %s could not be found.", uuid)
+	}
+	return i, nil
+}
+
+// CreateChassis stores a copy of c.
+func (s *Store) CreateChassis(_ context.Context, c *ironic.Chassis) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.findChassis(c.UUID); err == nil {
+		return errs.New(errs.Conflict, "A chassis with UUID %s already exists.", c.UUID)
+	}
+	s.last++
+	c.ID, c.CreatedAt = s.last, s.Now().UTC().Truncate(time.Microsecond)
+	s.chassis = append(s.chassis, deep(c))
+	return nil
+}
+
+// Chassis returns a copy.
+func (s *Store) Chassis(_ context.Context, uuid string) (*ironic.Chassis, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.findChassis(uuid)
+	if err != nil {
+		return nil, err
+	}
+	return deep(s.chassis[i]), nil
+}
+
+// AllChassis returns copies.
+func (s *Store) AllChassis(context.Context) ([]*ironic.Chassis, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*ironic.Chassis
+	for _, c := range s.chassis {
+		out = append(out, deep(c))
+	}
+	return out, nil
+}
+
+// UpdateChassis changes a copy and keeps it.
+func (s *Store) UpdateChassis(_ context.Context, uuid string, change func(*ironic.Chassis) error) (*ironic.Chassis, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.findChassis(uuid)
+	if err != nil {
+		return nil, err
+	}
+	c := deep(s.chassis[i])
+	if err := change(c); err != nil {
+		return nil, err
+	}
+	at := s.Now().UTC().Truncate(time.Microsecond)
+	c.UpdatedAt = &at
+	s.chassis[i] = c
+	return deep(c), nil
+}
+
+// DeleteChassis removes one without nodes.
+func (s *Store) DeleteChassis(_ context.Context, uuid string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.ContainsFunc(s.nodes, func(n *ironic.Node) bool { return n.ChassisUUID == uuid }) {
+		return errs.New(errs.Invalid, "Cannot complete the requested action because chassis %s contains nodes.", uuid)
+	}
+	i, err := s.findChassis(uuid)
+	if err != nil {
+		return err
+	}
+	s.chassis = slices.Delete(s.chassis, i, i+1)
+	return nil
+}

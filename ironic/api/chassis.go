@@ -1,0 +1,203 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+)
+
+// chassisRoutes are the housings of nodes.
+func (s *server) chassisRoutes() []route {
+	const one = "/v1/chassis/{chassis}"
+	return []route{
+		{path: "/v1/chassis", methods: methods{"GET": s.listChassis, "POST": s.createChassis,
+			"DELETE": missing("chassis_uuid"), "PATCH": missing("chassis_uuid")}},
+		{path: "/v1/chassis/detail", methods: methods{"GET": s.listChassisDetail}},
+		{path: one, methods: methods{"GET": s.getChassis, "PATCH": s.patchChassis, "DELETE": s.deleteChassis}},
+		{path: one + "/nodes", methods: methods{"GET": s.listChassisNodes}},
+		{path: one + "/nodes/detail", methods: methods{"GET": s.listChassisNodesDetail}},
+	}
+}
+
+// chassisTable has every field of a chassis in the order in which Ironic answers.
+func chassisTable() table[*ironic.Chassis] {
+	type chassis = ironic.Chassis
+	return table[*chassis]{
+		{name: "uuid", kind: uuidText, initial: true, get: func(_ *call, h *chassis) any { return h.UUID },
+			set: func(h *chassis, v any) { h.UUID = strings.ToLower(v.(string)) }},
+		{name: "created_at", get: func(_ *call, h *chassis) any { return timeText(h.CreatedAt) }},
+		{name: "updated_at", get: func(_ *call, h *chassis) any { return timeOrNull(h.UpdatedAt) }},
+		{name: "description", kind: shortText, initial: true, patch: true,
+			get: func(_ *call, h *chassis) any { return orNull(h.Description) },
+			set: func(h *chassis, v any) { h.Description = v.(string) }},
+		{name: "extra", kind: dict, initial: true, patch: true, noSort: true,
+			get: func(_ *call, h *chassis) any { return mapOrEmpty(h.Extra) },
+			set: func(h *chassis, v any) { h.Extra = v.(map[string]any) }},
+		{name: "links", noSort: true, get: func(c *call, h *chassis) any { return c.links("chassis/" + h.UUID) }},
+		{name: "nodes", noSort: true, onDemand: true,
+			get: func(c *call, h *chassis) any { return c.links("chassis/" + h.UUID + "/nodes") }},
+	}
+}
+
+// chassisOf finds the chassis of the path.
+func (c *call) chassisOf() (*ironic.Chassis, error) {
+	ident := c.r.PathValue("chassis")
+	if !isUUID(ident) {
+		return nil, badRequest("Expected a UUID but received %s.", ident)
+	}
+	h, err := c.s.store.Chassis(c.ctx(), strings.ToLower(ident))
+	if errs.Is(err, errs.NotFound) {
+		return nil, clientError(http.StatusNotFound, "Chassis %s could not be found.", ident)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read chassis: %w", err)
+	}
+	return h, nil
+}
+
+// checkChassis wants a node's chassis to be there.
+func (s *server) checkChassis(c *call, n *ironic.Node) error {
+	if n.ChassisUUID == "" {
+		return nil
+	}
+	h, err := s.store.Chassis(c.ctx(), strings.ToLower(n.ChassisUUID))
+	if errs.Is(err, errs.NotFound) {
+		return badRequest("Chassis %s could not be found.", n.ChassisUUID)
+	}
+	if err != nil {
+		return fmt.Errorf("read chassis of node: %w", err)
+	}
+	n.ChassisUUID = h.UUID
+	return nil
+}
+
+func (s *server) listChassis(c *call) error       { return s.sendChassis(c, "chassis", false) }
+func (s *server) listChassisDetail(c *call) error { return s.sendChassis(c, "chassis/detail", true) }
+
+func (s *server) sendChassis(c *call, path string, detail bool) error {
+	l, err := c.listQuery()
+	if err != nil {
+		return err
+	}
+	if l.fields != nil && c.version < 8 || l.detail && c.version < 43 {
+		return notAcceptable()
+	}
+	if l.fields != nil && detail {
+		return badRequest("Can't fetch a subset of fields with 'detail' set")
+	}
+	for name := range l.filters {
+		return badRequest("Unexpected arguments: %s", name)
+	}
+	l.detail = l.detail || detail
+	all, err := s.store.AllChassis(c.ctx())
+	if err != nil {
+		return fmt.Errorf("list chassis: %w", err)
+	}
+	return sendList(c, s.chassis, "chassis", path, l, []string{"uuid", "description"}, all,
+		func(h *ironic.Chassis) string { return h.UUID })
+}
+
+func (s *server) getChassis(c *call) error {
+	l, err := c.listQuery()
+	if err != nil {
+		return err
+	}
+	if l.fields != nil && c.version < 8 {
+		return notAcceptable()
+	}
+	if err := s.chassis.check(l.fields, c.version); err != nil {
+		return err
+	}
+	h, err := c.chassisOf()
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, s.chassis.render(c, h, l.fields, true))
+}
+
+func (s *server) createChassis(c *call) error {
+	body, err := c.objectBody(bodyLimit)
+	if err != nil {
+		return err
+	}
+	h := &ironic.Chassis{}
+	if err := s.chassis.fill("chassis", body, c.version, h); err != nil {
+		return err
+	}
+	if h.UUID == "" {
+		h.UUID = uuid.NewString()
+	}
+	if err := s.store.CreateChassis(c.ctx(), h); err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", c.base()+"/v1/chassis/"+h.UUID)
+	return c.json(http.StatusCreated, s.chassis.render(c, chassisInSeconds(h), nil, true))
+}
+
+// chassisInSeconds cuts the micros, as Ironic's answers to POST and PATCH do.
+func chassisInSeconds(h *ironic.Chassis) *ironic.Chassis {
+	cut := *h
+	cut.CreatedAt = h.CreatedAt.Truncate(1e9)
+	if h.UpdatedAt != nil {
+		t := h.UpdatedAt.Truncate(1e9)
+		cut.UpdatedAt = &t
+	}
+	return &cut
+}
+
+func (s *server) patchChassis(c *call) error {
+	ops, err := c.operations()
+	if err != nil {
+		return err
+	}
+	h, err := c.chassisOf()
+	if err != nil {
+		return err
+	}
+	saved, err := s.store.UpdateChassis(c.ctx(), h.UUID, func(row *ironic.Chassis) error {
+		_, err := patched(s.chassis, "chassis", ops, c.version, row)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, s.chassis.render(c, chassisInSeconds(saved), nil, true))
+}
+
+func (s *server) deleteChassis(c *call) error {
+	h, err := c.chassisOf()
+	if err != nil {
+		return err
+	}
+	if err := s.store.DeleteChassis(c.ctx(), h.UUID); err != nil {
+		return err
+	}
+	return c.status(http.StatusNoContent)
+}
+
+func (s *server) listChassisNodes(c *call) error       { return s.nodesOfChassis(c, "", false) }
+func (s *server) listChassisNodesDetail(c *call) error { return s.nodesOfChassis(c, "/detail", true) }
+
+func (s *server) nodesOfChassis(c *call, suffix string, detail bool) error {
+	h, err := c.chassisOf()
+	if err != nil {
+		return err
+	}
+	l, err := c.listQuery()
+	if err != nil {
+		return err
+	}
+	switch {
+	case l.detail && c.version < 43:
+		return notAcceptable()
+	case l.fields != nil && detail:
+		return badRequest("Can't fetch a subset of fields with 'detail' set")
+	}
+	l.detail = l.detail || detail
+	return s.sendNodes(c, "chassis/"+h.UUID+"/nodes"+suffix, l, func(n *ironic.Node) bool { return n.ChassisUUID == h.UUID })
+}

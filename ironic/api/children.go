@@ -1,0 +1,75 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+)
+
+// A node can be a part of another: a card with a processor and a BMC of its
+// own in a server. Parts stand in no list of nodes that does not ask for them.
+
+func (s *server) listChildren(c *call) error {
+	n, err := c.node()
+	if err != nil {
+		return err
+	}
+	uuids, err := s.children(c, n.UUID)
+	if err != nil {
+		return err
+	}
+	link := object{{"href", c.base() + "/v1/nodes?parent_node=" + n.UUID}, {"rel", "children"}}
+	return c.json(http.StatusOK, object{{"children", uuids}, {"links", link}})
+}
+
+// children are the uuids of a node's parts.
+func (s *server) children(c *call, uuid string) ([]string, error) {
+	nodes, err := s.store.Nodes(c.ctx(), ironic.NodeFilter{})
+	if err != nil {
+		return nil, fmt.Errorf("list children: %w", err)
+	}
+	out := []string{}
+	for _, n := range nodes {
+		if n.ParentNode == uuid {
+			out = append(out, n.UUID)
+		}
+	}
+	return out, nil
+}
+
+// linkParent puts the uuid of a new parent in the place of what the client
+// wrote. Parts have no parts, so that no circle can come about; and a parent of
+// another owner is refused in the words of one that is not there.
+func (s *server) linkParent(c *call, n *ironic.Node) error {
+	if n.ParentNode == "" {
+		return nil
+	}
+	asked := n.ParentNode
+	refuse := func(why string) error {
+		return badRequest("Unable to apply the requested parent_node '%s'. Requested value was invalid.%s", asked, why)
+	}
+	parent, err := s.store.Node(c.ctx(), asked)
+	switch {
+	case errs.Is(err, errs.NotFound):
+		return refuse("")
+	case err != nil:
+		return fmt.Errorf("read parent node: %w", err)
+	case parent.UUID == n.UUID:
+		return refuse(" A node can not be a part of itself.")
+	case parent.Owner != n.Owner:
+		return refuse("")
+	case parent.ParentNode != "":
+		return refuse(" That node is a part of another one itself.")
+	}
+	parts, err := s.children(c, n.UUID)
+	if err != nil {
+		return err
+	}
+	if len(parts) > 0 {
+		return refuse(" This node has parts of its own.")
+	}
+	n.ParentNode = parent.UUID
+	return nil
+}

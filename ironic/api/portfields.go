@@ -1,0 +1,175 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"trefoil/ironic"
+)
+
+// portTable has every field of a port in the order in which Ironic answers.
+func portTable() table[*ironic.Port] {
+	text := func(name string, since int, at func(*ironic.Port) *string) field[*ironic.Port] {
+		return field[*ironic.Port]{name: name, since: since, kind: shortText, initial: true, patch: true,
+			get: func(_ *call, p *ironic.Port) any { return orNull(*at(p)) },
+			set: func(p *ironic.Port, v any) { *at(p) = v.(string) }}
+	}
+	return table[*ironic.Port]{
+		{name: "uuid", kind: uuidText, initial: true, get: func(_ *call, p *ironic.Port) any { return p.UUID },
+			set: func(p *ironic.Port, v any) { p.UUID = strings.ToLower(v.(string)) }},
+		{name: "created_at", get: func(_ *call, p *ironic.Port) any { return timeText(p.CreatedAt) }},
+		{name: "updated_at", get: func(_ *call, p *ironic.Port) any { return timeOrNull(p.UpdatedAt) }},
+		{name: "address", kind: shortText, initial: true, patch: true,
+			get: func(_ *call, p *ironic.Port) any { return p.Address },
+			set: func(p *ironic.Port, v any) { p.Address = macText(v.(string)) }},
+		{name: "extra", kind: dict, initial: true, patch: true, noSort: true,
+			get: func(_ *call, p *ironic.Port) any { return mapOrEmpty(p.Extra) },
+			set: func(p *ironic.Port, v any) { p.Extra = v.(map[string]any) }},
+		{name: "internal_info", since: 18, noSort: true,
+			get: func(_ *call, p *ironic.Port) any { return mask(p.InternalInfo) }},
+		{name: "is_smartnic", since: 53, kind: flag, initial: true, patch: true,
+			get: func(_ *call, p *ironic.Port) any { return p.IsSmartNIC },
+			set: func(p *ironic.Port, v any) { p.IsSmartNIC = v.(bool) }},
+		{name: "local_link_connection", since: 19, kind: dict, initial: true, patch: true, noSort: true,
+			get:      shownLink,
+			unmasked: func(p *ironic.Port) any { return mapOrEmpty(p.LocalLinkConnection) },
+			set:      func(p *ironic.Port, v any) { p.LocalLinkConnection = plainLink(v.(map[string]any)) }},
+		{name: "node_uuid", kind: uuidText, initial: true, patch: true,
+			get: func(_ *call, p *ironic.Port) any { return orNull(p.NodeUUID) },
+			set: func(p *ironic.Port, v any) { p.NodeUUID = strings.ToLower(v.(string)) }},
+		text("physical_network", 34, func(p *ironic.Port) *string { return &p.PhysicalNetwork }),
+		{name: "portgroup_uuid", since: 24, kind: uuidText, initial: true, patch: true,
+			get: func(_ *call, p *ironic.Port) any { return orNull(p.PortgroupUUID) },
+			set: func(p *ironic.Port, v any) { p.PortgroupUUID = strings.ToLower(v.(string)) }},
+		{name: "pxe_enabled", since: 19, kind: flag, initial: true, patch: true,
+			get: func(_ *call, p *ironic.Port) any { return p.PXEEnabled },
+			set: func(p *ironic.Port, v any) { p.PXEEnabled = v.(bool) }},
+		text("name", 88, func(p *ironic.Port) *string { return &p.Name }),
+		text("description", 97, func(p *ironic.Port) *string { return &p.Description }),
+		text("vendor", 100, func(p *ironic.Port) *string { return &p.Vendor }),
+		text("category", 101, func(p *ironic.Port) *string { return &p.Category }),
+		{name: "links", noSort: true, get: func(c *call, p *ironic.Port) any { return c.links("ports/" + p.UUID) }},
+	}
+}
+
+var macPattern = regexp.MustCompile(`^([0-9a-f]{2}:){5}[0-9a-f]{2}$`)
+
+// macText is a MAC address in lower case with colons, whatever the client wrote.
+func macText(s string) string {
+	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(s)), "-", ":")
+}
+
+type portFilter = filter[*ironic.Port, ironic.PortFilter]
+
+// portFilterTable has every filter of ports with the version that brought it.
+func portFilterTable() []portFilter {
+	type store = ironic.PortFilter
+	type keep = func(*ironic.Port) bool
+	return []portFilter{
+		{"address", 0, func(_ *call, v string, f *store) (keep, error) {
+			if f.Address = macText(v); !macPattern.MatchString(f.Address) {
+				return nil, badRequest("Expected a MAC address but received %s.", v)
+			}
+			return nil, nil
+		}},
+		{"node", 0, func(c *call, v string, f *store) (keep, error) {
+			if !isUUID(v) && c.version < 5 { // nodes have no names yet
+				return nil, notAcceptable()
+			}
+			return nil, portsOf(c, v, f)
+		}},
+		{"node_uuid", 0, func(c *call, v string, f *store) (keep, error) {
+			if !isUUID(v) {
+				return nil, badRequest("Expected a UUID but received %s.", v)
+			}
+			return nil, portsOf(c, v, f)
+		}},
+		{"portgroup", 24, func(c *call, v string, _ *store) (keep, error) {
+			g, err := c.portgroupBy(v)
+			if err != nil {
+				return nil, err
+			}
+			return func(p *ironic.Port) bool { return p.PortgroupUUID == g.UUID }, nil
+		}},
+		{"shard", 82, func(c *call, v string, _ *store) (keep, error) {
+			of, err := c.ofNodes(inShards(v))
+			return func(p *ironic.Port) bool { return of[p.NodeUUID] }, err
+		}},
+		{"description_contains", 97, func(_ *call, v string, _ *store) (keep, error) {
+			return func(p *ironic.Port) bool { return strings.Contains(p.Description, v) }, nil
+		}},
+		{"conductor_groups", 99, func(c *call, v string, _ *store) (keep, error) {
+			of, err := c.ofNodes(inGroups(v))
+			return func(p *ironic.Port) bool { return of[p.NodeUUID] }, err
+		}},
+	}
+}
+
+func portsOf(c *call, ident string, f *ironic.PortFilter) error {
+	n, err := c.nodeBy(ident)
+	if err != nil {
+		return err
+	}
+	f.NodeUUID = n.UUID
+	return nil
+}
+
+// inShards and inGroups are about nodes of one of several shards or conductor groups.
+func inShards(list string) func(*ironic.Node) bool {
+	shards := strings.Split(list, ",")
+	return func(n *ironic.Node) bool { return n.Shard != "" && slices.Contains(shards, n.Shard) }
+}
+
+func inGroups(list string) func(*ironic.Node) bool {
+	groups := strings.Split(strings.ToLower(list), ",")
+	return func(n *ironic.Node) bool { return slices.Contains(groups, n.ConductorGroup) }
+}
+
+// ofNodes has the uuids of the nodes that want says.
+func (c *call) ofNodes(want func(*ironic.Node) bool) (map[string]bool, error) {
+	nodes, err := c.s.store.Nodes(c.ctx(), ironic.NodeFilter{})
+	if err != nil {
+		return nil, fmt.Errorf("list nodes: %w", err)
+	}
+	wanted := map[string]bool{}
+	for _, n := range nodes {
+		if want(n) {
+			wanted[n.UUID] = true
+		}
+	}
+	return wanted, nil
+}
+
+// portScope is what a list of ports lies below: the uuid of a node or a portgroup.
+type portScope struct{ node, group string }
+
+// portFilters reads the filters of a list of ports. Ironic takes one only of
+// those that name whose ports are meant.
+func (c *call) portFilters(q url.Values, in portScope) (ironic.PortFilter, func(*ironic.Port) bool, error) {
+	owners := 0
+	for _, given := range []bool{in.node != "" || q.Has("node") || q.Has("node_uuid"),
+		in.group != "" || q.Has("portgroup"), q.Has("shard")} {
+		if given {
+			owners++
+		}
+	}
+	if owners > 1 {
+		return ironic.PortFilter{}, nil, clientError(http.StatusForbidden, "Operation not permitted.")
+	}
+	if q.Has("conductor_groups") && (owners > 0 && !q.Has("shard") || q.Has("address")) {
+		return ironic.PortFilter{}, nil, badRequest("Filtering by conductor_groups cannot be combined with node_ident, " +
+			"portgroup_ident, or node address filters.")
+	}
+	f, keep, err := filtered(c, portFilterTable(), q)
+	if in.node != "" {
+		f.NodeUUID = in.node
+	}
+	if in.group == "" || err != nil {
+		return f, keep, err
+	}
+	return f, func(p *ironic.Port) bool { return p.PortgroupUUID == in.group && keep(p) }, nil
+}

@@ -1,0 +1,263 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+)
+
+// portgroupRoutes are the bonds of nodes.
+func (s *server) portgroupRoutes() []route {
+	const g = "/v1/portgroups"
+	return []route{
+		{path: g, since: 23, methods: methods{"GET": s.listPortgroups, "POST": s.createPortgroup,
+			"DELETE": missing("portgroup_ident"), "PATCH": missing("portgroup_ident")}},
+		{path: g + "/detail", since: 23, methods: methods{"GET": s.listPortgroupsDetail}},
+		{path: g + "/{portgroup}", since: 23, methods: methods{"GET": s.getPortgroup, "PATCH": s.patchPortgroup, "DELETE": s.deletePortgroup}},
+		{path: g + "/{portgroup}/ports", since: 24, methods: methods{"GET": s.listGroupPorts}},
+		{path: g + "/{portgroup}/ports/detail", since: 24, methods: methods{"GET": s.listGroupPortsDetail}},
+		{path: "/v1/nodes/{node}/portgroups", since: 24, methods: methods{"GET": s.listNodePortgroups}},
+		{path: "/v1/nodes/{node}/portgroups/detail", since: 24, methods: methods{"GET": s.listNodePortgroupsDetail}},
+	}
+}
+
+// portgroupTable has every field of a portgroup in the order in which Ironic answers.
+func portgroupTable() table[*ironic.Portgroup] {
+	type group = ironic.Portgroup
+	text := func(name string, since int, at func(*group) *string) field[*group] {
+		return field[*group]{name: name, since: since, kind: shortText, initial: true, patch: true,
+			get: func(_ *call, p *group) any { return orNull(*at(p)) },
+			set: func(p *group, v any) { *at(p) = v.(string) }}
+	}
+	address := text("address", 0, func(p *group) *string { return &p.Address })
+	address.set = func(p *group, v any) { p.Address = macText(v.(string)) }
+	return table[*group]{
+		{name: "uuid", kind: uuidText, initial: true, get: func(_ *call, p *group) any { return p.UUID },
+			set: func(p *group, v any) { p.UUID = strings.ToLower(v.(string)) }},
+		{name: "created_at", get: func(_ *call, p *group) any { return timeText(p.CreatedAt) }},
+		{name: "updated_at", get: func(_ *call, p *group) any { return timeOrNull(p.UpdatedAt) }},
+		address,
+		{name: "extra", kind: dict, initial: true, patch: true, noSort: true,
+			get: func(_ *call, p *group) any { return mapOrEmpty(p.Extra) },
+			set: func(p *group, v any) { p.Extra = v.(map[string]any) }},
+		{name: "internal_info", noSort: true, get: func(_ *call, p *group) any { return mask(p.InternalInfo) }},
+		text("mode", 26, func(p *group) *string { return &p.Mode }),
+		text("name", 0, func(p *group) *string { return &p.Name }),
+		{name: "properties", since: 26, kind: dict, initial: true, patch: true, noSort: true,
+			get: func(_ *call, p *group) any { return mapOrEmpty(p.Properties) },
+			set: func(p *group, v any) { p.Properties = v.(map[string]any) }},
+		{name: "standalone_ports_supported", kind: flag, initial: true, patch: true,
+			get: func(_ *call, p *group) any { return p.StandalonePortsSupported },
+			set: func(p *group, v any) { p.StandalonePortsSupported = v.(bool) }},
+		{name: "node_uuid", kind: uuidText, initial: true, patch: true,
+			get: func(_ *call, p *group) any { return orNull(p.NodeUUID) },
+			set: func(p *group, v any) { p.NodeUUID = strings.ToLower(v.(string)) }},
+		text("physical_network", 102, func(p *group) *string { return &p.PhysicalNetwork }),
+		text("category", 103, func(p *group) *string { return &p.Category }),
+		{name: "links", noSort: true, get: func(c *call, p *group) any { return c.links("portgroups/" + p.UUID) }},
+		{name: "ports", since: 24, noSort: true, onDemand: true,
+			get: func(c *call, p *group) any { return c.links("portgroups/" + p.UUID + "/ports") }},
+	}
+}
+
+type portgroupFilter = filter[*ironic.Portgroup, ironic.PortgroupFilter]
+
+// portgroupFilterTable has every filter of portgroups with the version that brought it.
+func portgroupFilterTable() []portgroupFilter {
+	type store = ironic.PortgroupFilter
+	type keep = func(*ironic.Portgroup) bool
+	nodes := func(c *call, want func(*ironic.Node) bool) (keep, error) {
+		of, err := c.ofNodes(want)
+		return func(p *ironic.Portgroup) bool { return of[p.NodeUUID] }, err
+	}
+	return []portgroupFilter{
+		{"node", 0, func(c *call, v string, f *store) (keep, error) {
+			n, err := c.nodeBy(v)
+			if err == nil {
+				f.NodeUUID = n.UUID
+			}
+			return nil, err
+		}},
+		{"address", 0, func(_ *call, v string, f *store) (keep, error) {
+			if f.Address = macText(v); !macPattern.MatchString(f.Address) {
+				return nil, badRequest("Expected a MAC address but received %s.", v)
+			}
+			return nil, nil
+		}},
+		{"conductor_groups", 99, func(c *call, v string, _ *store) (keep, error) { return nodes(c, inGroups(v)) }},
+		{"shard", 106, func(c *call, v string, _ *store) (keep, error) { return nodes(c, inShards(v)) }},
+	}
+}
+
+// portgroup finds the one of the path.
+func (c *call) portgroup() (*ironic.Portgroup, error) {
+	return c.portgroupBy(c.r.PathValue("portgroup"))
+}
+
+func (c *call) portgroupBy(ident string) (*ironic.Portgroup, error) {
+	p, err := c.s.store.Portgroup(c.ctx(), ident)
+	if errs.Is(err, errs.NotFound) {
+		return nil, clientError(http.StatusNotFound, "Portgroup %s could not be found.", ident)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read portgroup: %w", err)
+	}
+	return p, nil
+}
+
+func (s *server) listPortgroups(c *call) error { return s.sendPortgroups(c, "portgroups", "", false) }
+func (s *server) listPortgroupsDetail(c *call) error {
+	return s.sendPortgroups(c, "portgroups/detail", "", true)
+}
+func (s *server) listNodePortgroups(c *call) error { return s.portgroupsOfNode(c, "", false) }
+func (s *server) listNodePortgroupsDetail(c *call) error {
+	return s.portgroupsOfNode(c, "/detail", true)
+}
+
+func (s *server) portgroupsOfNode(c *call, suffix string, detail bool) error {
+	n, err := c.node()
+	if err != nil {
+		return err
+	}
+	return s.sendPortgroups(c, "nodes/"+n.UUID+"/portgroups"+suffix, n.UUID, detail)
+}
+
+func (s *server) sendPortgroups(c *call, path, node string, detail bool) error {
+	l, err := c.listQuery()
+	if err != nil {
+		return err
+	}
+	if l.detail && c.version < 43 {
+		return notAcceptable()
+	}
+	if l.fields != nil && detail {
+		return badRequest("Can't fetch a subset of fields with 'detail' set")
+	}
+	l.detail = l.detail || detail
+	if given := len(l.filters); given > 1 || given == 1 && node != "" {
+		return badRequest("Filtering by node, address, or shard simultaneously is not supported.")
+	}
+	f, keep, err := filtered(c, portgroupFilterTable(), l.filters)
+	if err != nil {
+		return err
+	}
+	if node != "" {
+		f.NodeUUID = node
+	}
+	list, err := s.store.Portgroups(c.ctx(), f)
+	if err != nil {
+		return fmt.Errorf("list portgroups: %w", err)
+	}
+	list = slices.DeleteFunc(list, func(p *ironic.Portgroup) bool { return !keep(p) })
+	return sendList(c, s.portgroups, "portgroups", path, l, []string{"uuid", "address", "name"}, list,
+		func(p *ironic.Portgroup) string { return p.UUID })
+}
+
+func (s *server) getPortgroup(c *call) error {
+	l, err := c.listQuery()
+	if err != nil {
+		return err
+	}
+	if err := s.portgroups.check(l.fields, c.version); err != nil {
+		return err
+	}
+	p, err := c.portgroup()
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, s.portgroups.render(c, p, l.fields, true))
+}
+
+func (s *server) createPortgroup(c *call) error {
+	body, err := c.objectBody(bodyLimit)
+	if err != nil {
+		return err
+	}
+	p := &ironic.Portgroup{StandalonePortsSupported: true}
+	if err := s.portgroups.fill("portgroup", body, c.version, p); err != nil {
+		return err
+	}
+	if p.Mode == "" {
+		p.Mode = "active-backup" // Ironic's default_portgroup_mode
+	}
+	if p.UUID == "" {
+		p.UUID = uuid.NewString()
+	}
+	if _, err := s.checkPortgroup(c, p); err != nil {
+		return err
+	}
+	if err := s.store.CreatePortgroup(c.ctx(), p); err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", c.base()+"/v1/portgroups/"+p.UUID)
+	return c.json(http.StatusCreated, s.portgroups.render(c, groupInSeconds(p), nil, true))
+}
+
+// groupInSeconds cuts the micros, as Ironic's answers to POST and PATCH do.
+func groupInSeconds(p *ironic.Portgroup) *ironic.Portgroup {
+	cut := *p
+	cut.CreatedAt = p.CreatedAt.Truncate(1e9)
+	if p.UpdatedAt != nil {
+		t := p.UpdatedAt.Truncate(1e9)
+		cut.UpdatedAt = &t
+	}
+	return &cut
+}
+
+func (s *server) patchPortgroup(c *call) error {
+	ops, err := c.operations()
+	if err != nil {
+		return err
+	}
+	p, err := c.portgroup()
+	if err != nil {
+		return err
+	}
+	draft := *p
+	changed, err := patched(s.portgroups, "portgroup", ops, c.version, &draft)
+	if err != nil {
+		return err
+	}
+	n, err := s.checkPortgroup(c, &draft)
+	if err != nil {
+		return err
+	}
+	ports, err := s.members(c, p)
+	if err != nil {
+		return err
+	}
+	if err := checkGroupChange(c, n, &draft, ports, changed); err != nil {
+		return err
+	}
+	if changed["physical_network"] {
+		// The ports go first: who is killed in between repeats it and finds the group unchanged.
+		if err := s.moveMembers(c, ports, draft.PhysicalNetwork); err != nil {
+			return err
+		}
+	}
+	saved, err := s.store.UpdatePortgroup(c.ctx(), p.UUID, func(row *ironic.Portgroup) error {
+		_, err := patched(s.portgroups, "portgroup", ops, c.version, row)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, s.portgroups.render(c, groupInSeconds(saved), nil, true))
+}
+
+func (s *server) deletePortgroup(c *call) error {
+	p, err := c.portgroup()
+	if err != nil {
+		return err
+	}
+	if err := s.store.DeletePortgroup(c.ctx(), p.UUID); err != nil {
+		return err
+	}
+	return c.status(http.StatusNoContent)
+}

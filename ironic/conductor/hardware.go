@@ -1,0 +1,257 @@
+package conductor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+	"trefoil/ironic/api"
+	"trefoil/ironic/driver"
+)
+
+var (
+	_ api.InterfaceCatalog = (*Conductor)(nil)
+	_ api.NMIInjector      = (*Conductor)(nil)
+	_ api.BootModes        = (*Conductor)(nil)
+	_ api.MediaAttacher    = (*Conductor)(nil)
+	_ api.Consoles         = (*Conductor)(nil)
+)
+
+// control is the part P of a node's driver. The error, in Ironic's words, is
+// Invalid: the driver has no such part, or the node's interface switches it off.
+func control[P any](c *Conductor, n *ironic.Node, kind, extension string) (P, error) {
+	var none P
+	drv, err := c.driver(n)
+	if err != nil {
+		return none, err
+	}
+	p, ok := drv.(P)
+	if chosen := n.Interfaces[kind]; !ok || chosen == "noop" || strings.HasPrefix(chosen, "no-") {
+		return none, errs.New(errs.Invalid, "Driver %s does not support %s (disabled or not implemented).", n.Driver, extension)
+	}
+	return p, drv.Validate(n)
+}
+
+// InjectNMI interrupts the machine's processors and returns when the BMC did it.
+func (c *Conductor) InjectNMI(ctx context.Context, ident string) error {
+	n, release, err := c.hold(ctx, ident, "inject nmi")
+	if err != nil {
+		return err
+	}
+	defer release()
+	p, err := control[driver.NMI](c, n, "management", "inject_nmi")
+	if err != nil {
+		return err
+	}
+	if err := p.InjectNMI(ctx, n); err != nil {
+		return err
+	}
+	c.note(ctx, n.UUID, "management", "INFO", "a non-maskable interrupt was injected")
+	return nil
+}
+
+// order is a change of a machine that ends in the node's row: as a new setting,
+// or as last_error.
+type order struct {
+	purpose string // what the lock is taken for
+	failed  string // begins last_error
+	done    string // line of the history
+	// work does it; the settings that it returns become the node's.
+	work func(ctx context.Context, n *ironic.Node) (func(*ironic.Node), error)
+}
+
+// carryOut does o under the node's lock. A driver that cannot, or a BMC that
+// refuses, is no error of the request: Ironic takes it and writes the reason
+// into last_error, and so do we, but it stands there when the answer comes.
+func (c *Conductor) carryOut(ctx context.Context, ident string, o order) error {
+	n, release, err := c.hold(ctx, ident, o.purpose)
+	if err != nil {
+		return err
+	}
+	defer release()
+	drv, err := c.driver(n)
+	if err != nil {
+		return err
+	}
+	if err := drv.Validate(n); err != nil {
+		return err
+	}
+	if n.Maintenance && n.Fault == faultPower {
+		return errs.New(errs.Unavailable, "The BMC of node %s does not answer: %s", title(n), n.MaintenanceReason).
+			WithHint("repeat it when the fault \"%s\" is gone", faultPower)
+	}
+	// A client that goes away does not leave the work half done.
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.PowerTimeout)
+	defer cancel()
+	set, err := o.work(work, n)
+	words := ""
+	if err != nil {
+		set = nil
+		words = o.failed + ": " + err.Error()
+		c.note(work, n.UUID, "management", "ERROR", words)
+	} else {
+		c.note(work, n.UUID, "management", "INFO", o.done)
+	}
+	_, err = c.Store.UpdateNode(context.WithoutCancel(ctx), n.UUID, func(n *ironic.Node) error {
+		n.LastError = words
+		if set != nil {
+			set(n)
+		}
+		return nil
+	})
+	return err
+}
+
+// SetBootMode chooses how the machine's firmware boots.
+func (c *Conductor) SetBootMode(ctx context.Context, ident, mode string) error {
+	return c.carryOut(ctx, ident, order{
+		purpose: "changing node boot mode",
+		failed:  fmt.Sprintf("Failed to change boot mode to '%s'", mode),
+		done:    "boot mode is " + mode,
+		work: func(ctx context.Context, n *ironic.Node) (func(*ironic.Node), error) {
+			p, err := control[driver.BootModes](c, n, "management", "set_boot_mode")
+			if err != nil {
+				return nil, err
+			}
+			return func(n *ironic.Node) { n.BootMode = mode }, p.SetBootMode(ctx, n, mode)
+		},
+	})
+}
+
+// SetSecureBoot switches the firmware's check of what it boots.
+func (c *Conductor) SetSecureBoot(ctx context.Context, ident string, on bool) error {
+	return c.carryOut(ctx, ident, order{
+		purpose: "changing node secure boot",
+		failed:  fmt.Sprintf("Failed to change secure_boot state to '%t'", on),
+		done:    fmt.Sprintf("secure boot is %t", on),
+		work: func(ctx context.Context, n *ironic.Node) (func(*ironic.Node), error) {
+			p, err := control[driver.BootModes](c, n, "management", "set_secure_boot_state")
+			if err != nil {
+				return nil, err
+			}
+			return func(n *ironic.Node) { n.SecureBoot = &on }, p.SetSecureBoot(ctx, n, on)
+		},
+	})
+}
+
+// AttachMedia puts an image into one of the machine's virtual drives.
+func (c *Conductor) AttachMedia(ctx context.Context, ident string, m api.Media) error {
+	return c.carryOut(ctx, ident, order{
+		purpose: "attaching virtual media",
+		failed:  fmt.Sprintf("Could not attach device %s", m.Device),
+		done:    fmt.Sprintf("device %s was attached", m.Device),
+		work: func(ctx context.Context, n *ironic.Node) (func(*ironic.Node), error) {
+			p, err := control[driver.VirtualMedia](c, n, "management", "attach_virtual_media")
+			if err != nil {
+				return nil, err
+			}
+			if m.Source == "swift" {
+				return nil, errors.New("there is no object store here: use image_download_source http")
+			}
+			return nil, p.AttachMedia(ctx, n, driver.Media{Device: m.Device, URL: m.URL})
+		},
+	})
+}
+
+// DetachMedia empties the named drives, or all.
+func (c *Conductor) DetachMedia(ctx context.Context, ident string, devices []string) error {
+	if len(devices) == 0 {
+		devices = []string{"cdrom", "disk", "floppy"}
+	}
+	which := strings.Join(devices, ", ")
+	return c.carryOut(ctx, ident, order{
+		purpose: "detaching virtual media",
+		failed:  fmt.Sprintf("Could not detach device(s) %s", which),
+		done:    fmt.Sprintf("device(s) %s were detached", which),
+		work: func(ctx context.Context, n *ironic.Node) (func(*ironic.Node), error) {
+			p, err := control[driver.VirtualMedia](c, n, "management", "detach_virtual_media")
+			if err != nil {
+				return nil, err
+			}
+			return nil, p.DetachMedia(ctx, n, devices)
+		},
+	})
+}
+
+// Media asks the BMC what is in the machine's virtual drives.
+func (c *Conductor) Media(ctx context.Context, ident string) ([]api.Media, error) {
+	n, release, err := c.hold(ctx, ident, "get virtual media devices")
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	p, err := control[driver.VirtualMedia](c, n, "management", "get_virtual_media")
+	if err != nil {
+		return nil, err
+	}
+	list, err := p.Media(ctx, n)
+	out := make([]api.Media, len(list))
+	for i, m := range list {
+		out[i] = api.Media{Device: m.Device, URL: m.URL}
+	}
+	return out, err
+}
+
+// SetConsole starts or stops the node's console.
+func (c *Conductor) SetConsole(ctx context.Context, ident string, on bool) error {
+	n, err := c.Store.Node(ctx, ident)
+	if err != nil {
+		return err
+	}
+	if _, err := control[driver.Console](c, n, "console", "console"); err != nil {
+		return err
+	}
+	return c.carryOut(ctx, ident, order{
+		purpose: "setting console mode",
+		failed:  fmt.Sprintf("Error enabling or disabling the console (enabled: %t)", on),
+		done:    fmt.Sprintf("console is on: %t", on),
+		work: func(ctx context.Context, n *ironic.Node) (func(*ironic.Node), error) {
+			p, err := control[driver.Console](c, n, "console", "console")
+			if err != nil {
+				return nil, err
+			}
+			if err := p.SetConsole(ctx, n, on); err != nil {
+				return nil, err
+			}
+			return func(n *ironic.Node) { n.ConsoleEnabled = on }, nil
+		},
+	})
+}
+
+// detachGroupVIFs takes the instance's virtual interfaces off the node's portgroups.
+func (c *Conductor) detachGroupVIFs(ctx context.Context, uuid string) error {
+	groups, err := c.Store.Portgroups(ctx, ironic.PortgroupFilter{NodeUUID: uuid})
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if _, ok := g.InternalInfo[keyVIF]; !ok {
+			continue
+		}
+		if _, err := c.Store.UpdatePortgroup(ctx, g.UUID, func(g *ironic.Portgroup) error {
+			g.InternalInfo = maps.Clone(g.InternalInfo)
+			delete(g.InternalInfo, keyVIF)
+			return nil
+		}); err != nil {
+			return fmt.Errorf("detach the virtual interface of portgroup %s: %w", g.UUID, err)
+		}
+	}
+	return nil
+}
+
+// Console tells how to reach the node's console; nil where it is off.
+func (c *Conductor) Console(ctx context.Context, ident string) (map[string]any, error) {
+	n, err := c.Store.Node(ctx, ident)
+	if err != nil {
+		return nil, err
+	}
+	p, err := control[driver.Console](c, n, "console", "console")
+	if err != nil || !n.ConsoleEnabled {
+		return nil, err
+	}
+	return p.Console(ctx, n)
+}

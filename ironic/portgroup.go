@@ -1,0 +1,43 @@
+package ironic
+
+import (
+	"context"
+	"time"
+)
+
+// Portgroup is ports of one node that a switch or the system treats as one: a bond.
+type Portgroup struct {
+	ID                       int64
+	UUID                     string
+	Name                     string // empty: none; unique otherwise
+	NodeUUID                 string
+	Address                  string // lower case, colons; empty: that of a port
+	Mode                     string // Linux's bonding mode
+	Properties               map[string]any
+	Extra                    map[string]any
+	InternalInfo             map[string]any
+	StandalonePortsSupported bool // whether its ports work without it
+	PhysicalNetwork          string
+	Category                 string
+	CreatedAt                time.Time
+	UpdatedAt                *time.Time
+}
+
+// PortgroupFilter narrows a list of portgroups.
+type PortgroupFilter struct {
+	NodeUUID string
+	Address  string // any case
+}
+
+// PortgroupStore keeps portgroups; the rules of Store hold for it too. Errors:
+// NotFound, Conflict for a duplicate name, uuid or address.
+type PortgroupStore interface {
+	// CreatePortgroup stores p of an existing node and fills ID and CreatedAt.
+	CreatePortgroup(ctx context.Context, p *Portgroup) error
+	// Portgroup finds one by uuid, name or address.
+	Portgroup(ctx context.Context, ident string) (*Portgroup, error)
+	Portgroups(ctx context.Context, f PortgroupFilter) ([]*Portgroup, error)
+	UpdatePortgroup(ctx context.Context, uuid string, change func(*Portgroup) error) (*Portgroup, error)
+	// DeletePortgroup removes it. Invalid while it has ports.
+	DeletePortgroup(ctx context.Context, uuid string) error
+}

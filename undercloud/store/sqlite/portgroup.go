@@ -1,0 +1,157 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+)
+
+// CreatePortgroup stores a portgroup of an existing node.
+func (d *DB) CreatePortgroup(ctx context.Context, p *ironic.Portgroup) error {
+	return d.Update(ctx, func(tx *sql.Tx) error {
+		p.Address, p.CreatedAt = strings.ToLower(p.Address), now()
+		if _, err := findNode(ctx, tx, p.NodeUUID); err != nil {
+			return err
+		}
+		doc, err := json.Marshal(p)
+		if err != nil {
+			return fmt.Errorf("encode portgroup %s: %w", p.UUID, err)
+		}
+		res, err := tx.ExecContext(ctx, "INSERT INTO portgroups (uuid, node_uuid, name, address, doc) VALUES (?,?,?,?,?)",
+			p.UUID, p.NodeUUID, null(p.Name), null(p.Address), string(doc))
+		if err != nil {
+			return portgroupConflict(p, err)
+		}
+		p.ID, err = res.LastInsertId()
+		return err
+	})
+}
+
+func portgroupConflict(p *ironic.Portgroup, err error) error {
+	switch field, ok := uniqueField(err); {
+	case !ok:
+		return fmt.Errorf("store portgroup %s: %w", p.UUID, err)
+	case field == "portgroups.name":
+		return errs.New(errs.Conflict, "A portgroup with name %s already exists.", p.Name)
+	case field == "portgroups.address":
+		return errs.New(errs.Conflict, "A portgroup with MAC address %s already exists.", p.Address)
+	default:
+		return errs.New(errs.Conflict, "A portgroup with UUID %s already exists.", p.UUID)
+	}
+}
+
+func scanPortgroup(s scanner) (*ironic.Portgroup, error) {
+	var p ironic.Portgroup
+	var id int64
+	var doc string
+	if err := s.Scan(&id, &doc); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal([]byte(doc), &p); err != nil {
+		return nil, fmt.Errorf("decode portgroup %d: %w", id, err)
+	}
+	p.ID = id
+	return &p, nil
+}
+
+func findPortgroup(ctx context.Context, q queryer, ident string) (*ironic.Portgroup, error) {
+	p, err := scanPortgroup(q.QueryRowContext(ctx, "SELECT id, doc FROM portgroups WHERE uuid = ? OR name = ? OR address = ?",
+		ident, ident, strings.ToLower(ident)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, errs.New(errs.NotFound, "Portgroup %s could not be found.", ident)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read portgroup %s: %w", ident, err)
+	}
+	return p, nil
+}
+
+// Portgroup finds one by uuid, name or address.
+func (d *DB) Portgroup(ctx context.Context, ident string) (*ironic.Portgroup, error) {
+	return findPortgroup(ctx, d.read, ident)
+}
+
+// Portgroups lists what the filter lets through, in order of creation.
+func (d *DB) Portgroups(ctx context.Context, f ironic.PortgroupFilter) ([]*ironic.Portgroup, error) {
+	var w where
+	w.equal("node_uuid", f.NodeUUID)
+	w.equal("address", strings.ToLower(f.Address))
+	rows, err := d.read.QueryContext(ctx, "SELECT id, doc FROM portgroups"+w.sql()+" ORDER BY id", w.args...)
+	if err != nil {
+		return nil, fmt.Errorf("list portgroups: %w", err)
+	}
+	defer rows.Close()
+	var out []*ironic.Portgroup
+	for rows.Next() {
+		p, err := scanPortgroup(rows)
+		if err != nil {
+			return nil, fmt.Errorf("list portgroups: %w", err)
+		}
+		out = append(out, p)
+	}
+	return out, rows.Err()
+}
+
+// UpdatePortgroup lets change edit a portgroup inside one write transaction.
+func (d *DB) UpdatePortgroup(ctx context.Context, uuid string, change func(*ironic.Portgroup) error) (*ironic.Portgroup, error) {
+	var out *ironic.Portgroup
+	err := d.Update(ctx, func(tx *sql.Tx) error {
+		p, err := findPortgroup(ctx, tx, uuid)
+		if err != nil {
+			return err
+		}
+		id, created := p.ID, p.CreatedAt
+		if err := change(p); err != nil {
+			return err
+		}
+		t := now()
+		p.ID, p.CreatedAt, p.UpdatedAt, p.Address = id, created, &t, strings.ToLower(p.Address)
+		doc, err := json.Marshal(p)
+		if err != nil {
+			return fmt.Errorf("encode portgroup %s: %w", p.UUID, err)
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE portgroups SET uuid=?, node_uuid=?, name=?, address=?, doc=? WHERE id=?",
+			p.UUID, p.NodeUUID, null(p.Name), null(p.Address), string(doc), p.ID)
+		if err != nil {
+			return portgroupConflict(p, err)
+		}
+		out = p
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DeletePortgroup removes a portgroup without ports.
+func (d *DB) DeletePortgroup(ctx context.Context, uuid string) error {
+	return d.Update(ctx, func(tx *sql.Tx) error {
+		var ports int
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM ports WHERE portgroup_uuid = ?", uuid).Scan(&ports); err != nil {
+			return fmt.Errorf("count the ports of portgroup %s: %w", uuid, err)
+		}
+		if ports > 0 {
+			return errs.New(errs.Invalid, "Cannot complete the requested action because portgroup %s contains ports.", uuid)
+		}
+		return deleteByUUID(ctx, tx, "portgroups", "Portgroup", uuid)
+	})
+}
+
+// deleteByUUID removes one row; kind is what the error calls it.
+func deleteByUUID(ctx context.Context, tx *sql.Tx, table, kind, uuid string) error {
+	res, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE uuid = ?", uuid)
+	if err != nil {
+		return fmt.Errorf("delete %s %s: %w", strings.ToLower(kind), uuid, err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, errs.New(errs.NotFound, "%s %s could not be found.", kind, uuid))
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package storetest
+
+import (
+	"reflect"
+	"testing"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+
+	"github.com/google/uuid"
+)
+
+func portgroups(t *testing.T, s ironic.Store) {
+	a, b := node("a"), node("b")
+	must(t, s.CreateNode(t.Context(), a, port("52:54:00:aa:00:01")))
+	must(t, s.CreateNode(t.Context(), b))
+	g := &ironic.Portgroup{UUID: uuid.NewString(), Name: "bond0", NodeUUID: a.UUID, Address: "52:54:00:AA:00:10", Mode: "802.3ad",
+		Properties: map[string]any{"miimon": "100"}, StandalonePortsSupported: true}
+	must(t, s.CreatePortgroup(t.Context(), g))
+	for _, ident := range []string{g.UUID, "bond0", "52:54:00:aa:00:10"} {
+		got, err := s.Portgroup(t.Context(), ident)
+		must(t, err)
+		if !reflect.DeepEqual(got, g) || got.ID == 0 || got.Address != "52:54:00:aa:00:10" {
+			t.Errorf("%s: %+v", ident, got)
+		}
+	}
+	other := &ironic.Portgroup{UUID: uuid.NewString(), NodeUUID: b.UUID}
+	must(t, s.CreatePortgroup(t.Context(), other))
+	for word, change := range map[string]func(*ironic.Portgroup){
+		"bond0":             func(p *ironic.Portgroup) { p.Name = "bond0" },
+		"52:54:00:aa:00:10": func(p *ironic.Portgroup) { p.Address = "52:54:00:AA:00:10" },
+	} {
+		_, err := s.UpdatePortgroup(t.Context(), other.UUID, func(p *ironic.Portgroup) error { change(p); return nil })
+		code(t, err, errs.Conflict, word)
+		double := &ironic.Portgroup{UUID: uuid.NewString(), NodeUUID: b.UUID}
+		change(double)
+		code(t, s.CreatePortgroup(t.Context(), double), errs.Conflict, word)
+	}
+	code(t, s.CreatePortgroup(t.Context(), &ironic.Portgroup{UUID: g.UUID, NodeUUID: b.UUID}), errs.Conflict, g.UUID)
+	code(t, s.CreatePortgroup(t.Context(), &ironic.Portgroup{UUID: uuid.NewString(), NodeUUID: uuid.NewString()}), errs.NotFound)
+	_, err := s.Portgroup(t.Context(), "")
+	code(t, err, errs.NotFound)
+	for f, want := range map[ironic.PortgroupFilter]int{{}: 2, {NodeUUID: a.UUID}: 1, {Address: "52:54:00:AA:00:10"}: 1, {Address: "52:54:00:aa:00:11"}: 0} {
+		if list, err := s.Portgroups(t.Context(), f); err != nil || len(list) != want {
+			t.Errorf("%+v: %v %v", f, list, err)
+		}
+	}
+	_, err = s.UpdatePort(t.Context(), "52:54:00:aa:00:01", func(p *ironic.Port) error { p.PortgroupUUID = g.UUID; return nil })
+	must(t, err)
+	code(t, s.DeletePortgroup(t.Context(), g.UUID), errs.Invalid, "contains ports")
+	_, err = s.UpdatePort(t.Context(), "52:54:00:aa:00:01", func(p *ironic.Port) error { p.PortgroupUUID = ""; return nil })
+	must(t, err)
+	must(t, s.DeletePortgroup(t.Context(), g.UUID))
+	code(t, s.DeletePortgroup(t.Context(), g.UUID), errs.NotFound)
+	must(t, s.DeleteNode(t.Context(), b.UUID))
+	if list, err := s.Portgroups(t.Context(), ironic.PortgroupFilter{}); err != nil || len(list) != 0 {
+		t.Errorf("portgroups of a node that is gone: %v %v", list, err)
+	}
+}
+
+func chassis(t *testing.T, s ironic.Store) {
+	c := &ironic.Chassis{UUID: uuid.NewString(), Description: "rack 1", Extra: map[string]any{"row": "b"}}
+	must(t, s.CreateChassis(t.Context(), c))
+	must(t, s.CreateChassis(t.Context(), &ironic.Chassis{UUID: uuid.NewString()}))
+	code(t, s.CreateChassis(t.Context(), &ironic.Chassis{UUID: c.UUID}), errs.Conflict, c.UUID)
+	got, err := s.Chassis(t.Context(), c.UUID)
+	must(t, err)
+	if !reflect.DeepEqual(got, c) || got.ID == 0 {
+		t.Errorf("%+v", got)
+	}
+	list, err := s.AllChassis(t.Context())
+	must(t, err)
+	if len(list) != 2 || list[0].UUID != c.UUID {
+		t.Errorf("%+v", list)
+	}
+	up, err := s.UpdateChassis(t.Context(), c.UUID, func(c *ironic.Chassis) error { c.Description = "rack 2"; return nil })
+	must(t, err)
+	if up.Description != "rack 2" || up.UpdatedAt == nil || up.ID != c.ID {
+		t.Errorf("%+v", up)
+	}
+	n := node("a")
+	n.ChassisUUID = c.UUID
+	must(t, s.CreateNode(t.Context(), n))
+	code(t, s.DeleteChassis(t.Context(), c.UUID), errs.Invalid, "contains nodes")
+	_, err = s.UpdateNode(t.Context(), n.UUID, func(n *ironic.Node) error { n.ChassisUUID = ""; return nil })
+	must(t, err)
+	must(t, s.DeleteChassis(t.Context(), c.UUID))
+	code(t, s.DeleteChassis(t.Context(), c.UUID), errs.NotFound)
+	_, err = s.Chassis(t.Context(), c.UUID)
+	code(t, err, errs.NotFound)
+	_, err = s.UpdateChassis(t.Context(), c.UUID, func(*ironic.Chassis) error { return nil })
+	code(t, err, errs.NotFound)
+}
