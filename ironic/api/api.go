@@ -125,6 +125,7 @@ func (s *server) guardedRoutes() []route {
 		{path: "/v1/conductors/{host}", since: 49, methods: methods{"GET": s.getConductor}},
 		{path: "/v1/shards", since: 82, methods: methods{"GET": s.listShards}},
 	}
+	routes = append(routes, s.allocationRoutes()...)
 	return append(routes, s.nodeRoutes()...)
 }
 
