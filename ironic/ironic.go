@@ -160,7 +160,7 @@ type PortFilter struct {
 	Address  string // any case
 }
 
-// Store keeps nodes and ports. Every method is safe for concurrent use, each is
+// Store keeps nodes, ports and allocations. Every method is safe for concurrent use, each is
 // one transaction, and what it returned without an error survives a crash.
 //
 // Errors carry errs codes: NotFound for an unknown node or port, Conflict for a
@@ -173,9 +173,10 @@ type Store interface {
 	Nodes(ctx context.Context, f NodeFilter) ([]*Node, error)
 	// UpdateNode reads the node, lets change edit it and writes it back in one
 	// transaction. An error from change leaves the row as it was and is returned as is.
-	// change may run more than once and must only edit the node.
+	// change may run more than once and must only edit the node; whose allocation
+	// it is stays what it is, see AllocationStore.
 	UpdateNode(ctx context.Context, uuid string, change func(*Node) error) (*Node, error)
-	// DeleteNode removes the node with its ports, portgroups, history and inventory.
+	// DeleteNode removes the node with its ports, portgroups, history, inventory and allocation.
 	DeleteNode(ctx context.Context, uuid string) error
 
 	// Reserve takes the node's exclusive lock for holder if nobody has it (or
@@ -199,4 +200,6 @@ type Store interface {
 
 	SaveInventory(ctx context.Context, inv Inventory) error
 	Inventory(ctx context.Context, nodeUUID string) (*Inventory, error)
+
+	AllocationStore
 }

@@ -126,7 +126,8 @@ func (s *server) guardedRoutes() []route {
 	routes = append(routes, s.nodeRoutes()...)
 	routes = append(routes, s.hardwareRoutes()...)
 	routes = append(routes, s.portgroupRoutes()...)
-	return append(routes, s.chassisRoutes()...)
+	routes = append(routes, s.chassisRoutes()...)
+	return append(routes, s.allocationRoutes()...)
 }
 
 // nodeRoutes are the sub-resources of one node.

@@ -125,9 +125,7 @@ func mayPatch(n *ironic.Node, ops []operation) error {
 	if n.Maintenance && len(ops) == 1 && ops[0].op == "remove" && ops[0].path == "/instance_uuid" {
 		return nil
 	}
-	open := []fsm.State{fsm.DeployFailed, fsm.InspectFailed, fsm.InspectWait, fsm.CleanFailed, fsm.Error, fsm.Verifying,
-		fsm.AdoptFailed, fsm.RescueFailed, fsm.UnrescueFailed, fsm.Servicing, fsm.ServiceWait, fsm.ServiceFailed, fsm.ServiceHold}
-	if n.TargetProvisionState == "" || slices.Contains(open, fsm.State(n.ProvisionState)) {
+	if n.Updatable() {
 		return nil
 	}
 	return clientError(http.StatusConflict, "Node %s can not be updated while a state transition is in progress.", n.UUID)
@@ -155,6 +153,9 @@ func checkNodeChange(version int, old, n *ironic.Node, changed map[string]bool) 
 		return clientError(http.StatusConflict, "Node %s can not have driver updated while its console is enabled.", old.UUID)
 	case changed["instance_uuid"] && old.InstanceUUID != "" && n.InstanceUUID != "":
 		return clientError(http.StatusConflict, "Node %s is associated with instance %s.", old.UUID, old.InstanceUUID)
+	case changed["instance_uuid"] && old.AllocationUUID != "" && !resting && !old.Maintenance:
+		return clientError(http.StatusConflict, "Node %s with an allocation can not have instance_uuid removed unless it is in "+
+			"one of allowed (%s) states or in maintenance mode. Current state is '%s'.", old.UUID, stateNames(idle), old.ProvisionState)
 	case changed["owner"] && old.AllocationUUID != "":
 		return clientError(http.StatusConflict, "Owner of node %s can not be changed while it is allocated.", old.UUID)
 	}

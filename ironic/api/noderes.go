@@ -116,10 +116,10 @@ var (
 
 const maxTraits = 50
 
-func checkTrait(name string) error {
+func checkTrait(resource, name string) error {
 	if len(name) > 255 || !customTrait.MatchString(name) && !standardTrait.MatchString(name) {
-		return badRequest("Schema error for body: '%s' is not valid under any of the given schemas. "+
-			"Possible root cause: '%s' does not match '^CUSTOM_[A-Z0-9_]+$'", name, name)
+		return badRequest("Schema error for %s: '%s' is not valid under any of the given schemas. "+
+			"Possible root cause: '%s' does not match '^CUSTOM_[A-Z0-9_]+$'", resource, name, name)
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func (s *server) setTraits(c *call) error {
 	traits := []string{}
 	for _, item := range list {
 		name, _ := item.(string)
-		if err := checkTrait(name); err != nil {
+		if err := checkTrait("body", name); err != nil {
 			return err
 		}
 		traits = append(traits, name)
@@ -160,7 +160,7 @@ func (s *server) addTrait(c *call) error {
 		return badRequest("No body should be provided")
 	}
 	name := c.r.PathValue("trait")
-	if err := checkTrait(name); err != nil {
+	if err := checkTrait("body", name); err != nil {
 		return err
 	}
 	return s.changeTraits(c, func(have []string) ([]string, error) { return append(slices.Clone(have), name), nil })

@@ -140,6 +140,7 @@ func New(cfg Config) *Conductor {
 	for kind, f := range c.works() {
 		cfg.Jobs.Register(jobPrefix+kind, c.handler(kind, f))
 	}
+	cfg.Jobs.Register(jobAllocate, c.allocate)
 	return c
 }
 
@@ -154,6 +155,9 @@ func (c *Conductor) Start(ctx context.Context) error {
 		if err := c.takeUp(ctx, n); err != nil {
 			return fmt.Errorf("take up node %s: %w", title(n), err)
 		}
+	}
+	if err := c.takeUpAllocations(ctx); err != nil {
+		return err
 	}
 	loop, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.stop = stop

@@ -36,3 +36,5 @@ func (c *Conductor) Syncer() func(context.Context) {
 	s := &silences{count: map[string]int{}}
 	return func(ctx context.Context) { c.syncAll(ctx, s) }
 }
+
+var AllocateID = allocateID

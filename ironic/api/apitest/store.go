@@ -27,6 +27,7 @@ type Store struct {
 	chassis     []*ironic.Chassis
 	history     []ironic.HistoryEntry
 	inventories map[string]ironic.Inventory
+	allocations []*ironic.Allocation
 }
 
 var _ ironic.Store = (*Store)(nil)
@@ -130,13 +131,19 @@ func (s *Store) UpdateNode(_ context.Context, uuid string, change func(*ironic.N
 			return nil, errs.New(errs.Conflict, "A node with name %s already exists.", n.Name)
 		}
 	}
-	at := s.Now().UTC().Truncate(time.Microsecond)
-	n.UpdatedAt, n.Version = &at, n.Version+1
-	s.nodes[i] = n
+	n.AllocationUUID = s.nodes[i].AllocationUUID
+	s.endAllocation(n)
+	s.putNode(i, n)
 	return deep(n), nil
 }
 
-// DeleteNode removes the node and its ports.
+func (s *Store) putNode(i int, n *ironic.Node) {
+	at := s.Now().UTC().Truncate(time.Microsecond)
+	n.UpdatedAt, n.Version = &at, n.Version+1
+	s.nodes[i] = n
+}
+
+// DeleteNode removes the node, its ports and its allocation.
 func (s *Store) DeleteNode(_ context.Context, uuid string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,6 +154,7 @@ func (s *Store) DeleteNode(_ context.Context, uuid string) error {
 	s.nodes = slices.Delete(s.nodes, i, i+1)
 	s.ports = slices.DeleteFunc(s.ports, func(p *ironic.Port) bool { return p.NodeUUID == uuid })
 	s.portgroups = slices.DeleteFunc(s.portgroups, func(p *ironic.Portgroup) bool { return p.NodeUUID == uuid })
+	s.allocations = slices.DeleteFunc(s.allocations, func(a *ironic.Allocation) bool { return a.NodeUUID == uuid })
 	delete(s.inventories, uuid)
 	return nil
 }

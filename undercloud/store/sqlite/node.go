@@ -66,7 +66,8 @@ func nodeConflict(n *ironic.Node, err error) error {
 	case "nodes.name":
 		return errs.New(errs.Conflict, "A node with name %s already exists.", n.Name)
 	case "nodes.instance_uuid":
-		return errs.New(errs.Conflict, "Instance %s is already associated with another node.", n.InstanceUUID)
+		return errs.New(errs.Conflict, "Instance %s is already associated with a node, it cannot be associated with this other node %s",
+			n.InstanceUUID, n.UUID)
 	default:
 		return errs.New(errs.Conflict, "A node with UUID %s already exists.", n.UUID)
 	}
@@ -189,12 +190,15 @@ func (d *DB) UpdateNode(ctx context.Context, uuid string, change func(*ironic.No
 		if err != nil {
 			return err
 		}
-		id, created, version := n.ID, n.CreatedAt, n.Version
+		id, created, version, allocation := n.ID, n.CreatedAt, n.Version, n.AllocationUUID
 		if err := change(n); err != nil {
 			return err
 		}
-		n.ID, n.CreatedAt = id, created
+		n.ID, n.CreatedAt, n.AllocationUUID = id, created, allocation
 		out = n
+		if err := endAllocation(ctx, tx, n); err != nil {
+			return err
+		}
 		return writeNode(ctx, tx, n, version)
 	})
 	if err != nil {

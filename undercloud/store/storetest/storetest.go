@@ -1,4 +1,4 @@
-// Package storetest is the conformance suites of the stores of nodes and plans. Each backend runs
+// Package storetest is the conformance suites of the stores of nodes, allocations and plans. Each backend runs
 // them in a test of ten lines.
 package storetest
 

@@ -1,0 +1,14 @@
+package apitest_test
+
+import (
+	"testing"
+
+	"trefoil/ironic"
+	"trefoil/ironic/api/apitest"
+	"trefoil/undercloud/store/storetest"
+)
+
+// The stand-in is held to the contract of the real store.
+func TestAllocationsInMemoryKeepTheirContract(t *testing.T) {
+	storetest.RunAllocations(t, func(*testing.T) ironic.Store { return apitest.NewStore() })
+}
