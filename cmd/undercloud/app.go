@@ -33,8 +33,9 @@ func run(ctx context.Context, args []string, out, errw io.Writer) int {
 		ExitErrHandler: func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			{Name: "serve", Usage: "run in the foreground", Flags: []cli.Flag{
-				&cli.StringFlag{Name: "config", Usage: "undercloud.json, written by `openstack undercloud install`", Value: config.ServicePath(stateDir)}},
-				Action: func(c *cli.Context) error { return serve(c.Context, c.String("config"), errw) }},
+				&cli.StringFlag{Name: "config", Usage: "undercloud.json, written by `openstack undercloud install`", Value: config.ServicePath(stateDir)},
+				&cli.StringFlag{Name: "standalone", Usage: "only the bare-metal API, introspection and network boot, as this `FILE` says; examples/baremetal.conf is one"}},
+				Action: func(c *cli.Context) error { return serveAction(c, errw) }},
 			{Name: "start", Usage: "run in the background", Action: func(c *cli.Context) error { return start(c.Context, stateDir, out) }},
 			{Name: "stop", Usage: "stop the background service; unfinished work goes on at the next start", Action: func(c *cli.Context) error { return stop(c.Context, stateDir, out) }},
 			{Name: "status", Usage: "tell whether the service runs; exit code 3 if not", Action: func(*cli.Context) error { return status(stateDir, out) }},
@@ -51,6 +52,16 @@ func run(ctx context.Context, args []string, out, errw io.Writer) int {
 		return 3 // as LSB's init scripts: not running
 	}
 	return 1
+}
+
+func serveAction(c *cli.Context, errw io.Writer) error {
+	if !c.IsSet("standalone") {
+		return serve(c.Context, c.String("config"), errw)
+	}
+	if c.IsSet("config") {
+		return errs.New(errs.Invalid, "--standalone and --config exclude each other: the one is the bare-metal API alone, the other the undercloud")
+	}
+	return serveStandalone(c.Context, c.String("standalone"), errw)
 }
 
 func service(stateDir string) (install.Service, error) {

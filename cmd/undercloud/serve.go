@@ -2,23 +2,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"trefoil/ironic"
-	"trefoil/ironic/api"
 	"trefoil/ironic/conductor"
-	"trefoil/ironic/driver"
-	"trefoil/ironic/driver/fake"
-	"trefoil/ironic/driver/ipmi"
-	inspectapi "trefoil/ironic/inspect/api"
 	"trefoil/overcloud/deploy"
 	stackapi "trefoil/overcloud/stack/api"
 	"trefoil/undercloud/compute"
@@ -37,19 +31,16 @@ import (
 
 // undercloud is everything that runs in the process.
 type undercloud struct {
-	cfg  *config.Service
-	log  *slog.Logger
-	key  secret.Key
-	db   *sqlite.DB
-	jobs *durable.Runner
+	cfg *config.Service
+	log *slog.Logger
+	key secret.Key
+	bareMetal
 
-	identity  *identity.Service
-	images    *image.Service
-	network   *network.Service
-	compute   *compute.Service
-	boot      *netboot.Service
-	conductor *conductor.Conductor
-	stacks    *stacks
+	identity *identity.Service
+	images   *image.Service
+	network  *network.Service
+	compute  *compute.Service
+	stacks   *stacks
 }
 
 func (u *undercloud) path(name string) string { return filepath.Join(u.cfg.StateDir, name) }
@@ -76,36 +67,10 @@ func serve(ctx context.Context, configFile string, logw io.Writer) error {
 		return err
 	}
 	defer u.db.Close()
-	var ready atomic.Bool
-	srv := server.New(log)
-	u.mount(srv, func() error {
-		if !ready.Load() {
-			return errors.New("starting or stopping: jobs and nodes are being taken up or put down")
-		}
-		return nil
-	})
-	listeners, err := srv.Listen(ctx)
-	if err != nil {
-		return err
-	}
-	err = lifecycle{
-		serve: func(ctx context.Context) error { return srv.Run(ctx, listeners) },
-		boot: func(ctx context.Context) error {
-			if err := u.boot.Run(ctx); err != nil {
-				return fmt.Errorf("network boot: %w", err)
-			}
-			return nil
-		},
-		start: u.start, stop: u.stop,
-		ready: func(is bool) {
-			ready.Store(is)
-			if is {
-				log.Info("the undercloud is ready", "identity", cfg.AuthURL(), "version", version, "pid", os.Getpid())
-			}
-		},
-	}.run(ctx)
-	log.Info("the undercloud is stopped")
-	return err
+	p := newProgram(log)
+	u.mount(p.srv, p.starting)
+	p.boot, p.start, p.stop, p.guard = u.boot.Run, u.start, u.stop, u.guard
+	return p.run(ctx, "the undercloud", "identity", cfg.AuthURL())
 }
 
 func level(debug bool) slog.Level {
@@ -153,36 +118,29 @@ func (u *undercloud) reserved() []netip.Addr {
 
 func (u *undercloud) openBareMetal() error {
 	sub := u.cfg.Local()
-	var err error
-	cacheDir := u.path("imagecache")
-	u.boot, err = netboot.New(netboot.Config{Dir: u.path("netboot"), HTTPURL: "http://" + u.cfg.Addr("httpboot"), ImageDir: cacheDir,
+	var nets []netip.Prefix
+	for _, s := range u.cfg.Subnets {
+		nets = append(nets, s.CIDR)
+	}
+	return u.bareMetal.open(u.cfg.StateDir, &netboot.Config{HTTPURL: "http://" + u.cfg.Addr("httpboot"),
 		Interface: u.cfg.Bridge, Address: u.cfg.LocalIP, Start: sub.InspectionStart, End: sub.InspectionEnd, Gateway: sub.Gateway,
-		DNS: u.cfg.Nameservers, MTU: u.cfg.LocalMTU, Log: u.log})
-	if err != nil {
-		return err
-	}
-	cache, err := imagecache.New(imagecache.Config{Dir: cacheDir, BaseURL: "http://" + u.cfg.Addr("httpboot"), Log: u.log})
-	if err != nil {
-		return err
-	}
-	u.conductor = conductor.New(conductor.Config{Store: u.db, Jobs: u.jobs, NetBoot: u.boot, Images: u.images, ImageCache: cache,
-		Drivers: map[string]driver.Driver{"ipmi": &ipmi.Driver{}, fake.Name: &fake.Driver{}},
-		APIURL:  "http://" + u.cfg.Addr("baremetal"), Host: u.cfg.Hostname, ResourceClass: "baremetal", CleanOnProvide: u.cfg.CleanNodes, Log: u.log,
+		DNS: u.cfg.Nameservers, MTU: u.cfg.LocalMTU}, imagecache.FetchConfig{}, conductor.Config{Images: u.images,
+		Drivers: hardware(), AgentNets: nets,
+		APIURL: "http://" + u.cfg.Addr("baremetal"), Host: u.cfg.Hostname, ResourceClass: "baremetal", CleanOnProvide: u.cfg.CleanNodes, Log: u.log,
 		OnEvent: func(h ironic.HistoryEntry) {
 			if err := deploy.Relay(context.Background(), u.db, h.NodeUUID, h.Event, time.Now()); err != nil {
 				u.log.Warn("a node's event did not reach its stack", "node", h.NodeUUID, "error", err)
 			}
 		}})
-	return nil
 }
 
 // mount puts every API on its address.
 func (u *undercloud) mount(srv *server.Server, ready func() error) {
-	add := func(name string, h handler) { srv.Add(name, u.cfg.Addr(name), h) }
+	add := func(name string, h http.Handler) { srv.Add(name, u.cfg.Addr(name), h) }
 	add("identity", srv.Health(u.identity.Handler(), ready))
-	guard := func(h handler) handler { return u.identity.Middleware(h) }
-	add("baremetal", api.New(api.Config{Store: u.db, Conductor: u.conductor, Auth: guard, Log: u.log}))
-	add("introspection", inspectapi.New(inspectapi.Config{Store: u.db, Conductor: u.conductor, Auth: guard, Log: u.log}))
+	guard := func(h http.Handler) http.Handler { return u.identity.Middleware(h) }
+	add("baremetal", u.api(guard, u.log))
+	add("introspection", u.introspection(guard, u.log))
 	add("image", u.identity.Middleware(u.images.Handler(), "/", "/versions"))
 	add("network", u.identity.Middleware(u.network.Handler(), "/"))
 	add("compute", u.identity.Middleware(u.compute.Handler(), "/", "/v2.1", "/v2.1/"))
@@ -193,15 +151,8 @@ func (u *undercloud) mount(srv *server.Server, ready func() error) {
 
 // start begins the work: jobs first (they were all registered), then nodes and stacks.
 func (u *undercloud) start(ctx context.Context) error {
-	if err := u.jobs.Start(ctx); err != nil {
-		return fmt.Errorf("start jobs: %w", err)
-	}
-	if err := u.conductor.Start(ctx); err != nil {
-		return fmt.Errorf("start conductor: %w", err)
+	if err := u.bareMetal.start(ctx); err != nil {
+		return err
 	}
 	return u.stacks.service.Resume(ctx)
-}
-
-func (u *undercloud) stop(ctx context.Context) error {
-	return errors.Join(u.jobs.Stop(ctx), u.conductor.Stop(ctx))
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -28,8 +27,6 @@ import (
 	"trefoil/undercloud/jobs"
 	"trefoil/undercloud/secret"
 )
-
-type handler = http.Handler
 
 // stackJob is the kind of the jobs that run actions on stacks.
 const stackJob = "stack"

@@ -85,6 +85,7 @@ const (
 	headerMaximum   = "X-OpenStack-Ironic-API-Maximum-Version"
 	headerVersion   = "X-OpenStack-Ironic-API-Version"
 )
+
 // recordedAllocation is the id that the peer gave the allocation al1.
 const recordedAllocation = "381a413c-62f5-4e1a-bc59-aee48c6adf0e"
 

@@ -135,12 +135,19 @@ func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID stri
 // waits for it reads what is stored here.
 func (c *Conductor) Heartbeat(ctx context.Context, nodeUUID string, hb agentapi.Heartbeat) error {
 	first := false
+	foreign, err := c.foreign(ctx, nodeUUID, hb.CallbackURL)
+	if err != nil {
+		return err
+	}
 	n, err := c.Store.UpdateNode(ctx, nodeUUID, func(n *ironic.Node) error {
 		if !waitsForAgent(n) {
 			return errs.New(errs.NotFound, "Node %s is in state \"%s\" and expects no heartbeat.", n.UUID, n.ProvisionState)
 		}
 		if err := checkHeartbeat(n, hb); err != nil {
 			return err
+		}
+		if foreign != nil { // told only to whoever has the token
+			return foreign
 		}
 		first = text(n.DriverInternalInfo, agentURL) == ""
 		put(n, agentURL, strings.TrimRight(hb.CallbackURL, "/"))

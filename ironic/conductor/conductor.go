@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sort"
 	"sync"
@@ -45,14 +46,19 @@ type Config struct {
 	NetBoot    driver.NetBoot
 	Images     Images
 	ImageCache ImageCache
-	Agents     Agents // nil: agentclient.Client
+	Fetcher    Fetcher   // nil: image URLs go to the agent as they are, ramdisks by URL are refused
+	URLs       *URLGuard // what URLs that clients give may point at; nil: anything but private files
+	Agents     Agents    // nil: agentclient.Client
 
 	// APIURL is the address of the baremetal API as the ramdisk reaches it, without /v1.
 	APIURL string
 	// InspectCallbackURL is where a ramdisk posts its inventory; empty: APIURL/v1/continue_inspection.
 	InspectCallbackURL string
-	// DeployKernel and DeployRamdisk are files of the undercloud that boot a node
-	// whose driver_info names none.
+	// AgentNets are the networks that agents call from; a node's own address, as its
+	// inventory has it, is one too. Empty: agents may be anywhere.
+	AgentNets []netip.Prefix
+	// DeployKernel and DeployRamdisk boot a node whose driver_info names none: paths
+	// on this machine, or URLs.
 	DeployKernel, DeployRamdisk string
 	// KernelParams are appended to every ramdisk's command line.
 	KernelParams []string
@@ -251,8 +257,8 @@ func (c *Conductor) DriverProperties(name string) (map[string]string, error) {
 		return nil, errs.New(errs.NotFound, "Could not find the following driver(s) or hardware type(s): %s.", name)
 	}
 	out := d.Properties()
-	out["deploy_kernel"] = "Kernel of the ramdisk: file:///path, or id or name of an image. Default: the undercloud's own."
-	out["deploy_ramdisk"] = "Ramdisk: file:///path, or id or name of an image. Default: the undercloud's own."
+	out["deploy_kernel"] = "Kernel of the ramdisk: http://, https:// or file:/// URL, or id or name of an image. Default: the service's own."
+	out["deploy_ramdisk"] = "Ramdisk: http://, https:// or file:/// URL, or id or name of an image. Default: the service's own."
 	out["kernel_append_params"] = "More kernel parameters for the ramdisk; %default% stands for the default ones."
 	return out, nil
 }

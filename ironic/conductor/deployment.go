@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -26,21 +25,16 @@ func (c *Conductor) checkDeploy(ctx context.Context, n *ironic.Node) error {
 		return errs.New(errs.Invalid, "Node %s can not be deployed: instance_info has no image_source.", title(n)).
 			WithHint("openstack baremetal node set %s --instance-info image_source=overcloud-full", n.UUID)
 	}
-	if isURL(src) {
-		if text(n.InstanceInfo, "image_checksum")+text(n.InstanceInfo, "image_os_hash_value") == "" {
-			return errs.New(errs.Invalid, "Node %s can not be deployed: instance_info has no checksum for %s.", title(n), src).
-				WithHint("set image_os_hash_algo and image_os_hash_value")
-		}
-		return nil
+	if isRemote(src) {
+		return c.checkSource(n, src)
 	}
 	if c.Images == nil || c.ImageCache == nil {
-		return errs.New(errs.Internal, "images are not set up on this undercloud")
+		return errs.New(errs.Invalid, "Node %s can not be deployed: image_source %q is no URL, and there is no image service here.", title(n), src).
+			WithHint("expected http://, https:// or file:///")
 	}
 	_, err := c.Images.Image(ctx, src)
 	return err
 }
-
-func isURL(s string) bool { return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://") }
 
 // deploy writes an image to the node's disk and boots it from there.
 func (t *task) deploy() error {
@@ -89,32 +83,15 @@ func (t *task) endDeploy(boot func(context.Context) error) error {
 
 // prepareImage makes the image ready for the agent to fetch.
 func (t *task) prepareImage(ctx context.Context) (*agentapi.ImageInfo, error) {
-	ii := t.node.InstanceInfo
-	src := text(ii, "image_source")
-	if isURL(src) {
-		format := text(ii, "image_disk_format")
-		if format == "" {
-			format = "raw"
-		}
-		return &agentapi.ImageInfo{ID: src[strings.LastIndex(src, "/")+1:], URLs: []string{src}, DiskFormat: format,
-			StreamRawImages: true, OSHashAlgo: text(ii, "image_os_hash_algo"), OSHashValue: text(ii, "image_os_hash_value"),
-			Checksum: text(ii, "image_checksum"), NodeUUID: t.uuid}, nil
+	src := text(t.node.InstanceInfo, "image_source")
+	if isRemote(src) {
+		return t.sourceInfo(ctx, src)
 	}
 	img, err := t.Images.Image(ctx, src)
 	if err != nil {
 		return nil, err
 	}
-	t.note("transition", "makes image %s ready", img.Name)
-	raw, err := t.ImageCache.Raw(ctx, img)
-	if err != nil {
-		return nil, fmt.Errorf("make image %s ready: %w", img.Name, err)
-	}
-	if err := fitsDisk(t.node, img.Name, raw.Size); err != nil {
-		return nil, err
-	}
-	return &agentapi.ImageInfo{ID: img.ID, URLs: []string{raw.URL}, DiskFormat: "raw", ContainerFormat: "bare",
-		StreamRawImages: true, OSHashAlgo: "sha256", OSHashValue: raw.SHA256, NodeUUID: t.uuid,
-		BmapURL: raw.BmapURL, BmapSHA256: raw.BmapSHA256}, nil
+	return t.rawInfo(ctx, img)
 }
 
 // fitsDisk refuses an image that is larger than the disk introspection found.

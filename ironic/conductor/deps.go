@@ -32,3 +32,29 @@ type ImageCache interface {
 	// Raw blocks until the copy is ready; calls for the same image share the work.
 	Raw(ctx context.Context, img *Image) (*RawImage, error)
 }
+
+// Remote is a file behind an http, https or file URL.
+type Remote struct {
+	URL  string
+	What string // how messages name it: "image_source of node control-1"
+	Algo string // of Sum: md5, sha1, sha256, sha384 or sha512
+	Sum  string // lower case hex; empty: nobody knows the hash
+}
+
+// Fetched is a remote file that lies on this machine.
+type Fetched struct {
+	Path   string // read only
+	Size   int64
+	SHA256 string
+}
+
+// Fetcher brings remote files onto this machine. Safe for concurrent use. Errors are
+// Invalid for a URL or file that cannot be used as it is, Unavailable for a server or
+// disk that may be better later; both name What and show no password.
+type Fetcher interface {
+	// Fetch brings a file once: calls for the same one share the work, what was brought
+	// before is used again as long as it is the same, and what was cut short goes on.
+	Fetch(ctx context.Context, r Remote) (*Fetched, error)
+	// Text reads a small text as it is now, such as a list of checksums.
+	Text(ctx context.Context, what, url string) (string, error)
+}

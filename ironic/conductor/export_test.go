@@ -16,7 +16,7 @@ const (
 
 var FitsDisk = fitsDisk
 
-var PublicFile = publicFile
+var PublicFile = (*URLGuard)(nil).File
 
 func HasJob(n *ironic.Node) bool  { _, ok := jobOf(n); return ok }
 func Token(n *ironic.Node) string { return text(n.DriverInternalInfo, agentToken) }

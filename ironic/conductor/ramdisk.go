@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -55,7 +53,7 @@ func (t *task) bootRamdisk(purpose string) error {
 // publish makes the ramdisk bootable and forgets the agent of the boot before.
 func (t *task) publish(ctx context.Context, purpose string) error {
 	if t.NetBoot == nil {
-		return errs.New(errs.Internal, "network boot is not set up on this undercloud")
+		return noNetBoot(t.node)
 	}
 	if err := t.update(ctx, forgetAgent); err != nil {
 		return err
@@ -70,7 +68,26 @@ func (t *task) publish(ctx context.Context, purpose string) error {
 	return nil
 }
 
+// checkBoot looks whether the node has what it takes to boot a ramdisk, and fetches nothing.
+func (t *task) checkBoot(ctx context.Context) error {
+	if t.NetBoot == nil {
+		return noNetBoot(t.node)
+	}
+	_, err := t.entry(ctx, jobDeploy, true)
+	return err
+}
+
+func noNetBoot(n *ironic.Node) error {
+	return errs.New(errs.Invalid, "node %s cannot boot a ramdisk: network boot is not switched on", title(n)).
+		WithHint("give the service's configuration a section [netboot] with interface and range")
+}
+
 func (t *task) bootEntry(ctx context.Context, purpose string) (*driver.BootEntry, error) {
+	return t.entry(ctx, purpose, false)
+}
+
+// entry makes what is published; look leaves out what would have to be fetched.
+func (t *task) entry(ctx context.Context, purpose string, look bool) (*driver.BootEntry, error) {
 	ports, err := t.Store.Ports(ctx, ironic.PortFilter{NodeUUID: t.uuid})
 	if err != nil {
 		return nil, err
@@ -85,10 +102,10 @@ func (t *task) bootEntry(ctx context.Context, purpose string) (*driver.BootEntry
 		return nil, errs.New(errs.Invalid, "node %s has no port with PXE enabled (of %d), so that nothing can be booted over its network", title(t.node), len(ports)).
 			WithHint("openstack baremetal port create <MAC address> --node %s --pxe-enabled true", t.uuid)
 	}
-	if e.Kernel, err = t.bootFile(ctx, "deploy_kernel", t.DeployKernel); err != nil {
+	if e.Kernel, err = t.bootFile(ctx, "deploy_kernel", t.DeployKernel, look); err != nil {
 		return nil, err
 	}
-	if e.Ramdisk, err = t.bootFile(ctx, "deploy_ramdisk", t.DeployRamdisk); err != nil {
+	if e.Ramdisk, err = t.bootFile(ctx, "deploy_ramdisk", t.DeployRamdisk, look); err != nil {
 		return nil, err
 	}
 	if purpose == jobInspect {
@@ -105,43 +122,59 @@ func (t *task) bootEntry(ctx context.Context, purpose string) (*driver.BootEntry
 	return e, nil
 }
 
-// bootFile finds a file of the ramdisk: the node's own (a file: URL, a path or an
-// image) or the undercloud's.
-func (t *task) bootFile(ctx context.Context, key, otherwise string) (string, error) {
-	ref := text(t.node.DriverInfo, key)
+// bootFile finds a file of the ramdisk: the node's own (a URL, a path or an image)
+// or the service's. What lies elsewhere is fetched, unless look is set: then it is
+// only seen whether it may be.
+func (t *task) bootFile(ctx context.Context, key, otherwise string, look bool) (string, error) {
+	what := key + " of node " + title(t.node)
+	ref, own := text(t.node.DriverInfo, key), true
 	if ref == "" {
-		if otherwise == "" {
-			return "", errs.New(errs.Invalid, "node %s has no %s in driver_info and the undercloud has none", title(t.node), key).
-				WithHint("openstack overcloud image upload, then openstack overcloud node configure --all-manageable")
+		ref, own = otherwise, false
+	}
+	switch {
+	case ref == "":
+		return "", errs.New(errs.Invalid, "node %s has no %s in driver_info and the service has none", title(t.node), key).
+			WithHint("openstack baremetal node set %s --driver-info %s=URL; or give all nodes one: %s of a standalone service's configuration, or openstack overcloud image upload and node configure", t.uuid, key, key)
+	case isURL(ref):
+		return t.bootURL(ctx, what, ref, look)
+	case !own: // the operator's: nobody else's files
+		if path, ok := filePath(ref); ok {
+			return path, nil
 		}
-		return otherwise, nil
+		return ref, nil
+	case strings.HasPrefix(ref, "/"):
+		return t.URLs.File(key, ref)
 	}
-	if strings.HasPrefix(ref, "/") {
-		return publicFile(key, ref)
-	}
-	if u, err := url.Parse(ref); err == nil && u.Scheme == "file" {
-		return publicFile(key, u.Path)
+	if path, ok := filePath(ref); ok {
+		return t.URLs.File(key, path)
 	}
 	if t.Images == nil {
-		return "", errs.New(errs.Invalid, "%s of node %s is %q, which is no file", key, title(t.node), ref)
+		return "", errs.New(errs.Invalid, "%s is %q, which is no URL, and there is no image service here", what, ref).
+			WithHint("expected http://, https:// or file:///")
 	}
 	img, err := t.Images.Image(ctx, ref)
 	if err != nil {
-		return "", fmt.Errorf("%s of node %s: %w", key, title(t.node), err)
+		return "", fmt.Errorf("%s: %w", what, err)
 	}
 	return img.Path, nil
 }
 
-// publicFile lets only files be booted that everybody on this machine may read:
-// they are handed to whoever asks for them over the network, and a node's
-// driver_info must not get the undercloud's keys or /etc/shadow there.
-func publicFile(key, path string) (string, error) {
-	st, err := os.Stat(path)
-	if err == nil && (!st.Mode().IsRegular() || st.Mode().Perm()&0o004 == 0) {
-		return "", errs.New(errs.Invalid, "%s %s is no file that everybody may read, and would be served to everybody", key, path).
-			WithHint("chmod o+r %s, if it really is a kernel or ramdisk; or upload it as an image", path)
+// bootURL fetches a file of the ramdisk.
+func (t *task) bootURL(ctx context.Context, what, ref string, look bool) (string, error) {
+	if t.Fetcher == nil {
+		return "", errs.New(errs.Invalid, "%s is a URL, and this service fetches none", what)
 	}
-	return path, nil // one that is missing is told when it is published
+	if err := t.URLs.Check(ref); err != nil {
+		return "", fmt.Errorf("%s: %w", what, err)
+	}
+	if look {
+		return "", nil
+	}
+	f, err := t.Fetcher.Fetch(ctx, Remote{URL: ref, What: what})
+	if err != nil {
+		return "", err
+	}
+	return f.Path, nil
 }
 
 // bootMode is the node's firmware mode; empty when nobody knows it yet.

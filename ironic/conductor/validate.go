@@ -100,7 +100,7 @@ func (c *Conductor) Validate(ctx context.Context, ident string) (map[string]api.
 	set("management", bmc)
 	if bootsRamdisk(n) {
 		t := &task{Conductor: c, uuid: n.UUID, node: n, drv: drv}
-		_, err := t.bootEntry(ctx, jobDeploy)
+		err := t.checkBoot(ctx)
 		set("boot", err)
 		if out["inspect"].Result {
 			set("inspect", err)

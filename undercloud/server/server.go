@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ type Service struct {
 	Name    string
 	Addr    string // host:port
 	Handler http.Handler
+	TLS     *tls.Config // nil: plain HTTP
 }
 
 // Server holds the services and what all of them report to.
@@ -45,7 +47,19 @@ func New(log *slog.Logger) *Server {
 
 // Add puts a service on an address. All are added before Run.
 func (s *Server) Add(name, addr string, h http.Handler) {
-	s.services = append(s.services, Service{name, addr, h})
+	s.AddService(Service{Name: name, Addr: addr, Handler: h})
+}
+
+// AddService is Add for a service that may have a certificate.
+func (s *Server) AddService(svc Service) { s.services = append(s.services, svc) }
+
+// Names are the services' names, in the order of Listen's listeners.
+func (s *Server) Names() []string {
+	var out []string
+	for _, svc := range s.services {
+		out = append(out, svc.Name)
+	}
+	return out
 }
 
 // Health adds /healthz and /metrics in front of a handler. ready says why the
@@ -89,10 +103,14 @@ func (s *Server) Run(ctx context.Context, listeners []net.Listener) error {
 	var wg sync.WaitGroup
 	failed := make(chan error, len(s.services))
 	for i, svc := range s.services {
-		srv := &http.Server{Handler: s.watch(svc), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		srv := &http.Server{Handler: s.watch(svc), TLSConfig: svc.TLS.Clone(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 			ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
 		wg.Go(func() {
-			if err := srv.Serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
+			serve := srv.Serve
+			if svc.TLS != nil {
+				serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+			}
+			if err := serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("serve %s: %w", svc.Name, err)
 				cancel()
 			}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic/conductor"
+	"trefoil/ironic/driver"
+	"trefoil/undercloud/config"
+	"trefoil/undercloud/identity"
+	"trefoil/undercloud/imagecache"
+	"trefoil/undercloud/install"
+	"trefoil/undercloud/jobs/durable"
+	"trefoil/undercloud/netboot"
+	"trefoil/undercloud/server"
+	"trefoil/undercloud/store/sqlite"
+)
+
+// standalone is the bare-metal API, introspection, conductor and network boot
+// without an undercloud around them.
+type standalone struct {
+	cfg *config.Standalone
+	log *slog.Logger
+	bareMetal
+}
+
+// serveStandalone runs until ctx ends.
+func serveStandalone(ctx context.Context, file string, logw io.Writer) error {
+	cfg, err := config.LoadStandalone(file, interfaceAddresses)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(logw, &slog.HandlerOptions{Level: level(cfg.Debug)}))
+	s := &standalone{cfg: cfg, log: log}
+	if err := s.claim(); err != nil {
+		return err
+	}
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	defer s.db.Close()
+	p := newProgram(log)
+	if err := s.mount(p); err != nil {
+		return err
+	}
+	p.boot, p.start, p.stop, p.guard = s.answerBoots, s.start, s.stop, s.guard
+	return p.run(ctx, "the bare-metal service", "auth_strategy", cfg.Auth, "state_dir", cfg.StateDir)
+}
+
+// claim makes the state directory this process's own.
+func (s *standalone) claim() error {
+	if err := os.MkdirAll(s.cfg.StateDir, 0o700); err != nil {
+		return fmt.Errorf("make state_dir: %w", err)
+	}
+	self := install.NewProcess("", s.cfg.StateDir, nil)
+	self.Config = s.cfg.Path
+	err := self.Announce(func() error { return nil })
+	if errs.Is(err, errs.Conflict) {
+		return errs.Wrap(errs.Conflict, err, "state_dir %s of %s is in use", s.cfg.StateDir, s.cfg.Path).
+			WithHint("stop that service, or give this one a state_dir of its own")
+	}
+	return err
+}
+
+// interfaceAddresses are the addresses of a network interface with their prefix lengths.
+func interfaceAddresses(name string) ([]netip.Prefix, error) {
+	dev, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, errs.New(errs.Invalid, "there is no such network interface on this machine")
+	}
+	list, err := dev.Addrs()
+	if err != nil {
+		return nil, fmt.Errorf("ask for its addresses: %w", err)
+	}
+	var out []netip.Prefix
+	for _, a := range list {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			out = append(out, netip.PrefixFrom(p.Addr().Unmap(), p.Bits()))
+		}
+	}
+	return out, nil
+}
+
+// open makes every part; nothing runs yet.
+func (s *standalone) open(ctx context.Context) error {
+	drivers, err := s.drivers()
+	if err != nil {
+		return err
+	}
+	if s.db, err = sqlite.Open(ctx, s.path("undercloud.db")); err != nil {
+		return err
+	}
+	s.jobs = durable.New(durable.Config{Path: s.path("jobs.db"), Log: s.log})
+	s.guard = &conductor.URLGuard{Loopback: s.cfg.LoopbackURLs, Files: s.cfg.FilePaths}
+	cfg := conductor.Config{Drivers: drivers, AgentNets: s.cfg.AgentNets, Host: s.host(), CleanOnProvide: s.cfg.AutomatedClean,
+		DeployKernel: s.cfg.DeployKernel, DeployRamdisk: s.cfg.DeployRamdisk, KernelParams: s.cfg.KernelParams, Log: s.log}
+	var boot *netboot.Config
+	if n := s.cfg.Netboot; n != nil {
+		boot = &netboot.Config{HTTPURL: "http://" + s.bootAddr(), Interface: n.Interface, Address: n.Address,
+			Start: n.Start, End: n.End, Gateway: n.Gateway, DNS: n.DNS, MTU: n.MTU}
+		cfg.APIURL = boot.HTTPURL // agents call where they booted from: see bootDoor
+	}
+	err = s.bareMetal.open(s.cfg.StateDir, boot, imagecache.FetchConfig{MaxSize: int64(s.cfg.MaxImage) << 30}, cfg)
+	if err != nil {
+		s.db.Close()
+	}
+	return err
+}
+
+func (s *standalone) path(name string) string { return s.cfg.StateDir + "/" + name }
+
+// host is the conductor's name. It must stay the same: nodes remember it.
+func (s *standalone) host() string {
+	if s.cfg.Host != "" {
+		return s.cfg.Host
+	}
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "localhost"
+	}
+	return name
+}
+
+// drivers are the hardware types that the configuration enables.
+func (s *standalone) drivers() (map[string]driver.Driver, error) {
+	all, out := hardware(), map[string]driver.Driver{}
+	for _, name := range s.cfg.HardwareTypes {
+		d, ok := all[name]
+		if !ok {
+			return nil, errs.New(errs.Invalid, "%s: enabled_hardware_types names %q; expected some of %s", s.cfg.Path, name, strings.Join(slices.Sorted(maps.Keys(all)), ", "))
+		}
+		out[name] = d
+	}
+	return out, nil
+}
+
+func (s *standalone) bootAddr() string {
+	return netip.AddrPortFrom(s.cfg.Netboot.Address.Addr(), uint16(s.cfg.Netboot.Port)).String()
+}
+
+// mount puts the APIs on their addresses.
+func (s *standalone) mount(p *program) error {
+	var auth func(http.Handler) http.Handler
+	if s.cfg.Auth == config.AuthBasic {
+		basic, err := identity.NewBasic(identity.BasicConfig{File: s.cfg.UserFile, Log: s.log})
+		if err != nil {
+			return fmt.Errorf("%s: http_basic_auth_user_file: %w", s.cfg.Path, err)
+		}
+		auth = basic.Middleware
+	}
+	api := s.api(auth, s.log)
+	baremetal := server.Service{Name: "baremetal", Addr: s.cfg.Listen.String(), Handler: withHealth(p, api)}
+	introspection := server.Service{Name: "introspection", Addr: s.cfg.IntrospectionListen.String(), Handler: s.introspection(auth, s.log)}
+	if s.cfg.TLSCert != "" {
+		tls, err := server.LoadTLS(s.cfg.TLSCert, s.cfg.TLSKey, s.log)
+		if err != nil {
+			return fmt.Errorf("%s: tls_certificate_file: %w", s.cfg.Path, err)
+		}
+		baremetal.TLS, introspection.TLS = tls, tls
+	} else if s.cfg.Auth == config.AuthBasic && !s.cfg.Listen.Addr().Unmap().IsLoopback() {
+		s.log.Warn("passwords travel in the clear: set tls_certificate_file and tls_key_file", "listen", s.cfg.Listen.String())
+	}
+	p.srv.AddService(baremetal)
+	p.srv.AddService(introspection)
+	if s.boot != nil {
+		p.srv.Add("httpboot", s.bootAddr(), bootDoor(s.boot.Handler(), api))
+	}
+	return nil
+}
+
+// withHealth adds /healthz and /metrics to the API and leaves all other paths to it
+// as they are.
+func withHealth(p *program, api http.Handler) http.Handler {
+	health := p.srv.Health(http.NotFoundHandler(), p.starting)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/healthz" || r.URL.Path == "/metrics" {
+			health.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
+}
+
+// bootDoor is what machines reach while they boot: scripts, kernels and images, and
+// of the API the calls of agents, which need no credentials. So the API itself can
+// stay on loopback, or behind TLS.
+func bootDoor(boot, api http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	for _, path := range []string{"/{$}", "/v1", "/v1/{$}", "/v1/lookup", "/v1/lookup/{$}", "/v1/heartbeat/", "/v1/continue_inspection", "/v1/continue_inspection/{$}"} {
+		mux.Handle(path, api)
+	}
+	mux.Handle("/", boot)
+	return mux
+}
+
+// answerBoots runs DHCP and TFTP, where they are asked for, until ctx ends.
+func (s *standalone) answerBoots(ctx context.Context) error {
+	if s.boot == nil || !s.cfg.Netboot.DHCP {
+		<-ctx.Done()
+		return nil
+	}
+	return s.boot.Run(ctx)
+}

@@ -1,0 +1,98 @@
+//go:build e2e
+
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// openstack runs Debian's client against the service.
+func (s *aService) openstack(command string, auth ...string) (string, int) {
+	s.t.Helper()
+	client, err := exec.LookPath("openstack")
+	if err != nil {
+		s.t.Fatal("this test needs the real client: apt-get install python3-openstackclient python3-ironicclient")
+	}
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
+	defer cancel()
+	args := append([]string{"--os-endpoint", s.url}, auth...)
+	cmd := exec.CommandContext(ctx, client, append(args, strings.Fields(command)...)...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.t.TempDir(), "LC_ALL=C.UTF-8"}
+	out, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil {
+		s.t.Fatal(err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// whole carries a node through its life with the real client.
+func whole(t *testing.T, s *aService, auth ...string) {
+	t.Helper()
+	for _, c := range []struct{ command, want string }{
+		{"baremetal driver list", "fake-hardware"},
+		{"baremetal node create --driver fake-hardware --name n1 -f value -c name", "n1"},
+		{"baremetal node manage n1 --wait 60", "Waiting for provision state manageable on node n1"},
+		{"baremetal node provide n1 --wait 60", "Waiting for provision state available on node n1"},
+		{"baremetal node deploy n1 --wait 60", "Waiting for provision state active on node n1"},
+		{"baremetal node list -f value -c Name", "n1"},
+		{"baremetal node undeploy n1 --wait 60", "Waiting for provision state available on node n1"},
+		{"baremetal conductor list -f value -c Hostname", "one"},
+		{"baremetal node delete n1", "Deleted node n1"},
+	} {
+		out, exit := s.openstack(c.command, auth...)
+		if exit != 0 || !strings.Contains(out, c.want) {
+			t.Errorf("openstack %s: exit code %d, expected %q:\n%s", c.command, exit, c.want, out)
+		}
+	}
+}
+
+func TestRealClientWithoutAuthentication(t *testing.T) {
+	s := begin(t, conf(t, filepath.Join(t.TempDir(), "state"), ""))
+	whole(t, s, "--os-auth-type", "none")
+}
+
+func TestRealClientWithAPassword(t *testing.T) {
+	dir := t.TempDir()
+	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.DefaultCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "htpasswd")
+	if err := os.WriteFile(file, append([]byte("admin:"), hash...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := begin(t, conf(t, filepath.Join(dir, "state"), "auth_strategy = http_basic\nhttp_basic_auth_user_file = "+file+"\n"))
+	whole(t, s, "--os-auth-type", "http_basic", "--os-username", "admin", "--os-password", "secret")
+	out, exit := s.openstack("baremetal node list", "--os-auth-type", "http_basic", "--os-username", "admin", "--os-password", "wrong")
+	if exit == 0 || !strings.Contains(out, "401") && !strings.Contains(out, "Incorrect username or password") {
+		t.Errorf("wrong password: exit code %d: %s", exit, out)
+	}
+	if out, exit = s.openstack("baremetal node list", "--os-auth-type", "none"); exit == 0 {
+		t.Errorf("no password: %s", out)
+	}
+}
+
+// TestSystemdAcceptsTheStandaloneUnit asks systemd's own checker; it needs no running systemd.
+func TestSystemdAcceptsTheStandaloneUnit(t *testing.T) {
+	data, err := os.ReadFile("../../examples/undercloud-baremetal.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "undercloud-baremetal.service")
+	text := strings.ReplaceAll(string(data), "/usr/local/bin/undercloud", "/bin/true")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("systemd-analyze", "verify", "--recursive-errors=no", path).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -1,0 +1,377 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/ini.v1"
+
+	"trefoil/internal/errs"
+)
+
+// Ways of asking who a client is: auth_strategy of a standalone service.
+const (
+	AuthNone  = "none"
+	AuthBasic = "http_basic"
+)
+
+// Standalone is the configuration of the bare-metal API alone. It is an INI file,
+// as undercloud.conf and ironic.conf are; options that Ironic has, too, have Ironic's
+// names and values.
+type Standalone struct {
+	Path string // the file
+
+	Listen              netip.AddrPort // the bare-metal API
+	IntrospectionListen netip.AddrPort
+	Auth                string // AuthNone or AuthBasic
+	AllowAnybody        bool   // AuthNone beyond loopback was asked for
+	UserFile            string // htpasswd
+	TLSCert, TLSKey     string // both or none
+
+	StateDir       string
+	Host           string // the conductor's name
+	HardwareTypes  []string
+	DeployKernel   string // path or URL; may be empty
+	DeployRamdisk  string
+	KernelParams   []string
+	AutomatedClean bool
+	Debug          bool
+
+	FilePaths    []string       // where file:// URLs of clients may point
+	LoopbackURLs bool           // whether http URLs may point at loopback
+	MaxImage     int            // GiB
+	AgentNets    []netip.Prefix // where agents may call from
+
+	Netboot *Netboot // nil: off
+}
+
+// Netboot is the section [netboot]: the network that machines boot from.
+type Netboot struct {
+	Interface  string
+	Address    netip.Prefix // this machine's on it
+	Port       int          // of HTTP, and of what agents call
+	DHCP       bool         // false: another DHCP server sends machines to boot.ipxe
+	Start, End netip.Addr
+	Gateway    netip.Addr // may be the zero value
+	DNS        []netip.Addr
+	MTU        int // 0: not told
+}
+
+// LoadStandalone reads the file. Its error is a *multierror.Error with every mistake,
+// each with file, line and option. addresses returns those of a network interface;
+// it is asked for that of [netboot] only.
+func LoadStandalone(path string, addresses func(string) ([]netip.Prefix, error)) (*Standalone, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, errs.New(errs.NotFound, "configuration file %s does not exist", path).WithHint("copy examples/baremetal.conf there")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	file, err := ini.LoadSources(ini.LoadOptions{IgnoreInlineComment: true, AllowPythonMultilineValues: true, KeyValueDelimiters: "=:"}, data)
+	if err != nil {
+		return nil, errs.Wrap(errs.Invalid, err, "%s is not an INI file", path)
+	}
+	p := &standaloneParser{parser: parser{file: file, lines: lineNumbers(data), name: path}, s: &Standalone{Path: path}, addresses: addresses}
+	p.read(ini.DefaultSection, p.options())
+	if p.has("netboot") {
+		p.s.Netboot = &Netboot{}
+		p.read("netboot", p.s.Netboot.options())
+		p.netboot(p.s.Netboot)
+	}
+	for _, name := range file.SectionStrings() {
+		if name != ini.DefaultSection && name != "netboot" {
+			p.problem(name, "", "unknown section [%s]; expected [DEFAULT] and [netboot]", name)
+		}
+	}
+	p.check()
+	if p.errs != nil {
+		p.errs.ErrorFormat = plainList
+		return nil, p.errs
+	}
+	return p.s, nil
+}
+
+// place is an option of a section, without the type that undercloud.conf's have.
+type place struct {
+	name, def string
+	set       func(string) error
+}
+
+type standaloneParser struct {
+	parser
+	s         *Standalone
+	addresses func(string) ([]netip.Prefix, error)
+}
+
+func (p *standaloneParser) has(section string) bool {
+	_, err := p.file.GetSection(section)
+	return err == nil
+}
+
+func (p *standaloneParser) options() []place {
+	s := p.s
+	use := func(set setter) func(string) error { return func(v string) error { return set(nil, v) } }
+	return []place{
+		{"listen", "127.0.0.1:6385", addrPortInto(&s.Listen)},
+		{"introspection_listen", "", addrPortInto(&s.IntrospectionListen)},
+		{"auth_strategy", AuthNone, func(v string) error {
+			if v == "noauth" {
+				v = AuthNone // Ironic's name for it
+			}
+			if v != AuthNone && v != AuthBasic {
+				return fmt.Errorf("%q is not known; expected %s or %s", v, AuthNone, AuthBasic)
+			}
+			s.Auth = v
+			return nil
+		}},
+		{"allow_unauthenticated", "false", use(truth(&s.AllowAnybody))},
+		{"http_basic_auth_user_file", "", pathInto(&s.UserFile)},
+		{"tls_certificate_file", "", pathInto(&s.TLSCert)},
+		{"tls_key_file", "", pathInto(&s.TLSKey)},
+		{"state_dir", "/var/lib/undercloud-baremetal", pathInto(&s.StateDir)},
+		{"host", "", use(text(&s.Host))},
+		{"enabled_hardware_types", "ipmi,fake-hardware", use(list(&s.HardwareTypes))},
+		{"deploy_kernel", "", bootFileInto(&s.DeployKernel)},
+		{"deploy_ramdisk", "", bootFileInto(&s.DeployRamdisk)},
+		{"kernel_append_params", "", func(v string) error { s.KernelParams = strings.Fields(v); return nil }},
+		{"automated_clean", "true", use(truth(&s.AutomatedClean))},
+		{"debug", "false", use(truth(&s.Debug))},
+		{"file_url_allowed_paths", "/boot,/opt,/srv,/usr/local/share,/usr/share", func(v string) error { return paths(&s.FilePaths, v) }},
+		{"allow_loopback_urls", "false", use(truth(&s.LoopbackURLs))},
+		{"max_image_gib", "64", use(number(&s.MaxImage, 1))},
+		{"agent_networks", "", networksInto(&s.AgentNets)},
+	}
+}
+
+func (n *Netboot) options() []place {
+	use := func(set setter) func(string) error { return func(v string) error { return set(nil, v) } }
+	return []place{
+		{"interface", "", use(text(&n.Interface))},
+		{"address", "", use(prefixInto(&n.Address))},
+		{"port", "8088", use(number(&n.Port, 1))},
+		{"dhcp", "true", use(truth(&n.DHCP))},
+		{"range", "", func(v string) error {
+			a, b, ok := strings.Cut(v, ",")
+			if !ok {
+				return fmt.Errorf("%q is not a range such as 192.0.2.100,192.0.2.200", v)
+			}
+			if err := addrInto(&n.Start)(strings.TrimSpace(a)); err != nil {
+				return err
+			}
+			return addrInto(&n.End)(strings.TrimSpace(b))
+		}},
+		{"gateway", "", addrInto(&n.Gateway)},
+		{"dns_nameservers", "", use(addresses(&n.DNS))},
+		{"mtu", "0", use(number(&n.MTU, 0))},
+	}
+}
+
+// read sets every option of a section, and refuses what is none.
+func (p *standaloneParser) read(section string, options []place) {
+	var known []string
+	for _, o := range options {
+		known = append(known, o.name)
+		v, _, _ := p.value(section, o.name)
+		if v == "" {
+			v = o.def
+		}
+		if v == "" {
+			continue
+		}
+		if err := o.set(v); err != nil {
+			p.problem(section, o.name, "%s: %v", o.name, err)
+		}
+	}
+	for _, k := range p.file.Section(section).KeyStrings() {
+		if !slices.Contains(known, k) {
+			p.unknown(section, k, known)
+		}
+	}
+}
+
+func addrPortInto(dst *netip.AddrPort) func(string) error {
+	return func(v string) error {
+		a, err := netip.ParseAddrPort(v)
+		if err != nil {
+			return fmt.Errorf("%q is not an IP address with a port, such as 127.0.0.1:6385 or [::1]:6385", v)
+		}
+		*dst = a
+		return nil
+	}
+}
+
+func pathInto(dst *string) func(string) error {
+	return func(v string) error {
+		if !filepath.IsAbs(v) {
+			return fmt.Errorf("%q is not an absolute path", v)
+		}
+		*dst = filepath.Clean(v)
+		return nil
+	}
+}
+
+func paths(dst *[]string, v string) error {
+	*dst = []string{}
+	for _, one := range split(v) {
+		var path string
+		if err := pathInto(&path)(one); err != nil {
+			return err
+		}
+		*dst = append(*dst, path)
+	}
+	return nil
+}
+
+// bootFileInto takes a path of this machine, or a URL.
+func bootFileInto(dst *string) func(string) error {
+	return func(v string) error {
+		u, err := url.Parse(v)
+		ok := err == nil && ((u.Scheme == "http" || u.Scheme == "https") && u.Host != "" || u.Scheme == "file" && u.Host == "" && filepath.IsAbs(u.Path))
+		if !ok && !filepath.IsAbs(v) {
+			return fmt.Errorf("%q is neither an absolute path nor an http://, https:// or file:/// URL", v)
+		}
+		*dst = v
+		return nil
+	}
+}
+
+func networksInto(dst *[]netip.Prefix) func(string) error {
+	return func(v string) error {
+		for _, one := range split(v) {
+			n, err := netip.ParsePrefix(one)
+			if err != nil {
+				return fmt.Errorf("%q is not a network such as 192.0.2.0/24", one)
+			}
+			*dst = append(*dst, n.Masked())
+		}
+		return nil
+	}
+}
+
+// check looks at values together.
+func (p *standaloneParser) check() {
+	s := p.s
+	wrong := func(key, format string, args ...any) { p.problem(ini.DefaultSection, key, format, args...) }
+	p.listeners()
+	switch {
+	case s.Auth == AuthBasic && s.UserFile == "":
+		wrong("auth_strategy", "auth_strategy %s needs http_basic_auth_user_file, a file made by htpasswd -cB", AuthBasic)
+	case s.Auth == AuthNone && s.UserFile != "":
+		wrong("http_basic_auth_user_file", "http_basic_auth_user_file is given, and auth_strategy %s asks nobody for a password; set auth_strategy = %s, or leave the file out", AuthNone, AuthBasic)
+	}
+	if (s.TLSCert == "") != (s.TLSKey == "") {
+		key := "tls_certificate_file"
+		if s.TLSCert == "" {
+			key = "tls_key_file"
+		}
+		wrong(key, "tls_certificate_file and tls_key_file come together, and only %s is given", key)
+	}
+	if (s.DeployKernel == "") != (s.DeployRamdisk == "") {
+		key := "deploy_kernel"
+		if s.DeployKernel == "" {
+			key = "deploy_ramdisk"
+		}
+		wrong(key, "deploy_kernel and deploy_ramdisk come together, and only %s is given", key)
+	}
+	if len(s.HardwareTypes) == 0 {
+		wrong("enabled_hardware_types", "enabled_hardware_types names none")
+	}
+	if len(s.AgentNets) > 0 {
+		return
+	}
+	s.AgentNets = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	if s.Netboot != nil && s.Netboot.Address.IsValid() {
+		s.AgentNets = []netip.Prefix{s.Netboot.Address.Masked()}
+	}
+}
+
+// listeners lets nobody offer machines to strangers by mistake.
+func (p *standaloneParser) listeners() {
+	s := p.s
+	given := s.IntrospectionListen.IsValid()
+	if !given && s.Listen.IsValid() {
+		s.IntrospectionListen = netip.AddrPortFrom(s.Listen.Addr(), 5050)
+	}
+	open := func(key string, a netip.AddrPort) {
+		if s.Auth == AuthNone && !s.AllowAnybody && a.IsValid() && !a.Addr().Unmap().IsLoopback() {
+			p.problem(ini.DefaultSection, key, "%s is %s, and with auth_strategy %s whoever reaches it owns the machines; listen on 127.0.0.1, or set auth_strategy = %s, or say that this is meant: allow_unauthenticated = true",
+				key, a, AuthNone, AuthBasic)
+		}
+	}
+	open("listen", s.Listen)
+	if given {
+		open("introspection_listen", s.IntrospectionListen)
+	}
+}
+
+// netboot looks at the section [netboot] and finds this machine's address.
+func (p *standaloneParser) netboot(n *Netboot) {
+	wrong := func(key, format string, args ...any) { p.problem("netboot", key, format, args...) }
+	if n.Port > 65535 {
+		wrong("port", "port %d is more than 65535", n.Port)
+	}
+	if n.Interface == "" {
+		wrong("", "[netboot] needs interface, the network interface that machines boot from")
+		return
+	}
+	if p.address(n); !n.Address.IsValid() {
+		return
+	}
+	if !n.DHCP {
+		if n.Start.IsValid() {
+			wrong("range", "range is given, and with dhcp = false no address is handed out")
+		}
+		return
+	}
+	if !n.Start.IsValid() || !n.End.IsValid() {
+		wrong("", "[netboot] needs range, the addresses that machines get while they boot, such as 192.0.2.100,192.0.2.200; or dhcp = false where another DHCP server sends them to http://%s/boot.ipxe",
+			netip.AddrPortFrom(n.Address.Addr(), uint16(n.Port)))
+		return
+	}
+	for _, a := range []netip.Addr{n.Start, n.End} {
+		if !n.Address.Masked().Contains(a) {
+			wrong("range", "%s of range is not in the network %s of %s", a, n.Address.Masked(), n.Interface)
+		}
+	}
+	if n.End.Less(n.Start) {
+		wrong("range", "range %s,%s does not come in order", n.Start, n.End)
+	}
+	if between(n.Address.Addr(), n.Start, n.End) || between(n.Gateway, n.Start, n.End) {
+		wrong("range", "range %s,%s holds the address of this machine or of the gateway: a node would get the same", n.Start, n.End)
+	}
+}
+
+// address finds the interface's IPv4 address, or looks whether it has the one given.
+func (p *standaloneParser) address(n *Netboot) {
+	given := n.Address
+	n.Address = netip.Prefix{}
+	all, err := p.addresses(n.Interface)
+	if err != nil {
+		p.problem("netboot", "interface", "interface %s: %v", n.Interface, err)
+		return
+	}
+	var words []string
+	var found []netip.Prefix
+	for _, a := range all {
+		if a.Addr().Is4() && (!given.IsValid() || a == given) {
+			found = append(found, a)
+		}
+		words = append(words, strconv.Quote(a.String()))
+	}
+	switch {
+	case len(found) == 1:
+		n.Address = found[0]
+	case given.IsValid():
+		p.problem("netboot", "address", "interface %s does not have the IPv4 address %s; it has [%s]", n.Interface, given, strings.Join(words, " "))
+	default:
+		p.problem("netboot", "interface", "interface %s has %d IPv4 addresses, expected one; choose with address: [%s]", n.Interface, len(found), strings.Join(words, " "))
+	}
+}

@@ -1,0 +1,270 @@
+package identity
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"trefoil/internal/errs"
+)
+
+// BasicConfig of a Basic. File is required.
+type BasicConfig struct {
+	File string // an htpasswd file: lines user:hash, hashes of bcrypt only (htpasswd -B)
+	Now  func() time.Time
+	Log  *slog.Logger
+}
+
+// Basic lets in whoever the htpasswd file names: Ironic's auth_strategy http_basic.
+// All users are administrators. The file is read again when it has changed; while
+// it is wrong nobody is let in, because it may say who no longer is. Safe for
+// concurrent use. Source of answers: ironic_lib.auth_basic.
+type Basic struct {
+	cfg   BasicConfig
+	fails *limiter
+	key   []byte        // of proofs; never leaves this process
+	slots chan struct{} // hashes that are made at a time: strangers must not take all processors
+
+	mu    sync.Mutex
+	state string // what the file was when it was read
+	users map[string][]byte
+	known map[string][]byte // user → proof of the password that was right: bcrypt costs 60 ms and more
+	dummy []byte            // a hash that costs as much as a user's
+	wrong error             // why the file cannot be used
+}
+
+// maxCost is the largest cost of a hash, 2^cost rounds: another one more doubles
+// what any stranger's request costs.
+const maxCost = 15
+
+// NewBasic reads the file. Errors are Invalid and name file, line and what to do.
+func NewBasic(cfg BasicConfig) (*Basic, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	b := &Basic{cfg: cfg, fails: newLimiter(cfg.Now), key: make([]byte, 32), slots: make(chan struct{}, 2)}
+	if _, err := rand.Read(b.key); err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
+	b.refresh()
+	return b, b.wrong
+}
+
+// Middleware lets only requests with a user's name and password through.
+func (b *Basic) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, err := b.check(r)
+		if err != nil {
+			refuse(w, err)
+			return
+		}
+		r = r.WithContext(WithIdentity(r.Context(), Identity{UserID: user, UserName: user, Roles: []string{RoleAdmin}}))
+		r.Header = r.Header.Clone()
+		r.Header.Del("Authorization") // nothing behind needs it
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refuse answers in Ironic's words and shape.
+func refuse(w http.ResponseWriter, err error) {
+	code := errs.HTTPStatus(errs.CodeOf(err))
+	if code == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="Baremetal API"`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"message": err.Error(), "code": code}}) // the client is gone: nobody to tell
+}
+
+func (b *Basic) check(r *http.Request) (string, error) {
+	header := r.Header.Get("Authorization")
+	if header == "" {
+		return "", errs.New(errs.Unauthorized, "Authorization required")
+	}
+	kind, token, ok := strings.Cut(strings.TrimSpace(header), " ")
+	if !ok {
+		return "", errs.New(errs.Invalid, "Could not parse Authorization header")
+	}
+	if !strings.EqualFold(kind, "basic") {
+		return "", errs.New(errs.Invalid, "Unsupported authorization type \"%s\"", kind)
+	}
+	pair, err := base64.StdEncoding.DecodeString(strings.TrimSpace(token))
+	user, password, ok := bytes.Cut(pair, []byte(":"))
+	if err != nil || !ok {
+		return "", errs.New(errs.Invalid, "Could not decode authorization token")
+	}
+	return string(user), b.login(r, string(user), password)
+}
+
+// login checks a password. An unknown user costs as much time as a wrong password.
+func (b *Basic) login(r *http.Request, user string, password []byte) error {
+	b.mu.Lock()
+	b.refresh()
+	hash, found := b.users[user]
+	known, dummy, state, wrong := b.known[user], b.dummy, b.state, b.wrong
+	b.mu.Unlock()
+	if wrong != nil {
+		return errs.New(errs.Internal, "Invalid configuration file. Problem reading auth user file")
+	}
+	proof := b.proof(password)
+	if known != nil && hmac.Equal(proof, known) {
+		return nil
+	}
+	source, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		source = r.RemoteAddr
+	}
+	bucket := source + "/" + user
+	if wait := b.fails.blocked(bucket); wait > 0 {
+		return errs.New(errs.Unauthorized, "Too many failed logins from this address; try again in %d seconds.", int(wait.Seconds())+1)
+	}
+	if !found {
+		hash = dummy
+	}
+	select {
+	case b.slots <- struct{}{}:
+	case <-r.Context().Done():
+		return r.Context().Err()
+	}
+	err = bcrypt.CompareHashAndPassword(hash, password)
+	<-b.slots
+	if err != nil || !found {
+		b.fails.failed(bucket)
+		b.cfg.Log.Warn("login refused", "user", user, "from", source)
+		return errs.New(errs.Unauthorized, "Incorrect username or password")
+	}
+	b.fails.forget(bucket)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state == state { // the file may have changed while the hash was made
+		b.known[user] = proof
+	}
+	return nil
+}
+
+func (b *Basic) proof(password []byte) []byte {
+	m := hmac.New(sha256.New, b.key)
+	m.Write(password)
+	return m.Sum(nil)
+}
+
+// refresh reads the file if it is not what it was. The caller has the lock, or b alone.
+func (b *Basic) refresh() {
+	st, err := os.Stat(b.cfg.File)
+	state := "missing"
+	if err == nil {
+		state = version(st)
+	}
+	if state == b.state {
+		return
+	}
+	b.state, b.users, b.known, b.dummy = state, nil, map[string][]byte{}, nil
+	b.users, b.wrong = readUsers(b.cfg.File)
+	if b.wrong != nil {
+		b.cfg.Log.Error("nobody is let in: the file of users cannot be used", "error", b.wrong)
+		return
+	}
+	for _, hash := range b.users {
+		b.dummy = hash
+		break
+	}
+}
+
+// version changes whenever the file's content, owner or mode may have.
+func version(st os.FileInfo) string {
+	sys, _ := st.Sys().(*syscall.Stat_t)
+	if sys == nil {
+		sys = &syscall.Stat_t{}
+	}
+	return fmt.Sprint(sys.Ino, st.Size(), st.ModTime().UnixNano(), sys.Ctim, sys.Uid, st.Mode())
+}
+
+// readUsers reads an htpasswd file that nobody else can read or change.
+func readUsers(path string) (map[string][]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, errs.Wrap(errs.Invalid, err, "the file of users cannot be read").
+			WithHint("make one: htpasswd -cB %s admin && chmod 600 %s", path, path)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read the file of users: %w", err)
+	}
+	if err := private(path, st); err != nil {
+		return nil, err
+	}
+	users := map[string][]byte{}
+	lines := bufio.NewScanner(io.LimitReader(f, 1<<20))
+	for n := 1; lines.Scan(); n++ {
+		entry := strings.TrimSpace(lines.Text())
+		if entry == "" || entry[0] == '#' {
+			continue
+		}
+		user, hash, _ := strings.Cut(entry, ":")
+		if err := checkHash(user, hash, users); err != nil {
+			return nil, errs.Wrap(errs.Invalid, err, "%s:%d", path, n).WithHint("make the line anew: htpasswd -B %s USER", path)
+		}
+		users[user] = []byte(hash)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, errs.Wrap(errs.Invalid, err, "%s cannot be read", path)
+	}
+	if len(users) == 0 {
+		return nil, errs.New(errs.Invalid, "%s names no user, so that nobody could log in", path).WithHint("htpasswd -B %s admin", path)
+	}
+	return users, nil
+}
+
+func private(path string, st os.FileInfo) error {
+	if !st.Mode().IsRegular() {
+		return errs.New(errs.Invalid, "%s is no file", path)
+	}
+	if perm := st.Mode().Perm(); perm&0o027 != 0 {
+		return errs.New(errs.Invalid, "%s has mode %#o, so that others may read or change it; expected 0600 or 0640", path, perm).WithHint("chmod 600 %s", path)
+	}
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok && sys.Uid != 0 && int(sys.Uid) != os.Geteuid() {
+		return errs.New(errs.Invalid, "%s belongs to user %d, who may change it; expected root or the user that the service runs as", path, sys.Uid).WithHint("chown root %s", path)
+	}
+	return nil
+}
+
+// checkHash looks at one line; its errors do not show the hash.
+func checkHash(user, hash string, seen map[string][]byte) error {
+	switch {
+	case user == "" || hash == "":
+		return errors.New("expected user:hash")
+	case seen[user] != nil:
+		return fmt.Errorf("user %s is there twice", user)
+	case !strings.HasPrefix(hash, "$2y$") && !strings.HasPrefix(hash, "$2a$") && !strings.HasPrefix(hash, "$2b$"):
+		return errs.New(errs.Invalid, "Only bcrypt digested passwords are supported for %s", user)
+	}
+	cost, err := bcrypt.Cost([]byte(hash))
+	if err != nil || len(hash) != 60 {
+		return fmt.Errorf("the hash of user %s is no whole bcrypt hash", user)
+	}
+	if cost > maxCost {
+		return fmt.Errorf("the hash of user %s has cost %d, and each more than %d doubles what a stranger's request costs", user, cost, maxCost)
+	}
+	return nil
+}
