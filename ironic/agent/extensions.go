@@ -30,8 +30,13 @@ func (a *Agent) handlers() map[string]handler {
 		return handler{async: true, run: f}
 	}
 	return map[string]handler{
-		"clean.get_clean_steps":       now(a.cleanSteps),
-		"clean.execute_clean_step":    later(a.executeClean),
+		"clean.get_clean_steps":     now(a.cleanSteps),
+		"clean.execute_clean_step":  later(a.executeClean),
+		"service.get_service_steps": now(func(params) (params, error) { return steps("service_steps"), nil }),
+		"service.execute_service_step": later(func(_ context.Context, p params, _ func(string)) (params, error) {
+			_, name := stepOf(p) // erasing is no service to a machine with an instance
+			return nil, errs.New(errs.Invalid, "the agent has no service step %q", name)
+		}),
 		"deploy.get_deploy_steps":     now(a.deploySteps),
 		"deploy.execute_deploy_step":  later(a.executeDeploy),
 		"standby.prepare_image":       later(a.prepareImage),
@@ -40,6 +45,7 @@ func (a *Agent) handlers() map[string]handler {
 		"standby.power_off":           later(a.end(a.cfg.PowerOff)),
 		"standby.run_image":           later(a.end(a.cfg.Reboot)),
 		"image.install_bootloader":    later(a.installBootloader),
+		"rescue.finalize_rescue":      now(a.finalizeRescue),
 		"log.collect_system_logs":     now(a.collectLogs),
 		"poll.get_hardware_info":      now(a.hardwareInfo),
 	}
@@ -215,7 +221,7 @@ func (a *Agent) sync(params) (params, error) {
 // end powers off or reboots a moment after the command's success could be read.
 func (a *Agent) end(act func()) func(context.Context, params, func(string)) (params, error) {
 	return func(context.Context, params, func(string)) (params, error) {
-		time.AfterFunc(time.Second, func() {
+		time.AfterFunc(a.cfg.EndAfter, func() {
 			a.cfg.Log.Info("phase: the conductor ends this ramdisk")
 			act()
 		})

@@ -67,9 +67,12 @@ type Config struct {
 
 	ResourceClass  string // of nodes that name none; empty: they have none
 	CleanOnProvide bool   // erase disk metadata before a node becomes available
-	SkipTearDown   bool   // do not erase disk metadata when an instance is deleted
-	AddPorts       inspect.AddPorts
-	ForcePower     bool // power sync sets the machine to what the node remembers, not the reverse
+	// CleanPriorities sets priorities of automated cleaning's steps anew, by
+	// interface.step; 0 switches a step off.
+	CleanPriorities map[string]int
+	SkipTearDown    bool // do not erase disk metadata when an instance is deleted
+	AddPorts        inspect.AddPorts
+	ForcePower      bool // power sync sets the machine to what the node remembers, not the reverse
 
 	LockWait        time.Duration // how long short operations wait for a node's lock; 0: 5 s
 	CallbackTimeout time.Duration // for the ramdisk to call back; 0: 1800 s
@@ -259,6 +262,8 @@ func (c *Conductor) DriverProperties(name string) (map[string]string, error) {
 	out := d.Properties()
 	out["deploy_kernel"] = "Kernel of the ramdisk: http://, https:// or file:/// URL, or id or name of an image. Default: the service's own."
 	out["deploy_ramdisk"] = "Ramdisk: http://, https:// or file:/// URL, or id or name of an image. Default: the service's own."
+	out["rescue_kernel"] = "Kernel of the ramdisk for rescuing. Default: deploy_kernel."
+	out["rescue_ramdisk"] = "Ramdisk for rescuing, one that takes logins. Default: deploy_ramdisk."
 	out["kernel_append_params"] = "More kernel parameters for the ramdisk; %default% stands for the default ones."
 	return out, nil
 }

@@ -19,7 +19,7 @@ func interfaceKinds(driverName string) map[string][]string {
 			"deploy": {"fake", "direct", "ramdisk", "custom-agent"}, "firmware": {"fake", "no-firmware"},
 			"inspect": {"fake", "no-inspect", "agent"}, "management": {"fake", "noop"},
 			"network": {"noop", "flat"}, "power": {"fake"}, "raid": {"fake", "no-raid", "agent"},
-			"rescue": {"fake", "no-rescue"}, "storage": {"noop", "fake"}, "vendor": {"fake", "no-vendor"},
+			"rescue": {"fake", "no-rescue", "agent"}, "storage": {"noop", "fake"}, "vendor": {"fake", "no-vendor"},
 		}
 	}
 	return map[string][]string{
@@ -27,7 +27,7 @@ func interfaceKinds(driverName string) map[string][]string {
 		"deploy": {"direct", "custom-agent"}, "firmware": {"no-firmware"},
 		"inspect": {"agent", "no-inspect", "inspector"}, "management": {"ipmitool", "noop"},
 		"network": {"noop", "flat"}, "power": {"ipmitool"}, "raid": {"no-raid", "agent"},
-		"rescue": {"no-rescue"}, "storage": {"noop"}, "vendor": {"no-vendor", "ipmitool"},
+		"rescue": {"no-rescue", "agent"}, "storage": {"noop"}, "vendor": {"no-vendor", "ipmitool"},
 	}
 }
 

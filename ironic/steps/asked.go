@@ -1,0 +1,232 @@
+package steps
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"trefoil/internal/errs"
+)
+
+// maxWait bounds what a wait step may ask for, in seconds.
+const maxWait = 24 * 60 * 60
+
+// Parse reads the steps that a person asks for: the value of clean_steps,
+// deploy_steps or service_steps in a request. It checks their form, not whether
+// anybody has such steps. The error is Invalid, in Ironic's words.
+func Parse(kind Kind, v any) ([]Step, error) {
+	list, ok := v.([]any)
+	if objects, is := v.([]map[string]any); is {
+		ok = true
+		for _, m := range objects {
+			list = append(list, m)
+		}
+	}
+	if !ok {
+		return nil, wrong(kind, "it is not of type 'array'")
+	}
+	var out []Step
+	for i, item := range list {
+		m, ok := item.(map[string]any)
+		if !ok {
+			return nil, wrong(kind, "step %d is not of type 'object'", i)
+		}
+		s, err := parseStep(kind, m)
+		if err != nil {
+			return nil, wrong(kind, "%v (step %d)", err, i)
+		}
+		out = append(out, s)
+	}
+	if kind == Deploy {
+		return out, unique(out)
+	}
+	return out, nil
+}
+
+func wrong(kind Kind, format string, args ...any) error {
+	return errs.New(errs.Invalid, "Invalid %s_steps: %s", kind, fmt.Sprintf(format, args...)).
+		WithHint(`for example [{"interface": "deploy", "step": "erase_devices_metadata"}]`)
+}
+
+// members returns what a step of a request must and may have.
+func members(kind Kind) (must, may []string) {
+	if kind == Deploy {
+		return []string{"interface", "step", "args", "priority"}, nil
+	}
+	return []string{"interface", "step"}, []string{"args"}
+}
+
+func parseStep(kind Kind, m map[string]any) (Step, error) {
+	must, may := members(kind)
+	for _, key := range must {
+		if _, ok := m[key]; !ok {
+			return Step{}, fmt.Errorf("'%s' is a required property", key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if !slices.Contains(must, key) && !slices.Contains(may, key) {
+			return Step{}, fmt.Errorf("Additional properties are not allowed ('%s' was unexpected)", key)
+		}
+	}
+	s := Step{}
+	s.Interface, _ = m["interface"].(string)
+	if !slices.Contains(Interfaces(), s.Interface) {
+		return s, fmt.Errorf("%s is not one of ['%s']", quoted(m["interface"]), strings.Join(Interfaces(), "', '"))
+	}
+	var ok bool
+	if s.Name, ok = m["step"].(string); !ok {
+		return s, fmt.Errorf("%s is not of type 'string'", quoted(m["step"]))
+	}
+	if s.Name == "" {
+		return s, fmt.Errorf("'' is too short")
+	}
+	if args, given := m["args"]; given {
+		if s.Args, ok = args.(map[string]any); !ok {
+			return s, fmt.Errorf("args is not of type 'object'")
+		}
+	}
+	if v, given := m["priority"]; given {
+		if s.Priority, ok = priority(v); !ok {
+			return s, fmt.Errorf("%s is not valid under any of the given schemas", quoted(v))
+		}
+	}
+	if s.Name == Wait {
+		return s, checkWait(s)
+	}
+	return s, nil
+}
+
+// quoted shows a value of a request, as Python would.
+func quoted(v any) string {
+	if s, ok := v.(string); ok {
+		return "'" + s + "'"
+	}
+	return fmt.Sprint(v)
+}
+
+// priority reads a whole number that is not negative; Ironic takes digits as text, too.
+func priority(v any) (int, bool) {
+	switch x := v.(type) {
+	case float64:
+		return int(x), x >= 0 && x == float64(int32(x))
+	case int:
+		return x, x >= 0
+	case string:
+		n, err := strconv.ParseUint(x, 10, 31)
+		return int(n), err == nil
+	}
+	return 0, false
+}
+
+func checkWait(s Step) error {
+	if n, given := s.Args["seconds"]; given {
+		if sec, ok := priority(n); !ok || sec > maxWait {
+			return fmt.Errorf("the argument seconds of step wait is %s, not a whole number from 0 to %d", quoted(n), maxWait)
+		}
+	}
+	for key := range s.Args {
+		if key != "seconds" {
+			return fmt.Errorf("step wait has these unexpected arguments: %s", key)
+		}
+	}
+	return nil
+}
+
+// Seconds is how long a wait step waits; false: until the next heartbeat.
+func (s Step) Seconds() (int, bool) {
+	n, given := s.Args["seconds"]
+	if !given {
+		return 0, false
+	}
+	return priority(n)
+}
+
+func unique(list []Step) error {
+	count := map[string]int{}
+	for _, s := range list {
+		if !Reserved(s.Name) {
+			count[s.ID()]++
+		}
+	}
+	var twice []string
+	for _, id := range slices.Sorted(maps.Keys(count)) {
+		if count[id] > 1 {
+			twice = append(twice, id)
+		}
+	}
+	if len(twice) > 0 {
+		return wrong(Deploy, "deploy steps cannot have the same interface and step. Duplicate deploy steps for %s", strings.Join(twice, ", "))
+	}
+	return nil
+}
+
+// Resolve holds the steps a person asked for against those offered, and returns
+// what is to be run: the asked ones in their order, with what is known of them.
+// noRamdisk refuses those that the agent would run. The error is Invalid and
+// names everything that is wrong.
+func Resolve(kind Kind, asked, offered []Step, noRamdisk bool) ([]Step, error) {
+	var out []Step
+	var wrongs []string
+	for _, s := range asked {
+		if Reserved(s.Name) {
+			s.Abortable = s.Name == Wait
+			out = append(out, s)
+			continue
+		}
+		i := slices.IndexFunc(offered, func(o Step) bool { return o.ID() == s.ID() })
+		if i < 0 {
+			wrongs = append(wrongs, fmt.Sprintf("node does not support this %s step: %s", kind, s))
+			continue
+		}
+		known := offered[i]
+		wrongs = append(wrongs, known.refuses(kind, s, noRamdisk)...)
+		known.Args = s.Args
+		if kind == Deploy {
+			known.Priority = s.Priority
+		}
+		out = append(out, known)
+	}
+	if len(wrongs) == 0 {
+		return out, nil
+	}
+	err := errs.New(errs.Invalid, "%s", strings.Join(wrongs, "; "))
+	if len(offered) > 0 {
+		err = err.WithHint("choose among %s", Names(offered))
+	}
+	return nil, err
+}
+
+// refuses says what is wrong with the arguments of an asked step.
+func (s Step) refuses(kind Kind, asked Step, noRamdisk bool) []string {
+	var out []string
+	var more, missing []string
+	for _, name := range slices.Sorted(maps.Keys(asked.Args)) {
+		if _, ok := s.ArgsInfo[name]; !ok {
+			more = append(more, name)
+		}
+	}
+	if len(more) > 0 {
+		out = append(out, fmt.Sprintf("%s step %s has these unexpected arguments: %s", kind, asked, strings.Join(more, ", ")))
+	}
+	if kind == Deploy && asked.Priority == 0 { // it is switched off
+		return out
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.ArgsInfo)) {
+		if _, ok := asked.Args[name]; ok || !s.ArgsInfo[name].Required {
+			continue
+		}
+		if d := s.ArgsInfo[name].Description; d != "" {
+			name += " (" + d + ")"
+		}
+		missing = append(missing, name)
+	}
+	if len(missing) > 0 {
+		out = append(out, fmt.Sprintf("%s step %s is missing these required arguments: %s", kind, asked, strings.Join(missing, ", ")))
+	}
+	if noRamdisk && s.RequiresRamdisk {
+		out = append(out, fmt.Sprintf("%s step %s requires booting a ramdisk", kind, asked))
+	}
+	return out
+}
