@@ -140,7 +140,7 @@ func TestLookupHeartbeatAndSteps(t *testing.T) {
 	a := newAPI(t)
 	a.refuse = 1 // not yet waiting for us
 	url := start(t, a, nil)
-	for kind, step := range map[string]string{"clean": "erase_devices_metadata", "deploy": "write_image"} {
+	for kind, step := range map[string]string{"clean": "erase_devices_metadata", "deploy": "write_image", "service": "service_steps"} {
 		code, st := post(t, url+"/v1/commands/?wait=true&agent_token=tok", kind+".get_"+kind+"_steps", nil)
 		if code != 200 || st.Status != agentapi.Succeeded || !strings.Contains(fmt.Sprint(st.Result), step) || st.Result["hardware_manager_version"] == nil {
 			t.Errorf("%s steps: %d %+v", kind, code, st)

@@ -30,8 +30,13 @@ func (a *Agent) handlers() map[string]handler {
 		return handler{async: true, run: f}
 	}
 	return map[string]handler{
-		"clean.get_clean_steps":       now(a.cleanSteps),
-		"clean.execute_clean_step":    later(a.executeClean),
+		"clean.get_clean_steps":     now(a.cleanSteps),
+		"clean.execute_clean_step":  later(a.executeClean),
+		"service.get_service_steps": now(func(params) (params, error) { return steps("service_steps"), nil }),
+		"service.execute_service_step": later(func(_ context.Context, p params, _ func(string)) (params, error) {
+			_, name := stepOf(p) // erasing is no service to a machine with an instance
+			return nil, errs.New(errs.Invalid, "the agent has no service step %q", name)
+		}),
 		"deploy.get_deploy_steps":     now(a.deploySteps),
 		"deploy.execute_deploy_step":  later(a.executeDeploy),
 		"standby.prepare_image":       later(a.prepareImage),

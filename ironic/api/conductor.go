@@ -13,7 +13,10 @@ type ProvisionRequest struct {
 	ConfigDrive    any              `json:"configdrive,omitempty"` // gzip+base64 text, or {meta_data, network_data, user_data}
 	CleanSteps     []map[string]any `json:"clean_steps,omitempty"`
 	DeploySteps    []map[string]any `json:"deploy_steps,omitempty"`
+	ServiceSteps   []map[string]any `json:"service_steps,omitempty"`
 	DisableRamdisk bool             `json:"disable_ramdisk,omitempty"`
+	Runbook        string           `json:"runbook,omitempty"`
+	RescuePassword *string          `json:"-"` // in the clear: it is kept nowhere
 }
 
 // Validation is one row of a node's validation.

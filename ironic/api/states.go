@@ -1,11 +1,15 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
+	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/fsm"
+	"trefoil/ironic/steps"
 )
 
 func (s *server) getStates(c *call) error {
@@ -120,18 +124,24 @@ func (s *server) putProvision(c *call) error {
 	return c.accepted(c.r.PathValue("node"))
 }
 
+// provisionMembers are the members of a provision request with the version that brought each.
+func provisionMembers() map[string]int {
+	return map[string]int{"target": 1, "configdrive": 1, "clean_steps": 15, "rescue_password": 38, "deploy_steps": 69,
+		"disable_ramdisk": 70, "service_steps": 87, "runbook": 92}
+}
+
 // provisionRequest reads and checks the body by itself; checkProvision looks at the node.
 func (c *call) provisionRequest() (*ProvisionRequest, error) {
 	body, err := c.objectBody(provisionLimit)
 	if err != nil {
 		return nil, err
 	}
-	if err := only("body", body, "target", "configdrive", "clean_steps", "deploy_steps", "service_steps",
-		"rescue_password", "disable_ramdisk", "runbook"); err != nil {
+	members := provisionMembers()
+	if err := only("body", body, slices.Collect(maps.Keys(members))...); err != nil {
 		return nil, err
 	}
-	for name, since := range map[string]int{"deploy_steps": 69, "disable_ramdisk": 70, "service_steps": 87, "runbook": 92} {
-		if _, given := body[name]; given && c.version < since {
+	for name, since := range members {
+		if v := body[name]; v != nil && c.version < since {
 			return nil, notAcceptable()
 		}
 	}
@@ -142,36 +152,93 @@ func (c *call) provisionRequest() (*ProvisionRequest, error) {
 	if req.ConfigDrive, err = c.configDrive(body["configdrive"]); err != nil {
 		return nil, err
 	}
-	if req.CleanSteps, err = stepList(body, "clean_steps", "interface", "step"); err != nil {
+	if err := req.readSteps(body); err != nil {
 		return nil, err
 	}
-	if req.DeploySteps, err = stepList(body, "deploy_steps", "interface", "step", "priority"); err != nil {
-		return nil, err
-	}
-	if v, given := body["disable_ramdisk"]; given {
+	if v := body["disable_ramdisk"]; v != nil {
 		b, ok := parseBool(v)
 		if !ok {
 			return nil, schemaError("body", "disable_ramdisk", v, "'boolean'")
 		}
+		if err := c.mayDisableRamdisk(req.Target); err != nil {
+			return nil, err
+		}
 		req.DisableRamdisk = b
 	}
+	if v := body["rescue_password"]; v != nil {
+		s, ok := v.(string)
+		if !ok { // the value is not repeated: it may be a password all the same
+			return nil, badRequest("Schema error for body: rescue_password is not of type 'string', 'null'")
+		}
+		req.RescuePassword = &s
+	}
+	if v := body["runbook"]; v != nil {
+		if req.Runbook, err = text("body", body, "runbook"); err != nil {
+			return nil, err
+		}
+	}
 	return req, req.fits()
+}
+
+// mayDisableRamdisk: cleaning always, servicing from 1.108 on.
+func (c *call) mayDisableRamdisk(target string) error {
+	switch {
+	case target == "clean", target == "service" && c.version >= 108:
+		return nil
+	case c.version >= 108:
+		return badRequest("disable_ramdisk is supported only with manual cleaning and servicing")
+	}
+	return badRequest("disable_ramdisk is supported only with manual cleaning")
+}
+
+// readSteps takes the three lists of steps; one that is null or absent stays nil.
+func (r *ProvisionRequest) readSteps(body map[string]any) error {
+	for kind, to := range map[steps.Kind]*[]map[string]any{steps.Clean: &r.CleanSteps, steps.Deploy: &r.DeploySteps, steps.Service: &r.ServiceSteps} {
+		v := body[string(kind)+"_steps"]
+		if v == nil {
+			continue
+		}
+		if _, err := steps.Parse(kind, v); err != nil {
+			return err
+		}
+		*to = []map[string]any{}
+		for _, item := range v.([]any) { // Parse has looked at both types
+			*to = append(*to, item.(map[string]any))
+		}
+	}
+	return nil
 }
 
 // fits refuses members that do not go with the verb.
 func (r *ProvisionRequest) fits() error {
 	building := slices.Contains([]string{"active", "deploy", "rebuild"}, r.Target)
+	only := func(member, verbs string) error {
+		return badRequest("\"%s\" is only valid when setting target provision state to %s", member, verbs)
+	}
+	required := func(member, verb string) error {
+		return badRequest("\"%s\" is required when setting target provision state to %s", member, verb)
+	}
 	switch {
 	case r.ConfigDrive != nil && !building:
 		return badRequest("Adding a config drive is only supported when setting provision state to active or rebuild")
 	case r.DeploySteps != nil && !building:
-		return badRequest("\"deploy_steps\" is only valid when setting provision state to active or rebuild")
+		return only("deploy_steps", "active or rebuild")
 	case r.CleanSteps != nil && r.Target != "clean":
-		return badRequest("\"clean_steps\" is only valid when setting target provision state to clean")
-	case r.Target == "clean" && r.CleanSteps == nil:
-		return badRequest("\"clean_steps\" is required when setting target provision state to clean")
-	case r.DisableRamdisk && r.Target != "clean":
-		return badRequest("\"disable_ramdisk\" is only valid when setting target provision state to clean")
+		return only("clean_steps", "clean")
+	case r.ServiceSteps != nil && r.Target != "service":
+		return only("service_steps", "service")
+	case r.RescuePassword != nil && r.Target != "rescue":
+		return only("rescue_password", "rescue")
+	case r.Runbook != "" && r.Target != "clean" && r.Target != "service":
+		return only("runbook", "clean or service")
+	case r.Runbook != "": // /v1/runbooks is not served: there are none
+		return errs.New(errs.NotFound, "Runbook %s could not be found.", r.Runbook)
+	case r.Target == "clean" && len(r.CleanSteps) == 0:
+		return required("clean_steps", "clean")
+	case r.Target == "service" && len(r.ServiceSteps) == 0:
+		return required("service_steps", "service")
+	case r.Target == "rescue" && (r.RescuePassword == nil || strings.TrimSpace(*r.RescuePassword) == ""):
+		return badRequest("A non-empty \"rescue_password\" is required when setting target provision state to rescue")
 	}
 	return nil
 }
@@ -196,33 +263,6 @@ func (c *call) configDrive(v any) (any, error) {
 		return x, only("configdrive", x, "meta_data", "network_data", "user_data", "vendor_data")
 	}
 	return nil, badRequest("Schema error for body: configdrive is not of type 'string', 'object', 'null'")
-}
-
-// stepList reads a list of steps; each needs the named members.
-func stepList(body map[string]any, name string, required ...string) ([]map[string]any, error) {
-	v, given := body[name]
-	if !given || v == nil {
-		return nil, nil
-	}
-	list, ok := v.([]any)
-	if !ok {
-		return nil, schemaError("body", name, v, "'array'")
-	}
-	steps := make([]map[string]any, len(list))
-	for i, item := range list {
-		if steps[i], ok = item.(map[string]any); !ok {
-			return nil, schemaError("body", name, item, "'object'")
-		}
-		if err := only(name, steps[i], "interface", "step", "args", "priority"); err != nil {
-			return nil, err
-		}
-		for _, member := range required {
-			if _, ok := steps[i][member]; !ok {
-				return nil, badRequest("Schema error for %s: '%s' is a required property (step %d)", name, member, i)
-			}
-		}
-	}
-	return steps, nil
 }
 
 // checkProvision has the refusals that need no lock.

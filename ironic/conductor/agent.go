@@ -26,7 +26,8 @@ const heartbeatTimeout = 300
 func waitsForAgent(n *ironic.Node) bool {
 	switch fsm.State(n.ProvisionState) {
 	case fsm.Deploying, fsm.DeployWait, fsm.Cleaning, fsm.CleanWait, fsm.Inspecting, fsm.InspectWait,
-		fsm.Rescuing, fsm.RescueWait, fsm.Servicing, fsm.ServiceWait:
+		fsm.Rescuing, fsm.RescueWait, fsm.Servicing, fsm.ServiceWait,
+		fsm.CleanHold, fsm.DeployHold, fsm.ServiceHold:
 		return true
 	}
 	return false
@@ -80,13 +81,30 @@ func lookupNode(n *ironic.Node) agentapi.LookupNode {
 // masked hides what looks like a secret from whoever asks without credentials.
 func masked(m map[string]any) map[string]any {
 	out := maps.Clone(m)
-	for k := range out {
+	for k, v := range out {
 		l := strings.ToLower(k)
 		if strings.Contains(l, "password") || strings.Contains(l, "secret") || strings.Contains(l, "token") || l == "configdrive" {
 			out[k] = "******"
+		} else {
+			out[k] = maskedWithin(v)
 		}
 	}
 	return out
+}
+
+// maskedWithin does the same inside of a value: arguments of steps may hold secrets.
+func maskedWithin(v any) any {
+	switch x := v.(type) {
+	case map[string]any:
+		return masked(x)
+	case []any:
+		out := make([]any, len(x))
+		for i := range x {
+			out[i] = maskedWithin(x[i])
+		}
+		return out
+	}
+	return v
 }
 
 // findByMACs finds the one node that owns any of the addresses; nil with the
@@ -195,27 +213,30 @@ func target(n *ironic.Node) agentclient.Target {
 
 // awaitAgent waits in the state until the ramdisk's agent has called, then goes on in back.
 func (t *task) awaitAgent(wait, back fsm.State) error {
-	return t.step("call-back", func(ctx context.Context) error {
-		if err := t.enter(ctx, wait, nil); err != nil {
-			return err
+	return t.step("call-back", func(ctx context.Context) error { return t.callBack(ctx, wait, back) })
+}
+
+// callBack is awaitAgent inside of a step.
+func (t *task) callBack(ctx context.Context, wait, back fsm.State) error {
+	if err := t.enter(ctx, wait, nil); err != nil {
+		return err
+	}
+	t.note("transition", "waits for the ramdisk to call back")
+	start := *t.node.ProvisionUpdatedAt
+	until := laterOf(start.Add(t.CallbackTimeout), t.Now().Add(min(graceAfterRestart, t.CallbackTimeout)))
+	err := t.wait(ctx, until, func(n *ironic.Node) (bool, error) {
+		return text(n.DriverInternalInfo, agentURL) != "", nil
+	}, func(n *ironic.Node) error {
+		if text(n.DriverInternalInfo, agentToken) != "" {
+			return errs.New(errs.Unavailable, "Timeout reached while waiting for callback for node %s: after %s the ramdisk had fetched its token but sent no heartbeat",
+				title(n), t.Now().Sub(start).Round(time.Second)).WithHint("look at the node's console; the agent must reach %s", t.APIURL)
 		}
-		t.note("transition", "waits for the ramdisk to call back")
-		start := *t.node.ProvisionUpdatedAt
-		until := laterOf(start.Add(t.CallbackTimeout), t.Now().Add(min(graceAfterRestart, t.CallbackTimeout)))
-		err := t.wait(ctx, until, func(n *ironic.Node) (bool, error) {
-			return text(n.DriverInternalInfo, agentURL) != "", nil
-		}, func(n *ironic.Node) error {
-			if text(n.DriverInternalInfo, agentToken) != "" {
-				return errs.New(errs.Unavailable, "Timeout reached while waiting for callback for node %s: after %s the ramdisk had fetched its token but sent no heartbeat",
-					title(n), t.Now().Sub(start).Round(time.Second)).WithHint("look at the node's console; the agent must reach %s", t.APIURL)
-			}
-			return t.bootTimeout("the ramdisk", t.Now().Sub(start))
-		})
-		if err != nil {
-			return err
-		}
-		return t.enter(ctx, back, nil)
+		return t.bootTimeout("the ramdisk", t.Now().Sub(start))
 	})
+	if err != nil {
+		return err
+	}
+	return t.enter(ctx, back, nil)
 }
 
 // graceAfterRestart is left to a wait that was interrupted for long.

@@ -60,9 +60,12 @@ type Config struct {
 	Host string // the conductor's name and the holder of its locks
 
 	CleanOnProvide bool // erase disk metadata before a node becomes available
-	SkipTearDown   bool // do not erase disk metadata when an instance is deleted
-	AddPorts       inspect.AddPorts
-	ForcePower     bool // power sync sets the machine to what the node remembers, not the reverse
+	// CleanPriorities sets priorities of automated cleaning's steps anew, by
+	// interface.step; 0 switches a step off.
+	CleanPriorities map[string]int
+	SkipTearDown    bool // do not erase disk metadata when an instance is deleted
+	AddPorts        inspect.AddPorts
+	ForcePower      bool // power sync sets the machine to what the node remembers, not the reverse
 
 	LockWait        time.Duration // how long short operations wait for a node's lock; 0: 5 s
 	CallbackTimeout time.Duration // for the ramdisk to call back; 0: 1800 s

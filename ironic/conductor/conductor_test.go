@@ -162,7 +162,7 @@ func TestManualCleaningEndsManageable(t *testing.T) {
 	w.provision("clean", steps("erase_devices_metadata"))
 	w.await("manageable")
 	w.provision("clean", steps("polish"))
-	if n := w.await("clean failed"); !strings.Contains(n.LastError, "no step deploy.polish") || n.TargetProvisionState != "manageable" {
+	if n := w.await("clean failed"); !strings.Contains(n.LastError, "node does not support this clean step: {'interface': 'deploy', 'step': 'polish'}") || n.TargetProvisionState != "manageable" {
 		t.Errorf("%q, target %q", n.LastError, n.TargetProvisionState)
 	}
 	w.provision("manage")

@@ -3,6 +3,7 @@ package conductor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"trefoil/ironic/agentapi"
 	"trefoil/ironic/configdrive"
 	"trefoil/ironic/fsm"
+	"trefoil/ironic/steps"
 	"trefoil/undercloud/jobs"
 )
 
@@ -18,7 +20,7 @@ const gib = 1 << 30
 
 // checkDeploy looks whether the node says what to write, and whether that exists.
 func (c *Conductor) checkDeploy(ctx context.Context, n *ironic.Node) error {
-	if !usesAgent(n) {
+	if !writesImage(n) {
 		return nil
 	}
 	src := text(n.InstanceInfo, "image_source")
@@ -42,48 +44,84 @@ func (c *Conductor) checkDeploy(ctx context.Context, n *ironic.Node) error {
 
 func isURL(s string) bool { return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://") }
 
-// deploy writes an image to the node's disk and boots it from there.
-func (t *task) deploy() error {
-	if !usesAgent(t.node) {
-		return t.endDeploy(func(ctx context.Context) error { return t.powerOn(ctx) })
+// Steps that a deployment consists of, and where in it the ramdisk is up.
+const (
+	bootStep     = "deploy.deploy"
+	tearDownStep = "deploy.tear_down_agent"
+
+	ramdiskFirst, ramdiskLast = 100, 40
+)
+
+// coreSteps is what each of them does, but for the first, which boots the ramdisk:
+// the flow does that before anything else.
+func (t *task) coreSteps() map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"deploy.write_image":           t.writeImage,
+		"deploy.prepare_instance_boot": t.installBootloader,
+		tearDownStep:                   t.powerOffByAgent,
+		"deploy.boot_instance":         t.bootInstance,
 	}
-	info, err := jobs.Do(t.run, "image", t.prepareImage)
+}
+
+// core lists the steps of deploying the node, as Ironic's direct deploy interface
+// has them. custom-agent leaves the writing to steps that are asked for.
+func core(n *ironic.Node) []steps.Step {
+	step := func(name string, priority int, ramdisk bool) steps.Step {
+		return steps.Step{Interface: "deploy", Name: name, Priority: priority, RequiresRamdisk: ramdisk}
+	}
+	if !usesAgent(n) {
+		return []steps.Step{step("boot_instance", 20, false)}
+	}
+	out := []steps.Step{step("deploy", ramdiskFirst, false)}
+	if writesImage(n) {
+		out = append(out, step("write_image", 80, true))
+	}
+	return append(out, step("prepare_instance_boot", 60, true), step("tear_down_agent", ramdiskLast, true), step("boot_instance", 20, false))
+}
+
+func writesImage(n *ironic.Node) bool {
+	return usesAgent(n) && n.Interfaces["deploy"] != "custom-agent"
+}
+
+// deployment is the job behind active and rebuild: its steps write an image to the
+// node's disk and boot it from there.
+func (t *task) deployment() error {
+	f := deployFlow()
+	if writesImage(t.node) {
+		info, err := jobs.Do(t.run, "image", t.prepareImage)
+		if err != nil {
+			return err
+		}
+		t.image = info
+	}
+	_, err := t.flow(f, func(offered []steps.Step, _ bool) ([]steps.Step, error) {
+		asked, _ := askedSteps(t.node, f)
+		list, err := steps.Deployment(core(t.node), offered, asked, ramdiskFirst, ramdiskLast)
+		return slices.DeleteFunc(list, func(s steps.Step) bool { return s.ID() == bootStep }), err
+	})
 	if err != nil {
 		return err
 	}
-	if err := t.bootRamdisk(jobDeploy); err != nil {
-		return err
-	}
-	if err := t.awaitAgent(fsm.DeployWait, fsm.Deploying); err != nil {
-		return err
-	}
-	if err := t.step("write image", func(ctx context.Context) error { return t.writeImage(ctx, *info) }); err != nil {
-		return err
-	}
-	if err := t.step("install bootloader", t.installBootloader); err != nil {
-		return err
-	}
-	if err := t.step("shut down ramdisk", t.powerOffByAgent); err != nil {
-		return err
-	}
-	if err := t.step("boot from disk", t.bootFromDisk); err != nil {
-		return err
-	}
-	return t.endDeploy(t.powerOn)
+	return t.step("done", t.endDeploy)
 }
 
-func (t *task) endDeploy(boot func(context.Context) error) error {
-	if err := t.step("boot instance", boot); err != nil {
-		return err
+// bootInstance starts the machine with its instance.
+func (t *task) bootInstance(ctx context.Context) error {
+	if usesAgent(t.node) {
+		if err := t.bootFromDisk(ctx); err != nil {
+			return err
+		}
 	}
-	return t.step("done", func(ctx context.Context) error {
-		t.note("transition", "deployed; the instance boots from its disk")
-		return t.enter(ctx, fsm.Active, func(n *ironic.Node) {
-			n.DeployStep = nil
-			if n.InstanceUUID == "" {
-				n.InstanceUUID = text(n.InstanceInfo, "instance_uuid")
-			}
-		})
+	return t.powerOn(ctx)
+}
+
+func (t *task) endDeploy(ctx context.Context) error {
+	t.note("transition", "deployed; the instance boots from its disk")
+	return t.enter(ctx, fsm.Active, func(n *ironic.Node) {
+		forgetSteps(n)
+		if n.InstanceUUID == "" {
+			n.InstanceUUID = text(n.InstanceInfo, "instance_uuid")
+		}
 	})
 }
 
@@ -128,20 +166,21 @@ func fitsDisk(n *ironic.Node, image string, size int64) error {
 		WithHint("choose another disk with --property root_device=…, or another node")
 }
 
-// writeImage has the agent write image and config drive.
-func (t *task) writeImage(ctx context.Context, info agentapi.ImageInfo) error {
-	drive, err := t.configDrive()
+// writeStep names the writing among the commands that were sent to the agent.
+const writeStep = "write_image"
+
+// writeImage has the agent write image and config drive. What was sent before is
+// only followed.
+func (t *task) writeImage(ctx context.Context) error {
+	cmd := agentapi.Command{Name: "deploy.execute_deploy_step"}
+	begun, err := t.begun(ctx, writeStep, cmd.Name)
 	if err != nil {
 		return err
 	}
-	info.ConfigDrive = drive
-	ports, err := t.wirePorts(ctx)
-	if err != nil {
-		return err
-	}
-	cmd, err := t.writeCommand(ctx, info, ports)
-	if err != nil {
-		return err
+	if !begun {
+		if cmd.Params, err = t.writeParams(ctx); err != nil {
+			return err
+		}
 	}
 	res, err := t.command(ctx, writeStep, fsm.DeployWait, fsm.Deploying, cmd)
 	if err != nil {
@@ -153,34 +192,42 @@ func (t *task) writeImage(ctx context.Context, info agentapi.ImageInfo) error {
 	return nil
 }
 
-// writeStep names the writing among the commands that were sent to the agent.
-const writeStep = "write_image"
-
-// writeCommand makes the command that writes the image. One that was sent before
-// is only followed: then the agent is not asked for its versions, because it
-// refuses every command while one runs.
-func (t *task) writeCommand(ctx context.Context, info agentapi.ImageInfo, ports []map[string]any) (agentapi.Command, error) {
-	cmd := agentapi.Command{Name: "deploy.execute_deploy_step"}
-	if begun, err := t.begun(ctx, writeStep, cmd.Name); begun || err != nil {
-		return cmd, err
-	}
-	known, err := t.call(ctx, "deploy.get_deploy_steps", map[string]any{"node": t.wireNode(), "ports": ports})
+// writeParams makes the parameters of the command that writes the image.
+func (t *task) writeParams(ctx context.Context) (map[string]any, error) {
+	drive, err := t.configDrive()
 	if err != nil {
-		return cmd, err
+		return nil, err
 	}
-	if err := t.update(ctx, func(n *ironic.Node) {
-		n.DeployStep = map[string]any{"interface": "deploy", "step": writeStep, "priority": 80}
-	}); err != nil {
-		return cmd, err
+	ports, err := t.wirePorts(ctx)
+	if err != nil {
+		return nil, err
 	}
+	versions, err := t.versions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	info := *t.image
+	info.ConfigDrive = drive
 	t.note("transition", "the agent writes image %s", info.ID)
 	args := map[string]any{"image_info": info}
-	if drive := info.ConfigDrive; drive != "" {
+	if drive != "" {
 		args["configdrive"] = drive
 	}
-	cmd.Params = map[string]any{"step": map[string]any{"interface": "deploy", "step": writeStep, "args": args},
-		"node": t.deployNode(), "ports": ports, "deploy_version": known["hardware_manager_version"]}
-	return cmd, nil
+	return map[string]any{"step": map[string]any{"interface": "deploy", "step": writeStep, "args": args},
+		"node": t.deployNode(), "ports": ports, "deploy_version": versions}, nil
+}
+
+// versions are those of the agent's hardware managers: as the list of steps has
+// them, or asked of the agent by a job that was begun before there were lists.
+func (t *task) versions(ctx context.Context) (map[string]any, error) {
+	if p, err := planOf(t.node); err != nil || p != nil {
+		if p == nil {
+			return nil, err
+		}
+		return p.Versions, err
+	}
+	_, versions, err := t.agentSteps(ctx, steps.Deploy)
+	return versions, err
 }
 
 // deployNode is the node for write_image: the agent needs nothing of what is masked.
@@ -215,11 +262,6 @@ func (t *task) installBootloader(ctx context.Context) error {
 	if bootMode(t.node) != ironic.UEFI {
 		return nil
 	}
-	if err := t.update(ctx, func(n *ironic.Node) {
-		n.DeployStep = map[string]any{"interface": "deploy", "step": "prepare_instance_boot", "priority": 60}
-	}); err != nil {
-		return err
-	}
 	_, err := t.command(ctx, "install_bootloader", fsm.DeployWait, fsm.Deploying, agentapi.Command{Name: "image.install_bootloader", Params: map[string]any{
 		"root_uuid": nil, "efi_system_part_uuid": nil, "prep_boot_part_uuid": nil, "target_boot_mode": ironic.UEFI}})
 	return err
@@ -233,8 +275,5 @@ func (t *task) bootFromDisk(ctx context.Context) error {
 	if err := t.setBoot(ctx, ironic.BootDisk, true); err != nil {
 		return err
 	}
-	return t.update(ctx, func(n *ironic.Node) {
-		forgetBoot(n)
-		n.DeployStep = map[string]any{"interface": "deploy", "step": "boot_instance", "priority": 20}
-	})
+	return t.update(ctx, forgetBoot)
 }

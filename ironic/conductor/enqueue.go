@@ -48,7 +48,8 @@ func restoreState(n, before *ironic.Node) {
 	n.Maintenance, n.MaintenanceReason, n.Fault = before.Maintenance, before.MaintenanceReason, before.Fault
 	n.InspectionStartedAt, n.InspectionFinishedAt = before.InspectionStartedAt, before.InspectionFinishedAt
 	n.InstanceInfo = before.InstanceInfo
-	for _, k := range []string{keyManual, keyReceived} {
+	n.CleanStep, n.DeployStep, n.ServiceStep = before.CleanStep, before.DeployStep, before.ServiceStep
+	for _, k := range append(flowKeys(), keyReceived) {
 		delete(n.DriverInternalInfo, k)
 		if v, ok := before.DriverInternalInfo[k]; ok {
 			put(n, k, v)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"trefoil/ironic"
+	"trefoil/ironic/fsm"
 )
 
 // What the tests, which stand outside because they use the real store, look at within.
@@ -29,6 +30,12 @@ func (c *Conductor) Hold(ctx context.Context, ident, purpose string) (*ironic.No
 func (c *Conductor) Decide(n *ironic.Node) {
 	c.place(n, "verifying")
 	assign(n, jobVerify)
+}
+
+// Job writes a state and a job of any kind without storing the job.
+func (c *Conductor) Job(n *ironic.Node, state fsm.State, kind string) {
+	c.place(n, state)
+	assign(n, kind)
 }
 
 // Syncer returns one round of the power sync, which remembers silent BMCs.

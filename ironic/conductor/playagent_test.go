@@ -113,13 +113,12 @@ func (a *agent) serve(w http.ResponseWriter, r *http.Request) {
 func (a *agent) run(cmd agentapi.Command) agentapi.CommandStatus {
 	_, short, _ := strings.Cut(cmd.Name, ".")
 	st := agentapi.CommandStatus{ID: fmt.Sprintf("c%d", len(a.commands)), Name: short, Status: agentapi.Succeeded}
+	a.w.took(cmd)
 	switch cmd.Name {
-	case "clean.get_clean_steps":
-		st.Result = map[string]any{"clean_steps": map[string]any{"GenericHardwareManager": []any{
-			map[string]any{"step": "erase_devices_metadata", "priority": 99, "interface": "deploy"}}},
+	case "clean.get_clean_steps", "deploy.get_deploy_steps", "service.get_service_steps":
+		kind := strings.TrimPrefix(short, "get_")
+		st.Result = map[string]any{kind: map[string]any{"GenericHardwareManager": a.w.offer(kind)},
 			"hardware_manager_version": map[string]any{"generic_hardware_manager": "1.2"}}
-	case "deploy.get_deploy_steps":
-		st.Result = map[string]any{"deploy_steps": map[string]any{}, "hardware_manager_version": map[string]any{"generic_hardware_manager": "1.2"}}
 	case "standby.power_off":
 		go func() {
 			_ = a.w.drv.SetPower(context.Background(), &ironic.Node{UUID: a.uuid}, ironic.PowerOff)
@@ -128,8 +127,10 @@ func (a *agent) run(cmd agentapi.Command) agentapi.CommandStatus {
 		st.Status = agentapi.Running
 		a.w.mu.Lock()
 		a.w.ran = append(a.w.ran, short)
-		fail := a.w.script[a.uuid] == "fail"
-		hang := a.w.script[a.uuid] == "hang"
+		say := a.w.script[a.uuid]
+		step := stepOf(cmd)
+		fail := say == "fail" || step != "" && say == "fail "+step
+		hang := say == "hang" || step != "" && say == "hang "+step
 		a.w.mu.Unlock()
 		if !hang {
 			go a.finish(st.ID, fail)
@@ -137,6 +138,13 @@ func (a *agent) run(cmd agentapi.Command) agentapi.CommandStatus {
 	}
 	a.commands = append(a.commands, st)
 	return st
+}
+
+// stepOf names the step that a command runs; empty if it runs none.
+func stepOf(cmd agentapi.Command) string {
+	step, _ := cmd.Params["step"].(map[string]any)
+	name, _ := step["step"].(string)
+	return name
 }
 
 func (a *agent) finish(id string, fail bool) {

@@ -5,38 +5,60 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/api"
 	"trefoil/ironic/fsm"
+	"trefoil/ironic/steps"
 )
 
-// Kinds of jobs.
+// Kinds of jobs. Those with another name than the verb's have lists of steps; the
+// verb's name belongs to jobs from before there were any (see inflight.go), and is
+// also what a ramdisk is booted for.
 const (
-	jobVerify  = "verify"
-	jobInspect = "inspect"
-	jobClean   = "clean"
-	jobDeploy  = "deploy"
-	jobDelete  = "delete"
-	jobAdopt   = "adopt"
-	jobSettle  = "settle"
-	jobPower   = "power"
+	jobVerify     = "verify"
+	jobInspect    = "inspect"
+	jobClean      = "clean"
+	jobCleaning   = "cleaning"
+	jobDeploy     = "deploy"
+	jobDeployment = "deployment"
+	jobDelete     = "delete"
+	jobTearDown   = "tear-down"
+	jobAdopt      = "adopt"
+	jobServicing  = "servicing"
+	jobRestore    = "restore"
+	jobSettle     = "settle"
+	jobPower      = "power"
 )
 
 // works names the work behind each kind of job.
 func (c *Conductor) works() map[string]func(*task) error {
 	return map[string]func(*task) error{
-		jobVerify:  (*task).verify,
-		jobInspect: (*task).inspect,
-		jobClean:   (*task).clean,
-		jobDeploy:  (*task).deploy,
-		jobDelete:  (*task).tearDown,
-		jobAdopt:   (*task).adopt,
-		jobSettle:  (*task).settle,
-		jobPower:   (*task).power,
+		jobVerify:     (*task).verify,
+		jobInspect:    (*task).inspect,
+		jobClean:      (*task).cleanBefore,
+		jobCleaning:   (*task).cleaning,
+		jobDeploy:     (*task).deployBefore,
+		jobDeployment: (*task).deployment,
+		jobDelete:     (*task).tearDownBefore,
+		jobTearDown:   (*task).tearDown,
+		jobAdopt:      (*task).adopt,
+		jobServicing:  (*task).servicing,
+		jobRestore:    (*task).restore,
+		jobSettle:     (*task).settle,
+		jobPower:      (*task).power,
 	}
+}
+
+// jobFor names the job that carries a node through a state that a verb leads to.
+func jobFor(s fsm.State) string {
+	return map[fsm.State]string{
+		fsm.Verifying: jobVerify, fsm.Inspecting: jobInspect, fsm.Adopting: jobAdopt, fsm.Deleting: jobTearDown,
+		fsm.Cleaning: jobCleaning, fsm.CleanWait: jobCleaning,
+		fsm.Deploying: jobDeployment, fsm.DeployWait: jobDeployment,
+		fsm.Servicing: jobServicing, fsm.ServiceWait: jobServicing,
+	}[s]
 }
 
 // Provision starts the transition behind a verb.
@@ -101,11 +123,11 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 	}
 	switch e {
 	case fsm.EvDeploy, fsm.EvRebuild:
-		if len(req.DeploySteps) > 0 && usesAgent(n) {
-			return errs.New(errs.Invalid, "deploy_steps are not supported: a deployment writes the image and boots it")
+		if _, err := steps.Parse(steps.Deploy, req.DeploySteps); err != nil {
+			return err
 		}
 		if n.Maintenance {
-			return errs.New(errs.Invalid, "The %s operation can't be performed on node %s because it's in maintenance mode.", req.Target, n.UUID)
+			return inMaintenance(req.Target, n)
 		}
 		if e == fsm.EvRebuild && n.Protected {
 			return protected(n)
@@ -126,15 +148,18 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 		if len(req.CleanSteps) == 0 {
 			return errs.New(errs.Invalid, "clean_steps is required when setting the target provision state to clean")
 		}
-		if req.DisableRamdisk && usesAgent(n) {
-			return errs.New(errs.Invalid, "disable_ramdisk is not supported: all clean steps run in the ramdisk")
-		}
-		return checkCleanSteps(req.CleanSteps)
+		_, err := steps.Parse(steps.Clean, req.CleanSteps)
+		return err
 	case fsm.EvInspect:
 		if n.Interfaces["inspect"] == "no-inspect" {
 			return errs.New(errs.Invalid, "Driver %s does not support inspect (disabled or not implemented).", n.Driver)
 		}
-	case fsm.EvRescue, fsm.EvUnrescue, fsm.EvService, fsm.EvUnhold:
+	case fsm.EvService:
+		if err := drv.Validate(n); err != nil {
+			return err
+		}
+		return checkService(n, req.ServiceSteps)
+	case fsm.EvRescue, fsm.EvUnrescue:
 		return errs.New(errs.Invalid, "Driver %s does not support %s (disabled or not implemented).", n.Driver, e)
 	}
 	return nil
@@ -153,8 +178,7 @@ func (c *Conductor) start(ctx context.Context, n *ironic.Node, e fsm.Event, req 
 	if e == fsm.EvAbort {
 		return c.abort(ctx, n, next)
 	}
-	kind := map[fsm.State]string{fsm.Verifying: jobVerify, fsm.Cleaning: jobClean, fsm.Inspecting: jobInspect,
-		fsm.Deploying: jobDeploy, fsm.Deleting: jobDelete, fsm.Adopting: jobAdopt}[next]
+	kind := jobFor(next)
 	var j, old jobRef
 	var before ironic.Node
 	from := n.ProvisionState
@@ -206,10 +230,17 @@ func (c *Conductor) cleansOnProvide(n *ironic.Node) bool {
 
 // prepare writes what a verb brings along.
 func (c *Conductor) prepare(n *ironic.Node, e fsm.Event, req api.ProvisionRequest) {
+	out := (n.ProvisionState == string(fsm.ServiceFailed) || n.ProvisionState == string(fsm.ServiceHold)) && !bare(n) // a service has taken the machine out of its instance
+	if e != fsm.EvUnhold {
+		forgetSteps(n)
+	}
+	if n.ProvisionState == string(fsm.ServiceFailed) {
+		healed(n, faultService)
+	}
 	switch e {
 	case fsm.EvManage:
-		if n.ProvisionState == string(fsm.CleanFailed) && n.Fault == faultClean {
-			n.Maintenance, n.MaintenanceReason, n.Fault = false, "", ""
+		if n.ProvisionState == string(fsm.CleanFailed) {
+			healed(n, faultClean)
 		}
 	case fsm.EvInspect:
 		now := c.Now().UTC()
@@ -222,134 +253,22 @@ func (c *Conductor) prepare(n *ironic.Node, e fsm.Event, req api.ProvisionReques
 			}
 			n.InstanceInfo["configdrive"] = req.ConfigDrive
 		}
+		if len(req.DeploySteps) > 0 {
+			put(n, deployFlow().asked, req.DeploySteps)
+		}
 	case fsm.EvClean:
 		put(n, keyManual, req.CleanSteps)
-	case fsm.EvProvide, fsm.EvDelete:
-		delete(n.DriverInternalInfo, keyManual)
-	}
-}
-
-// Faults that the conductor sets.
-const (
-	faultPower = "power failure"
-	faultClean = "clean failure"
-)
-
-// abort ends the wait of a node and leaves the tidying up to a job.
-func (c *Conductor) abort(ctx context.Context, n *ironic.Node, to fsm.State) error {
-	var old, j jobRef
-	_, err := c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
-		if _, err := fsm.Next(fsm.State(n.ProvisionState), fsm.EvAbort); err != nil {
-			return errs.New(errs.Locked, "Node %s went on to state %q meanwhile, please retry.", n.UUID, n.ProvisionState)
+		if req.DisableRamdisk {
+			put(n, keyDisabled, true)
+			put(n, keyBare, true)
 		}
-		old, _ = jobOf(n)
-		n.LastError = fmt.Sprintf("By request, the %s of node %s was aborted while it was in state %q.", old.Kind, title(n), n.ProvisionState)
-		if to == fsm.InspectFailed {
-			n.LastError = "Inspection was aborted by request."
+	case fsm.EvService:
+		put(n, serviceFlow().asked, req.ServiceSteps)
+		if !out {
+			put(n, keyBare, true) // until the ramdisk is booted
 		}
-		c.place(n, to)
-		n.TargetProvisionState = ""
-		n.CleanStep, n.DeployStep = nil, nil
-		j = assign(n, jobSettle)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	c.note(ctx, n.UUID, "transition", "INFO", fmt.Sprintf("aborted by request: %s → %s", n.ProvisionState, to))
-	c.cancelOld(ctx, old)
-	if err := c.enqueue(ctx, n, j); err != nil {
-		// The wait is over all the same; what the job would tidy up is tidied up here.
-		return errors.Join(err, c.settleFailure(context.WithoutCancel(ctx), n.UUID, j, err))
-	}
-	return nil
-}
-
-// settle tidies up after an abort: the machine off, its network boot gone.
-func (t *task) settle() error {
-	if err := t.step("tidy up", t.dropRamdisk); err != nil {
-		return err
-	}
-	return t.step("done", func(ctx context.Context) error {
-		return t.update(ctx, unassign)
-	})
-}
-
-// settleFailure lets a node rest after its job failed: the failure state, the
-// reason in words, the machine off where a deployment or a ramdisk was under way.
-func (c *Conductor) settleFailure(ctx context.Context, uuid string, j jobRef, cause error) error {
-	n, err := c.Store.Node(ctx, uuid)
-	if err != nil {
-		return err
-	}
-	if cur, ok := jobOf(n); !ok || cur.ID != j.ID {
-		return nil
-	}
-	words := cause.Error()
-	if h := errs.HintOf(cause); h != "" {
-		words += ". Try: " + strings.TrimPrefix(h, "try: ")
-	}
-	if j.Kind != jobVerify && j.Kind != jobAdopt && j.Kind != jobPower {
-		if err := c.afterFailure(ctx, n); err != nil {
-			words += "; also, tidying up failed: " + err.Error()
+		if req.DisableRamdisk {
+			put(n, keyDisabled, true)
 		}
 	}
-	from := n.ProvisionState
-	if from == string(fsm.Deleting) { // its instance is forgotten all the same
-		if err := c.detachVIFs(ctx, uuid); err != nil {
-			words += "; also, " + err.Error()
-		}
-	}
-	_, err = c.Store.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
-		if cur, ok := jobOf(n); !ok || cur.ID != j.ID {
-			return nil
-		}
-		n.LastError = words
-		c.rest(n, j, words)
-		unassign(n)
-		return nil
-	})
-	c.note(ctx, uuid, "transition", "ERROR", fmt.Sprintf("%s failed in state %q: %s", j.Kind, from, words))
-	c.Log.Error("node action failed", "node", title(n), "uuid", uuid, "action", j.Kind, "error", words)
-	return err
-}
-
-// rest moves a node into the state of its failure.
-func (c *Conductor) rest(n *ironic.Node, j jobRef, words string) {
-	state := fsm.State(n.ProvisionState)
-	if j.Kind == jobPower {
-		n.TargetPowerState = ""
-		return
-	}
-	if next, err := fsm.Next(state, fsm.EvFail); err == nil {
-		c.place(n, next)
-		n.TargetProvisionState = ""
-		if n.DriverInternalInfo[keyManual] != nil {
-			n.TargetProvisionState = string(fsm.Manageable)
-		}
-	}
-	if fsm.State(n.ProvisionState) == fsm.CleanFailed && len(n.CleanStep) > 0 {
-		n.Maintenance, n.MaintenanceReason, n.Fault = true, words, faultClean
-	}
-	n.CleanStep, n.DeployStep = nil, nil
-	if state == fsm.Deleting {
-		forgetInstance(n)
-	}
-}
-
-// afterFailure switches the machine off and takes it off the network boot. It
-// works also when the BMC is what failed: then it says so.
-func (c *Conductor) afterFailure(ctx context.Context, n *ironic.Node) error {
-	if !bootsRamdisk(n) {
-		return nil
-	}
-	drv, err := c.driver(n)
-	if err != nil {
-		return err
-	}
-	t := &task{Conductor: c, uuid: n.UUID, node: n, drv: drv}
-	return t.removeRamdisk(ctx, func(change func(*ironic.Node)) error {
-		_, err := c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error { change(n); return nil })
-		return err
-	})
 }

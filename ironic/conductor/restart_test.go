@@ -26,9 +26,9 @@ func TestKilledAtAnyStepItGoesOn(t *testing.T) {
 	}{
 		{"enroll", "manage", "manageable", []string{"verify"}, ""},
 		{"manageable", "inspect", "manageable", append(boot, "inventory", "process", "power off after inspection", "done"), ""},
-		{"available", "active", "active", append(append([]string{"image"}, boot...), "call-back", "write image", "install bootloader",
-			"shut down ramdisk", "boot from disk", "boot instance", "done"), "execute_deploy_step install_bootloader"},
-		{"active", "deleted", "available", append(append([]string{"tear down", "forget instance"}, boot...), "call-back",
+		{"available", "active", "active", append(append([]string{"image", "plan"}, boot...), "call-back", "steps", "deploy 0 write_image",
+			"deploy 1 prepare_instance_boot", "deploy 2 tear_down_agent", "deploy 3 boot_instance", "done"), "execute_deploy_step install_bootloader"},
+		{"active", "deleted", "available", append(append([]string{"tear down", "forget instance", "plan"}, boot...), "call-back", "steps",
 			"clean 0 erase_devices_metadata", "power off after cleaning", "done"), "execute_clean_step"},
 	} {
 		for _, step := range c.steps {

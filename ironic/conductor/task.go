@@ -11,6 +11,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/agentapi"
 	"trefoil/ironic/driver"
 	"trefoil/ironic/fsm"
 	"trefoil/undercloud/jobs"
@@ -103,6 +104,7 @@ type task struct {
 	purpose string // of the ramdisk that was booted last
 	release func()
 	slot    bool
+	image   *agentapi.ImageInfo // that a deployment writes
 }
 
 // errSuperseded ends a job whose node was given another one.
@@ -122,7 +124,7 @@ func (c *Conductor) handler(kind string, work func(*task) error) jobs.Handler {
 			err = work(t)
 		}
 		switch {
-		case err == nil:
+		case err == nil, errors.Is(err, errHeld):
 			return nil
 		case r.Err() != nil, errors.Is(err, errSuperseded), errs.Is(err, errs.NotFound) && t.gone():
 			return err // stopped, cancelled or deleted: whoever did it settles the node
@@ -275,7 +277,7 @@ func (c *Conductor) move(n *ironic.Node, to fsm.State) error {
 func (c *Conductor) place(n *ironic.Node, to fsm.State) {
 	now := c.Now().UTC()
 	n.ProvisionState, n.TargetProvisionState, n.ProvisionUpdatedAt = string(to), string(fsm.Target(to)), &now
-	if n.DriverInternalInfo[keyManual] != nil && (to == fsm.Cleaning || to == fsm.CleanWait) {
+	if manual(n) && (to == fsm.Cleaning || to == fsm.CleanWait || to == fsm.CleanHold) {
 		n.TargetProvisionState = string(fsm.Manageable)
 	}
 	c.Log.Info("node changed state", "node", title(n), "uuid", n.UUID, "state", to)

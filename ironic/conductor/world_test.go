@@ -11,6 +11,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/agentapi"
 	"trefoil/ironic/api"
 	"trefoil/ironic/conductor"
 	"trefoil/ironic/driver"
@@ -37,9 +38,11 @@ type world struct {
 	// script says what the agent of a machine does; nil: all goes well.
 	script map[string]string
 	ran    []string // long commands that agents began
-	noJobs bool     // jobs can not be stored
-	boots  int      // starts from the network
-	misses int      // how many of them go wrong before one succeeds
+	sent   []agentapi.Command
+	offers map[string][]any // steps that agents announce, by "clean_steps"; absent: metadata only
+	noJobs bool             // jobs can not be stored
+	boots  int              // starts from the network
+	misses int              // how many of them go wrong before one succeeds
 }
 
 func newWorld(t *testing.T, tweak func(*conductor.Config)) *world {
@@ -169,6 +172,51 @@ func (w *world) history() string {
 		out = append(out, e.Event)
 	}
 	return strings.Join(out, "\n")
+}
+
+// took remembers a command that an agent was sent.
+func (w *world) took(cmd agentapi.Command) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sent = append(w.sent, cmd)
+}
+
+// offer is what agents announce under a key.
+func (w *world) offer(key string) []any {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if list, ok := w.offers[key]; ok || key != "clean_steps" {
+		return append([]any{}, list...)
+	}
+	return []any{map[string]any{"step": "erase_devices_metadata", "priority": 99, "interface": "deploy", "abortable": true}}
+}
+
+// steps are the steps that agents were told to run, in order.
+func (w *world) steps() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []string
+	for _, c := range w.sent {
+		if name := stepOf(c); name != "" {
+			out = append(out, name)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// say tells the agents of the machine what to do from now on.
+func (w *world) say(word string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.script["00000000-0000-4000-8000-000000000001"] = word
+}
+
+// set edits the node.
+func (w *world) set(change func(*ironic.Node)) {
+	w.t.Helper()
+	if _, err := w.db.UpdateNode(w.t.Context(), "00000000-0000-4000-8000-000000000001", func(n *ironic.Node) error { change(n); return nil }); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // switched is the machine's side of a power switch: a start from the network runs the ramdisk.

@@ -48,7 +48,8 @@ func (c *Conductor) called(method string, args ...any) error {
 func ends() map[fsm.Event]fsm.State {
 	return map[fsm.Event]fsm.State{fsm.EvManage: fsm.Manageable, fsm.EvProvide: fsm.Available,
 		fsm.EvInspect: fsm.Manageable, fsm.EvDeploy: fsm.Active, fsm.EvRebuild: fsm.Active,
-		fsm.EvDelete: fsm.Available, fsm.EvClean: fsm.Manageable, fsm.EvAdopt: fsm.Active, fsm.EvAbort: fsm.InspectFailed}
+		fsm.EvDelete: fsm.Available, fsm.EvClean: fsm.Manageable, fsm.EvAdopt: fsm.Active, fsm.EvAbort: fsm.InspectFailed,
+		fsm.EvService: fsm.Active, fsm.EvRescue: fsm.Rescue, fsm.EvUnrescue: fsm.Active}
 }
 
 // Provision checks the verb against the table and jumps to its end.
