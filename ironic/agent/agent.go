@@ -39,6 +39,9 @@ type Config struct {
 	// AdvertiseHost is the address in callback_url; default: the one that reaches the API.
 	AdvertiseHost string
 
+	Root     string        // where the ramdisk's files are; default /
+	EndAfter time.Duration // how long a command that ends the agent leaves for its answer; default 1 s
+
 	Hardware Hardware
 	Disks    disk.Opener // opens block devices; default disk.System
 	PowerOff func()      // default: nothing
@@ -54,6 +57,7 @@ type Agent struct {
 	cmds    *commands
 	beat    chan struct{} // asks for a heartbeat now
 	started chan struct{} // says that a command began: progress is due
+	rescued chan struct{} // says that the machine is a person's now
 	client  *apiClient
 
 	nodeUUID string
@@ -67,6 +71,12 @@ type Agent struct {
 func New(cfg Config) *Agent {
 	if cfg.Listen == "" {
 		cfg.Listen = ":9999"
+	}
+	if cfg.Root == "" {
+		cfg.Root = "/"
+	}
+	if cfg.EndAfter == 0 {
+		cfg.EndAfter = time.Second
 	}
 	if cfg.HTTP == nil {
 		// No overall time-out: an image takes as long as it takes. Each small call sets its own.
@@ -86,7 +96,8 @@ func New(cfg Config) *Agent {
 			*f = func() {}
 		}
 	}
-	a := &Agent{cfg: cfg, beat: make(chan struct{}, 1), started: make(chan struct{}, 1), token: cfg.Token}
+	a := &Agent{cfg: cfg, beat: make(chan struct{}, 1), started: make(chan struct{}, 1),
+		rescued: make(chan struct{}, 1), token: cfg.Token}
 	a.client = &apiClient{http: cfg.HTTP, bases: cfg.APIURLs}
 	a.cmds = newCommands(a.handlers(), func() { nudge(a.started) }, func() { nudge(a.beat) }, cfg.Log)
 	return a
@@ -123,7 +134,15 @@ func (a *Agent) run(ctx context.Context) error {
 	go func() { _ = srv.Serve(ln) }() // ends with Close
 	defer srv.Close()
 	a.cfg.Log.Info("phase: serving commands", "url", a.url, "node", a.nodeUUID)
-	return a.heartbeats(ctx)
+	if err := a.heartbeats(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	a.cfg.Log.Info("phase: rescued; this agent serves nobody any more")
+	if err := srv.Close(); err != nil {
+		a.cfg.Log.Warn("end the agent's service", "error", err)
+	}
+	<-ctx.Done()
+	return nil
 }
 
 // idle waits to be powered off, with a sign of life.
@@ -171,7 +190,8 @@ func nudge(ch chan<- struct{}) {
 
 // heartbeats sends the first at once, one after each command, every ten seconds
 // while a command runs (its progress), and else 0.3–0.6 of the conductor's
-// time-out, spread so that a rack does not speak in chorus.
+// time-out, spread so that a rack does not speak in chorus. It returns nil when ctx
+// ends or the machine is rescued.
 func (a *Agent) heartbeats(ctx context.Context) error {
 	const progress = 10 * time.Second
 	pause := 5 * time.Second
@@ -180,6 +200,8 @@ func (a *Agent) heartbeats(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			return nil
+		case <-a.rescued:
 			return nil
 		case <-a.started:
 			next.Reset(progress)

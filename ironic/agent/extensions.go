@@ -45,6 +45,7 @@ func (a *Agent) handlers() map[string]handler {
 		"standby.power_off":           later(a.end(a.cfg.PowerOff)),
 		"standby.run_image":           later(a.end(a.cfg.Reboot)),
 		"image.install_bootloader":    later(a.installBootloader),
+		"rescue.finalize_rescue":      now(a.finalizeRescue),
 		"log.collect_system_logs":     now(a.collectLogs),
 		"poll.get_hardware_info":      now(a.hardwareInfo),
 	}
@@ -220,7 +221,7 @@ func (a *Agent) sync(params) (params, error) {
 // end powers off or reboots a moment after the command's success could be read.
 func (a *Agent) end(act func()) func(context.Context, params, func(string)) (params, error) {
 	return func(context.Context, params, func(string)) (params, error) {
-		time.AfterFunc(time.Second, func() {
+		time.AfterFunc(a.cfg.EndAfter, func() {
 			a.cfg.Log.Info("phase: the conductor ends this ramdisk")
 			act()
 		})

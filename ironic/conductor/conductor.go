@@ -251,6 +251,8 @@ func (c *Conductor) DriverProperties(name string) (map[string]string, error) {
 	out := d.Properties()
 	out["deploy_kernel"] = "Kernel of the ramdisk: file:///path, or id or name of an image. Default: the undercloud's own."
 	out["deploy_ramdisk"] = "Ramdisk: file:///path, or id or name of an image. Default: the undercloud's own."
+	out["rescue_kernel"] = "Kernel of the ramdisk for rescuing. Default: deploy_kernel."
+	out["rescue_ramdisk"] = "Ramdisk for rescuing, one that takes logins. Default: deploy_ramdisk."
 	out["kernel_append_params"] = "More kernel parameters for the ramdisk; %default% stands for the default ones."
 	return out, nil
 }

@@ -45,6 +45,7 @@ func (c *Conductor) abort(ctx context.Context, n *ironic.Node, to fsm.State) err
 			n.TargetProvisionState = string(fsm.Manageable)
 		}
 		endSteps(n)
+		forgetRescue(n)
 		kind := jobSettle
 		if to == fsm.Active { // of a failed service
 			kind, n.LastError = jobRestore, ""
@@ -159,6 +160,7 @@ func (c *Conductor) rest(n *ironic.Node, j jobRef, words string) {
 		}
 	}
 	endSteps(n)
+	forgetRescue(n)
 	if state == fsm.Deleting {
 		forgetInstance(n)
 	}

@@ -27,6 +27,8 @@ const (
 	jobTearDown   = "tear-down"
 	jobAdopt      = "adopt"
 	jobServicing  = "servicing"
+	jobRescue     = "rescue"
+	jobUnrescue   = "unrescue"
 	jobRestore    = "restore"
 	jobSettle     = "settle"
 	jobPower      = "power"
@@ -45,6 +47,8 @@ func (c *Conductor) works() map[string]func(*task) error {
 		jobTearDown:   (*task).tearDown,
 		jobAdopt:      (*task).adopt,
 		jobServicing:  (*task).servicing,
+		jobRescue:     (*task).rescue,
+		jobUnrescue:   (*task).unrescue,
 		jobRestore:    (*task).restore,
 		jobSettle:     (*task).settle,
 		jobPower:      (*task).power,
@@ -58,6 +62,7 @@ func jobFor(s fsm.State) string {
 		fsm.Cleaning: jobCleaning, fsm.CleanWait: jobCleaning,
 		fsm.Deploying: jobDeployment, fsm.DeployWait: jobDeployment,
 		fsm.Servicing: jobServicing, fsm.ServiceWait: jobServicing,
+		fsm.Rescuing: jobRescue, fsm.Unrescuing: jobUnrescue,
 	}[s]
 }
 
@@ -160,7 +165,7 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 		}
 		return checkService(n, req.ServiceSteps)
 	case fsm.EvRescue, fsm.EvUnrescue:
-		return errs.New(errs.Invalid, "Driver %s does not support %s (disabled or not implemented).", n.Driver, e)
+		return checkRescue(drv, n, e, req)
 	}
 	return nil
 }
@@ -262,6 +267,8 @@ func (c *Conductor) prepare(n *ironic.Node, e fsm.Event, req api.ProvisionReques
 			put(n, keyDisabled, true)
 			put(n, keyBare, true)
 		}
+	case fsm.EvRescue:
+		prepareRescue(n, *req.RescuePassword)
 	case fsm.EvService:
 		put(n, serviceFlow().asked, req.ServiceSteps)
 		if !out {

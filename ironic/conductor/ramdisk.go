@@ -64,6 +64,11 @@ func (t *task) publish(ctx context.Context, purpose string) error {
 	if err != nil {
 		return err
 	}
+	if purpose == jobRescue {
+		if err := t.rescueFiles(ctx, entry); err != nil {
+			return err
+		}
+	}
 	if err := t.NetBoot.Publish(ctx, *entry); err != nil {
 		return fmt.Errorf("publish the ramdisk for node %s: %w", title(t.node), err)
 	}

@@ -19,7 +19,7 @@ func interfaceKinds(driverName string) map[string][]string {
 			"deploy": {"fake", "direct", "ramdisk", "custom-agent"}, "firmware": {"no-firmware", "fake"},
 			"inspect": {"fake", "no-inspect", "agent"}, "management": {"fake", "noop"},
 			"network": {"noop", "flat"}, "power": {"fake"}, "raid": {"no-raid", "fake", "agent"},
-			"rescue": {"no-rescue", "fake"}, "storage": {"noop", "fake"}, "vendor": {"no-vendor", "fake"},
+			"rescue": {"no-rescue", "fake", "agent"}, "storage": {"noop", "fake"}, "vendor": {"no-vendor", "fake"},
 		}
 	}
 	return map[string][]string{
@@ -27,7 +27,7 @@ func interfaceKinds(driverName string) map[string][]string {
 		"deploy": {"direct", "custom-agent"}, "firmware": {"no-firmware"},
 		"inspect": {"agent", "no-inspect", "inspector"}, "management": {"ipmitool", "noop"},
 		"network": {"noop", "flat"}, "power": {"ipmitool"}, "raid": {"no-raid", "agent"},
-		"rescue": {"no-rescue"}, "storage": {"noop"}, "vendor": {"no-vendor", "ipmitool"},
+		"rescue": {"no-rescue", "agent"}, "storage": {"noop"}, "vendor": {"no-vendor", "ipmitool"},
 	}
 }
 
