@@ -126,12 +126,12 @@ func prepareRescue(n *ironic.Node, password string) {
 // of deploying, of which it takes the place otherwise, need not have a login.
 func (t *task) rescueFiles(ctx context.Context, e *driver.BootEntry) (err error) {
 	if text(t.node.DriverInfo, "rescue_kernel") != "" {
-		if e.Kernel, err = t.bootFile(ctx, "rescue_kernel", ""); err != nil {
+		if e.Kernel, err = t.bootFile(ctx, "rescue_kernel", "", false); err != nil {
 			return err
 		}
 	}
 	if text(t.node.DriverInfo, "rescue_ramdisk") != "" {
-		e.Ramdisk, err = t.bootFile(ctx, "rescue_ramdisk", "")
+		e.Ramdisk, err = t.bootFile(ctx, "rescue_ramdisk", "", false)
 	}
 	return err
 }

@@ -233,6 +233,13 @@ func (h *Hub) setState(s string) {
 	}
 }
 
+// Typable tells whether the machine reads what is typed now.
+func (h *Hub) Typable() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.line != nil && h.line.canWrite
+}
+
 func (h *Hub) wake() {
 	for r := range h.readers {
 		r.wake()
