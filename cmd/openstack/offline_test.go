@@ -157,7 +157,7 @@ func TestNetenvValidateCommand(t *testing.T) {
 		{"wrong", "overcloud netenv validate -f bad.yaml", 1, "\nFAILED Validation with 2 error(s)\n",
 			"bad.yaml:2: The resource \"OS::TripleO::Compute::Net::SoftwareConfig\" reference file does not exist: \"nic.yaml\"\nbad.yaml:5: Overlapping networks detected 192.0.2.0/24 192.0.2.0/25 (ANetCidr and BNetCidr)\n"},
 		{"no environment", "overcloud netenv validate -f list.yaml", 1, "", "list.yaml:1: an environment is a map with parameter_defaults or resource_registry\n"},
-		{"nothing to check", "overcloud netenv validate -f other.yaml", 1, "", "other.yaml says nothing of networks: it has no …NetCidr"},
+		{"nothing to check", "overcloud netenv validate -f other.yaml", 1, "", "…other.yaml says nothing of networks: it has no …NetCidr"},
 		{"no file", "overcloud netenv validate -f nope.yaml", 1, "", "--file: open nope.yaml: no such file or directory\n"},
 		{"an argument too many", "overcloud netenv validate x", 2, "", "openstack: error: unrecognized arguments: x\n"},
 	} {

@@ -28,7 +28,8 @@ func Narrow(columns []string, rows [][]any, width, narrowest int) [][]any {
 			if text := Text(row[i]); limit > 0 {
 				limit = max(limit, utf8.RuneCountInString(columns[i])) // a title is never cut
 				if broken := wrap(text, limit); broken != text {
-					out[r][i] = broken
+					first, rest, _ := strings.Cut(broken, "\n")
+					out[r][i] = first + strings.Repeat(" ", limit-utf8.RuneCountInString(first)) + "\n" + rest // the column stays as wide as it may be
 				}
 			}
 		}

@@ -24,7 +24,7 @@ func TestProvisionVerbs(t *testing.T) {
 		{"manage before it existed", ironic.Node{}, `{"target":"manage"}`, "1.3", 406, ""},
 		{"inspect before it existed", ironic.Node{ProvisionState: "manageable"}, `{"target":"inspect"}`, "1.5", 406, ""},
 		{"deploy is active since 1.73", ironic.Node{ProvisionState: "available"}, `{"target":"deploy"}`, "1.72", 406, ""},
-		{"service is newer than we are", ironic.Node{ProvisionState: "active"}, `{"target":"service"}`, "1.82", 406, ""},
+		{"service before it existed", ironic.Node{ProvisionState: "active"}, `{"target":"service"}`, "1.86", 406, ""},
 		{"unknown verb", ironic.Node{}, `{"target":"dance"}`, "1.82", 400, `"dance" can not be performed`},
 		{"verb that does not fit", ironic.Node{}, `{"target":"active"}`, "1.82", 400, `while it is in state "enroll"`},
 		{"no target", ironic.Node{}, `{}`, "1.82", 400, "'target' is a required property"},

@@ -208,7 +208,7 @@ func TestSDRRepository(t *testing.T) {
 	r := newRig(t)
 	c := admin(t, r)
 	cc, d := c.call(wire.Storage, 0x20)
-	want(t, "info", cc, d, ccOK, 0x51, 14, 0, 0, 0, 0x00, 0xc8, 0x08, 0x6b, 255, 255, 255, 255, 3)
+	want(t, "info", cc, d, ccOK, 0x51, 14, 0, 0, 0, 0x80, 0x38, 0x09, 0x6b, 255, 255, 255, 255, 3)
 	all := readSDRs(t, c)
 	if len(all) != 14 {
 		t.Fatalf("%d records", len(all))
