@@ -28,13 +28,19 @@ func Narrow(columns []string, rows [][]any, width, narrowest int) [][]any {
 			if text := Text(row[i]); limit > 0 {
 				limit = max(limit, utf8.RuneCountInString(columns[i])) // a title is never cut
 				if broken := wrap(text, limit); broken != text {
-					first, rest, _ := strings.Cut(broken, "\n")
-					out[r][i] = first + strings.Repeat(" ", limit-utf8.RuneCountInString(first)) + "\n" + rest // the column stays as wide as it may be
+					out[r][i] = pad(broken, limit)
 				}
 			}
 		}
 	}
 	return out
+}
+
+// pad makes the first line as wide as the column: it is so in cliff, however short the
+// lines become.
+func pad(broken string, width int) string {
+	first, rest, _ := strings.Cut(broken, "\n")
+	return first + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(first))) + "\n" + rest
 }
 
 // limitWidths gives the columns that must shrink a width, the others 0.
