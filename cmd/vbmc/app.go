@@ -104,7 +104,7 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "accepted; the daemon has its own log"},
 		&cli.BoolFlag{Name: "debug", Usage: "accepted; the daemon has its own log"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "accepted; the daemon has its own log"},
-		&cli.StringFlag{Name: "log-file", Usage: "accepted; the daemon has its own log"},
+		&cli.StringFlag{Name: "log-file", Usage: "of the daemon, in place of [log] logfile; accepted elsewhere"},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,21 +32,41 @@ func homeEnv(home string) func(string) string {
 
 // TestMain lets this test's program be the daemon that a command starts.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "daemon" {
+	if slices.Contains(os.Args, "daemon") {
 		main()
 		return
 	}
 	os.Exit(m.Run())
 }
 
-// endDaemon ends the daemon in the background and waits for it.
-func endDaemon(t *testing.T, home string) {
+// pidOf is the process of the daemon in the background.
+func pidOf(t *testing.T, home string) int {
 	t.Helper()
 	pid, err := strconv.Atoi(strings.TrimSpace(read(t, filepath.Join(home, ".vbmc", "master.pid"))))
 	if err != nil || pid == os.Getpid() {
 		t.Fatal(pid, err)
 	}
-	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+	return pid
+}
+
+// awaitText waits until a file has a text.
+func awaitText(t *testing.T, file, want string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		text, err := os.ReadFile(file)
+		if strings.Contains(string(text), want) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s has no %q: %s %v", file, want, text, err)
+		}
+	}
+}
+
+// endDaemon ends the daemon in the background and waits for it.
+func endDaemon(t *testing.T, home string) {
+	t.Helper()
+	if err := syscall.Kill(pidOf(t, home), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	for range 10 { // each waits two seconds

@@ -9,13 +9,15 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"strconv"
+	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/lmittmann/tint"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"trefoil/internal/errs"
 	"trefoil/vbmc/control"
@@ -23,6 +25,12 @@ import (
 )
 
 func (p *program) daemon(c *cli.Context) error {
+	if f := c.String("log-file"); f != "" {
+		var err error
+		if p.settings.LogFile, err = filepath.Abs(f); err != nil {
+			return fmt.Errorf("--log-file: %w", err)
+		}
+	}
 	s := p.settings
 	if !c.Bool("foreground") {
 		mine, pid, err := p.spawn(c.Context)
@@ -36,7 +44,7 @@ func (p *program) daemon(c *cli.Context) error {
 		return err
 	}
 	defer release()
-	log, closeLog, err := p.logger()
+	log, reopen, closeLog, err := p.logger()
 	if err != nil {
 		return err
 	}
@@ -47,15 +55,15 @@ func (p *program) daemon(c *cli.Context) error {
 	}
 	defer os.Remove(s.Socket())
 	// Whoever has claimed the directory is the daemon: a pid file of a dead one is replaced.
-	if err := os.WriteFile(s.PIDFile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+	if err := s.WritePID(); err != nil {
 		l.Close()
-		return fmt.Errorf("write pid file: %w", err)
+		return err
 	}
 	defer os.Remove(s.PIDFile)
-	return p.serve(c.Context, log, l)
+	return p.serve(c.Context, log, reopen, l)
 }
 
-func (p *program) serve(ctx context.Context, log *slog.Logger, l net.Listener) error {
+func (p *program) serve(ctx context.Context, log *slog.Logger, reopen func() error, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ring := manager.NewLogRing()
@@ -75,27 +83,54 @@ func (p *program) serve(ctx context.Context, log *slog.Logger, l net.Listener) e
 		srv := control.Server{Manager: m, ShowPasswords: p.settings.ShowPasswords, Log: log, Lines: ring}
 		served <- srv.Serve(ctx, l)
 	}()
+	onHangup(ctx, log, reopen, m)
 	log.Info("vbmc daemon is ready", "config", p.settings.ConfigDir, "pid", os.Getpid())
 	err := m.Run(ctx)
 	cancel()
 	return errors.Join(err, <-served)
 }
 
-func (p *program) logger() (*slog.Logger, func(), error) {
+// logger writes to the log file, of which reopen takes a new one, or to standard error.
+func (p *program) logger() (log *slog.Logger, reopen func() error, done func(), err error) {
 	level := slog.LevelInfo
 	if p.settings.Debug {
 		level = slog.LevelDebug
 	}
 	var w io.Writer = p.err
-	done := func() {}
+	reopen, done = func() error { return nil }, func() {}
 	if p.settings.LogFile != "" {
-		f, err := os.OpenFile(p.settings.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		f, err := openLog(p.settings.LogFile)
 		if err != nil {
-			return nil, nil, fmt.Errorf("open log file: %w", err)
+			return nil, nil, nil, err
 		}
-		w, done = f, func() { f.Close() }
+		w, reopen, done = f, f.Reopen, func() { f.Close() }
 	}
-	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: true})), done, nil
+	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: true})), reopen, done, nil
+}
+
+// onHangup does at SIGHUP what a daemon does: it takes a new log file and reads its
+// configurations again. One in a terminal ends with it, as every program there.
+func onHangup(ctx context.Context, log *slog.Logger, reopen func() error, m *manager.Manager) {
+	if _, err := unix.IoctlGetTermios(int(os.Stderr.Fd()), unix.TCGETS); err == nil {
+		return
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, unix.SIGHUP)
+	go func() {
+		defer signal.Stop(hangup)
+		for {
+			select {
+			case <-hangup:
+				if err := reopen(); err != nil {
+					log.Error("log file stays the old one", "reason", err)
+				}
+				log.Info("log file is opened anew, and configurations are read")
+				m.Sync()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 }
 
 // spawn starts the daemon in a session of its own and waits until one answers. Where
@@ -143,7 +178,9 @@ func (p *program) launch() (*exec.Cmd, error) {
 		return nil, fmt.Errorf("open the daemon's log: %w", err)
 	}
 	defer log.Close()
-	cmd := exec.Command(self, "daemon", "--foreground")
+	// It opens the file by itself too, to take a new one when this is moved away. Here
+	// only what a fault of the program prints goes.
+	cmd := exec.Command(self, "--log-file", log.Name(), "daemon", "--foreground")
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -164,6 +164,13 @@ func TestLogFollows(t *testing.T) {
 		}
 	}()
 	<-ready
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) { // until the daemon has looked
+		if _, out, _ := vbmc(t, home, "--no-daemon", "list"); strings.Contains(out, "error") {
+			break
+		} else if time.Now().After(end) {
+			t.Fatal(out)
+		}
+	}
 	if code, _, errs := vbmc(t, home, "--no-daemon", "edit", "a", "--port", "auto", "--address", "127.0.0.1"); code != 0 {
 		t.Errorf("edit: %d %s", code, errs)
 	}

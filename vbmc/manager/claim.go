@@ -50,6 +50,12 @@ func (s Settings) Claim() (release func(), err error) {
 	return func() { f.Close() }, nil
 }
 
+// WritePID writes this process's number to the pid file, by rename: a link that somebody
+// put there is replaced and not followed.
+func (s Settings) WritePID() error {
+	return disk{}.replace(s.PIDFile, []byte(strconv.Itoa(os.Getpid())+"\n"))
+}
+
 // held says who has the directory. The number is only for people: the lock is the
 // kernel's, and a file that a killed daemon left locks nothing.
 func (s Settings) held(f *os.File) error {

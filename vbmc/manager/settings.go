@@ -78,7 +78,11 @@ func (s *Settings) read(path, text, home string) error {
 	if v := f.text("default", "pid_file"); v != "" {
 		s.PIDFile = expand(v, home)
 	}
-	s.LogFile = expand(f.text("log", "logfile"), home)
+	if v := f.text("log", "logfile"); v != "" {
+		if s.LogFile, err = filepath.Abs(expand(v, home)); err != nil { // the daemon works in another directory
+			return fmt.Errorf("%s: [log] logfile: %w", f.place("log", "logfile"), err)
+		}
+	}
 	if v := f.text("metrics", "listen"); v != "" {
 		if _, _, err := net.SplitHostPort(v); err != nil {
 			return f.wrong("metrics", "listen", "ADDRESS:PORT, for example 127.0.0.1:9290")
