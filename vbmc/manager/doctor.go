@@ -250,7 +250,7 @@ func (m *Manager) shared(ctx context.Context, exams []*examination) []Finding {
 	}
 	rules, err := firewallRules(ctx)
 	if err != nil {
-		return append(out, Finding{"", "firewall", Warning, "cannot be read: " + err.Error(), "run the daemon as root to have it checked"})
+		return append(out, Finding{"", "firewall", Warning, "cannot be read: " + err.Error(), "the daemon may not (under vbmcd.service it never may); look by hand: nft list ruleset"})
 	}
 	var shut []string
 	for _, x := range exams {
