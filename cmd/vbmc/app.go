@@ -116,7 +116,9 @@ func (p *program) commands() []*cli.Command {
 		{Name: "stop", Usage: "stop BMCs", ArgsUsage: "DOMAIN...", Action: p.each("stop")},
 		{Name: "edit", Usage: "change a BMC; sessions stay open where they can", ArgsUsage: "DOMAIN", Flags: editFlags(), Action: p.edit},
 		{Name: "list", Usage: "list BMCs", Flags: formatFlags(), Action: p.list},
-		{Name: "show", Usage: "show a BMC", ArgsUsage: "DOMAIN", Flags: append(formatFlags(), &cli.BoolFlag{Name: "long", Usage: "also what is going on now"}), Action: p.show},
+		{Name: "show", Usage: "show a BMC", ArgsUsage: "DOMAIN", Flags: formatFlags(
+			&cli.BoolFlag{Name: "long", Usage: "also what is going on now"},
+			&cli.StringFlag{Name: "prefix", Usage: "of shell: begins the names of all variables"}), Action: p.show},
 		{Name: "log", Usage: "show the daemon's log of a domain", ArgsUsage: "DOMAIN", Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on until interrupted"}}, Action: p.log},
 		{Name: "sol", Usage: "use the serial console of a domain through its BMC", ArgsUsage: "DOMAIN", Flags: solFlags(), Action: p.sol},

@@ -184,6 +184,9 @@ func (p *program) each(command string) cli.ActionFunc {
 }
 
 func (p *program) list(c *cli.Context) error {
+	if err := choices(c, listFormats()...); err != nil {
+		return err
+	}
 	r, err := p.call(c, control.Request{Command: "list"})
 	if err != nil {
 		return err
@@ -192,17 +195,15 @@ func (p *program) list(c *cli.Context) error {
 	for i, b := range r.BMCs {
 		rows[i] = []any{b.Domain, b.Status, b.Address, b.Port}
 	}
-	if options(c).Format == "table" { // cliff of virtualbmc's time stood numbers left, as the article shows
-		for _, row := range rows {
-			row[3] = fmt.Sprint(row[3])
-		}
-	}
 	return p.printList(c, []string{"Domain name", "Status", "Address", "Port"}, rows)
 }
 
 func (p *program) show(c *cli.Context) error {
 	if c.NArg() != 1 {
 		return usageError{errors.New("the following arguments are required: domain_name")}
+	}
+	if err := choices(c, append([]string{"shell"}, listFormats()...)...); err != nil {
+		return err
 	}
 	r, err := p.call(c, control.Request{Command: "show", Domains: c.Args().Slice()})
 	if err != nil {
@@ -221,15 +222,15 @@ func (p *program) show(c *cli.Context) error {
 	case b.Live != nil && b.Live.Trouble != "":
 		fmt.Fprintf(p.err, "the hypervisor says: %s\n", b.Live.Trouble)
 	}
-	o := options(c)
-	if o.Format != "table" && o.Format != "" {
-		rows := make([][]any, len(fields))
-		for i, f := range fields {
-			rows[i] = []any{f.Name, f.Value}
-		}
-		return p.printList(c, []string{"Property", "Value"}, rows)
+	if c.String("format") == "shell" {
+		p.printShell(c.String("prefix"), c.StringSlice("column"), fields)
+		return nil
 	}
-	return format.ShowAs(p.out, o, "Property", "Value", fields)
+	rows := make([][]any, len(fields))
+	for i, f := range fields {
+		rows[i] = []any{f.Name, f.Value}
+	}
+	return p.printList(c, []string{"Property", "Value"}, rows)
 }
 
 // showFields are virtualbmc's rows, in its order.

@@ -13,6 +13,9 @@ import (
 
 // doctor ends with 1 when something keeps a BMC from working.
 func (p *program) doctor(c *cli.Context) error {
+	if err := choices(c, listFormats()...); err != nil {
+		return err
+	}
 	r, err := p.call(c, control.Request{Command: "doctor", Domains: c.Args().Slice()})
 	if err != nil {
 		return err
