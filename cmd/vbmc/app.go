@@ -119,7 +119,7 @@ func (p *program) commands() []*cli.Command {
 		{Name: "show", Usage: "show a BMC", ArgsUsage: "DOMAIN", Flags: formatFlags(
 			&cli.BoolFlag{Name: "long", Usage: "also what is going on now"},
 			&cli.StringFlag{Name: "prefix", Usage: "of shell: begins the names of all variables"}), Action: p.show},
-		{Name: "log", Usage: "show the daemon's log of a domain", ArgsUsage: "DOMAIN", Flags: []cli.Flag{
+		{Name: "log", Usage: "show the daemon's log and the BMC's event log of a domain", ArgsUsage: "DOMAIN", Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on until interrupted"}}, Action: p.log},
 		{Name: "sol", Usage: "use the serial console of a domain through its BMC", ArgsUsage: "DOMAIN", Flags: solFlags(), Action: p.sol},
 		{Name: "doctor", Usage: "find out why a BMC does not answer; all of them without a DOMAIN", ArgsUsage: "[DOMAIN...]", Flags: formatFlags(), Action: p.doctor},

@@ -27,9 +27,7 @@ type Request struct {
 	Domains []string       `json:"domains,omitempty"`
 	Config  manager.Config `json:"config"` // of add and add-all
 
-	// Args are the keys and values of edit; the port may be "auto". show takes
-	// "secrets" (passwords are not masked: whoever may ask can read the file too), log
-	// takes "follow".
+	// Args are the keys and values of edit; the port may be "auto". log takes "follow".
 	Args map[string]string `json:"args,omitempty"`
 }
 
@@ -175,7 +173,7 @@ func (s *Server) do(ctx context.Context, req Request) *Reply {
 		c, err := s.Manager.Add(ctx, req.Config)
 		r := result(err)
 		if err == nil {
-			r.BMCs = s.masked([]manager.Info{{Config: c}}, req)
+			r.BMCs = s.masked([]manager.Info{{Config: c}})
 		}
 		return r
 	case "add-all":
@@ -192,7 +190,7 @@ func (s *Server) do(ctx context.Context, req Request) *Reply {
 	case "list":
 		all, err := s.Manager.List()
 		r := result(err)
-		r.BMCs = s.masked(all, req)
+		r.BMCs = s.masked(all)
 		return r
 	case "show":
 		r := &Reply{}
@@ -200,7 +198,7 @@ func (s *Server) do(ctx context.Context, req Request) *Reply {
 			i, err := s.Manager.Show(name)
 			r.merge(err)
 			if err == nil {
-				r.BMCs = append(r.BMCs, s.masked([]manager.Info{i}, req)...)
+				r.BMCs = append(r.BMCs, s.masked([]manager.Info{i})...)
 			}
 		}
 		return r
@@ -240,7 +238,7 @@ func (s *Server) addAll(ctx context.Context, req Request) *Reply {
 	for _, a := range all {
 		r.merge(a.Err)
 		if a.Err == nil {
-			r.BMCs = append(r.BMCs, s.masked([]manager.Info{{Config: a.Config}}, req)...)
+			r.BMCs = append(r.BMCs, s.masked([]manager.Info{{Config: a.Config}})...)
 		}
 	}
 	return r
@@ -260,7 +258,8 @@ func (s *Server) edit(req Request) *Reply {
 	}))
 }
 
-// log gives what is kept of a domain's log, and with "follow" what comes.
+// log gives what is kept of a domain's log and its BMC's event log, in the order of
+// time, and with "follow" what comes. What happens at that moment may be told twice.
 func (s *Server) log(req Request) *Reply {
 	if len(req.Domains) != 1 {
 		return result(errs.New(errs.Invalid, "log takes one domain"))
@@ -269,34 +268,49 @@ func (s *Server) log(req Request) *Reply {
 	if err := s.Manager.Known(name); err != nil {
 		return result(err) // what is wrong in its file is in the log
 	}
-	r := &Reply{}
+	var old []manager.Line
+	var follow func(context.Context, io.Writer)
 	switch {
 	case s.Lines == nil:
 	case req.Args["follow"] == "":
-		r.Lines = s.Lines.Lines(name)
+		old = s.Lines.Lines(name)
 	default:
-		old, lines, cancel := s.Lines.Follow(name)
-		r.Lines = old
-		r.follow = func(ctx context.Context, w io.Writer) {
+		var lines <-chan manager.Line
+		var cancel func()
+		old, lines, cancel = s.Lines.Follow(name)
+		follow = func(ctx context.Context, w io.Writer) {
 			defer cancel()
-			for {
-				select {
-				case l := <-lines:
-					if _, err := fmt.Fprintln(w, l); err != nil {
-						return
-					}
-				case <-ctx.Done():
-					return
-				}
-			}
+			follows(ctx, lines, w)
 		}
+	}
+	events, err := s.Manager.EventLines(name)
+	if err != nil { // the other lines are shown all the same
+		events = []manager.Line{{Text: err.Error()}}
+	}
+	r := &Reply{follow: follow}
+	for _, l := range manager.InTimeOrder(old, events) {
+		r.Lines = append(r.Lines, l.String())
 	}
 	return r
 }
 
-func (s *Server) masked(all []manager.Info, req Request) []manager.Info {
+// follows writes lines until the reader or the daemon ends.
+func follows(ctx context.Context, lines <-chan manager.Line, w io.Writer) {
+	for {
+		select {
+		case l := <-lines:
+			if _, err := fmt.Fprintln(w, l); err != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *Server) masked(all []manager.Info) []manager.Info {
 	for i := range all {
-		if !s.ShowPasswords && req.Args["secrets"] == "" {
+		if !s.ShowPasswords {
 			all[i].Config = all[i].Masked()
 		}
 	}

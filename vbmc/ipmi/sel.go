@@ -2,6 +2,8 @@ package ipmi
 
 import (
 	"encoding/binary"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -113,16 +115,22 @@ func (b *BMC) selTime() uint32 { return uint32(b.now().Unix() + b.parts.sel.kept
 // record adds an event to the log: sensor type and number, event/reading type with
 // the direction in bit 7, event data. b.mu is not held.
 func (b *BMC) record(sensorType, number, eventType byte, data [3]byte) {
-	b.log.Info("event", "sensorType", sensorType, "sensor", number, "eventType", eventType, "data", fmt.Sprintf("%x", data))
 	b.addEvent(selrec.Event{Generator: bmcAddress, SensorType: sensorType, Sensor: number, EventType: eventType, Data: data})
 }
 
-func (b *BMC) addEvent(e selrec.Event) {
+func (b *BMC) addEvent(e selrec.Event) { b.addRecord(e.Record) }
+
+// addRecord adds the record that is made with the SEL's time. The host's log has its
+// text, under the id that it got. b.mu is not held.
+func (b *BMC) addRecord(record func(now uint32) selrec.Record) (id uint16) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	now := b.selTime()
-	b.parts.sel.kept.Log.Add(e.Record(now), now)
+	r := record(now)
+	id = b.parts.sel.kept.Log.Add(r, now)
 	b.selChanged()
+	b.mu.Unlock()
+	b.log.Info(r.Text(), "sel", id)
+	return id
 }
 
 // Events returns the log, oldest first.
@@ -133,6 +141,48 @@ func (b *BMC) Events() []selrec.Record {
 	all := make([]selrec.Record, l.Len())
 	for i := range all {
 		all[i] = l.At(i)
+	}
+	return all
+}
+
+// Logged is a record of the log with its time by the host's clock, which the SEL's may
+// differ from; zero for records that have none.
+type Logged struct {
+	At     time.Time
+	Record selrec.Record
+}
+
+// EventLog is Events with the host's times.
+func (b *BMC) EventLog() []Logged {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.parts.sel.kept.logged()
+}
+
+// StoredEventLog is the EventLog of a BMC that does not run.
+func StoredEventLog(store Store) ([]Logged, error) {
+	var s selState
+	raw, err := store.Load("sel")
+	if err != nil || len(raw) == 0 {
+		return nil, err
+	}
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, fmt.Errorf("read the stored event log: %w", err)
+	}
+	if !s.Log.Valid() {
+		return nil, errors.New("the stored event log is not readable")
+	}
+	return s.logged(), nil
+}
+
+func (s *selState) logged() []Logged {
+	all := make([]Logged, s.Log.Len())
+	for i := range all {
+		r := s.Log.At(i)
+		all[i].Record = r
+		if r.Type() < selrec.TypeOEM {
+			all[i].At = time.Unix(int64(r.Stamp())-s.Ahead, 0)
+		}
 	}
 	return all
 }
@@ -232,14 +282,12 @@ func addSELEntry(b *BMC, r request) (byte, []byte) {
 	if t := record.Type(); t != selrec.TypeSystemEvent && t < selrec.TypeOEMStamped {
 		return ccDataInvalid, nil
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.selTime()
-	if record.Type() < selrec.TypeOEM {
-		binary.LittleEndian.PutUint32(record[3:], now)
-	}
-	id := b.parts.sel.kept.Log.Add(record, now)
-	b.selChanged()
+	id := b.addRecord(func(now uint32) selrec.Record {
+		if record.Type() < selrec.TypeOEM {
+			binary.LittleEndian.PutUint32(record[3:], now)
+		}
+		return record
+	})
 	return ccOK, binary.LittleEndian.AppendUint16(nil, id)
 }
 

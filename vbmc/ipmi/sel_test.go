@@ -207,3 +207,40 @@ func TestLogOutlivesRestart(t *testing.T) {
 		t.Error("a damaged log is used")
 	}
 }
+
+// TestEventLogHasTheHostsTimes: a client may set the SEL's clock as it likes.
+func TestEventLogHasTheHostsTimes(t *testing.T) {
+	store := NewMemStore()
+	r, timers := storedRig(t, fake.New([16]byte{1}), store)
+	c := admin(t, r)
+	if got, err := StoredEventLog(NewMemStore()); got != nil || err != nil {
+		t.Errorf("of nothing stored: %v %v", got, err)
+	}
+	if cc, _ := c.call(wire.Storage, 0x49, 0, 0, 0, 1); cc != ccOK { // Set SEL Time, long ago
+		t.Fatal(cc)
+	}
+	r.record(0x09, 1, 0x6f, [3]byte{0, 0xff, 0xff})
+	cc, _ := c.call(wire.Storage, 0x44, 0, 0, 0xe0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)
+	if cc != ccOK {
+		t.Fatal(cc)
+	}
+	for _, fire := range *timers {
+		fire()
+	}
+	stored, err := StoredEventLog(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for where, log := range map[string][]Logged{"running": r.EventLog(), "stored": stored} {
+		n := len(log)
+		if n < 2 || !log[n-2].At.Equal(time.Unix(1e9, 0)) || !log[n-1].At.IsZero() || log[n-1].Record.Type() != 0xe0 {
+			t.Errorf("%s: %+v", where, log)
+		}
+	}
+	if err := store.Save("sel", []byte(`{"Log":{"Raw":"AA=="}}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := StoredEventLog(store); err == nil {
+		t.Error("half a record was read")
+	}
+}

@@ -1,8 +1,6 @@
 package manager
 
 import (
-	"io"
-	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -90,35 +88,5 @@ func TestFirewall(t *testing.T) {
 	}
 	if !admits("", 623) || !admits(strings.Replace(shut, "policy drop", "policy accept", 1), 623) {
 		t.Error("a filter that drops nothing admits all")
-	}
-}
-
-func TestLogRing(t *testing.T) {
-	r := NewLogRing()
-	log := slog.New(r.Handler(slog.NewTextHandler(io.Discard, nil)))
-	log.With("domain", "a").Info("one", "k", "v w")
-	log.Warn("two", "domain", "b")
-	log.Info("of nobody")
-	old, lines, cancel := r.Follow("a")
-	if len(old) != 1 || !strings.HasSuffix(old[0], ` INFO one k="v w"`) {
-		t.Errorf("%q", old)
-	}
-	log.Error("three", "domain", "a")
-	if l := <-lines; !strings.HasSuffix(l, " ERROR three") {
-		t.Errorf("%q", l)
-	}
-	log.Warn("refused", "domain", "a", "user", "\x1b]0;gone\a")
-	if l := <-lines; !strings.HasSuffix(l, `refused user="\x1b]0;gone\a"`) {
-		t.Errorf("%q", l)
-	}
-	cancel()
-	for range 3 * linesPerDomain {
-		log.Info("many", "domain", "a")
-	}
-	if n := len(r.Lines("a")); n != linesPerDomain {
-		t.Errorf("%d lines are kept, want %d", n, linesPerDomain)
-	}
-	if l := r.Lines("b"); len(l) != 1 || !strings.Contains(l[0], "WARN two") {
-		t.Errorf("%q", l)
 	}
 }

@@ -17,6 +17,19 @@ const (
 	linesOfAll     = 20_000
 )
 
+// Line is one line of a BMC's log.
+type Line struct {
+	At   time.Time // zero: not known
+	Text string
+}
+
+func (l Line) String() string {
+	if l.At.IsZero() {
+		return l.Text
+	}
+	return l.At.Format(time.DateTime) + " " + l.Text
+}
+
 // LogRing keeps the latest log lines of each domain, so that `vbmc log` can show
 // them. It stands before the daemon's real handler.
 type LogRing struct{ kept *keptLines }
@@ -24,13 +37,13 @@ type LogRing struct{ kept *keptLines }
 // keptLines is what all handlers of a ring share.
 type keptLines struct {
 	mu       sync.Mutex
-	lines    map[string][]string
-	watchers map[string][]chan string
+	lines    map[string][]Line
+	watchers map[string][]chan Line
 }
 
 // NewLogRing makes an empty ring.
 func NewLogRing() *LogRing {
-	return &LogRing{&keptLines{lines: map[string][]string{}, watchers: map[string][]chan string{}}}
+	return &LogRing{&keptLines{lines: map[string][]Line{}, watchers: map[string][]chan Line{}}}
 }
 
 // Handler passes everything on to next and keeps what carries a domain.
@@ -38,40 +51,43 @@ func (r *LogRing) Handler(next slog.Handler) slog.Handler {
 	return ringHandler{next: next, kept: r.kept}
 }
 
-// Lines are the latest lines of a domain, oldest first.
-func (r *LogRing) Lines(domain string) []string {
+// Lines are the latest lines of a domain, oldest first, without those of its event
+// log, which outlives the daemon: see Manager.EventLines.
+func (r *LogRing) Lines(domain string) []Line {
 	r.kept.mu.Lock()
 	defer r.kept.mu.Unlock()
 	return slices.Clone(r.kept.lines[domain])
 }
 
-// Follow is Lines and a channel with every line after them. A reader that falls far
+// Follow is Lines and a channel with every line after them, events included. A reader that falls far
 // behind misses lines rather than to hold up the daemon.
-func (r *LogRing) Follow(domain string) (old []string, lines <-chan string, cancel func()) {
+func (r *LogRing) Follow(domain string) (old []Line, lines <-chan Line, cancel func()) {
 	k := r.kept
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	ch := make(chan string, linesPerDomain)
+	ch := make(chan Line, linesPerDomain)
 	k.watchers[domain] = append(k.watchers[domain], ch)
 	return slices.Clone(k.lines[domain]), ch, func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		left := slices.DeleteFunc(k.watchers[domain], func(c chan string) bool { return c == ch })
+		left := slices.DeleteFunc(k.watchers[domain], func(c chan Line) bool { return c == ch })
 		if k.watchers[domain] = left; len(left) == 0 {
 			delete(k.watchers, domain)
 		}
 	}
 }
 
-func (k *keptLines) add(domain, line string) {
+func (k *keptLines) add(domain string, line Line, keep bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	old := k.lines[domain]
-	// With very many domains each has a smaller share, so that memory is bounded.
-	if limit := min(linesPerDomain, max(1, linesOfAll/(len(k.lines)+1))); len(old) >= limit {
-		old = slices.Delete(old, 0, len(old)-limit+1)
+	if keep {
+		old := k.lines[domain]
+		// With very many domains each has a smaller share, so that memory is bounded.
+		if limit := min(linesPerDomain, max(1, linesOfAll/(len(k.lines)+1))); len(old) >= limit {
+			old = slices.Delete(old, 0, len(old)-limit+1)
+		}
+		k.lines[domain] = append(old, line)
 	}
-	k.lines[domain] = append(old, line)
 	for _, w := range k.watchers[domain] {
 		select {
 		case w <- line:
@@ -85,6 +101,7 @@ type ringHandler struct {
 	next   slog.Handler
 	kept   *keptLines
 	domain string
+	sel    string // id in the event log of what is told, "" for all else
 	attrs  string // of With, as they are printed
 }
 
@@ -93,8 +110,12 @@ func (h ringHandler) Enabled(ctx context.Context, l slog.Level) bool { return h.
 func (h ringHandler) Handle(ctx context.Context, r slog.Record) error {
 	var attrs []slog.Attr
 	r.Attrs(func(a slog.Attr) bool { attrs = append(attrs, a); return true })
-	if g := h.with(attrs); g.domain != "" {
-		g.kept.add(g.domain, fmt.Sprintf("%s %s %s%s", r.Time.Format(time.DateTime), r.Level, r.Message, g.attrs))
+	switch g := h.with(attrs); {
+	case g.domain == "":
+	case g.sel != "":
+		g.kept.add(g.domain, Line{r.Time, selLine(g.sel, r.Message)}, false)
+	default:
+		g.kept.add(g.domain, Line{r.Time, fmt.Sprintf("%s %s%s", r.Level, r.Message, g.attrs)}, true)
 	}
 	return h.next.Handle(ctx, r)
 }
@@ -106,6 +127,10 @@ func (h ringHandler) with(attrs []slog.Attr) ringHandler {
 	for _, a := range attrs {
 		if a.Key == "domain" {
 			h.domain = a.Value.String()
+			continue
+		}
+		if a.Key == "sel" {
+			h.sel = a.Value.String()
 			continue
 		}
 		v := a.Value.Resolve().String()
