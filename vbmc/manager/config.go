@@ -120,8 +120,7 @@ func (c Config) Validate() error {
 	case (c.SASLUsername == "") != (c.SASLPassword == ""):
 		return errs.New(errs.Invalid, "A password and username are required to use Libvirt's SASL authentication")
 	case c.SASLUsername != "":
-		return wrong("libvirt_sasl_username", "", "SASL authentication to libvirt is not supported").
-			WithHint("use a local socket, TLS certificates or qemu+ssh")
+		return wrong("libvirt_sasl_username", "", "SASL authentication to libvirt is not supported").WithHint("%s", insteadOfSASL)
 	}
 	for _, key := range []string{"username", "password", "kg", "libvirt_uri"} {
 		switch v := *c.text(key); {

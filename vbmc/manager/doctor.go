@@ -177,6 +177,8 @@ func (x *examination) libvirt(ctx context.Context) {
 	switch {
 	case err == nil:
 		x.say("libvirt", Good, x.config.LibvirtURI+" answers and has the domain", "")
+	case wantsSASL(err):
+		x.fail("libvirt", err)
 	case strings.Contains(err.Error(), "permission denied") || strings.Contains(err.Error(), "authentication"):
 		x.say("libvirt", Fault, err.Error(), "the daemon's user must be allowed: adduser USER libvirt, then restart the daemon")
 	default:

@@ -82,12 +82,24 @@ func (l *Libvirt) List(ctx context.Context, uri string) ([]string, error) {
 
 func dial(ctx context.Context, uri string) (*libvirt.Conn, error) {
 	conn, err := libvirt.Dial(ctx, uri)
-	if err != nil && !errs.Is(err, errs.Invalid) {
-		return nil, errs.New(errs.Unavailable, "Command failed: Fail to establish a connection with libvirt URI %q. Error: %v", uri, err).
-			WithHint("is libvirtd running? try: virsh -c '%s' list --all", uri)
+	if err == nil || errs.Is(err, errs.Invalid) {
+		return conn, err
 	}
-	return conn, err
+	e := errs.New(errs.Unavailable, "Command failed: Fail to establish a connection with libvirt URI %q. Error: %v", uri, err)
+	if wantsSASL(err) {
+		return nil, e.WithHint("this libvirtd asks for SASL; %s", insteadOfSASL)
+	}
+	return nil, e.WithHint("is libvirtd running? try: virsh -c '%s' list --all", uri)
 }
+
+// insteadOfSASL is what to do: go-libvirt authenticates with none and polkit only, and
+// has no place between its connect and its open where our code could do more.
+const insteadOfSASL = "vbmc cannot: use qemu+ssh://USER@HOST/system, qemu+tls with certificates (libvirtd.conf: auth_tls = none), or the local socket"
+
+// wantsSASL: a client that has not authenticated is refused in these words, with the
+// code of all errors of its protocol (libvirt's virnetserverprogram.c). That of polkit
+// is refused in others.
+func wantsSASL(err error) bool { return strings.Contains(err.Error(), "authentication required") }
 
 func domainNames(ctx context.Context, conn *libvirt.Conn) ([]string, error) {
 	all, err := conn.Domains(ctx)

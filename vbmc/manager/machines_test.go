@@ -1,0 +1,80 @@
+package manager
+
+import (
+	"encoding/binary"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"trefoil/internal/errs"
+)
+
+// saslDaemon is a libvirtd whose only authentication is SASL (auth_tcp = "sasl"): packets
+// of length, program, version, procedure, type, serial and status, all of four bytes.
+func saslDaemon(t *testing.T) (uri string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	words := func(n ...uint32) (out []byte) {
+		for _, w := range n {
+			out = binary.BigEndian.AppendUint32(out, w)
+		}
+		return out
+	}
+	const authList, sasl, isReply, isError = 66, 1, 1, 1
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			head := make([]byte, 28)
+			for {
+				if _, err := io.ReadFull(c, head); err != nil {
+					break
+				}
+				h := func(i int) uint32 { return binary.BigEndian.Uint32(head[4*i:]) }
+				if _, err := io.CopyN(io.Discard, c, int64(h(0))-28); err != nil {
+					break
+				}
+				status, body := uint32(0), words(1, sasl)
+				if h(3) != authList {
+					const text = "authentication required\x00" // and the byte that XDR adds
+					status, body = isError, append(append(words(39, 0, 1, uint32(len(text)-1)), text...), words(2)...)
+				}
+				_, _ = c.Write(append(words(uint32(28+len(body)), h(1), h(2), h(3), isReply, h(5), status), body...))
+			}
+			c.Close()
+		}
+	}()
+	return "qemu+unix:///system?socket=" + path
+}
+
+// TestSASLIsRefusedWithAWayOut: when a libvirtd asks for it, and when a configuration of
+// virtualbmc has it.
+func TestSASLIsRefusedWithAWayOut(t *testing.T) {
+	uri := saslDaemon(t)
+	c := config("a", 7001)
+	c.LibvirtURI = uri
+	l := &Libvirt{Log: slog.New(slog.DiscardHandler)}
+	err := l.Check(t.Context(), c)
+	if err == nil || !strings.Contains(err.Error(), "authentication required") || !strings.Contains(errs.HintOf(err), "asks for SASL; vbmc cannot: use qemu+ssh://") {
+		t.Errorf("%v, hint %q", err, errs.HintOf(err))
+	}
+	x := &examination{m: &Manager{machines: l}, name: "a", config: c}
+	if x.libvirt(t.Context()); len(x.found) != 1 || x.found[0].Verdict != Fault || !strings.Contains(x.found[0].Hint, "qemu+ssh://") {
+		t.Errorf("doctor: %+v", x.found)
+	}
+	c.SASLUsername, c.SASLPassword = "user", "secret"
+	err = c.Validate()
+	if err == nil || !strings.Contains(errs.HintOf(err), "qemu+ssh://") || strings.Contains(err.Error()+errs.HintOf(err), "secret") {
+		t.Errorf("%v, hint %q", err, errs.HintOf(err))
+	}
+}
