@@ -132,7 +132,7 @@ func breakAt(word []rune, room int) int {
 func blank(piece []rune) bool { return strings.TrimSpace(string(piece)) == "" }
 
 // chunks are the pieces between which a line may be broken: words, the blanks between
-// them, and the parts of words with hyphens between letters.
+// them, the parts of words with hyphens between letters, and dashes between words.
 func chunks(line string) [][]rune {
 	text := []rune(strings.ReplaceAll(line, "\t", " "))
 	var out [][]rune
@@ -144,6 +144,11 @@ func chunks(line string) [][]rune {
 		}
 	}
 	for i := 1; i < len(text); i++ {
+		if end := dash(text, i); end > 0 {
+			cut(i)
+			cut(end)
+			continue
+		}
 		if unicode.IsSpace(text[i]) != unicode.IsSpace(text[i-1]) || text[i-1] == '-' && hyphenated(text, i) {
 			cut(i)
 		}
@@ -162,4 +167,21 @@ func hyphenated(text []rune, i int) bool {
 	before := letter(i-2) && letter(i-3) || letter(i-2) && hyphen(i-3) && letter(i-4)
 	behind := letter(i) && (letter(i+1) || hyphen(i+1) && letter(i+2))
 	return before && behind
+}
+
+// dash is where a dash of two hyphens or more that begins at i between words ends; 0: there
+// is none.
+func dash(text []rune, i int) (end int) {
+	word := func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
+	if text[i] != '-' || !word(text[i-1]) && !strings.ContainsRune(`!"'&.,?`, text[i-1]) {
+		return 0
+	}
+	end = i
+	for end < len(text) && text[end] == '-' {
+		end++
+	}
+	if end < i+2 || end == len(text) || !word(text[end]) {
+		return 0
+	}
+	return end
 }

@@ -22,6 +22,8 @@ func TestNarrow(t *testing.T) {
 		{"--------- x", 10, "--------\n- x"},
 		{"a-1-2-3-4-5-6", 10, "a-1-2-3-\n4-5-6"},
 		{"short\nabcdefghij", 10, "short   \nabcdefgh\nij"},
+		{"one--two", 10, "one--two"},
+		{"nine--tenth", 10, "nine--  \ntenth"},
 		{"ab-cd-ef gh-ij", 10, "ab-cd-ef\ngh-ij"},
 	} {
 		rows := format.Narrow(columns, [][]any{{c.text, "b"}}, c.width, 8)
