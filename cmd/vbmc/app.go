@@ -87,7 +87,7 @@ func (p *program) app() *cli.App {
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
-				return usageError{fmt.Errorf("'%s' is not a vbmc command. See 'vbmc --help'.%s", c.Args().First(), near(c.Args().First()))} //nolint:staticcheck // virtualbmc's words
+				return usageError{fmt.Errorf("'%s' is not a vbmc command. See 'vbmc --help'.%s", c.Args().First(), p.near(c.Args().First()))} //nolint:staticcheck // virtualbmc's words
 			}
 			return cli.ShowAppHelp(c)
 		}}
@@ -129,13 +129,17 @@ func (p *program) commands() []*cli.Command {
 	}
 }
 
-func commandNames() []string {
-	return []string{"add", "delete", "start", "stop", "edit", "list", "show", "log", "sol", "doctor", "complete", "daemon"}
+func (p *program) commandNames() []string {
+	var names []string
+	for _, c := range p.commands() {
+		names = append(names, c.Name)
+	}
+	return names
 }
 
 // near names commands that begin alike.
-func near(word string) string {
-	for _, c := range commandNames() {
+func (p *program) near(word string) string {
+	for _, c := range p.commandNames() {
 		if word != "" && (strings.HasPrefix(c, word[:1])) {
 			return "\nDid you mean: " + c + "?"
 		}

@@ -20,6 +20,6 @@ func (p *program) complete(*cli.Context) error {
     fi
 }
 complete -F _vbmc vbmc
-`, strings.Join(commandNames(), " "))
+`, strings.Join(p.commandNames(), " "))
 	return err
 }

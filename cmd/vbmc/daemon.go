@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -85,9 +84,9 @@ func (p *program) serve(ctx context.Context, log *slog.Logger, reopen func() err
 	}()
 	onHangup(ctx, log, reopen, m)
 	log.Info("vbmc daemon is ready", "config", p.settings.ConfigDir, "pid", os.Getpid())
-	err := m.Run(ctx)
+	m.Run(ctx)
 	cancel()
-	return errors.Join(err, <-served)
+	return <-served
 }
 
 // logger writes to the log file, of which reopen takes a new one, or to standard error.

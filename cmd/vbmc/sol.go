@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/netip"
 	"os"
-	"strconv"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -37,7 +34,6 @@ func (p *program) sol(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	addr := net.JoinHostPort(reachable(b.Address), strconv.Itoa(b.Port))
 	cred, err := b.Credentials()
 	if err != nil {
 		return err
@@ -46,6 +42,7 @@ func (p *program) sol(c *cli.Context) error {
 	if len(cred.Suites) > 0 {
 		o.Suite = cred.Suites[0]
 	}
+	addr := b.Reachable()[0]
 	client, err := ipmiclient.Dial(c.Context, addr, o)
 	if err != nil {
 		return errs.New(errs.Unavailable, "log in to the BMC of %s at %s: %v", b.Domain, addr, err).
@@ -72,19 +69,6 @@ func (p *program) sol(c *cli.Context) error {
 	}
 	defer restore()
 	return talk(c.Context, s, os.Stdin, p.out)
-}
-
-// reachable is the address by which this host reaches a BMC that listens on addr.
-func reachable(addr string) string {
-	switch a, err := netip.ParseAddr(addr); {
-	case err != nil:
-		return addr
-	case a == netip.IPv4Unspecified():
-		return "127.0.0.1"
-	case a == netip.IPv6Unspecified():
-		return "::1"
-	}
-	return addr
 }
 
 // breaker is a console that can be told to send a break.

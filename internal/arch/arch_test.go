@@ -45,7 +45,7 @@ var doors = map[string][]string{
 	"database/sql":                        {"undercloud/store", "undercloud/jobs/durable"},
 	"github.com/pressly/goose":            {"undercloud/store"},
 	"gopkg.in/yaml.v3":                    {"internal/yaml"},
-	"gopkg.in/ini.v1":                     {"undercloud/config", "undercloud/install", "vbmc/manager"},
+	"gopkg.in/ini.v1":                     {"undercloud/config", "undercloud/install"},
 	"github.com/insomniacslk/dhcp":        {"undercloud/dhcp", "ironic/agent"},
 	"github.com/pin/tftp":                 {"undercloud/tftp"},
 	"github.com/urfave/cli":               {"cmd", "internal/cliargs"},

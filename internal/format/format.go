@@ -62,11 +62,6 @@ func List(w io.Writer, o Options, columns []string, rows [][]any) error {
 
 // Show prints one thing as Field|Value, or as one object.
 func Show(w io.Writer, o Options, fields []Field) error {
-	return ShowAs(w, o, "Field", "Value", fields)
-}
-
-// ShowAs is Show with other titles (vbmc shows Property|Value).
-func ShowAs(w io.Writer, o Options, name, value string, fields []Field) error {
 	if len(o.Columns) > 0 {
 		var kept []Field
 		for _, c := range o.Columns {
@@ -93,13 +88,13 @@ func ShowAs(w io.Writer, o Options, name, value string, fields []Field) error {
 		for _, r := range rows {
 			r[1] = Text(r[1])
 		}
-		return Table(w, []string{name, value}, rows, Left)
+		return Table(w, []string{"Field", "Value"}, rows, Left)
 	case "json":
 		return writeJSON(w, obj)
 	case "yaml":
 		return writeYAML(w, obj)
 	case "csv":
-		return writeCSV(w, []string{name, value}, rows)
+		return writeCSV(w, []string{"Field", "Value"}, rows)
 	case "value":
 		for _, f := range fields {
 			fmt.Fprintln(w, Text(f.Value))

@@ -67,7 +67,7 @@ func Listen(path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("remove the old control socket: %w", err)
 	}
-	// The directory is 0700, so nobody else can connect before the chmod.
+	// Whoever connects before the chmod is asked who it is all the same.
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("make the control socket: %w", err)

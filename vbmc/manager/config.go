@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 
@@ -254,6 +255,24 @@ func validName(name string) error {
 		return errs.New(errs.Invalid, "%q is not a domain name", name)
 	}
 	return nil
+}
+
+// Reachable is where this host reaches the BMC, ADDRESS:PORT; "::" is two families.
+func (c Config) Reachable() []string {
+	hosts := []string{c.Address}
+	switch ip, _ := netip.ParseAddr(c.Address); ip {
+	case netip.IPv6Unspecified():
+		hosts = []string{"127.0.0.1"}
+		if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
+			hosts = append(hosts, "::1")
+		}
+	case netip.IPv4Unspecified():
+		hosts = []string{"127.0.0.1"}
+	}
+	for i := range hosts {
+		hosts[i] = net.JoinHostPort(hosts[i], strconv.Itoa(c.Port))
+	}
+	return hosts
 }
 
 // overlaps reports whether two BMCs cannot listen at the same time.

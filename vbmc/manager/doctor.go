@@ -200,7 +200,7 @@ func (x *examination) login(ctx context.Context) {
 	if suites == nil {
 		suites = defaultSuites()
 	}
-	for _, addr := range loginAddresses(x.config) {
+	for _, addr := range x.config.Reachable() {
 		for _, s := range suites {
 			check := fmt.Sprintf("login, suite %d", s.ID)
 			began := time.Now()
@@ -215,24 +215,6 @@ func (x *examination) login(ctx context.Context) {
 			x.say(check, Good, fmt.Sprintf("%s in %d ms", addr, time.Since(began).Milliseconds()), "")
 		}
 	}
-}
-
-// loginAddresses are where a BMC can be reached from here; "::" is two families.
-func loginAddresses(c Config) []string {
-	hosts := []string{c.Address}
-	switch ip, _ := netip.ParseAddr(c.Address); ip {
-	case netip.IPv6Unspecified():
-		hosts = []string{"127.0.0.1"}
-		if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
-			hosts = append(hosts, "::1")
-		}
-	case netip.IPv4Unspecified():
-		hosts = []string{"127.0.0.1"}
-	}
-	for i := range hosts {
-		hosts[i] = net.JoinHostPort(hosts[i], strconv.Itoa(c.Port))
-	}
-	return hosts
 }
 
 func defaultSuites() []wire.Suite { return []wire.Suite{wire.Suite17(), wire.Suite3()} }

@@ -59,8 +59,8 @@ func (r *LogRing) Lines(domain string) []Line {
 	return slices.Clone(r.kept.lines[domain])
 }
 
-// Follow is Lines and a channel with every line after them, events included. A reader that falls far
-// behind misses lines rather than to hold up the daemon.
+// Follow is Lines and a channel with every line after them, events included. A reader
+// that falls far behind misses lines rather than to hold up the daemon.
 func (r *LogRing) Follow(domain string) (old []Line, lines <-chan Line, cancel func()) {
 	k := r.kept
 	k.mu.Lock()

@@ -74,10 +74,7 @@ func New(s Settings, m Machines, log *slog.Logger) *Manager {
 
 // Run keeps running BMCs and configuration files together until ctx ends; then
 // all BMCs stop and stay `active`, so that they come back with the daemon.
-func (m *Manager) Run(ctx context.Context) error {
-	if err := os.MkdirAll(m.settings.ConfigDir, 0o700); err != nil {
-		return fmt.Errorf("make configuration directory: %w", err)
-	}
+func (m *Manager) Run(ctx context.Context) {
 	tick := time.NewTicker(m.settings.Rescan)
 	defer tick.Stop()
 	for {
@@ -86,7 +83,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		case <-tick.C:
 		case <-ctx.Done():
 			m.stopAll()
-			return nil
+			return
 		}
 	}
 }

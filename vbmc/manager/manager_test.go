@@ -264,6 +264,16 @@ func TestConfigRoundTrip(t *testing.T) {
 	}
 }
 
+func TestReachable(t *testing.T) {
+	for address, want := range map[string]string{"::": "127.0.0.1:623", "0.0.0.0": "127.0.0.1:623", "192.0.2.1": "192.0.2.1:623", "2001:db8::1": "[2001:db8::1]:623"} {
+		c := config("a", 623)
+		c.Address = address
+		if got := c.Reachable(); got[0] != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+}
+
 func TestOverlaps(t *testing.T) {
 	for _, tc := range []struct {
 		a, b string
