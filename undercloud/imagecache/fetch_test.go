@@ -193,7 +193,7 @@ func TestAFileThatChangedMeanwhileBeginsAnew(t *testing.T) {
 // TestTwoHalvesOfTwoFilesAreNoFile: a server without an ETag's honesty.
 func TestTwoHalvesOfTwoFilesAreNoFile(t *testing.T) {
 	data, dir := content(), t.TempDir()
-	old := bytes.ToUpper(data)
+	old := bytes.Clone(data)
 	old[0] ^= 0xff
 	s := newWeb(t, old)
 	s.breakAt = []int{100 << 10}
@@ -286,7 +286,11 @@ func TestATransferEndsWithItsLastCaller(t *testing.T) {
 	if _, err := f.Fetch(ctx, remote(s, data)); err == nil {
 		t.Error("it went on without its caller")
 	}
-	<-ended
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the transfer goes on though nobody waits")
+	}
 	got, err := f.Fetch(t.Context(), remote(s, data))
 	check(t, got, err, data)
 }
