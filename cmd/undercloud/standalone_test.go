@@ -219,6 +219,9 @@ func TestStandaloneKilledGoesOn(t *testing.T) {
 		s = child()
 		s.await("n1", step[1])
 	}
+	if out := failing(t, "--standalone", file); !strings.Contains(out, "is in use") || !strings.Contains(out, "hint: stop that service") {
+		t.Errorf("two services over one state: %s", out)
+	}
 }
 
 func TestStandaloneAsksForThePassword(t *testing.T) {
@@ -258,8 +261,10 @@ func TestStandaloneAsksForThePassword(t *testing.T) {
 // failing runs the service where it cannot start and returns what it prints.
 func failing(t *testing.T, args ...string) string {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	var out bytes.Buffer
-	if code := run(t.Context(), append([]string{"undercloud", "serve"}, args...), io.Discard, &out); code == 0 {
+	if code := run(ctx, append([]string{"undercloud", "serve"}, args...), io.Discard, &out); code == 0 {
 		t.Errorf("%v: it ran", args)
 	}
 	return out.String()
