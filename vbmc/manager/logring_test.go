@@ -55,7 +55,7 @@ func TestLogHasTheEventLog(t *testing.T) {
 	if cc, _, err := s.Do(0x0a, 0x44, 0, 0, 2, 0, 0, 0, 0, 0x20, 0, 4, 9, 1, 0x6f, 0, 0xff, 0xff); cc != 0 || err != nil {
 		t.Fatal(cc, err)
 	}
-	const want = "SEL 1 Power Unit #1: power off"
+	const want = "SEL 2 Power Unit #1: power off" // 1 is the login
 	for l := range lines {
 		if l.Text == want {
 			break
