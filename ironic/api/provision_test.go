@@ -45,6 +45,9 @@ func TestMembersOfAProvisionRequest(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := httptest.NewRequest("PUT", "/v1/nodes/n/states/provision", strings.NewReader(c.body))
 			req, err := (&call{r: r, w: httptest.NewRecorder(), version: c.version}).provisionRequest()
+			if err == nil {
+				err = req.fits()
+			}
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)

@@ -115,6 +115,9 @@ func (s *server) putProvision(c *call) error {
 	if fsm.MinVersion(verb, fsm.State(n.ProvisionState)) > c.version {
 		return notAcceptable()
 	}
+	if err := req.fits(); err != nil {
+		return err
+	}
 	if err := checkProvision(n, verb, req); err != nil {
 		return err
 	}
@@ -177,7 +180,7 @@ func (c *call) provisionRequest() (*ProvisionRequest, error) {
 			return nil, err
 		}
 	}
-	return req, req.fits()
+	return req, nil
 }
 
 // mayDisableRamdisk: cleaning always, servicing from 1.108 on.

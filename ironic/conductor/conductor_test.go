@@ -216,7 +216,7 @@ func TestValidateNamesWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !v["power"].Result || !v["deploy"].Result || v["boot"].Result || !strings.Contains(v["boot"].Reason, "deploy_kernel") || v["rescue"].Result {
+	if !v["power"].Result || !v["deploy"].Result || v["boot"].Result || !strings.Contains(v["boot"].Reason, "deploy_kernel") || !v["rescue"].Result {
 		t.Errorf("%+v", v)
 	}
 }
