@@ -170,7 +170,7 @@ func pyghmiRows() []row {
 		{"[(s.name, s.value, s.units) for s in c.get_sensor_data() if s.value is not None]", `\('CPU Temp', 35.0, '°C'\).*\('Fan', 2400.0, 'RPM'\).*\('Power', 60.0, 'W'\)`},
 		{"c.get_sensor_reading('CPU Temp').value", `^35.0$`},
 		{"c.get_health()", `'badreadings': \[\], 'health': 0}`},
-		{"[(e['component'], e['event']) for e in c.get_event_log()]", `^\[\('Power Unit', 'Power on'\), \('ACPI State', 'Online'\), \('System Boot', 'Power up'\)\]$`},
+		{"[(e['component'], e['event']) for e in c.get_event_log()]", `^\[\('Session Audit', 'Activated'\), \('Power Unit', 'Power on'\), \('ACPI State', 'Online'\), \('System Boot', 'Power up'\)\]$`},
 		{"list(c.get_inventory_descriptions())", `'System'`},
 		{"c.get_inventory_of_component('System')", `'Serial Number': '12345678-9abc-4def-8001-020304050607'`},
 		{"c.set_asset_tag(b'rack 12 unit 4, row B')", `^None$`},

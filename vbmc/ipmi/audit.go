@@ -1,6 +1,7 @@
 package ipmi
 
 import (
+	"maps"
 	"net/netip"
 	"time"
 
@@ -31,7 +32,38 @@ const (
 	// auditDelay is how long logins may stay unwritten when nothing else is written: a
 	// client that logs in for each question is no reason to write a file each time.
 	auditDelay = 5 * time.Minute
+	// loginPause is how long logins of a user from the same source are not written down
+	// after one that was: clients that log in for each question would have the log for
+	// themselves, and its last entry would always be their own login.
+	loginPause = 10 * time.Minute
+	// maxLogins is how many users and sources are remembered for that.
+	maxLogins = 256
 )
+
+// loginOf is who logged in and from where.
+type loginOf struct {
+	from netip.Addr // source
+	user byte
+}
+
+// loggedIn writes a login down, if none of the kind was lately. b.mu is held.
+func (b *BMC) loggedIn(s *session, now time.Time) {
+	l := loginOf{source(s.src.Addr()), s.user}
+	if at, ok := b.logins[l]; ok && now.Sub(at) < loginPause {
+		return
+	}
+	if len(b.logins) >= maxLogins {
+		maps.DeleteFunc(b.logins, func(_ loginOf, at time.Time) bool { return now.Sub(at) >= loginPause })
+	}
+	if len(b.logins) >= maxLogins {
+		clear(b.logins) // better written twice than not at all
+	}
+	if b.logins == nil {
+		b.logins = map[loginOf]time.Time{}
+	}
+	b.logins[l], s.audited = now, true
+	b.noteAudit(auditLogin, s.user, endUnspecified, now)
+}
 
 // noteAudit adds a Session Audit event to the log. b.mu is held.
 func (b *BMC) noteAudit(what, user byte, cause endCause, at time.Time) {
@@ -44,14 +76,15 @@ func (b *BMC) noteAudit(what, user byte, cause endCause, at time.Time) {
 	b.selWithin(auditDelay)
 }
 
-// sessionEnded is called once for every session that ends, whatever the reason. Nobody
+// sessionEnded is called once for every session that ends, whatever the reason. Its end
+// is written down if its begin was. Nobody
 // watches the time of all sessions, so that the end of one by time is noticed later and
 // told with the time it had. b.mu is held.
 func (b *BMC) sessionEnded(s *session, cause endCause) {
 	if a := b.parts.sol.run; a != nil && a.s == s {
 		b.endSOL(a)
 	}
-	if s.stage != stageActive {
+	if s.stage != stageActive || !s.audited {
 		return
 	}
 	at := b.now()

@@ -125,3 +125,29 @@ func TestLoginsAreNoReasonToWrite(t *testing.T) {
 		t.Error("after a login an event waits as long as that")
 	}
 }
+
+// TestAPollerHasNotTheLogForItself: who logs in for each question is written down once,
+// with the end of that session; another user's or source's login is its own.
+func TestAPollerHasNotTheLogForItself(t *testing.T) {
+	r := newTimedRig(t, fake.New([16]byte{1}), NewMemStore())
+	visit := func(host byte) {
+		c := newClient(t, r.BMC, wire.Suite17())
+		c.src = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, host}), 5000)
+		if st := c.login("admin", "secret", privAdmin); st != 0 {
+			t.Fatalf("login: status %#x", st)
+		}
+		id := c.ex.ManagedID
+		c.call(wire.App, 0x3c, byte(id), byte(id>>8), byte(id>>16), byte(id>>24))
+	}
+	for range 20 {
+		visit(1)
+		r.advance(20 * time.Second)
+	}
+	visit(2)
+	wantAudits(t, r.BMC, "f00201 at 0", "f10211 at 0", "f00201 at 400", "f10211 at 400")
+	r.advance(loginPause)
+	visit(1)
+	if n := len(audits(r.BMC)); n != 6 {
+		t.Errorf("%d records after the pause, want 6", n)
+	}
+}

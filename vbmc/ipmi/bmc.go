@@ -77,7 +77,8 @@ type BMC struct {
 
 	saving sync.Mutex // of keep; taken before mu
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex            // guards what follows
+	logins   map[loginOf]time.Time // that are in the event log
 	closed   bool
 	kg       []byte
 	suites   []wire.Suite

@@ -40,6 +40,7 @@ type session struct {
 	privilege byte // the one it has now
 	ex        wire.Exchange
 	known     bool // the user exists
+	audited   bool // its login is in the event log
 	keys      *wire.Keys
 	last      time.Time
 	outSeq    uint32
