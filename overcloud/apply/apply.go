@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"trefoil/internal/dpkg"
 	"trefoil/internal/errs"
@@ -291,15 +292,39 @@ func withTail(err error, text string) error {
 	return &Failure{Err: err, Tail: tailLines(text)}
 }
 
-// tailLines are the last lines that say something, whole: mask.tail shortens them.
+// tailLines are the last lines that say something, whole: mask.tail shortens them. What
+// a program repeats, but for times and numbers, is there once: a queue that is full all
+// the time would push out why.
 func tailLines(text string) []string {
 	var out []string
-	for line := range strings.Lines(text) {
-		if line = strings.TrimRight(line, "\r\n \t"); line != "" {
-			out = append(out, line)
+	shape, times := "", 1
+	told := func() {
+		if times > 1 {
+			out[len(out)-1] += fmt.Sprintf(" (the last of %d such lines)", times)
 		}
 	}
+	for line := range strings.Lines(text) {
+		if line = strings.TrimRight(line, "\r\n \t"); line == "" {
+			continue
+		}
+		now := strings.Map(withoutDigits, line)
+		if len(out) > 0 && now == shape {
+			out[len(out)-1] = line
+			times++
+			continue
+		}
+		told()
+		out, shape, times = append(out, line), now, 1
+	}
+	told()
 	return out[max(0, len(out)-15):]
+}
+
+func withoutDigits(r rune) rune {
+	if unicode.IsDigit(r) {
+		return -1
+	}
+	return r
 }
 
 // systemctlTries is how often a manager that is too busy to answer in D-Bus's 25

@@ -114,7 +114,7 @@ func TestHealthExplainsAUnit(t *testing.T) {
 	} {
 		n := newNode(t)
 		n.sys.units["nova-compute.service"], n.sys.journal = state, "No route to host\n"
-		n.put("var/log/nova/nova-compute.log", strings.Repeat("early\n", 30)+"password = s3cret-password\n")
+		n.put("var/log/nova/nova-compute.log", strings.Repeat("early\nbird\n", 30)+"password = s3cret-password\n")
 		got, err := n.Health(t.Context(), []resource.Check{{Service: "nova_compute", Units: []string{"nova-compute"}, Explain: true}})
 		if err != nil || len(got) != 1 {
 			t.Fatal(got, err)
