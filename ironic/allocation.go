@@ -88,7 +88,7 @@ func (a *Allocation) Suits(n *Node) bool {
 
 func (a *Allocation) eligible(n *Node) bool {
 	return n.ResourceClass == a.ResourceClass && n.ProvisionState == string(fsm.Available) && !n.Maintenance &&
-		n.InstanceUUID == "" && n.PowerState != "" &&
+		n.InstanceUUID == "" && n.PowerState != "" && n.ParentNode == "" &&
 		(len(a.CandidateNodes) == 0 || slices.Contains(a.CandidateNodes, n.UUID)) &&
 		(a.Owner == "" || n.Owner == a.Owner || n.Lessee == a.Owner)
 }

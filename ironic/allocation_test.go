@@ -39,6 +39,7 @@ func TestCandidatesAreWhatTheAllocationAsksFor(t *testing.T) {
 		"not available":       {Allocation{}, func(n *Node) { n.ProvisionState = "manageable" }, none},
 		"maintenance":         {Allocation{}, func(n *Node) { n.Maintenance = true }, none},
 		"has an instance":     {Allocation{}, func(n *Node) { n.InstanceUUID = "i" }, none},
+		"part of another":     {Allocation{}, func(n *Node) { n.ParentNode = "server" }, none},
 		"power never asked":   {Allocation{}, func(n *Node) { n.PowerState = "" }, none},
 		"owner":               {Allocation{Owner: "me"}, func(n *Node) { n.Owner = "me" }, "a b"},
 		"lessee":              {Allocation{Owner: "me"}, func(n *Node) { n.Lessee = "me" }, "a b"},

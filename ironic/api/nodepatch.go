@@ -59,6 +59,9 @@ func (s *server) patchNode(c *call) error {
 		if changed["parent_node"] {
 			row.ParentNode = draft.ParentNode // the uuid behind a name
 		}
+		if changed["chassis_uuid"] {
+			row.ChassisUUID = draft.ChassisUUID // as the chassis spells it
+		}
 		if rewired {
 			row.Interfaces, row.Conductor = draft.Interfaces, draft.Conductor
 		}
@@ -116,7 +119,19 @@ func (s *server) draft(c *call, row *ironic.Node, ops []operation, reset bool) (
 	if changed["instance_info"] {
 		nameInstance(&draft)
 	}
+	if err := mayStayOn(&draft); err != nil {
+		return nil, nil, err
+	}
 	return &draft, changed, checkNodeChange(c.version, row, &draft, changed)
+}
+
+// mayStayOn refuses disable_power_off of hardware that the conductor starts anew by
+// switching it off: such a machine might stay off for ever.
+func mayStayOn(n *ironic.Node) error {
+	if n.DisablePowerOff && n.Driver != "fake-hardware" {
+		return badRequest("Driver %s does not support disable_power_off (not implemented): its machines are switched off to boot from another device.", n.Driver)
+	}
+	return nil
 }
 
 // mayPatch refuses changes while the conductor is at work on the node. One

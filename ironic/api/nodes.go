@@ -122,6 +122,9 @@ func (s *server) createNode(c *call) error {
 	if err := s.linkParent(c, n); err != nil {
 		return err
 	}
+	if err := mayStayOn(n); err != nil {
+		return err
+	}
 	if err := s.checkChassis(c, n); err != nil {
 		return err
 	}

@@ -235,18 +235,18 @@ func (s *server) patchPortgroup(c *call) error {
 	if err := checkGroupChange(c, n, &draft, ports, changed); err != nil {
 		return err
 	}
-	if changed["physical_network"] {
-		// The ports go first: who is killed in between repeats it and finds the group unchanged.
-		if err := s.moveMembers(c, ports, draft.PhysicalNetwork); err != nil {
-			return err
-		}
-	}
 	saved, err := s.store.UpdatePortgroup(c.ctx(), p.UUID, func(row *ironic.Portgroup) error {
 		_, err := patched(s.portgroups, "portgroup", ops, c.version, row)
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if changed["physical_network"] {
+		// The group goes first, since it may be refused; who is killed in between repeats it.
+		if err := s.moveMembers(c, ports, draft.PhysicalNetwork); err != nil {
+			return err
+		}
 	}
 	return c.json(http.StatusOK, s.portgroups.render(c, groupInSeconds(saved), nil, true))
 }

@@ -26,7 +26,10 @@ func manual(n *ironic.Node) bool { return n.DriverInternalInfo[keyManual] != nil
 func (t *task) clean() error {
 	f := cleanFlow()
 	p, err := t.flow(f, func(offered []steps.Step, noRamdisk bool) ([]steps.Step, error) {
-		asked, given := askedSteps(t.node, f)
+		asked, given, err := askedSteps(t.node, f)
+		if err != nil {
+			return nil, err
+		}
 		if given {
 			return steps.Resolve(f.kind, asked, offered, noRamdisk)
 		}

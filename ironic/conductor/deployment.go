@@ -89,7 +89,10 @@ func (t *task) deployment() error {
 		t.image = info
 	}
 	_, err := t.flow(f, func(offered []steps.Step, _ bool) ([]steps.Step, error) {
-		asked, _ := askedSteps(t.node, f)
+		asked, _, err := askedSteps(t.node, f)
+		if err != nil {
+			return nil, err
+		}
 		list, err := steps.Deployment(core(t.node), offered, asked, ramdiskFirst, ramdiskLast)
 		return slices.DeleteFunc(list, func(s steps.Step) bool { return s.ID() == bootStep }), err
 	})
@@ -246,8 +249,10 @@ func (t *task) installBootloader(ctx context.Context) error {
 
 // bootFromDisk ends the network boot and chooses the disk for all starts to come.
 func (t *task) bootFromDisk(ctx context.Context) error {
-	if err := t.NetBoot.Remove(ctx, t.uuid); err != nil {
-		return fmt.Errorf("remove node %s from network boot: %w", title(t.node), err)
+	if t.NetBoot != nil {
+		if err := t.NetBoot.Remove(ctx, t.uuid); err != nil {
+			return fmt.Errorf("remove node %s from network boot: %w", title(t.node), err)
+		}
 	}
 	if err := t.setBoot(ctx, ironic.BootDisk, true); err != nil {
 		return err

@@ -207,7 +207,7 @@ func (f flow) refusesRamdisk(n *ironic.Node) bool {
 	if f.kind != steps.Deploy {
 		return n.DriverInternalInfo[keyDisabled] == true
 	}
-	asked, _ := askedSteps(n, f)
+	asked, _, _ := askedSteps(n, f) // who makes the list tells what is wrong with it
 	return slices.ContainsFunc(asked, func(s steps.Step) bool { return s.ID() == bootStep && s.Priority == 0 })
 }
 
@@ -257,13 +257,20 @@ func (t *task) keepPlan(ctx context.Context, f flow, p *plan) (*plan, error) {
 	})
 }
 
-// askedSteps reads what a person asked for; false if nobody did.
-func askedSteps(n *ironic.Node, f flow) ([]steps.Step, bool) {
-	var raw []any
+// askedSteps reads what a person asked for; false if nobody did. It was checked when it
+// was asked for, maybe by an earlier version of this program: what cannot be read now is
+// an error, for a disk that was not erased must not count as erased.
+func askedSteps(n *ironic.Node, f flow) (list []steps.Step, given bool, err error) {
 	v, ok := n.DriverInternalInfo[f.asked]
-	if !ok || recode(v, &raw) != nil {
-		return nil, false
+	if !ok {
+		return nil, false, nil
 	}
-	list, err := steps.Parse(f.kind, raw) // it was checked when it was asked for
-	return list, err == nil
+	var raw []any
+	if err = recode(v, &raw); err == nil {
+		list, err = steps.Parse(f.kind, raw)
+	}
+	if err != nil {
+		return nil, true, errs.Wrap(errs.Invalid, err, "the %s steps that were asked for of node %s cannot be read", f.kind, title(n))
+	}
+	return list, true, nil
 }

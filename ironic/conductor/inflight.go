@@ -40,7 +40,10 @@ func (t *task) runCleaningBefore() error {
 		return nil
 	}
 	f := cleanFlow()
-	asked, given := askedSteps(t.node, f)
+	asked, given, err := askedSteps(t.node, f)
+	if err != nil {
+		return err
+	}
 	if !given {
 		asked = []steps.Step{{Interface: "deploy", Name: "erase_devices_metadata"}}
 	}

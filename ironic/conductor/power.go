@@ -46,7 +46,7 @@ func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout 
 	if err := drv.Validate(n); err != nil {
 		return err
 	}
-	if n.DisablePowerOff && (final == ironic.PowerOff || target != ironic.PowerOn) {
+	if n.DisablePowerOff && final == ironic.PowerOff {
 		return errs.New(errs.Invalid, "Node %s must not be switched off: disable_power_off is set.", title(n))
 	}
 	var j jobRef

@@ -108,8 +108,14 @@ func checkRescue(drv driver.Driver, n *ironic.Node, e fsm.Event, req api.Provisi
 	if e == fsm.EvRescue && (req.RescuePassword == nil || *req.RescuePassword == "") {
 		return errs.New(errs.Invalid, "A non-empty \"rescue_password\" is required when setting target provision state to rescue")
 	}
+	if e == fsm.EvRescue && len(*req.RescuePassword) > maxRescuePassword {
+		return errs.New(errs.Invalid, "rescue_password is longer than %d bytes, which no login takes", maxRescuePassword)
+	}
 	return drv.Validate(n)
 }
+
+// maxRescuePassword is crypt(3)'s limit, CRYPT_MAX_PASSPHRASE_SIZE.
+const maxRescuePassword = 512
 
 // prepareRescue keeps the password as a hash.
 func prepareRescue(n *ironic.Node, password string) {

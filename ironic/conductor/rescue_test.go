@@ -135,6 +135,7 @@ func TestWrongRescuesAreRefused(t *testing.T) {
 	w := rescuable(t)
 	for words, change := range map[string]func(*ironic.Node, *api.ProvisionRequest){
 		"A non-empty \"rescue_password\" is required":                   func(_ *ironic.Node, r *api.ProvisionRequest) { r.RescuePassword = nil },
+		"rescue_password is longer than 512 bytes":                      func(_ *ironic.Node, r *api.ProvisionRequest) { s := strings.Repeat("x", 513); r.RescuePassword = &s },
 		"does not support rescue (disabled or not implemented)":         func(n *ironic.Node, _ *api.ProvisionRequest) { n.Interfaces["rescue"] = "no-rescue" },
 		"The rescuing operation can't be performed on node 00000000-00": func(n *ironic.Node, _ *api.ProvisionRequest) { n.Maintenance = true },
 	} {

@@ -15,7 +15,10 @@ import (
 func (t *task) servicing() error {
 	f := serviceFlow()
 	_, err := t.flow(f, func(offered []steps.Step, noRamdisk bool) ([]steps.Step, error) {
-		asked, _ := askedSteps(t.node, f)
+		asked, _, err := askedSteps(t.node, f)
+		if err != nil {
+			return nil, err
+		}
 		return steps.Resolve(f.kind, asked, offered, noRamdisk)
 	})
 	if err != nil {

@@ -94,7 +94,7 @@ func (t *task) oneStep(ctx context.Context, f flow, p *plan, i int, name string)
 // may carry the wish to end behind it.
 func (t *task) showStep(ctx context.Context, f flow, s steps.Step, i int) error {
 	info := t.node.DriverInternalInfo
-	if shown := *f.field(t.node); len(shown) > 0 && int(number(info, f.index())) == i && text(shown, "step") == s.Name {
+	if shown := *f.field(t.node); len(shown) > 0 && int(number(info, f.index())) == i && text(shown, "step") == s.Name && shown["abortable"] == s.Map()["abortable"] {
 		return nil
 	}
 	if _, core := t.coreSteps()[s.ID()]; !core || f.kind != steps.Deploy { // those tell for themselves what they do
@@ -115,9 +115,20 @@ func (t *task) leaveStep(ctx context.Context, f flow, i int) (bool, error) {
 		delete(n.DriverInternalInfo, keyWait)
 		if stop { // nothing is broken: the node needs no care
 			*f.field(n) = nil
+			return
 		}
+		mayAbort(n, f)
 	})
 	return stop, err
+}
+
+// mayAbort lets an abort end the list at once: the step that is still shown is done, so
+// that nothing is broken off, and the next one must not begin against the wish.
+func mayAbort(n *ironic.Node, f flow) {
+	if shown := maps.Clone(*f.field(n)); len(shown) > 0 {
+		shown["abortable"] = true
+		*f.field(n) = shown
+	}
 }
 
 // execute does what a step is for.

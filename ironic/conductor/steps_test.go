@@ -164,6 +164,33 @@ func TestAStepThatMustNotBeBrokenOffIsWaitedForByAnAbort(t *testing.T) {
 	}
 }
 
+// TestAnAbortBetweenTwoStepsIsNotLost: the machine starts anew behind a step that must not be
+// broken off, and the next one would erase disks.
+func TestAnAbortBetweenTwoStepsIsNotLost(t *testing.T) {
+	w := newWorld(t, nil)
+	w.node("manageable")
+	eraser(w, false)
+	w.say("hang flash")
+	w.provision("clean", cleanSteps("flash", "erase_devices"))
+	w.running("clean wait", "flash")
+	w.say("dead") // the ramdisk does not come back
+	w.finishLast(false)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		n, err := w.db.Node(t.Context(), "control-1")
+		if err == nil && n.ProvisionState == "clean wait" && n.Reservation == "" && fmt.Sprint(n.DriverInternalInfo["clean_step_index"]) == "1" {
+			break
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("node %+v, %v", n, err)
+		}
+	}
+	w.provision("abort")
+	n := w.await("clean failed")
+	if got := w.steps(); got != "flash" || !strings.HasPrefix(n.LastError, "By request, the clean operation was aborted") {
+		t.Errorf("agents ran %s, error %q", got, n.LastError)
+	}
+}
+
 func TestAStepThatMayBeBrokenOffIs(t *testing.T) {
 	w := newWorld(t, nil)
 	w.node("manageable")

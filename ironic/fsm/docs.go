@@ -24,7 +24,7 @@ func Markdown() string {
 	for _, v := range Verbs() {
 		fmt.Fprintf(&b, "| %s | %s | 1.%d |\n", v.Name, v.Event, v.Since)
 	}
-	b.WriteString("\nAborting a deployment (`wait call-back`, `deploy hold`) needs 1.110.\n")
+	b.WriteString("\nAborting a deployment (`wait call-back`) needs 1.110.\n")
 	b.WriteString("\n| from | event | to |\n|---|---|---|\n")
 	for _, t := range Transitions() {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", t.From, t.Event, t.To)

@@ -231,7 +231,7 @@ func VerbOf(name string) (Verb, bool) {
 // state. It is the verb's own, except for aborting an inspection (1.41) or a
 // deployment (1.110).
 func MinVersion(v Verb, s State) int {
-	if v.Event == EvAbort && (s == DeployWait || s == DeployHold) {
+	if v.Event == EvAbort && s == DeployWait {
 		return 110
 	}
 	if v.Event == EvAbort && s == InspectWait {

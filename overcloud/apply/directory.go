@@ -46,14 +46,29 @@ func (s *step) directory(d *resource.Directory) handler {
 				return err
 			}
 			defer f.Close()
-			if uid >= 0 || gid >= 0 {
-				if err := f.Chown(uid, gid); err != nil {
-					return err
-				}
-			}
-			return f.Chmod(mode)
+			return setOwner(f, uid, gid, mode)
 		},
 	}
+}
+
+// setOwner gives owner and mode to a directory that is open as a place, as far as they differ.
+func setOwner(place *os.File, uid, gid int, mode fs.FileMode) error {
+	info, err := place.Stat()
+	if err != nil || info.Mode()&modeBits == mode && owned(info, uid, gid) {
+		return err
+	}
+	fd, err := unix.Openat(int(place.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: place.Name(), Err: err}
+	}
+	f := os.NewFile(uintptr(fd), place.Name())
+	defer f.Close()
+	if uid >= 0 || gid >= 0 {
+		if err := f.Chown(uid, gid); err != nil {
+			return err
+		}
+	}
+	return f.Chmod(mode)
 }
 
 // rootsOrOwn tells whether a link is root's or of who runs this program.
@@ -120,9 +135,10 @@ func closed(f *os.File, err error) error {
 	return err
 }
 
-// openStep opens a directory in another; it is no symbolic link.
+// openStep opens a directory in another; it is no symbolic link. It is opened as a place
+// only (O_PATH): root may be kept from reading one that lies on another machine.
 func openStep(dir int, name, path string) (*os.File, error) {
-	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOTDIR) {
 		return nil, errs.New(errs.Conflict, "%s is there and is not a directory", path)
 	}

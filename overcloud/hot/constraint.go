@@ -151,6 +151,9 @@ func (d *Parameter) eachItem(check func(any) string) func(any) string {
 	return func(v any) string {
 		items, _ := v.([]any)
 		for _, item := range items {
+			if text, ok := item.(string); ok { // "a, b" has an item with a blank, which those who read the files take
+				item = strings.TrimSpace(text)
+			}
 			if problem := check(item); problem != "" {
 				return "has the item " + d.show(item) + ", which " + problem
 			}

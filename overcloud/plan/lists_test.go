@@ -20,7 +20,7 @@ func TestListsThatAreTaken(t *testing.T) {
   NeutronPublicInterface: [enp0s31f6, eth1.100]
   NeutronDhcpAgentDnsmasqDnsServers: [192.0.2.53, '2001:db8::53', '::1']
   NeutronPluginExtensions: []
-  NeutronServicePlugins: 'router,qos'
+  NeutronServicePlugins: 'router, qos'
   HorizonAllowedHosts: [.example.com, cloud, 192.0.2.9, '[2001:db8::9]']
   ExtraHostFileEntries: ['192.0.2.9 a.example.com a  # mine', '', '2001:db8::9 b']
   NtpServer: 'ntp1.example.com,192.0.2.123,2001:db8::123'

@@ -101,8 +101,15 @@ func (f FileStore) Load() (State, error) {
 	if err != nil {
 		return s, fmt.Errorf("read boot state: %w", err)
 	}
-	if err := json.Unmarshal(raw, &s); err != nil {
+	var earlier struct {
+		Repair *Change `json:"repair"` // Undo's name and only entry, before 2026-11-27
+	}
+	if err := errors.Join(json.Unmarshal(raw, &s), json.Unmarshal(raw, &earlier)); err != nil {
 		return State{}, fmt.Errorf("read boot state %s: %w", f.Path, err)
+	}
+	if c := earlier.Repair; c != nil {
+		c.Start = true
+		s.Undo = append(s.Undo, *c)
 	}
 	return s, nil
 }
