@@ -147,6 +147,9 @@ func secret(key string) bool {
 	return false
 }
 
+// maskStep is mask for a step: its arguments may be an image and a config drive.
+func maskStep(m map[string]any) map[string]any { return mask(m, "configdrive", "image_url") }
+
 // mask returns a copy of m with every secret replaced, at any depth. Only
 // texts are secrets: a flag such as agent_secret_token_pregenerated stays.
 // always names further keys that are never shown, at any depth.

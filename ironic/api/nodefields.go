@@ -84,15 +84,15 @@ func stateFields() table[*ironic.Node] {
 		{name: "secure_boot", since: 75, get: func(_ *call, n *ironic.Node) any { return boolOrNull(n.SecureBoot) }},
 		{name: "console_enabled", get: func(_ *call, n *ironic.Node) any { return n.ConsoleEnabled }},
 		{name: "maintenance_reason", get: func(_ *call, n *ironic.Node) any { return orNull(n.MaintenanceReason) }},
-		{name: "clean_step", since: 7, noSort: true, get: func(_ *call, n *ironic.Node) any { return mapOrEmpty(n.CleanStep) }},
-		{name: "deploy_step", since: 44, noSort: true, get: func(_ *call, n *ironic.Node) any { return mapOrEmpty(n.DeployStep) }},
-		{name: "service_step", since: 87, noSort: true, get: func(_ *call, n *ironic.Node) any { return mapOrEmpty(n.ServiceStep) }},
+		{name: "clean_step", since: 7, noSort: true, get: func(_ *call, n *ironic.Node) any { return maskStep(n.CleanStep) }},
+		{name: "deploy_step", since: 44, noSort: true, get: func(_ *call, n *ironic.Node) any { return maskStep(n.DeployStep) }},
+		{name: "service_step", since: 87, noSort: true, get: func(_ *call, n *ironic.Node) any { return maskStep(n.ServiceStep) }},
 		{name: "health", since: 109, get: func(_ *call, n *ironic.Node) any { return orNull(n.Health) }},
 		{name: "raid_config", since: 12, noSort: true, get: func(_ *call, n *ironic.Node) any { return mapOrEmpty(n.RaidConfig) }},
 		{name: "target_raid_config", since: 12, noSort: true,
 			get: func(_ *call, n *ironic.Node) any { return mapOrEmpty(n.TargetRaidConfig) }},
 		{name: "driver_internal_info", since: 3, noSort: true,
-			get: func(_ *call, n *ironic.Node) any { return mask(n.DriverInternalInfo) }},
+			get: func(_ *call, n *ironic.Node) any { return mask(n.DriverInternalInfo, "configdrive", "image_url") }},
 		{name: "traits", since: 37, noSort: true, get: func(_ *call, n *ironic.Node) any {
 			if n.Traits == nil {
 				return []string{}

@@ -95,6 +95,10 @@ func masked(m map[string]any) map[string]any {
 // maskedWithin does the same inside of a value: arguments of steps may hold secrets.
 func maskedWithin(v any) any {
 	switch x := v.(type) {
+	case string:
+		if isURL(x) { // it may be signed
+			return shownURL(x)
+		}
 	case map[string]any:
 		return masked(x)
 	case []any:

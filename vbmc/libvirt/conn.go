@@ -81,7 +81,7 @@ func newConn(uri string, opts []Option) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{
-		uri: shown(uri), target: t, log: slog.New(slog.DiscardHandler),
+		uri: Shown(uri), target: t, log: slog.New(slog.DiscardHandler),
 		call: DefaultCallTimeout, slow: DefaultSlowTimeout, dial: DefaultDialTimeout,
 		dialing: make(chan struct{}, 1),
 	}

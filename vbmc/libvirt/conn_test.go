@@ -141,9 +141,9 @@ func FuzzParseURI(f *testing.F) {
 		if err == nil && len(got.sockets) == 0 && (got.host == "" || got.port == "") {
 			t.Fatalf("%q: nowhere to dial: %+v", uri, got)
 		}
-		if u, err := url.Parse(shown(uri)); err == nil && u.User != nil {
+		if u, err := url.Parse(Shown(uri)); err == nil && u.User != nil {
 			if p, ok := u.User.Password(); ok && p != "***" {
-				t.Fatalf("%q is shown as %q", uri, shown(uri))
+				t.Fatalf("%q is shown as %q", uri, Shown(uri))
 			}
 		}
 	})

@@ -89,7 +89,7 @@ func TestShownURI(t *testing.T) {
 		"qemu+tcp://[fe80::1]:1/system?x=a@": "qemu+tcp://[fe80::1]:1/system?x=a@",
 		"://u:p@":                            "://u:***@",
 	} {
-		if got := shown(uri); got != want {
+		if got := Shown(uri); got != want {
 			t.Errorf("%s: %s, want %s", uri, got, want)
 		}
 	}

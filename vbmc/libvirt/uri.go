@@ -43,7 +43,7 @@ func systemEnvironment() environment {
 func parseURI(raw string, env environment) (target, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" {
-		return target{}, errs.New(errs.Invalid, "libvirt URI %q is not a URI", shown(raw)).
+		return target{}, errs.New(errs.Invalid, "libvirt URI %q is not a URI", Shown(raw)).
 			WithHint("use for example qemu:///system, qemu:///session or qemu+tcp://HOST/system")
 	}
 	driver, transport, _ := strings.Cut(u.Scheme, "+")
@@ -78,17 +78,17 @@ func parseURI(raw string, env environment) (target, error) {
 	case "tls":
 		t.port = orDefault(t.port, "16514")
 	default:
-		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q is not supported", shown(raw), transport).
+		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q is not supported", Shown(raw), transport).
 			WithHint("use unix, tcp, tls or ssh")
 	}
 	if transport != "unix" && t.host == "" {
-		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q needs a host", shown(raw), transport)
+		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q needs a host", Shown(raw), transport)
 	}
 	return t, nil
 }
 
-// shown is a URI for people: a password in it is left out.
-func shown(uri string) string {
+// Shown is a URI for people: a password in it is left out.
+func Shown(uri string) string {
 	scheme, rest, ok := strings.Cut(uri, "//")
 	end := strings.IndexAny(rest, "/?#")
 	if end < 0 {

@@ -15,6 +15,7 @@ import (
 	"trefoil/vbmc/ipmi"
 	"trefoil/vbmc/ipmi/ipmiclient"
 	"trefoil/vbmc/ipmi/wire"
+	"trefoil/vbmc/libvirt"
 )
 
 // Verdict is what a check of Doctor found.
@@ -176,7 +177,7 @@ func (x *examination) libvirt(ctx context.Context) {
 	err := x.m.machines.Check(ctx, x.config)
 	switch {
 	case err == nil:
-		x.say("libvirt", Good, x.config.LibvirtURI+" answers and has the domain", "")
+		x.say("libvirt", Good, libvirt.Shown(x.config.LibvirtURI)+" answers and has the domain", "")
 	case wantsSASL(err):
 		x.fail("libvirt", err)
 	case strings.Contains(err.Error(), "permission denied") || strings.Contains(err.Error(), "authentication"):

@@ -97,11 +97,11 @@ func dial(ctx context.Context, uri string) (*libvirt.Conn, error) {
 	if err == nil || errs.Is(err, errs.Invalid) {
 		return conn, err
 	}
-	e := errs.New(errs.Unavailable, "Command failed: Fail to establish a connection with libvirt URI %q. Error: %v", uri, err)
+	e := errs.New(errs.Unavailable, "Command failed: Fail to establish a connection with libvirt URI %q. Error: %v", libvirt.Shown(uri), err)
 	if wantsSASL(err) {
 		return nil, e.WithHint("this libvirtd asks for SASL; %s", insteadOfSASL)
 	}
-	return nil, e.WithHint("is libvirtd running? try: virsh -c '%s' list --all", uri)
+	return nil, e.WithHint("is libvirtd running? try: virsh -c '%s' list --all", libvirt.Shown(uri))
 }
 
 // insteadOfSASL is what to do: go-libvirt authenticates with none and polkit only, and
@@ -164,7 +164,7 @@ func (l *Libvirt) Leave(c Config, statePath string) error {
 	select {
 	case <-done:
 	case <-time.After(leaveWait):
-		l.Log.Warn("the domain gets its own boot order back when libvirt answers", "domain", c.Domain, "uri", c.LibvirtURI)
+		l.Log.Warn("the domain gets its own boot order back when libvirt answers", "domain", c.Domain, "uri", libvirt.Shown(c.LibvirtURI))
 	}
 	return nil
 }
