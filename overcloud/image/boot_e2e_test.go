@@ -244,6 +244,8 @@ func TestImageBootsByUEFI(t *testing.T) {
 	if err := copyFile(vars, own, 0o600); err != nil {
 		t.Fatalf("%v (package ovmf)", err)
 	}
-	checkMachine(boot(t, overcloudFull(t), "-machine", "q35",
-		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+code, "-drive", "if=pflash,unit=1,format=raw,file="+own))
+	m := boot(t, overcloudFull(t), "-machine", "q35",
+		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+code, "-drive", "if=pflash,unit=1,format=raw,file="+own)
+	checkMachine(m)
+	checkAddress(m)
 }
