@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -83,8 +84,8 @@ func allocationTable() table[*ironic.Allocation] {
 	return table[row]{
 		{name: "uuid", kind: uuidText, initial: true, get: func(_ *call, a row) any { return a.UUID },
 			set: func(a row, v any) { a.UUID = strings.ToLower(v.(string)) }},
-		{name: "created_at", get: func(_ *call, a row) any { return timeText(a.CreatedAt) }},
-		{name: "updated_at", get: func(_ *call, a row) any { return timeOrNull(a.UpdatedAt) }},
+		timeField("created_at", 0, func(a row) *time.Time { return &a.CreatedAt }),
+		timeField("updated_at", 0, func(a row) *time.Time { return a.UpdatedAt }),
 		{name: "candidate_nodes", noSort: true, get: func(_ *call, a row) any { return list(a.CandidateNodes) }},
 		{name: "extra", kind: dict, initial: true, patch: true, noSort: true,
 			get: func(_ *call, a row) any { return mapOrEmpty(a.Extra) },
@@ -240,21 +241,11 @@ func (a *allocations) create(c *call) error {
 		return err
 	}
 	c.w.Header().Set("Location", c.base()+"/v1/allocations/"+row.UUID)
-	return c.json(http.StatusCreated, a.fields.render(c, wholeSecondsOf(row), nil, true))
+	return c.json(http.StatusCreated, a.fields.render(c, row, nil, true))
 }
 
 // validAllocationName is the rule for names of nodes but for the reserved words.
 func validAllocationName(name string) bool { return namePattern.MatchString(name) && !isUUID(name) }
-
-func wholeSecondsOf(row *ironic.Allocation) *ironic.Allocation {
-	cut := *row
-	cut.CreatedAt = row.CreatedAt.Truncate(1e9)
-	if row.UpdatedAt != nil {
-		t := row.UpdatedAt.Truncate(1e9)
-		cut.UpdatedAt = &t
-	}
-	return &cut
-}
 
 // fillLists reads traits and candidates, whose names become UUIDs in the order given.
 func (a *allocations) fillLists(c *call, body map[string]any, row *ironic.Allocation) (err error) {
@@ -360,7 +351,7 @@ func (a *allocations) patch(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, a.fields.render(c, wholeSecondsOf(saved), nil, true))
+	return c.json(http.StatusOK, a.fields.render(c, saved, nil, true))
 }
 
 func (a *allocations) remove(c *call) error       { return a.drop(c, a.allocation) }

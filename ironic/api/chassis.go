@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -30,8 +31,8 @@ func chassisTable() table[*ironic.Chassis] {
 	return table[*chassis]{
 		{name: "uuid", kind: uuidText, initial: true, get: func(_ *call, h *chassis) any { return h.UUID },
 			set: func(h *chassis, v any) { h.UUID = strings.ToLower(v.(string)) }},
-		{name: "created_at", get: func(_ *call, h *chassis) any { return timeText(h.CreatedAt) }},
-		{name: "updated_at", get: func(_ *call, h *chassis) any { return timeOrNull(h.UpdatedAt) }},
+		timeField("created_at", 0, func(h *chassis) *time.Time { return &h.CreatedAt }),
+		timeField("updated_at", 0, func(h *chassis) *time.Time { return h.UpdatedAt }),
 		{name: "description", kind: shortText, initial: true, patch: true,
 			get: func(_ *call, h *chassis) any { return orNull(h.Description) },
 			set: func(h *chassis, v any) { h.Description = v.(string) }},
@@ -136,18 +137,7 @@ func (s *server) createChassis(c *call) error {
 		return err
 	}
 	c.w.Header().Set("Location", c.base()+"/v1/chassis/"+h.UUID)
-	return c.json(http.StatusCreated, s.chassis.render(c, chassisInSeconds(h), nil, true))
-}
-
-// chassisInSeconds cuts the micros, as Ironic's answers to POST and PATCH do.
-func chassisInSeconds(h *ironic.Chassis) *ironic.Chassis {
-	cut := *h
-	cut.CreatedAt = h.CreatedAt.Truncate(1e9)
-	if h.UpdatedAt != nil {
-		t := h.UpdatedAt.Truncate(1e9)
-		cut.UpdatedAt = &t
-	}
-	return &cut
+	return c.json(http.StatusCreated, s.chassis.render(c, h, nil, true))
 }
 
 func (s *server) patchChassis(c *call) error {
@@ -166,7 +156,7 @@ func (s *server) patchChassis(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, s.chassis.render(c, chassisInSeconds(saved), nil, true))
+	return c.json(http.StatusOK, s.chassis.render(c, saved, nil, true))
 }
 
 func (s *server) deleteChassis(c *call) error {

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"strings"
+	"time"
 )
 
 // field is one line of a resource's table: what it is called, since when, how
@@ -21,6 +22,18 @@ type field[R any] struct {
 	patch    bool // may be changed by PATCH
 	noSort   bool // cannot be a sort key
 	onDemand bool // not part of a whole answer unless it stands alone (node show) or is asked for
+}
+
+// timeField shows a time. Answers to POST and PATCH have whole seconds, as Ironic's.
+func timeField[R any](name string, since int, get func(r R) *time.Time) field[R] {
+	return field[R]{name: name, since: since, get: func(c *call, r R) any {
+		t := get(r)
+		if t != nil && (c.r.Method == http.MethodPost || c.r.Method == http.MethodPatch) {
+			whole := t.Truncate(time.Second)
+			t = &whole
+		}
+		return timeOrNull(t)
+	}}
 }
 
 // table is all the fields of a resource in the order of answers.

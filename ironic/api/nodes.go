@@ -136,22 +136,7 @@ func (s *server) createNode(c *call) error {
 		return err
 	}
 	c.w.Header().Set("Location", c.base()+"/v1/nodes/"+n.UUID)
-	return c.json(http.StatusCreated, s.nodes.render(c, wholeSeconds(n), nil, true))
-}
-
-// wholeSeconds cuts the micros, as Ironic's answers to POST and PATCH do.
-func wholeSeconds(n *ironic.Node) *ironic.Node {
-	cut := *n
-	cut.CreatedAt = n.CreatedAt.Truncate(1e9)
-	if n.UpdatedAt != nil {
-		t := n.UpdatedAt.Truncate(1e9)
-		cut.UpdatedAt = &t
-	}
-	if n.ProvisionUpdatedAt != nil {
-		t := n.ProvisionUpdatedAt.Truncate(1e9)
-		cut.ProvisionUpdatedAt = &t
-	}
-	return &cut
+	return c.json(http.StatusCreated, s.nodes.render(c, n, nil, true))
 }
 
 // checkInstance refuses an instance that another node has.

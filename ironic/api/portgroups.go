@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -40,8 +41,8 @@ func portgroupTable() table[*ironic.Portgroup] {
 	return table[*group]{
 		{name: "uuid", kind: uuidText, initial: true, get: func(_ *call, p *group) any { return p.UUID },
 			set: func(p *group, v any) { p.UUID = strings.ToLower(v.(string)) }},
-		{name: "created_at", get: func(_ *call, p *group) any { return timeText(p.CreatedAt) }},
-		{name: "updated_at", get: func(_ *call, p *group) any { return timeOrNull(p.UpdatedAt) }},
+		timeField("created_at", 0, func(p *group) *time.Time { return &p.CreatedAt }),
+		timeField("updated_at", 0, func(p *group) *time.Time { return p.UpdatedAt }),
 		address,
 		{name: "extra", kind: dict, initial: true, patch: true, noSort: true,
 			get: func(_ *call, p *group) any { return mapOrEmpty(p.Extra) },
@@ -196,18 +197,7 @@ func (s *server) createPortgroup(c *call) error {
 		return err
 	}
 	c.w.Header().Set("Location", c.base()+"/v1/portgroups/"+p.UUID)
-	return c.json(http.StatusCreated, s.portgroups.render(c, groupInSeconds(p), nil, true))
-}
-
-// groupInSeconds cuts the micros, as Ironic's answers to POST and PATCH do.
-func groupInSeconds(p *ironic.Portgroup) *ironic.Portgroup {
-	cut := *p
-	cut.CreatedAt = p.CreatedAt.Truncate(1e9)
-	if p.UpdatedAt != nil {
-		t := p.UpdatedAt.Truncate(1e9)
-		cut.UpdatedAt = &t
-	}
-	return &cut
+	return c.json(http.StatusCreated, s.portgroups.render(c, p, nil, true))
 }
 
 func (s *server) patchPortgroup(c *call) error {
@@ -248,7 +238,7 @@ func (s *server) patchPortgroup(c *call) error {
 			return err
 		}
 	}
-	return c.json(http.StatusOK, s.portgroups.render(c, groupInSeconds(saved), nil, true))
+	return c.json(http.StatusOK, s.portgroups.render(c, saved, nil, true))
 }
 
 func (s *server) deletePortgroup(c *call) error {

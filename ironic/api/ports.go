@@ -126,7 +126,7 @@ func (s *server) createPort(c *call) error {
 		return err
 	}
 	c.w.Header().Set("Location", c.base()+"/v1/ports/"+p.UUID)
-	return c.json(http.StatusCreated, s.ports.render(c, portInSeconds(p), nil, true))
+	return c.json(http.StatusCreated, s.ports.render(c, p, nil, true))
 }
 
 // nodeIdent takes the member node_ident, uuid or name of a node, out of a body.
@@ -144,17 +144,6 @@ func (c *call) nodeIdent(body map[string]any) (string, error) {
 	ident, err := text("port", body, "node_ident")
 	delete(body, "node_ident")
 	return ident, err
-}
-
-// portInSeconds cuts the micros, as Ironic's answers to POST and PATCH do.
-func portInSeconds(p *ironic.Port) *ironic.Port {
-	cut := *p
-	cut.CreatedAt = p.CreatedAt.Truncate(1e9)
-	if p.UpdatedAt != nil {
-		t := p.UpdatedAt.Truncate(1e9)
-		cut.UpdatedAt = &t
-	}
-	return &cut
 }
 
 // checkPort wants what every stored port has, and returns its node.
@@ -215,7 +204,7 @@ func (s *server) patchPort(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, s.ports.render(c, portInSeconds(saved), nil, true))
+	return c.json(http.StatusOK, s.ports.render(c, saved, nil, true))
 }
 
 func (s *server) deletePort(c *call) error {
