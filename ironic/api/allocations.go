@@ -150,8 +150,7 @@ func (a *allocations) list(c *call) error {
 	if err != nil {
 		return fmt.Errorf("list allocations: %w", err)
 	}
-	return sendList(c, a.fields, "allocations", "allocations", l, nil, rows,
-		func(row *ironic.Allocation) string { return row.UUID })
+	return sendList(c, a.fields, "allocations", "allocations", l, nil, rows)
 }
 
 func (a *allocations) filter(c *call, q url.Values) (ironic.AllocationFilter, error) {
@@ -193,23 +192,8 @@ func (a *allocations) nodeOf(c *call, ident string) (*ironic.Node, error) {
 	return n, nil
 }
 
-func (a *allocations) get(c *call) error       { return a.show(c, a.allocation) }
-func (a *allocations) getOfNode(c *call) error { return a.show(c, a.ofNode) }
-
-func (a *allocations) show(c *call, find func(*call) (*ironic.Allocation, error)) error {
-	l, err := c.listQuery()
-	if err != nil {
-		return err
-	}
-	if err := a.fields.check(l.fields, c.version); err != nil {
-		return err
-	}
-	row, err := find(c)
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, a.fields.render(c, row, l.fields, true))
-}
+func (a *allocations) get(c *call) error       { return a.fields.show(c, a.allocation) }
+func (a *allocations) getOfNode(c *call) error { return a.fields.show(c, a.ofNode) }
 
 // create accepts an allocation. The answer shows it before the search for a node.
 func (a *allocations) create(c *call) error {
@@ -240,8 +224,7 @@ func (a *allocations) create(c *call) error {
 	if err := a.conductor.Allocate(c.ctx(), row); err != nil {
 		return err
 	}
-	c.w.Header().Set("Location", c.base()+"/v1/allocations/"+row.UUID)
-	return c.json(http.StatusCreated, a.fields.render(c, row, nil, true))
+	return a.fields.created(c, "allocations", row)
 }
 
 // validAllocationName is the rule for names of nodes but for the reserved words.
@@ -333,25 +316,12 @@ func (a *allocations) fillNode(c *call, ident any, row *ironic.Allocation) error
 }
 
 func (a *allocations) patch(c *call) error {
-	ops, err := c.operations()
-	if err != nil {
-		return err
-	}
-	found, err := a.allocation(c)
-	if err != nil {
-		return err
-	}
-	saved, err := a.store.UpdateAllocation(c.ctx(), found.UUID, func(row *ironic.Allocation) error {
-		changed, err := patched(a.fields, "allocation", ops, c.version, row)
-		if err == nil && changed["name"] && row.Name != "" && !validAllocationName(row.Name) {
-			return badRequest("Cannot update allocation with invalid name '%s'", row.Name)
+	return patch(c, a.fields, "allocation", a.allocation, func(_, draft *ironic.Allocation, changed map[string]bool) error {
+		if changed["name"] && draft.Name != "" && !validAllocationName(draft.Name) {
+			return badRequest("Cannot update allocation with invalid name '%s'", draft.Name)
 		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, a.fields.render(c, saved, nil, true))
+		return nil
+	}, a.store.UpdateAllocation)
 }
 
 func (a *allocations) remove(c *call) error       { return a.drop(c, a.allocation) }

@@ -81,45 +81,21 @@ func (s *server) listChassis(c *call) error       { return s.sendChassis(c, "cha
 func (s *server) listChassisDetail(c *call) error { return s.sendChassis(c, "chassis/detail", true) }
 
 func (s *server) sendChassis(c *call, path string, detail bool) error {
-	l, err := c.listQuery()
+	l, err := c.collectionQuery(detail)
 	if err != nil {
 		return err
-	}
-	if l.fields != nil && c.version < 8 || l.detail && c.version < 43 {
-		return notAcceptable()
-	}
-	if l.fields != nil && detail {
-		return badRequest("Can't fetch a subset of fields with 'detail' set")
 	}
 	for name := range l.filters {
 		return badRequest("Unexpected arguments: %s", name)
 	}
-	l.detail = l.detail || detail
 	all, err := s.store.AllChassis(c.ctx())
 	if err != nil {
 		return fmt.Errorf("list chassis: %w", err)
 	}
-	return sendList(c, s.chassis, "chassis", path, l, []string{"uuid", "description"}, all,
-		func(h *ironic.Chassis) string { return h.UUID })
+	return sendList(c, s.chassis, "chassis", path, l, []string{"uuid", "description"}, all)
 }
 
-func (s *server) getChassis(c *call) error {
-	l, err := c.listQuery()
-	if err != nil {
-		return err
-	}
-	if l.fields != nil && c.version < 8 {
-		return notAcceptable()
-	}
-	if err := s.chassis.check(l.fields, c.version); err != nil {
-		return err
-	}
-	h, err := c.chassisOf()
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, s.chassis.render(c, h, l.fields, true))
-}
+func (s *server) getChassis(c *call) error { return s.chassis.show(c, (*call).chassisOf) }
 
 func (s *server) createChassis(c *call) error {
 	body, err := c.objectBody(bodyLimit)
@@ -136,27 +112,11 @@ func (s *server) createChassis(c *call) error {
 	if err := s.store.CreateChassis(c.ctx(), h); err != nil {
 		return err
 	}
-	c.w.Header().Set("Location", c.base()+"/v1/chassis/"+h.UUID)
-	return c.json(http.StatusCreated, s.chassis.render(c, h, nil, true))
+	return s.chassis.created(c, "chassis", h)
 }
 
 func (s *server) patchChassis(c *call) error {
-	ops, err := c.operations()
-	if err != nil {
-		return err
-	}
-	h, err := c.chassisOf()
-	if err != nil {
-		return err
-	}
-	saved, err := s.store.UpdateChassis(c.ctx(), h.UUID, func(row *ironic.Chassis) error {
-		_, err := patched(s.chassis, "chassis", ops, c.version, row)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, s.chassis.render(c, saved, nil, true))
+	return patch(c, s.chassis, "chassis", (*call).chassisOf, nil, s.store.UpdateChassis)
 }
 
 func (s *server) deleteChassis(c *call) error {
@@ -178,16 +138,9 @@ func (s *server) nodesOfChassis(c *call, suffix string, detail bool) error {
 	if err != nil {
 		return err
 	}
-	l, err := c.listQuery()
+	l, err := c.collectionQuery(detail)
 	if err != nil {
 		return err
 	}
-	switch {
-	case l.detail && c.version < 43:
-		return notAcceptable()
-	case l.fields != nil && detail:
-		return badRequest("Can't fetch a subset of fields with 'detail' set")
-	}
-	l.detail = l.detail || detail
 	return s.sendNodes(c, "chassis/"+h.UUID+"/nodes"+suffix, l, func(n *ironic.Node) bool { return n.ChassisUUID == h.UUID })
 }
