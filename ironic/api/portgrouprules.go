@@ -89,7 +89,7 @@ func standsAlone(p *ironic.Port) string {
 	if p.PXEEnabled {
 		why = append(why, "'pxe_enabled' is set to True")
 	}
-	if vif := vifOf(p); vif != "" {
+	if vif := p.VIF(); vif != "" {
 		why = append(why, "VIF "+vif+" is attached to this port")
 	}
 	return strings.Join(why, ", ")

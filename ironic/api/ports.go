@@ -166,7 +166,7 @@ func (s *server) deletePort(c *call) error {
 	if err != nil {
 		return err
 	}
-	if vif := vifOf(p); vif != "" {
+	if vif := p.VIF(); vif != "" {
 		return clientError(http.StatusConflict, "Cannot delete the port %s as VIF %s is attached to it.", p.UUID, vif)
 	}
 	if err := s.store.DeletePort(c.ctx(), p.UUID); err != nil {
