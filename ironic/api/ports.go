@@ -92,7 +92,11 @@ func (s *server) createPort(c *call) error {
 	if err := checkLink(c, p); err != nil {
 		return err
 	}
-	if err := s.checkMembership(c, p, nil); err != nil {
+	given := map[string]bool{}
+	for name := range body {
+		given[name] = true
+	}
+	if err := s.checkMembership(c, p, given); err != nil {
 		return err
 	}
 	if p.UUID == "" {
