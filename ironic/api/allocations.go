@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -83,8 +84,8 @@ func allocationTable() table[*ironic.Allocation] {
 	return table[row]{
 		{name: "uuid", kind: uuidText, initial: true, get: func(_ *call, a row) any { return a.UUID },
 			set: func(a row, v any) { a.UUID = strings.ToLower(v.(string)) }},
-		{name: "created_at", get: func(_ *call, a row) any { return timeText(a.CreatedAt) }},
-		{name: "updated_at", get: func(_ *call, a row) any { return timeOrNull(a.UpdatedAt) }},
+		timeField("created_at", 0, func(a row) *time.Time { return &a.CreatedAt }),
+		timeField("updated_at", 0, func(a row) *time.Time { return a.UpdatedAt }),
 		{name: "candidate_nodes", noSort: true, get: func(_ *call, a row) any { return list(a.CandidateNodes) }},
 		{name: "extra", kind: dict, initial: true, patch: true, noSort: true,
 			get: func(_ *call, a row) any { return mapOrEmpty(a.Extra) },
@@ -149,8 +150,7 @@ func (a *allocations) list(c *call) error {
 	if err != nil {
 		return fmt.Errorf("list allocations: %w", err)
 	}
-	return sendList(c, a.fields, "allocations", "allocations", l, nil, rows,
-		func(row *ironic.Allocation) string { return row.UUID })
+	return sendList(c, a.fields, "allocations", "allocations", l, nil, rows)
 }
 
 func (a *allocations) filter(c *call, q url.Values) (ironic.AllocationFilter, error) {
@@ -192,23 +192,8 @@ func (a *allocations) nodeOf(c *call, ident string) (*ironic.Node, error) {
 	return n, nil
 }
 
-func (a *allocations) get(c *call) error       { return a.show(c, a.allocation) }
-func (a *allocations) getOfNode(c *call) error { return a.show(c, a.ofNode) }
-
-func (a *allocations) show(c *call, find func(*call) (*ironic.Allocation, error)) error {
-	l, err := c.listQuery()
-	if err != nil {
-		return err
-	}
-	if err := a.fields.check(l.fields, c.version); err != nil {
-		return err
-	}
-	row, err := find(c)
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, a.fields.render(c, row, l.fields, true))
-}
+func (a *allocations) get(c *call) error       { return a.fields.show(c, a.allocation) }
+func (a *allocations) getOfNode(c *call) error { return a.fields.show(c, a.ofNode) }
 
 // create accepts an allocation. The answer shows it before the search for a node.
 func (a *allocations) create(c *call) error {
@@ -239,22 +224,11 @@ func (a *allocations) create(c *call) error {
 	if err := a.conductor.Allocate(c.ctx(), row); err != nil {
 		return err
 	}
-	c.w.Header().Set("Location", c.base()+"/v1/allocations/"+row.UUID)
-	return c.json(http.StatusCreated, a.fields.render(c, wholeSecondsOf(row), nil, true))
+	return a.fields.created(c, "allocations", row)
 }
 
 // validAllocationName is the rule for names of nodes but for the reserved words.
 func validAllocationName(name string) bool { return namePattern.MatchString(name) && !isUUID(name) }
-
-func wholeSecondsOf(row *ironic.Allocation) *ironic.Allocation {
-	cut := *row
-	cut.CreatedAt = row.CreatedAt.Truncate(1e9)
-	if row.UpdatedAt != nil {
-		t := row.UpdatedAt.Truncate(1e9)
-		cut.UpdatedAt = &t
-	}
-	return &cut
-}
 
 // fillLists reads traits and candidates, whose names become UUIDs in the order given.
 func (a *allocations) fillLists(c *call, body map[string]any, row *ironic.Allocation) (err error) {
@@ -342,25 +316,12 @@ func (a *allocations) fillNode(c *call, ident any, row *ironic.Allocation) error
 }
 
 func (a *allocations) patch(c *call) error {
-	ops, err := c.operations()
-	if err != nil {
-		return err
-	}
-	found, err := a.allocation(c)
-	if err != nil {
-		return err
-	}
-	saved, err := a.store.UpdateAllocation(c.ctx(), found.UUID, func(row *ironic.Allocation) error {
-		changed, err := patched(a.fields, "allocation", ops, c.version, row)
-		if err == nil && changed["name"] && row.Name != "" && !validAllocationName(row.Name) {
-			return badRequest("Cannot update allocation with invalid name '%s'", row.Name)
+	return patch(c, a.fields, "allocation", a.allocation, func(_, draft *ironic.Allocation, changed map[string]bool) error {
+		if changed["name"] && draft.Name != "" && !validAllocationName(draft.Name) {
+			return badRequest("Cannot update allocation with invalid name '%s'", draft.Name)
 		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, a.fields.render(c, wholeSecondsOf(saved), nil, true))
+		return nil
+	}, a.store.UpdateAllocation)
 }
 
 func (a *allocations) remove(c *call) error       { return a.drop(c, a.allocation) }

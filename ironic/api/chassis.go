@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -30,8 +31,8 @@ func chassisTable() table[*ironic.Chassis] {
 	return table[*chassis]{
 		{name: "uuid", kind: uuidText, initial: true, get: func(_ *call, h *chassis) any { return h.UUID },
 			set: func(h *chassis, v any) { h.UUID = strings.ToLower(v.(string)) }},
-		{name: "created_at", get: func(_ *call, h *chassis) any { return timeText(h.CreatedAt) }},
-		{name: "updated_at", get: func(_ *call, h *chassis) any { return timeOrNull(h.UpdatedAt) }},
+		timeField("created_at", 0, func(h *chassis) *time.Time { return &h.CreatedAt }),
+		timeField("updated_at", 0, func(h *chassis) *time.Time { return h.UpdatedAt }),
 		{name: "description", kind: shortText, initial: true, patch: true,
 			get: func(_ *call, h *chassis) any { return orNull(h.Description) },
 			set: func(h *chassis, v any) { h.Description = v.(string) }},
@@ -80,45 +81,21 @@ func (s *server) listChassis(c *call) error       { return s.sendChassis(c, "cha
 func (s *server) listChassisDetail(c *call) error { return s.sendChassis(c, "chassis/detail", true) }
 
 func (s *server) sendChassis(c *call, path string, detail bool) error {
-	l, err := c.listQuery()
+	l, err := c.collectionQuery(detail)
 	if err != nil {
 		return err
-	}
-	if l.fields != nil && c.version < 8 || l.detail && c.version < 43 {
-		return notAcceptable()
-	}
-	if l.fields != nil && detail {
-		return badRequest("Can't fetch a subset of fields with 'detail' set")
 	}
 	for name := range l.filters {
 		return badRequest("Unexpected arguments: %s", name)
 	}
-	l.detail = l.detail || detail
 	all, err := s.store.AllChassis(c.ctx())
 	if err != nil {
 		return fmt.Errorf("list chassis: %w", err)
 	}
-	return sendList(c, s.chassis, "chassis", path, l, []string{"uuid", "description"}, all,
-		func(h *ironic.Chassis) string { return h.UUID })
+	return sendList(c, s.chassis, "chassis", path, l, []string{"uuid", "description"}, all)
 }
 
-func (s *server) getChassis(c *call) error {
-	l, err := c.listQuery()
-	if err != nil {
-		return err
-	}
-	if l.fields != nil && c.version < 8 {
-		return notAcceptable()
-	}
-	if err := s.chassis.check(l.fields, c.version); err != nil {
-		return err
-	}
-	h, err := c.chassisOf()
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, s.chassis.render(c, h, l.fields, true))
-}
+func (s *server) getChassis(c *call) error { return s.chassis.show(c, (*call).chassisOf) }
 
 func (s *server) createChassis(c *call) error {
 	body, err := c.objectBody(bodyLimit)
@@ -135,38 +112,11 @@ func (s *server) createChassis(c *call) error {
 	if err := s.store.CreateChassis(c.ctx(), h); err != nil {
 		return err
 	}
-	c.w.Header().Set("Location", c.base()+"/v1/chassis/"+h.UUID)
-	return c.json(http.StatusCreated, s.chassis.render(c, chassisInSeconds(h), nil, true))
-}
-
-// chassisInSeconds cuts the micros, as Ironic's answers to POST and PATCH do.
-func chassisInSeconds(h *ironic.Chassis) *ironic.Chassis {
-	cut := *h
-	cut.CreatedAt = h.CreatedAt.Truncate(1e9)
-	if h.UpdatedAt != nil {
-		t := h.UpdatedAt.Truncate(1e9)
-		cut.UpdatedAt = &t
-	}
-	return &cut
+	return s.chassis.created(c, "chassis", h)
 }
 
 func (s *server) patchChassis(c *call) error {
-	ops, err := c.operations()
-	if err != nil {
-		return err
-	}
-	h, err := c.chassisOf()
-	if err != nil {
-		return err
-	}
-	saved, err := s.store.UpdateChassis(c.ctx(), h.UUID, func(row *ironic.Chassis) error {
-		_, err := patched(s.chassis, "chassis", ops, c.version, row)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, s.chassis.render(c, chassisInSeconds(saved), nil, true))
+	return patch(c, s.chassis, "chassis", (*call).chassisOf, nil, s.store.UpdateChassis)
 }
 
 func (s *server) deleteChassis(c *call) error {
@@ -188,16 +138,9 @@ func (s *server) nodesOfChassis(c *call, suffix string, detail bool) error {
 	if err != nil {
 		return err
 	}
-	l, err := c.listQuery()
+	l, err := c.collectionQuery(detail)
 	if err != nil {
 		return err
 	}
-	switch {
-	case l.detail && c.version < 43:
-		return notAcceptable()
-	case l.fields != nil && detail:
-		return badRequest("Can't fetch a subset of fields with 'detail' set")
-	}
-	l.detail = l.detail || detail
 	return s.sendNodes(c, "chassis/"+h.UUID+"/nodes"+suffix, l, func(n *ironic.Node) bool { return n.ChassisUUID == h.UUID })
 }

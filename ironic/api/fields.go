@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"strings"
+	"time"
 )
 
 // field is one line of a resource's table: what it is called, since when, how
@@ -21,6 +22,46 @@ type field[R any] struct {
 	patch    bool // may be changed by PATCH
 	noSort   bool // cannot be a sort key
 	onDemand bool // not part of a whole answer unless it stands alone (node show) or is asked for
+}
+
+// show answers a GET of one resource, which find looks for.
+func (t table[R]) show(c *call, find func(*call) (R, error)) error {
+	l, err := c.listQuery()
+	if err != nil {
+		return err
+	}
+	if l.fields != nil && c.version < sinceFields {
+		return notAcceptable()
+	}
+	if err := t.check(l.fields, c.version); err != nil {
+		return err
+	}
+	r, err := find(c)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, t.render(c, r, l.fields, true))
+}
+
+// created answers a POST; path is that of the collection.
+func (t table[R]) created(c *call, path string, r R) error {
+	c.w.Header().Set("Location", c.base()+"/v1/"+path+"/"+t.uuid(r))
+	return c.json(http.StatusCreated, t.render(c, r, nil, true))
+}
+
+// uuid names a resource.
+func (t table[R]) uuid(r R) string { return t.find("uuid").get(nil, r).(string) }
+
+// timeField shows a time. Answers to POST and PATCH have whole seconds, as Ironic's.
+func timeField[R any](name string, since int, get func(r R) *time.Time) field[R] {
+	return field[R]{name: name, since: since, get: func(c *call, r R) any {
+		t := get(r)
+		if t != nil && (c.r.Method == http.MethodPost || c.r.Method == http.MethodPatch) {
+			whole := t.Truncate(time.Second)
+			t = &whole
+		}
+		return timeOrNull(t)
+	}}
 }
 
 // table is all the fields of a resource in the order of answers.

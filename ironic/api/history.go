@@ -43,8 +43,7 @@ func (s *server) sendHistory(c *call, detail bool) error {
 	if detail {
 		path += "/detail"
 	}
-	return sendList(c, historyTable(), "history", path, l, []string{"uuid", "created_at", "severity", "event"}, entries,
-		func(e ironic.HistoryEntry) string { return e.UUID })
+	return sendList(c, historyTable(), "history", path, l, []string{"uuid", "created_at", "severity", "event"}, entries)
 }
 
 func (s *server) getHistory(c *call) error {

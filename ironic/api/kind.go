@@ -20,7 +20,6 @@ const (
 	flag                  // boolean, or a word for one
 	nullFlag              // the same, or null
 	dict                  // object or null
-	objects               // array of objects
 )
 
 var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$`)

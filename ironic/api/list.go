@@ -10,6 +10,12 @@ import (
 	"time"
 )
 
+// Versions of what every list and answer understands.
+const (
+	sinceFields = 8
+	sinceDetail = 43 // as a parameter; paths that end in it were there before
+)
+
 // maxLimit is the longest page, as Ironic's [api]max_limit.
 const maxLimit = 1000
 
@@ -40,9 +46,29 @@ func (c *call) listQuery() (*listQuery, error) {
 		}
 	}
 	if l.fields != nil && l.detail {
-		return nil, badRequest("Can't fetch a subset of fields with 'detail' set")
+		return nil, errFieldsOfDetail()
 	}
 	return l, nil
+}
+
+// collectionQuery is listQuery for lists that have a path of their own with all
+// fields; detail says that this is it.
+func (c *call) collectionQuery(detail bool) (*listQuery, error) {
+	l, err := c.listQuery()
+	switch {
+	case err != nil:
+		return nil, err
+	case l.fields != nil && c.version < sinceFields || l.detail && c.version < sinceDetail:
+		return nil, notAcceptable()
+	case l.fields != nil && detail:
+		return nil, errFieldsOfDetail()
+	}
+	l.detail = l.detail || detail
+	return l, nil
+}
+
+func errFieldsOfDetail() error {
+	return badRequest("Can't fetch a subset of fields with 'detail' set")
 }
 
 func (l *listQuery) take(name, value string) error {
@@ -93,8 +119,8 @@ func (l *listQuery) pageLimit() int {
 }
 
 // paged sorts items by the table's field and cuts out the page behind the
-// marker. id names an item; unknown markers are refused.
-func paged[R any](c *call, t table[R], l *listQuery, items []R, id func(R) string) (page []R, more bool, err error) {
+// marker; unknown markers are refused.
+func paged[R any](c *call, t table[R], l *listQuery, items []R) (page []R, more bool, err error) {
 	if l.sortKey != "id" {
 		if err := t.sortable(l.sortKey, c.version); err != nil {
 			return nil, false, err
@@ -106,7 +132,7 @@ func paged[R any](c *call, t table[R], l *listQuery, items []R, id func(R) strin
 		slices.Reverse(items)
 	}
 	if l.marker != "" {
-		i := slices.IndexFunc(items, func(r R) bool { return id(r) == l.marker })
+		i := slices.IndexFunc(items, func(r R) bool { return t.uuid(r) == l.marker })
 		if i < 0 {
 			return nil, false, badRequest("The marker %s could not be found in this list.", l.marker)
 		}
@@ -163,8 +189,7 @@ func (c *call) next(path string, l *listQuery, fields []string, last string) str
 }
 
 // sendList renders a page of items.
-func sendList[R any](c *call, t table[R], name, path string, l *listQuery, defaults []string,
-	items []R, id func(R) string) error {
+func sendList[R any](c *call, t table[R], name, path string, l *listQuery, defaults []string, items []R) error {
 	names := l.fields
 	if names == nil && !l.detail {
 		names = defaults
@@ -172,7 +197,7 @@ func sendList[R any](c *call, t table[R], name, path string, l *listQuery, defau
 	if err := t.check(names, c.version); err != nil {
 		return err
 	}
-	page, more, err := paged(c, t, l, items, id)
+	page, more, err := paged(c, t, l, items)
 	if err != nil {
 		return err
 	}
@@ -182,7 +207,7 @@ func sendList[R any](c *call, t table[R], name, path string, l *listQuery, defau
 	}
 	out := object{{name, list}}
 	if more && len(page) > 0 {
-		out = append(out, pair{"next", c.next(path, l, names, id(page[len(page)-1]))})
+		out = append(out, pair{"next", c.next(path, l, names, t.uuid(page[len(page)-1]))})
 	}
 	return c.json(http.StatusOK, out)
 }

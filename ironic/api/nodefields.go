@@ -2,6 +2,7 @@ package api
 
 import (
 	"strings"
+	"time"
 
 	"trefoil/ironic"
 	"trefoil/ironic/fsm"
@@ -15,8 +16,8 @@ func nodeTable() table[*ironic.Node] {
 	t := table[*ironic.Node]{
 		{name: "uuid", kind: uuidText, initial: true, get: func(_ *call, n *ironic.Node) any { return n.UUID },
 			set: func(n *ironic.Node, v any) { n.UUID = strings.ToLower(v.(string)) }},
-		{name: "created_at", get: func(_ *call, n *ironic.Node) any { return timeText(n.CreatedAt) }},
-		{name: "updated_at", get: func(_ *call, n *ironic.Node) any { return timeOrNull(n.UpdatedAt) }},
+		timeField("created_at", 0, func(n *ironic.Node) *time.Time { return &n.CreatedAt }),
+		timeField("updated_at", 0, func(n *ironic.Node) *time.Time { return n.UpdatedAt }),
 		{name: "automated_clean", since: 47, kind: nullFlag, initial: true, patch: true,
 			get: func(_ *call, n *ironic.Node) any { return boolOrNull(n.AutomatedClean) },
 			set: func(n *ironic.Node, v any) { n.AutomatedClean = v.(*bool) }},
@@ -67,13 +68,11 @@ func stateFields() table[*ironic.Node] {
 	return table[*ironic.Node]{
 		{name: "provision_state", get: func(c *call, n *ironic.Node) any { return shownState(n.ProvisionState, c.version) }},
 		{name: "target_provision_state", get: func(_ *call, n *ironic.Node) any { return orNull(n.TargetProvisionState) }},
-		{name: "provision_updated_at", get: func(_ *call, n *ironic.Node) any { return timeOrNull(n.ProvisionUpdatedAt) }},
+		timeField("provision_updated_at", 0, func(n *ironic.Node) *time.Time { return n.ProvisionUpdatedAt }),
 		{name: "power_state", get: func(_ *call, n *ironic.Node) any { return orNull(n.PowerState) }},
 		{name: "target_power_state", get: func(_ *call, n *ironic.Node) any { return orNull(n.TargetPowerState) }},
-		{name: "inspection_started_at", since: 6,
-			get: func(_ *call, n *ironic.Node) any { return timeOrNull(n.InspectionStartedAt) }},
-		{name: "inspection_finished_at", since: 6,
-			get: func(_ *call, n *ironic.Node) any { return timeOrNull(n.InspectionFinishedAt) }},
+		timeField("inspection_started_at", 6, func(n *ironic.Node) *time.Time { return n.InspectionStartedAt }),
+		timeField("inspection_finished_at", 6, func(n *ironic.Node) *time.Time { return n.InspectionFinishedAt }),
 		{name: "last_error", get: func(_ *call, n *ironic.Node) any { return orNull(n.LastError) }},
 		{name: "reservation", get: func(_ *call, n *ironic.Node) any { return orNull(n.Reservation) }},
 		{name: "fault", since: 42, get: func(_ *call, n *ironic.Node) any { return orNull(n.Fault) }},

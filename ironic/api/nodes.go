@@ -26,35 +26,20 @@ func (c *call) nodeBy(ident string) (*ironic.Node, error) {
 	return n, nil
 }
 
-func (s *server) listNodes(c *call) error {
-	l, err := c.listQuery()
-	if err != nil {
-		return err
-	}
-	if l.detail && c.version < 43 {
-		return notAcceptable()
-	}
-	return s.sendNodes(c, "nodes", l, nil)
-}
+func (s *server) listNodes(c *call) error       { return s.allNodes(c, "nodes", false) }
+func (s *server) listNodesDetail(c *call) error { return s.allNodes(c, "nodes/detail", true) }
 
-func (s *server) listNodesDetail(c *call) error {
-	l, err := c.listQuery()
+func (s *server) allNodes(c *call, path string, detail bool) error {
+	l, err := c.collectionQuery(detail)
 	if err != nil {
 		return err
 	}
-	if l.fields != nil {
-		return badRequest("Can't fetch a subset of fields with 'detail' set")
-	}
-	l.detail = true
-	return s.sendNodes(c, "nodes/detail", l, nil)
+	return s.sendNodes(c, path, l, nil)
 }
 
 // sendNodes lists nodes; within, if given, keeps those of the resource below
 // which the list lies.
 func (s *server) sendNodes(c *call, path string, l *listQuery, within func(*ironic.Node) bool) error {
-	if l.fields != nil && c.version < 8 {
-		return notAcceptable()
-	}
 	filter, keep, err := c.nodeFilters(l.filters)
 	if err != nil {
 		return err
@@ -69,27 +54,10 @@ func (s *server) sendNodes(c *call, path string, l *listQuery, within func(*iron
 			nodes = append(nodes, n)
 		}
 	}
-	return sendList(c, s.nodes, "nodes", path, l, defaultNodeFields(c.version), nodes,
-		func(n *ironic.Node) string { return n.UUID })
+	return sendList(c, s.nodes, "nodes", path, l, defaultNodeFields(c.version), nodes)
 }
 
-func (s *server) getNode(c *call) error {
-	l, err := c.listQuery()
-	if err != nil {
-		return err
-	}
-	if l.fields != nil && c.version < 8 {
-		return notAcceptable()
-	}
-	if err := s.nodes.check(l.fields, c.version); err != nil {
-		return err
-	}
-	n, err := c.node()
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, s.nodes.render(c, n, l.fields, true))
-}
+func (s *server) getNode(c *call) error { return s.nodes.show(c, (*call).node) }
 
 // createNode enrols a machine.
 func (s *server) createNode(c *call) error {
@@ -135,23 +103,7 @@ func (s *server) createNode(c *call) error {
 	if err := s.store.CreateNode(c.ctx(), n); err != nil {
 		return err
 	}
-	c.w.Header().Set("Location", c.base()+"/v1/nodes/"+n.UUID)
-	return c.json(http.StatusCreated, s.nodes.render(c, wholeSeconds(n), nil, true))
-}
-
-// wholeSeconds cuts the micros, as Ironic's answers to POST and PATCH do.
-func wholeSeconds(n *ironic.Node) *ironic.Node {
-	cut := *n
-	cut.CreatedAt = n.CreatedAt.Truncate(1e9)
-	if n.UpdatedAt != nil {
-		t := n.UpdatedAt.Truncate(1e9)
-		cut.UpdatedAt = &t
-	}
-	if n.ProvisionUpdatedAt != nil {
-		t := n.ProvisionUpdatedAt.Truncate(1e9)
-		cut.ProvisionUpdatedAt = &t
-	}
-	return &cut
+	return s.nodes.created(c, "nodes", n)
 }
 
 // checkInstance refuses an instance that another node has.

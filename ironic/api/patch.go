@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
 	"reflect"
 	"strings"
 
@@ -116,6 +118,39 @@ func patched[R any](t table[R], resource string, ops []operation, version int, r
 		return nil, err
 	}
 	return t.assign(resource, old, fresh, r)
+}
+
+// patch answers a PATCH of what find looks for. check, if there is one, judges a draft,
+// told what changed; then update does the same to the row, which may have moved on.
+func patch[T any](c *call, t table[*T], resource string, find func(*call) (*T, error),
+	check func(row, draft *T, changed map[string]bool) error,
+	update func(ctx context.Context, uuid string, change func(*T) error) (*T, error)) error {
+	ops, err := c.operations()
+	if err != nil {
+		return err
+	}
+	row, err := find(c)
+	if err != nil {
+		return err
+	}
+	draft := *row
+	changed, err := patched(t, resource, ops, c.version, &draft)
+	if err != nil {
+		return err
+	}
+	if check != nil {
+		if err := check(row, &draft, changed); err != nil {
+			return err
+		}
+	}
+	saved, err := update(c.ctx(), t.uuid(row), func(row *T) error {
+		_, err := patched(t, resource, ops, c.version, row)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, t.render(c, saved, nil, true))
 }
 
 // document is the unmasked object that patches apply to.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"trefoil/ironic"
 )
@@ -21,8 +22,8 @@ func portTable() table[*ironic.Port] {
 	return table[*ironic.Port]{
 		{name: "uuid", kind: uuidText, initial: true, get: func(_ *call, p *ironic.Port) any { return p.UUID },
 			set: func(p *ironic.Port, v any) { p.UUID = strings.ToLower(v.(string)) }},
-		{name: "created_at", get: func(_ *call, p *ironic.Port) any { return timeText(p.CreatedAt) }},
-		{name: "updated_at", get: func(_ *call, p *ironic.Port) any { return timeOrNull(p.UpdatedAt) }},
+		timeField("created_at", 0, func(p *ironic.Port) *time.Time { return &p.CreatedAt }),
+		timeField("updated_at", 0, func(p *ironic.Port) *time.Time { return p.UpdatedAt }),
 		{name: "address", kind: shortText, initial: true, patch: true,
 			get: func(_ *call, p *ironic.Port) any { return p.Address },
 			set: func(p *ironic.Port, v any) { p.Address = macText(v.(string)) }},

@@ -89,16 +89,22 @@ func standsAlone(p *ironic.Port) string {
 	if p.PXEEnabled {
 		why = append(why, "'pxe_enabled' is set to True")
 	}
-	if vif := vifOf(p); vif != "" {
+	if vif := p.VIF(); vif != "" {
 		why = append(why, "VIF "+vif+" is attached to this port")
 	}
 	return strings.Join(why, ", ")
 }
 
+// membership are the fields of a port that its portgroup has a say in.
+func membership() []string {
+	return []string{"portgroup_uuid", "node_uuid", "pxe_enabled", "physical_network"}
+}
+
 // checkMembership has the rules of a port in a portgroup. changed names the
-// fields that a PATCH sets; nil: the port is new.
+// fields that a POST or a PATCH sets.
 func (s *server) checkMembership(c *call, p *ironic.Port, changed map[string]bool) error {
-	if p.PortgroupUUID == "" {
+	touched := slices.ContainsFunc(membership(), func(name string) bool { return changed[name] })
+	if p.PortgroupUUID == "" || !touched {
 		return nil
 	}
 	g, err := s.store.Portgroup(c.ctx(), p.PortgroupUUID)
@@ -108,17 +114,18 @@ func (s *server) checkMembership(c *call, p *ironic.Port, changed map[string]boo
 	if err != nil {
 		return fmt.Errorf("read portgroup of port: %w", err)
 	}
-	isNew := changed == nil
+	// As with Ironic, the pxe_enabled that a new port has by default is not held against it.
+	asked := changed["pxe_enabled"] || changed["portgroup_uuid"] && p.ID != 0
 	switch why := standsAlone(p); {
 	case g.NodeUUID != p.NodeUUID:
 		return badRequest("Port can not be added to a portgroup belonging to a different node.")
 	case changed["physical_network"] && !changed["portgroup_uuid"] && c.version >= 102:
 		return badRequest("physical_network cannot be changed while the port belongs to a portgroup.")
-	case (isNew || changed["pxe_enabled"] || changed["portgroup_uuid"]) && !g.StandalonePortsSupported && why != "":
+	case asked && !g.StandalonePortsSupported && why != "":
 		return clientError(http.StatusConflict, "Port group %s doesn't support standalone ports. This port %s cannot be a member of "+
 			"that port group because of: %s", g.UUID, p.UUID, why)
 	}
-	if isNew || changed["portgroup_uuid"] || changed["physical_network"] {
+	if changed["portgroup_uuid"] || changed["physical_network"] {
 		return s.checkGroupNetwork(c, g, p)
 	}
 	return nil

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -40,8 +42,8 @@ func portgroupTable() table[*ironic.Portgroup] {
 	return table[*group]{
 		{name: "uuid", kind: uuidText, initial: true, get: func(_ *call, p *group) any { return p.UUID },
 			set: func(p *group, v any) { p.UUID = strings.ToLower(v.(string)) }},
-		{name: "created_at", get: func(_ *call, p *group) any { return timeText(p.CreatedAt) }},
-		{name: "updated_at", get: func(_ *call, p *group) any { return timeOrNull(p.UpdatedAt) }},
+		timeField("created_at", 0, func(p *group) *time.Time { return &p.CreatedAt }),
+		timeField("updated_at", 0, func(p *group) *time.Time { return p.UpdatedAt }),
 		address,
 		{name: "extra", kind: dict, initial: true, patch: true, noSort: true,
 			get: func(_ *call, p *group) any { return mapOrEmpty(p.Extra) },
@@ -129,17 +131,10 @@ func (s *server) portgroupsOfNode(c *call, suffix string, detail bool) error {
 }
 
 func (s *server) sendPortgroups(c *call, path, node string, detail bool) error {
-	l, err := c.listQuery()
+	l, err := c.collectionQuery(detail)
 	if err != nil {
 		return err
 	}
-	if l.detail && c.version < 43 {
-		return notAcceptable()
-	}
-	if l.fields != nil && detail {
-		return badRequest("Can't fetch a subset of fields with 'detail' set")
-	}
-	l.detail = l.detail || detail
 	if given := len(l.filters); given > 1 || given == 1 && node != "" {
 		return badRequest("Filtering by node, address, or shard simultaneously is not supported.")
 	}
@@ -155,24 +150,10 @@ func (s *server) sendPortgroups(c *call, path, node string, detail bool) error {
 		return fmt.Errorf("list portgroups: %w", err)
 	}
 	list = slices.DeleteFunc(list, func(p *ironic.Portgroup) bool { return !keep(p) })
-	return sendList(c, s.portgroups, "portgroups", path, l, []string{"uuid", "address", "name"}, list,
-		func(p *ironic.Portgroup) string { return p.UUID })
+	return sendList(c, s.portgroups, "portgroups", path, l, []string{"uuid", "address", "name"}, list)
 }
 
-func (s *server) getPortgroup(c *call) error {
-	l, err := c.listQuery()
-	if err != nil {
-		return err
-	}
-	if err := s.portgroups.check(l.fields, c.version); err != nil {
-		return err
-	}
-	p, err := c.portgroup()
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, s.portgroups.render(c, p, l.fields, true))
-}
+func (s *server) getPortgroup(c *call) error { return s.portgroups.show(c, (*call).portgroup) }
 
 func (s *server) createPortgroup(c *call) error {
 	body, err := c.objectBody(bodyLimit)
@@ -195,60 +176,32 @@ func (s *server) createPortgroup(c *call) error {
 	if err := s.store.CreatePortgroup(c.ctx(), p); err != nil {
 		return err
 	}
-	c.w.Header().Set("Location", c.base()+"/v1/portgroups/"+p.UUID)
-	return c.json(http.StatusCreated, s.portgroups.render(c, groupInSeconds(p), nil, true))
-}
-
-// groupInSeconds cuts the micros, as Ironic's answers to POST and PATCH do.
-func groupInSeconds(p *ironic.Portgroup) *ironic.Portgroup {
-	cut := *p
-	cut.CreatedAt = p.CreatedAt.Truncate(1e9)
-	if p.UpdatedAt != nil {
-		t := p.UpdatedAt.Truncate(1e9)
-		cut.UpdatedAt = &t
-	}
-	return &cut
+	return s.portgroups.created(c, "portgroups", p)
 }
 
 func (s *server) patchPortgroup(c *call) error {
-	ops, err := c.operations()
-	if err != nil {
-		return err
-	}
-	p, err := c.portgroup()
-	if err != nil {
-		return err
-	}
-	draft := *p
-	changed, err := patched(s.portgroups, "portgroup", ops, c.version, &draft)
-	if err != nil {
-		return err
-	}
-	n, err := s.checkPortgroup(c, &draft)
-	if err != nil {
-		return err
-	}
-	ports, err := s.members(c, p)
-	if err != nil {
-		return err
-	}
-	if err := checkGroupChange(c, n, &draft, ports, changed); err != nil {
-		return err
-	}
-	saved, err := s.store.UpdatePortgroup(c.ctx(), p.UUID, func(row *ironic.Portgroup) error {
-		_, err := patched(s.portgroups, "portgroup", ops, c.version, row)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if changed["physical_network"] {
-		// The group goes first, since it may be refused; who is killed in between repeats it.
-		if err := s.moveMembers(c, ports, draft.PhysicalNetwork); err != nil {
+	var ports []*ironic.Port
+	moved := false
+	check := func(p, draft *ironic.Portgroup, changed map[string]bool) error {
+		n, err := s.checkPortgroup(c, draft)
+		if err != nil {
 			return err
 		}
+		if ports, err = s.members(c, p); err != nil {
+			return err
+		}
+		moved = changed["physical_network"]
+		return checkGroupChange(c, n, draft, ports, changed)
 	}
-	return c.json(http.StatusOK, s.portgroups.render(c, groupInSeconds(saved), nil, true))
+	return patch(c, s.portgroups, "portgroup", (*call).portgroup, check,
+		func(ctx context.Context, uuid string, change func(*ironic.Portgroup) error) (*ironic.Portgroup, error) {
+			saved, err := s.store.UpdatePortgroup(ctx, uuid, change)
+			if err != nil || !moved {
+				return saved, err
+			}
+			// The group went first, since it may be refused; who is killed in between repeats it.
+			return saved, s.moveMembers(c, ports, saved.PhysicalNetwork)
+		})
 }
 
 func (s *server) deletePortgroup(c *call) error {

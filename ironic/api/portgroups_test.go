@@ -126,6 +126,17 @@ func TestPortsOfAPortgroup(t *testing.T) {
 
 	r.do("PATCH", "/v1/portgroups/bond0", "1.94", `[{"op":"replace","path":"/standalone_ports_supported","value":false}]`).want(t, 200, "")
 	patch(macs[0], "pxe_enabled", "true").want(t, 409, "doesn't support standalone ports")
+	// The default of a new port is not what anybody asked for.
+	post := func(mac, more string) answer {
+		return r.do("POST", "/v1/ports", "1.102", `{"node_ident":"n","physical_network":"red","address":"`+mac+`","portgroup_uuid":"`+group+`"`+more+`}`)
+	}
+	post("52:54:00:01:01:01", `,"pxe_enabled":true`).want(t, 409, "'pxe_enabled' is set to True")
+	a := post("52:54:00:01:01:01", "")
+	a.want(t, 201, "")
+	if got := a.object(t); got["pxe_enabled"] != true || got["portgroup_uuid"] != group {
+		t.Errorf("port %v", got)
+	}
+	r.do("DELETE", "/v1/ports/52:54:00:01:01:01", "1.102", "").want(t, 204, "")
 	r.do("PATCH", "/v1/portgroups/bond0", "1.94", `[{"op":"replace","path":"/standalone_ports_supported","value":true}]`).want(t, 200, "")
 	patch(macs[0], "pxe_enabled", "true").want(t, 200, "")
 	r.do("PATCH", "/v1/portgroups/bond0", "1.94", `[{"op":"replace","path":"/standalone_ports_supported","value":false}]`).want(t, 409, "pxe_enabled")

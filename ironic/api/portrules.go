@@ -102,8 +102,8 @@ func shownLink(c *call, p *ironic.Port) any {
 // checkPortChange refuses to change how a machine in use is connected.
 func checkPortChange(c *call, n *ironic.Node, p *ironic.Port, changed map[string]bool) error {
 	state := fsm.State(n.ProvisionState)
-	if (changed["address"] || changed["node_uuid"]) && vifOf(p) != "" {
-		return clientError(http.StatusConflict, "Port %s can not be moved or renamed while VIF %s is attached to it.", p.UUID, vifOf(p))
+	if (changed["address"] || changed["node_uuid"]) && p.VIF() != "" {
+		return clientError(http.StatusConflict, "Port %s can not be moved or renamed while VIF %s is attached to it.", p.UUID, p.VIF())
 	}
 	if state == fsm.Inspecting && c.version >= 39 {
 		return clientError(http.StatusConflict, "Cannot update port \"%s\" on \"%s\" while it is in state \"%s\".", p.UUID, n.UUID, state)

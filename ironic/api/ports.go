@@ -52,17 +52,10 @@ func (s *server) portsOfGroup(c *call, suffix string, detail bool) error {
 }
 
 func (s *server) sendPorts(c *call, path string, in portScope, detail bool) error {
-	l, err := c.listQuery()
+	l, err := c.collectionQuery(detail)
 	if err != nil {
 		return err
 	}
-	if l.fields != nil && c.version < 8 || l.detail && c.version < 43 {
-		return notAcceptable()
-	}
-	if l.fields != nil && detail {
-		return badRequest("Can't fetch a subset of fields with 'detail' set")
-	}
-	l.detail = l.detail || detail
 	filter, keep, err := c.portFilters(l.filters, in)
 	if err != nil {
 		return err
@@ -72,27 +65,10 @@ func (s *server) sendPorts(c *call, path string, in portScope, detail bool) erro
 		return fmt.Errorf("list ports: %w", err)
 	}
 	ports = slices.DeleteFunc(ports, func(p *ironic.Port) bool { return !keep(p) })
-	return sendList(c, s.ports, "ports", path, l, []string{"uuid", "address"}, ports,
-		func(p *ironic.Port) string { return p.UUID })
+	return sendList(c, s.ports, "ports", path, l, []string{"uuid", "address"}, ports)
 }
 
-func (s *server) getPort(c *call) error {
-	l, err := c.listQuery()
-	if err != nil {
-		return err
-	}
-	if l.fields != nil && c.version < 8 {
-		return notAcceptable()
-	}
-	if err := s.ports.check(l.fields, c.version); err != nil {
-		return err
-	}
-	p, err := c.port()
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, s.ports.render(c, p, l.fields, true))
-}
+func (s *server) getPort(c *call) error { return s.ports.show(c, (*call).port) }
 
 func (s *server) createPort(c *call) error {
 	body, err := c.objectBody(bodyLimit)
@@ -116,7 +92,11 @@ func (s *server) createPort(c *call) error {
 	if err := checkLink(c, p); err != nil {
 		return err
 	}
-	if err := s.checkMembership(c, p, nil); err != nil {
+	given := map[string]bool{}
+	for name := range body {
+		given[name] = true
+	}
+	if err := s.checkMembership(c, p, given); err != nil {
 		return err
 	}
 	if p.UUID == "" {
@@ -125,8 +105,7 @@ func (s *server) createPort(c *call) error {
 	if err := s.store.CreatePort(c.ctx(), p); err != nil {
 		return err
 	}
-	c.w.Header().Set("Location", c.base()+"/v1/ports/"+p.UUID)
-	return c.json(http.StatusCreated, s.ports.render(c, portInSeconds(p), nil, true))
+	return s.ports.created(c, "ports", p)
 }
 
 // nodeIdent takes the member node_ident, uuid or name of a node, out of a body.
@@ -144,17 +123,6 @@ func (c *call) nodeIdent(body map[string]any) (string, error) {
 	ident, err := text("port", body, "node_ident")
 	delete(body, "node_ident")
 	return ident, err
-}
-
-// portInSeconds cuts the micros, as Ironic's answers to POST and PATCH do.
-func portInSeconds(p *ironic.Port) *ironic.Port {
-	cut := *p
-	cut.CreatedAt = p.CreatedAt.Truncate(1e9)
-	if p.UpdatedAt != nil {
-		t := p.UpdatedAt.Truncate(1e9)
-		cut.UpdatedAt = &t
-	}
-	return &cut
 }
 
 // checkPort wants what every stored port has, and returns its node.
@@ -180,42 +148,21 @@ func (s *server) checkPort(c *call, p *ironic.Port) (*ironic.Node, error) {
 }
 
 func (s *server) patchPort(c *call) error {
-	ops, err := c.operations()
-	if err != nil {
-		return err
-	}
-	p, err := c.port()
-	if err != nil {
-		return err
-	}
-	draft := *p
-	changed, err := patched(s.ports, "port", ops, c.version, &draft)
-	if err != nil {
-		return err
-	}
-	n, err := s.checkPort(c, &draft)
-	if err != nil {
-		return err
-	}
-	if changed["local_link_connection"] || changed["is_smartnic"] {
-		if err := checkLink(c, &draft); err != nil {
+	return patch(c, s.ports, "port", (*call).port, func(p, draft *ironic.Port, changed map[string]bool) error {
+		n, err := s.checkPort(c, draft)
+		if err != nil {
 			return err
 		}
-	}
-	if err := checkPortChange(c, n, p, changed); err != nil {
-		return err
-	}
-	if err := s.checkMembership(c, &draft, changed); err != nil {
-		return err
-	}
-	saved, err := s.store.UpdatePort(c.ctx(), p.UUID, func(row *ironic.Port) error {
-		_, err := patched(s.ports, "port", ops, c.version, row)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, s.ports.render(c, portInSeconds(saved), nil, true))
+		if changed["local_link_connection"] || changed["is_smartnic"] {
+			if err := checkLink(c, draft); err != nil {
+				return err
+			}
+		}
+		if err := checkPortChange(c, n, p, changed); err != nil {
+			return err
+		}
+		return s.checkMembership(c, draft, changed)
+	}, s.store.UpdatePort)
 }
 
 func (s *server) deletePort(c *call) error {
@@ -223,7 +170,7 @@ func (s *server) deletePort(c *call) error {
 	if err != nil {
 		return err
 	}
-	if vif := vifOf(p); vif != "" {
+	if vif := p.VIF(); vif != "" {
 		return clientError(http.StatusConflict, "Cannot delete the port %s as VIF %s is attached to it.", p.UUID, vif)
 	}
 	if err := s.store.DeletePort(c.ctx(), p.UUID); err != nil {

@@ -3,22 +3,10 @@ package api
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 
 	"trefoil/ironic"
 )
-
-// vifKey is where a port or a portgroup remembers its virtual interface, in
-// internal_info, as Ironic's network interfaces do.
-const vifKey = "tenant_vif_port_id"
-
-func vifIn(info map[string]any) string {
-	id, _ := info[vifKey].(string)
-	return id
-}
-
-func vifOf(p *ironic.Port) string { return vifIn(p.InternalInfo) }
 
 // carrier is what a virtual interface can be attached to: a port or a portgroup.
 type carrier struct {
@@ -54,10 +42,10 @@ func (s *server) wiring(c *call) (*wiring, error) {
 func (w *wiring) carriers() []carrier {
 	var out []carrier
 	for _, g := range w.groups {
-		out = append(out, carrier{"portgroup", g.UUID, vifIn(g.InternalInfo)})
+		out = append(out, carrier{"portgroup", g.UUID, g.VIF()})
 	}
 	for _, p := range w.ports {
-		out = append(out, carrier{"port", p.UUID, vifOf(p)})
+		out = append(out, carrier{"port", p.UUID, p.VIF()})
 	}
 	return out
 }
@@ -70,20 +58,20 @@ func (w *wiring) free() []carrier {
 	broken, members := map[string]bool{}, map[string]bool{} // portgroups by uuid
 	for _, p := range w.ports {
 		members[p.PortgroupUUID] = true
-		if vifOf(p) != "" {
+		if p.VIF() != "" {
 			broken[p.PortgroupUUID] = true
 		}
 	}
 	var groups, first, then []carrier
 	for _, g := range w.groups {
-		if vifIn(g.InternalInfo) == "" && members[g.UUID] && !broken[g.UUID] {
+		if g.VIF() == "" && members[g.UUID] && !broken[g.UUID] {
 			groups = append(groups, carrier{kind: "portgroup", uuid: g.UUID})
 		}
 	}
 	for _, p := range w.ports {
 		alone := p.PortgroupUUID == "" || broken[p.PortgroupUUID]
 		switch {
-		case vifOf(p) != "" || !alone:
+		case p.VIF() != "" || !alone:
 		case p.PXEEnabled:
 			first = append(first, carrier{kind: "port", uuid: p.UUID})
 		default:
@@ -174,31 +162,18 @@ func (s *server) attachVIF(c *call) error {
 
 // setVIF writes a virtual interface, or none, in the place of the old one.
 func (s *server) setVIF(c *call, k carrier, old, id string) error {
-	change := func(info map[string]any) (map[string]any, error) {
-		if vifIn(info) != old {
-			return info, errTaken
+	swap := func(now string, set func(string)) error {
+		if now != old {
+			return errTaken
 		}
-		out := maps.Clone(info)
-		if out == nil {
-			out = map[string]any{}
-		}
-		out[vifKey] = id
-		if id == "" {
-			delete(out, vifKey)
-		}
-		return out, nil
+		set(id)
+		return nil
 	}
 	if k.kind == "portgroup" {
-		_, err := s.store.UpdatePortgroup(c.ctx(), k.uuid, func(g *ironic.Portgroup) (err error) {
-			g.InternalInfo, err = change(g.InternalInfo)
-			return err
-		})
+		_, err := s.store.UpdatePortgroup(c.ctx(), k.uuid, func(g *ironic.Portgroup) error { return swap(g.VIF(), g.SetVIF) })
 		return err
 	}
-	_, err := s.store.UpdatePort(c.ctx(), k.uuid, func(p *ironic.Port) (err error) {
-		p.InternalInfo, err = change(p.InternalInfo)
-		return err
-	})
+	_, err := s.store.UpdatePort(c.ctx(), k.uuid, func(p *ironic.Port) error { return swap(p.VIF(), p.SetVIF) })
 	return err
 }
 

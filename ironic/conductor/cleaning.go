@@ -3,7 +3,6 @@ package conductor
 import (
 	"context"
 	"fmt"
-	"maps"
 
 	"trefoil/ironic"
 	"trefoil/ironic/fsm"
@@ -95,30 +94,6 @@ func (t *task) dropInstance() error {
 			delete(n.DriverInternalInfo, keyManual)
 		})
 	})
-}
-
-// keyVIF is where a port's internal_info names the virtual interface attached to it.
-const keyVIF = "tenant_vif_port_id"
-
-// detachVIFs takes the instance's virtual interfaces off the node's ports.
-func (c *Conductor) detachVIFs(ctx context.Context, uuid string) error {
-	ports, err := c.Store.Ports(ctx, ironic.PortFilter{NodeUUID: uuid})
-	if err != nil {
-		return err
-	}
-	for _, p := range ports {
-		if _, ok := p.InternalInfo[keyVIF]; !ok {
-			continue
-		}
-		if _, err := c.Store.UpdatePort(ctx, p.UUID, func(p *ironic.Port) error {
-			p.InternalInfo = maps.Clone(p.InternalInfo)
-			delete(p.InternalInfo, keyVIF)
-			return nil
-		}); err != nil {
-			return fmt.Errorf("detach the virtual interface of port %s: %w", p.Address, err)
-		}
-	}
-	return c.detachGroupVIFs(ctx, uuid)
 }
 
 // forgetInstance drops all that belongs to the instance and not to the machine.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 
 	"trefoil/internal/errs"
@@ -220,27 +219,6 @@ func (c *Conductor) SetConsole(ctx context.Context, ident string, on bool) error
 			return func(n *ironic.Node) { n.ConsoleEnabled = on }, nil
 		},
 	})
-}
-
-// detachGroupVIFs takes the instance's virtual interfaces off the node's portgroups.
-func (c *Conductor) detachGroupVIFs(ctx context.Context, uuid string) error {
-	groups, err := c.Store.Portgroups(ctx, ironic.PortgroupFilter{NodeUUID: uuid})
-	if err != nil {
-		return err
-	}
-	for _, g := range groups {
-		if _, ok := g.InternalInfo[keyVIF]; !ok {
-			continue
-		}
-		if _, err := c.Store.UpdatePortgroup(ctx, g.UUID, func(g *ironic.Portgroup) error {
-			g.InternalInfo = maps.Clone(g.InternalInfo)
-			delete(g.InternalInfo, keyVIF)
-			return nil
-		}); err != nil {
-			return fmt.Errorf("detach the virtual interface of portgroup %s: %w", g.UUID, err)
-		}
-	}
-	return nil
 }
 
 // Console tells how to reach the node's console; nil where it is off.
