@@ -302,8 +302,11 @@ func (c *Conductor) note(ctx context.Context, uuid, kind, severity, sentence str
 	}
 }
 
-// wait waits, without the lock, until ready says so or the time is up. late makes the error then.
+// wait waits for a booting machine, without the lock, until ready says so or the time is up. late makes the error then.
 func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Node) (bool, error), late func(*ironic.Node) error) error {
+	if t.NetBoot == nil { // it was switched off since the job began
+		return noNetBoot(t.node)
+	}
 	t.yield()
 	boot := bootWatch{since: t.Now()}
 	for {
