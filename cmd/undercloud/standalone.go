@@ -119,7 +119,8 @@ func (s *standalone) open(ctx context.Context) error {
 
 func (s *standalone) path(name string) string { return s.cfg.StateDir + "/" + name }
 
-// host is the conductor's name. It must stay the same: nodes remember it.
+// host is the conductor's name, which nodes show. It may change: what a process of the
+// name before had reserved is given back at the start.
 func (s *standalone) host() string {
 	if s.cfg.Host != "" {
 		return s.cfg.Host

@@ -90,6 +90,9 @@ func (t *task) restartBoot(ctx context.Context, at driver.BootPhase, stood time.
 }
 
 func (t *task) startAgain(ctx context.Context) error {
+	if err := t.checkBoot(ctx, t.purpose); err != nil {
+		return err
+	}
 	if err := t.powerOff(ctx); err != nil {
 		return err
 	}

@@ -153,7 +153,8 @@ func New(cfg Config) *Conductor {
 	return c
 }
 
-// Start gives back locks that a killed predecessor left, enqueues jobs that it
+// Start gives back locks that a killed predecessor left, whatever its name was: the
+// store is this process's own. It enqueues jobs that it
 // had decided but not stored, and begins the power sync. Jobs must be running.
 func (c *Conductor) Start(ctx context.Context) error {
 	nodes, err := c.Store.Nodes(ctx, ironic.NodeFilter{})
@@ -178,8 +179,10 @@ func (c *Conductor) Start(ctx context.Context) error {
 
 // takeUp puts one node in order after a restart.
 func (c *Conductor) takeUp(ctx context.Context, n *ironic.Node) error {
-	if n.Reservation == c.Config.Host && c.locks.holder(n.UUID) == "" {
-		if err := c.Store.Release(ctx, n.UUID, c.Config.Host); err != nil {
+	// Under the present name it may be a job's that has begun already; one with another
+	// name nobody has, and jobs wait for it.
+	if h := n.Reservation; h != "" && (h != c.Config.Host || c.locks.holder(n.UUID) == "") {
+		if err := c.Store.Release(ctx, n.UUID, h); err != nil {
 			return err
 		}
 	}

@@ -26,6 +26,11 @@ func (c *Conductor) Hold(ctx context.Context, ident, purpose string) (*ironic.No
 	return c.hold(ctx, ident, purpose)
 }
 
+// Wait takes a node's place in the row of this process, as a job does before the reservation.
+func (c *Conductor) Wait(ctx context.Context, uuid string) (release func(), err error) {
+	return c.locks.take(ctx, uuid, "test", c.Now())
+}
+
 // Decide writes the state and the job of a verification without storing the job.
 func (c *Conductor) Decide(n *ironic.Node) {
 	c.place(n, "verifying")

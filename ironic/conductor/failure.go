@@ -10,6 +10,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/fsm"
+	"trefoil/undercloud/jobs"
 )
 
 // Faults that the conductor sets.
@@ -111,7 +112,8 @@ func (c *Conductor) settleFailure(ctx context.Context, uuid string, j jobRef, ca
 		words += ". Try: " + strings.TrimPrefix(h, "try: ")
 	}
 	if !slices.Contains([]string{jobVerify, jobAdopt, jobPower, jobRestore}, j.Kind) {
-		if err := c.afterFailure(ctx, n); err != nil {
+		// What panicked may do it again, and the next start comes here, too.
+		if err := jobs.Guard(c.Log, j.ID, func() error { return c.afterFailure(ctx, n) }); err != nil {
 			words += "; also, tidying up failed: " + err.Error()
 		}
 	}

@@ -188,18 +188,18 @@ func (t *task) plan(ctx context.Context, f flow, c compose) (*plan, error) {
 		return p, err
 	}
 	noRamdisk := !usesAgent(t.node) || f.refusesRamdisk(t.node)
-	list, err := c(t.ownSteps(f.kind), noRamdisk)
-	needs := err != nil || slices.ContainsFunc(list, func(s steps.Step) bool { return s.RequiresRamdisk })
+	list, err := c(ownSteps(t.drv, t.node, f.kind), noRamdisk)
+	needs := err != nil || slices.ContainsFunc(list, needsRamdisk)
 	switch {
 	case noRamdisk && err == nil && needs:
-		i := slices.IndexFunc(list, func(s steps.Step) bool { return s.RequiresRamdisk })
+		i := slices.IndexFunc(list, needsRamdisk)
 		return nil, errs.New(errs.Invalid, "%s step %s requires booting a ramdisk", f.kind, list[i])
 	case noRamdisk && err != nil:
 		return nil, err
 	case noRamdisk, f.kind == steps.Service && !needs:
 		return t.keepPlan(ctx, f, &plan{Steps: list})
 	}
-	return &plan{Ramdisk: true}, t.update(ctx, func(n *ironic.Node) { delete(n.DriverInternalInfo, keyBare) })
+	return &plan{Ramdisk: true}, nil
 }
 
 // refusesRamdisk reports whether the person who asked wants none.
@@ -212,12 +212,15 @@ func (f flow) refusesRamdisk(n *ironic.Node) bool {
 }
 
 // ownSteps are those of the hardware type.
-func (t *task) ownSteps(kind steps.Kind) []steps.Step {
-	if d, ok := t.drv.(driver.Stepper); ok {
-		return d.Steps(t.node, kind)
+func ownSteps(drv driver.Driver, n *ironic.Node, kind steps.Kind) []steps.Step {
+	if d, ok := drv.(driver.Stepper); ok {
+		return d.Steps(n, kind)
 	}
 	return nil
 }
+
+// needsRamdisk reports whether the agent runs a step.
+func needsRamdisk(s steps.Step) bool { return s.RequiresRamdisk }
 
 // wholePlan asks the agent for its steps and makes the list with them.
 func (t *task) wholePlan(ctx context.Context, f flow, c compose) (*plan, error) {
@@ -225,7 +228,7 @@ func (t *task) wholePlan(ctx context.Context, f flow, c compose) (*plan, error) 
 	if err != nil {
 		return nil, err
 	}
-	list, err := c(steps.Merge(t.ownSteps(f.kind), offered), false)
+	list, err := c(steps.Merge(ownSteps(t.drv, t.node, f.kind), offered), false)
 	if err != nil {
 		return nil, err
 	}

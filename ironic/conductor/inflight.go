@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"trefoil/internal/errs"
+	"trefoil/ironic"
 	"trefoil/ironic/fsm"
 	"trefoil/ironic/steps"
 	"trefoil/undercloud/jobs"
@@ -40,7 +41,7 @@ func (t *task) runCleaningBefore() error {
 		return nil
 	}
 	f := cleanFlow()
-	asked, given, err := askedSteps(t.node, f)
+	asked, given, err := askedBefore(t.node, f)
 	if err != nil {
 		return err
 	}
@@ -60,6 +61,19 @@ func (t *task) runCleaningBefore() error {
 		}
 	}
 	return t.step("power off after cleaning", t.dropRamdisk)
+}
+
+// askedBefore is askedSteps of then: the API took a priority, too, which was never heeded,
+// since what a person asks for runs in the order it was asked for.
+func askedBefore(n *ironic.Node, f flow) ([]steps.Step, bool, error) {
+	var list []map[string]any
+	if err := recode(n.DriverInternalInfo[f.asked], &list); err != nil || list == nil {
+		return askedSteps(n, f) // which tells what is wrong
+	}
+	for _, s := range list {
+		delete(s, "priority")
+	}
+	return askedSteps(&ironic.Node{UUID: n.UUID, Name: n.Name, DriverInternalInfo: map[string]any{f.asked: list}}, f)
 }
 
 func (t *task) cleanStepBefore(ctx context.Context, f flow, s steps.Step, name string) error {

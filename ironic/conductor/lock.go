@@ -11,7 +11,7 @@ import (
 )
 
 // locks keeps the work on one node in this process in a row. The store's
-// reservation, which other conductors and people see, is taken with it.
+// reservation, which people see, is taken with it.
 type locks struct {
 	mu   sync.Mutex
 	held map[string]*lock
@@ -124,7 +124,7 @@ func (c *Conductor) holdForJob(ctx context.Context, uuid, purpose string) (*iron
 			release()
 			return nil, nil, err
 		}
-		// Another conductor has it: look again.
+		// A predecessor of another name had it, and Start is about to give it back.
 		if err := c.pause(ctx, time.Second); err != nil {
 			release()
 			return nil, nil, err

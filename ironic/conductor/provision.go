@@ -163,9 +163,9 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 		if err := drv.Validate(n); err != nil {
 			return err
 		}
-		return checkService(n, req.ServiceSteps)
+		return c.checkService(ctx, drv, n, req)
 	case fsm.EvRescue, fsm.EvUnrescue:
-		return checkRescue(drv, n, e, req)
+		return c.checkRescue(ctx, drv, n, e, req)
 	}
 	return nil
 }
@@ -235,7 +235,7 @@ func (c *Conductor) cleansOnProvide(n *ironic.Node) bool {
 
 // prepare writes what a verb brings along.
 func (c *Conductor) prepare(n *ironic.Node, e fsm.Event, req api.ProvisionRequest) {
-	out := (n.ProvisionState == string(fsm.ServiceFailed) || n.ProvisionState == string(fsm.ServiceHold)) && !bare(n) // a service has taken the machine out of its instance
+	out := n.ProvisionState != string(fsm.Active) && !bare(n) // of its instance, by a service or a rescue
 	if e != fsm.EvUnhold {
 		forgetSteps(n)
 	}
@@ -269,6 +269,9 @@ func (c *Conductor) prepare(n *ironic.Node, e fsm.Event, req api.ProvisionReques
 		}
 	case fsm.EvRescue:
 		prepareRescue(n, *req.RescuePassword)
+		if !out {
+			put(n, keyBare, true) // until the ramdisk is booted
+		}
 	case fsm.EvService:
 		put(n, serviceFlow().asked, req.ServiceSteps)
 		if !out {

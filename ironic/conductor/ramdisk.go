@@ -24,13 +24,21 @@ func usesAgent(n *ironic.Node) bool {
 
 // bootRamdisk starts the machine into the ramdisk. Each of its steps may run
 // twice: the machine is switched off before the entry is published, and is only
-// switched on if it is off.
+// switched on if it is off. Where nothing can be booted the machine is left as it is.
 func (t *task) bootRamdisk(purpose string) error {
 	t.purpose = purpose
 	if err := t.enterRamdisk(); err != nil {
 		return err
 	}
-	if err := t.step("power off", t.powerOff); err != nil {
+	if err := t.step("power off", func(ctx context.Context) error {
+		if err := t.checkBoot(ctx, purpose); err != nil {
+			return err
+		}
+		if err := t.update(ctx, func(n *ironic.Node) { delete(n.DriverInternalInfo, keyBare) }); err != nil {
+			return err
+		}
+		return t.powerOff(ctx)
+	}); err != nil {
 		return err
 	}
 	if err := t.step("publish ramdisk", func(ctx context.Context) error {
@@ -58,14 +66,9 @@ func (t *task) publish(ctx context.Context, purpose string) error {
 	if err := t.update(ctx, forgetAgent); err != nil {
 		return err
 	}
-	entry, err := t.bootEntry(ctx, purpose)
+	entry, err := t.entry(ctx, purpose, false)
 	if err != nil {
 		return err
-	}
-	if purpose == jobRescue {
-		if err := t.rescueFiles(ctx, entry); err != nil {
-			return err
-		}
 	}
 	if err := t.NetBoot.Publish(ctx, *entry); err != nil {
 		return fmt.Errorf("publish the ramdisk for node %s: %w", title(t.node), err)
@@ -73,22 +76,24 @@ func (t *task) publish(ctx context.Context, purpose string) error {
 	return nil
 }
 
-// checkBoot looks whether the node has what it takes to boot a ramdisk, and fetches nothing.
-func (t *task) checkBoot(ctx context.Context) error {
+// checkBoot looks whether the node has what it takes to boot the ramdisk, and fetches nothing.
+func (t *task) checkBoot(ctx context.Context, purpose string) error {
 	if t.NetBoot == nil {
 		return noNetBoot(t.node)
 	}
-	_, err := t.entry(ctx, jobDeploy, true)
+	_, err := t.entry(ctx, purpose, true)
 	return err
+}
+
+// canBoot is checkBoot of a node that has no job yet.
+func (c *Conductor) canBoot(ctx context.Context, drv driver.Driver, n *ironic.Node, purpose string) error {
+	t := &task{Conductor: c, uuid: n.UUID, node: n, drv: drv}
+	return t.checkBoot(ctx, purpose)
 }
 
 func noNetBoot(n *ironic.Node) error {
 	return errs.New(errs.Invalid, "node %s cannot boot a ramdisk: network boot is not switched on", title(n)).
 		WithHint("give the service's configuration a section [netboot] with interface and range")
-}
-
-func (t *task) bootEntry(ctx context.Context, purpose string) (*driver.BootEntry, error) {
-	return t.entry(ctx, purpose, false)
 }
 
 // entry makes what is published; look leaves out what would have to be fetched.
@@ -107,10 +112,10 @@ func (t *task) entry(ctx context.Context, purpose string, look bool) (*driver.Bo
 		return nil, errs.New(errs.Invalid, "node %s has no port with PXE enabled (of %d), so that nothing can be booted over its network", title(t.node), len(ports)).
 			WithHint("openstack baremetal port create <MAC address> --node %s --pxe-enabled true", t.uuid)
 	}
-	if e.Kernel, err = t.bootFile(ctx, "deploy_kernel", t.DeployKernel, look); err != nil {
+	if e.Kernel, err = t.bootFile(ctx, t.fileKey(purpose, "kernel"), t.DeployKernel, look); err != nil {
 		return nil, err
 	}
-	if e.Ramdisk, err = t.bootFile(ctx, "deploy_ramdisk", t.DeployRamdisk, look); err != nil {
+	if e.Ramdisk, err = t.bootFile(ctx, t.fileKey(purpose, "ramdisk"), t.DeployRamdisk, look); err != nil {
 		return nil, err
 	}
 	if purpose == jobInspect {
@@ -125,6 +130,15 @@ func (t *task) entry(ctx context.Context, purpose string, look bool) (*driver.Bo
 	more := strings.ReplaceAll(own, "%default%", strings.Join(t.KernelParams, " "))
 	e.Params = append(e.Params, strings.Fields(more)...)
 	return e, nil
+}
+
+// fileKey is where driver_info names a file of the ramdisk. The one for rescuing takes
+// logins, which that of deploying, of which it takes the place otherwise, need not.
+func (t *task) fileKey(purpose, file string) string {
+	if key := "rescue_" + file; purpose == jobRescue && text(t.node.DriverInfo, key) != "" {
+		return key
+	}
+	return "deploy_" + file
 }
 
 // bootFile finds a file of the ramdisk: the node's own (a URL, a path or an image)

@@ -36,6 +36,7 @@ func (t *task) rescue() error {
 		t.note("transition", "rescued; the ramdisk takes logins with the rescue password")
 		return t.enter(ctx, fsm.Rescue, func(n *ironic.Node) {
 			forgetRescue(n)
+			forgetSteps(n)
 			forgetBoot(n)
 		})
 	})
@@ -97,7 +98,7 @@ func (t *task) unrescue() error {
 }
 
 // checkRescue looks whether a node may be rescued, or taken back from it.
-func checkRescue(drv driver.Driver, n *ironic.Node, e fsm.Event, req api.ProvisionRequest) error {
+func (c *Conductor) checkRescue(ctx context.Context, drv driver.Driver, n *ironic.Node, e fsm.Event, req api.ProvisionRequest) error {
 	if i := n.Interfaces["rescue"]; i == "" || i == "no-rescue" {
 		return errs.New(errs.Invalid, "Driver %s does not support %s (disabled or not implemented).", n.Driver, e).
 			WithHint("openstack baremetal node set %s --rescue-interface agent", n.UUID)
@@ -111,7 +112,10 @@ func checkRescue(drv driver.Driver, n *ironic.Node, e fsm.Event, req api.Provisi
 	if e == fsm.EvRescue && len(*req.RescuePassword) > maxRescuePassword {
 		return errs.New(errs.Invalid, "rescue_password is longer than %d bytes, which no login takes", maxRescuePassword)
 	}
-	return drv.Validate(n)
+	if err := drv.Validate(n); err != nil || e != fsm.EvRescue || !rescuesByAgent(n) {
+		return err
+	}
+	return c.canBoot(ctx, drv, n, jobRescue)
 }
 
 // maxRescuePassword is crypt(3)'s limit, CRYPT_MAX_PASSPHRASE_SIZE.
@@ -126,18 +130,4 @@ func prepareRescue(n *ironic.Node, password string) {
 		}
 	}
 	n.InstanceInfo = info
-}
-
-// rescueFiles puts the ramdisk in place that driver_info names for rescuing: that
-// of deploying, of which it takes the place otherwise, need not have a login.
-func (t *task) rescueFiles(ctx context.Context, e *driver.BootEntry) (err error) {
-	if text(t.node.DriverInfo, "rescue_kernel") != "" {
-		if e.Kernel, err = t.bootFile(ctx, "rescue_kernel", "", false); err != nil {
-			return err
-		}
-	}
-	if text(t.node.DriverInfo, "rescue_ramdisk") != "" {
-		e.Ramdisk, err = t.bootFile(ctx, "rescue_ramdisk", "", false)
-	}
-	return err
 }

@@ -62,13 +62,33 @@ func TestAKilledConductorsLockIsGivenBack(t *testing.T) {
 	if got, err := w.db.Node(t.Context(), n.UUID); err != nil || got.Reservation != "" {
 		t.Errorf("%+v %v", got, err)
 	}
-	if _, err := w.db.Reserve(t.Context(), n.UUID, "other", "its own work"); err != nil {
+	if _, err := w.db.Reserve(t.Context(), n.UUID, "name-of-before", "its own work"); err != nil {
 		t.Fatal(err)
 	}
 	w.stop()
 	w.start()
-	if got, err := w.db.Node(t.Context(), n.UUID); err != nil || got.Reservation != "other" {
-		t.Errorf("another conductor's lock was taken: %+v %v", got, err)
+	if got, err := w.db.Node(t.Context(), n.UUID); err != nil || got.Reservation != "" {
+		t.Errorf("the host's name has changed: %+v %v", got, err)
+	}
+}
+
+// A job of before begins ahead of Start, and has its place in the row of this process already.
+func TestALockOfTheNameOfBeforeIsGivenBackThoughAJobWaitsForIt(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.node("manageable")
+	if _, err := w.db.Reserve(t.Context(), n.UUID, "name-of-before", "power action"); err != nil {
+		t.Fatal(err)
+	}
+	release, err := w.c.Wait(t.Context(), n.UUID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if err := w.c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := w.db.Node(t.Context(), n.UUID); err != nil || got.Reservation != "" {
+		t.Errorf("%+v %v", got, err)
 	}
 }
 

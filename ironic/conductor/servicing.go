@@ -2,9 +2,12 @@ package conductor
 
 import (
 	"context"
+	"slices"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/api"
+	"trefoil/ironic/driver"
 	"trefoil/ironic/fsm"
 	"trefoil/ironic/steps"
 )
@@ -68,16 +71,24 @@ func (t *task) restore() error {
 	})
 }
 
-// checkService looks whether a node may be serviced with the steps.
-func checkService(n *ironic.Node, asked []map[string]any) error {
+// checkService looks whether a node may be serviced with the steps, and can boot the
+// ramdisk if one of them needs it.
+func (c *Conductor) checkService(ctx context.Context, drv driver.Driver, n *ironic.Node, req api.ProvisionRequest) error {
 	if n.Maintenance && n.Fault != faultService {
 		return inMaintenance("service", n)
 	}
-	if len(asked) == 0 {
+	if len(req.ServiceSteps) == 0 {
 		return errs.New(errs.Invalid, "\"service_steps\" is required when setting target provision state to service")
 	}
-	_, err := steps.Parse(steps.Service, asked)
-	return err
+	asked, err := steps.Parse(steps.Service, req.ServiceSteps)
+	if err != nil || req.DisableRamdisk || !usesAgent(n) {
+		return err
+	}
+	list, err := steps.Resolve(steps.Service, asked, ownSteps(drv, n, steps.Service), false)
+	if err == nil && !slices.ContainsFunc(list, needsRamdisk) {
+		return nil
+	}
+	return c.canBoot(ctx, drv, n, serviceFlow().purpose)
 }
 
 func inMaintenance(op string, n *ironic.Node) error {

@@ -110,7 +110,8 @@ type task struct {
 // errSuperseded ends a job whose node was given another one.
 var errSuperseded = errors.New("another action took over the node")
 
-// handler wraps the work of a kind of job: lock, work, failure, release.
+// handler wraps the work of a kind of job: lock, work, failure, release. A panic is a
+// failure like others: else the node would stay in its busy state until a restart.
 func (c *Conductor) handler(kind string, work func(*task) error) jobs.Handler {
 	return func(r jobs.Run, raw json.RawMessage) error {
 		var in jobInput
@@ -119,10 +120,12 @@ func (c *Conductor) handler(kind string, work func(*task) error) jobs.Handler {
 		}
 		t := &task{Conductor: c, run: r, uuid: in.Node, kind: kind}
 		defer t.leave()
-		err := t.begin()
-		if err == nil {
-			err = work(t)
-		}
+		err := jobs.Guard(c.Log, r.ID(), func() error {
+			if err := t.begin(); err != nil {
+				return err
+			}
+			return work(t)
+		})
 		switch {
 		case err == nil, errors.Is(err, errHeld):
 			return nil
@@ -299,8 +302,11 @@ func (c *Conductor) note(ctx context.Context, uuid, kind, severity, sentence str
 	}
 }
 
-// wait waits, without the lock, until ready says so or the time is up. late makes the error then.
+// wait waits for a booting machine, without the lock, until ready says so or the time is up. late makes the error then.
 func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Node) (bool, error), late func(*ironic.Node) error) error {
+	if t.NetBoot == nil { // it was switched off since the job began
+		return noNetBoot(t.node)
+	}
 	t.yield()
 	boot := bootWatch{since: t.Now()}
 	for {

@@ -99,8 +99,7 @@ func (c *Conductor) Validate(ctx context.Context, ident string) (map[string]api.
 	set("power", bmc)
 	set("management", bmc)
 	if bootsRamdisk(n) {
-		t := &task{Conductor: c, uuid: n.UUID, node: n, drv: drv}
-		err := t.checkBoot(ctx)
+		err := c.canBoot(ctx, drv, n, jobDeploy)
 		set("boot", err)
 		if out["inspect"].Result {
 			set("inspect", err)

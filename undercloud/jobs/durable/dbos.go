@@ -16,7 +16,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -143,7 +142,7 @@ func (d *Runner) forgetOld(c dbos.Context) {
 }
 
 // run is the one workflow DBOS knows; the kind chooses the handler.
-func (d *Runner) run(c dbos.Context, e envelope) (out string, err error) {
+func (d *Runner) run(c dbos.Context, e envelope) (string, error) {
 	id, err := dbos.GetWorkflowID(c)
 	if err != nil {
 		return "", err
@@ -162,13 +161,9 @@ func (d *Runner) run(c dbos.Context, e envelope) (out string, err error) {
 	if h == nil {
 		return "", fmt.Errorf("job %s is of kind %q, which this version does not know", id, e.Kind)
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			d.log.Error("job panicked", "job", id, "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("job %s panicked: %v", id, p)
-		}
-	}()
-	return "", h(&run{Context: ctx, dbos: c, id: id}, json.RawMessage(e.Input))
+	return "", jobs.Guard(d.log, id, func() error {
+		return h(&run{Context: ctx, dbos: c, id: id}, json.RawMessage(e.Input))
+	})
 }
 
 // run is a job's view of itself. Its context ends with Cancel and with Stop.
