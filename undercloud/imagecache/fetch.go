@@ -32,7 +32,7 @@ type FetchConfig struct {
 	MaxSize  int64         // of one file, bytes; 0: 64 GiB
 	Connect  time.Duration // to connect, and for TLS; 0: 10 s
 	Answer   time.Duration // for the answer's headers; 0: 30 s
-	Stall    time.Duration // without a byte; 0: 60 s
+	Stall    time.Duration // for leastProgress bytes, or the last ones; 0: 60 s
 	Attempts int           // until a server that breaks off is given up; 0: 4
 	Pause    time.Duration // between attempts; 0: 2 s
 

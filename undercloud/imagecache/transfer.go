@@ -14,7 +14,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"time"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic/conductor"
@@ -45,13 +44,11 @@ func (f *Fetcher) attempt(ctx context.Context, key string, r conductor.Remote, o
 	if err != nil {
 		return m, err
 	}
-	body := &watched{Reader: resp.Body, limit: f.cfg.Stall, timer: time.AfterFunc(f.cfg.Stall, func() {
-		cancel(fmt.Errorf("no byte came for %s", f.cfg.Stall))
-	})}
-	defer body.timer.Stop()
+	body := &watched{Reader: resp.Body, window: f.cfg.Stall, left: m.Size - offset, end: cancel}
+	defer body.stop()
 	m.SHA256, err = f.receive(key, r, body, m.Size, offset)
 	if cause := context.Cause(ctx); errs.Is(err, errs.Unavailable) && cause != nil && caller.Err() == nil {
-		err = errs.Wrap(errs.Unavailable, cause, "the transfer stood still")
+		err = errs.Wrap(errs.Unavailable, cause, "the transfer is too slow")
 	}
 	if err != nil {
 		return m, err
@@ -214,21 +211,6 @@ func (f *Fetcher) forget(key string) error {
 		}
 	}
 	return nil
-}
-
-// watched is a body that ends its transfer when no byte comes for limit.
-type watched struct {
-	io.Reader
-	limit time.Duration
-	timer *time.Timer
-}
-
-func (w *watched) Read(b []byte) (int, error) {
-	n, err := w.Reader.Read(b)
-	if n > 0 {
-		w.timer.Reset(w.limit)
-	}
-	return n, err
 }
 
 // digests hash a file once for all who ask.
