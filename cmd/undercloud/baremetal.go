@@ -42,13 +42,9 @@ func (b *bareMetal) open(dir string, boot *netboot.Config, fetch imagecache.Fetc
 		b.guard = &conductor.URLGuard{}
 	}
 	b.guard.Private = append(b.guard.Private, dir)
-	fetch.Dir, fetch.Guard, fetch.Log = filepath.Join(dir, "fetched"), b.guard, cfg.Log
-	fetcher, err := imagecache.NewFetcher(fetch)
-	if err != nil {
-		return err
-	}
-	cfg.Store, cfg.Jobs, cfg.Fetcher, cfg.URLs = b.db, b.jobs, fetcher, b.guard
+	cfg.Store, cfg.Jobs, cfg.URLs = b.db, b.jobs, b.guard
 	if boot != nil {
+		var err error
 		boot.Dir, boot.ImageDir, boot.Log = filepath.Join(dir, "netboot"), filepath.Join(dir, "imagecache"), cfg.Log
 		if b.boot, err = netboot.New(*boot); err != nil {
 			return err
@@ -57,8 +53,14 @@ func (b *bareMetal) open(dir string, boot *netboot.Config, fetch imagecache.Fetc
 		if err != nil {
 			return err
 		}
-		cfg.NetBoot, cfg.ImageCache = b.boot, cache
+		cfg.NetBoot, cfg.ImageCache, fetch.InUse = b.boot, cache, b.boot.Uses
 	}
+	fetch.Dir, fetch.Guard, fetch.Log = filepath.Join(dir, "fetched"), b.guard, cfg.Log
+	fetcher, err := imagecache.NewFetcher(fetch)
+	if err != nil {
+		return err
+	}
+	cfg.Fetcher = fetcher
 	b.conductor = conductor.New(cfg)
 	return nil
 }

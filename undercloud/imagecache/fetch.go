@@ -2,9 +2,6 @@ package imagecache
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -32,30 +28,33 @@ type FetchConfig struct {
 	MaxSize  int64         // of one file, bytes; 0: 64 GiB
 	Connect  time.Duration // to connect, and for TLS; 0: 10 s
 	Answer   time.Duration // for the answer's headers; 0: 30 s
-	Stall    time.Duration // without a byte; 0: 60 s
+	Stall    time.Duration // for leastProgress bytes, or the last ones; 0: 60 s
 	Attempts int           // until a server that breaks off is given up; 0: 4
 	Pause    time.Duration // between attempts; 0: 2 s
 
-	Free func(dir string) (int64, error) // default asks the file system
-	Log  *slog.Logger
+	Free  func(dir string) (int64, error) // default asks the file system
+	InUse func(path string) bool          // whether a machine boots a file; nil: none does. It may not call the Fetcher
+	Log   *slog.Logger
 }
 
 // Fetcher implements conductor.Fetcher. A directory holds for each file {key}.file
 // and, written last, {key}.json; {key}.part with {key}.part.json is one that was cut
-// short, and goes on where it was if the server still has the same. Safe for
-// concurrent use.
+// short, and goes on where it was if the server still has the same. What nobody asked
+// for in keepUnused goes at the start and before a transfer. Safe for concurrent use.
 type Fetcher struct {
 	cfg  FetchConfig
 	http *http.Client
 
-	mu      sync.Mutex
-	running map[string]*fetching
+	mu       sync.Mutex
+	running  map[string]*fetching
+	promised int64 // bytes that the transfers have still to write
 }
 
 var _ conductor.Fetcher = (*Fetcher)(nil)
 
 // fetching is one transfer that several callers may wait for. It ends with the last of them.
 type fetching struct {
+	url    string
 	done   chan struct{}
 	cancel context.CancelFunc
 	wait   int
@@ -86,6 +85,9 @@ func NewFetcher(cfg FetchConfig) (*Fetcher, error) {
 	if cfg.Free == nil {
 		cfg.Free = free
 	}
+	if cfg.InUse == nil {
+		cfg.InUse = func(string) bool { return false }
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -101,7 +103,8 @@ func NewFetcher(cfg FetchConfig) (*Fetcher, error) {
 			return nil, fmt.Errorf("clean fetched files: %w", err)
 		}
 	}
-	return &Fetcher{cfg: cfg, http: client(cfg), running: map[string]*fetching{}}, nil
+	f := &Fetcher{cfg: cfg, http: client(cfg), running: map[string]*fetching{}}
+	return f, f.sweep()
 }
 
 // client asks the guard about every address that it connects to, so that neither a
@@ -137,8 +140,7 @@ func (f *Fetcher) Fetch(ctx context.Context, r conductor.Remote) (*conductor.Fet
 	if err := f.cfg.Guard.Check(r.URL); err != nil {
 		return nil, fmt.Errorf("%s: %w", r.What, err)
 	}
-	sum := sha256.Sum256([]byte(r.URL + "\n" + r.Algo + "\n" + r.Sum))
-	key := hex.EncodeToString(sum[:])
+	key := keyOf(r)
 	for {
 		k, gone := f.join(ctx, key, r)
 		select {
@@ -149,6 +151,7 @@ func (f *Fetcher) Fetch(ctx context.Context, r conductor.Remote) (*conductor.Fet
 		}
 		switch {
 		case gone: // it ended because nobody waited, a moment before we came
+		case k.err != nil && k.url != r.URL: // the same file from elsewhere; ours may have it
 		case k.err != nil:
 			return nil, errs.Wrap(errs.CodeOf(k.err), k.err, "fetch %s from %s", r.What, shown(r.URL))
 		default:
@@ -168,7 +171,7 @@ func (f *Fetcher) join(ctx context.Context, key string, r conductor.Remote) (k *
 	}
 	if !ok {
 		work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		k = &fetching{done: make(chan struct{}), cancel: cancel}
+		k = &fetching{url: r.URL, done: make(chan struct{}), cancel: cancel}
 		f.running[key] = k
 		go f.run(work, key, r, k)
 	}
@@ -213,6 +216,9 @@ func (f *Fetcher) get(ctx context.Context, key string, r conductor.Remote) (file
 	var old *fetched
 	if ok {
 		old = &have
+	}
+	if err := f.sweep(); err != nil {
+		f.cfg.Log.Warn("fetched files that nobody uses stay", "error", err)
 	}
 	m, err := f.bring(ctx, key, r, old)
 	switch {
@@ -338,40 +344,3 @@ func shown(raw string) string {
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
 	return u.String()
 }
-
-// fetched is what {key}.json and {key}.part.json keep.
-type fetched struct {
-	URL      string `json:"url"` // for people, as shown
-	Size     int64  `json:"size"`
-	SHA256   string `json:"sha256,omitempty"`
-	ETag     string `json:"etag,omitempty"`
-	Modified string `json:"modified,omitempty"`
-}
-
-// validator is what a server is asked with whether it still has the same file;
-// empty: it cannot be asked. A weak ETag means no more than similar.
-func (m *fetched) validator() string {
-	if m.ETag != "" && !strings.HasPrefix(m.ETag, "W/") {
-		return m.ETag
-	}
-	return m.Modified
-}
-
-// ready reads what was fetched before; anything odd means it is fetched again.
-func (f *Fetcher) ready(key string) (fetched, bool) {
-	m, ok := f.read(key, "json")
-	st, err := os.Stat(f.path(key, "file"))
-	return m, ok && err == nil && st.Size() == m.Size && m.SHA256 != ""
-}
-
-func (f *Fetcher) read(key, ext string) (fetched, bool) {
-	var m fetched
-	data, err := os.ReadFile(f.path(key, ext))
-	return m, err == nil && json.Unmarshal(data, &m) == nil
-}
-
-func (f *Fetcher) answer(key string, m fetched) *conductor.Fetched {
-	return &conductor.Fetched{Path: f.path(key, "file"), Size: m.Size, SHA256: m.SHA256}
-}
-
-func (f *Fetcher) path(key, ext string) string { return filepath.Join(f.cfg.Dir, key+"."+ext) }

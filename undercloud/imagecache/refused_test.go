@@ -48,7 +48,9 @@ func unfits() map[string]unfit {
 			w.WriteHeader(200)
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
-		}), tweak: func(c *FetchConfig) { c.Stall, c.Attempts = 10*time.Millisecond, 1 }, code: errs.Unavailable, words: "no byte came for 10ms"},
+		}), tweak: func(c *FetchConfig) { c.Stall, c.Attempts = 10*time.Millisecond, 1 }, code: errs.Unavailable, words: "too slow: 0 bytes came in 10ms, expected at least 100"},
+		"trickling": {server: answer(trickle), tweak: func(c *FetchConfig) { c.Stall, c.Attempts = 20*time.Millisecond, 1 },
+			code: errs.Unavailable, words: "bytes came in 20ms, expected at least 1048576"},
 		"no answer": {server: answer(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
 			tweak: func(c *FetchConfig) { c.Answer, c.Attempts = 10*time.Millisecond, 1 }, code: errs.Unavailable, words: "does not answer"},
 		"redirect to metadata": {server: answer(func(w http.ResponseWriter, r *http.Request) {
@@ -57,6 +59,22 @@ func unfits() map[string]unfit {
 		"redirects without end": {server: answer(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Path+"x", http.StatusFound)
 		}), code: errs.Invalid, words: "more than five"},
+	}
+}
+
+// trickle sends a byte at a time, and ends by itself so that a test that is broken ends, too.
+func trickle(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Length", "5000000")
+	for range 1000 {
+		_, err := w.Write([]byte("x"))
+		w.(http.Flusher).Flush()
+		select {
+		case <-time.After(2 * time.Millisecond):
+		case <-r.Context().Done():
+		}
+		if err != nil || r.Context().Err() != nil {
+			return
+		}
 	}
 }
 

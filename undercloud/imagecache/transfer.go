@@ -14,7 +14,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"time"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic/conductor"
@@ -45,13 +44,19 @@ func (f *Fetcher) attempt(ctx context.Context, key string, r conductor.Remote, o
 	if err != nil {
 		return m, err
 	}
-	body := &watched{Reader: resp.Body, limit: f.cfg.Stall, timer: time.AfterFunc(f.cfg.Stall, func() {
-		cancel(fmt.Errorf("no byte came for %s", f.cfg.Stall))
-	})}
-	defer body.timer.Stop()
-	m.SHA256, err = f.receive(key, r, body, m.Size, offset)
+	room, err := f.promise(m.Size - offset)
+	if err != nil {
+		return m, err
+	}
+	defer room.end()
+	if err := f.keep(key, "part.json", m); err != nil {
+		return m, err
+	}
+	body := &watched{Reader: resp.Body, window: f.cfg.Stall, left: m.Size - offset, end: cancel}
+	defer body.stop()
+	m.SHA256, err = f.receive(key, r, body, room, m.Size, offset)
 	if cause := context.Cause(ctx); errs.Is(err, errs.Unavailable) && cause != nil && caller.Err() == nil {
-		err = errs.Wrap(errs.Unavailable, cause, "the transfer stood still")
+		err = errs.Wrap(errs.Unavailable, cause, "the transfer is too slow")
 	}
 	if err != nil {
 		return m, err
@@ -110,30 +115,11 @@ func (f *Fetcher) begin(key string, r conductor.Remote, resp *http.Response, par
 	case m.Size > f.cfg.MaxSize:
 		return m, 0, errs.New(errs.Invalid, "it has %d MiB, and at most %d MiB are fetched", m.Size>>20, f.cfg.MaxSize>>20)
 	}
-	if err := f.room(m.Size); err != nil {
-		return m, 0, err
-	}
-	if err := f.forget(key); err != nil {
-		return m, 0, err
-	}
-	return m, 0, f.keep(key, "part.json", m)
-}
-
-// room refuses before a byte is written when the disk would fill up.
-func (f *Fetcher) room(need int64) error {
-	have, err := f.cfg.Free(f.cfg.Dir)
-	if err != nil {
-		return fmt.Errorf("free space of %s: %w", f.cfg.Dir, err)
-	}
-	if need+reserve > have {
-		return errs.New(errs.Unavailable, "it has %d MiB, %s has %d MiB free (%d MiB are kept back)", need>>20, f.cfg.Dir, have>>20, int64(reserve)>>20).
-			WithHint("free space there; files in it that no node uses may be deleted while the service is stopped")
-	}
-	return nil
+	return m, 0, f.forget(key)
 }
 
 // receive writes the body behind what is there and returns the SHA-256 of the whole.
-func (f *Fetcher) receive(key string, r conductor.Remote, body io.Reader, size, offset int64) (string, error) {
+func (f *Fetcher) receive(key string, r conductor.Remote, body io.Reader, room *promise, size, offset int64) (string, error) {
 	d, err := newDigests(r.Algo)
 	if err != nil {
 		return "", err
@@ -146,7 +132,7 @@ func (f *Fetcher) receive(key string, r conductor.Remote, body io.Reader, size, 
 	if n, err := io.Copy(d, io.LimitReader(file, offset)); err != nil || n != offset {
 		return "", errors.Join(f.forget(key), errs.New(errs.Unavailable, "what was fetched before cannot be read"))
 	}
-	disk := &diskWriter{File: file}
+	disk := &diskWriter{File: file, room: room}
 	n, err := io.Copy(io.MultiWriter(disk, d), io.LimitReader(body, size-offset))
 	if disk.err != nil {
 		return "", errs.Wrap(errs.Internal, disk.err, "keep what is fetched")
@@ -173,11 +159,13 @@ func (f *Fetcher) receive(key string, r conductor.Remote, body io.Reader, size, 
 // diskWriter tells the disk's failures from the network's.
 type diskWriter struct {
 	*os.File
-	err error
+	room *promise
+	err  error
 }
 
 func (w *diskWriter) Write(b []byte) (int, error) {
 	n, err := w.File.Write(b)
+	w.room.wrote(int64(n))
 	if err != nil {
 		w.err = err
 	}
@@ -214,21 +202,6 @@ func (f *Fetcher) forget(key string) error {
 		}
 	}
 	return nil
-}
-
-// watched is a body that ends its transfer when no byte comes for limit.
-type watched struct {
-	io.Reader
-	limit time.Duration
-	timer *time.Timer
-}
-
-func (w *watched) Read(b []byte) (int, error) {
-	n, err := w.Reader.Read(b)
-	if n > 0 {
-		w.timer.Reset(w.limit)
-	}
-	return n, err
 }
 
 // digests hash a file once for all who ask.

@@ -218,6 +218,18 @@ func (s *Service) ByNode(uuid string) (driver.BootEntry, bool) {
 	return e, true
 }
 
+// Uses tells whether a machine boots a file. Safe for concurrent use.
+func (s *Service) Uses(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range s.nodes {
+		if st.Entry.Kernel == path || st.Entry.Ramdisk == path {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *Service) lookup(mac string) (dhcp.Client, bool) {
 	e, ok := s.ByMAC(mac)
 	return dhcp.Client{NodeUUID: e.NodeUUID, BootMode: e.BootMode}, ok

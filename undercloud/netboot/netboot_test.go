@@ -110,3 +110,24 @@ func TestBrokenEntryFileStopsTheStart(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestFilesThatMachinesBootAreInUse(t *testing.T) {
+	s := open(t, t.TempDir())
+	e := bootEntry(t, uuidA, "52:54:00:aa:00:01")
+	e.Ramdisk = bootEntry(t, uuidB, "52:54:00:aa:00:02").Ramdisk
+	if s.Uses(e.Kernel) {
+		t.Error("nobody boots it yet")
+	}
+	if err := s.Publish(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	if !s.Uses(e.Kernel) || !s.Uses(e.Ramdisk) || s.Uses("/elsewhere") {
+		t.Error("a kernel and a ramdisk are in use while a machine boots them")
+	}
+	if err := s.Remove(t.Context(), uuidA); err != nil {
+		t.Fatal(err)
+	}
+	if s.Uses(e.Kernel) {
+		t.Error("in use though no machine boots it")
+	}
+}
