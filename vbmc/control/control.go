@@ -213,6 +213,7 @@ func (s *Server) each(req Request) *Reply {
 	names := slices.Clone(req.Domains)
 	slices.Sort(names)
 	r := &Reply{}
+	var gone []manager.Deleted
 	for _, name := range slices.Compact(names) {
 		var err error
 		changed := false
@@ -222,13 +223,17 @@ func (s *Server) each(req Request) *Reply {
 		case "stop":
 			_, err = s.Manager.Stop(name)
 		case "delete":
-			err = s.Manager.Delete(name)
+			var d manager.Deleted
+			if d, err = s.Manager.Delete(name); err == nil {
+				gone = append(gone, d)
+			}
 		}
 		r.merge(err)
 		if changed {
 			r.Messages = append(r.Messages, "Started vBMC instance for domain "+name)
 		}
 	}
+	s.Manager.Await(gone)
 	return r
 }
 

@@ -44,11 +44,13 @@ const (
 type loginOf struct {
 	from netip.Addr // source
 	user byte
+	name string // a slot may get another user
 }
 
 // loggedIn writes a login down, if none of the kind was lately. b.mu is held.
 func (b *BMC) loggedIn(s *session, now time.Time) {
-	l := loginOf{source(s.src.Addr()), s.user}
+	s.began = now
+	l := loginOf{source(s.src.Addr()), s.user, string(s.ex.Name)}
 	if at, ok := b.logins[l]; ok && now.Sub(at) < loginPause {
 		return
 	}
@@ -61,8 +63,17 @@ func (b *BMC) loggedIn(s *session, now time.Time) {
 	if b.logins == nil {
 		b.logins = map[loginOf]time.Time{}
 	}
-	b.logins[l], s.audited = now, true
-	b.noteAudit(auditLogin, s.user, endUnspecified, now)
+	b.logins[l] = now
+	b.tellLogin(s)
+}
+
+// tellLogin writes the login of a session down that is not in the log: at its begin, or
+// when it turns out to be more than a question. b.mu is held.
+func (b *BMC) tellLogin(s *session) {
+	if !s.audited {
+		s.audited = true
+		b.noteAudit(auditLogin, s.user, endUnspecified, s.began)
+	}
 }
 
 // noteAudit adds a Session Audit event to the log. b.mu is held.

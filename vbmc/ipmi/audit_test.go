@@ -151,3 +151,47 @@ func TestAPollerHasNotTheLogForItself(t *testing.T) {
 		t.Errorf("%d records after the pause, want 6", n)
 	}
 }
+
+// TestASessionThatIsMoreThanAQuestion is in the log although the login before it was
+// written down lately: one that lasts, one with the console, and that of a user who got
+// the slot of another.
+func TestASessionThatIsMoreThanAQuestion(t *testing.T) {
+	const first = "f00201 at 0"
+	for name, tc := range map[string]struct {
+		do   func(*rig, *client)
+		want []string
+	}{
+		"a question": {func(r *rig, c *client) { c.call(wire.App, 4) }, nil},
+		"it lasts": {func(r *rig, c *client) {
+			for range 14 {
+				r.now = r.now.Add(inactivity * 3 / 4)
+				c.call(wire.App, 4)
+			}
+		}, []string{"f00201 at 30", "f10201 at 660"}},
+		"console": {func(r *rig, c *client) {
+			c.call(wire.App, 0x3b, privAdmin)
+			if cc, _ := c.call(wire.App, 0x48, askSOL()...); cc != ccOK {
+				t.Errorf("activate: %#x", cc)
+			}
+		}, []string{"f00201 at 30", "f10201 at 30"}},
+		"another user of the slot": {func(r *rig, c *client) {
+			if err := r.Update(Credentials{Username: "bob", Password: "secret"}); err != nil {
+				t.Error(err)
+			}
+			if st := newClient(t, r.BMC, wire.Suite17()).login("bob", "secret", privAdmin); st != 0 {
+				t.Errorf("login: status %#x", st)
+			}
+		}, []string{"f00201 at 30", "f10201 at 30"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			c := admin(t, r)
+			id := c.ex.ManagedID
+			c.call(wire.App, 0x3c, byte(id), byte(id>>8), byte(id>>16), byte(id>>24))
+			r.now = r.now.Add(30 * time.Second)
+			tc.do(r, newClient(t, r.BMC, wire.Suite17()).mustLogin(privAdmin))
+			r.Close()
+			wantAudits(t, r.BMC, slices.Concat([]string{first, "f10211 at 0"}, tc.want)...)
+		})
+	}
+}

@@ -51,11 +51,18 @@ func channelCommands() map[uint16]command {
 }
 
 func (b *BMC) loadChannel() error {
-	a := access{NoPEF: true, limit: privAdmin}
+	a := struct {
+		access
+		Limit byte // lasting, of versions before 2026-11-27
+	}{access: access{NoPEF: true, limit: privAdmin}}
 	if _, err := b.recall("channel", &a); err != nil {
 		return err
 	}
-	b.parts.channel = channelAccess{now: a, kept: a}
+	b.parts.channel = channelAccess{now: a.access, kept: a.access}
+	if a.Limit >= privCallback && a.Limit < privAdmin {
+		b.log.Warn("the lasting channel limit of an earlier version holds no more: up to ADMIN may log in again", "limit", a.Limit)
+		b.keep("channel", func() any { return b.parts.channel.kept }) // told once
+	}
 	return nil
 }
 

@@ -1,8 +1,12 @@
 package ipmi
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
 	"testing"
 
+	"trefoil/vbmc/domain/fake"
 	"trefoil/vbmc/ipmi/wire"
 )
 
@@ -163,4 +167,28 @@ func TestSendMessage(t *testing.T) {
 	}
 	cc, d = c.call(wire.App, 0x34, 0x40, 0x20, 0x18, 0xc8, 0x24, 0, 4, 1) // wrong checksum
 	want(t, "checksum", cc, d, ccDataInvalid)
+}
+
+// TestALimitOfAnEarlierVersion is lifted, and told once.
+func TestALimitOfAnEarlierVersion(t *testing.T) {
+	for stored, times := range map[string]int{`{"NoPEF":false,"Limit":2}`: 1, `{"NoPEF":false,"Limit":4}`: 0, `{"NoPEF":false}`: 0} {
+		store := NewMemStore()
+		if err := store.Save("channel", []byte(stored)); err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		for range 2 {
+			b, err := New(Config{Machine: fake.New([16]byte{1}), Username: "admin", Password: "secret", Store: store, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a := b.parts.channel.kept; a.limit != privAdmin || a.NoPEF {
+				t.Errorf("%s: %+v", stored, a)
+			}
+			b.Close()
+		}
+		if n := strings.Count(log.String(), "lasting channel limit"); n != times {
+			t.Errorf("%s: told %d times, want %d: %s", stored, n, times, log.String())
+		}
+	}
 }

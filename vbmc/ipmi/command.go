@@ -141,6 +141,9 @@ func (b *BMC) inSession(src netip.AddrPort, p wire.V20, reply func([]byte)) {
 		return
 	}
 	s.last, s.src, s.send = now, src, reply
+	if now.Sub(s.began) >= loginPause {
+		b.tellLogin(s)
+	}
 	if p.Type == wire.PayloadSOL {
 		b.solPacket(s, body)
 		return

@@ -39,8 +39,9 @@ type session struct {
 	limit     byte // highest privilege this session may have
 	privilege byte // the one it has now
 	ex        wire.Exchange
-	known     bool // the user exists
-	audited   bool // its login is in the event log
+	known     bool      // the user exists
+	began     time.Time // of an active one: its login
+	audited   bool      // that is in the event log
 	keys      *wire.Keys
 	last      time.Time
 	outSeq    uint32

@@ -93,6 +93,7 @@ func (b *BMC) solEvent(e domain.Event) {
 
 // beginSOL gives SOL to a session. b.mu is held.
 func (b *BMC) beginSOL(s *session) {
+	b.tellLogin(s)
 	st := &b.parts.sol
 	a := &solRun{s: s, kick: make(chan struct{}, 1), done: make(chan struct{})}
 	a.port = sol.NewPort(st.p.port(st.hub))

@@ -29,7 +29,7 @@ func TestWhatIsStoredOutlivesAPowerCut(t *testing.T) {
 	if err := m.store.bmc("a").Save("sel", nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Delete("a"); err != nil {
+	if _, err := m.Delete("a"); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"a config", ". a", "a bmc config", "a/bmc sel.json", "."}

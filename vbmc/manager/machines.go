@@ -23,8 +23,10 @@ type Machines interface {
 	// Open makes the machine of a BMC. release is called when the BMC stops.
 	Open(c Config, statePath string) (m domain.Machine, release func(), err error)
 	// Leave gives up the machine of a BMC that is no more: what its overrides changed
-	// is put back, later when the hypervisor is away. statePath is then gone.
-	Leave(c Config, statePath string) error
+	// is kept and put back, later when the hypervisor is away. statePath is then gone,
+	// and done is closed when the order is back. An error means that it could not be
+	// kept: statePath has it still.
+	Leave(c Config, statePath string) (done <-chan struct{}, err error)
 	// Resume goes on with what Leave left to an earlier daemon.
 	Resume() error
 }
@@ -48,9 +50,6 @@ type shared struct {
 	users    int
 	machines map[string][]*virt.Machine // by domain: an event must not be shown to thousands
 }
-
-// leaveWait is how long Leave waits for libvirt. A command waits with it.
-const leaveWait = 3 * time.Second
 
 // checkTimeout bounds what `vbmc add` waits for libvirt.
 const checkTimeout = 20 * time.Second
@@ -156,17 +155,8 @@ func (l *Libvirt) Open(c Config, statePath string) (domain.Machine, func(), erro
 }
 
 // Leave implements Machines.
-func (l *Libvirt) Leave(c Config, statePath string) error {
-	done, err := l.leftovers().Leave(statePath, owner(c))
-	if err != nil {
-		return err
-	}
-	select {
-	case <-done:
-	case <-time.After(leaveWait):
-		l.Log.Warn("the domain gets its own boot order back when libvirt answers", "domain", c.Domain, "uri", libvirt.Shown(c.LibvirtURI))
-	}
-	return nil
+func (l *Libvirt) Leave(c Config, statePath string) (done <-chan struct{}, err error) {
+	return l.leftovers().Leave(statePath, owner(c))
 }
 
 // Resume implements Machines.

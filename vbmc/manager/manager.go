@@ -3,7 +3,6 @@ package manager
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
@@ -263,30 +262,6 @@ func (m *Manager) Stop(name string) (changed bool, err error) {
 	delete(m.faults, name)
 	_, _, err = m.change(name, func(c *Config) error { c.Active = false; return nil })
 	return changed, err
-}
-
-// Delete stops a BMC and removes its configuration.
-func (m *Manager) Delete(name string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := validName(name); err != nil {
-		return err
-	}
-	// Also a directory without configuration goes: an add or a delete was killed.
-	i, err := os.Lstat(m.store.dir(name))
-	if absent(err) || err == nil && !i.IsDir() {
-		return noDomain(name).WithHint("see: vbmc list")
-	}
-	if err != nil {
-		return fmt.Errorf("look at the directory of domain %s: %w", name, err)
-	}
-	m.stop(name)
-	delete(m.faults, name)
-	c, _ := m.store.load(name) // of a file that cannot be read the boot state knows the domain
-	if err := m.machines.Leave(c, m.store.state(name)); err != nil {
-		m.logOf(name).Warn("the domain's boot order may not be its own", "reason", err)
-	}
-	return m.store.remove(name)
 }
 
 // Info is a BMC with its status.

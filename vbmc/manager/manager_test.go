@@ -22,6 +22,8 @@ type fakes struct {
 	left         []string // domains that were given up
 	names        []string
 	gone         string
+	full         error         // what is to be put back cannot be kept
+	order        chan struct{} // closed when it is put back; nil: never
 }
 
 func (f *fakes) Check(_ context.Context, c Config) error {
@@ -39,9 +41,12 @@ func (f *fakes) Open(Config, string) (domain.Machine, func(), error) {
 	return fake.New([16]byte{1}), func() { f.open-- }, nil
 }
 
-func (f *fakes) Leave(c Config, _ string) error {
+func (f *fakes) Leave(c Config, _ string) (<-chan struct{}, error) {
+	if f.full != nil {
+		return nil, f.full
+	}
 	f.left = append(f.left, c.Domain)
-	return nil
+	return f.order, nil
 }
 
 func (f *fakes) Resume() error { return nil }
@@ -109,7 +114,7 @@ func TestLife(t *testing.T) {
 	if s := status(t, m, "a"); s != StatusDown || f.open != 0 {
 		t.Errorf("after stop: %s, %d machines open", s, f.open)
 	}
-	if err := m.Delete("a"); err != nil {
+	if _, err := m.Delete("a"); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(f.left, []string{"a"}) {
@@ -156,7 +161,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
-	if err := m.Delete("nobody"); err == nil || err.Error() != "Command failed: No domain with matching name nobody was found" {
+	if _, err := m.Delete("nobody"); err == nil || err.Error() != "Command failed: No domain with matching name nobody was found" {
 		t.Errorf("%v", err)
 	}
 }
@@ -176,13 +181,13 @@ func TestAKilledAddIsMendedByTheNextCommand(t *testing.T) {
 		}
 	}
 	half()
-	if err := m.Delete("a"); err != nil {
+	if _, err := m.Delete("a"); err != nil {
 		t.Errorf("delete: %v", err)
 	}
 	if _, err := os.Lstat(m.store.dir("a")); !os.IsNotExist(err) {
 		t.Errorf("after delete: %v", err)
 	}
-	if err := m.Delete("a"); err == nil || !strings.Contains(err.Error(), "No domain") {
+	if _, err := m.Delete("a"); err == nil || !strings.Contains(err.Error(), "No domain") {
 		t.Errorf("delete of nothing: %v", err)
 	}
 	half()
@@ -206,7 +211,7 @@ func TestAKilledAddIsMendedByTheNextCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"master.pid", "foreign"} {
-		if err := m.Delete(name); err == nil {
+		if _, err := m.Delete(name); err == nil {
 			t.Errorf("delete of %s, which is no domain's: no error", name)
 		}
 		if _, err := os.Stat(m.store.dir(name)); err != nil {

@@ -42,11 +42,16 @@ const (
 )
 
 // Leave takes the state of a BMC that is no more from path; of is its domain, where the
-// state does not say. done is closed when the domain is as its user left it.
+// state does not say. done is closed when the domain is as its user left it. After an
+// error path is as it was. A state that cannot be read says no more what to put back:
+// that is only told.
 func (l *Leftovers) Leave(path string, of Owner) (done <-chan struct{}, err error) {
+	nothing := make(chan struct{})
+	close(nothing)
 	s, err := FileStore{path}.Load()
 	if err != nil {
-		return nil, err
+		l.Log.Warn("the domain's boot order may not be its own", "domain", of.Domain, "reason", err)
+		return nothing, nil
 	}
 	if s.Of == nil {
 		s.Of = &of
@@ -55,8 +60,6 @@ func (l *Leftovers) Leave(path string, of Owner) (done <-chan struct{}, err erro
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("remove boot state: %w", err)
 		}
-		nothing := make(chan struct{})
-		close(nothing)
 		return nothing, nil
 	}
 	if s.Of.Domain == "" {
