@@ -164,7 +164,9 @@ type PortFilter struct {
 // one transaction, and what it returned without an error survives a crash.
 //
 // Errors carry errs codes: NotFound for an unknown node or port, Conflict for a
-// duplicate name (also of ports), uuid or MAC, Locked (with holder and age in the message) from Reserve.
+// duplicate name (also of ports), uuid or MAC, Locked (with holder and age in the message) from Reserve,
+// Invalid where a node comes to name a chassis, or a port a portgroup, that is not there (or is of
+// another node). What a row named before is not looked at again.
 type Store interface {
 	// CreateNode stores n with its ports in one transaction and fills ID, CreatedAt and Version.
 	CreateNode(ctx context.Context, n *Node, ports ...*Port) error

@@ -3,6 +3,8 @@ package ironic
 import (
 	"context"
 	"time"
+
+	"trefoil/internal/errs"
 )
 
 // Portgroup is ports of one node that a switch or the system treats as one: a bond.
@@ -23,6 +25,14 @@ type Portgroup struct {
 	UpdatedAt                *time.Time
 }
 
+// Takes says whether p may be one of the group's ports. Invalid: its node is another one.
+func (g *Portgroup) Takes(p *Port) error {
+	if g.NodeUUID != p.NodeUUID {
+		return errs.New(errs.Invalid, "Port can not be added to a portgroup belonging to a different node.")
+	}
+	return nil
+}
+
 // PortgroupFilter narrows a list of portgroups.
 type PortgroupFilter struct {
 	NodeUUID string
@@ -37,6 +47,7 @@ type PortgroupStore interface {
 	// Portgroup finds one by uuid, name or address.
 	Portgroup(ctx context.Context, ident string) (*Portgroup, error)
 	Portgroups(ctx context.Context, f PortgroupFilter) ([]*Portgroup, error)
+	// UpdatePortgroup edits one as UpdatePort does. Invalid: its node changes while it has ports.
 	UpdatePortgroup(ctx context.Context, uuid string, change func(*Portgroup) error) (*Portgroup, error)
 	// DeletePortgroup removes it. Invalid while it has ports.
 	DeletePortgroup(ctx context.Context, uuid string) error

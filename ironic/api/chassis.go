@@ -61,22 +61,6 @@ func (c *call) chassisOf() (*ironic.Chassis, error) {
 	return h, nil
 }
 
-// checkChassis wants a node's chassis to be there.
-func (s *server) checkChassis(c *call, n *ironic.Node) error {
-	if n.ChassisUUID == "" {
-		return nil
-	}
-	h, err := s.store.Chassis(c.ctx(), strings.ToLower(n.ChassisUUID))
-	if errs.Is(err, errs.NotFound) {
-		return badRequest("Chassis %s could not be found.", n.ChassisUUID)
-	}
-	if err != nil {
-		return fmt.Errorf("read chassis of node: %w", err)
-	}
-	n.ChassisUUID = h.UUID
-	return nil
-}
-
 func (s *server) listChassis(c *call) error       { return s.sendChassis(c, "chassis", false) }
 func (s *server) listChassisDetail(c *call) error { return s.sendChassis(c, "chassis/detail", true) }
 

@@ -144,11 +144,13 @@ func textFields() table[*ironic.Node] {
 	group := text("conductor_group", 46, shortText, func(n *ironic.Node) *string { return &n.ConductorGroup })
 	group.get = func(_ *call, n *ironic.Node) any { return n.ConductorGroup } // "" is a group, never null
 	group.set = func(n *ironic.Node, v any) { n.ConductorGroup = strings.ToLower(v.(string)) }
+	chassis := text("chassis_uuid", 0, uuidText, func(n *ironic.Node) *string { return &n.ChassisUUID })
+	chassis.set = func(n *ironic.Node, v any) { n.ChassisUUID = strings.ToLower(v.(string)) }
 	return table[*ironic.Node]{
 		text("name", 5, shortText, func(n *ironic.Node) *string { return &n.Name }),
 		text("driver", 0, shortText, func(n *ironic.Node) *string { return &n.Driver }),
 		text("instance_uuid", 0, uuidText, func(n *ironic.Node) *string { return &n.InstanceUUID }),
-		text("chassis_uuid", 0, uuidText, func(n *ironic.Node) *string { return &n.ChassisUUID }),
+		chassis,
 		text("resource_class", 21, shortText, func(n *ironic.Node) *string { return &n.ResourceClass }),
 		group,
 		text("owner", 50, shortText, func(n *ironic.Node) *string { return &n.Owner }),

@@ -36,13 +36,8 @@ func (s *server) patchNode(c *call) error {
 			return err
 		}
 	}
-	if changed["chassis_uuid"] {
-		if c.version < 25 && draft.ChassisUUID == "" {
-			return notAcceptable()
-		}
-		if err := s.checkChassis(c, draft); err != nil {
-			return err
-		}
+	if changed["chassis_uuid"] && c.version < 25 && draft.ChassisUUID == "" {
+		return notAcceptable()
 	}
 	rewired := changed["driver"] || len(changedInterfaces(changed)) > 0
 	if rewired {
@@ -58,9 +53,6 @@ func (s *server) patchNode(c *call) error {
 		*row = *fresh
 		if changed["parent_node"] {
 			row.ParentNode = draft.ParentNode // the uuid behind a name
-		}
-		if changed["chassis_uuid"] {
-			row.ChassisUUID = draft.ChassisUUID // as the chassis spells it
 		}
 		if rewired {
 			row.Interfaces, row.Conductor = draft.Interfaces, draft.Conductor

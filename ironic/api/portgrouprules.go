@@ -69,9 +69,6 @@ func checkGroupChange(c *call, n *ironic.Node, p *ironic.Portgroup, ports []*iro
 		return clientError(http.StatusConflict, "Portgroup %s can not be associated to node %s unless the node is in a %s state or in "+
 			"maintenance mode. Current state is '%s'.", p.UUID, n.UUID, stateNames(open), state)
 	}
-	if changed["node_uuid"] && len(ports) > 0 {
-		return badRequest("Portgroup %s can not be associated with node %s because there are ports associated with this portgroup.", p.UUID, n.UUID)
-	}
 	if changed["standalone_ports_supported"] && !p.StandalonePortsSupported {
 		for _, m := range ports {
 			if why := standsAlone(m); why != "" {
@@ -114,11 +111,12 @@ func (s *server) checkMembership(c *call, p *ironic.Port, changed map[string]boo
 	if err != nil {
 		return fmt.Errorf("read portgroup of port: %w", err)
 	}
+	if err := g.Takes(p); err != nil {
+		return err
+	}
 	// As with Ironic, the pxe_enabled that a new port has by default is not held against it.
 	asked := changed["pxe_enabled"] || changed["portgroup_uuid"] && p.ID != 0
 	switch why := standsAlone(p); {
-	case g.NodeUUID != p.NodeUUID:
-		return badRequest("Port can not be added to a portgroup belonging to a different node.")
 	case changed["physical_network"] && !changed["portgroup_uuid"] && c.version >= 102:
 		return badRequest("physical_network cannot be changed while the port belongs to a portgroup.")
 	case asked && !g.StandalonePortsSupported && why != "":

@@ -1,11 +1,16 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/api"
 )
 
 // bond makes a node with ports and a portgroup of the first few.
@@ -183,4 +188,23 @@ func TestVIFsPreferPortgroups(t *testing.T) {
 	attach("v5", `,"portgroup_uuid":"`+group+`"`).want(t, 400, "not enough free")
 	attach("v5", `,"portgroup_uuid":"`+group+`","port_uuid":"x"`).want(t, 400, "both")
 	r.do("POST", "/v1/nodes/n/vifs", "1.66", `{"id":"v5","portgroup_uuid":"`+group+`"}`).want(t, 406, "")
+}
+
+// withoutGroups is a store in which portgroups are lost, as they could be before ports held them.
+type withoutGroups struct{ ironic.Store }
+
+func (withoutGroups) Portgroup(_ context.Context, ident string) (*ironic.Portgroup, error) {
+	return nil, errs.New(errs.NotFound, "Portgroup %s could not be found.", ident)
+}
+
+func TestAPatchThatAPortgroupHasNoSayInGoesWithoutIt(t *testing.T) {
+	r := newRig(t)
+	_, macs := bond(t, r, "n", 1, 1, "")
+	lost := httptest.NewServer(api.New(api.Config{Store: withoutGroups{r.store}, Conductor: r.conductor, Log: slog.New(slog.DiscardHandler)}))
+	defer lost.Close()
+	r.url = lost.URL
+	patch := func(op string) answer { return r.do("PATCH", "/v1/ports/"+macs[0], "1.97", "["+op+"]") }
+	patch(`{"op":"add","path":"/extra/a","value":1}`).want(t, 200, "")
+	patch(`{"op":"replace","path":"/pxe_enabled","value":true}`).want(t, 400, "could not be found")
+	patch(`{"op":"remove","path":"/portgroup_uuid"}`).want(t, 200, "")
 }

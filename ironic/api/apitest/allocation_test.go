@@ -12,3 +12,7 @@ import (
 func TestAllocationsInMemoryKeepTheirContract(t *testing.T) {
 	storetest.RunAllocations(t, func(*testing.T) ironic.Store { return apitest.NewStore() })
 }
+
+func TestNodesInMemoryKeepTheirContract(t *testing.T) {
+	storetest.Run(t, func(*testing.T) ironic.Store { return apitest.NewStore() })
+}

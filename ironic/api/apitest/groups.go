@@ -19,6 +19,33 @@ func (s *Store) findGroup(ident string) (int, error) {
 	return 0, errs.New(errs.NotFound, "Portgroup %s could not be found.", ident)
 }
 
+// checkGroup wants the portgroup that a port comes to name to be there.
+func (s *Store) checkGroup(p *ironic.Port) error {
+	if p.PortgroupUUID == "" {
+		return nil
+	}
+	i, err := s.findGroup(p.PortgroupUUID)
+	if err != nil {
+		return errs.New(errs.Invalid, "%s", err.Error())
+	}
+	return s.portgroups[i].Takes(p)
+}
+
+// checkChassis wants the chassis that a node comes to name to be there.
+func (s *Store) checkChassis(n *ironic.Node) error {
+	if n.ChassisUUID == "" {
+		return nil
+	}
+	if _, err := s.findChassis(n.ChassisUUID); err != nil {
+		return errs.New(errs.Invalid, "%s", err.Error())
+	}
+	return nil
+}
+
+func (s *Store) hasPorts(group string) bool {
+	return slices.ContainsFunc(s.ports, func(p *ironic.Port) bool { return p.PortgroupUUID == group })
+}
+
 // clash tells which of p's names another portgroup has; self is p's own place, -1 for a new one.
 func (s *Store) clash(p *ironic.Portgroup, self int) error {
 	for what, ident := range map[string]string{"UUID": p.UUID, "name": p.Name, "MAC address": p.Address} {
@@ -82,6 +109,10 @@ func (s *Store) UpdatePortgroup(_ context.Context, uuid string, change func(*iro
 	if err := change(p); err != nil {
 		return nil, err
 	}
+	if p.NodeUUID != s.portgroups[i].NodeUUID && s.hasPorts(p.UUID) {
+		return nil, errs.New(errs.Invalid, "Portgroup %s can not be associated with node %s because there are ports associated "+
+			"with this portgroup.", p.UUID, p.NodeUUID)
+	}
 	p.Address = strings.ToLower(p.Address)
 	if err := s.clash(p, i); err != nil {
 		return nil, err
@@ -96,7 +127,7 @@ func (s *Store) UpdatePortgroup(_ context.Context, uuid string, change func(*iro
 func (s *Store) DeletePortgroup(_ context.Context, uuid string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if slices.ContainsFunc(s.ports, func(p *ironic.Port) bool { return p.PortgroupUUID == uuid }) {
+	if s.hasPorts(uuid) {
 		return errs.New(errs.Invalid, "Cannot complete the requested action because portgroup %s contains ports.", uuid)
 	}
 	i, err := s.findGroup(uuid)

@@ -71,6 +71,9 @@ func (s *Store) CreateNode(_ context.Context, n *ironic.Node, ports ...*ironic.P
 			return errs.New(errs.Conflict, "A node with name %s already exists.", n.Name)
 		}
 	}
+	if err := s.checkChassis(n); err != nil {
+		return err
+	}
 	s.last++
 	n.ID, n.Version, n.CreatedAt = s.last, 1, s.Now().UTC().Truncate(time.Microsecond)
 	s.nodes = append(s.nodes, deep(n))
@@ -125,6 +128,11 @@ func (s *Store) UpdateNode(_ context.Context, uuid string, change func(*ironic.N
 	n := deep(s.nodes[i])
 	if err := change(n); err != nil {
 		return nil, err
+	}
+	if n.ChassisUUID != s.nodes[i].ChassisUUID {
+		if err := s.checkChassis(n); err != nil {
+			return nil, err
+		}
 	}
 	for _, other := range s.nodes {
 		if n.Name != "" && other.Name == n.Name && other.UUID != n.UUID {
@@ -201,6 +209,9 @@ func (s *Store) CreatePort(_ context.Context, p *ironic.Port) error {
 	if _, err := s.findPort(p.Name); err == nil && p.Name != "" {
 		return errs.New(errs.Conflict, "A port with name %s already exists.", p.Name)
 	}
+	if err := s.checkGroup(p); err != nil {
+		return err
+	}
 	s.last++
 	p.ID, p.CreatedAt = s.last, s.Now().UTC().Truncate(time.Microsecond)
 	s.ports = append(s.ports, deep(p))
@@ -242,6 +253,11 @@ func (s *Store) UpdatePort(_ context.Context, uuid string, change func(*ironic.P
 	p := deep(s.ports[i])
 	if err := change(p); err != nil {
 		return nil, err
+	}
+	if was := s.ports[i]; p.NodeUUID != was.NodeUUID || p.PortgroupUUID != was.PortgroupUUID {
+		if err := s.checkGroup(p); err != nil {
+			return nil, err
+		}
 	}
 	if j, err := s.findPort(p.Address); err == nil && j != i {
 		return nil, errs.New(errs.Conflict, "A port with MAC address %s already exists.", p.Address)

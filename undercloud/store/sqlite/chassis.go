@@ -11,6 +11,15 @@ import (
 	"trefoil/ironic"
 )
 
+// checkChassis wants the chassis that a node comes to name to be there in the same transaction.
+func checkChassis(ctx context.Context, q queryer, uuid string) error {
+	if uuid == "" {
+		return nil
+	}
+	_, err := findChassis(ctx, q, uuid)
+	return notNamed(err)
+}
+
 // CreateChassis stores a chassis.
 func (d *DB) CreateChassis(ctx context.Context, c *ironic.Chassis) error {
 	return d.Update(ctx, func(tx *sql.Tx) error {

@@ -31,6 +31,9 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 func (d *DB) CreateNode(ctx context.Context, n *ironic.Node, ports ...*ironic.Port) error {
 	return d.Update(ctx, func(tx *sql.Tx) error {
 		n.CreatedAt, n.Version = now(), 1
+		if err := checkChassis(ctx, tx, n.ChassisUUID); err != nil {
+			return err
+		}
 		doc, err := json.Marshal(n)
 		if err != nil {
 			return fmt.Errorf("encode node %s: %w", n.UUID, err)
@@ -190,9 +193,14 @@ func (d *DB) UpdateNode(ctx context.Context, uuid string, change func(*ironic.No
 		if err != nil {
 			return err
 		}
-		id, created, version, allocation := n.ID, n.CreatedAt, n.Version, n.AllocationUUID
+		id, created, version, allocation, chassis := n.ID, n.CreatedAt, n.Version, n.AllocationUUID, n.ChassisUUID
 		if err := change(n); err != nil {
 			return err
+		}
+		if n.ChassisUUID != chassis {
+			if err := checkChassis(ctx, tx, n.ChassisUUID); err != nil {
+				return err
+			}
 		}
 		n.ID, n.CreatedAt, n.AllocationUUID = id, created, allocation
 		out = n

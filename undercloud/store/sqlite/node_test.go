@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -32,6 +33,31 @@ func TestNodesSurviveReopening(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := open1(t, path).Node(t.Context(), "a"); err != nil {
+		t.Error(err)
+	}
+}
+
+// A row of an earlier version may name what is gone; it can be changed all the same.
+func TestAnOldDanglingReferenceIsNotHeldAgainstAChange(t *testing.T) {
+	d := open1(t, filepath.Join(t.TempDir(), "state.db"))
+	c := &ironic.Chassis{UUID: "c"}
+	n, p := &ironic.Node{UUID: "u", ChassisUUID: "c"}, &ironic.Port{UUID: "p", Address: "52:54:00:00:00:01"}
+	g := &ironic.Portgroup{UUID: "g", NodeUUID: "u"}
+	if err := errors.Join(d.CreateChassis(t.Context(), c), d.CreateNode(t.Context(), n, p), d.CreatePortgroup(t.Context(), g)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.UpdatePort(t.Context(), "p", func(p *ironic.Port) error { p.PortgroupUUID = "g"; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"chassis", "portgroups"} {
+		if _, err := d.write.Exec("DELETE FROM " + table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.UpdatePort(t.Context(), "p", func(p *ironic.Port) error { p.SetVIF("v1"); return nil }); err != nil {
+		t.Error(err)
+	}
+	if _, err := d.UpdateNode(t.Context(), "u", func(n *ironic.Node) error { n.Maintenance = true; return nil }); err != nil {
 		t.Error(err)
 	}
 }

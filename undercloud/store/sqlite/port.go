@@ -17,6 +17,9 @@ func insertPort(ctx context.Context, tx *sql.Tx, p *ironic.Port) error {
 	if _, err := findNode(ctx, tx, p.NodeUUID); err != nil {
 		return err
 	}
+	if err := checkGroup(ctx, tx, p); err != nil {
+		return err
+	}
 	doc, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("encode port %s: %w", p.UUID, err)
@@ -109,9 +112,14 @@ func (d *DB) UpdatePort(ctx context.Context, uuid string, change func(*ironic.Po
 		if err != nil {
 			return err
 		}
-		id, created := p.ID, p.CreatedAt
+		id, created, node, group := p.ID, p.CreatedAt, p.NodeUUID, p.PortgroupUUID
 		if err := change(p); err != nil {
 			return err
+		}
+		if p.NodeUUID != node || p.PortgroupUUID != group {
+			if err := checkGroup(ctx, tx, p); err != nil {
+				return err
+			}
 		}
 		t := now()
 		p.ID, p.CreatedAt, p.UpdatedAt, p.Address = id, created, &t, strings.ToLower(p.Address)

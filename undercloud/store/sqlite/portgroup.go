@@ -12,6 +12,26 @@ import (
 	"trefoil/ironic"
 )
 
+// checkGroup wants the portgroup that a port comes to name to be there in the same transaction.
+func checkGroup(ctx context.Context, q queryer, p *ironic.Port) error {
+	if p.PortgroupUUID == "" {
+		return nil
+	}
+	g, err := findPortgroup(ctx, q, p.PortgroupUUID)
+	if err != nil {
+		return notNamed(err)
+	}
+	return g.Takes(p)
+}
+
+// notNamed makes what was not found a fault of the row that names it.
+func notNamed(err error) error {
+	if errs.Is(err, errs.NotFound) {
+		return errs.New(errs.Invalid, "%s", err.Error())
+	}
+	return err
+}
+
 // CreatePortgroup stores a portgroup of an existing node.
 func (d *DB) CreatePortgroup(ctx context.Context, p *ironic.Portgroup) error {
 	return d.Update(ctx, func(tx *sql.Tx) error {
@@ -106,9 +126,17 @@ func (d *DB) UpdatePortgroup(ctx context.Context, uuid string, change func(*iron
 		if err != nil {
 			return err
 		}
-		id, created := p.ID, p.CreatedAt
+		id, created, node := p.ID, p.CreatedAt, p.NodeUUID
 		if err := change(p); err != nil {
 			return err
+		}
+		if p.NodeUUID != node {
+			if ports, err := hasPorts(ctx, tx, p.UUID); err != nil {
+				return err
+			} else if ports {
+				return errs.New(errs.Invalid, "Portgroup %s can not be associated with node %s because there are ports associated "+
+					"with this portgroup.", p.UUID, p.NodeUUID)
+			}
 		}
 		t := now()
 		p.ID, p.CreatedAt, p.UpdatedAt, p.Address = id, created, &t, strings.ToLower(p.Address)
@@ -133,15 +161,21 @@ func (d *DB) UpdatePortgroup(ctx context.Context, uuid string, change func(*iron
 // DeletePortgroup removes a portgroup without ports.
 func (d *DB) DeletePortgroup(ctx context.Context, uuid string) error {
 	return d.Update(ctx, func(tx *sql.Tx) error {
-		var ports int
-		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM ports WHERE portgroup_uuid = ?", uuid).Scan(&ports); err != nil {
-			return fmt.Errorf("count the ports of portgroup %s: %w", uuid, err)
-		}
-		if ports > 0 {
+		if ports, err := hasPorts(ctx, tx, uuid); err != nil {
+			return err
+		} else if ports {
 			return errs.New(errs.Invalid, "Cannot complete the requested action because portgroup %s contains ports.", uuid)
 		}
 		return deleteByUUID(ctx, tx, "portgroups", "Portgroup", uuid)
 	})
+}
+
+func hasPorts(ctx context.Context, q queryer, group string) (bool, error) {
+	var n int
+	if err := q.QueryRowContext(ctx, "SELECT count(*) FROM ports WHERE portgroup_uuid = ?", group).Scan(&n); err != nil {
+		return false, fmt.Errorf("count the ports of portgroup %s: %w", group, err)
+	}
+	return n > 0, nil
 }
 
 // deleteByUUID removes one row; kind is what the error calls it.

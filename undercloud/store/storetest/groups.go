@@ -91,3 +91,55 @@ func chassis(t *testing.T, s ironic.Store) {
 	_, err = s.UpdateChassis(t.Context(), c.UUID, func(*ironic.Chassis) error { return nil })
 	code(t, err, errs.NotFound)
 }
+
+// What a port or a node names is there, whatever went meanwhile: the caller's own
+// look at it was before the transaction.
+func references(t *testing.T, s ironic.Store) {
+	a, b := node("a"), node("b")
+	p := port("52:54:00:aa:00:01")
+	must(t, s.CreateNode(t.Context(), a, p))
+	must(t, s.CreateNode(t.Context(), b))
+	group := func(n *ironic.Node) *ironic.Portgroup {
+		g := &ironic.Portgroup{UUID: uuid.NewString(), NodeUUID: n.UUID}
+		must(t, s.CreatePortgroup(t.Context(), g))
+		return g
+	}
+	gone, foreign, own := group(a), group(b), group(a)
+	must(t, s.DeletePortgroup(t.Context(), gone.UUID))
+	join := func(g *ironic.Portgroup) error {
+		_, err := s.UpdatePort(t.Context(), p.UUID, func(p *ironic.Port) error { p.PortgroupUUID = g.UUID; return nil })
+		return err
+	}
+	code(t, join(gone), errs.Invalid, "Portgroup "+gone.UUID+" could not be found.")
+	code(t, join(foreign), errs.Invalid, "different node")
+	newPort := port("52:54:00:aa:00:02")
+	newPort.NodeUUID, newPort.PortgroupUUID = a.UUID, gone.UUID
+	code(t, s.CreatePort(t.Context(), newPort), errs.Invalid, gone.UUID)
+	newPort.PortgroupUUID = foreign.UUID
+	code(t, s.CreatePort(t.Context(), newPort), errs.Invalid, "different node")
+	must(t, join(own))
+	_, err := s.UpdatePort(t.Context(), p.UUID, func(p *ironic.Port) error { p.NodeUUID = b.UUID; return nil })
+	code(t, err, errs.Invalid, "different node")
+	_, err = s.UpdatePortgroup(t.Context(), own.UUID, func(g *ironic.Portgroup) error { g.NodeUUID = b.UUID; return nil })
+	code(t, err, errs.Invalid, "there are ports associated")
+	if p, err := s.Port(t.Context(), p.UUID); err != nil || p.PortgroupUUID != own.UUID || p.NodeUUID != a.UUID {
+		t.Errorf("%+v %v", p, err)
+	}
+	if list, err := s.Ports(t.Context(), ironic.PortFilter{}); err != nil || len(list) != 1 {
+		t.Errorf("a refused port was stored: %v %v", list, err)
+	}
+
+	rack := &ironic.Chassis{UUID: uuid.NewString()}
+	must(t, s.CreateChassis(t.Context(), rack))
+	must(t, s.DeleteChassis(t.Context(), rack.UUID))
+	_, err = s.UpdateNode(t.Context(), a.UUID, func(n *ironic.Node) error { n.ChassisUUID = rack.UUID; return nil })
+	code(t, err, errs.Invalid, "Chassis "+rack.UUID+" could not be found.")
+	c := node("c")
+	c.ChassisUUID = rack.UUID
+	code(t, s.CreateNode(t.Context(), c), errs.Invalid, rack.UUID)
+	if n, err := s.Node(t.Context(), a.UUID); err != nil || n.ChassisUUID != "" {
+		t.Errorf("%+v %v", n, err)
+	}
+	_, err = s.Node(t.Context(), "c")
+	code(t, err, errs.NotFound)
+}
