@@ -31,6 +31,9 @@ func (c *Conductor) Wait(ctx context.Context, uuid string) (release func(), err 
 	return c.locks.take(ctx, uuid, "test", c.Now())
 }
 
+// Booting is how many nodes have a place among those that boot a ramdisk.
+func (c *Conductor) Booting() int { return len(c.slots) }
+
 // Decide writes the state and the job of a verification without storing the job.
 func (c *Conductor) Decide(n *ironic.Node) {
 	c.place(n, "verifying")

@@ -27,10 +27,7 @@ func usesAgent(n *ironic.Node) bool {
 // switched on if it is off. Where nothing can be booted the machine is left as it is.
 func (t *task) bootRamdisk(purpose string) error {
 	t.purpose = purpose
-	if err := t.enterRamdisk(); err != nil {
-		return err
-	}
-	if err := t.step("power off", func(ctx context.Context) error {
+	if err := t.bootPart("power off", func(ctx context.Context) error {
 		if err := t.checkBoot(ctx, purpose); err != nil {
 			return err
 		}
@@ -41,7 +38,7 @@ func (t *task) bootRamdisk(purpose string) error {
 	}); err != nil {
 		return err
 	}
-	if err := t.step("publish ramdisk", func(ctx context.Context) error {
+	if err := t.bootPart("publish ramdisk", func(ctx context.Context) error {
 		if err := t.update(ctx, forgetBoot); err != nil {
 			return err
 		}
@@ -49,13 +46,24 @@ func (t *task) bootRamdisk(purpose string) error {
 	}); err != nil {
 		return err
 	}
-	err := t.step("boot from network", func(ctx context.Context) error {
+	err := t.bootPart("boot from network", func(ctx context.Context) error {
 		return t.setBoot(ctx, ironic.BootPXE, false)
 	})
 	if err != nil {
 		return err
 	}
-	return t.step("power on", t.powerOn)
+	return t.bootPart("power on", t.powerOn)
+}
+
+// bootPart is a step of booting the ramdisk, with a place among those that do. One that
+// was done before a restart asks for none.
+func (t *task) bootPart(name string, f func(ctx context.Context) error) error {
+	return t.step(name, func(ctx context.Context) error {
+		if err := t.enterRamdisk(); err != nil {
+			return err
+		}
+		return f(ctx)
+	})
 }
 
 // publish makes the ramdisk bootable and forgets the agent of the boot before.

@@ -69,6 +69,9 @@ func (t *task) finalizeRescue(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := t.enterRamdisk(); err != nil {
+			return err
+		}
 		if err := t.startAgain(ctx); err != nil {
 			return err
 		}

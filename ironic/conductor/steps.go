@@ -202,11 +202,6 @@ func (t *task) leaveRamdisk(ctx context.Context) error {
 
 // ramdiskFor boots the ramdisk again, for a step or after one, unless it is up.
 func (t *task) ramdiskFor(f flow, name string) error {
-	if !t.slot {
-		if err := t.enterRamdisk(); err != nil {
-			return err
-		}
-	}
 	return t.step("ramdisk for "+name, func(ctx context.Context) error {
 		if text(t.node.DriverInternalInfo, agentURL) != "" {
 			state, err := t.drv.PowerState(ctx, t.node)
@@ -218,6 +213,9 @@ func (t *task) ramdiskFor(f flow, name string) error {
 			}
 		}
 		if t.node.ProvisionState != string(f.wait) { // else it was begun before a crash
+			if err := t.enterRamdisk(); err != nil {
+				return err
+			}
 			if err := t.startAgain(ctx); err != nil {
 				return err
 			}

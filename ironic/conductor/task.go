@@ -185,14 +185,24 @@ func (t *task) yield() {
 
 func (t *task) leave() {
 	t.yield()
+	t.giveSlot()
+}
+
+// giveSlot gives the place back: the ramdisk is up, and what it does costs the others
+// nothing, be it a wait step of a day.
+func (t *task) giveSlot() {
 	if t.slot {
 		<-t.slots
 		t.slot = false
 	}
 }
 
-// enterRamdisk waits for a place among the nodes that boot a ramdisk.
+// enterRamdisk waits for a place among the nodes that boot a ramdisk, if the task has
+// none. It is called before the machine is started, inside the step that a crash repeats.
 func (t *task) enterRamdisk() error {
+	if t.slot {
+		return nil
+	}
 	select {
 	case t.slots <- struct{}{}:
 		t.slot = true
@@ -303,9 +313,17 @@ func (c *Conductor) note(ctx context.Context, uuid, kind, severity, sentence str
 }
 
 // wait waits for a booting machine, without the lock, until ready says so or the time is up. late makes the error then.
+// After a restart the machine boots already: it has its place if there is one, but does not wait for it.
 func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Node) (bool, error), late func(*ironic.Node) error) error {
 	if t.NetBoot == nil { // it was switched off since the job began
 		return noNetBoot(t.node)
+	}
+	if !t.slot {
+		select {
+		case t.slots <- struct{}{}:
+			t.slot = true
+		default:
+		}
 	}
 	t.yield()
 	boot := bootWatch{since: t.Now()}
@@ -320,6 +338,7 @@ func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Nod
 		}
 		if ok, err := ready(n); err != nil || ok {
 			if err == nil {
+				t.giveSlot()
 				err = t.hold()
 			}
 			return err
