@@ -1,6 +1,6 @@
 // Package apply makes one step of a node's configuration so: the engine of
 // os-apply-config. Resources are taken in order, each is looked at first and
-// touched only when it is not as wanted. What was done is recorded, so that the
+// changed only when it is not as wanted. What was done is recorded, so that the
 // same step asked for again costs one look, and a run that was killed is
 // finished by the next one, restarts that were still due included.
 package apply
@@ -9,8 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -64,8 +62,8 @@ type step struct {
 // emits, has the turn.
 type shared struct {
 	turn    sync.Mutex
-	touched map[string]bool // keys changed in this step, runs that were cut short included
-	count   int             // changed by this run
+	journal journal // what was done in this step, runs that were cut short included
+	count   int     // changed by this run
 	units   map[string]unitState
 	started map[string]bool // units by their full names, by this run
 	dirty   bool            // unit files changed: systemd must read them again
@@ -82,7 +80,7 @@ func (e *Engine) Apply(ctx context.Context, doc *resource.Document) (int, error)
 		return 0, err
 	}
 	defer unlock()
-	s := &step{Engine: e, shared: &shared{touched: map[string]bool{}, started: map[string]bool{}}, doc: doc, began: e.Now(), last: e.Now(), hide: newMask(doc), own: doc.Resources}
+	s := &step{Engine: e, shared: &shared{started: map[string]bool{}}, doc: doc, began: e.Now(), last: e.Now(), hide: newMask(doc), own: doc.Resources}
 	sum := resource.Sum(doc.Resources)
 	same, err := s.asRecorded(ctx, sum)
 	if err != nil {
@@ -95,11 +93,11 @@ func (e *Engine) Apply(ctx context.Context, doc *resource.Document) (int, error)
 		s.done()
 		return 0, nil
 	}
-	if s.touched, err = e.readPending(doc.Step); err != nil {
+	if s.journal, err = e.readPending(doc.Step); err != nil {
 		return 0, err
 	}
 	// A killed run may have written unit files that systemd has not read.
-	for key := range s.touched {
+	for _, key := range s.journal {
 		s.dirty = s.dirty || unitFile(key)
 	}
 	if err := s.all(ctx); err != nil {
@@ -238,16 +236,6 @@ func (s *step) one(ctx context.Context, r resource.Resource) error {
 	s.count++
 	s.emit("changed", key)
 	return nil
-}
-
-// changing records, before it happens, that a resource is about to change: a
-// unit that must restart because of it does so even after a kill in between.
-func (s *step) changing(key string) error {
-	if s.touched[key] {
-		return nil
-	}
-	s.touched[key] = true
-	return s.writePending(s.doc.Step, slices.Sorted(maps.Keys(s.touched)))
 }
 
 func (s *step) emit(event, key string) {

@@ -68,34 +68,6 @@ func (e *Engine) record(doc *resource.Document, sum string, changed int) error {
 	return nil
 }
 
-func (e *Engine) readPending(step int) (map[string]bool, error) {
-	out := map[string]bool{}
-	b, err := os.ReadFile(e.pendingPath(step))
-	if errors.Is(err, fs.ErrNotExist) {
-		return out, nil
-	}
-	var keys []string
-	if err == nil {
-		err = json.Unmarshal(b, &keys)
-	}
-	if err != nil {
-		return nil, errs.Wrap(errs.Internal, err, "read what the last run left (%s)", e.pendingPath(step)).
-			WithHint("the file is damaged, is the disk well? Remove it, restart the services of this step, and deploy again")
-	}
-	for _, k := range keys {
-		out[k] = true
-	}
-	return out, nil
-}
-
-func (e *Engine) writePending(step int, keys []string) error {
-	b, err := json.Marshal(keys)
-	if err != nil {
-		return err
-	}
-	return writeAtomic(e.pendingPath(step), append(b, '\n'), 0o600, -1, -1)
-}
-
 // lock waits for another run to end: one that was cut off from its deployer
 // goes on, and the deployer that comes again finds its work done. The kernel
 // releases the lock when the process ends, however it ends.

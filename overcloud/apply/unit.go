@@ -114,14 +114,11 @@ func (s *step) unitState(ctx context.Context, name string) (unitState, error) {
 }
 
 // due tells whether the unit must restart: something of RestartOn changed in this
-// step, or is not what it was when the unit was started, in an earlier step or run.
+// step since it was started, or is not what it was when it was started, in an earlier
+// step or run.
 func (s *step) due(u *resource.Unit) bool {
-	for key := range s.touched {
-		for _, p := range u.RestartOn {
-			if resource.Matches(p, key) {
-				return true
-			}
-		}
+	if s.journal.due(u) {
+		return true
 	}
 	was, err := os.ReadFile(s.inputsPath(u))
 	return err == nil && strings.TrimSpace(string(was)) != s.inputs(u)
@@ -206,7 +203,10 @@ func (s *step) setUnit(ctx context.Context, u *resource.Unit, is unitState) erro
 	if s.units != nil {
 		s.units[fullName(u.Name)] = is
 	}
-	return s.keepInputs(u)
+	if err := s.keepInputs(u); err != nil || verb == "stop" {
+		return err
+	}
+	return s.note(startedMark + resource.Resource{Unit: u}.Key())
 }
 
 // stay wants that the units which this run has started have not ended two seconds

@@ -26,7 +26,7 @@ func (e *Engine) Verify(ctx context.Context, docs []*resource.Document) (int, er
 		return 0, err
 	}
 	for i, d := range docs {
-		one := &step{Engine: e, doc: d, began: e.Now(), last: e.Now(), own: d.Resources, shared: &shared{units: all.units, touched: map[string]bool{}}}
+		one := &step{Engine: e, doc: d, began: e.Now(), last: e.Now(), own: d.Resources, shared: &shared{units: all.units}}
 		if !one.recorded(resource.Sum(d.Resources)) {
 			return i, nil
 		}
