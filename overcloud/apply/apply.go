@@ -62,7 +62,7 @@ type step struct {
 // emits, has the turn.
 type shared struct {
 	turn    sync.Mutex
-	journal journal // what was done in this step, runs that were cut short included
+	past    journal // what was done in this step, runs that were cut short included
 	count   int     // changed by this run
 	units   map[string]unitState
 	started map[string]bool // units by their full names, by this run
@@ -93,11 +93,11 @@ func (e *Engine) Apply(ctx context.Context, doc *resource.Document) (int, error)
 		s.done()
 		return 0, nil
 	}
-	if s.journal, err = e.readPending(doc.Step); err != nil {
+	if s.past, err = e.readPending(doc.Step); err != nil {
 		return 0, err
 	}
 	// A killed run may have written unit files that systemd has not read.
-	for _, key := range s.journal {
+	for _, key := range s.past {
 		s.dirty = s.dirty || unitFile(key)
 	}
 	if err := s.all(ctx); err != nil {

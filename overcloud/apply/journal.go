@@ -29,25 +29,28 @@ func (j journal) due(u *resource.Unit) bool {
 	})
 }
 
-// with is the journal with the entry at its end. What is there, and no start behind it, stays.
+// with is the journal with the entry at its end. A change that is there, and no start behind
+// it, stays where it is: that spares a write.
 func (j journal) with(entry string) journal {
 	i := slices.Index(j, entry)
 	if i < 0 {
 		return append(j, entry)
 	}
-	if !slices.ContainsFunc(j[i+1:], func(e string) bool { return strings.HasPrefix(e, startedMark) }) {
+	if !isStart(entry) && !slices.ContainsFunc(j[i+1:], isStart) {
 		return j
 	}
 	return append(slices.Delete(slices.Clone(j), i, i+1), entry)
 }
 
+func isStart(entry string) bool { return strings.HasPrefix(entry, startedMark) }
+
 // note writes an entry of the journal down.
 func (s *step) note(entry string) error {
-	now := s.journal.with(entry)
-	if slices.Equal(now, s.journal) {
+	now := s.past.with(entry)
+	if slices.Equal(now, s.past) {
 		return nil
 	}
-	s.journal = now
+	s.past = now
 	return s.writePending(s.doc.Step, now)
 }
 

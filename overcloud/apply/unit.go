@@ -117,7 +117,7 @@ func (s *step) unitState(ctx context.Context, name string) (unitState, error) {
 // step since it was started, or is not what it was when it was started, in an earlier
 // step or run.
 func (s *step) due(u *resource.Unit) bool {
-	if s.journal.due(u) {
+	if s.past.due(u) {
 		return true
 	}
 	was, err := os.ReadFile(s.inputsPath(u))

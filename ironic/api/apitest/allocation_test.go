@@ -13,6 +13,6 @@ func TestAllocationsInMemoryKeepTheirContract(t *testing.T) {
 	storetest.RunAllocations(t, func(*testing.T) ironic.Store { return apitest.NewStore() })
 }
 
-func TestNodesInMemoryKeepTheirContract(t *testing.T) {
-	storetest.Run(t, func(*testing.T) ironic.Store { return apitest.NewStore() })
+func TestReferencesInMemoryAreLookedFor(t *testing.T) {
+	storetest.RunReferences(t, func(*testing.T) ironic.Store { return apitest.NewStore() })
 }

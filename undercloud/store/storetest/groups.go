@@ -92,6 +92,9 @@ func chassis(t *testing.T, s ironic.Store) {
 	code(t, err, errs.NotFound)
 }
 
+// RunReferences is the part of Run about what rows name.
+func RunReferences(t *testing.T, open func(t *testing.T) ironic.Store) { references(t, open(t)) }
+
 // What a port or a node names is there, whatever went meanwhile: the caller's own
 // look at it was before the transaction.
 func references(t *testing.T, s ironic.Store) {
