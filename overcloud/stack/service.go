@@ -165,8 +165,10 @@ func (v *Service) accept(ctx context.Context, s *Stack, in Input, read *Plan) (A
 	if err != nil {
 		return Acceptance{}, err
 	}
-	if err := made.Deployable(); err != nil {
-		return Acceptance{}, err
+	for _, refused := range []func() error{made.Deployable, made.Shared} {
+		if err := refused(); err != nil {
+			return Acceptance{}, err
+		}
 	}
 	if err := v.checkLimits(ctx, s, made); err != nil {
 		return Acceptance{}, err
