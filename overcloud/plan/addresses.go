@@ -93,6 +93,7 @@ func (c *configurer) networkConfig(n *Node) ([]resource.Resource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("OS::TripleO::%s::Net::SoftwareConfig (%s): %w", n.Role, c.p.Registry["OS::TripleO::"+n.Role+"::Net::SoftwareConfig"], err)
 	}
+	r.First = true // services listen at its addresses
 	return []resource.Resource{r}, nil
 }
 

@@ -19,6 +19,7 @@ type Document struct {
 type Resource struct {
 	Type    string `json:"type" yaml:"type"`
 	Service string `json:"service,omitempty" yaml:"-"` // the service template it came from
+	First   bool   `json:"first,omitempty" yaml:"-"`   // other services stand on this one: they are behind it in each step
 
 	File          *File          `json:"file,omitempty" yaml:"file,omitempty"`
 	Directory     *Directory     `json:"directory,omitempty" yaml:"directory,omitempty"`

@@ -1,0 +1,124 @@
+package plan_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/resource"
+)
+
+// place is where a resource stands on a machine.
+type place struct{ step, index int }
+
+// needed is what a resource needs of another of the same machine: the key of the other, or "".
+func needed(r resource.Resource) string {
+	sockets := map[string]bool{"mysql_database": true, "mysql_user": true}
+	switch {
+	case r.OVSPort != nil:
+		return "ovs_bridge:" + r.OVSPort.Bridge
+	case r.OVSBridge != nil:
+		return "wait:openvswitch"
+	case r.LibvirtSecret != nil:
+		return "wait:libvirt"
+	case sockets[r.Type] || r.Wait != nil && r.Wait.SQL != "" || r.Exec != nil && slices.Contains(r.Exec.Command, "mysql"):
+		return "wait:mysql-socket"
+	case r.CephCluster != nil:
+		return "wait:ceph-mon"
+	case r.Unit != nil:
+		return map[string]string{"glance-api": "exec:glance reads Ceph's key", "cinder-volume": "exec:cinder reads Ceph's key", "nova-compute": "exec:nova reads Ceph's key",
+			"nova-api": "exec:nova-db-sync", "cinder-api": "exec:cinder-db-sync", "neutron-rpc-server": "exec:neutron-db-sync",
+			"neutron-l3-agent": "ovs_bridge:br-ex", "keepalived": "unit:haproxy"}[r.Unit.Name]
+	}
+	return ""
+}
+
+// TestWhatAServiceNeedsBesideItIsThere: services of one step do not wait for each other, so
+// what one needs of another of its machine is made in an earlier step, or before it by itself.
+func TestWhatAServiceNeedsBesideItIsThere(t *testing.T) {
+	o, nodes := controllers(t, 3)
+	cfg, err := build(t, o).Configure(nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	met := map[string]bool{}
+	for _, n := range nodes {
+		at, by := map[string]place{}, map[string]string{}
+		for _, d := range cfg[n.Name] {
+			for i, r := range d.Resources {
+				if want := needed(r); want != "" {
+					p, there := at[want]
+					once := strings.HasSuffix(want, "-db-sync") // on the first machine only
+					met[want] = met[want] || there
+					if !there && !once || there && p.step == d.Step && (by[want] != r.Service || p.index > i) {
+						t.Errorf("%s, step %d: %s of %s needs %s of %s, which is at %+v", n.Name, d.Step, r.Key(), r.Service, want, by[want], p)
+					}
+				}
+				if _, there := at[r.Key()]; !there {
+					at[r.Key()], by[r.Key()] = place{d.Step, i}, r.Service
+				}
+			}
+		}
+	}
+	for _, want := range []string{"ovs_bridge:br-ex", "wait:libvirt", "wait:mysql-socket", "wait:ceph-mon", "exec:nova-db-sync", "exec:nova reads Ceph's key", "unit:haproxy"} {
+		if !met[want] {
+			t.Errorf("nobody needs %s", want)
+		}
+	}
+}
+
+// TestWhatAllStandOnComesFirst: addresses, names and the firewall, and nothing else.
+func TestWhatAllStandOnComesFirst(t *testing.T) {
+	o, nodes := controllers(t, 1)
+	o.Environments = []plan.File{{Name: "environments/network-isolation.yaml"}, {Name: "environments/net-single-nic-with-vlans.yaml"}}
+	p := build(t, o)
+	cfg, err := p.Configure(nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := map[string]bool{}
+	for _, docs := range cfg {
+		for _, d := range docs {
+			for _, r := range d.Resources {
+				if r.First {
+					first[r.Service] = true
+				} else if first[r.Service] && r.Packages == nil {
+					t.Errorf("step %d: %s of %s is not first", d.Step, r.Key(), r.Service)
+				}
+			}
+		}
+	}
+	for _, want := range []string{"network_config", "hosts", "tripleo_firewall"} {
+		if !first[want] {
+			t.Errorf("%s is not first", want)
+		}
+	}
+	if len(first) != 3 {
+		t.Errorf("first are %v", first)
+	}
+}
+
+// TestANewManagerIsStartedWhenItsKeyIsKnown: a cluster that is there learns the key in step 3,
+// and has turned the manager away until then.
+func TestANewManagerIsStartedWhenItsKeyIsKnown(t *testing.T) {
+	o, nodes := controllers(t, 3)
+	cfg, err := build(t, o).Configure(nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	started, known := 0, 0
+	for _, d := range cfg["overcloud-controller-0"] {
+		for _, r := range d.Resources {
+			if r.CephCluster != nil {
+				known = d.Step
+			}
+			if r.Unit != nil && r.Unit.Name == "ceph-mgr@overcloud-controller-0" {
+				started = d.Step
+			}
+		}
+	}
+	if known == 0 || started <= known {
+		t.Errorf("its key is known in step %d, and it is last started in step %d", known, started)
+	}
+}
