@@ -157,6 +157,7 @@ type Disks struct {
 	Count     int      `json:"count" yaml:"count"`
 	MinSizeGB int      `json:"min_size_gb" yaml:"min_size_gb"`
 	Devices   []string `json:"devices,omitempty" yaml:"devices,omitempty"` // empty: all
+	Empty     bool     `json:"empty,omitempty" yaml:"empty,omitempty"`     // all that are not in use will be taken: none may hold anything but an OSD
 	Hint      string   `json:"hint,omitempty" yaml:"hint,omitempty"`       // what to do where there are too few
 }
 
