@@ -131,8 +131,14 @@ func (v *Service) update(ctx context.Context, ident string, timeoutMins int, in 
 	if err != nil {
 		return err
 	}
+	if err := trial.Input.Limits.wholly(old.Passwords, trial.Passwords); err != nil {
+		return err
+	}
 	a.Change = v.started(Update, func(s *Stack) {
-		s.Input, s.TimeoutMins, s.Passwords = in.onto(s.Input), timeoutMins, trial.Passwords
+		s.Input, s.TimeoutMins = in.onto(s.Input), timeoutMins
+		if in.Only == "" || s.Passwords == nil { // of an action that configures nothing the cloud hears of no new ones
+			s.Passwords = trial.Passwords
+		}
 	})
 	s, err := v.Store.Accept(ctx, a)
 	if err != nil {
