@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"path"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -198,7 +198,7 @@ func TestRotatedPasswordsAreInTheDatabaseBeforeTheyAreUsed(t *testing.T) {
 			continue // sshd reads its files anew at each login
 		}
 		inKeystone := slices.ContainsFunc(catalog, func(r plan.KeystoneResource) bool {
-			return slices.ContainsFunc(slices.Collect(maps.Values(r.Users)), func(u plan.KeystoneUser) bool { return u.Password == secret })
+			return slices.ContainsFunc(r.Users, func(u plan.KeystoneUser) bool { return u.Password == secret })
 		})
 		_, users := holders(cfg["overcloud-controller-0"], secret)
 		for _, n := range nodes {
