@@ -160,7 +160,7 @@ func TestWhatOnlyTheMachineKnowsIsToldAndGoneOnFrom(t *testing.T) {
 	}{
 		{"a disk that holds data", "1 overcloud-cephstorage-0", func(doc resource.Document, tell func(resource.Event)) error {
 			for _, r := range doc.Resources {
-				if r.Disks != nil && r.Disks.Empty {
+				if r.Disks != nil {
 					tell(resource.Event{Event: "failed", Key: r.Key(), Error: "what is on these data disks would be overwritten: /dev/vdb (40.0 GiB): ext4", Hint: r.Disks.Hint})
 				}
 			}

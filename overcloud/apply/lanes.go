@@ -43,7 +43,7 @@ func parts(all []resource.Resource) [3][]resource.Resource {
 		switch {
 		case r.Packages != nil:
 			n = 0
-		case r.First:
+		case resource.First(r.Service):
 			n = 1
 		}
 		out[n] = append(out[n], r)

@@ -102,14 +102,6 @@ func TestNothingIsWaitedForWhereNobodyHears(t *testing.T) {
 	}
 }
 
-// first makes resources those that other services stand on.
-func first(rs ...resource.Resource) []resource.Resource {
-	for i := range rs {
-		rs[i].First = true
-	}
-	return rs
-}
-
 // TestWhatOthersStandOnIsDoneFirst: a database that listens at an address starts when the
 // machine has the address, wherever it stands in the document.
 func TestWhatOthersStandOnIsDoneFirst(t *testing.T) {
@@ -124,14 +116,14 @@ func TestWhatOthersStandOnIsDoneFirst(t *testing.T) {
 		}
 		return nil
 	}
-	rs := append(of("db", fileRes("/etc/db", "x")), first(of("net", waitRes("net"), fileRes("/etc/net", "x"))...)...)
+	rs := append(of("db", fileRes("/etc/db", "x")), of("network_config", waitRes("net"), fileRes("/etc/net", "x"))...)
 	if got, err := n.apply(rs...); err != nil || !strings.HasSuffix(got, "unchanged wait:net\nchanged file:/etc/net\nchanged file:/etc/db\ndone") {
 		t.Errorf("error %v; events\n%s", err, got)
 	}
 
 	n = newNode(t)
 	n.sys.units["firewall.service"], n.sys.broken["firewall.service"] = "inactive", true
-	if _, err := n.apply(append(of("db", fileRes("/etc/db", "x")), first(of("firewall", unitRes("firewall"))...)...)...); err == nil {
+	if _, err := n.apply(append(of("db", fileRes("/etc/db", "x")), of("tripleo_firewall", unitRes("firewall"))...)...); err == nil {
 		t.Error("no error")
 	}
 	if _, err := os.Stat(filepath.Join(n.Root, "etc/db")); err == nil {
@@ -145,7 +137,7 @@ func TestAPackageThatLacksIsToldBeforeAnythingIsChanged(t *testing.T) {
 	n := newNode(t)
 	n.put("var/lib/dpkg/status", "Package: chrony\nStatus: install ok installed\nVersion: 4.3\n")
 	lacks := of("web", resource.Resource{Type: "packages", Packages: &resource.Packages{Names: []string{"apache2"}}})
-	rs := append(first(of("net", fileRes("/etc/net", "x"))...), append(of("db", fileRes("/etc/db", "x")), lacks...)...)
+	rs := append(of("hosts", fileRes("/etc/net", "x")), append(of("db", fileRes("/etc/db", "x")), lacks...)...)
 	got, err := n.apply(rs...)
 	if err == nil || !strings.HasSuffix(got, "failed packages:web") {
 		t.Errorf("error %v; events\n%s", err, got)

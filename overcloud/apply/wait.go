@@ -230,7 +230,7 @@ func CheckDisks(d *resource.Disks, all []Disk) error {
 	}
 	hint := cmp.Or(d.Hint, "add disks to the machine, or clean those that are in use (baremetal node clean), or lower the number in the environment")
 	switch {
-	case good >= d.Count && d.Empty && len(held) > 0:
+	case good >= d.Count && len(held) > 0:
 		return errs.New(errs.Conflict, "what is on these data disks would be overwritten: %s", strings.Join(held, "; ")).WithHint("%s", hint)
 	case good >= d.Count:
 		return nil

@@ -70,7 +70,7 @@ func (c *configurer) allAddresses(n *Node) []string {
 }
 
 // networkConfigService names the resource in errors and events.
-const networkConfigService = "network_config"
+const networkConfigService = resource.NetworkConfigService
 
 // networkConfig is the network that the role's nic config gives a machine: none, or
 // one resource. A machine that the plan does not know has none.
@@ -93,7 +93,6 @@ func (c *configurer) networkConfig(n *Node) ([]resource.Resource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("OS::TripleO::%s::Net::SoftwareConfig (%s): %w", n.Role, c.p.Registry["OS::TripleO::"+n.Role+"::Net::SoftwareConfig"], err)
 	}
-	r.First = true // services listen at its addresses
 	return []resource.Resource{r}, nil
 }
 

@@ -252,7 +252,7 @@ func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]
 	}
 	scope := c.names(n, self)
 	if e.ForEachPeer == "" {
-		r, err := c.resource(e, svc, scope)
+		r, err := c.resource(e, svc.Name, scope)
 		return []resource.Resource{r}, err
 	}
 	var out []resource.Resource
@@ -260,7 +260,7 @@ func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]
 		if peer == n {
 			continue
 		}
-		r, err := c.resource(e, svc, scope.with(c.facts("peer", peer, e.ForEachPeer)))
+		r, err := c.resource(e, svc.Name, scope.with(c.facts("peer", peer, e.ForEachPeer)))
 		if err != nil {
 			return nil, err
 		}
@@ -270,14 +270,13 @@ func (c *configurer) entry(n *Node, svc *ServiceData, e *Entry, self map[string]
 }
 
 // resource decodes an entry, the first time, and fills in its names.
-func (c *configurer) resource(e *Entry, svc *ServiceData, scope names) (resource.Resource, error) {
+func (c *configurer) resource(e *Entry, service string, scope names) (resource.Resource, error) {
 	r, ok := c.decoded[e]
 	if !ok {
 		var err error
-		if r, err = decodeResource(e.Resource, svc.Name); err != nil {
+		if r, err = decodeResource(e.Resource, service); err != nil {
 			return r, err
 		}
-		r.First = svc.First
 		c.decoded[e] = r
 	}
 	err := fill(reflect.ValueOf(&r).Elem(), scope)

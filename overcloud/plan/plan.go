@@ -105,7 +105,6 @@ type ServiceData struct {
 	Network   string         `json:"network,omitempty"`    // that it is asked on and speaks from; empty: ctlplane
 	Needs     []string       `json:"needs"`                // services whose step before must be done, ? behind those that may be missing; nil: all machines'
 	NeedsHere []string       `json:"needs_here,omitempty"` // services without which it cannot work on the same machine
-	First     bool           `json:"first,omitempty"`      // other services stand on it: in each step they are behind it
 	Steps     [Steps][]Entry `json:"steps"`
 	Settings  map[string]any `json:"settings,omitempty"` // config_settings
 	Firewall  map[string]any `json:"firewall,omitempty"` // firewall_rules

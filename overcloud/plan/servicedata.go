@@ -13,7 +13,7 @@ import (
 
 // dataKeys are the keys of role_data that TripleO knows; those that are not
 // ours to apply are left to the program that does.
-var dataKeys = strings.Fields(`needs_here first takes service_name packages summary network needs step_config config_settings global_config_settings
+var dataKeys = strings.Fields(`needs_here takes service_name packages summary network needs step_config config_settings global_config_settings
 	service_config_settings firewall_rules haproxy puppet_config kolla_config docker_config docker_puppet_tasks
 	container_puppet_tasks container_config container_config_scripts docker_config_scripts host_prep_tasks
 	deploy_steps_tasks external_deploy_tasks external_post_deploy_tasks post_deploy_steps_tasks upgrade_tasks
@@ -64,9 +64,6 @@ func (d *ServiceData) readPlace(m map[string]any) error {
 	}
 	if d.NeedsHere, err = parseNeeds(m["needs_here"]); err != nil {
 		return fmt.Errorf("needs_here: %w", err)
-	}
-	if d.First, ok = m["first"].(bool); !ok && m["first"] != nil {
-		return errors.New("first must be true or false")
 	}
 	d.Network = hot.String(m["network"])
 	return nil

@@ -19,7 +19,6 @@ type Document struct {
 type Resource struct {
 	Type    string `json:"type" yaml:"type"`
 	Service string `json:"service,omitempty" yaml:"-"` // the service template it came from
-	First   bool   `json:"first,omitempty" yaml:"-"`   // other services stand on this one: they are behind it in each step
 
 	File          *File          `json:"file,omitempty" yaml:"file,omitempty"`
 	Directory     *Directory     `json:"directory,omitempty" yaml:"directory,omitempty"`
@@ -152,13 +151,13 @@ type Wait struct {
 }
 
 // Disks checks that the node has data disks beside the one it runs from:
-// at least Count of at least MinSizeGB, without partitions, filesystem or use.
+// at least Count of at least MinSizeGB, without partitions, filesystem or use. One of the
+// size that holds something, and is not used, is refused too: it would be taken with them.
 type Disks struct {
 	Count     int      `json:"count" yaml:"count"`
 	MinSizeGB int      `json:"min_size_gb" yaml:"min_size_gb"`
 	Devices   []string `json:"devices,omitempty" yaml:"devices,omitempty"` // empty: all
-	Empty     bool     `json:"empty,omitempty" yaml:"empty,omitempty"`     // all that are not in use will be taken: none may hold anything but an OSD
-	Hint      string   `json:"hint,omitempty" yaml:"hint,omitempty"`       // what to do where there are too few
+	Hint      string   `json:"hint,omitempty" yaml:"hint,omitempty"`       // what to do where they do not serve
 }
 
 // Packages checks that the image has what a service needs. Nothing is installed:
