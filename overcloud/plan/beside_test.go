@@ -112,3 +112,34 @@ func TestANewManagerIsStartedWhenItsKeyIsKnown(t *testing.T) {
 		t.Errorf("its key is known in step %d, and it is last started in step %d", known, started)
 	}
 }
+
+// TestServicesOfAMachineAgreeOnAFile: what several write, in one step or in several, is the
+// same; otherwise each deployment would change it forth and back, and restart them.
+func TestServicesOfAMachineAgreeOnAFile(t *testing.T) {
+	for name, environments := range map[string][]plan.File{"one network": nil,
+		"isolated": {{Name: "environments/network-isolation.yaml"}, {Name: "environments/net-single-nic-with-vlans.yaml"}}} {
+		o, nodes := controllers(t, 3)
+		o.Environments = environments
+		cfg, err := build(t, o).Configure(nodes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range nodes {
+			said, by := map[string]resource.File{}, map[string]string{}
+			for _, d := range cfg[n.Name] {
+				for _, r := range d.Resources {
+					if r.File == nil {
+						continue
+					}
+					if was, there := said[r.Key()]; there && was != *r.File {
+						t.Errorf("%s: %s is one thing of %s and another of %s in step %d:\n%s", n.Name, r.Key(), by[r.Key()], r.Service, d.Step, missing("- ", strings.Split(was.Content, "\n"), strings.Split(r.File.Content, "\n")))
+					}
+					said[r.Key()], by[r.Key()] = *r.File, r.Service
+				}
+			}
+		}
+		if len(nodes) != 7 {
+			t.Errorf("%s: %d machines", name, len(nodes))
+		}
+	}
+}
