@@ -155,9 +155,19 @@ func (d *deployment) place() ([]placement.Choice, error) {
 	return choices, deploy.CheckDisks(ctx, api, d.made, keep, choices)
 }
 
+// oneCloud refuses machines that cannot be one cloud. Of a stack that is there only the
+// undercloud knows what stands already, which it does not refuse: there this warns.
+func (d *deployment) oneCloud() error {
+	err := d.made.Shared()
+	if err == nil || d.old == nil {
+		return err
+	}
+	return d.tell([]string{err.Error()})
+}
+
 // checked is place with the errors told in full.
 func (d *deployment) checked() ([]placement.Choice, error) {
-	if err := d.made.Shared(); err != nil {
+	if err := d.oneCloud(); err != nil {
 		return nil, err
 	}
 	choices, err := d.place()

@@ -40,6 +40,12 @@ func (reached) Apply(_ context.Context, _ stack.Node, _ resource.Document, tell 
 // machines that do at once what their conductor is told.
 func (o *operator) engine() {
 	o.t.Helper()
+	o.engineOn(reached{})
+}
+
+// engineOn is engine with machines that answer as nodes does.
+func (o *operator) engineOn(nodes deploy.Configurator) {
+	o.t.Helper()
 	o.ctlplane()
 	o.AddImage("overcloud-full", 4)
 	for i, n := range []struct{ name, profile string }{{"control-1", "control"}, {"compute-1", "compute"}, {"compute-2", "compute"}} {
@@ -54,14 +60,14 @@ func (o *operator) engine() {
 		return o.Conductor.Conductor.Provision(ctx, ident, req)
 	}
 	o.flavors()
-	e := &deploy.Engine{Store: o.DB, Nodes: reached{}, Catalog: reached{}, Plan: deploy.PlanOf, Rand: rand.Reader, Now: time.Now, Poll: time.Millisecond, Log: slog.New(slog.DiscardHandler),
+	e := &deploy.Engine{Store: o.DB, Nodes: nodes, Catalog: reached{}, Plan: deploy.PlanOf, Rand: rand.Reader, Now: time.Now, Poll: time.Millisecond, Log: slog.New(slog.DiscardHandler),
 		PublicKeys: []string{"ssh-ed25519 AAAA deployer"},
 		Cloud: &cloud.Cloud{Poll: time.Millisecond, Open: func(ctx context.Context) (*session.Session, error) {
 			return session.FromEnv(ctx, session.Options{})
 		}}}
 	var running sync.WaitGroup
 	o.t.Cleanup(running.Wait)
-	o.Stacks.Check = func(ctx context.Context, s *stack.Stack) (*plan.Plan, error) { return deploy.PlanOf(ctx, s) }
+	o.Stacks.Check = e.Check
 	o.Stacks.Compare = e.Preview
 	o.Stacks.Passwords = func(old map[string]string) (map[string]string, error) {
 		return plan.GeneratePasswords(old, rand.Reader)

@@ -152,8 +152,8 @@ func status(stdout io.Writer) error {
 	return nil
 }
 
-// version prints the SHA-256 of this program: the deployer compares it with
-// that of its own copy to know whether to upload it.
+// version prints the SHA-256 of this program, by which one can tell two apart: it comes with
+// the image, and nothing else brings it to a machine.
 func version(stdout io.Writer) error {
 	name, err := os.Executable()
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 // services beside each other. What one needs of another is ready in an earlier
 // step, so a database that loads its tables does not hold up a web server that
 // only starts. One of them has the turn at a time, and gives it away while a
-// program runs or something is waited for.
+// program runs or something is waited for. Before them all comes what is needed of
+// the image, and then what they all stand on: addresses, names, the firewall.
 func (s *step) all(ctx context.Context) error {
 	waits, abandon := context.WithCancel(ctx)
 	defer abandon()
@@ -24,8 +25,36 @@ func (s *step) all(ctx context.Context) error {
 		case <-waits.Done():
 		}
 	}()
+	for _, part := range parts(s.doc.Resources) {
+		if s.beside(ctx, waits, part); s.cause != nil {
+			break
+		}
+	}
+	return s.cause
+}
+
+// parts are what a step does one after the other, each when the one before is done:
+// whether the image has the packages, before anything is changed; what other services
+// stand on; and these.
+func parts(all []resource.Resource) [3][]resource.Resource {
+	var out [3][]resource.Resource
+	for _, r := range all {
+		n := 2
+		switch {
+		case r.Packages != nil:
+			n = 0
+		case resource.First(r.Service):
+			n = 1
+		}
+		out[n] = append(out[n], r)
+	}
+	return out
+}
+
+// beside applies the resources of several services, each in a lane of its own.
+func (s *step) beside(ctx, waits context.Context, part []resource.Resource) {
 	var wg sync.WaitGroup
-	for _, own := range byService(s.doc.Resources) {
+	for _, own := range byService(part) {
 		lane := *s
 		lane.own = own
 		wg.Go(func() {
@@ -36,7 +65,6 @@ func (s *step) all(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	return s.cause
 }
 
 // byService groups resources, services in the order of their first one.

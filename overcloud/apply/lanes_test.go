@@ -101,3 +101,50 @@ func TestNothingIsWaitedForWhereNobodyHears(t *testing.T) {
 		t.Errorf("the next run: %v\n%s", err, got)
 	}
 }
+
+// TestWhatOthersStandOnIsDoneFirst: a database that listens at an address starts when the
+// machine has the address, wherever it stands in the document.
+func TestWhatOthersStandOnIsDoneFirst(t *testing.T) {
+	n := newNode(t)
+	looks := 0
+	n.sys.onProbe = func(context.Context) error {
+		if _, err := os.Stat(filepath.Join(n.Root, "etc/db")); err == nil {
+			t.Error("the other service did not wait")
+		}
+		if looks++; looks < 3 {
+			return errors.New("connection refused")
+		}
+		return nil
+	}
+	rs := append(of("db", fileRes("/etc/db", "x")), of("network_config", waitRes("net"), fileRes("/etc/net", "x"))...)
+	if got, err := n.apply(rs...); err != nil || !strings.HasSuffix(got, "unchanged wait:net\nchanged file:/etc/net\nchanged file:/etc/db\ndone") {
+		t.Errorf("error %v; events\n%s", err, got)
+	}
+
+	n = newNode(t)
+	n.sys.units["firewall.service"], n.sys.broken["firewall.service"] = "inactive", true
+	if _, err := n.apply(append(of("db", fileRes("/etc/db", "x")), of("tripleo_firewall", unitRes("firewall"))...)...); err == nil {
+		t.Error("no error")
+	}
+	if _, err := os.Stat(filepath.Join(n.Root, "etc/db")); err == nil {
+		t.Error("what stands on it was applied though it failed")
+	}
+}
+
+// TestAPackageThatLacksIsToldBeforeAnythingIsChanged: by whatever service, of those that
+// others stand on too.
+func TestAPackageThatLacksIsToldBeforeAnythingIsChanged(t *testing.T) {
+	n := newNode(t)
+	n.put("var/lib/dpkg/status", "Package: chrony\nStatus: install ok installed\nVersion: 4.3\n")
+	lacks := of("web", resource.Resource{Type: "packages", Packages: &resource.Packages{Names: []string{"apache2"}}})
+	rs := append(of("hosts", fileRes("/etc/net", "x")), append(of("db", fileRes("/etc/db", "x")), lacks...)...)
+	got, err := n.apply(rs...)
+	if err == nil || !strings.HasSuffix(got, "failed packages:web") {
+		t.Errorf("error %v; events\n%s", err, got)
+	}
+	for _, name := range []string{"etc/net", "etc/db"} {
+		if _, err := os.Stat(filepath.Join(n.Root, name)); err == nil {
+			t.Errorf("%s was written", name)
+		}
+	}
+}

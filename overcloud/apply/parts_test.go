@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -249,7 +250,7 @@ func TestWaitThatTimesOutShowsTheEndOfTheLogFile(t *testing.T) {
 
 func TestDisksThatDoNotServeAreExplained(t *testing.T) {
 	all := []Disk{{"/dev/vda", 40 << 30, "has 4 partitions", true}, {"/dev/vdb", 10 << 30, "", false}, {"/dev/vdc", 10 << 30, "ext4", false}, {"/dev/vdd", 1 << 30, "", false}, {"/dev/vde", 10 << 30, "ceph_bluestore", false}}
-	if err := CheckDisks(&resource.Disks{Count: 2, MinSizeGB: 5}, all); err != nil {
+	if err := CheckDisks(&resource.Disks{Count: 2, MinSizeGB: 5}, slices.Delete(slices.Clone(all), 2, 3)); err != nil {
 		t.Error(err)
 	}
 	err := CheckDisks(&resource.Disks{Count: 3, MinSizeGB: 5}, all)
@@ -263,6 +264,14 @@ func TestDisksThatDoNotServeAreExplained(t *testing.T) {
 	}
 	if err := CheckDisks(&resource.Disks{Count: 3, MinSizeGB: 5, Hint: "set Zap: true"}, all); errs.HintOf(err) != "set Zap: true" {
 		t.Errorf("the template's own hint is lost: %q", errs.HintOf(err))
+	}
+	// Enough are free, and one that holds data would be taken with them.
+	err = CheckDisks(&resource.Disks{Count: 1, MinSizeGB: 5, Hint: "set Zap: true"}, all)
+	if err == nil || !strings.Contains(err.Error(), "would be overwritten: /dev/vdc (10.0 GiB): ext4") || strings.Contains(err.Error(), "/dev/vda") || errs.HintOf(err) != "set Zap: true" {
+		t.Errorf("error %v", err)
+	}
+	if err := CheckDisks(&resource.Disks{Count: 1, MinSizeGB: 5, Devices: []string{"/dev/vdb", "/dev/vde"}}, all); err != nil {
+		t.Errorf("only others are asked for: %v", err)
 	}
 	if err := CheckDisks(&resource.Disks{Count: 1, Devices: []string{"/dev/vdz"}}, all); err == nil || !strings.Contains(err.Error(), "/dev/vdz: no such disk") {
 		t.Errorf("error %v", err)

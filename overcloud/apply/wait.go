@@ -209,7 +209,7 @@ func (s *step) disks(d *resource.Disks) handler {
 // CheckDisks tells whether enough free disks of the size are among those; the
 // error says of each disk why it does not do.
 func CheckDisks(d *resource.Disks, all []Disk) error {
-	var why []string
+	var why, held []string
 	good := 0
 	for _, disk := range all {
 		if len(d.Devices) > 0 && !slices.Contains(d.Devices, disk.Path) {
@@ -219,13 +219,20 @@ func CheckDisks(d *resource.Disks, all []Disk) error {
 		switch {
 		case disk.Use != "" && disk.Use != "ceph_bluestore": // a data disk that Ceph has taken stays good
 			why = append(why, fmt.Sprintf("%s (%.1f GiB): %s", disk.Path, size, disk.Use))
+			if !disk.Mounted && size >= float64(d.MinSizeGB) {
+				held = append(held, why[len(why)-1])
+			}
 		case size < float64(d.MinSizeGB):
 			why = append(why, fmt.Sprintf("%s: %.1f GiB is too small", disk.Path, size))
 		default:
 			good++
 		}
 	}
-	if good >= d.Count {
+	hint := cmp.Or(d.Hint, "add disks to the machine, or clean those that are in use (baremetal node clean), or lower the number in the environment")
+	switch {
+	case good >= d.Count && len(held) > 0:
+		return errs.New(errs.Conflict, "what is on these data disks would be overwritten: %s", strings.Join(held, "; ")).WithHint("%s", hint)
+	case good >= d.Count:
 		return nil
 	}
 	for _, path := range d.Devices {
@@ -234,7 +241,7 @@ func CheckDisks(d *resource.Disks, all []Disk) error {
 		}
 	}
 	return errs.New(errs.Invalid, "%d free data disks of at least %d GiB; expected %d: %s", good, d.MinSizeGB, d.Count, strings.Join(why, "; ")).
-		WithHint("%s", cmp.Or(d.Hint, "add disks to the machine, or clean those that are in use (baremetal node clean), or lower the number in the environment"))
+		WithHint("%s", hint)
 }
 
 func present(all []Disk, path string) bool {

@@ -44,8 +44,10 @@ func (e *Engine) Preview(ctx context.Context, before, after *stack.Stack) (*diff
 	if before != nil {
 		notes = append(notes, forgotten(before.Input, after.Input)...)
 	}
-	if err := now.Plan.Deployable(); err != nil {
-		notes = append(notes, "it cannot be deployed: "+err.Error())
+	for _, refused := range []func() error{now.Plan.Deployable, now.Plan.Shared} {
+		if err := refused(); err != nil {
+			notes = append(notes, "it cannot be deployed: "+err.Error())
+		}
 	}
 	d.Notes = append(d.Notes, notes...)
 	return d, nil

@@ -70,7 +70,7 @@ func (c *configurer) allAddresses(n *Node) []string {
 }
 
 // networkConfigService names the resource in errors and events.
-const networkConfigService = "network_config"
+const networkConfigService = resource.NetworkConfigService
 
 // networkConfig is the network that the role's nic config gives a machine: none, or
 // one resource. A machine that the plan does not know has none.

@@ -148,10 +148,11 @@ func (b *builder) plan() (*Plan, error) {
 	if err := p.weigh(); err != nil {
 		return nil, err
 	}
+	p.standing, p.external = b.standing(p), b.root.Parameters[loadBalancer] == false
 	p.NetworkLabels, p.CopiesBy = b.labels(), b.setBy(copiesParameter)+copiesParameter
 	p.NetworkConfigs = b.networkConfigs(p.Outputs)
 	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), slices.Concat(b.ev.Secrets(), p.keystonePasswords())
-	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.open(), b.idleAddresses(p), b.idleNetworks(p), p.cutOff())
+	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.livedWith(), b.balancedElsewhere(p), p.open(), b.idleAddresses(p), b.idleNetworks(p), p.cutOff())
 	p.Hidden = b.ev.Hidden()
 	for _, k := range slices.Concat(sortedKeys(b.o.Passwords), b.env.Encrypted) {
 		if !slices.Contains(p.Hidden, k) && k != SeedName {

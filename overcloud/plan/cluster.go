@@ -53,9 +53,9 @@ func (p *Plan) unclustered() []string {
 		out = append(out, fmt.Sprintf("glance_api on %d machines keeps images on the disk of the machine that took them: the first is asked for them all, while it is down nobody has them, and they are lost with it; "+
 			"deploy machines with OSDs (images are then in Ceph), or mount one filesystem at GlanceFilesystemDir on all of them", s.machines["glance_api"]))
 	}
-	if s.several("cinder_volume", cinderLVMKey) {
+	if s.several(cinderVolume, cinderLVMKey) {
 		out = append(out, fmt.Sprintf("cinder_volume on %d machines keeps volumes on the disk of the machine that made them: they cannot be reached while it is down; "+
-			"deploy machines with OSDs, and they are in Ceph", s.machines["cinder_volume"]))
+			"deploy machines with OSDs, and they are in Ceph", s.machines[cinderVolume]))
 	}
 	for _, name := range []string{mysqlService, busService} {
 		if s.machines[name] == 2 && s.several(name, clusteredKey) {
@@ -66,37 +66,6 @@ func (p *Plan) unclustered() []string {
 		out = append(out, strings.Join(two, " and ")+" on 2 machines: when one of them dies the other has no majority and stops serving; three machines outlive the loss of one")
 	}
 	return out
-}
-
-// Shared tells why the machines of the plan cannot be one cloud, or nil: databases and
-// message buses that each stand by themselves (services take any bus of the list, and do
-// not hear those that took another), and a virtual address that nobody has or at which
-// nobody answers. It is no mistake where nothing is deployed: an image serves any role.
-func (p *Plan) Shared() error {
-	s := p.shares()
-	var many, lines []string
-	for _, name := range []string{mysqlService, busService} {
-		if s.machines[name] > 1 && !s.several(name, clusteredKey) {
-			many = append(many, fmt.Sprintf("%s on %d machines", name, s.machines[name]))
-		}
-	}
-	if len(many) > 0 {
-		return errs.New(errs.Invalid, "%s: each would stand by itself, and services that use one do not hear those that use another", strings.Join(many, ", ")).
-			WithHint("put OS::TripleO::Services::HAproxy and OS::TripleO::Services::Keepalived into the controllers' role (-r) and leave EnableHighAvailability empty; or deploy one controller")
-	}
-	if p.VirtualAddress() == "" || len(s.machines) == 0 {
-		return nil
-	}
-	for _, x := range []struct{ service, what string }{{haproxyService, "nobody would answer there"}, {"keepalived", "nobody would have the address"}} {
-		if s.machines[x.service] == 0 {
-			lines = append(lines, fmt.Sprintf("the cloud is to answer at %s, and no machine runs %s, so that %s: %s", p.VirtualAddress(), x.service, x.what, p.cureNeed(x.service, nil)))
-		}
-	}
-	if len(lines) == 0 {
-		return nil
-	}
-	return errs.New(errs.Invalid, "%s", strings.Join(lines, "\n")).
-		WithHint("a cloud of one controller can do without: --control-scale 1, and EnableHighAvailability empty or 'false'")
 }
 
 // Clustered tells whether the machines that run a service are one cluster, which

@@ -13,8 +13,8 @@ var foreignKeys = strings.Fields(`puppet_config docker_config container_config k
 
 // Deployable tells why the plan cannot be deployed on machines, or nil: what its
 // services want done must be resources that os-apply-config knows. TripleO's own
-// trees can be planned, compared and downloaded, not deployed. What cannot work together
-// (Shared) is not deployed either.
+// trees can be planned, compared and downloaded, not deployed. Whether its machines can be
+// one cloud is another question: see Shared.
 func (p *Plan) Deployable() error {
 	if p.Unseeded {
 		return errs.New(errs.Invalid, "the templates make random texts, and there is no seed (%s) to make them from: they could be guessed", SeedName).
@@ -29,7 +29,7 @@ func (p *Plan) Deployable() error {
 		}
 	}
 	if len(foreign) == 0 {
-		return p.Shared()
+		return nil
 	}
 	shown := foreign
 	if len(shown) > 3 {

@@ -39,6 +39,9 @@ type Plan struct {
 
 	NetworkConfigs map[string]any `json:"network_configs,omitempty"` // by role, where RoleNetworkConfigMap names a software configuration
 
+	standing standing // what is there already, for Shared
+	external bool     // another load balancer answers at the virtual address
+
 	Unseeded     bool   `json:"unseeded,omitempty"`      // random texts follow from their names alone: nobody gave a seed
 	RootTemplate []byte `json:"root_template,omitempty"` // overcloud.yaml as it was rendered
 	// Configure evaluates service templates for real machines; see Configure in configure.go.

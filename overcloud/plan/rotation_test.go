@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -155,5 +156,110 @@ func TestComputeParameterChangesComputesOnly(t *testing.T) {
 	}
 	if len(got) == 0 {
 		t.Error("the computes do not change")
+	}
+}
+
+// holders are the files of a machine that hold a text, and users of its database, with the
+// step of each.
+func holders(docs []resource.Document, secret string) (files map[string]int, users map[string]int) {
+	files, users = map[string]int{}, map[string]int{}
+	for _, d := range docs {
+		for _, r := range d.Resources {
+			if r.File != nil && strings.Contains(r.File.Content, secret) {
+				files[r.Key()+" of "+r.Service] = d.Step
+			}
+			if r.MySQLUser != nil && r.MySQLUser.Password == secret {
+				users[r.Key()] = d.Step
+			}
+		}
+	}
+	return files, users
+}
+
+// TestRotatedPasswordsAreInTheDatabaseBeforeTheyAreUsed: for every password that rotates,
+// the database has it before a service starts with it, and every service that has it in a
+// file starts anew, when Keystone has it too.
+func TestRotatedPasswordsAreInTheDatabaseBeforeTheyAreUsed(t *testing.T) {
+	o, nodes := controllers(t, 3)
+	p := build(t, o)
+	cfg, err := p.Configure(nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog, err := p.KeystoneResources(nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	early := []string{"neutron-rpc-server"} // asks Keystone only when a port changes
+	held := 0
+	for _, name := range plan.Rotatable() {
+		secret := "<" + name + ">"
+		if name == "MigrationSshKey" {
+			continue // sshd reads its files anew at each login
+		}
+		inKeystone := slices.ContainsFunc(catalog, func(r plan.KeystoneResource) bool {
+			return slices.ContainsFunc(r.Users, func(u plan.KeystoneUser) bool { return u.Password == secret })
+		})
+		_, users := holders(cfg["overcloud-controller-0"], secret)
+		for _, n := range nodes {
+			files, _ := holders(cfg[n.Name], secret)
+			held += len(files)
+			for file, step := range files {
+				key, service, _ := strings.Cut(file, " of ")
+				unit, at := restarted(cfg[n.Name], key, service)
+				switch {
+				case unit == "":
+					t.Errorf("%s: %s is in %s, and no unit of %s starts anew for it", n.Name, name, key, service)
+				case inKeystone && at <= plan.CatalogStep && !slices.Contains(early, unit):
+					t.Errorf("%s: %s starts with %s in step %d, before Keystone has it", n.Name, unit, name, at)
+				}
+				for user, made := range users {
+					if made > step || made > at || made == at && user != "mysql_user:keystone" {
+						t.Errorf("%s: %s starts with %s in step %d, and %s has it in step %d", n.Name, unit, name, at, user, made)
+					}
+				}
+			}
+		}
+	}
+	if held < 40 {
+		t.Errorf("only %d files hold passwords", held)
+	}
+}
+
+// restarted is the first unit of a service that starts anew for a file, and its step.
+func restarted(docs []resource.Document, key, service string) (string, int) {
+	for _, d := range docs {
+		for _, r := range d.Resources {
+			if r.Unit != nil && r.Service == service && slices.ContainsFunc(r.Unit.RestartOn, func(p string) bool { return resource.Matches(p, key) }) {
+				return r.Unit.Name, d.Step
+			}
+		}
+	}
+	return "", 0
+}
+
+// TestAdminsPasswordThatComesBackIsSetAgain: what was set before must not count as set.
+func TestAdminsPasswordThatComesBackIsSetAgain(t *testing.T) {
+	cfg, err := build(t, article(t)).Configure(machines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	stamp := ""
+	for _, r := range cfg["overcloud-controller-0"][plan.CatalogStep-1].Resources {
+		switch {
+		case r.Exec != nil && strings.HasPrefix(r.Exec.Name, "keystone-bootstrap"):
+			order = append(order, r.Exec.Name+" "+r.Exec.Creates)
+			stamp = r.Exec.Creates
+			if last := r.Exec.Command[len(r.Exec.Command)-1]; r.Exec.Name == "keystone-bootstrap-anew" &&
+				(last != "-delete" || !slices.Contains(r.Exec.Command, path.Dir(stamp)) || !slices.Contains(r.Exec.Command, "keystone-bootstrap-*")) {
+				t.Errorf("it runs %q", r.Exec.Command)
+			}
+		case r.File != nil && r.File.Path == stamp:
+			order = append(order, "file "+stamp)
+		}
+	}
+	if want := []string{"keystone-bootstrap-anew " + stamp, "keystone-bootstrap " + stamp, "file " + stamp}; !slices.Equal(order, want) || !strings.HasPrefix(path.Base(stamp), "keystone-bootstrap-") {
+		t.Errorf("got %q, want %q", order, want)
 	}
 }

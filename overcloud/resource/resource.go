@@ -151,12 +151,13 @@ type Wait struct {
 }
 
 // Disks checks that the node has data disks beside the one it runs from:
-// at least Count of at least MinSizeGB, without partitions, filesystem or use.
+// at least Count of at least MinSizeGB, without partitions, filesystem or use. One of the
+// size that holds something, and is not used, is refused too: it would be taken with them.
 type Disks struct {
 	Count     int      `json:"count" yaml:"count"`
 	MinSizeGB int      `json:"min_size_gb" yaml:"min_size_gb"`
 	Devices   []string `json:"devices,omitempty" yaml:"devices,omitempty"` // empty: all
-	Hint      string   `json:"hint,omitempty" yaml:"hint,omitempty"`       // what to do where there are too few
+	Hint      string   `json:"hint,omitempty" yaml:"hint,omitempty"`       // what to do where they do not serve
 }
 
 // Packages checks that the image has what a service needs. Nothing is installed:

@@ -57,3 +57,23 @@ func (v *Service) RotatePasswords(ctx context.Context, name string, names []stri
 	out := &Rotated{Names: slices.DeleteFunc(changed, func(n string) bool { return slices.Contains(set, n) }), Kept: set}
 	return out, v.keep(ctx, p, was)
 }
+
+// wholly refuses to bring passwords that are new since the last deployment to a part of the
+// cloud: a service would log in with one that the database or Keystone does not know yet.
+func (l Limits) wholly(deployed, next map[string]string) error {
+	if l.None() {
+		return nil
+	}
+	var names []string
+	for name, was := range deployed {
+		if now, there := next[name]; there && now != was {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return errs.New(errs.Invalid, "%s: new since the last deployment, and this one is limited (%s): services would log in with passwords that databases and Keystone do not know yet", strings.Join(names, ", "), l).
+		WithHint("deploy once without --limit, --tags and --from-step")
+}

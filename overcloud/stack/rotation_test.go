@@ -79,3 +79,37 @@ func TestGivenPasswordsAreNotRotated(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestNewPasswordsReachTheWholeCloud: a part of it would log in with what databases and
+// Keystone do not know yet; and what configures nothing carries none.
+func TestNewPasswordsReachTheWholeCloud(t *testing.T) {
+	w, s := rotating(t)
+	if _, err := w.RotatePasswords(t.Context(), "overcloud", []string{"AdminPassword", "GlancePassword"}); err != nil {
+		t.Fatal(err)
+	}
+	narrowed := stack.Input{RolesFile: "r", Limits: stack.Limits{FromStep: 4}}
+	err := w.Update(t.Context(), "overcloud", 1, narrowed)
+	if !errs.Is(err, errs.Invalid) || !strings.HasPrefix(err.Error(), "AdminPassword, GlancePassword: new since the last deployment, and this one is limited (from step 4 on)") || errs.HintOf(err) == "" {
+		t.Errorf("limited: %v", err)
+	}
+	if now, _ := w.Store.Stack(t.Context(), "overcloud"); now.State != stack.Complete || !maps.Equal(now.Passwords, s.Passwords) {
+		t.Errorf("the refusal changed the stack: %s", now.State)
+	}
+	if err := w.Update(t.Context(), "overcloud", 1, stack.Input{Only: stack.OnlyUnprovision, Unprovision: []string{"a"}}); err != nil {
+		t.Fatal(err)
+	}
+	w.end(t, s.ID)
+	if now, _ := w.Store.Stack(t.Context(), "overcloud"); !maps.Equal(now.Passwords, s.Passwords) {
+		t.Error("an action that configures nothing has the new passwords")
+	}
+	if err := w.Update(t.Context(), "overcloud", 1, narrowed); err == nil {
+		t.Error("limited, after an action that carried none: no error")
+	}
+	if err := w.Update(t.Context(), "overcloud", 1, stack.Input{RolesFile: "r"}); err != nil {
+		t.Fatal(err)
+	}
+	w.end(t, s.ID)
+	if err := w.Update(t.Context(), "overcloud", 1, narrowed); err != nil {
+		t.Errorf("limited, when the cloud has them: %v", err)
+	}
+}

@@ -131,8 +131,14 @@ func (v *Service) update(ctx context.Context, ident string, timeoutMins int, in 
 	if err != nil {
 		return err
 	}
+	if err := trial.Input.Limits.wholly(old.Passwords, trial.Passwords); err != nil {
+		return err
+	}
 	a.Change = v.started(Update, func(s *Stack) {
-		s.Input, s.TimeoutMins, s.Passwords = in.onto(s.Input), timeoutMins, trial.Passwords
+		s.Input, s.TimeoutMins = in.onto(s.Input), timeoutMins
+		if in.Only == "" || s.Passwords == nil { // of an action that configures nothing the cloud hears of no new ones
+			s.Passwords = trial.Passwords
+		}
 	})
 	s, err := v.Store.Accept(ctx, a)
 	if err != nil {
@@ -165,8 +171,10 @@ func (v *Service) accept(ctx context.Context, s *Stack, in Input, read *Plan) (A
 	if err != nil {
 		return Acceptance{}, err
 	}
-	if err := made.Deployable(); err != nil {
-		return Acceptance{}, err
+	for _, refused := range []func() error{made.Deployable, made.Shared} {
+		if err := refused(); err != nil {
+			return Acceptance{}, err
+		}
 	}
 	if err := v.checkLimits(ctx, s, made); err != nil {
 		return Acceptance{}, err
