@@ -70,7 +70,7 @@ func endDaemon(t *testing.T, home string) {
 		t.Fatal(err)
 	}
 	for range 10 { // each waits two seconds
-		release, err := manager.Settings{ConfigDir: filepath.Join(home, ".vbmc")}.Claim()
+		release, err := manager.Settings{ConfigDir: filepath.Join(home, ".vbmc")}.Claim(func(error) {})
 		if err == nil {
 			release()
 			return
