@@ -47,6 +47,11 @@ func (b *lab) away(t *testing.T, h *hypervisor) *Machine {
 		t.Errorf("while libvirt is away the override is %+v", m.Override())
 	}
 	h.away = nil
+	for _, k := range []libvirt.EventKind{libvirt.EventRelisted, libvirt.EventDefined} {
+		if !m.Observe(libvirt.Event{Kind: k, Domain: h.domain()}) {
+			t.Errorf("event %d does not have the machine looked at", k)
+		}
+	}
 	return m
 }
 
