@@ -117,6 +117,7 @@ func (l *Libvirtd) Stop() {
 
 func (l *Libvirtd) clean(t *testing.T) {
 	defer l.sweep() // also when the daemon does not come back
+	defer l.Stop()
 	if l.cmd == nil {
 		l.Start(t)
 	}
@@ -129,7 +130,6 @@ func (l *Libvirtd) clean(t *testing.T) {
 		}
 		c.Close()
 	}
-	l.Stop()
 }
 
 // sweep ends machines that no daemon could end, and removes all files.
