@@ -104,7 +104,7 @@ func TestUEFIBoots(t *testing.T) {
 		t.Fatalf("%v: it is of Debian's package ovmf, which scripts/deps installs", err)
 	}
 	l := startLab(t)
-	b := l.bmc(t, "uefi", machine{mib: 128, network: startSegment(t, nil).card, os: "<os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type>" +
+	b := l.bmc(t, "uefi", machine{mib: 256, network: startSegment(t, nil).card, os: "<os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type>" +
 		"<firmware><feature enabled='no' name='secure-boot'/></firmware></os>"})
 	s := b.watch(t)
 	const first = `BdsDxe: loading Boot\w+ "([^"]*)"`

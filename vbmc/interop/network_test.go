@@ -171,7 +171,8 @@ func ipv4(from, to uint16, data []byte) []byte {
 	for i := 0; i < len(p); i += 2 {
 		sum += uint32(binary.BigEndian.Uint16(p[i:]))
 	}
-	binary.BigEndian.PutUint16(p[10:], ^uint16(sum>>16+sum&0xffff))
+	sum = sum>>16 + sum&0xffff
+	binary.BigEndian.PutUint16(p[10:], ^uint16(sum>>16+sum))
 	p = binary.BigEndian.AppendUint16(p, from)
 	p = binary.BigEndian.AppendUint16(p, to)
 	p = binary.BigEndian.AppendUint16(p, uint16(8+len(data)))
