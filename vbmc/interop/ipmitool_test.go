@@ -138,7 +138,7 @@ func dcmiRows() []row {
 		{"dcmi power activate", `activated`},
 		{"dcmi power get_limit", `Power Limit Active.*Log Event to SEL.*50 Watts`},
 		{"until sensor list", `CPU Temp`},
-		{"until sel list last 1", `#0x12 \| Limit Exceeded \| Asserted`},
+		{"until sel list", `#0x12 \| Limit Exceeded \| Asserted`},
 	}
 }
 
