@@ -185,3 +185,48 @@ func TestWhoeverItMayBe(t *testing.T) {
 	<-b.jobs[b.file(b.of)].done
 	same(t, b.h.stored, osStyle)
 }
+
+// TestKilledOnTheWay: at every step of what follows an edit of the URI, to a domain that was
+// moved and to another one.
+func TestKilledOnTheWay(t *testing.T) {
+	to := Owner{"test:///there", "m"}
+	for _, uuid := range []libvirt.UUID{{1}, {2}} {
+		for left, dead := 0, true; dead; left++ {
+			b := newLab(t, osStyle)
+			b.netboot(t)
+			there := &hypervisor{stored: perDevice, uuid: uuid}
+			if err := b.Adopt(b.state, to); err != nil {
+				t.Fatal(err)
+			}
+			k := &mortal{FileStore{b.state}, left}
+			m, err := New(there, to, k, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.LeaveTo(b.Leftovers)
+			there.step = k.step
+			dead = dies(t, func() error { return m.Repair(t.Context()) })
+			there.step = nil
+			m = b.at(t, to, there) // of the next daemon
+			if err := m.Repair(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if uuid == (libvirt.UUID{1}) {
+				if m.Override() != netOverride() || there.stored == perDevice {
+					t.Errorf("step %d: override %+v, definition\n%s", left, m.Override(), there.stored)
+				}
+				takenBack(t, m, there, perDevice)
+				continue
+			}
+			same(t, there.stored, perDevice)
+			old, kept := b.jobs[b.file(b.of)]
+			if m.Override() != (domain.Override{}) || !kept {
+				t.Fatalf("step %d: override %+v, the other order is kept: %v", left, m.Override(), kept)
+			}
+			close(b.back)
+			<-old.done
+			same(t, b.h.stored, osStyle)
+			b.none(t)
+		}
+	}
+}
