@@ -33,7 +33,9 @@ func startLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.WaitReady(t.Context()); err != nil {
+	ready, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := conn.WaitReady(ready); err != nil {
 		t.Fatal(err)
 	}
 	l.conn = conn
