@@ -125,9 +125,20 @@ func goipmiSOL(t *testing.T, c *client.Client) {
 	out := &echo{want: "<g>", seen: make(chan struct{})}
 	done := make(chan error, 1)
 	go func() { done <- c.SOLStream(ctx, in, out, nil) }()
-	if _, err := keys.Write([]byte("g")); err != nil {
-		t.Fatal(err)
-	}
+	go func() { // the guest may be booting still, and not hear the first
+		again := time.NewTicker(time.Second)
+		defer again.Stop()
+		for {
+			if _, err := keys.Write([]byte("g")); err != nil {
+				return
+			}
+			select {
+			case <-again.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 	select {
 	case <-out.seen:
 	case err := <-done:
