@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"trefoil/vbmc/manager"
 )
@@ -49,20 +48,6 @@ func pidOf(t *testing.T, home string) int {
 	return pid
 }
 
-// awaitText waits until a file has a text.
-func awaitText(t *testing.T, file, want string) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		text, err := os.ReadFile(file)
-		if strings.Contains(string(text), want) {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s has no %q: %s %v", file, want, text, err)
-		}
-	}
-}
-
 // endDaemon ends the daemon in the background and waits for it.
 func endDaemon(t *testing.T, home string) {
 	t.Helper()
@@ -70,7 +55,7 @@ func endDaemon(t *testing.T, home string) {
 		t.Fatal(err)
 	}
 	for range 10 { // each waits two seconds
-		release, err := manager.Settings{ConfigDir: filepath.Join(home, ".vbmc")}.Claim()
+		release, err := manager.Settings{ConfigDir: filepath.Join(home, ".vbmc")}.Claim(func(error) {})
 		if err == nil {
 			release()
 			return
@@ -135,18 +120,10 @@ func TestDaemon(t *testing.T) {
 	home := t.TempDir()
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan int, 1)
-	var log bytes.Buffer
-	go func() { done <- run(ctx, []string{"/usr/bin/vbmcd", "--foreground"}, homeEnv(home), &log, &log) }()
+	log := newHeard()
+	go func() { done <- run(ctx, []string{"/usr/bin/vbmcd", "--foreground"}, homeEnv(home), log, log) }()
 	socket := filepath.Join(home, ".vbmc", "vbmcd.sock")
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		if c, err := net.Dial("unix", socket); err == nil {
-			c.Close()
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal("the daemon does not answer")
-		}
-	}
+	log.await(t, "vbmc daemon is ready")
 	if code, out, errs := vbmc(t, home, "list", "--no-daemon"); code != 0 || out != "\n" {
 		t.Errorf("empty list: code %d, %q, %q", code, out, errs)
 	}
@@ -163,7 +140,8 @@ func TestDaemon(t *testing.T) {
 	}
 	stop()
 	if code := <-done; code != 0 {
-		t.Errorf("daemon ended with %d: %s", code, log.String())
+		text, _ := log.now()
+		t.Errorf("daemon ended with %d: %s", code, text)
 	}
 	if _, err := net.Dial("unix", socket); err == nil {
 		t.Error("the socket is still there")

@@ -38,7 +38,8 @@ func (p *program) daemon(c *cli.Context) error {
 		}
 		return err
 	}
-	release, err := s.Claim()
+	var odd []error // there is no log yet
+	release, err := s.Claim(func(err error) { odd = append(odd, err) })
 	if err != nil {
 		return err
 	}
@@ -48,6 +49,9 @@ func (p *program) daemon(c *cli.Context) error {
 		return err
 	}
 	defer closeLog()
+	for _, err := range odd {
+		log.Warn(err.Error(), "do", errs.HintOf(err))
+	}
 	l, err := control.Listen(s.Socket())
 	if err != nil {
 		return err

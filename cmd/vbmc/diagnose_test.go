@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -19,22 +17,14 @@ import (
 )
 
 // startDaemon runs a daemon in the foreground until the test ends or stop is called.
-func startDaemon(t *testing.T, home string) (stop func()) {
+func startDaemon(t *testing.T, home string) (log *heard, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan int, 1)
+	log = newHeard()
 	go func() {
-		done <- run(ctx, []string{"/usr/bin/vbmcd", "--foreground"}, homeEnv(home), io.Discard, io.Discard)
+		done <- run(ctx, []string{"/usr/bin/vbmcd", "--foreground"}, homeEnv(home), io.Discard, log)
 	}()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		if c, err := net.Dial("unix", filepath.Join(home, ".vbmc", "vbmcd.sock")); err == nil {
-			c.Close()
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal("the daemon does not answer")
-		}
-	}
 	ended := false
 	stop = func() {
 		if cancel(); !ended {
@@ -45,7 +35,8 @@ func startDaemon(t *testing.T, home string) (stop func()) {
 		}
 	}
 	t.Cleanup(stop)
-	return stop
+	log.await(t, "vbmc daemon is ready")
+	return log, stop
 }
 
 // TestWithDaemon types commands beside a daemon whose hypervisor is not there.
@@ -59,7 +50,7 @@ func TestWithDaemon(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stop := startDaemon(t, home)
+	_, stop := startDaemon(t, home)
 	for _, step := range []struct {
 		args string
 		code int
@@ -155,7 +146,7 @@ func TestLogFollows(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte("[VirtualBMC]\nport = 99999\nactive = True\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stop := startDaemon(t, home)
+	daemon, stop := startDaemon(t, home)
 	ready, all := make(chan struct{}), make(chan string, 1)
 	go func() {
 		req := control.Request{Command: "log", Domains: []string{"a"}, Args: map[string]string{"follow": "yes"}}
@@ -171,12 +162,9 @@ func TestLogFollows(t *testing.T) {
 		}
 	}()
 	<-ready
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) { // until the daemon has looked
-		if _, out, _ := vbmc(t, home, "--no-daemon", "list"); strings.Contains(out, "error") {
-			break
-		} else if time.Now().After(end) {
-			t.Fatal(out)
-		}
+	daemon.await(t, "cannot run as configured")
+	if _, out, _ := vbmc(t, home, "--no-daemon", "list"); !strings.Contains(out, "error") {
+		t.Errorf("list: %s", out)
 	}
 	if code, _, errs := vbmc(t, home, "--no-daemon", "edit", "a", "--port", "auto", "--address", "127.0.0.1"); code != 0 {
 		t.Errorf("edit: %d %s", code, errs)

@@ -1,15 +1,19 @@
 //go:build e2e
 
+// Package interop shows what clients that others wrote read from a BMC: for each
+// command the value that they print. The same tables are played to a machine in memory,
+// whose readings are known to the digit, and to libvirt domains that are real QEMU
+// processes, behind all of the daemon.
 package interop
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,15 +24,26 @@ import (
 	"trefoil/vbmc/ipmi"
 )
 
-// uuid is the machine's, 12345678-9abc-4def-8001-020304050607.
-func uuid() [16]byte {
-	return [16]byte{0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0x4d, 0xef, 0x80, 1, 2, 3, 4, 5, 6, 7}
+// row is a client's command and the value that it must print.
+type row struct {
+	// command has fields; ~ is a space inside one, HOME a directory. One that begins with
+	// "until" is asked again until its value comes: a hypervisor counts when it likes.
+	command string
+	want    string // regular expression over several lines; {NAME} is a value of the bed
 }
 
-// start serves a machine of four processors, with a quarter of its 4 GiB in use.
-func start(t *testing.T, address string) (*fake.Machine, int) {
+// bed is a BMC that clients are let loose on.
+type bed struct {
+	host   string
+	port   int
+	values map[string]string // what {NAME} stands for, as a regular expression
+}
+
+// inMemory serves a machine of four processors, with a quarter of its 4 GiB in use.
+func inMemory(t *testing.T, address string) (*fake.Machine, bed) {
 	t.Helper()
-	m := fake.New(uuid())
+	uuid := [16]byte{0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0x4d, 0xef, 0x80, 1, 2, 3, 4, 5, 6, 7}
+	m := fake.New(uuid)
 	m.SetUsage(domain.Usage{VCPUs: 4, MemoryMax: 4 << 30, MemoryUsed: 1 << 30})
 	b, err := ipmi.New(ipmi.Config{Machine: m, Username: "admin", Password: "secret", Name: "node-1"})
 	if err != nil {
@@ -45,10 +60,40 @@ func start(t *testing.T, address string) (*fake.Machine, int) {
 			t.Error(err)
 		}
 	})
-	return m, conn.LocalAddr().(*net.UDPAddr).Port
+	return m, bed{host: address, port: conn.LocalAddr().(*net.UDPAddr).Port, values: map[string]string{
+		"UUID": "12345678-9abc-4def-8001-020304050607", "DIUU": backwards(uuid),
+		"CPUS": "4", "MIB": "4096", "SOFT": "off",
+		"C": "35", "RPM": "2400", "W": "60", "LOAD": "0", "MEM": "25",
+	}}
 }
 
-// clientLimit ends a client that hangs.
+// backwards is a UUID as FreeIPMI shows it: it knows the specification's byte order only,
+// and BMCs have SMBIOS's.
+func backwards(uuid [16]byte) string {
+	d := slices.Clone(uuid[:])
+	slices.Reverse(d[0:4])
+	slices.Reverse(d[4:6])
+	slices.Reverse(d[6:8])
+	slices.Reverse(d)
+	return dashed(d)
+}
+
+func dashed(d []byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", d[0:4], d[4:6], d[6:8], d[8:10], d[10:])
+}
+
+// expectOff looks at the machine in memory when a client is through with it.
+func expectOff(t *testing.T, m *fake.Machine, starts ...domain.Device) {
+	t.Helper()
+	if on, err := m.Power(); on || err != nil {
+		t.Errorf("machine is on: %v, %v; want it off", on, err)
+	}
+	if got := m.Starts(); !slices.Equal(got, starts) {
+		t.Errorf("machine booted from %v, want %v", got, starts)
+	}
+}
+
+// clientLimit ends a client that hangs, and the wait for a value.
 const clientLimit = 30 * time.Second
 
 // output runs a client with a home of its own: FreeIPMI keeps sensor records there.
@@ -62,81 +107,54 @@ func output(t *testing.T, home, stdin, name string, args ...string) ([]byte, err
 	return cmd.CombinedOutput()
 }
 
-// play runs the rows of a table one after another on one BMC.
-func play(t *testing.T, rows []row, name string, common ...string) {
+// pattern is what a row's value must match on this bed.
+func (b bed) pattern(want string) *regexp.Regexp {
+	for name, value := range b.values {
+		want = strings.ReplaceAll(want, "{"+name+"}", value)
+	}
+	return regexp.MustCompile("(?s)" + want)
+}
+
+// play runs the rows of a table one after another. Without a program each row begins with one.
+func (b bed) play(t *testing.T, rows []row, program string, common ...string) {
 	t.Helper()
 	home := t.TempDir()
 	for _, r := range rows {
-		args := strings.Fields(r.command)
+		command, again := strings.CutPrefix(r.command, "until ")
+		args := strings.Fields(command)
 		for i := range args {
 			args[i] = strings.NewReplacer("~", " ", "HOME", home).Replace(args[i])
 		}
-		program := name
-		if program == "" {
-			program, args = args[0], args[1:]
+		name := program
+		if name == "" {
+			name, args = args[0], args[1:]
 		}
-		began := time.Now()
-		out, err := output(t, home, "", program, append(append([]string(nil), common...), args...)...)
+		args = append(slices.Clone(common), args...)
+		want, began := b.pattern(r.want), time.Now()
+		out, err := output(t, home, "", name, args...)
+		for again && (err != nil || !want.Match(out)) && time.Since(began) < clientLimit {
+			out, err = output(t, home, "", name, args...)
+		}
 		t.Logf("%4d ms %s", time.Since(began).Milliseconds(), r.command)
 		if err != nil {
 			t.Errorf("%s: %v\n%s", r.command, err, out)
 		}
-		r.check(t, string(out))
+		if !want.Match(out) {
+			t.Errorf("%s prints\n%s\nwant %q", r.command, out, want)
+		}
 	}
 }
 
-func (r row) check(t *testing.T, out string) {
-	t.Helper()
-	if !regexp.MustCompile("(?s)" + r.want).MatchString(out) {
-		t.Errorf("%s prints\n%s\nwant %q", r.command, out, r.want)
+// ipmitool are the arguments in front of a command; user and password are admin's
+// unless others are given.
+func (b bed) ipmitool(suite string, login ...string) []string {
+	if len(login) == 0 {
+		login = []string{"admin", "secret"}
 	}
+	return []string{"-I", "lanplus", "-C", suite, "-H", b.host, "-p", strconv.Itoa(b.port), "-U", login[0], "-P", login[1]}
 }
 
-// evaluator logs in once and evaluates an expression for each row; c is the session.
-const evaluator = `
-import json, sys
-from pyghmi.ipmi import command
-host, port, rows = json.load(sys.stdin)
-c = command.Command(bmc=host, port=port, userid='admin', password='secret', keepalive=False)
-out = []
-for r in rows:
-    try:
-        out.append(repr(eval(r)))
-    except Exception as e:
-        out.append('error: %r' % e)
-c.ipmi_session.logout()
-print(json.dumps(out))
-`
-
-// evaluate runs the rows in pyghmi, all in one session.
-func evaluate(t *testing.T, rows []row, host string, port int) {
-	t.Helper()
-	var commands []string
-	for _, r := range rows {
-		commands = append(commands, r.command)
-	}
-	in, err := json.Marshal([]any{host, port, commands})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Debian's own Python has Debian's pyghmi.
-	out, err := output(t, t.TempDir(), string(in), "/usr/bin/python3", "-c", evaluator)
-	var got []string
-	if err == nil {
-		err = json.Unmarshal(bytes.TrimSpace(out), &got)
-	}
-	if err != nil || len(got) != len(rows) {
-		t.Fatalf("pyghmi: %v\n%s", err, out)
-	}
-	for i, r := range rows {
-		r.check(t, got[i])
-	}
-}
-
-func lanplus(suite, host string, port int) []string {
-	return []string{"-I", "lanplus", "-C", suite, "-H", host, "-p", strconv.Itoa(port), "-U", "admin", "-P", "secret"}
-}
-
-func freeipmi(suite string, port int) []string {
-	return []string{"-D", "LAN_2_0", "-I", suite, "-h", "127.0.0.1:" + strconv.Itoa(port), "-u", "admin", "-p", "secret"}
+// freeipmi are the arguments of FreeIPMI's programs.
+func (b bed) freeipmi(suite string) []string {
+	return []string{"-D", "LAN_2_0", "-I", suite, "-h", net.JoinHostPort(b.host, strconv.Itoa(b.port)), "-u", "admin", "-p", "secret"}
 }

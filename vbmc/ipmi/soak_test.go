@@ -33,9 +33,9 @@ func TestSessionsLeaveNothing(t *testing.T) {
 		come := func(from, to int) {
 			for i := from; i < to; i++ {
 				visit(t, b, i)
-				time.Sleep(time.Second)
+				pass(time.Second) // so that clients meet: each session lasts a minute
 			}
-			time.Sleep(10 * time.Minute) // all of them are gone
+			pass(10 * time.Minute) // all of them are gone
 			b.Stats()
 			synctest.Wait()
 		}

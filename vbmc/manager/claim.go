@@ -17,19 +17,25 @@ import (
 
 // Claim makes the configuration directory this process's own until release is called
 // or the process ends, however it ends: two daemons would start each BMC twice and
-// write over each other's state. A Conflict names the process that has it.
-func (s Settings) Claim() (release func(), err error) {
+// write over each other's state. A Conflict names the process that has it. warn is
+// called for what is not as it should be and does not keep a daemon from working.
+func (s Settings) Claim(warn func(error)) (release func(), err error) {
+	return s.claim(disk{}, warn)
+}
+
+func (s Settings) claim(d disk, warn func(error)) (release func(), err error) {
 	if err := os.MkdirAll(s.ConfigDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make configuration directory: %w", err)
 	}
-	if err := closeRoot(s.ConfigDir); err != nil {
-		return nil, fmt.Errorf("close the configuration directory to others: %w", err)
+	if err := d.closeRoot(s.ConfigDir, warn); err != nil {
+		return nil, fmt.Errorf("configuration directory: %w", err)
 	}
 	// The file stays when the daemon ends: one that was removed and made anew could be
 	// locked twice.
 	f, err := os.OpenFile(filepath.Join(s.ConfigDir, "vbmcd.lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("claim the configuration directory: %w", err)
+		return nil, errs.Wrap(errs.Forbidden, err, "claim the configuration directory").
+			WithHint("the daemon (user %d) must be able to write to %s; or name another config_dir in virtualbmc.conf", os.Geteuid(), s.ConfigDir)
 	}
 	switch err := filelock.Take(f); {
 	case errors.Is(err, unix.EWOULDBLOCK):

@@ -14,16 +14,16 @@ import (
 
 func TestASecondDaemonIsRefusedAndNamed(t *testing.T) {
 	s := Settings{ConfigDir: filepath.Join(t.TempDir(), "vbmc")}
-	release, err := s.Claim()
+	release, err := s.Claim(func(error) {})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := fmt.Sprintf("another vbmc daemon (process %d) has configuration directory %s", os.Getpid(), s.ConfigDir)
-	if _, err := s.Claim(); !errs.Is(err, errs.Conflict) || err.Error() != want || !strings.Contains(errs.HintOf(err), "config_dir") {
+	if _, err := s.Claim(func(error) {}); !errs.Is(err, errs.Conflict) || err.Error() != want || !strings.Contains(errs.HintOf(err), "config_dir") {
 		t.Errorf("%v, hint %q; want %q", err, errs.HintOf(err), want)
 	}
 	release()
-	again, err := s.Claim()
+	again, err := s.Claim(func(error) {})
 	if err != nil {
 		t.Fatalf("after the first ended: %v", err)
 	}
@@ -34,7 +34,7 @@ func TestASecondDaemonIsRefusedAndNamed(t *testing.T) {
 // says so and is killed.
 func TestAKilledDaemonLeavesNothingInTheWay(t *testing.T) {
 	if dir := os.Getenv("VBMC_TEST_CLAIM"); dir != "" {
-		if _, err := (Settings{ConfigDir: dir}).Claim(); err != nil {
+		if _, err := (Settings{ConfigDir: dir}).Claim(func(error) {}); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Println("claimed")
@@ -60,12 +60,12 @@ func TestAKilledDaemonLeavesNothingInTheWay(t *testing.T) {
 	if _, err := io.ReadFull(out, said); err != nil || string(said) != "claimed" {
 		t.Fatalf("%q %v", said, err)
 	}
-	if _, err := s.Claim(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("(process %d)", cmd.Process.Pid)) {
+	if _, err := s.Claim(func(error) {}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("(process %d)", cmd.Process.Pid)) {
 		t.Errorf("while it lives: %v", err)
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	release, err := s.Claim()
+	release, err := s.Claim(func(error) {})
 	if err != nil {
 		t.Fatalf("after it was killed: %v", err)
 	}
@@ -82,7 +82,7 @@ func TestClaimFollowsNoLink(t *testing.T) {
 	if err := os.Symlink(target, filepath.Join(s.ConfigDir, "vbmcd.lock")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Claim(); err == nil {
+	if _, err := s.Claim(func(error) {}); err == nil {
 		t.Error("a link was locked")
 	}
 	if mustRead(t, target) != "text" {

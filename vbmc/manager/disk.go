@@ -9,7 +9,8 @@ import (
 
 // disk writes files so that they outlive a power cut. The zero value is the real one.
 type disk struct {
-	syncDir func(dir string) error // nil: fsync(2); tests count the calls
+	syncDir func(dir string) error          // nil: fsync(2); tests count the calls
+	chmod   func(fd int, mode uint32) error // nil: fchmod(2); tests refuse it
 }
 
 // replace replaces a file atomically with mode 0600. Content and name are on the disk

@@ -3,7 +3,6 @@ package manager
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -120,11 +119,12 @@ func (x *examination) run(ctx context.Context) {
 	}
 }
 
-// modes warns of a file that others can read: the password is in it, as RAKP needs it.
+// modes warns of a file that its group or others can read: the password is in it, as
+// RAKP needs it.
 func (x *examination) modes() {
 	for _, path := range []string{x.m.store.dir(x.name), x.m.store.file(x.name)} {
-		if i, err := os.Stat(path); err == nil && i.Mode().Perm()&0o077 != 0 {
-			x.say("file mode", Warning, fmt.Sprintf("%s has mode %04o: others can read the password", path, i.Mode().Perm()), "chmod go= '"+path+"'")
+		if i, err := os.Stat(path); err == nil && i.Mode().Perm()&notTheirs != 0 {
+			x.say("file mode", Warning, fmt.Sprintf("%s has mode %04o: %s may get at the password", path, i.Mode().Perm(), whoElse(i.Mode(), notTheirs)), "chmod go= '"+path+"'")
 		}
 	}
 }
@@ -230,8 +230,12 @@ func suiteList(c Config) string {
 // shared checks what concerns all BMCs.
 func (m *Manager) shared(ctx context.Context, exams []*examination) []Finding {
 	var out []Finding
-	if i, err := os.Stat(m.settings.ConfigDir); err == nil && i.Mode().Perm()&fs.FileMode(0o022) != 0 {
-		out = append(out, Finding{"", "file mode", Fault, fmt.Sprintf("%s has mode %04o: others can add BMCs", m.settings.ConfigDir, i.Mode().Perm()), "chmod go= '" + m.settings.ConfigDir + "'"})
+	if i, err := os.Stat(m.settings.ConfigDir); err == nil && i.Mode()&toWrite != 0 {
+		v := Warning
+		if i.Mode()&0o002 != 0 { // a daemon that cannot close it does not start
+			v = Fault
+		}
+		out = append(out, Finding{"", "file mode", v, fmt.Sprintf("%s has mode %04o: %s can add BMCs", m.settings.ConfigDir, i.Mode().Perm(), whoElse(i.Mode(), toWrite)), "chmod go= '" + m.settings.ConfigDir + "'"})
 	}
 	rules, err := firewallRules(ctx)
 	if err != nil {

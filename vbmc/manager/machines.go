@@ -146,6 +146,7 @@ func (l *Libvirt) Open(c Config, statePath string) (domain.Machine, func(), erro
 		return nil, nil, err
 	}
 	m.Set(o)
+	m.LeaveTo(l.leftovers())
 	l.mu.Lock()
 	s.machines[c.Domain] = append(s.machines[c.Domain], m)
 	l.mu.Unlock()

@@ -95,7 +95,7 @@ func TestConfigurationDirectoryIsClosed(t *testing.T) {
 		if err := os.Chmod(s.ConfigDir, was); err != nil {
 			t.Fatal(err)
 		}
-		release, err := s.Claim()
+		release, err := s.Claim(func(error) {})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -57,7 +57,7 @@ func (m *Manager) loadEach(name string, s stamp, err error) (Config, error) {
 // closed tells that others could read a password, or still can.
 func (m *Manager) closed(name, path string, was fs.FileMode, err error) {
 	if err != nil {
-		m.logOf(name).Warn("others can read the password", "path", path, "reason", err)
+		m.logOf(name).Warn("others may get at the password", "path", path, "mode", fmt.Sprintf("%04o", was), "reason", explain(err))
 		return
 	}
 	m.logOf(name).Warn("others could read the password; path is closed to them now", "path", path, "mode", fmt.Sprintf("%04o", was))

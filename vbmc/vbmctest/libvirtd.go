@@ -5,11 +5,15 @@ package vbmctest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,10 +26,14 @@ const nobody = "65534"
 
 // Libvirtd is a private libvirt daemon.
 type Libvirtd struct {
-	URI string
-	dir string
-	cmd *exec.Cmd
+	URI   string
+	dir   string
+	cmd   *exec.Cmd
+	ended <-chan error // of cmd
 }
+
+// startLimit ends the wait for a daemon that does not come.
+const startLimit = time.Minute
 
 // StartLibvirtd starts a daemon that ends with the test, with all its domains.
 func StartLibvirtd(t *testing.T) *Libvirtd {
@@ -54,44 +62,66 @@ func StartLibvirtd(t *testing.T) *Libvirtd {
 // Start runs the daemon and waits until it answers.
 func (l *Libvirtd) Start(t *testing.T) {
 	t.Helper()
-	args := []string{"env", "-i", "PATH=" + os.Getenv("PATH"), "HOME=" + l.dir, "XDG_RUNTIME_DIR=" + l.dir + "/run",
+	ready := l.notify(t)
+	defer ready.Close()
+	args := []string{"env", "-i", "PATH=" + os.Getenv("PATH"), "HOME=" + l.dir, "NOTIFY_SOCKET=" + ready.LocalAddr().String(), "XDG_RUNTIME_DIR=" + l.dir + "/run",
 		"XDG_CONFIG_HOME=" + l.dir + "/cfg", "XDG_CACHE_HOME=" + l.dir + "/cache", "XDG_DATA_HOME=" + l.dir + "/data", "libvirtd"}
 	if os.Geteuid() == 0 {
 		args = append([]string{"setpriv", "--reuid=" + nobody, "--regid=" + nobody, "--clear-groups"}, args...)
 	}
-	l.cmd = exec.Command(args[0], args[1:]...)
-	if err := l.cmd.Start(); err != nil {
+	cmd, ended := exec.Command(args[0], args[1:]...), make(chan error, 1)
+	if err := cmd.Start(); err != nil {
 		t.Fatalf("start libvirtd: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	defer cancel()
-	for {
-		c, err := libvirt.Dial(ctx, l.URI)
-		if err == nil {
-			c.Close()
-			return
-		}
-		if ctx.Err() != nil {
-			t.Fatalf("libvirtd does not answer: %v", err)
-		}
-		time.Sleep(50 * time.Millisecond)
+	l.cmd, l.ended = cmd, ended
+	go func() {
+		ended <- cmd.Wait()
+		ready.Close() // who waits for it waits no longer
+	}()
+	if _, err := ready.Read(make([]byte, 64)); err != nil {
+		t.Fatalf("libvirtd does not say that it is ready: %v", err)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+	defer cancel()
+	c, err := libvirt.Dial(ctx, l.URI)
+	if err != nil {
+		t.Fatalf("libvirtd does not answer: %v", err)
+	}
+	c.Close()
+}
+
+// notify is where the daemon says that it takes connections, as it says to systemd
+// (sd_notify(3)).
+func (l *Libvirtd) notify(t *testing.T) *net.UnixConn {
+	t.Helper()
+	path := filepath.Join(l.dir, "notify")
+	_ = os.Remove(path) // of an earlier start
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err == nil {
+		err = errors.Join(os.Chmod(path, 0o666), c.SetReadDeadline(time.Now().Add(startLimit)))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // Stop ends the daemon; its domains go on, as they do when libvirtd restarts.
 func (l *Libvirtd) Stop() {
 	if l.cmd != nil {
 		_ = l.cmd.Process.Kill()
-		_ = l.cmd.Wait()
+		<-l.ended
 		l.cmd = nil
 	}
 }
 
 func (l *Libvirtd) clean(t *testing.T) {
+	defer l.sweep() // also when the daemon does not come back
+	defer l.Stop()
 	if l.cmd == nil {
 		l.Start(t)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
 	if c, err := libvirt.Dial(ctx, l.URI); err == nil {
 		all, _ := c.Domains(ctx)
@@ -100,7 +130,23 @@ func (l *Libvirtd) clean(t *testing.T) {
 		}
 		c.Close()
 	}
-	l.Stop()
+}
+
+// sweep ends machines that no daemon could end, and removes all files.
+func (l *Libvirtd) sweep() {
+	pids, _ := filepath.Glob(filepath.Join(l.dir, "run", "libvirt", "qemu", "run", "*.pid"))
+	for _, file := range pids {
+		text, _ := os.ReadFile(file)
+		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil {
+			continue
+		}
+		// The number may be another process's by now: ours has our directory in its arguments.
+		args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if strings.Contains(string(args), l.dir) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 	_ = os.RemoveAll(l.dir)
 }
 

@@ -23,6 +23,9 @@ func (m *Machine) snapshot() State {
 // save stores a new state on disk first, then in memory. m.op is held.
 func (m *Machine) save(s State) error {
 	s.Of = &m.of
+	if d, err := m.conn.Cached(m.name); err == nil && s.From == nil {
+		s.UUID = d.UUID.String()
+	}
 	if err := m.store.Save(s); err != nil {
 		return err
 	}
@@ -34,16 +37,7 @@ func (m *Machine) save(s State) error {
 
 // Override implements domain.Machine. A spent one-time override uncovers the
 // persistent one under it, as that is what the machine boots from then.
-func (m *Machine) Override() domain.Override {
-	s := m.snapshot()
-	switch {
-	case s.Once != nil:
-		return *s.Once
-	case s.Persistent != nil:
-		return s.Persistent.Override
-	}
-	return domain.Override{}
-}
+func (m *Machine) Override() domain.Override { return m.snapshot().override() }
 
 // SetOverride implements domain.Machine. A one-time override touches nothing
 // until the start; a persistent one is written to the stored definition now.
@@ -258,10 +252,22 @@ func (m *Machine) startAsIs(ctx context.Context) error {
 	return m.spent(false)
 }
 
-// repair puts the boot order back that must not stay. A machine that runs with the order
+// repair makes the stored definition what the state says, before anything else is done
+// with the domain. It can be repeated.
+func (m *Machine) repair(ctx context.Context) error {
+	if err := m.leaveOther(ctx); err != nil {
+		return err
+	}
+	if err := m.undo(ctx); err != nil {
+		return err
+	}
+	return m.arrive(ctx)
+}
+
+// undo puts the boot order back that must not stay. A machine that runs with the order
 // of a one-time start has used the override, also if we were killed, or got no answer,
 // meanwhile.
-func (m *Machine) repair(ctx context.Context) error {
+func (m *Machine) undo(ctx context.Context) error {
 	s := m.snapshot()
 	if len(s.Undo) == 0 {
 		return nil

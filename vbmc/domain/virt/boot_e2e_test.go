@@ -107,6 +107,9 @@ func follow(t *testing.T, conn *libvirt.Conn, m *Machine) <-chan domain.Event {
 	return told
 }
 
+// guestLimit ends the wait for a guest that hangs.
+const guestLimit = 90 * time.Second
+
 func bootsOnce(t *testing.T, m *Machine, told <-chan domain.Event) {
 	ctx := t.Context()
 	must := func(err error) {
@@ -118,9 +121,9 @@ func bootsOnce(t *testing.T, m *Machine, told <-chan domain.Event) {
 	must(m.SetOverride(ctx, domain.Override{Device: domain.CDROM}))
 	must(m.On(ctx))
 	t.Cleanup(func() { _ = m.Off(context.Background()) })
-	prints(t, m, "CC", "\r")
+	prints(t, m, told, "CC", "\r")
 	awaitReboot(t, told)
-	prints(t, m, "DD", "")
+	prints(t, m, told, "DD", "")
 	if on, err := m.Power(); err != nil || !on {
 		t.Errorf("power %v, %v", on, err)
 	}
@@ -130,7 +133,7 @@ func bootsOnce(t *testing.T, m *Machine, told <-chan domain.Event) {
 
 func awaitReboot(t *testing.T, told <-chan domain.Event) {
 	t.Helper()
-	limit := time.After(90 * time.Second)
+	limit := time.After(guestLimit)
 	for {
 		select {
 		case e := <-told:
@@ -149,13 +152,19 @@ func awaitReboot(t *testing.T, told <-chan domain.Event) {
 }
 
 // prints waits until the guest prints want, then types. A console that ends is
-// opened again: a new process has another.
-func prints(t *testing.T, m *Machine, want, typed string) {
+// opened again: a new process has another. While there is none, the next event tells.
+func prints(t *testing.T, m *Machine, told <-chan domain.Event, want, typed string) {
 	t.Helper()
 	var all bytes.Buffer
-	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	limit := time.After(guestLimit)
+	for end := time.Now().Add(guestLimit); time.Now().Before(end); {
 		c, canWrite, err := m.OpenConsole(t.Context(), domain.TakeOver)
 		if err != nil {
+			select {
+			case e := <-told:
+				t.Logf("event %+v, no console: %v", e, err)
+			case <-limit:
+			}
 			continue
 		}
 		stop := time.AfterFunc(time.Until(end), func() { c.Close() })
@@ -181,16 +190,24 @@ func prints(t *testing.T, m *Machine, want, typed string) {
 	t.Fatalf("the guest printed %q, want %q at the end (last error of the BMC: %s)", all.String(), want, m.Trouble())
 }
 
+// usage asks until libvirt has counted: nobody tells when that is.
 func usage(t *testing.T, m *Machine) domain.Usage {
 	t.Helper()
-	var u domain.Usage
-	await(t, func() (ok bool) {
-		var err error
-		u, err = m.Usage()
-		return err == nil && u.CPU > 0
-	})
-	if u.VCPUs != 1 || u.MemoryMax != 32<<20 || u.Started.IsZero() {
-		t.Errorf("usage %+v", u)
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	limit := time.After(30 * time.Second)
+	for {
+		u, err := m.Usage()
+		if err == nil && u.CPU > 0 {
+			if u.VCPUs != 1 || u.MemoryMax != 32<<20 || u.Started.IsZero() {
+				t.Errorf("usage %+v", u)
+			}
+			return u
+		}
+		select {
+		case <-again.C:
+		case <-limit:
+			t.Fatalf("usage %+v, %v", u, err)
+		}
 	}
-	return u
 }

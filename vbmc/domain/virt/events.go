@@ -87,7 +87,8 @@ func (m *Machine) Observe(ev libvirt.Event) (needsRepair bool) {
 		go m.events.Tell()
 	}
 	s := m.state
-	return ev.Kind == libvirt.EventRelisted && len(s.Undo) > 0 ||
+	known := ev.Kind == libvirt.EventRelisted || ev.Kind == libvirt.EventDefined
+	return ev.Kind == libvirt.EventRelisted && len(s.Undo) > 0 || known && s.From != nil ||
 		m.seen.ended && (s.Stale || s.Temporary) ||
 		m.seen.rebooted && s.needsProcess() && m.options.LiveOrder != LiveOrderOff
 }

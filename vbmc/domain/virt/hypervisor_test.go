@@ -20,6 +20,7 @@ const destroyed = 1
 // hypervisor is a libvirt of one domain in memory, with as much of QEMU as decides
 // what the firmware boots from.
 type hypervisor struct {
+	uuid         libvirt.UUID // zero: {1}
 	stored, live string
 	away         error // every call fails with it
 	createFails  error
@@ -40,7 +41,7 @@ type hypervisor struct {
 }
 
 func (h *hypervisor) domain() libvirt.Domain {
-	d := libvirt.Domain{Name: "m", UUID: libvirt.UUID{1}, State: libvirt.StateShutoff}
+	d := libvirt.Domain{Name: "m", UUID: cmp.Or(h.uuid, libvirt.UUID{1}), State: libvirt.StateShutoff}
 	if h.live != "" {
 		d.State = libvirt.StateRunning
 	}

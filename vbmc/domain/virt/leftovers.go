@@ -67,44 +67,57 @@ func (l *Leftovers) Leave(path string, of Owner) (done <-chan struct{}, err erro
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.take(s, func(file string, s State) error {
+		if err := (FileStore{path}).Save(s); err != nil { // a BMC that comes back here has no override either
+			return err
+		}
+		return os.Rename(path, file)
+	})
+}
+
+// Keep puts back what a state of another domain says, as Leave does; where the state is
+// kept is the caller's. It may be repeated after a kill.
+func (l *Leftovers) Keep(s State) error {
+	if s = s.released(); len(s.Undo) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, err := l.take(s, func(file string, s State) error { return FileStore{file}.Save(s) })
+	return err
+}
+
+// take has keep make a state a file of Dir, and begins its job. The file that is there
+// already is of an earlier BMC of the same domain. l.mu is held.
+func (l *Leftovers) take(s State, keep func(file string, s State) error) (done <-chan struct{}, err error) {
 	file := l.file(*s.Of)
 	l.end(file)
-	if err := l.take(path, file, s); err != nil {
+	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make directory of boot orders: %w", err)
+	}
+	earlier, err := FileStore{file}.Load()
+	if err != nil {
 		return nil, err
+	}
+	s.Undo = append(s.Undo, earlier.Undo...)
+	if err := keep(file, s); err != nil {
+		return nil, fmt.Errorf("keep boot order: %w", err)
 	}
 	return l.begin(file, *s.Of), nil
 }
 
-// take makes a state a file of Dir. The one that is there already is of an earlier BMC
-// of the same domain.
-func (l *Leftovers) take(path, file string, s State) error {
-	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
-		return fmt.Errorf("make directory of boot orders: %w", err)
-	}
-	earlier, err := FileStore{file}.Load()
-	if err != nil {
-		return err
-	}
-	s.Undo = append(s.Undo, earlier.Undo...)
-	if err := (FileStore{path}).Save(s); err != nil { // a BMC that comes back here has no override either
-		return err
-	}
-	if err := os.Rename(path, file); err != nil {
-		return fmt.Errorf("keep boot order: %w", err)
-	}
-	return nil
-}
-
-// Adopt prepares path for the BMC of a domain. A state of another domain is left there.
-// What is to be put back in this one becomes the BMC's own, which does that before all
-// else: two at work on one domain would be in each other's way.
+// Adopt prepares path for the BMC of a domain. A state of another domain is left there,
+// which is told if an override goes with it; whether a domain behind another URI is
+// another one the BMC finds out. What is to be put back in this one becomes the BMC's
+// own, which does that before all else: two at work on one domain would be in each
+// other's way.
 func (l *Leftovers) Adopt(path string, of Owner) error {
 	s, err := FileStore{path}.Load()
 	if err != nil {
 		return err
 	}
 	if s.Of != nil && *s.Of != of {
-		if _, err := l.Leave(path, *s.Of); err != nil {
+		if err := l.move(path, s, of); err != nil {
 			return err
 		}
 	}
@@ -118,6 +131,20 @@ func (l *Leftovers) Adopt(path string, of Owner) error {
 	if err := os.Rename(file, path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("adopt boot order: %w", err)
 	}
+	return nil
+}
+
+// move takes a state to another URI, or leaves it where it is.
+func (l *Leftovers) move(path string, s State, to Owner) error {
+	_, err := os.Lstat(l.file(to))
+	after, ok := s.moved(to)
+	if ok && errors.Is(err, fs.ErrNotExist) { // else an earlier BMC of that very domain left it something to do
+		return FileStore{path}.Save(after)
+	}
+	if _, err := l.Leave(path, *s.Of); err != nil {
+		return err
+	}
+	tellDropped(l.Log, s, to)
 	return nil
 }
 

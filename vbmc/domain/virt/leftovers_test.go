@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"trefoil/vbmc/domain"
@@ -43,15 +44,19 @@ func (b *lab) connect(ctx context.Context, uri string) (Conn, func(), error) {
 }
 
 // bmc makes the machine of a BMC, as the daemon does.
-func (b *lab) bmc(t *testing.T, of Owner) *Machine {
+func (b *lab) bmc(t *testing.T, of Owner) *Machine { return b.at(t, of, b.h) }
+
+// at is bmc of a domain of another hypervisor.
+func (b *lab) at(t *testing.T, of Owner, h *hypervisor) *Machine {
 	t.Helper()
 	if err := b.Adopt(b.state, of); err != nil {
 		t.Fatal(err)
 	}
-	m, err := New(b.h, of, FileStore{b.state}, nil)
+	m, err := New(h, of, FileStore{b.state}, b.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.LeaveTo(b.Leftovers)
 	return m
 }
 
@@ -132,11 +137,15 @@ func TestDeletedInAOneTimeStart(t *testing.T) {
 // away, leaves the first as it was.
 func TestAnotherDomain(t *testing.T) {
 	b := newLab(t, osStyle)
+	said := b.hear()
 	b.netboot(t)
 	close(b.back)
 	m := b.bmc(t, Owner{b.of.URI, "other"})
 	if o := m.Override(); o != (domain.Override{}) {
 		t.Errorf("the other domain has %+v", o)
+	}
+	if !strings.Contains(said(), "override is not in force any more") {
+		t.Errorf("the override went without a word: %s", said())
 	}
 	<-b.jobs[b.file(b.of)].done
 	same(t, b.h.stored, osStyle)

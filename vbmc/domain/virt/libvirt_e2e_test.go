@@ -125,12 +125,13 @@ func TestLibvirtdGoesAndComes(t *testing.T) {
 	l := vbmctest.StartLibvirtd(t)
 	l.Define(t, "m", "<boot dev='hd'/>", false)
 	conn := open(t, l)
+	changed := changes(conn)
 	m := machine(t, conn, "m")
 	if err := m.On(ctx); err != nil {
 		t.Fatal(err)
 	}
 	l.Stop()
-	await(t, func() bool { _, err := m.Power(); return errors.Is(err, domain.ErrUnavailable) })
+	await(t, changed, func() bool { _, err := m.Power(); return errors.Is(err, domain.ErrUnavailable) })
 	if err := m.Off(ctx); !errors.Is(err, domain.ErrUnavailable) {
 		t.Errorf("off while libvirtd is away: %v", err)
 	}
@@ -152,7 +153,9 @@ func TestEventsOfOthers(t *testing.T) {
 	ctx := context.Background()
 	l := vbmctest.StartLibvirtd(t)
 	l.Define(t, "m", "<boot dev='hd'/>", false)
-	m := machine(t, open(t, l), "m")
+	conn := open(t, l)
+	changed := changes(conn)
+	m := machine(t, conn, "m")
 	other, err := libvirt.Dial(ctx, l.URI)
 	if err != nil {
 		t.Fatal(err)
@@ -167,17 +170,31 @@ func TestEventsOfOthers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		await(t, func() bool { got, err := m.Power(); return err == nil && got == on })
+		await(t, changed, func() bool { got, err := m.Power(); return err == nil && got == on })
 	}
 }
 
-// await polls a condition that events bring about; it fails after half a minute.
-func await(t *testing.T, cond func() bool) {
+// changes tells that there were events, which may have been many.
+func changes(conn *libvirt.Conn) <-chan struct{} {
+	changed := make(chan struct{}, 1)
+	conn.OnEvent(func(libvirt.Event) {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})
+	return changed
+}
+
+// await waits for a condition that events bring about.
+func await(t *testing.T, changed <-chan struct{}, cond func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if cond() {
-			return
+	limit := time.After(30 * time.Second)
+	for !cond() {
+		select {
+		case <-changed:
+		case <-limit:
+			t.Fatal("condition did not come true")
 		}
 	}
-	t.Fatal("condition did not come true")
 }

@@ -69,6 +69,7 @@ type Machine struct {
 	store   Store
 	log     *slog.Logger
 	options Options
+	left    *Leftovers // where the orders of another domain go; nil: there is never another
 	events  domain.Events
 
 	op      sync.Mutex // one power or boot operation at a time
@@ -83,6 +84,10 @@ type Machine struct {
 
 // Set takes the settings; call it before the first use.
 func (m *Machine) Set(o Options) { m.options = o }
+
+// LeaveTo says who puts orders back in the domain of before, when behind an edited URI is
+// another one; call it before the first use.
+func (m *Machine) LeaveTo(l *Leftovers) { m.left = l }
 
 // operate runs one operation and keeps its failure for Trouble.
 func (m *Machine) operate(f func() error) error {

@@ -24,6 +24,12 @@ type Owner struct {
 type State struct {
 	// Of is the domain; nil: it was not noted yet.
 	Of *Owner `json:"of,omitempty"`
+	// UUID is the domain's, as it was last seen; "": never. While From is set, it is
+	// that of From's.
+	UUID string `json:"uuid,omitempty"`
+	// From is where the domain was before its URI was edited, and the rest of the state
+	// is about that one. nil: it is known which domain Of is.
+	From *Owner `json:"from,omitempty"`
 	// Once is the pending one-time override.
 	Once *domain.Override `json:"once,omitempty"`
 	// Persistent is the persistent override with what it replaced.
@@ -44,13 +50,44 @@ type State struct {
 // running process gives it.
 func (s State) needsProcess() bool { return s.Once != nil || s.Stale || s.Temporary }
 
-// released is what remains to be done when no override is in force any more.
+// released is what remains to be done, where it is to be done, when no override is in
+// force any more.
 func (s State) released() State {
 	undo := slices.Clone(s.Undo)
 	if s.Persistent != nil {
 		undo = append(undo, s.Persistent.Change)
 	}
-	return State{Of: s.Of, Undo: undo}
+	of := s.Of
+	if s.From != nil {
+		of = s.From
+	}
+	return State{Of: of, Undo: undo}
+}
+
+// moved is the state behind another URI, with all that is in force. ok is false for
+// another domain, and for one of which nobody could tell whether it is the same.
+func (s State) moved(to Owner) (after State, ok bool) {
+	if s.Of.Domain != to.Domain || s.UUID == "" {
+		return s, false
+	}
+	if s.From == nil {
+		s.From = s.Of
+	}
+	if s.Of = &to; *s.From == to { // an edit that was taken back
+		s.From = nil
+	}
+	return s, true
+}
+
+// override is the one in force.
+func (s State) override() domain.Override {
+	switch {
+	case s.Once != nil:
+		return *s.Once
+	case s.Persistent != nil:
+		return s.Persistent.Override
+	}
+	return domain.Override{}
 }
 
 // undone is an order without what Undo says.

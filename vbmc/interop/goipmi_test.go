@@ -1,0 +1,154 @@
+//go:build e2e
+
+package interop
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bougou/go-ipmi/pkg/client"
+	"github.com/bougou/go-ipmi/pkg/command/chassis"
+	"github.com/bougou/go-ipmi/pkg/command/transport"
+	"github.com/bougou/go-ipmi/pkg/types"
+)
+
+// call is what go-ipmi's client is asked, and how its answer must look in Go's words.
+type call struct {
+	name string // with "until" it is asked again until its value comes
+	do   func(context.Context, *client.Client) (string, error)
+	want string // as in row; of a refusal it is the error
+}
+
+// said is an answer in Go's words.
+func said[T any](answer T, err error) (string, error) { return fmt.Sprintf("%+v", answer), err }
+
+// goipmi logs in.
+func (b bed) goipmi(t *testing.T, suite int) *client.Client {
+	t.Helper()
+	host := b.host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	c, err := client.NewClient(host, b.port, "admin", "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.WithCipherSuiteID(types.CipherSuiteID(suite)).WithMaxPrivilegeLevel(types.PrivilegeLevelAdministrator).WithTimeout(5 * time.Second)
+	if err := c.Connect(t.Context()); err != nil {
+		t.Fatalf("go-ipmi logs in with suite %d: %v", suite, err)
+	}
+	t.Cleanup(func() { _ = c.Close(context.Background()) })
+	return c
+}
+
+// goipmiSuite logs in with a cipher suite and looks at the power.
+func goipmiSuite(t *testing.T, b bed, suite int, on bool) {
+	t.Helper()
+	s, err := b.goipmi(t, suite).GetChassisStatus(t.Context())
+	if err != nil || s.PowerIsOn != on {
+		t.Errorf("go-ipmi with suite %d: %+v, %v; want power on: %v", suite, s, err, on)
+	}
+}
+
+// goipmiTable is all that go-ipmi's client is asked on one BMC, in this order and in one session.
+func goipmiTable(t *testing.T, b bed) {
+	t.Helper()
+	c := b.goipmi(t, 17)
+	for _, calls := range [][]call{goipmiManagement(), goipmiPayloads(), goipmiPower(), goipmiSensors(), goipmiRecords(), goipmiBoot()} {
+		for _, r := range calls {
+			name, again := strings.CutPrefix(r.name, "until ")
+			want, began := b.pattern(r.want), time.Now()
+			text := answer(t, c, r)
+			for again && !want.MatchString(text) && time.Since(began) < clientLimit {
+				text = answer(t, c, r)
+			}
+			if !want.MatchString(text) {
+				t.Errorf("%s: %s, want %q", name, text, want)
+			}
+		}
+	}
+	if b.values["SOFT"] == "on" { // a guest that echoes
+		goipmiSOL(t, c)
+	}
+	if _, err := c.ChassisControl(t.Context(), chassis.ChassisControlPowerDown); err != nil {
+		t.Error(err)
+	}
+}
+
+func answer(t *testing.T, c *client.Client, r call) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), clientLimit)
+	defer cancel()
+	text, err := r.do(ctx, c)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	return text
+}
+
+// echo keeps what a guest prints until it has printed something.
+type echo struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	want string
+	seen chan struct{}
+}
+
+func (e *echo) Write(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	had := strings.Contains(e.text.String(), e.want)
+	e.text.Write(p)
+	if !had && strings.Contains(e.text.String(), e.want) {
+		close(e.seen)
+	}
+	return len(p), nil
+}
+
+// goipmiSOL types a key and sees the guest's echo.
+func goipmiSOL(t *testing.T, c *client.Client) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), clientLimit)
+	defer cancel()
+	if _, err := c.ActivatePayload(ctx, &transport.ActivatePayloadRequest{
+		PayloadType: types.PayloadTypeSOL, PayloadInstance: 1, EnableEncryption: true, EnableAuthentication: true,
+	}); err != nil {
+		t.Fatalf("go-ipmi activates SOL: %v", err)
+	}
+	in, keys := io.Pipe()
+	out := &echo{want: "<g>", seen: make(chan struct{})}
+	done := make(chan error, 1)
+	go func() { done <- c.SOLStream(ctx, in, out, nil) }()
+	go func() { // the guest may be booting still, and not hear the first
+		again := time.NewTicker(time.Second)
+		defer again.Stop()
+		for {
+			if _, err := keys.Write([]byte("g")); err != nil {
+				return
+			}
+			select {
+			case <-again.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	select {
+	case <-out.seen:
+	case err := <-done:
+		t.Errorf("go-ipmi's SOL ended: %v", err)
+	case <-ctx.Done():
+		t.Error("go-ipmi's SOL shows no echo")
+	}
+	keys.Close()
+	cancel()
+	if _, err := c.DeactivatePayload(t.Context(), &transport.DeactivatePayloadRequest{PayloadType: types.PayloadTypeSOL, PayloadInstance: 1}); err != nil {
+		t.Errorf("go-ipmi deactivates SOL: %v", err)
+	}
+}

@@ -1,0 +1,79 @@
+//go:build e2e
+
+package interop
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+
+	"trefoil/vbmc/manager"
+)
+
+// sessionsTable is how clients log in: with each cipher suite one after another, on both
+// families of addresses, and with a BMC key.
+func sessionsTable(t *testing.T, l *lab) {
+	t.Helper()
+	const all = "1,2,3,6,7,8,15,16,17"
+	b4 := l.bmc(t, "sessions", machine{suites: all})
+	b6 := b4
+	b6.host = "::1"
+	for _, suite := range []int{1, 2, 3, 6, 7, 8, 15, 16, 17} {
+		s, power := strconv.Itoa(suite), map[bool]string{true: "on", false: "off"}[suite%2 == 1]
+		b4.play(t, []row{{"power " + power, `Chassis Power Control`}}, "ipmitool", b4.ipmitool(s)...)
+		b6.play(t, []row{{"power status", "Chassis Power is " + power}}, "ipmitool", b6.ipmitool(s)...)
+		b4.play(t, []row{{"ipmipower --stat", ": " + power + `\s*$`}}, "", b4.freeipmi(s)...)
+		b6.play(t, []row{{"bmc-info", `IPMI Version +: 2.0\n`}}, "", b6.freeipmi(s)...)
+		goipmiSuite(t, map[bool]bed{true: b4, false: b6}[suite > 8], suite, power == "on")
+	}
+	for who, args := range refusals() {
+		b4.refused(t, who, append(args, "-H", b4.host, "-p", strconv.Itoa(b4.port), "power", "status")...)
+	}
+	l.edit(t, "sessions", "cipher_suites", "17")
+	b4.refused(t, "suite 3 is not served any more", append(b4.ipmitool("3"), "power", "status")...)
+	kgRows(t, l, b4)
+	b4.play(t, []row{{"power off", `Down/Off`}}, "ipmitool", append(b4.ipmitool("17"), "-k", textKG)...)
+	l.isOff(t, "sessions")
+}
+
+// refusals are met at once, and not with silence.
+func refusals() map[string][]string {
+	plus := func(suite, user, password string) []string {
+		return []string{"-I", "lanplus", "-C", suite, "-U", user, "-P", password}
+	}
+	return map[string][]string{
+		"a wrong password": plus("17", "admin", "wrong"),
+		"an unknown user":  plus("17", "nobody", "secret"),
+		"suite 0":          plus("0", "admin", "secret"),
+		"suite 11":         plus("11", "admin", "secret"),
+		"IPMI 1.5":         {"-I", "lan", "-U", "admin", "-P", "secret"},
+	}
+}
+
+// textKG can be given as text and in hexadecimal digits.
+const textKG = "a-BMC-key-of-20-byte"
+
+// kgRows log in with the BMC key, and not without it or with another.
+func kgRows(t *testing.T, l *lab, b bed) {
+	t.Helper()
+	hex := fmt.Sprintf("%x", textKG)
+	l.edit(t, "sessions", "kg", "0x"+hex)
+	status := []row{{"power status", `Chassis Power is on`}}
+	b.play(t, status, "ipmitool", append(b.ipmitool("17"), "-k", textKG)...)
+	b.play(t, status, "ipmitool", append(b.ipmitool("17"), "-y", hex)...)
+	b.play(t, []row{{"ipmipower --stat", `: on\s*$`}, {"bmc-info", `IPMI Version +: 2.0\n`}}, "", append(b.freeipmi("17"), "-k", "0x"+hex)...)
+	b.play(t, []row{{"ipmipower --stat", `: on\s*$`}}, "", append(b.freeipmi("17"), "-k", textKG)...)
+	b.refused(t, "no BMC key", append(b.ipmitool("17"), "power", "status")...)
+	b.refused(t, "another BMC key", append(b.ipmitool("17"), "-k", "another", "power", "status")...)
+	if out, err := output(t, t.TempDir(), "", "bmc-info", append(b.freeipmi("17"), "-k", "another")...); err == nil {
+		t.Errorf("FreeIPMI is let in with another BMC key: %s", out)
+	}
+}
+
+// edit changes a key of a BMC's configuration.
+func (l *lab) edit(t *testing.T, name, key, value string) {
+	t.Helper()
+	if err := l.manager.Edit(name, func(c *manager.Config) error { return c.Set(key, value) }); err != nil {
+		t.Fatal(err)
+	}
+}
