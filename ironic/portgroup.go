@@ -35,8 +35,10 @@ func (g *Portgroup) Takes(p *Port) error {
 
 // PortgroupFilter narrows a list of portgroups.
 type PortgroupFilter struct {
-	NodeUUID string
-	Address  string // any case
+	NodeUUID   string
+	Address    string   // any case
+	NodeShards []string // as in PortFilter
+	NodeGroups []string
 }
 
 // PortgroupStore keeps portgroups; the rules of Store hold for it too. Errors:

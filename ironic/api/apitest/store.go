@@ -78,7 +78,8 @@ func (s *Store) CreateNode(_ context.Context, n *ironic.Node, ports ...*ironic.P
 	n.ID, n.Version, n.CreatedAt = s.last, 1, s.Now().UTC().Truncate(time.Microsecond)
 	s.nodes = append(s.nodes, deep(n))
 	for _, p := range ports {
-		p.NodeUUID = n.UUID
+		s.last++
+		p.ID, p.CreatedAt, p.NodeUUID = s.last, n.CreatedAt, n.UUID
 		s.ports = append(s.ports, deep(p))
 	}
 	return nil
@@ -93,28 +94,6 @@ func (s *Store) Node(_ context.Context, ident string) (*ironic.Node, error) {
 		return nil, err
 	}
 	return deep(s.nodes[i]), nil
-}
-
-// Nodes returns copies in ID order.
-func (s *Store) Nodes(_ context.Context, f ironic.NodeFilter) ([]*ironic.Node, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []*ironic.Node
-	for _, n := range s.nodes {
-		if passes(n, f) {
-			out = append(out, deep(n))
-		}
-	}
-	return out, nil
-}
-
-func passes(n *ironic.Node, f ironic.NodeFilter) bool {
-	text := func(want, have string) bool { return want == "" || want == have }
-	flag := func(want *bool, have bool) bool { return want == nil || *want == have }
-	return text(f.ProvisionState, n.ProvisionState) && text(f.Driver, n.Driver) &&
-		text(f.ResourceClass, n.ResourceClass) && text(f.InstanceUUID, n.InstanceUUID) &&
-		text(f.Owner, n.Owner) && text(f.Lessee, n.Lessee) && text(f.Fault, n.Fault) &&
-		flag(f.Associated, n.InstanceUUID != "") && flag(f.Maintenance, n.Maintenance)
 }
 
 // UpdateNode changes a copy and keeps it if change has no objection.
@@ -227,19 +206,6 @@ func (s *Store) Port(_ context.Context, ident string) (*ironic.Port, error) {
 		return nil, err
 	}
 	return deep(s.ports[i]), nil
-}
-
-// Ports returns copies.
-func (s *Store) Ports(_ context.Context, f ironic.PortFilter) ([]*ironic.Port, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []*ironic.Port
-	for _, p := range s.ports {
-		if (f.NodeUUID == "" || f.NodeUUID == p.NodeUUID) && (f.Address == "" || strings.EqualFold(f.Address, p.Address)) {
-			out = append(out, deep(p))
-		}
-	}
-	return out, nil
 }
 
 // UpdatePort changes a copy and keeps it.
