@@ -162,9 +162,11 @@ type NodeFilter struct {
 	Description    string   // is a part of theirs
 	Conductor      *string
 	InstanceName   *string
-	Health         *string // any case
-	Unreserved     bool    // nobody holds their lock
-	AfterID        int64   // their ID is greater
+	Health         *string  // any case
+	Unreserved     bool     // nobody holds their lock
+	ExceptStates   []string // none of these provision states
+	UprightOr      string   // a fault: they are not in maintenance, or it is for this one
+	AfterID        int64    // their ID is greater
 	Page
 }
 

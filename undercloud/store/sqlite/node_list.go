@@ -96,6 +96,12 @@ func nodeWhere(f ironic.NodeFilter) where {
 	if f.Unreserved {
 		w.add("reservation = ''")
 	}
+	for _, state := range f.ExceptStates {
+		w.add("provision_state <> ?", state)
+	}
+	if f.UprightOr != "" {
+		w.add("(maintenance = 0 OR fault = ?)", f.UprightOr)
+	}
 	if f.AfterID != 0 {
 		w.add("id > ?", f.AfterID)
 	}

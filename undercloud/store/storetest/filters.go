@@ -14,6 +14,7 @@ func filters(t *testing.T, s ironic.Store) {
 	rack := &ironic.Chassis{UUID: uuid.NewString()}
 	must(t, s.CreateChassis(t.Context(), rack))
 	first := node("a")
+	first.Maintenance = true
 	first.Owner, first.Lessee, first.Fault, first.ChassisUUID = "me", "you", "power failure", rack.UUID
 	first.Retired, first.Shard, first.ConductorGroup, first.Conductor = true, "s1", "rack1", "host"
 	first.Description, first.InstanceName, first.Health, first.Reservation = "the 100% blue one", "vm-1", "Warning", "somebody"
@@ -42,6 +43,10 @@ func filters(t *testing.T, s ironic.Store) {
 		{"instance name", ironic.NodeFilter{InstanceName: &name}, "a"}, {"no instance name", ironic.NodeFilter{InstanceName: &none}, "b c"},
 		{"health", ironic.NodeFilter{Health: &health}, "a"}, {"no health", ironic.NodeFilter{Health: &none}, "b c"},
 		{"unreserved", ironic.NodeFilter{Unreserved: true}, "b c"}, {"behind an ID", ironic.NodeFilter{AfterID: first.ID}, "b c"},
+		{"but for some states", ironic.NodeFilter{ExceptStates: []string{"active", "enroll"}}, ""},
+		{"but for other states", ironic.NodeFilter{ExceptStates: []string{"active", "available"}}, "a b c"},
+		{"upright, or of a fault", ironic.NodeFilter{UprightOr: "power failure"}, "a b c"},
+		{"upright, or of another fault", ironic.NodeFilter{UprightOr: "clean failure"}, "b c"},
 		{"two at once", ironic.NodeFilter{Sharded: &yes, Retired: &no}, "b"},
 		{"the last of a filter", ironic.NodeFilter{Sharded: &yes, Page: ironic.Page{Desc: true, Limit: 1}}, "b"},
 	} {
