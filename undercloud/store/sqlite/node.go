@@ -96,6 +96,8 @@ func null(s string) any {
 
 type scanner interface{ Scan(...any) error }
 
+var nodeShape = shapeOf[ironic.Node]()
+
 func scanNode(s scanner) (*ironic.Node, error) {
 	var n ironic.Node
 	var id, version int64
@@ -103,7 +105,7 @@ func scanNode(s scanner) (*ironic.Node, error) {
 	if err := s.Scan(&id, &uuid, &reservation, &version, &doc); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal([]byte(doc), &n); err != nil {
+	if err := decode(nodeShape, doc, &n); err != nil {
 		return nil, fmt.Errorf("decode node %s: %w", uuid, err)
 	}
 	n.ID, n.UUID, n.Reservation, n.Version = id, uuid, reservation, version
@@ -127,7 +129,7 @@ func findNode(ctx context.Context, q queryer, ident string) (*ironic.Node, error
 
 // Node finds one by uuid or name.
 func (d *DB) Node(ctx context.Context, ident string) (*ironic.Node, error) {
-	return findNode(ctx, d.read, ident)
+	return findNode(ctx, d.one, ident)
 }
 
 // UpdateNode lets change edit a node inside one write transaction.

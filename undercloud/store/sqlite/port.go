@@ -52,6 +52,8 @@ func (d *DB) CreatePort(ctx context.Context, p *ironic.Port) error {
 	return d.Update(ctx, func(tx *sql.Tx) error { return insertPort(ctx, tx, p) })
 }
 
+var portShape = shapeOf[ironic.Port]()
+
 func scanPort(s scanner) (*ironic.Port, error) {
 	var p ironic.Port
 	var id int64
@@ -59,7 +61,7 @@ func scanPort(s scanner) (*ironic.Port, error) {
 	if err := s.Scan(&id, &doc); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal([]byte(doc), &p); err != nil {
+	if err := decode(portShape, doc, &p); err != nil {
 		return nil, fmt.Errorf("decode port %d: %w", id, err)
 	}
 	p.ID = id
@@ -80,7 +82,7 @@ func findPort(ctx context.Context, q queryer, ident string) (*ironic.Port, error
 
 // Port finds one by uuid, MAC address or name.
 func (d *DB) Port(ctx context.Context, ident string) (*ironic.Port, error) {
-	return findPort(ctx, d.read, ident)
+	return findPort(ctx, d.one, ident)
 }
 
 // ports makes pages of ports; what is said of nodes' keys holds for theirs.

@@ -94,7 +94,7 @@ func findPortgroup(ctx context.Context, q queryer, ident string) (*ironic.Portgr
 
 // Portgroup finds one by uuid, name or address.
 func (d *DB) Portgroup(ctx context.Context, ident string) (*ironic.Portgroup, error) {
-	return findPortgroup(ctx, d.read, ident)
+	return findPortgroup(ctx, d.one, ident)
 }
 
 // Portgroups lists what the filter lets through, in order of creation.
