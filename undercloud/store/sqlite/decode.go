@@ -158,7 +158,7 @@ func (p *cursor) escaped() (out string, err error) {
 
 func (p *cursor) number() string {
 	start := p.at
-	for strings.IndexByte("+-.0123456789Ee", p.next()) >= 0 && p.next() != 0 {
+	for strings.IndexByte("+-.0123456789Ee", p.next()) >= 0 {
 		p.at++
 	}
 	return p.text[start:p.at]

@@ -38,9 +38,9 @@ func nodes() pager {
 		"target_provision_state": inDoc("TargetProvisionState"), "last_error": inDoc("LastError"),
 		"boot_mode": inDoc("BootMode"), "health": inDoc("Health"), "maintenance_reason": inDoc("MaintenanceReason"),
 		"protected_reason": inDoc("ProtectedReason"), "retired_reason": inDoc("RetiredReason"),
-		"protected": flagInDoc("Protected"), "retired": flagInDoc("Retired"), "console_enabled": flagInDoc("ConsoleEnabled"),
-		"disable_power_off": flagInDoc("DisablePowerOff"), "automated_clean": flagInDoc("AutomatedClean"),
-		"secure_boot": flagInDoc("SecureBoot"),
+		"protected": flagInDoc("Protected", 0), "retired": flagInDoc("Retired", 0), "console_enabled": flagInDoc("ConsoleEnabled", 0),
+		"disable_power_off": flagInDoc("DisablePowerOff", 0), "automated_clean": flagInDoc("AutomatedClean", -1),
+		"secure_boot": flagInDoc("SecureBoot", -1),
 		"created_at":  timeInDoc("CreatedAt"), "updated_at": timeInDoc("UpdatedAt"),
 		"provision_updated_at": timeInDoc("ProvisionUpdatedAt"), "inspection_started_at": timeInDoc("InspectionStartedAt"),
 		"inspection_finished_at": timeInDoc("InspectionFinishedAt"),
@@ -54,8 +54,10 @@ func nodes() pager {
 // inDoc is a text in a row's document; one of an earlier version may lack it.
 func inDoc(path string) string { return "ifnull(json_extract(doc, '$." + path + "'), '')" }
 
-// flagInDoc is 0 or 1, and -1 for null.
-func flagInDoc(path string) string { return "ifnull(json_extract(doc, '$." + path + "'), -1)" }
+// flagInDoc is 0 or 1, and none where there is neither: -1 for a flag that may be null.
+func flagInDoc(path string, none int) string {
+	return fmt.Sprintf("ifnull(json_extract(doc, '$.%s'), %d)", path, none)
+}
 
 // timeInDoc has no zone: with one, 12:00:00.5Z would be before 12:00:00Z.
 func timeInDoc(path string) string {
@@ -83,7 +85,7 @@ func nodeWhere(f ironic.NodeFilter) where {
 	}
 	w.flag("associated", f.Associated)
 	w.flag("maintenance", f.Maintenance)
-	w.flag(flagInDoc("Retired"), f.Retired)
+	w.flag(flagInDoc("Retired", 0), f.Retired)
 	w.flag("(shard <> '')", f.Sharded)
 	w.oneOf("shard", f.Shards)
 	w.oneOf("conductor_group", f.Groups)

@@ -90,8 +90,8 @@ func ports() pager {
 	return pager{table: "ports", kind: "Port", columns: "id, doc", keys: map[string]string{
 		"uuid": "uuid", "address": "address", "node_uuid": "node_uuid", "portgroup_uuid": "ifnull(portgroup_uuid, '')",
 		"name": "ifnull(name, '')", "physical_network": inDoc("PhysicalNetwork"), "description": inDoc("Description"),
-		"vendor": inDoc("Vendor"), "category": inDoc("Category"), "is_smartnic": flagInDoc("IsSmartNIC"),
-		"pxe_enabled": flagInDoc("PXEEnabled"), "created_at": timeInDoc("CreatedAt"), "updated_at": timeInDoc("UpdatedAt"),
+		"vendor": inDoc("Vendor"), "category": inDoc("Category"), "is_smartnic": flagInDoc("IsSmartNIC", 0),
+		"pxe_enabled": flagInDoc("PXEEnabled", 0), "created_at": timeInDoc("CreatedAt"), "updated_at": timeInDoc("UpdatedAt"),
 	}}
 }
 
