@@ -236,13 +236,16 @@ func syncRow(t *testing.T) Row {
 		}
 		return seconds(t, first, last)
 	}
-	var ours, peer float64
+	var ours, peer, memory float64
 	say("Ironic: the power sync of %d BMCs; its minute is waited for", many)
-	t.Run("ours", func(t *testing.T) { ours = measure(startOurs(t, filepath.Join(dir, "ours")), many) })
+	t.Run("ours", func(t *testing.T) {
+		s := startOurs(t, filepath.Join(dir, "ours"))
+		ours, memory = measure(s, many), s.pss()
+	})
 	say("Ironic: the peer's power sync of %d BMCs", few)
 	t.Run("peer", func(t *testing.T) { peer = measure(startPeerIronic(t, filepath.Join(dir, "peer"), 15), few) })
 	return Row{What: "power sync of 1000 BMCs", Ours: Figure{ours, "s"}, Peer: Figure{peer * many / few, "s"}, Less: true,
-		Note: fmt.Sprintf("the first one, which opens the sessions; aim: 2 s or less; peer: %s s for %d, ten times that", number(peer), few)}
+		Note: fmt.Sprintf("the first one, which opens the sessions; aim: 2 s or less; memory then: %s MiB; peer: %s s for %d BMCs, ten times that", number(memory), number(peer), few)}
 }
 
 // seconds between two times of the API.
