@@ -116,7 +116,7 @@ type queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// findNode asks for the uuid first and then for the name: both in one condition take SQLite half as long again.
+// findNode asks for the uuid first and then for the name: with both in one condition SQLite looks in both indexes each time.
 func findNode(ctx context.Context, q queryer, ident string) (*ironic.Node, error) {
 	for _, column := range []string{"uuid", "name"} {
 		n, err := scanNode(q.QueryRowContext(ctx, "SELECT "+nodeColumns+" FROM nodes WHERE "+column+" = ?", ident))
