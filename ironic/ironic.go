@@ -170,14 +170,20 @@ type NodeFilter struct {
 	Page
 }
 
+// OfNodes narrows a list of what belongs to nodes by what these are.
+type OfNodes struct {
+	Shards   []string // one of these; nodes without one have no part in it
+	Groups   []string // one of these conductor groups; "" is one
+	Projects []string // each of them is the owner or the lessee
+}
+
 // PortFilter narrows a list of ports.
 type PortFilter struct {
 	NodeUUID    string
 	Address     string   // any case
 	Portgroup   string   // uuid
 	Description string   // is a part of theirs
-	NodeShards  []string // their node's is one of these; nodes without one have no part in it
-	NodeGroups  []string // their node's conductor group is one of these
+	OfNodes
 	Page
 }
 

@@ -35,10 +35,9 @@ func (g *Portgroup) Takes(p *Port) error {
 
 // PortgroupFilter narrows a list of portgroups.
 type PortgroupFilter struct {
-	NodeUUID   string
-	Address    string   // any case
-	NodeShards []string // as in PortFilter
-	NodeGroups []string
+	NodeUUID string
+	Address  string // any case
+	OfNodes
 }
 
 // PortgroupStore keeps portgroups; the rules of Store hold for it too. Errors:

@@ -88,9 +88,9 @@ func portFilterTable() []portFilter {
 			}
 			return err
 		}},
-		{"shard", 82, func(_ *call, v string, f *store) error { f.NodeShards = strings.Split(v, ","); return nil }},
+		{"shard", 82, func(_ *call, v string, f *store) error { f.Shards = strings.Split(v, ","); return nil }},
 		{"description_contains", 97, func(_ *call, v string, f *store) error { f.Description = v; return nil }},
-		{"conductor_groups", 99, func(_ *call, v string, f *store) error { f.NodeGroups = groupNames(v); return nil }},
+		{"conductor_groups", 99, func(_ *call, v string, f *store) error { f.Groups = groupNames(v); return nil }},
 	}
 }
 

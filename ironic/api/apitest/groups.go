@@ -91,7 +91,7 @@ func (s *Store) Portgroups(_ context.Context, f ironic.PortgroupFilter) ([]*iron
 	var out []*ironic.Portgroup
 	for _, p := range s.portgroups {
 		if text(f.NodeUUID, p.NodeUUID) && (f.Address == "" || strings.EqualFold(f.Address, p.Address)) &&
-			s.ofNode(p.NodeUUID, f.NodeShards, f.NodeGroups) {
+			s.ofNode(p.NodeUUID, f.OfNodes) {
 			out = append(out, deep(p))
 		}
 	}

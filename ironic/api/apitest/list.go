@@ -37,18 +37,18 @@ func (s *Store) Ports(_ context.Context, f ironic.PortFilter) ([]*ironic.Port, e
 		func(p *ironic.Port) bool {
 			return text(f.NodeUUID, p.NodeUUID) && (f.Address == "" || strings.EqualFold(f.Address, p.Address)) &&
 				text(f.Portgroup, p.PortgroupUUID) && strings.Contains(p.Description, f.Description) &&
-				s.ofNode(p.NodeUUID, f.NodeShards, f.NodeGroups)
+				s.ofNode(p.NodeUUID, f.OfNodes)
 		})
 }
 
-// ofNode reports whether the node has one of the shards and one of the groups; nil: any.
-func (s *Store) ofNode(uuid string, shards, groups []string) bool {
+// ofNode reports whether f lets through what belongs to the node.
+func (s *Store) ofNode(uuid string, f ironic.OfNodes) bool {
 	i, err := s.find(uuid)
 	if err != nil {
 		return false
 	}
 	n := s.nodes[i]
-	return (shards == nil || n.Shard != "" && slices.Contains(shards, n.Shard)) && oneOf(groups, n.ConductorGroup)
+	return (f.Shards == nil || n.Shard != "" && slices.Contains(f.Shards, n.Shard)) && oneOf(f.Groups, n.ConductorGroup) && ofProjects(n, f.Projects)
 }
 
 // page is the plain way: all rows in order, then those behind the marker, then the first of them that pass.
@@ -88,15 +88,14 @@ func text(want, have string) bool { return want == "" || want == have }
 
 func oneOf(want []string, have string) bool { return want == nil || slices.Contains(want, have) }
 
+func ofProjects(n *ironic.Node, projects []string) bool {
+	return !slices.ContainsFunc(projects, func(p string) bool { return n.Owner != p && n.Lessee != p })
+}
+
 func passes(n *ironic.Node, f ironic.NodeFilter) bool {
 	flag := func(want *bool, have bool) bool { return want == nil || *want == have }
 	exact := func(want *string, have string) bool { return want == nil || *want == have }
-	for _, p := range f.Projects {
-		if n.Owner != p && n.Lessee != p {
-			return false
-		}
-	}
-	return text(f.ProvisionState, n.ProvisionState) && text(f.Driver, n.Driver) &&
+	return ofProjects(n, f.Projects) && text(f.ProvisionState, n.ProvisionState) && text(f.Driver, n.Driver) &&
 		text(f.ResourceClass, n.ResourceClass) && text(f.InstanceUUID, n.InstanceUUID) &&
 		text(f.Owner, n.Owner) && text(f.Lessee, n.Lessee) && text(f.Fault, n.Fault) && text(f.Chassis, n.ChassisUUID) &&
 		flag(f.Associated, n.InstanceUUID != "") && flag(f.Maintenance, n.Maintenance) && flag(f.Retired, n.Retired) &&

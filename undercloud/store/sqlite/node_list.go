@@ -80,9 +80,7 @@ func nodeWhere(f ironic.NodeFilter) where {
 	if f.Parent != nil {
 		w.oneOf("parent_node", []string{*f.Parent})
 	}
-	for _, p := range f.Projects {
-		w.add("(owner = ? OR (lessee = ? AND lessee <> ''))", p, p)
-	}
+	w.projects(f.Projects)
 	w.flag("associated", f.Associated)
 	w.flag("maintenance", f.Maintenance)
 	w.flag(flagInDoc("Retired", 0), f.Retired)
@@ -108,6 +106,13 @@ func nodeWhere(f ironic.NodeFilter) where {
 		w.add("id > ?", f.AfterID)
 	}
 	return w
+}
+
+// projects is for nodes of which each is the owner or the lessee.
+func (w *where) projects(names []string) {
+	for _, p := range names {
+		w.add("(owner = ? OR (lessee = ? AND lessee <> ''))", p, p)
+	}
 }
 
 // flag stands in the SQL itself, not as a parameter: that is how an index of the rows with 1 alone is found.

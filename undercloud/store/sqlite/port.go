@@ -102,17 +102,18 @@ func portWhere(f ironic.PortFilter) where {
 	w.equal("address", strings.ToLower(f.Address))
 	w.equal("portgroup_uuid", f.Portgroup)
 	w.part(inDoc("Description"), f.Description)
-	w.ofNodes(f.NodeShards, f.NodeGroups)
+	w.ofNodes(f.OfNodes)
 	return w
 }
 
-// ofNodes is for rows that belong to nodes of these shards and conductor groups.
-func (w *where) ofNodes(shards, groups []string) {
+// ofNodes is for rows that belong to nodes.
+func (w *where) ofNodes(f ironic.OfNodes) {
 	var of where
-	if of.oneOf("shard", shards); shards != nil {
+	if of.oneOf("shard", f.Shards); f.Shards != nil {
 		of.add("shard <> ''") // an empty name is none's
 	}
-	of.oneOf("conductor_group", groups)
+	of.oneOf("conductor_group", f.Groups)
+	of.projects(f.Projects)
 	if of.conds != nil {
 		w.add("node_uuid IN (SELECT uuid FROM nodes"+of.sql()+")", of.args...)
 	}

@@ -102,7 +102,7 @@ func (d *DB) Portgroups(ctx context.Context, f ironic.PortgroupFilter) ([]*ironi
 	var w where
 	w.equal("node_uuid", f.NodeUUID)
 	w.equal("address", strings.ToLower(f.Address))
-	w.ofNodes(f.NodeShards, f.NodeGroups)
+	w.ofNodes(f.OfNodes)
 	rows, err := d.read.QueryContext(ctx, "SELECT id, doc FROM portgroups"+w.sql()+" ORDER BY id", w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list portgroups: %w", err)

@@ -77,6 +77,8 @@ func filters(t *testing.T, s ironic.Store) {
 func portFilters(t *testing.T, s ironic.Store) {
 	a, b, c := node("a"), node("b"), node("c")
 	a.Shard, a.ConductorGroup, b.Shard = "s1", "rack1", "s2"
+	a.Owner, c.Owner, c.Lessee = "me", "you", "me"
+	of := func(f ironic.OfNodes) ironic.PortFilter { return ironic.PortFilter{OfNodes: f} }
 	for i, n := range []*ironic.Node{a, b, c} {
 		p := port("52:54:00:00:00:0" + string(rune('1'+i)))
 		p.Description = "port of " + n.Name
@@ -92,10 +94,11 @@ func portFilters(t *testing.T, s ironic.Store) {
 	}{
 		{ironic.PortFilter{NodeUUID: b.UUID}, "2"}, {ironic.PortFilter{Address: "52:54:00:00:00:03"}, "3"},
 		{ironic.PortFilter{Portgroup: g.UUID}, "1"}, {ironic.PortFilter{Description: "of b"}, "2"},
-		{ironic.PortFilter{NodeShards: []string{"s1", "s2"}}, "12"}, {ironic.PortFilter{NodeShards: []string{"", "s2"}}, "2"},
-		{ironic.PortFilter{NodeShards: []string{""}}, ""},
-		{ironic.PortFilter{NodeGroups: []string{"rack1"}}, "1"}, {ironic.PortFilter{NodeGroups: []string{"rack1", ""}}, "123"},
-		{ironic.PortFilter{NodeShards: []string{"s1", "s2"}, NodeGroups: []string{""}}, "2"},
+		{of(ironic.OfNodes{Shards: []string{"s1", "s2"}}), "12"}, {of(ironic.OfNodes{Shards: []string{"", "s2"}}), "2"},
+		{of(ironic.OfNodes{Shards: []string{""}}), ""},
+		{of(ironic.OfNodes{Groups: []string{"rack1"}}), "1"}, {of(ironic.OfNodes{Groups: []string{"rack1", ""}}), "123"},
+		{of(ironic.OfNodes{Shards: []string{"s1", "s2"}, Groups: []string{""}}), "2"},
+		{of(ironic.OfNodes{Projects: []string{"me"}}), "13"}, {of(ironic.OfNodes{Projects: []string{"me", "you"}}), "3"},
 	} {
 		list, err := s.Ports(t.Context(), tc.f)
 		must(t, err)
