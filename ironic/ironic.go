@@ -180,9 +180,9 @@ type OfNodes struct {
 // PortFilter narrows a list of ports.
 type PortFilter struct {
 	NodeUUID    string
-	Address     string   // any case
-	Portgroup   string   // uuid
-	Description string   // is a part of theirs
+	Address     string // any case
+	Portgroup   string // uuid
+	Description string // is a part of theirs
 	OfNodes
 	Page
 }
