@@ -154,7 +154,11 @@ func (s *ironicAt) enrol(uuid, version, driver, info string) {
 func (s *ironicAt) states(query, field string) map[string]any {
 	s.t.Helper()
 	out := map[string]any{}
-	for path := "/v1/nodes?fields=uuid," + field + query; path != ""; {
+	path := "/v1/nodes?fields=uuid," + field + query
+	if field == "updated_at" { // which the peer does not show alone
+		path = "/v1/nodes?detail=true" + query
+	}
+	for path != "" {
 		data := s.do("GET", path, "1.82", "")
 		var page struct {
 			Nodes []map[string]any
