@@ -142,7 +142,7 @@ type Inventory struct {
 }
 
 // NodeFilter narrows a list. Zero values do not filter. Results are in ID order
-// unless the caller sorts them.
+// unless the page says another one.
 type NodeFilter struct {
 	ProvisionState string
 	Driver         string
@@ -150,14 +150,41 @@ type NodeFilter struct {
 	InstanceUUID   string
 	Associated     *bool
 	Maintenance    *bool
+	Retired        *bool
 	Owner, Lessee  string
+	Projects       []string // each of them is the owner or the lessee
 	Fault          string
+	Chassis        string   // uuid
+	Parent         *string  // uuid of the node that they are parts of; "": they are parts of none
+	Sharded        *bool    // whether they have a shard
+	Shards         []string // one of these; "" is that of nodes without one
+	Groups         []string // one of these conductor groups; "" is one
+	Description    string   // is a part of theirs
+	Conductor      *string
+	InstanceName   *string
+	Health         *string  // any case
+	Unreserved     bool     // nobody holds their lock
+	ExceptStates   []string // none of these provision states
+	UprightOr      string   // a fault: they are not in maintenance, or it is for this one
+	AfterID        int64    // their ID is greater
+	Page
+}
+
+// OfNodes narrows a list of what belongs to nodes by what these are.
+type OfNodes struct {
+	Shards   []string // one of these; nodes without one have no part in it
+	Groups   []string // one of these conductor groups; "" is one
+	Projects []string // each of them is the owner or the lessee
 }
 
 // PortFilter narrows a list of ports.
 type PortFilter struct {
-	NodeUUID string
-	Address  string // any case
+	NodeUUID    string
+	Address     string // any case
+	Portgroup   string // uuid
+	Description string // is a part of theirs
+	OfNodes
+	Page
 }
 
 // Store keeps nodes, ports and allocations. Every method is safe for concurrent use, each is
@@ -166,13 +193,16 @@ type PortFilter struct {
 // Errors carry errs codes: NotFound for an unknown node or port, Conflict for a
 // duplicate name (also of ports), uuid or MAC, Locked (with holder and age in the message) from Reserve,
 // Invalid where a node comes to name a chassis, or a port a portgroup, that is not there (or is of
-// another node). What a row named before is not looked at again.
+// another node). What a row named before is not looked at again. A page of a list whose marker nobody
+// has is NotFound, in the words for such a row; one with an unknown sort key is Invalid.
 type Store interface {
 	// CreateNode stores n with its ports in one transaction and fills ID, CreatedAt and Version.
 	CreateNode(ctx context.Context, n *Node, ports ...*Port) error
 	// Node finds one by uuid or name.
 	Node(ctx context.Context, ident string) (*Node, error)
 	Nodes(ctx context.Context, f NodeFilter) ([]*Node, error)
+	// CountShards says how many nodes each shard has; "" is that of nodes without one.
+	CountShards(ctx context.Context) (map[string]int, error)
 	// UpdateNode reads the node, lets change edit it and writes it back in one
 	// transaction. An error from change leaves the row as it was and is returned as is.
 	// change may run more than once and must only edit the node; whose allocation

@@ -37,6 +37,7 @@ func (g *Portgroup) Takes(p *Port) error {
 type PortgroupFilter struct {
 	NodeUUID string
 	Address  string // any case
+	OfNodes
 }
 
 // PortgroupStore keeps portgroups; the rules of Store hold for it too. Errors:

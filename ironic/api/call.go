@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -173,6 +174,7 @@ func methodNames(m methods) []string {
 func (c *call) raw(status int, body []byte) error {
 	c.wrote = true
 	c.w.Header().Set("Content-Type", "application/json")
+	c.w.Header().Set("Content-Length", strconv.Itoa(len(body))) // or it would go in chunks
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body) // a client that went away needs no answer
 	return nil

@@ -126,5 +126,8 @@ func (s *server) nodesOfChassis(c *call, suffix string, detail bool) error {
 	if err != nil {
 		return err
 	}
-	return s.sendNodes(c, "chassis/"+h.UUID+"/nodes"+suffix, l, func(n *ironic.Node) bool { return n.ChassisUUID == h.UUID })
+	if l.filters.Has("chassis_uuid") {
+		return badRequest("Unexpected arguments: chassis_uuid")
+	}
+	return s.sendNodes(c, "chassis/"+h.UUID+"/nodes"+suffix, l, h.UUID)
 }

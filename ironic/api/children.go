@@ -26,15 +26,13 @@ func (s *server) listChildren(c *call) error {
 
 // children are the uuids of a node's parts.
 func (s *server) children(c *call, uuid string) ([]string, error) {
-	nodes, err := s.store.Nodes(c.ctx(), ironic.NodeFilter{})
+	nodes, err := s.store.Nodes(c.ctx(), ironic.NodeFilter{Parent: &uuid})
 	if err != nil {
 		return nil, fmt.Errorf("list children: %w", err)
 	}
 	out := []string{}
 	for _, n := range nodes {
-		if n.ParentNode == uuid {
-			out = append(out, n.UUID)
-		}
+		out = append(out, n.UUID)
 	}
 	return out, nil
 }

@@ -190,17 +190,13 @@ func (s *server) getConductor(c *call) error {
 
 // listShards counts nodes by shard; nodes without one count as "None".
 func (s *server) listShards(c *call) error {
-	nodes, err := s.store.Nodes(c.ctx(), ironic.NodeFilter{})
+	count, err := s.store.CountShards(c.ctx())
 	if err != nil {
 		return err
 	}
-	count := map[string]int{}
-	for _, n := range nodes {
-		if n.Shard == "" {
-			count["None"]++
-		} else {
-			count[n.Shard]++
-		}
+	if none, ok := count[""]; ok {
+		delete(count, "")
+		count["None"] += none
 	}
 	list := []object{}
 	for _, name := range slices.Sorted(maps.Keys(count)) {

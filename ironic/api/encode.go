@@ -3,6 +3,9 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -16,8 +19,7 @@ type pair struct {
 // object is a JSON object in a chosen order.
 type object []pair
 
-// appendJSON adds v to buf. Strings, nulls, booleans, times and objects, of
-// which lists of nodes mostly consist, go without reflection.
+// appendJSON adds v to buf. What answers mostly consist of goes without reflection.
 func appendJSON(buf []byte, v any) ([]byte, error) {
 	switch x := v.(type) {
 	case nil:
@@ -32,27 +34,56 @@ func appendJSON(buf []byte, v any) ([]byte, error) {
 	case object:
 		return appendObject(buf, x)
 	case []object:
-		buf = append(buf, '[')
-		for i, o := range x {
-			if i > 0 {
-				buf = append(buf, ',')
-			}
-			var err error
-			if buf, err = appendObject(buf, o); err != nil {
-				return nil, err
-			}
-		}
-		return append(buf, ']'), nil
+		return appendList(buf, x, appendObject)
 	case []string:
-		if len(x) == 0 {
-			return append(buf, "[]"...), nil
-		}
+		return appendList(buf, x, appendString)
+	case []any:
+		return appendList(buf, x, appendJSON)
 	case map[string]any:
-		if len(x) == 0 {
-			return append(buf, "{}"...), nil
+		return appendMap(buf, x)
+	case float64:
+		if i := int64(x); math.Abs(x) < 1e15 && float64(i) == x && (i != 0 || !math.Signbit(x)) {
+			return strconv.AppendInt(buf, i, 10), nil
 		}
 	}
 	return appendAny(buf, v)
+}
+
+func appendList[T any](buf []byte, list []T, item func([]byte, T) ([]byte, error)) ([]byte, error) {
+	buf = append(buf, '[')
+	for i, v := range list {
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		var err error
+		if buf, err = item(buf, v); err != nil {
+			return nil, err
+		}
+	}
+	return append(buf, ']'), nil
+}
+
+// appendMap adds the members in the order of their keys, as encoding/json does.
+func appendMap(buf []byte, m map[string]any) ([]byte, error) {
+	keys := make([]string, 0, 8)
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	buf = append(buf, '{')
+	for i, k := range keys {
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		var err error
+		if buf, err = appendString(buf, k); err != nil {
+			return nil, err
+		}
+		if buf, err = appendJSON(append(buf, ':'), m[k]); err != nil {
+			return nil, err
+		}
+	}
+	return append(buf, '}'), nil
 }
 
 func appendObject(buf []byte, o object) ([]byte, error) {

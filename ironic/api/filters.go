@@ -12,145 +12,117 @@ import (
 	"trefoil/ironic/fsm"
 )
 
-// filter is one query parameter that narrows a list of resources R. It either
-// sets a field of the store's filter F or returns a test of its own.
-type filter[R, F any] struct {
+// filter is one query parameter that narrows a list; apply sets it in the store's filter F.
+type filter[F any] struct {
 	name  string
 	since int
-	apply func(c *call, value string, f *F) (keep func(R) bool, err error)
+	apply func(c *call, value string, f *F) error
 }
 
-// filtered turns the rest of a query into the store's filter and a test for
-// what the store cannot filter.
-func filtered[R, F any](c *call, table []filter[R, F], q url.Values) (F, func(R) bool, error) {
-	var f F
-	var tests []func(R) bool
+// filtered turns the rest of a query into the store's filter.
+func filtered[F any](c *call, table []filter[F], q url.Values) (f F, err error) {
 	for name := range q {
-		i := slices.IndexFunc(table, func(t filter[R, F]) bool { return t.name == name })
+		i := slices.IndexFunc(table, func(t filter[F]) bool { return t.name == name })
 		if i < 0 {
-			return f, nil, badRequest("Unexpected arguments: %s", name)
+			return f, badRequest("Unexpected arguments: %s", name)
 		}
 		if table[i].since > c.version {
-			return f, nil, notAcceptable()
+			return f, notAcceptable()
 		}
-		keep, err := table[i].apply(c, q.Get(name), &f)
-		if err != nil {
-			return f, nil, err
-		}
-		if keep != nil {
-			tests = append(tests, keep)
+		if err := table[i].apply(c, q.Get(name), &f); err != nil {
+			return f, err
 		}
 	}
-	return f, func(r R) bool {
-		return !slices.ContainsFunc(tests, func(t func(R) bool) bool { return !t(r) })
-	}, nil
+	return f, nil
 }
 
-type nodeFilter = filter[*ironic.Node, ironic.NodeFilter]
+type nodeFilter = filter[ironic.NodeFilter]
 
 // nodeFilterTable has every filter of nodes with the version that brought it.
 func nodeFilterTable() []nodeFilter {
 	type store = ironic.NodeFilter
-	type keep = func(*ironic.Node) bool
-	type apply = func(*call, string, *store) (keep, error)
-	put := func(at func(*store) *string) apply {
-		return func(_ *call, v string, f *store) (keep, error) { *at(f) = v; return nil, nil }
+	type apply = func(*call, string, *store) error
+	text := func(at func(*store) *string) apply {
+		return func(_ *call, v string, f *store) error { *at(f) = v; return nil }
 	}
-	test := func(t func(n *ironic.Node, v string) bool) apply {
-		return func(_ *call, v string, _ *store) (keep, error) {
-			return func(n *ironic.Node) bool { return t(n, v) }, nil
-		}
+	exact := func(at func(*store) **string) apply { // also an empty one
+		return func(_ *call, v string, f *store) error { *at(f) = &v; return nil }
 	}
+	flag := func(name string, at func(*store) **bool) nodeFilter {
+		return nodeFilter{name, 0, func(_ *call, v string, f *store) (err error) { *at(f), err = queryBool(name, v); return err }}
+	}
+	since := func(version int, f nodeFilter) nodeFilter { f.since = version; return f }
 	return []nodeFilter{
-		{"instance_uuid", 0, put(func(f *store) *string { return &f.InstanceUUID })},
-		{"driver", 16, put(func(f *store) *string { return &f.Driver })},
-		{"resource_class", 21, put(func(f *store) *string { return &f.ResourceClass })},
-		{"owner", 50, put(func(f *store) *string { return &f.Owner })},
-		{"lessee", 65, put(func(f *store) *string { return &f.Lessee })},
+		{"instance_uuid", 0, text(func(f *store) *string { return &f.InstanceUUID })},
+		{"driver", 16, text(func(f *store) *string { return &f.Driver })},
+		{"resource_class", 21, text(func(f *store) *string { return &f.ResourceClass })},
+		{"owner", 50, text(func(f *store) *string { return &f.Owner })},
+		{"lessee", 65, text(func(f *store) *string { return &f.Lessee })},
 		{"provision_state", 9, filterState},
 		{"fault", 42, filterFault},
-		{"associated", 0, func(_ *call, v string, f *store) (keep, error) { return nil, putBool(&f.Associated, "associated", v) }},
-		{"maintenance", 0, func(_ *call, v string, f *store) (keep, error) { return nil, putBool(&f.Maintenance, "maintenance", v) }},
-		{"retired", 61, boolTest("retired", func(n *ironic.Node) bool { return n.Retired })},
-		{"sharded", 82, boolTest("sharded", func(n *ironic.Node) bool { return n.Shard != "" })},
-		{"shard", 82, test(func(n *ironic.Node, v string) bool { return slices.Contains(strings.Split(v, ","), n.Shard) })},
+		flag("associated", func(f *store) **bool { return &f.Associated }),
+		flag("maintenance", func(f *store) **bool { return &f.Maintenance }),
+		since(61, flag("retired", func(f *store) **bool { return &f.Retired })),
+		since(82, flag("sharded", func(f *store) **bool { return &f.Sharded })),
+		{"shard", 82, func(_ *call, v string, f *store) error { f.Shards = strings.Split(v, ","); return nil }},
 		{"chassis_uuid", 0, filterChassis},
-		{"conductor_group", 46, test(func(n *ironic.Node, v string) bool { return n.ConductorGroup == strings.ToLower(v) })},
-		{"conductor", 49, test(func(n *ironic.Node, v string) bool { return n.Conductor == v })},
-		{"description_contains", 51, test(func(n *ironic.Node, v string) bool { return strings.Contains(n.Description, v) })},
-		{"project", 66, test(func(n *ironic.Node, v string) bool { return n.Owner == v || n.Lessee == v })},
+		{"conductor_group", 46, func(_ *call, v string, f *store) error { f.Groups = []string{strings.ToLower(v)}; return nil }},
+		{"conductor", 49, exact(func(f *store) **string { return &f.Conductor })},
+		{"description_contains", 51, text(func(f *store) *string { return &f.Description })},
+		{"project", 66, func(_ *call, v string, f *store) error { f.Projects = append(f.Projects, v); return nil }},
 		{"parent_node", 83, filterParent},
-		{"include_children", 83, boolTest("include_children", nil)},
-		{"instance_name", 104, test(func(n *ironic.Node, v string) bool { return n.InstanceName == v })},
-		{"health", 109, test(func(n *ironic.Node, v string) bool { return strings.EqualFold(n.Health, v) })},
+		{"include_children", 83, func(_ *call, v string, _ *store) error { _, err := queryBool("include_children", v); return err }},
+		{"instance_name", 104, exact(func(f *store) **string { return &f.InstanceName })},
+		{"health", 109, exact(func(f *store) **string { return &f.Health })},
 	}
 }
 
-func putBool(at **bool, name, value string) (err error) {
-	*at, err = queryBool(name, value)
-	return err
-}
-
-// boolTest keeps the nodes of which get says what was asked for; without get
-// the value is only checked.
-func boolTest(name string, get func(*ironic.Node) bool) func(*call, string, *ironic.NodeFilter) (func(*ironic.Node) bool, error) {
-	return func(_ *call, v string, _ *ironic.NodeFilter) (func(*ironic.Node) bool, error) {
-		want, err := queryBool(name, v)
-		if err != nil || get == nil {
-			return nil, err
-		}
-		return func(n *ironic.Node) bool { return get(n) == *want }, nil
-	}
-}
-
-func filterState(_ *call, v string, f *ironic.NodeFilter) (func(*ironic.Node) bool, error) {
+func filterState(_ *call, v string, f *ironic.NodeFilter) error {
 	if !fsm.Known(fsm.State(v)) {
-		return nil, badRequest("Provision state \"%s\" is not valid", v)
+		return badRequest("Provision state \"%s\" is not valid", v)
 	}
 	f.ProvisionState = v
-	return nil, nil
+	return nil
 }
 
-func filterFault(_ *call, v string, f *ironic.NodeFilter) (func(*ironic.Node) bool, error) {
+func filterFault(_ *call, v string, f *ironic.NodeFilter) error {
 	known := []string{"power failure", "clean failure", "rescue abort failure", "service failure"}
 	if !slices.Contains(known, v) {
-		return nil, badRequest("Unrecognized fault \"%s\" is specified, allowed faults are %s", v, strings.Join(known, ", "))
+		return badRequest("Unrecognized fault \"%s\" is specified, allowed faults are %s", v, strings.Join(known, ", "))
 	}
 	f.Fault = v
-	return nil, nil
+	return nil
 }
 
 // filterChassis refuses a chassis that is not there, as Ironic does.
-func filterChassis(c *call, v string, _ *ironic.NodeFilter) (func(*ironic.Node) bool, error) {
+func filterChassis(c *call, v string, f *ironic.NodeFilter) error {
 	h, err := c.s.store.Chassis(c.ctx(), strings.ToLower(v))
 	if errs.Is(err, errs.NotFound) {
-		return nil, clientError(http.StatusNotFound, "Chassis %s could not be found.", v)
+		return clientError(http.StatusNotFound, "Chassis %s could not be found.", v)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read chassis: %w", err)
+		return fmt.Errorf("read chassis: %w", err)
 	}
-	return func(n *ironic.Node) bool { return n.ChassisUUID == h.UUID }, nil
+	f.Chassis = h.UUID
+	return nil
 }
 
 // filterParent takes the parent's uuid as Ironic does, or its name. A parent
 // that nobody knows has no children.
-func filterParent(c *call, v string, _ *ironic.NodeFilter) (func(*ironic.Node) bool, error) {
-	uuid := v
+func filterParent(c *call, v string, f *ironic.NodeFilter) error {
+	f.Parent = &v
 	if n, err := c.s.store.Node(c.ctx(), v); err == nil {
-		uuid = n.UUID
+		f.Parent = &n.UUID
 	}
-	return func(n *ironic.Node) bool { return n.ParentNode == uuid }, nil
+	return nil
 }
 
 // nodeFilters reads the filters of a list of nodes. Nodes that are parts of
 // another are in a list only where it asks for them.
-func (c *call) nodeFilters(q url.Values) (ironic.NodeFilter, func(*ironic.Node) bool, error) {
-	f, keep, err := filtered(c, nodeFilterTable(), q)
-	if err != nil {
-		return f, nil, err
+func (c *call) nodeFilters(q url.Values) (ironic.NodeFilter, error) {
+	f, err := filtered(c, nodeFilterTable(), q)
+	if all, _ := parseBool(q.Get("include_children")); !all && f.Parent == nil {
+		f.Parent = new(string)
 	}
-	if all, given := parseBool(q.Get("include_children")); given && all || q.Get("parent_node") != "" {
-		return f, keep, nil
-	}
-	return f, func(n *ironic.Node) bool { return n.ParentNode == "" && keep(n) }, nil
+	return f, err
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"trefoil/ironic"
 )
 
 // Versions of what every list and answer understands.
@@ -83,6 +85,9 @@ func (l *listQuery) take(name, value string) error {
 		}
 		l.limit = n
 	case "marker":
+		if !isUUID(value) {
+			return badRequest("Expected UUID for %s: %s", name, value)
+		}
 		l.marker = value
 	case "sort_key":
 		l.sortKey = value
@@ -188,19 +193,49 @@ func (c *call) next(path string, l *listQuery, fields []string, last string) str
 	return b.String()
 }
 
-// sendList renders a page of items.
-func sendList[R any](c *call, t table[R], name, path string, l *listQuery, defaults []string, items []R) error {
+// columns are the fields to show, nil for all.
+func columns[R any](c *call, t table[R], l *listQuery, defaults []string) ([]string, error) {
 	names := l.fields
 	if names == nil && !l.detail {
 		names = defaults
 	}
-	if err := t.check(names, c.version); err != nil {
+	return names, t.check(names, c.version)
+}
+
+// sendPage renders the page that fetch reads out of the store: of a list that grows.
+func sendPage[R any](c *call, t table[R], name, path string, l *listQuery, defaults []string, fetch func(ironic.Page) ([]R, error)) error {
+	names, err := columns(c, t, l, defaults)
+	if err != nil {
+		return err
+	}
+	page := ironic.Page{Limit: l.pageLimit(), Marker: l.marker, Desc: l.sortDir == "desc"}
+	if l.sortKey != "id" {
+		if err := t.sortable(l.sortKey, c.version); err != nil {
+			return err
+		}
+		page.SortKey = l.sortKey
+	}
+	rows, err := fetch(page)
+	if err != nil {
+		return err
+	}
+	return sendRows(c, t, name, path, l, names, rows, len(rows) >= page.Limit)
+}
+
+// sendList renders a page of items, which are the whole of a list that stays short.
+func sendList[R any](c *call, t table[R], name, path string, l *listQuery, defaults []string, items []R) error {
+	names, err := columns(c, t, l, defaults)
+	if err != nil {
 		return err
 	}
 	page, more, err := paged(c, t, l, items)
 	if err != nil {
 		return err
 	}
+	return sendRows(c, t, name, path, l, names, page, more)
+}
+
+func sendRows[R any](c *call, t table[R], name, path string, l *listQuery, names []string, page []R, more bool) error {
 	list := make([]object, len(page))
 	for i, r := range page {
 		list[i] = t.render(c, r, names, false)

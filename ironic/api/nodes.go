@@ -34,27 +34,22 @@ func (s *server) allNodes(c *call, path string, detail bool) error {
 	if err != nil {
 		return err
 	}
-	return s.sendNodes(c, path, l, nil)
+	return s.sendNodes(c, path, l, "")
 }
 
-// sendNodes lists nodes; within, if given, keeps those of the resource below
-// which the list lies.
-func (s *server) sendNodes(c *call, path string, l *listQuery, within func(*ironic.Node) bool) error {
-	filter, keep, err := c.nodeFilters(l.filters)
+// sendNodes lists nodes, those of one chassis if one is given.
+func (s *server) sendNodes(c *call, path string, l *listQuery, chassis string) error {
+	filter, err := c.nodeFilters(l.filters)
 	if err != nil {
 		return err
 	}
-	all, err := s.store.Nodes(c.ctx(), filter)
-	if err != nil {
-		return fmt.Errorf("list nodes: %w", err)
+	if chassis != "" {
+		filter.Chassis = chassis
 	}
-	nodes := all[:0:0]
-	for _, n := range all {
-		if keep(n) && (within == nil || within(n)) {
-			nodes = append(nodes, n)
-		}
-	}
-	return sendList(c, s.nodes, "nodes", path, l, defaultNodeFields(c.version), nodes)
+	return sendPage(c, s.nodes, "nodes", path, l, defaultNodeFields(c.version), func(p ironic.Page) ([]*ironic.Node, error) {
+		filter.Page = p
+		return s.store.Nodes(c.ctx(), filter)
+	})
 }
 
 func (s *server) getNode(c *call) error { return s.nodes.show(c, (*call).node) }

@@ -201,7 +201,8 @@ func TestListRefusals(t *testing.T) {
 	}{
 		{"limit=-1", "1.82", 400, "positive"}, {"limit=x", "1.82", 400, "expected a number"},
 		{"sort_dir=up", "1.82", 400, "sort direction"}, {"sort_key=extra", "1.82", 400, "invalid field for sorting"},
-		{"sort_key=owner", "1.49", 406, ""}, {"marker=nope", "1.82", 400, "could not be found"},
+		{"sort_key=owner", "1.49", 406, ""}, {"marker=nope", "1.82", 400, "Expected UUID for marker: nope"},
+		{"marker=182740b8-c4b2-4952-b3f0-c423af88a5bc", "1.82", 404, "Node 182740b8-c4b2-4952-b3f0-c423af88a5bc could not be found."},
 		{"fields=uuid&detail=true", "1.82", 400, "subset"}, {"detail=true", "1.42", 406, ""},
 		{"provision_state=dancing", "1.82", 400, "not valid"}, {"provision_state=active", "1.8", 406, ""},
 		{"maintenance=maybe", "1.82", 400, "boolean"}, {"fault=tired", "1.82", 400, "Unrecognized fault"},
@@ -211,6 +212,61 @@ func TestListRefusals(t *testing.T) {
 		t.Run(tc.query, func(t *testing.T) {
 			r.do("GET", "/v1/nodes?"+tc.query, tc.version, "").want(t, tc.status, tc.fault)
 		})
+	}
+}
+
+// What the table of fields lets sort by, the store must know, and the other way round.
+func TestEverySortKeyOfTheAPIIsOneOfTheStore(t *testing.T) {
+	r := newRig(t)
+	n := r.add(ironic.Node{Name: "n"})
+	r.do("POST", "/v1/ports", "1.110", `{"node_ident":"n","address":"52:54:00:00:00:01"}`).want(t, 201, "")
+	for path, known := range map[string]map[string]bool{"/v1/nodes/" + n.UUID: keysOf(ironic.NodeSortKeys()), "/v1/ports/52:54:00:00:00:01": keysOf(ironic.PortSortKeys())} {
+		list, _, _ := strings.Cut(strings.TrimPrefix(path, "/v1/"), "/")
+		for field := range r.do("GET", path, "1.110", "").object(t) {
+			a := r.do("GET", "/v1/"+list+"?sort_key="+field, "1.110", "")
+			switch {
+			case known[field]:
+				a.want(t, 200, "")
+			default:
+				a.want(t, 400, "is an invalid field for sorting")
+			}
+			delete(known, field)
+		}
+		if len(known) > 0 {
+			t.Errorf("%s: the store sorts by what is no field: %v", list, known)
+		}
+	}
+}
+
+func keysOf[F any](m map[string]F) map[string]bool {
+	out := map[string]bool{}
+	for k := range m {
+		out[k] = true
+	}
+	return out
+}
+
+// As in Ironic, a marker needs not be in the list that it is the beginning of.
+func TestAMarkerOutsideTheFilter(t *testing.T) {
+	r := newRig(t)
+	r.add(ironic.Node{Name: "a", Owner: "me"})
+	marker := r.add(ironic.Node{Name: "b", Owner: "you"})
+	r.add(ironic.Node{Name: "c", Owner: "me"})
+	list := r.do("GET", "/v1/nodes?owner=me&sort_key=name&marker="+marker.UUID, "1.82", "").object(t)
+	if nodes := list["nodes"].([]any); len(nodes) != 1 || nodes[0].(map[string]any)["name"] != "c" || list["next"] != nil {
+		t.Errorf("%v", list)
+	}
+}
+
+func TestNextIsThereWheneverThePageIsFull(t *testing.T) {
+	r := newRig(t)
+	for _, name := range []string{"a", "b"} {
+		r.add(ironic.Node{Name: name, Owner: "me"})
+	}
+	for query, full := range map[string]bool{"limit=1&owner=me": true, "limit=2&owner=me": true, "limit=3&owner=me": false, "limit=1&owner=you": false, "owner=me": false} {
+		if m := r.do("GET", "/v1/nodes?"+query, "1.82", "").object(t); (m["next"] != nil) != full {
+			t.Errorf("%s: %v", query, m["next"])
+		}
 	}
 }
 

@@ -1,11 +1,9 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -64,51 +62,49 @@ func macText(s string) string {
 	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(s)), "-", ":")
 }
 
-type portFilter = filter[*ironic.Port, ironic.PortFilter]
+type portFilter = filter[ironic.PortFilter]
 
 // portFilterTable has every filter of ports with the version that brought it.
 func portFilterTable() []portFilter {
 	type store = ironic.PortFilter
-	type keep = func(*ironic.Port) bool
 	return []portFilter{
-		{"address", 0, func(_ *call, v string, f *store) (keep, error) {
-			if f.Address = macText(v); !macPattern.MatchString(f.Address) {
-				return nil, badRequest("Expected a MAC address but received %s.", v)
-			}
-			return nil, nil
-		}},
-		{"node", 0, func(c *call, v string, f *store) (keep, error) {
+		{"address", 0, func(_ *call, v string, f *store) (err error) { f.Address, err = queryMAC(v); return err }},
+		{"node", 0, func(c *call, v string, f *store) error {
 			if !isUUID(v) && c.version < 5 { // nodes have no names yet
-				return nil, notAcceptable()
+				return notAcceptable()
 			}
-			return nil, portsOf(c, v, f)
+			return portsOf(c, v, f)
 		}},
-		{"node_uuid", 0, func(c *call, v string, f *store) (keep, error) {
+		{"node_uuid", 0, func(c *call, v string, f *store) error {
 			if !isUUID(v) {
-				return nil, badRequest("Expected a UUID but received %s.", v)
+				return badRequest("Expected a UUID but received %s.", v)
 			}
-			return nil, portsOf(c, v, f)
+			return portsOf(c, v, f)
 		}},
-		{"portgroup", 24, func(c *call, v string, _ *store) (keep, error) {
+		{"portgroup", 24, func(c *call, v string, f *store) error {
 			g, err := c.portgroupBy(v)
-			if err != nil {
-				return nil, err
+			if err == nil {
+				f.Portgroup = g.UUID
 			}
-			return func(p *ironic.Port) bool { return p.PortgroupUUID == g.UUID }, nil
+			return err
 		}},
-		{"shard", 82, func(c *call, v string, _ *store) (keep, error) {
-			of, err := c.ofNodes(inShards(v))
-			return func(p *ironic.Port) bool { return of[p.NodeUUID] }, err
-		}},
-		{"description_contains", 97, func(_ *call, v string, _ *store) (keep, error) {
-			return func(p *ironic.Port) bool { return strings.Contains(p.Description, v) }, nil
-		}},
-		{"conductor_groups", 99, func(c *call, v string, _ *store) (keep, error) {
-			of, err := c.ofNodes(inGroups(v))
-			return func(p *ironic.Port) bool { return of[p.NodeUUID] }, err
-		}},
+		{"shard", 82, func(_ *call, v string, f *store) error { f.Shards = strings.Split(v, ","); return nil }},
+		{"description_contains", 97, func(_ *call, v string, f *store) error { f.Description = v; return nil }},
+		{"conductor_groups", 99, func(_ *call, v string, f *store) error { f.Groups = groupNames(v); return nil }},
 	}
 }
+
+// queryMAC reads a MAC address out of a query.
+func queryMAC(v string) (string, error) {
+	mac := macText(v)
+	if !macPattern.MatchString(mac) {
+		return "", badRequest("Expected a MAC address but received %s.", v)
+	}
+	return mac, nil
+}
+
+// groupNames reads a list of conductor groups.
+func groupNames(list string) []string { return strings.Split(strings.ToLower(list), ",") }
 
 func portsOf(c *call, ident string, f *ironic.PortFilter) error {
 	n, err := c.nodeBy(ident)
@@ -119,38 +115,12 @@ func portsOf(c *call, ident string, f *ironic.PortFilter) error {
 	return nil
 }
 
-// inShards and inGroups are about nodes of one of several shards or conductor groups.
-func inShards(list string) func(*ironic.Node) bool {
-	shards := strings.Split(list, ",")
-	return func(n *ironic.Node) bool { return n.Shard != "" && slices.Contains(shards, n.Shard) }
-}
-
-func inGroups(list string) func(*ironic.Node) bool {
-	groups := strings.Split(strings.ToLower(list), ",")
-	return func(n *ironic.Node) bool { return slices.Contains(groups, n.ConductorGroup) }
-}
-
-// ofNodes has the uuids of the nodes that want says.
-func (c *call) ofNodes(want func(*ironic.Node) bool) (map[string]bool, error) {
-	nodes, err := c.s.store.Nodes(c.ctx(), ironic.NodeFilter{})
-	if err != nil {
-		return nil, fmt.Errorf("list nodes: %w", err)
-	}
-	wanted := map[string]bool{}
-	for _, n := range nodes {
-		if want(n) {
-			wanted[n.UUID] = true
-		}
-	}
-	return wanted, nil
-}
-
 // portScope is what a list of ports lies below: the uuid of a node or a portgroup.
 type portScope struct{ node, group string }
 
 // portFilters reads the filters of a list of ports. Ironic takes one only of
 // those that name whose ports are meant.
-func (c *call) portFilters(q url.Values, in portScope) (ironic.PortFilter, func(*ironic.Port) bool, error) {
+func (c *call) portFilters(q url.Values, in portScope) (ironic.PortFilter, error) {
 	owners := 0
 	for _, given := range []bool{in.node != "" || q.Has("node") || q.Has("node_uuid"),
 		in.group != "" || q.Has("portgroup"), q.Has("shard")} {
@@ -159,18 +129,18 @@ func (c *call) portFilters(q url.Values, in portScope) (ironic.PortFilter, func(
 		}
 	}
 	if owners > 1 {
-		return ironic.PortFilter{}, nil, clientError(http.StatusForbidden, "Operation not permitted.")
+		return ironic.PortFilter{}, clientError(http.StatusForbidden, "Operation not permitted.")
 	}
 	if q.Has("conductor_groups") && (owners > 0 && !q.Has("shard") || q.Has("address")) {
-		return ironic.PortFilter{}, nil, badRequest("Filtering by conductor_groups cannot be combined with node_ident, " +
+		return ironic.PortFilter{}, badRequest("Filtering by conductor_groups cannot be combined with node_ident, " +
 			"portgroup_ident, or node address filters.")
 	}
-	f, keep, err := filtered(c, portFilterTable(), q)
+	f, err := filtered(c, portFilterTable(), q)
 	if in.node != "" {
 		f.NodeUUID = in.node
 	}
-	if in.group == "" || err != nil {
-		return f, keep, err
+	if in.group != "" {
+		f.Portgroup = in.group
 	}
-	return f, func(p *ironic.Port) bool { return p.PortgroupUUID == in.group && keep(p) }, nil
+	return f, err
 }

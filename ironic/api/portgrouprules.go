@@ -40,11 +40,11 @@ func (s *server) checkPortgroup(c *call, p *ironic.Portgroup) (*ironic.Node, err
 
 // members are the ports of a portgroup.
 func (s *server) members(c *call, p *ironic.Portgroup) ([]*ironic.Port, error) {
-	ports, err := s.store.Ports(c.ctx(), ironic.PortFilter{NodeUUID: p.NodeUUID})
+	ports, err := s.store.Ports(c.ctx(), ironic.PortFilter{Portgroup: p.UUID})
 	if err != nil {
 		return nil, fmt.Errorf("list ports of portgroup: %w", err)
 	}
-	return slices.DeleteFunc(ports, func(m *ironic.Port) bool { return m.PortgroupUUID != p.UUID }), nil
+	return ports, nil
 }
 
 // moveMembers gives all ports of a portgroup its physical network.

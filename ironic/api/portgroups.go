@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -68,32 +67,22 @@ func portgroupTable() table[*ironic.Portgroup] {
 	}
 }
 
-type portgroupFilter = filter[*ironic.Portgroup, ironic.PortgroupFilter]
+type portgroupFilter = filter[ironic.PortgroupFilter]
 
 // portgroupFilterTable has every filter of portgroups with the version that brought it.
 func portgroupFilterTable() []portgroupFilter {
 	type store = ironic.PortgroupFilter
-	type keep = func(*ironic.Portgroup) bool
-	nodes := func(c *call, want func(*ironic.Node) bool) (keep, error) {
-		of, err := c.ofNodes(want)
-		return func(p *ironic.Portgroup) bool { return of[p.NodeUUID] }, err
-	}
 	return []portgroupFilter{
-		{"node", 0, func(c *call, v string, f *store) (keep, error) {
+		{"node", 0, func(c *call, v string, f *store) error {
 			n, err := c.nodeBy(v)
 			if err == nil {
 				f.NodeUUID = n.UUID
 			}
-			return nil, err
+			return err
 		}},
-		{"address", 0, func(_ *call, v string, f *store) (keep, error) {
-			if f.Address = macText(v); !macPattern.MatchString(f.Address) {
-				return nil, badRequest("Expected a MAC address but received %s.", v)
-			}
-			return nil, nil
-		}},
-		{"conductor_groups", 99, func(c *call, v string, _ *store) (keep, error) { return nodes(c, inGroups(v)) }},
-		{"shard", 106, func(c *call, v string, _ *store) (keep, error) { return nodes(c, inShards(v)) }},
+		{"address", 0, func(_ *call, v string, f *store) (err error) { f.Address, err = queryMAC(v); return err }},
+		{"conductor_groups", 99, func(_ *call, v string, f *store) error { f.Groups = groupNames(v); return nil }},
+		{"shard", 106, func(_ *call, v string, f *store) error { f.Shards = strings.Split(v, ","); return nil }},
 	}
 }
 
@@ -138,7 +127,7 @@ func (s *server) sendPortgroups(c *call, path, node string, detail bool) error {
 	if given := len(l.filters); given > 1 || given == 1 && node != "" {
 		return badRequest("Filtering by node, address, or shard simultaneously is not supported.")
 	}
-	f, keep, err := filtered(c, portgroupFilterTable(), l.filters)
+	f, err := filtered(c, portgroupFilterTable(), l.filters)
 	if err != nil {
 		return err
 	}
@@ -149,7 +138,6 @@ func (s *server) sendPortgroups(c *call, path, node string, detail bool) error {
 	if err != nil {
 		return fmt.Errorf("list portgroups: %w", err)
 	}
-	list = slices.DeleteFunc(list, func(p *ironic.Portgroup) bool { return !keep(p) })
 	return sendList(c, s.portgroups, "portgroups", path, l, []string{"uuid", "address", "name"}, list)
 }
 

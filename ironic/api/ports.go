@@ -3,7 +3,6 @@ package api
 import (
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -56,16 +55,14 @@ func (s *server) sendPorts(c *call, path string, in portScope, detail bool) erro
 	if err != nil {
 		return err
 	}
-	filter, keep, err := c.portFilters(l.filters, in)
+	filter, err := c.portFilters(l.filters, in)
 	if err != nil {
 		return err
 	}
-	ports, err := s.store.Ports(c.ctx(), filter)
-	if err != nil {
-		return fmt.Errorf("list ports: %w", err)
-	}
-	ports = slices.DeleteFunc(ports, func(p *ironic.Port) bool { return !keep(p) })
-	return sendList(c, s.ports, "ports", path, l, []string{"uuid", "address"}, ports)
+	return sendPage(c, s.ports, "ports", path, l, []string{"uuid", "address"}, func(p ironic.Page) ([]*ironic.Port, error) {
+		filter.Page = p
+		return s.store.Ports(c.ctx(), filter)
+	})
 }
 
 func (s *server) getPort(c *call) error { return s.ports.show(c, (*call).port) }

@@ -157,14 +157,14 @@ func New(cfg Config) *Conductor {
 // store is this process's own. It enqueues jobs that it
 // had decided but not stored, and begins the power sync. Jobs must be running.
 func (c *Conductor) Start(ctx context.Context) error {
-	nodes, err := c.Store.Nodes(ctx, ironic.NodeFilter{})
+	err := ironic.Walk(ctx, c.Store, ironic.NodeFilter{}, func(n *ironic.Node) error {
+		if err := c.takeUp(ctx, n); err != nil {
+			return fmt.Errorf("node %s: %w", title(n), err)
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("take up nodes: %w", err)
-	}
-	for _, n := range nodes {
-		if err := c.takeUp(ctx, n); err != nil {
-			return fmt.Errorf("take up node %s: %w", title(n), err)
-		}
 	}
 	if err := c.takeUpAllocations(ctx); err != nil {
 		return err
@@ -220,15 +220,15 @@ func (c *Conductor) Stop(ctx context.Context) error {
 		c.stop()
 	}
 	c.wg.Wait()
-	nodes, err := c.Store.Nodes(ctx, ironic.NodeFilter{})
+	var wg sync.WaitGroup
+	err := ironic.Walk(ctx, c.Store, ironic.NodeFilter{}, func(n *ironic.Node) error {
+		wg.Go(func() { c.closeSession(ctx, n) })
+		return nil
+	})
+	wg.Wait()
 	if err != nil {
 		return fmt.Errorf("close sessions: %w", err)
 	}
-	var wg sync.WaitGroup
-	for _, n := range nodes {
-		wg.Go(func() { c.closeSession(ctx, n) })
-	}
-	wg.Wait()
 	return nil
 }
 

@@ -52,4 +52,8 @@ func (c *Conductor) Syncer() func(context.Context) {
 	return func(ctx context.Context) { c.syncAll(ctx, s) }
 }
 
+// Synced says whether power sync looks at a node, and SyncFilter which nodes it reads.
+func Synced(n *ironic.Node) bool    { return syncs(n) }
+func SyncFilter() ironic.NodeFilter { return syncFilter() }
+
 var AllocateID = allocateID

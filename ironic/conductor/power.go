@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -187,30 +186,42 @@ func (s *silences) clear(uuid string) {
 }
 
 func (c *Conductor) syncAll(ctx context.Context, silent *silences) {
-	nodes, err := c.Store.Nodes(ctx, ironic.NodeFilter{})
-	if err != nil {
-		c.Log.Error("power sync", "error", err)
-		return
-	}
 	sem := make(chan struct{}, syncWorkers)
 	var wg sync.WaitGroup
-	for _, n := range nodes {
+	err := ironic.Walk(ctx, c.Store, syncFilter(), func(n *ironic.Node) error {
 		if !syncs(n) {
-			continue
+			return nil
 		}
 		select {
 		case sem <- struct{}{}:
 		case <-ctx.Done():
-			wg.Wait()
-			return
+			return ctx.Err()
 		}
 		wg.Go(func() {
 			defer func() { <-sem }()
 			c.syncNode(ctx, n, silent)
 		})
-	}
+		return nil
+	})
 	wg.Wait()
+	if err != nil && ctx.Err() == nil {
+		c.Log.Error("power sync", "error", err)
+	}
 }
+
+// syncFilter lets through what syncs may; the rest of its rules is in documents.
+func syncFilter() ironic.NodeFilter {
+	f := ironic.NodeFilter{Unreserved: true, UprightOr: faultPower}
+	for _, s := range fsm.States() {
+		if unsynced(s) {
+			f.ExceptStates = append(f.ExceptStates, string(s))
+		}
+	}
+	return f
+}
+
+// unsynced are states of machines that the service does not look after, or is at work on.
+func unsynced(s fsm.State) bool { return s == fsm.Enroll || s == fsm.AdoptFailed || fsm.Busy(s) }
 
 // syncs reports whether power sync looks at a node: not while something is done with it.
 func syncs(n *ironic.Node) bool {
@@ -220,8 +231,7 @@ func syncs(n *ironic.Node) bool {
 	if n.Maintenance && n.Fault != faultPower {
 		return false
 	}
-	s := fsm.State(n.ProvisionState)
-	return !slices.Contains([]fsm.State{fsm.Enroll, fsm.AdoptFailed}, s) && !fsm.Busy(s)
+	return !unsynced(fsm.State(n.ProvisionState))
 }
 
 func (c *Conductor) syncNode(ctx context.Context, n *ironic.Node, silent *silences) {

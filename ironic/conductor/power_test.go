@@ -9,7 +9,11 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/api/apitest"
 	"trefoil/ironic/conductor"
+	"trefoil/ironic/fsm"
+
+	"github.com/google/uuid"
 )
 
 func TestABMCThatIsAwayForAMomentFailsNothing(t *testing.T) {
@@ -127,5 +131,39 @@ func TestForcedPowerSyncSetsTheMachineBack(t *testing.T) {
 	sync(t.Context())
 	if state, _ := w.drv.PowerState(t.Context(), n); state != ironic.PowerOff {
 		t.Errorf("the machine is in %q", state)
+	}
+}
+
+// The store's filter and the rule are the same but for what lies in documents.
+func TestPowerSyncReadsTheNodesThatItLooksAt(t *testing.T) {
+	store := apitest.NewStore()
+	want := map[string]bool{}
+	for _, state := range fsm.States() {
+		for _, maintenance := range []bool{false, true} {
+			for _, fault := range []string{"", conductor.FaultPower, "clean failure"} {
+				for _, holder := range []string{"", "somebody"} {
+					n := &ironic.Node{UUID: uuid.NewString(), ProvisionState: string(state), Maintenance: maintenance, Fault: fault, Reservation: holder}
+					if err := store.CreateNode(t.Context(), n); err != nil {
+						t.Fatal(err)
+					}
+					if conductor.Synced(n) {
+						want[n.UUID] = true
+					}
+				}
+			}
+		}
+	}
+	list, err := store.Nodes(t.Context(), conductor.SyncFilter())
+	if err != nil || len(want) == 0 {
+		t.Fatalf("%d nodes to look at: %v", len(want), err)
+	}
+	for _, n := range list {
+		if !want[n.UUID] {
+			t.Errorf("read in vain: %+v", n)
+		}
+		delete(want, n.UUID)
+	}
+	if len(want) > 0 {
+		t.Errorf("%d nodes are never looked at", len(want))
 	}
 }

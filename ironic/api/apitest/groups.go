@@ -90,7 +90,8 @@ func (s *Store) Portgroups(_ context.Context, f ironic.PortgroupFilter) ([]*iron
 	defer s.mu.Unlock()
 	var out []*ironic.Portgroup
 	for _, p := range s.portgroups {
-		if (f.NodeUUID == "" || f.NodeUUID == p.NodeUUID) && (f.Address == "" || strings.EqualFold(f.Address, p.Address)) {
+		if text(f.NodeUUID, p.NodeUUID) && (f.Address == "" || strings.EqualFold(f.Address, p.Address)) &&
+			s.ofNode(p.NodeUUID, f.OfNodes) {
 			out = append(out, deep(p))
 		}
 	}

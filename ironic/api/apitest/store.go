@@ -15,6 +15,12 @@ import (
 	"trefoil/ironic"
 )
 
+// hold is what a node's lock was taken for, and when.
+type hold struct {
+	purpose string
+	since   time.Time
+}
+
 // Store is ironic.Store in memory. Safe for concurrent use.
 type Store struct {
 	Now func() time.Time
@@ -27,6 +33,7 @@ type Store struct {
 	chassis     []*ironic.Chassis
 	history     []ironic.HistoryEntry
 	inventories map[string]ironic.Inventory
+	held        map[string]hold
 	allocations []*ironic.Allocation
 }
 
@@ -34,7 +41,7 @@ var _ ironic.Store = (*Store)(nil)
 
 // NewStore makes an empty store.
 func NewStore() *Store {
-	return &Store{Now: time.Now, inventories: map[string]ironic.Inventory{}}
+	return &Store{Now: time.Now, inventories: map[string]ironic.Inventory{}, held: map[string]hold{}}
 }
 
 // deep copies through JSON, so that tests see what a database would give back.
@@ -71,15 +78,36 @@ func (s *Store) CreateNode(_ context.Context, n *ironic.Node, ports ...*ironic.P
 			return errs.New(errs.Conflict, "A node with name %s already exists.", n.Name)
 		}
 	}
+	if err := s.checkInstance(n); err != nil {
+		return err
+	}
 	if err := s.checkChassis(n); err != nil {
 		return err
+	}
+	for _, p := range ports {
+		p.Address = strings.ToLower(p.Address)
+		if _, err := s.findPort(p.Address); err == nil {
+			return errs.New(errs.Conflict, "A port with MAC address %s already exists.", p.Address)
+		}
 	}
 	s.last++
 	n.ID, n.Version, n.CreatedAt = s.last, 1, s.Now().UTC().Truncate(time.Microsecond)
 	s.nodes = append(s.nodes, deep(n))
 	for _, p := range ports {
-		p.NodeUUID = n.UUID
+		s.last++
+		p.ID, p.CreatedAt, p.NodeUUID = s.last, n.CreatedAt, n.UUID
 		s.ports = append(s.ports, deep(p))
+	}
+	return nil
+}
+
+// checkInstance refuses an instance that another node has.
+func (s *Store) checkInstance(n *ironic.Node) error {
+	if slices.ContainsFunc(s.nodes, func(o *ironic.Node) bool {
+		return n.InstanceUUID != "" && o.InstanceUUID == n.InstanceUUID && o.UUID != n.UUID
+	}) {
+		return errs.New(errs.Conflict, "Instance %s is already associated with a node, it cannot be associated with this other node %s",
+			n.InstanceUUID, n.UUID)
 	}
 	return nil
 }
@@ -93,28 +121,6 @@ func (s *Store) Node(_ context.Context, ident string) (*ironic.Node, error) {
 		return nil, err
 	}
 	return deep(s.nodes[i]), nil
-}
-
-// Nodes returns copies in ID order.
-func (s *Store) Nodes(_ context.Context, f ironic.NodeFilter) ([]*ironic.Node, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []*ironic.Node
-	for _, n := range s.nodes {
-		if passes(n, f) {
-			out = append(out, deep(n))
-		}
-	}
-	return out, nil
-}
-
-func passes(n *ironic.Node, f ironic.NodeFilter) bool {
-	text := func(want, have string) bool { return want == "" || want == have }
-	flag := func(want *bool, have bool) bool { return want == nil || *want == have }
-	return text(f.ProvisionState, n.ProvisionState) && text(f.Driver, n.Driver) &&
-		text(f.ResourceClass, n.ResourceClass) && text(f.InstanceUUID, n.InstanceUUID) &&
-		text(f.Owner, n.Owner) && text(f.Lessee, n.Lessee) && text(f.Fault, n.Fault) &&
-		flag(f.Associated, n.InstanceUUID != "") && flag(f.Maintenance, n.Maintenance)
 }
 
 // UpdateNode changes a copy and keeps it if change has no objection.
@@ -138,6 +144,9 @@ func (s *Store) UpdateNode(_ context.Context, uuid string, change func(*ironic.N
 		if n.Name != "" && other.Name == n.Name && other.UUID != n.UUID {
 			return nil, errs.New(errs.Conflict, "A node with name %s already exists.", n.Name)
 		}
+	}
+	if err := s.checkInstance(n); err != nil {
+		return nil, err
 	}
 	n.AllocationUUID = s.nodes[i].AllocationUUID
 	s.endAllocation(n)
@@ -168,13 +177,14 @@ func (s *Store) DeleteNode(_ context.Context, uuid string) error {
 }
 
 // Reserve takes the lock.
-func (s *Store) Reserve(ctx context.Context, uuid, holder, _ string) (*ironic.Node, error) {
+func (s *Store) Reserve(ctx context.Context, uuid, holder, purpose string) (*ironic.Node, error) {
 	return s.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
 		if n.Reservation != "" && n.Reservation != holder {
-			return errs.New(errs.Locked, "Node %s is locked by host %s, please retry after the current operation is completed.",
-				uuid, n.Reservation)
+			held := s.held[n.UUID]
+			return errs.New(errs.Locked, "Node %s is locked by host %s (%s, held for %s), please retry after the current operation is completed.",
+				uuid, n.Reservation, held.purpose, s.Now().Sub(held.since).Round(time.Second))
 		}
-		n.Reservation = holder
+		n.Reservation, s.held[n.UUID] = holder, hold{purpose, s.Now()}
 		return nil
 	})
 }
@@ -203,8 +213,12 @@ func (s *Store) findPort(ident string) (int, error) {
 func (s *Store) CreatePort(_ context.Context, p *ironic.Port) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p.Address = strings.ToLower(p.Address)
 	if _, err := s.findPort(p.Address); err == nil {
 		return errs.New(errs.Conflict, "A port with MAC address %s already exists.", p.Address)
+	}
+	if _, err := s.find(p.NodeUUID); err != nil {
+		return err
 	}
 	if _, err := s.findPort(p.Name); err == nil && p.Name != "" {
 		return errs.New(errs.Conflict, "A port with name %s already exists.", p.Name)
@@ -227,19 +241,6 @@ func (s *Store) Port(_ context.Context, ident string) (*ironic.Port, error) {
 		return nil, err
 	}
 	return deep(s.ports[i]), nil
-}
-
-// Ports returns copies.
-func (s *Store) Ports(_ context.Context, f ironic.PortFilter) ([]*ironic.Port, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []*ironic.Port
-	for _, p := range s.ports {
-		if (f.NodeUUID == "" || f.NodeUUID == p.NodeUUID) && (f.Address == "" || strings.EqualFold(f.Address, p.Address)) {
-			out = append(out, deep(p))
-		}
-	}
-	return out, nil
 }
 
 // UpdatePort changes a copy and keeps it.
@@ -314,6 +315,9 @@ func (s *Store) History(_ context.Context, nodeUUID string) ([]ironic.HistoryEnt
 func (s *Store) SaveInventory(_ context.Context, inv ironic.Inventory) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if inv.CreatedAt.IsZero() {
+		inv.CreatedAt = s.Now().UTC().Truncate(time.Microsecond)
+	}
 	s.inventories[inv.NodeUUID] = *deep(&inv)
 	return nil
 }

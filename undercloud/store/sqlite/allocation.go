@@ -167,10 +167,11 @@ func assign(ctx context.Context, tx *sql.Tx, a *ironic.Allocation, nodeUUID stri
 	if err != nil {
 		return err
 	}
+	was := stored(n)
 	if fresh, err := a.Give(n, fits); err != nil || !fresh {
 		return err
 	}
-	if err := writeNode(ctx, tx, n, n.Version); err != nil {
+	if err := writeNode(ctx, tx, was, n); err != nil {
 		return err
 	}
 	return writeAllocation(ctx, tx, a)
@@ -206,8 +207,9 @@ func (d *DB) DeleteAllocation(ctx context.Context, uuid string, may func(*ironic
 			if err := may(a, n); err != nil {
 				return err
 			}
+			was := stored(n)
 			n.InstanceUUID, n.AllocationUUID = "", ""
-			if err := writeNode(ctx, tx, n, n.Version); err != nil {
+			if err := writeNode(ctx, tx, was, n); err != nil {
 				return err
 			}
 		}

@@ -126,7 +126,7 @@ func (d *DB) UpdateChassis(ctx context.Context, uuid string, change func(*ironic
 func (d *DB) DeleteChassis(ctx context.Context, uuid string) error {
 	return d.Update(ctx, func(tx *sql.Tx) error {
 		var nodes int
-		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM nodes WHERE chassis_uuid = ?", uuid).Scan(&nodes); err != nil {
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM nodes WHERE chassis_uuid = ? AND chassis_uuid <> ''", uuid).Scan(&nodes); err != nil {
 			return fmt.Errorf("count the nodes of chassis %s: %w", uuid, err)
 		}
 		if nodes > 0 {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver
@@ -24,6 +25,7 @@ var migrations embed.FS
 type DB struct {
 	write *sql.DB // one connection: SQLite has one writer
 	read  *sql.DB
+	one   *lookups // over read
 }
 
 // Open opens or makes the file at path and brings its schema up to date.
@@ -44,7 +46,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		write.Close()
 		return nil, err
 	}
-	return &DB{write: write, read: read}, nil
+	return &DB{write: write, read: read, one: &lookups{db: read, ready: map[string]*sql.Stmt{}}}, nil
 }
 
 // private makes the file before SQLite does, readable by its owner only: it holds BMC passwords.
@@ -67,7 +69,39 @@ func open(path string, conns int) (*sql.DB, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns) // a new one reads the schema first
 	return db, nil
+}
+
+// lookups asks for single rows with statements that are prepared once: to parse and
+// plan one takes longer than to find the row. There are as many as the code has texts
+// of queries. Safe for concurrent use.
+type lookups struct {
+	db    *sql.DB
+	mu    sync.Mutex
+	ready map[string]*sql.Stmt
+}
+
+// QueryRowContext is that of the database.
+func (l *lookups) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	s, err := l.statement(ctx, query)
+	if err != nil {
+		return l.db.QueryRowContext(ctx, query, args...) // the row will say why
+	}
+	return s.QueryRowContext(ctx, args...)
+}
+
+func (l *lookups) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.ready[query]; s != nil {
+		return s, nil
+	}
+	s, err := l.db.PrepareContext(ctx, query)
+	if err == nil {
+		l.ready[query] = s
+	}
+	return s, err
 }
 
 func migrate(ctx context.Context, db *sql.DB) error {

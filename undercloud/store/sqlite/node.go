@@ -38,11 +38,11 @@ func (d *DB) CreateNode(ctx context.Context, n *ironic.Node, ports ...*ironic.Po
 		if err != nil {
 			return fmt.Errorf("encode node %s: %w", n.UUID, err)
 		}
-		res, err := tx.ExecContext(ctx, `INSERT INTO nodes (uuid, name, instance_uuid, provision_state, driver,
-			resource_class, maintenance, owner, lessee, fault, reservation, version, doc)
-			VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`,
-			n.UUID, null(n.Name), null(n.InstanceUUID), n.ProvisionState, n.Driver, n.ResourceClass,
-			n.Maintenance, n.Owner, n.Lessee, n.Fault, n.Reservation, n.Version, string(doc))
+		names, marks, args := "version, doc", "?,?", []any{n.Version, string(doc)}
+		for _, c := range nodeRow(n) {
+			names, marks, args = names+", "+c.name, marks+",?", append(args, c.value)
+		}
+		res, err := tx.ExecContext(ctx, "INSERT INTO nodes ("+names+") VALUES ("+marks+")", args...)
 		if err != nil {
 			return nodeConflict(n, err)
 		}
@@ -96,6 +96,8 @@ func null(s string) any {
 
 type scanner interface{ Scan(...any) error }
 
+var nodeShape = shapeOf[ironic.Node]()
+
 func scanNode(s scanner) (*ironic.Node, error) {
 	var n ironic.Node
 	var id, version int64
@@ -103,7 +105,7 @@ func scanNode(s scanner) (*ironic.Node, error) {
 	if err := s.Scan(&id, &uuid, &reservation, &version, &doc); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal([]byte(doc), &n); err != nil {
+	if err := decode(nodeShape, doc, &n); err != nil {
 		return nil, fmt.Errorf("decode node %s: %w", uuid, err)
 	}
 	n.ID, n.UUID, n.Reservation, n.Version = id, uuid, reservation, version
@@ -114,75 +116,24 @@ type queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+// findNode asks for the uuid first and then for the name: with both in one condition SQLite looks in both indexes each time.
 func findNode(ctx context.Context, q queryer, ident string) (*ironic.Node, error) {
-	n, err := scanNode(q.QueryRowContext(ctx, "SELECT "+nodeColumns+" FROM nodes WHERE uuid = ? OR name = ?", ident, ident))
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, errs.New(errs.NotFound, "Node %s could not be found.", ident)
+	for _, column := range []string{"uuid", "name"} {
+		n, err := scanNode(q.QueryRowContext(ctx, "SELECT "+nodeColumns+" FROM nodes WHERE "+column+" = ?", ident))
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read node %s: %w", ident, err)
+		}
+		return n, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read node %s: %w", ident, err)
-	}
-	return n, nil
+	return nil, errs.New(errs.NotFound, "Node %s could not be found.", ident)
 }
 
 // Node finds one by uuid or name.
 func (d *DB) Node(ctx context.Context, ident string) (*ironic.Node, error) {
-	return findNode(ctx, d.read, ident)
-}
-
-// Nodes lists what the filter lets through, in order of creation.
-func (d *DB) Nodes(ctx context.Context, f ironic.NodeFilter) ([]*ironic.Node, error) {
-	var w where
-	w.equal("provision_state", f.ProvisionState)
-	w.equal("driver", f.Driver)
-	w.equal("resource_class", f.ResourceClass)
-	w.equal("instance_uuid", f.InstanceUUID)
-	w.equal("owner", f.Owner)
-	w.equal("lessee", f.Lessee)
-	w.equal("fault", f.Fault)
-	if f.Associated != nil {
-		w.add(map[bool]string{true: "instance_uuid IS NOT NULL", false: "instance_uuid IS NULL"}[*f.Associated])
-	}
-	if f.Maintenance != nil {
-		w.add("maintenance = ?", *f.Maintenance)
-	}
-	rows, err := d.read.QueryContext(ctx, "SELECT "+nodeColumns+" FROM nodes"+w.sql()+" ORDER BY id", w.args...)
-	if err != nil {
-		return nil, fmt.Errorf("list nodes: %w", err)
-	}
-	defer rows.Close()
-	var out []*ironic.Node
-	for rows.Next() {
-		n, err := scanNode(rows)
-		if err != nil {
-			return nil, fmt.Errorf("list nodes: %w", err)
-		}
-		out = append(out, n)
-	}
-	return out, rows.Err()
-}
-
-// where gathers conditions.
-type where struct {
-	conds []string
-	args  []any
-}
-
-func (w *where) add(cond string, args ...any) {
-	w.conds, w.args = append(w.conds, cond), append(w.args, args...)
-}
-
-func (w *where) equal(column, value string) {
-	if value != "" {
-		w.add(column+" = ?", value)
-	}
-}
-
-func (w *where) sql() string {
-	if len(w.conds) == 0 {
-		return ""
-	}
-	return " WHERE " + strings.Join(w.conds, " AND ")
+	return findNode(ctx, d.one, ident)
 }
 
 // UpdateNode lets change edit a node inside one write transaction.
@@ -193,7 +144,8 @@ func (d *DB) UpdateNode(ctx context.Context, uuid string, change func(*ironic.No
 		if err != nil {
 			return err
 		}
-		id, created, version, allocation, chassis := n.ID, n.CreatedAt, n.Version, n.AllocationUUID, n.ChassisUUID
+		was := stored(n)
+		id, created, allocation, chassis := n.ID, n.CreatedAt, n.AllocationUUID, n.ChassisUUID
 		if err := change(n); err != nil {
 			return err
 		}
@@ -207,7 +159,7 @@ func (d *DB) UpdateNode(ctx context.Context, uuid string, change func(*ironic.No
 		if err := endAllocation(ctx, tx, n); err != nil {
 			return err
 		}
-		return writeNode(ctx, tx, n, version)
+		return writeNode(ctx, tx, was, n)
 	})
 	if err != nil {
 		return nil, err
@@ -215,18 +167,30 @@ func (d *DB) UpdateNode(ctx context.Context, uuid string, change func(*ironic.No
 	return out, nil
 }
 
-func writeNode(ctx context.Context, tx *sql.Tx, n *ironic.Node, version int64) error {
+// storedNode is what the row of a node is like before a change of it.
+type storedNode struct {
+	version int64
+	row     []column
+}
+
+func stored(n *ironic.Node) storedNode { return storedNode{n.Version, nodeRow(n)} }
+
+// writeNode stores a node that was read in the same transaction. Columns that did not
+// change are left out: indexes are written anew for all that are named.
+func writeNode(ctx context.Context, tx *sql.Tx, was storedNode, n *ironic.Node) error {
 	t := now()
-	n.UpdatedAt, n.Version = &t, version+1
+	n.UpdatedAt, n.Version = &t, was.version+1
 	doc, err := json.Marshal(n)
 	if err != nil {
 		return fmt.Errorf("encode node %s: %w", n.UUID, err)
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE nodes SET uuid=?, name=?, instance_uuid=?, provision_state=?, driver=?,
-		resource_class=?, maintenance=?, owner=?, lessee=?, fault=?, reservation=?, version=?, doc=? WHERE id=?`,
-		n.UUID, null(n.Name), null(n.InstanceUUID), n.ProvisionState, n.Driver, n.ResourceClass,
-		n.Maintenance, n.Owner, n.Lessee, n.Fault, n.Reservation, n.Version, string(doc), n.ID)
-	if err != nil {
+	set, args := "version=?, doc=?", []any{n.Version, string(doc)}
+	for i, c := range nodeRow(n) {
+		if c.value != was.row[i].value {
+			set, args = set+", "+c.name+"=?", append(args, c.value)
+		}
+	}
+	if _, err := tx.ExecContext(ctx, "UPDATE nodes SET "+set+" WHERE id=?", append(args, n.ID)...); err != nil {
 		return nodeConflict(n, err)
 	}
 	return nil
@@ -257,8 +221,9 @@ func (d *DB) Reserve(ctx context.Context, uuid, holder, purpose string) (*ironic
 		if n.Reservation != "" && n.Reservation != holder {
 			return locked(ctx, tx, n)
 		}
+		was := stored(n)
 		n.Reservation = holder
-		if err := writeNode(ctx, tx, n, n.Version); err != nil {
+		if err := writeNode(ctx, tx, was, n); err != nil {
 			return err
 		}
 		out = n
@@ -299,7 +264,8 @@ func (d *DB) Release(ctx context.Context, uuid, holder string) error {
 		if err != nil || n.Reservation != holder {
 			return err
 		}
+		was := stored(n)
 		n.Reservation = ""
-		return writeNode(ctx, tx, n, n.Version)
+		return writeNode(ctx, tx, was, n)
 	})
 }

@@ -52,6 +52,8 @@ func (d *DB) CreatePort(ctx context.Context, p *ironic.Port) error {
 	return d.Update(ctx, func(tx *sql.Tx) error { return insertPort(ctx, tx, p) })
 }
 
+var portShape = shapeOf[ironic.Port]()
+
 func scanPort(s scanner) (*ironic.Port, error) {
 	var p ironic.Port
 	var id int64
@@ -59,7 +61,7 @@ func scanPort(s scanner) (*ironic.Port, error) {
 	if err := s.Scan(&id, &doc); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal([]byte(doc), &p); err != nil {
+	if err := decode(portShape, doc, &p); err != nil {
 		return nil, fmt.Errorf("decode port %d: %w", id, err)
 	}
 	p.ID = id
@@ -80,28 +82,46 @@ func findPort(ctx context.Context, q queryer, ident string) (*ironic.Port, error
 
 // Port finds one by uuid, MAC address or name.
 func (d *DB) Port(ctx context.Context, ident string) (*ironic.Port, error) {
-	return findPort(ctx, d.read, ident)
+	return findPort(ctx, d.one, ident)
 }
 
-// Ports lists what the filter lets through, in order of creation.
-func (d *DB) Ports(ctx context.Context, f ironic.PortFilter) ([]*ironic.Port, error) {
+// ports makes pages of ports; what is said of nodes' keys holds for theirs.
+func ports() pager {
+	return pager{table: "ports", kind: "Port", columns: "id, doc", keys: map[string]string{
+		"uuid": "uuid", "address": "address", "node_uuid": "node_uuid", "portgroup_uuid": "ifnull(portgroup_uuid, '')",
+		"name": "ifnull(name, '')", "physical_network": inDoc("PhysicalNetwork"), "description": inDoc("Description"),
+		"vendor": inDoc("Vendor"), "category": inDoc("Category"), "is_smartnic": flagInDoc("IsSmartNIC", 0),
+		"pxe_enabled": flagInDoc("PXEEnabled", 0), "created_at": timeInDoc("CreatedAt"), "updated_at": timeInDoc("UpdatedAt"),
+	}}
+}
+
+// portWhere is the filter in SQL, all of it.
+func portWhere(f ironic.PortFilter) where {
 	var w where
 	w.equal("node_uuid", f.NodeUUID)
 	w.equal("address", strings.ToLower(f.Address))
-	rows, err := d.read.QueryContext(ctx, "SELECT id, doc FROM ports"+w.sql()+" ORDER BY id", w.args...)
-	if err != nil {
-		return nil, fmt.Errorf("list ports: %w", err)
+	w.equal("portgroup_uuid", f.Portgroup)
+	w.part(inDoc("Description"), f.Description)
+	w.ofNodes(f.OfNodes)
+	return w
+}
+
+// ofNodes is for rows that belong to nodes.
+func (w *where) ofNodes(f ironic.OfNodes) {
+	var of where
+	if of.oneOf("shard", f.Shards); f.Shards != nil {
+		of.add("shard <> ''") // an empty name is none's
 	}
-	defer rows.Close()
-	var out []*ironic.Port
-	for rows.Next() {
-		p, err := scanPort(rows)
-		if err != nil {
-			return nil, fmt.Errorf("list ports: %w", err)
-		}
-		out = append(out, p)
+	of.oneOf("conductor_group", f.Groups)
+	of.projects(f.Projects)
+	if of.conds != nil {
+		w.add("node_uuid IN (SELECT uuid FROM nodes"+of.sql()+")", of.args...)
 	}
-	return out, rows.Err()
+}
+
+// Ports lists what the filter lets through.
+func (d *DB) Ports(ctx context.Context, f ironic.PortFilter) ([]*ironic.Port, error) {
+	return list(ctx, d.read, ports(), portWhere(f), f.Page, scanPort)
 }
 
 // UpdatePort lets change edit a port inside one write transaction.

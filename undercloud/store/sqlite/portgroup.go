@@ -94,7 +94,7 @@ func findPortgroup(ctx context.Context, q queryer, ident string) (*ironic.Portgr
 
 // Portgroup finds one by uuid, name or address.
 func (d *DB) Portgroup(ctx context.Context, ident string) (*ironic.Portgroup, error) {
-	return findPortgroup(ctx, d.read, ident)
+	return findPortgroup(ctx, d.one, ident)
 }
 
 // Portgroups lists what the filter lets through, in order of creation.
@@ -102,6 +102,7 @@ func (d *DB) Portgroups(ctx context.Context, f ironic.PortgroupFilter) ([]*ironi
 	var w where
 	w.equal("node_uuid", f.NodeUUID)
 	w.equal("address", strings.ToLower(f.Address))
+	w.ofNodes(f.OfNodes)
 	rows, err := d.read.QueryContext(ctx, "SELECT id, doc FROM portgroups"+w.sql()+" ORDER BY id", w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list portgroups: %w", err)

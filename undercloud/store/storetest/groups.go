@@ -40,9 +40,18 @@ func portgroups(t *testing.T, s ironic.Store) {
 	code(t, s.CreatePortgroup(t.Context(), &ironic.Portgroup{UUID: uuid.NewString(), NodeUUID: uuid.NewString()}), errs.NotFound)
 	_, err := s.Portgroup(t.Context(), "")
 	code(t, err, errs.NotFound)
-	for f, want := range map[ironic.PortgroupFilter]int{{}: 2, {NodeUUID: a.UUID}: 1, {Address: "52:54:00:AA:00:10"}: 1, {Address: "52:54:00:aa:00:11"}: 0} {
-		if list, err := s.Portgroups(t.Context(), f); err != nil || len(list) != want {
-			t.Errorf("%+v: %v %v", f, list, err)
+	_, err = s.UpdateNode(t.Context(), a.UUID, func(n *ironic.Node) error { n.Shard, n.ConductorGroup = "s1", "rack1"; return nil })
+	must(t, err)
+	of := func(f ironic.OfNodes) ironic.PortgroupFilter { return ironic.PortgroupFilter{OfNodes: f} }
+	for _, tc := range []struct {
+		f    ironic.PortgroupFilter
+		want int
+	}{{want: 2}, {ironic.PortgroupFilter{NodeUUID: a.UUID}, 1}, {ironic.PortgroupFilter{Address: "52:54:00:AA:00:10"}, 1},
+		{ironic.PortgroupFilter{Address: "52:54:00:aa:00:11"}, 0}, {of(ironic.OfNodes{Shards: []string{"s1", ""}}), 1},
+		{of(ironic.OfNodes{Groups: []string{""}}), 1}, {of(ironic.OfNodes{Groups: []string{"rack1", ""}}), 2},
+		{of(ironic.OfNodes{Shards: []string{"s1"}, Groups: []string{""}}), 0}} {
+		if list, err := s.Portgroups(t.Context(), tc.f); err != nil || len(list) != tc.want {
+			t.Errorf("%+v: %v %v", tc.f, list, err)
 		}
 	}
 	_, err = s.UpdatePort(t.Context(), "52:54:00:aa:00:01", func(p *ironic.Port) error { p.PortgroupUUID = g.UUID; return nil })
