@@ -31,8 +31,8 @@ func targetBody(n *ironic.Node, index int, more string) string {
 	return `{"node_uuid":"` + n.UUID + `","volume_type":"iscsi","volume_id":"vol-1","boot_index":` + strconv.Itoa(index) + more + `}`
 }
 
-// post stores a row and gives its uuid.
-func (r *rig) post(url, body string) string {
+// postVolume stores a row and gives its uuid.
+func (r *rig) postVolume(url, body string) string {
 	r.Helper()
 	a := r.do("POST", url, "1.32", body)
 	a.want(r.T, 201, "")
@@ -43,8 +43,8 @@ func (r *rig) post(url, body string) string {
 	return id
 }
 
-// uuids are those of a list, in its order.
-func (r *rig) uuids(path, member string) []string {
+// volumeUUIDs are those of a list, in its order.
+func (r *rig) volumeUUIDs(path, member string) []string {
 	r.Helper()
 	a := r.do("GET", path, "1.78", "")
 	a.want(r.T, 200, "")
@@ -57,7 +57,7 @@ func (r *rig) uuids(path, member string) []string {
 
 func TestVolumeConnectorLife(t *testing.T) {
 	r, a, b := volumeRig(t)
-	id := r.post(connectorsURL, connectorBody(a, "iqn.2026-11.org:a", `,"extra":{"rack":"1"}`))
+	id := r.postVolume(connectorsURL, connectorBody(a, "iqn.2026-11.org:a", `,"extra":{"rack":"1"}`))
 	got := r.do("GET", connectorsURL+"/"+id, "1.32", "").object(t)
 	want := []string{"connector_id", "created_at", "extra", "links", "node_uuid", "type", "updated_at", "uuid"}
 	if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, want) {
@@ -77,7 +77,7 @@ func TestVolumeConnectorLife(t *testing.T) {
 	if extra := got["extra"].(map[string]any); got["type"] != "ip" || got["connector_id"] != "192.0.2.7" || len(extra) != 1 || extra["row"] != 3.0 || got["updated_at"] == nil {
 		t.Errorf("patched %v", got)
 	}
-	other := r.post(connectorsURL, connectorBody(b, "iqn.b", `,"uuid":"182740B8-C4B2-4952-B3F0-C423AF88A5BC"`))
+	other := r.postVolume(connectorsURL, connectorBody(b, "iqn.b", `,"uuid":"182740B8-C4B2-4952-B3F0-C423AF88A5BC"`))
 	if other != "182740b8-c4b2-4952-b3f0-c423af88a5bc" {
 		t.Errorf("uuid %s", other)
 	}
@@ -89,7 +89,7 @@ func TestVolumeConnectorLife(t *testing.T) {
 
 func TestVolumeTargetLife(t *testing.T) {
 	r, a, _ := volumeRig(t)
-	id := r.post(targetsURL, targetBody(a, 0, `,"properties":{"target_iqn":"iqn.x","target_lun":1}`))
+	id := r.postVolume(targetsURL, targetBody(a, 0, `,"properties":{"target_iqn":"iqn.x","target_lun":1}`))
 	got := r.do("GET", targetsURL+"/"+id, "1.32", "").object(t)
 	want := []string{"boot_index", "created_at", "extra", "links", "node_uuid", "properties", "updated_at", "uuid", "volume_id", "volume_type"}
 	if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, want) {
@@ -113,10 +113,10 @@ func TestVolumeLists(t *testing.T) {
 	r, a, b := volumeRig(t)
 	var ids []string
 	for i := range 3 {
-		ids = append(ids, r.post(targetsURL, targetBody(a, 10-i, "")))
+		ids = append(ids, r.postVolume(targetsURL, targetBody(a, 10-i, "")))
 	}
-	ids = append(ids, r.post(targetsURL, targetBody(b, 9, "")))
-	connector := r.post(connectorsURL, connectorBody(b, "iqn.b", ""))
+	ids = append(ids, r.postVolume(targetsURL, targetBody(b, 9, "")))
+	connector := r.postVolume(connectorsURL, connectorBody(b, "iqn.b", ""))
 	for path, want := range map[string][]string{
 		targetsURL:                          ids,
 		targetsURL + "?sort_key=boot_index": {ids[2], ids[1], ids[3], ids[0]},
@@ -129,12 +129,12 @@ func TestVolumeLists(t *testing.T) {
 		"/v1/nodes/" + b.UUID + "/volume/targets?detail=True": ids[3:],
 		"/v1/nodes/a/volume/targets?node=b":                   ids[:3],
 	} {
-		if got := r.uuids(path, "targets"); !slices.Equal(got, want) {
+		if got := r.volumeUUIDs(path, "targets"); !slices.Equal(got, want) {
 			t.Errorf("%s gives %v, want %v", path, got, want)
 		}
 	}
 	for path, want := range map[string]int{connectorsURL: 1, "/v1/nodes/a/volume/connectors": 0, "/v1/nodes/b/volume/connectors": 1} {
-		if got := r.uuids(path, "connectors"); len(got) != want || want > 0 && got[0] != connector {
+		if got := r.volumeUUIDs(path, "connectors"); len(got) != want || want > 0 && got[0] != connector {
 			t.Errorf("%s gives %v", path, got)
 		}
 	}
@@ -188,46 +188,85 @@ func TestVolumeLinks(t *testing.T) {
 	}
 }
 
-func TestVolumeRefusals(t *testing.T) {
+// volumeRefusal is a request that is answered with status and, in the sentence, fault.
+type volumeRefusal struct {
+	method, path, version, body string
+	status                      int
+	fault                       string
+}
+
+func (r *rig) refuseVolumes(list []volumeRefusal) {
+	r.Helper()
+	for _, tc := range list {
+		got := r.do(tc.method, tc.path, tc.version, tc.body)
+		if got.status != tc.status || !strings.Contains(got.fault(), tc.fault) {
+			r.Errorf("%s %s %s: %d %q, want %d with %q", tc.method, tc.path, tc.body, got.status, got.fault(), tc.status, tc.fault)
+		}
+	}
+}
+
+const volumeNobody = "182740b8-c4b2-4952-b3f0-c423af88a5bc"
+
+func TestVolumesThatAreNotStored(t *testing.T) {
 	r, a, _ := volumeRig(t)
-	connector := r.post(connectorsURL, connectorBody(a, "iqn.a", ""))
-	target := r.post(targetsURL, targetBody(a, 0, ""))
-	r.post(targetsURL, targetBody(a, 1, ""))
-	const nobody = "182740b8-c4b2-4952-b3f0-c423af88a5bc"
-	stranger := &ironic.Node{UUID: nobody}
-	oneConnector, oneTarget := connectorsURL+"/"+connector, targetsURL+"/"+target
-	for _, tc := range []struct {
-		method, path, version, body string
-		status                      int
-		fault                       string
-	}{
-		{"GET", connectorsURL, "1.31", "", 404, ""},
+	connector := r.postVolume(connectorsURL, connectorBody(a, "iqn.a", ""))
+	r.postVolume(targetsURL, targetBody(a, 0, ""))
+	iscsi := func(index string) string {
+		return `{"node_uuid":"` + a.UUID + `","volume_type":"iscsi","volume_id":"v"` + index + `}`
+	}
+	r.refuseVolumes([]volumeRefusal{
 		{"POST", targetsURL, "1.31", targetBody(a, 3, ""), 404, ""},
-		{"GET", "/v1/nodes/a/volume/targets", "1.31", "", 404, ""},
 		{"POST", connectorsURL, "1.32", connectorBody(a, "iqn.a", ""), 409, "A volume connector with type iqn and connector ID iqn.a already exists."},
 		{"POST", connectorsURL, "1.32", connectorBody(a, "iqn.b", `,"uuid":"`+connector+`"`), 409, "A volume connector with UUID " + connector + " already exists."},
 		{"POST", targetsURL, "1.32", targetBody(a, 0, ""), 409, "A volume target with boot index '0' for the same node already exists."},
-		{"POST", connectorsURL, "1.32", connectorBody(stranger, "x", ""), 400, "Node " + nobody + " could not be found."},
+		{"POST", connectorsURL, "1.32", connectorBody(&ironic.Node{UUID: volumeNobody}, "x", ""), 400, "Node " + volumeNobody + " could not be found."},
 		{"POST", connectorsURL, "1.32", `{"node_uuid":"a","type":"ip","connector_id":"x"}`, 400, "Expected a UUID for node_uuid"},
 		{"POST", connectorsURL, "1.32", `{"node_uuid":"` + a.UUID + `","type":"ip"}`, 400, "'connector_id' is a required property"},
 		{"POST", connectorsURL, "1.32", `{"node_uuid":"` + a.UUID + `","type":null,"connector_id":"x"}`, 400, "'type' is a required property"},
 		{"POST", connectorsURL, "1.32", connectorBody(a, strings.Repeat("x", 256), ""), 400, "longer than 255"},
 		{"POST", connectorsURL, "1.32", connectorBody(a, "x", `,"properties":{}`), 400, "'properties' was unexpected"},
 		{"POST", connectorsURL, "1.32", `{"type":"ip","connector_id":"x"}`, 400, "'node_uuid' is a required property"},
-		{"POST", targetsURL, "1.32", `{"node_uuid":"` + a.UUID + `","volume_type":"iscsi","volume_id":"v"}`, 400, "'boot_index' is a required property"},
-		{"POST", targetsURL, "1.32", `{"node_uuid":"` + a.UUID + `","volume_type":"iscsi","volume_id":"v","boot_index":"0"}`, 400, "not of type 'integer'"},
-		{"POST", targetsURL, "1.32", `{"node_uuid":"` + a.UUID + `","volume_type":"iscsi","volume_id":"v","boot_index":1.5}`, 400, "not of type 'integer'"},
-		{"POST", targetsURL, "1.32", `{"node_uuid":"` + a.UUID + `","volume_type":"iscsi","volume_id":"v","boot_index":null}`, 400, "not of type 'integer'"},
-		{"POST", targetsURL, "1.32", `{"node_uuid":"` + a.UUID + `","volume_type":"iscsi","volume_id":"v","boot_index":true}`, 400, "not of type 'integer'"},
-		{"POST", targetsURL, "1.32", `{"node_uuid":"` + a.UUID + `","volume_type":"iscsi","volume_id":"v","boot_index":1e12}`, 400, "not of type 'integer'"},
+		{"POST", targetsURL, "1.32", iscsi(``), 400, "'boot_index' is a required property"},
+		{"POST", targetsURL, "1.32", iscsi(`,"boot_index":"0"`), 400, "not of type 'integer'"},
+		{"POST", targetsURL, "1.32", iscsi(`,"boot_index":1.5`), 400, "not of type 'integer'"},
+		{"POST", targetsURL, "1.32", iscsi(`,"boot_index":null`), 400, "not of type 'integer'"},
+		{"POST", targetsURL, "1.32", iscsi(`,"boot_index":true`), 400, "not of type 'integer'"},
+		{"POST", targetsURL, "1.32", iscsi(`,"boot_index":1e12`), 400, "not of type 'integer'"},
 		{"POST", targetsURL, "1.32", targetBody(a, 3, `,"properties":"x"`), 400, "not of type 'object'"},
+	})
+	if left := len(r.volumeUUIDs(targetsURL, "targets")) + len(r.volumeUUIDs(connectorsURL, "connectors")); left != 2 {
+		t.Errorf("%d rows after refusals, want 2", left)
+	}
+}
+
+func TestVolumesThatAreNotChanged(t *testing.T) {
+	r, a, _ := volumeRig(t)
+	oneConnector := connectorsURL + "/" + r.postVolume(connectorsURL, connectorBody(a, "iqn.a", ""))
+	oneTarget := targetsURL + "/" + r.postVolume(targetsURL, targetBody(a, 0, ""))
+	r.postVolume(targetsURL, targetBody(a, 1, ""))
+	r.refuseVolumes([]volumeRefusal{
 		{"PATCH", oneTarget, "1.32", `[{"op":"replace","path":"/boot_index","value":1}]`, 409, "boot index '1'"},
 		{"PATCH", oneTarget, "1.32", `[{"op":"remove","path":"/boot_index"}]`, 400, "not of type 'integer'"},
 		{"PATCH", oneTarget, "1.32", `[{"op":"remove","path":"/volume_id"}]`, 400, "'volume_id' is a required property"},
 		{"PATCH", oneConnector, "1.32", `[{"op":"replace","path":"/uuid","value":"x"}]`, 400, "Only the following can be updated: connector_id, extra, node_uuid, type"},
 		{"PATCH", oneConnector, "1.32", `[{"op":"remove","path":"/node_uuid"}]`, 400, "'node_uuid' is a required property"},
-		{"PATCH", oneConnector, "1.32", `[{"op":"replace","path":"/node_uuid","value":"` + nobody + `"}]`, 400, "Node " + nobody},
+		{"PATCH", oneConnector, "1.32", `[{"op":"replace","path":"/node_uuid","value":"` + volumeNobody + `"}]`, 400, "Node " + volumeNobody},
 		{"PATCH", oneConnector, "1.32", `[{"op":"remove","path":"/extra/none"}]`, 400, "Couldn't apply patch"},
+	})
+	for _, path := range []string{oneConnector, oneTarget} {
+		if got := r.do("GET", path, "1.32", "").object(t)["updated_at"]; got != nil {
+			t.Errorf("%s changed at %v", path, got)
+		}
+	}
+}
+
+func TestVolumeRequestsThatAreRefused(t *testing.T) {
+	r, a, _ := volumeRig(t)
+	connector := r.postVolume(connectorsURL, connectorBody(a, "iqn.a", ""))
+	target := r.postVolume(targetsURL, targetBody(a, 0, ""))
+	r.refuseVolumes([]volumeRefusal{
+		{"GET", connectorsURL, "1.31", "", 404, ""},
+		{"GET", "/v1/nodes/a/volume/targets", "1.31", "", 404, ""},
 		{"GET", connectorsURL + "/iqn.a", "1.32", "", 400, "Expected a UUID but received iqn.a."},
 		{"GET", targetsURL + "/" + connector, "1.32", "", 404, "Volume target " + connector},
 		{"DELETE", targetsURL, "1.32", "", 400, "Missing mandatory parameter: target_uuid"},
@@ -237,22 +276,17 @@ func TestVolumeRefusals(t *testing.T) {
 		{"GET", "/v1/nodes/nobody/volume/targets", "1.32", "", 404, "Node nobody"},
 		{"GET", targetsURL + "?volume_type=iscsi", "1.32", "", 400, "Unexpected arguments: volume_type"},
 		{"GET", targetsURL + "?sort_key=properties", "1.32", "", 400, "sorting"},
-		{"GET", targetsURL + "?marker=" + nobody, "1.32", "", 400, "marker"},
+		{"GET", targetsURL + "?marker=" + volumeNobody, "1.32", "", 400, "marker"},
 		{"GET", targetsURL + "?limit=0", "1.32", "", 400, "Limit must be positive"},
 		{"GET", targetsURL + "?detail=True&fields=uuid", "1.32", "", 400, "'detail'"},
 		{"GET", connectorsURL + "?fields=volume_id", "1.32", "", 400, "volume_id"},
 		{"POST", "/v1/nodes/a/volume/connectors", "1.32", connectorBody(a, "z", ""), 400, "Malformed request URI."},
 		{"GET", "/v1/nodes/a/volume/targets/" + target, "1.32", "", 400, "Malformed request URI."},
 		{"DELETE", "/v1/nodes/a/volume/targets/" + target, "1.32", "", 400, "Malformed request URI."},
-		{"PUT", oneTarget, "1.32", "{}", 405, ""},
-	} {
-		got := r.do(tc.method, tc.path, tc.version, tc.body)
-		if got.status != tc.status || !strings.Contains(got.fault(), tc.fault) {
-			t.Errorf("%s %s %s: %d %q, want %d with %q", tc.method, tc.path, tc.body, got.status, got.fault(), tc.status, tc.fault)
-		}
-	}
-	if left := len(r.uuids(targetsURL, "targets")) + len(r.uuids(connectorsURL, "connectors")); left != 3 {
-		t.Errorf("%d rows after refusals, want 3", left)
+		{"PUT", targetsURL + "/" + target, "1.32", "{}", 405, ""},
+	})
+	if left := len(r.volumeUUIDs(targetsURL, "targets")) + len(r.volumeUUIDs(connectorsURL, "connectors")); left != 2 {
+		t.Errorf("%d rows after refusals, want 2", left)
 	}
 }
 
@@ -263,9 +297,9 @@ func TestVolumesOfAMachineThatRunsStay(t *testing.T) {
 	for noun, url := range map[string]string{"connector": connectorsURL, "target": targetsURL} {
 		post := func(n *ironic.Node) string {
 			if noun == "connector" {
-				return url + "/" + r.post(url, connectorBody(n, "iqn."+n.Name, ""))
+				return url + "/" + r.postVolume(url, connectorBody(n, "iqn."+n.Name, ""))
 			}
-			return url + "/" + r.post(url, targetBody(n, 0, ""))
+			return url + "/" + r.postVolume(url, targetBody(n, 0, ""))
 		}
 		extra := func(path string) answer {
 			return r.do("PATCH", path, "1.32", `[{"op":"add","path":"/extra/a","value":1}]`)
@@ -331,10 +365,10 @@ func TestSecretsOfATargetAreKeptAndNotShown(t *testing.T) {
 
 func TestVolumesGoWithTheirNode(t *testing.T) {
 	r, a, _ := volumeRig(t)
-	r.post(connectorsURL, connectorBody(a, "iqn.a", ""))
-	r.post(targetsURL, targetBody(a, 0, ""))
+	r.postVolume(connectorsURL, connectorBody(a, "iqn.a", ""))
+	r.postVolume(targetsURL, targetBody(a, 0, ""))
 	r.do("DELETE", "/v1/nodes/a", "1.32", "").want(t, 204, "")
-	if left := len(r.uuids(targetsURL, "targets")) + len(r.uuids(connectorsURL, "connectors")); left != 0 {
+	if left := len(r.volumeUUIDs(targetsURL, "targets")) + len(r.volumeUUIDs(connectorsURL, "connectors")); left != 0 {
 		t.Errorf("%d rows of a node that is gone", left)
 	}
 }
