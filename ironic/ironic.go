@@ -208,7 +208,8 @@ type Store interface {
 	// change may run more than once and must only edit the node; whose allocation
 	// it is stays what it is, see AllocationStore.
 	UpdateNode(ctx context.Context, uuid string, change func(*Node) error) (*Node, error)
-	// DeleteNode removes the node with its ports, portgroups, history, inventory and allocation.
+	// DeleteNode removes the node with its ports, portgroups, volume connectors and targets,
+	// history, inventory and allocation.
 	DeleteNode(ctx context.Context, uuid string) error
 
 	// Reserve takes the node's exclusive lock for holder if nobody has it (or
@@ -229,6 +230,7 @@ type Store interface {
 
 	PortgroupStore
 	ChassisStore
+	VolumeStore
 
 	SaveInventory(ctx context.Context, inv Inventory) error
 	Inventory(ctx context.Context, nodeUUID string) (*Inventory, error)

@@ -37,6 +37,8 @@ type server struct {
 
 	portgroups table[*ironic.Portgroup]
 	chassis    table[*ironic.Chassis]
+	connectors *volumeKind[ironic.VolumeConnector]
+	targets    *volumeKind[ironic.VolumeTarget]
 }
 
 // New makes the handler of the whole API, from "/" on.
@@ -44,7 +46,7 @@ func New(cfg Config) http.Handler {
 	s := &server{
 		store: cfg.Store, conductor: cfg.Conductor, baseURL: strings.TrimRight(cfg.BaseURL, "/"),
 		log: cfg.Log, now: cfg.Now, nodes: nodeTable(), ports: portTable(),
-		portgroups: portgroupTable(), chassis: chassisTable(),
+		portgroups: portgroupTable(), chassis: chassisTable(), connectors: connectorKind(), targets: targetKind(),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -127,6 +129,9 @@ func (s *server) guardedRoutes() []route {
 	routes = append(routes, s.hardwareRoutes()...)
 	routes = append(routes, s.portgroupRoutes()...)
 	routes = append(routes, s.chassisRoutes()...)
+	routes = append(routes, s.volumeRoutes()...)
+	routes = append(routes, s.eventRoutes()...)
+	routes = append(routes, s.indicatorRoutes()...)
 	return append(routes, s.allocationRoutes()...)
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ const (
 	flag                  // boolean, or a word for one
 	nullFlag              // the same, or null
 	dict                  // object or null
+	integer               // a whole number, never null
 )
 
 var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$`)
@@ -28,7 +30,7 @@ var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9
 func isUUID(s string) bool { return uuidPattern.MatchString(s) }
 
 // check returns the value in the type that setters expect: string, bool, *bool,
-// map[string]any. The refusal names resource and field.
+// map[string]any, int. The refusal names resource and field.
 func (k kind) check(resource, name string, v any) (any, error) {
 	switch k {
 	case flag:
@@ -55,6 +57,12 @@ func (k kind) check(resource, name string, v any) (any, error) {
 			return nil, schemaError(resource, name, v, "'object', 'null'")
 		}
 		return m, nil
+	case integer:
+		f, ok := v.(float64)
+		if !ok || f != math.Trunc(f) || math.Abs(f) > math.MaxInt32 {
+			return nil, schemaError(resource, name, v, "'integer'")
+		}
+		return int(f), nil
 	}
 	return k.checkText(resource, name, v)
 }

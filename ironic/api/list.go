@@ -151,8 +151,13 @@ func paged[R any](c *call, t table[R], l *listQuery, items []R) (page []R, more 
 }
 
 // compareValues orders what fields show: null first, then false before true,
-// then texts.
+// then texts; numbers by themselves.
 func compareValues(a, b any) int {
+	if x, ok := a.(int); ok {
+		if y, ok := b.(int); ok {
+			return cmp.Compare(x, y)
+		}
+	}
 	rank := func(v any) (int, string) {
 		switch x := v.(type) {
 		case nil:

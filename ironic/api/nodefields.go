@@ -186,7 +186,7 @@ func linkFields() table[*ironic.Node] {
 	}
 	return table[*ironic.Node]{
 		{name: "links", noSort: true, get: func(c *call, n *ironic.Node) any { return c.links("nodes/" + n.UUID) }},
-		sub("ports", 0), sub("portgroups", 24), sub("states", 14),
+		sub("ports", 0), sub("portgroups", 24), sub("states", 14), sub("volume", sinceVolume),
 	}
 }
 

@@ -16,3 +16,13 @@ type Stepper interface {
 	// called again for a step that a crash broke off, and must bear that.
 	RunStep(ctx context.Context, n *ironic.Node, kind steps.Kind, s steps.Step) error
 }
+
+// Indicators are a machine's lamps.
+type Indicators interface {
+	// Indicators lists those of a machine, always in the same order.
+	Indicators(ctx context.Context, n *ironic.Node) ([]ironic.Indicator, error)
+	// Indicator tells what one shows. Invalid: there is none of that name.
+	Indicator(ctx context.Context, n *ironic.Node, component, name string) (state string, err error)
+	// SetIndicator has one show a state; idempotent. Invalid: it is not there, or cannot show it.
+	SetIndicator(ctx context.Context, n *ironic.Node, component, name, state string) error
+}

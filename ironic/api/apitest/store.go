@@ -35,6 +35,8 @@ type Store struct {
 	inventories map[string]ironic.Inventory
 	held        map[string]hold
 	allocations []*ironic.Allocation
+	connectors  []*ironic.VolumeConnector
+	targets     []*ironic.VolumeTarget
 }
 
 var _ ironic.Store = (*Store)(nil)
@@ -172,6 +174,7 @@ func (s *Store) DeleteNode(_ context.Context, uuid string) error {
 	s.ports = slices.DeleteFunc(s.ports, func(p *ironic.Port) bool { return p.NodeUUID == uuid })
 	s.portgroups = slices.DeleteFunc(s.portgroups, func(p *ironic.Portgroup) bool { return p.NodeUUID == uuid })
 	s.allocations = slices.DeleteFunc(s.allocations, func(a *ironic.Allocation) bool { return a.NodeUUID == uuid })
+	s.dropVolumes(uuid)
 	delete(s.inventories, uuid)
 	return nil
 }

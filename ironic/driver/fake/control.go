@@ -23,6 +23,7 @@ type controls struct {
 	secureBoot bool
 	media      []driver.Media
 	console    bool
+	lamps      map[string]string // what indicators were set to, by component/name
 }
 
 // change edits a machine's controls, unless Fail refuses the action.

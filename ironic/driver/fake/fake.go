@@ -22,8 +22,8 @@ type Driver struct {
 	// Delay of each power action and query.
 	Delay time.Duration
 	// Fail, when set, may refuse an action ("power on", "power off", "power state",
-	// "boot device", "nmi", "boot mode", "secure boot", "virtual media", "console")
-	// on a machine.
+	// "boot device", "nmi", "boot mode", "secure boot", "virtual media", "console",
+	// "indicators") on a machine.
 	Fail func(nodeUUID, action string) error
 	// Switched, when set, is told after a machine was started or stopped.
 	Switched func(nodeUUID, state, bootDevice string)

@@ -35,6 +35,8 @@ func Run(t *testing.T, open func(t *testing.T) ironic.Store) {
 		"ports follow their node":                   ports,
 		"portgroups follow their node":              portgroups,
 		"chassis hold nodes":                        chassis,
+		"volume connectors follow their node":       volumeConnectors,
+		"volume targets follow their node":          volumeTargets,
 		"what a row names is there":                 references,
 		"history and inventory hang on their node":  records,
 		"a failed port takes the whole create back": atomicCreate,
