@@ -199,6 +199,8 @@ type Store interface {
 
 	PortgroupStore
 	ChassisStore
+	DeployTemplateStore
+	RunbookStore
 
 	SaveInventory(ctx context.Context, inv Inventory) error
 	Inventory(ctx context.Context, nodeUUID string) (*Inventory, error)

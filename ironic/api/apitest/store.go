@@ -28,13 +28,15 @@ type Store struct {
 	history     []ironic.HistoryEntry
 	inventories map[string]ironic.Inventory
 	allocations []*ironic.Allocation
+	templates   named[ironic.DeployTemplate]
+	runbooks    named[ironic.Runbook]
 }
 
 var _ ironic.Store = (*Store)(nil)
 
 // NewStore makes an empty store.
 func NewStore() *Store {
-	return &Store{Now: time.Now, inventories: map[string]ironic.Inventory{}}
+	return &Store{Now: time.Now, inventories: map[string]ironic.Inventory{}, templates: newDeployTemplates(), runbooks: newRunbooks()}
 }
 
 // deep copies through JSON, so that tests see what a database would give back.
