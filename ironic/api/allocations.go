@@ -49,22 +49,8 @@ func (s *server) allocationRoutes() []route {
 		return nil
 	}
 	a := &allocations{server: s, conductor: conductor, fields: allocationTable()}
-	write := func(since int, handle func(*call) error) func(*call) error {
-		return func(c *call) error {
-			if c.version < since { // the peer refuses the method, not the path
-				return routerError(http.StatusMethodNotAllowed)
-			}
-			return handle(c)
-		}
-	}
-	read := func(handle func(*call) error) func(*call) error {
-		return func(c *call) error {
-			if c.version < sinceAllocations {
-				return routerError(http.StatusNotFound)
-			}
-			return handle(c)
-		}
-	}
+	write := writeSince // the peer refuses the method, not the path
+	read := func(h handler) handler { return readSince(sinceAllocations, h) }
 	ident := missing("allocation_ident")
 	return []route{
 		{path: "/v1/allocations", methods: methods{"GET": read(a.list), "POST": write(sinceAllocations, a.create),

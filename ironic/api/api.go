@@ -127,6 +127,8 @@ func (s *server) guardedRoutes() []route {
 	routes = append(routes, s.hardwareRoutes()...)
 	routes = append(routes, s.portgroupRoutes()...)
 	routes = append(routes, s.chassisRoutes()...)
+	routes = append(routes, s.deployTemplateRoutes()...)
+	routes = append(routes, s.runbookRoutes()...)
 	return append(routes, s.allocationRoutes()...)
 }
 

@@ -180,4 +180,6 @@ func (s *Store) UpdateRunbook(_ context.Context, uuid string, change func(*ironi
 }
 
 // DeleteRunbook removes it.
-func (s *Store) DeleteRunbook(_ context.Context, uuid string) error { return s.runbooks.remove(s, uuid) }
+func (s *Store) DeleteRunbook(_ context.Context, uuid string) error {
+	return s.runbooks.remove(s, uuid)
+}
