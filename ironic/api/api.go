@@ -65,6 +65,7 @@ type route struct {
 	path    string
 	since   int  // minor version that brought the path; below it the path does not exist
 	lenient bool // answers whatever version is asked for, below since too (ramdisks send their own)
+	refuses bool // below since, who writes is told that the method does not exist, not the path
 	methods map[string]func(*call) error
 }
 

@@ -25,12 +25,12 @@ type deployTemplates struct {
 // deployTemplateRoutes are the lists of steps that deployments take up by a trait's name.
 func (s *server) deployTemplateRoutes() []route {
 	d := &deployTemplates{server: s, fields: deployTemplateTable()}
-	read := func(h handler) handler { return readSince(sinceDeployTemplates, h) }
-	write := func(h handler) handler { return writeSince(sinceDeployTemplates, h) }
-	ident := write(missing("template_ident"))
+	ident := missing("template_ident")
 	return []route{
-		{path: "/v1/deploy_templates", methods: methods{"GET": read(d.list), "POST": write(d.create), "PATCH": ident, "DELETE": ident}},
-		{path: "/v1/deploy_templates/{template}", methods: methods{"GET": read(d.get), "PATCH": write(d.patch), "DELETE": write(d.remove)}},
+		{path: "/v1/deploy_templates", since: sinceDeployTemplates, refuses: true,
+			methods: methods{"GET": d.list, "POST": d.create, "PATCH": ident, "DELETE": ident}},
+		{path: "/v1/deploy_templates/{template}", since: sinceDeployTemplates, refuses: true,
+			methods: methods{"GET": d.get, "PATCH": d.patch, "DELETE": d.remove}},
 	}
 }
 

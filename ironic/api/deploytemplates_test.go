@@ -125,6 +125,7 @@ func TestDeployTemplateRefusals(t *testing.T) {
 		{"PATCH", "", "1.55", "[]", 400, "Missing mandatory parameter: template_ident"},
 		{"GET", "/CUSTOM_B", "1.55", "", 404, "Deploy template CUSTOM_B could not be found."},
 		{"PATCH", "/CUSTOM_B", "1.55", `[{"op":"remove","path":"/extra"}]`, 404, "Deploy template CUSTOM_B could not be found."},
+		{"HEAD", "/CUSTOM_A", "1.54", "", 404, ""},
 		{"GET", "/no%20name", "1.55", "", 400, "Expected UUID or name for template_ident: no name"},
 		{"GET", "?sort_key=steps", "1.55", "", 400, "The sort_key value \"steps\" is an invalid field for sorting"},
 		{"GET", "?sort_key=extra", "1.55", "", 400, "sorting"},
@@ -140,6 +141,18 @@ func TestDeployTemplateRefusals(t *testing.T) {
 	}
 	if list := r.do("GET", "/v1/deploy_templates", "1.55", "").object(t)["deploy_templates"].([]any); len(list) != 1 {
 		t.Errorf("something refused was stored: %v", list)
+	}
+}
+
+// The list of collections names those that the version has.
+func TestV1NamesTheCollectionsOfItsVersion(t *testing.T) {
+	r := newRig(t)
+	for name, since := range map[string]int{"deploy_templates": 55, "runbooks": 92, "allocations": 52} {
+		for minor, want := range map[int]bool{since - 1: false, since: true} {
+			if _, there := r.do("GET", "/v1", fmt.Sprintf("1.%d", minor), "").object(t)[name]; there != want {
+				t.Errorf("%s at 1.%d: %t", name, minor, there)
+			}
+		}
 	}
 }
 

@@ -27,12 +27,12 @@ type runbooks struct {
 // runbookRoutes are the lists of steps to clean or service nodes with.
 func (s *server) runbookRoutes() []route {
 	b := &runbooks{server: s, fields: runbookTable()}
-	read := func(h handler) handler { return readSince(sinceRunbooks, h) }
-	write := func(h handler) handler { return writeSince(sinceRunbooks, h) }
-	ident := write(missing("runbook_ident"))
+	ident := missing("runbook_ident")
 	return []route{
-		{path: "/v1/runbooks", methods: methods{"GET": read(b.list), "POST": write(b.create), "PATCH": ident, "DELETE": ident}},
-		{path: "/v1/runbooks/{runbook}", methods: methods{"GET": read(b.get), "PATCH": write(b.patch), "DELETE": write(b.remove)}},
+		{path: "/v1/runbooks", since: sinceRunbooks, refuses: true,
+			methods: methods{"GET": b.list, "POST": b.create, "PATCH": ident, "DELETE": ident}},
+		{path: "/v1/runbooks/{runbook}", since: sinceRunbooks, refuses: true,
+			methods: methods{"GET": b.get, "PATCH": b.patch, "DELETE": b.remove}},
 	}
 }
 

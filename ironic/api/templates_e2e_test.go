@@ -41,7 +41,7 @@ func TestRealClientKeepsDeployTemplates(t *testing.T) {
 		{"deploy template set CUSTOM_ODD --steps " + steps, "", 0},
 		{"node deploy node-0 --wait 30", "", 0},
 		{"node show node-0 --fields provision_state -f value", "active", 0},
-		{"node history list node-0 --long -f value -c Event", "runs deploy step factory_reset", 0},
+		{"node history list node-0 --long -f csv", "runs deploy step factory_reset", 0},
 		{"deploy template delete CUSTOM_ODD", "Deleted deploy template CUSTOM_ODD", 0},
 		{"deploy template show CUSTOM_ODD", "Deploy template CUSTOM_ODD could not be found.", 1},
 	} {
