@@ -367,28 +367,6 @@ func TestDeployStepsRunAtTheirPriority(t *testing.T) {
 	}
 }
 
-func TestDeployStepsThatDoNotFitAreRefused(t *testing.T) {
-	w := newWorld(t, nil)
-	w.node("available")
-	for words, steps := range map[string]func(*api.ProvisionRequest){
-		"deploy step write_image on interface deploy is a core step": deploySteps("write_image", 75),
-		"requires booting a ramdisk":                                 deploySteps("deploy", 0),
-	} {
-		req := api.ProvisionRequest{Target: "active"}
-		steps(&req)
-		if err := w.c.Provision(t.Context(), "control-1", req); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), words) {
-			t.Errorf("%v does not say %q", err, words)
-		}
-	}
-	w.provision("active", deploySteps("polish", 75)) // the agent may have it
-	if n := w.await("deploy failed"); !strings.Contains(n.LastError, "node does not support this deploy step") || n.PowerState != ironic.PowerOff {
-		t.Errorf("%q, power %q", n.LastError, n.PowerState)
-	}
-	if err := w.c.Provision(t.Context(), "control-1", api.ProvisionRequest{Target: "active", DeploySteps: list("x")}); !errs.Is(err, errs.Invalid) {
-		t.Errorf("steps without a priority: %v", err)
-	}
-}
-
 func TestCustomAgentWritesOnlyWhatItsStepsWrite(t *testing.T) {
 	w := newWorld(t, nil)
 	w.node("available")
