@@ -231,6 +231,8 @@ type Store interface {
 	PortgroupStore
 	ChassisStore
 	VolumeStore
+	DeployTemplateStore
+	RunbookStore
 
 	SaveInventory(ctx context.Context, inv Inventory) error
 	Inventory(ctx context.Context, nodeUUID string) (*Inventory, error)

@@ -49,28 +49,12 @@ func (s *server) allocationRoutes() []route {
 		return nil
 	}
 	a := &allocations{server: s, conductor: conductor, fields: allocationTable()}
-	write := func(since int, handle func(*call) error) func(*call) error {
-		return func(c *call) error {
-			if c.version < since { // the peer refuses the method, not the path
-				return routerError(http.StatusMethodNotAllowed)
-			}
-			return handle(c)
-		}
-	}
-	read := func(handle func(*call) error) func(*call) error {
-		return func(c *call) error {
-			if c.version < sinceAllocations {
-				return routerError(http.StatusNotFound)
-			}
-			return handle(c)
-		}
-	}
 	ident := missing("allocation_ident")
 	return []route{
-		{path: "/v1/allocations", methods: methods{"GET": read(a.list), "POST": write(sinceAllocations, a.create),
-			"PATCH": write(sinceAllocations, ident), "DELETE": write(sinceAllocations, ident)}},
-		{path: "/v1/allocations/{allocation}", methods: methods{"GET": read(a.get),
-			"PATCH": write(sinceAllocationUpdate, a.patch), "DELETE": write(sinceAllocations, a.remove)}},
+		{path: "/v1/allocations", since: sinceAllocations, refuses: true,
+			methods: methods{"GET": a.list, "POST": a.create, "PATCH": ident, "DELETE": ident}},
+		{path: "/v1/allocations/{allocation}", since: sinceAllocations, refuses: true,
+			methods: methods{"GET": a.get, "PATCH": a.patch, "DELETE": a.remove}},
 		{path: "/v1/nodes/{node}/allocation", since: sinceAllocations,
 			methods: methods{"GET": a.getOfNode, "DELETE": a.removeOfNode}},
 	}
@@ -316,6 +300,9 @@ func (a *allocations) fillNode(c *call, ident any, row *ironic.Allocation) error
 }
 
 func (a *allocations) patch(c *call) error {
+	if c.version < sinceAllocationUpdate {
+		return routerError(http.StatusMethodNotAllowed)
+	}
 	return patch(c, a.fields, "allocation", a.allocation, func(_, draft *ironic.Allocation, changed map[string]bool) error {
 		if changed["name"] && draft.Name != "" && !validAllocationName(draft.Name) {
 			return badRequest("Cannot update allocation with invalid name '%s'", draft.Name)

@@ -67,6 +67,7 @@ type route struct {
 	path    string
 	since   int  // minor version that brought the path; below it the path does not exist
 	lenient bool // answers whatever version is asked for, below since too (ramdisks send their own)
+	refuses bool // below since, who writes is told that the method does not exist, not the path
 	methods map[string]func(*call) error
 }
 
@@ -132,6 +133,8 @@ func (s *server) guardedRoutes() []route {
 	routes = append(routes, s.volumeRoutes()...)
 	routes = append(routes, s.eventRoutes()...)
 	routes = append(routes, s.indicatorRoutes()...)
+	routes = append(routes, s.deployTemplateRoutes()...)
+	routes = append(routes, s.runbookRoutes()...)
 	return append(routes, s.allocationRoutes()...)
 }
 

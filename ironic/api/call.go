@@ -146,12 +146,15 @@ func (s *server) dispatch(w http.ResponseWriter, r *http.Request, rt route) {
 }
 
 func (c *call) serve(rt route) error {
-	if c.version < rt.since && !rt.lenient {
-		return routerError(http.StatusNotFound)
-	}
 	method := c.r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
+	}
+	if c.version < rt.since && !rt.lenient {
+		if rt.refuses && method != http.MethodGet {
+			return routerError(http.StatusMethodNotAllowed)
+		}
+		return routerError(http.StatusNotFound)
 	}
 	handle := rt.methods[method]
 	if handle == nil {

@@ -219,18 +219,53 @@ func maskValue(key string, v any, always []string) any {
 // shown, so that reading, editing and writing an object loses nothing.
 func keepSecrets(sent, stored map[string]any) {
 	for k, v := range sent {
-		old, had := stored[k]
-		if !had {
-			continue
-		}
-		if text, ok := v.(string); ok && text == masked {
-			sent[k] = old
-			continue
-		}
-		a, ok1 := v.(map[string]any)
-		b, ok2 := old.(map[string]any)
-		if ok1 && ok2 {
-			keepSecrets(a, b)
+		if old, had := stored[k]; had {
+			sent[k] = keptSecret(v, old)
 		}
 	}
+}
+
+// keptSecret is keepSecrets for any value. A step is looked for by its name among the
+// stored ones, other members of a list by their place.
+func keptSecret(sent, stored any) any {
+	switch x := sent.(type) {
+	case string:
+		if x == masked {
+			return stored
+		}
+	case map[string]any:
+		if old, ok := stored.(map[string]any); ok {
+			keepSecrets(x, old)
+		}
+	case []any:
+		old, _ := stored.([]any)
+		for i, item := range x {
+			if j := counterpart(item, i, old); j >= 0 {
+				x[i] = keptSecret(item, old[j])
+			}
+		}
+	}
+	return sent
+}
+
+// counterpart finds the place that a list's member had; -1: it is new.
+func counterpart(item any, place int, old []any) int {
+	if want := stepName(item); want != "" {
+		return slices.IndexFunc(old, func(v any) bool { return stepName(v) == want })
+	}
+	if place < len(old) {
+		return place
+	}
+	return -1
+}
+
+// stepName is interface and name of a step; empty for what is none.
+func stepName(v any) string {
+	m, _ := v.(map[string]any)
+	iface, _ := m["interface"].(string)
+	step, _ := m["step"].(string)
+	if iface == "" || step == "" {
+		return ""
+	}
+	return iface + "." + step
 }

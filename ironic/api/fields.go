@@ -16,12 +16,22 @@ type field[R any] struct {
 	// a nil call where there is no unmasked and patch is set.
 	unmasked func(r R) any
 	// set takes a value that has passed kind; nil: read only.
-	set      func(r R, v any)
-	kind     kind
+	set  func(r R, v any)
+	kind kind
+	// parse takes the place of kind for a value of another shape.
+	parse    func(resource string, v any) (any, error)
 	initial  bool // may stand in the body of POST
 	patch    bool // may be changed by PATCH
 	noSort   bool // cannot be a sort key
 	onDemand bool // not part of a whole answer unless it stands alone (node show) or is asked for
+}
+
+// clean returns the value in the type that set expects, or the refusal.
+func (f *field[R]) clean(resource string, v any) (any, error) {
+	if f.parse != nil {
+		return f.parse(resource, v)
+	}
+	return f.kind.check(resource, f.name, v)
 }
 
 // show answers a GET of one resource, which find looks for.
@@ -156,7 +166,7 @@ func (t table[R]) fill(resource string, body map[string]any, version int, r R) e
 		if f.since > version {
 			return notAcceptable()
 		}
-		clean, err := f.kind.check(resource, name, v)
+		clean, err := f.clean(resource, v)
 		if err != nil {
 			return err
 		}

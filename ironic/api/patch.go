@@ -182,15 +182,13 @@ func (t table[R]) assign(resource string, old, fresh map[string]any, r R) (map[s
 			continue
 		}
 		v := fresh[f.name]
-		if a, ok := v.(map[string]any); ok {
-			if b, ok := old[f.name].(map[string]any); ok {
-				keepSecrets(a, b)
-			}
+		if _, text := v.(string); !text {
+			v = keptSecret(v, old[f.name])
 		}
-		if v == nil && f.kind == flag {
+		if v == nil && f.kind == flag && f.parse == nil {
 			v = false
 		}
-		clean, err := f.kind.check(resource, f.name, v)
+		clean, err := f.clean(resource, v)
 		if err != nil {
 			return nil, err
 		}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/fsm"
 	"trefoil/ironic/steps"
@@ -121,6 +120,9 @@ func (s *server) putProvision(c *call) error {
 	if err := checkProvision(n, verb, req); err != nil {
 		return err
 	}
+	if err := c.useRunbook(n, req); err != nil {
+		return err
+	}
 	if err := s.conductor.Provision(c.ctx(), n.UUID, *req); err != nil {
 		return err
 	}
@@ -179,6 +181,9 @@ func (c *call) provisionRequest() (*ProvisionRequest, error) {
 		if req.Runbook, err = text("body", body, "runbook"); err != nil {
 			return nil, err
 		}
+		if body["disable_ramdisk"] != nil { // Ironic would heed the runbook's, and its client refuses it
+			return nil, badRequest("Please provide either \"disable_ramdisk\" or a runbook, but not both.")
+		}
 	}
 	return req, nil
 }
@@ -234,11 +239,13 @@ func (r *ProvisionRequest) fits() error {
 		return only("rescue_password", "rescue")
 	case r.Runbook != "" && r.Target != "clean" && r.Target != "service":
 		return only("runbook", "clean or service")
-	case r.Runbook != "": // /v1/runbooks is not served: there are none
-		return errs.New(errs.NotFound, "Runbook %s could not be found.", r.Runbook)
-	case r.Target == "clean" && len(r.CleanSteps) == 0:
+	case r.Runbook != "" && len(r.CleanSteps) > 0:
+		return badRequest("Please provide either \"clean_steps\" or a runbook, but not both.")
+	case r.Runbook != "" && len(r.ServiceSteps) > 0:
+		return badRequest("Please provide either \"service_steps\" or a runbook, but not both.")
+	case r.Target == "clean" && len(r.CleanSteps) == 0 && r.Runbook == "":
 		return required("clean_steps", "clean")
-	case r.Target == "service" && len(r.ServiceSteps) == 0:
+	case r.Target == "service" && len(r.ServiceSteps) == 0 && r.Runbook == "":
 		return required("service_steps", "service")
 	case r.Target == "rescue" && (r.RescuePassword == nil || strings.TrimSpace(*r.RescuePassword) == ""):
 		return badRequest("A non-empty \"rescue_password\" is required when setting target provision state to rescue")

@@ -3,7 +3,6 @@ package conductor
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"trefoil/internal/errs"
@@ -89,12 +88,11 @@ func (t *task) deployment() error {
 		t.image = info
 	}
 	_, err := t.flow(f, func(offered []steps.Step, _ bool) ([]steps.Step, error) {
-		asked, _, err := askedSteps(t.node, f)
+		asked, err := askedOfDeployment(t.node)
 		if err != nil {
 			return nil, err
 		}
-		list, err := steps.Deployment(core(t.node), offered, asked, ramdiskFirst, ramdiskLast)
-		return slices.DeleteFunc(list, func(s steps.Step) bool { return s.ID() == bootStep }), err
+		return deploymentOf(t.node, offered, asked)
 	})
 	if err != nil {
 		return err

@@ -77,7 +77,7 @@ func (f flow) field(n *ironic.Node) *map[string]any {
 
 // flowKeys are all keys of driver_internal_info that belong to a list of steps.
 func flowKeys() []string {
-	keys := []string{keyPlan, keyBare, keyWait, keyDisabled}
+	keys := []string{keyPlan, keyBare, keyWait, keyDisabled, keyTemplates}
 	for _, f := range flows() {
 		keys = append(keys, f.asked, f.index())
 	}
@@ -190,10 +190,10 @@ func (t *task) plan(ctx context.Context, f flow, c compose) (*plan, error) {
 	noRamdisk := !usesAgent(t.node) || f.refusesRamdisk(t.node)
 	list, err := c(ownSteps(t.drv, t.node, f.kind), noRamdisk)
 	needs := err != nil || slices.ContainsFunc(list, needsRamdisk)
+	if noRamdisk && err == nil {
+		err = refuseRamdisk(f.kind, list)
+	}
 	switch {
-	case noRamdisk && err == nil && needs:
-		i := slices.IndexFunc(list, needsRamdisk)
-		return nil, errs.New(errs.Invalid, "%s step %s requires booting a ramdisk", f.kind, list[i])
 	case noRamdisk && err != nil:
 		return nil, err
 	case noRamdisk, f.kind == steps.Service && !needs:
@@ -207,8 +207,8 @@ func (f flow) refusesRamdisk(n *ironic.Node) bool {
 	if f.kind != steps.Deploy {
 		return n.DriverInternalInfo[keyDisabled] == true
 	}
-	asked, _, _ := askedSteps(n, f) // who makes the list tells what is wrong with it
-	return slices.ContainsFunc(asked, func(s steps.Step) bool { return s.ID() == bootStep && s.Priority == 0 })
+	asked, _ := askedOfDeployment(n) // who makes the list tells what is wrong with it
+	return withoutRamdisk(n, asked)
 }
 
 // ownSteps are those of the hardware type.

@@ -90,7 +90,11 @@ func (c *Conductor) Provision(ctx context.Context, ident string, req api.Provisi
 	if err := c.allowed(ctx, n, verb.Event, req); err != nil {
 		return err
 	}
-	return c.start(ctx, n, verb.Event, req)
+	templates, err := c.chosen(ctx, n, verb.Event, req)
+	if err != nil {
+		return err
+	}
+	return c.start(ctx, n, verb.Event, req, templates)
 }
 
 // legal checks a verb against the state table. Where somebody holds the node
@@ -128,9 +132,6 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 	}
 	switch e {
 	case fsm.EvDeploy, fsm.EvRebuild:
-		if _, err := steps.Parse(steps.Deploy, req.DeploySteps); err != nil {
-			return err
-		}
 		if n.Maintenance {
 			return inMaintenance(req.Target, n)
 		}
@@ -175,7 +176,7 @@ func protected(n *ironic.Node) error {
 }
 
 // start writes the new state and gives the node its job.
-func (c *Conductor) start(ctx context.Context, n *ironic.Node, e fsm.Event, req api.ProvisionRequest) error {
+func (c *Conductor) start(ctx context.Context, n *ironic.Node, e fsm.Event, req api.ProvisionRequest, templates []any) error {
 	next, err := fsm.Next(fsm.State(n.ProvisionState), e)
 	if err != nil {
 		return err
@@ -195,7 +196,7 @@ func (c *Conductor) start(ctx context.Context, n *ironic.Node, e fsm.Event, req 
 		before = *n
 		before.DriverInternalInfo, before.InstanceInfo = maps.Clone(n.DriverInternalInfo), maps.Clone(n.InstanceInfo)
 		n.LastError = ""
-		c.prepare(n, e, req)
+		c.prepare(n, e, req, templates)
 		c.place(n, next)
 		if e == fsm.EvProvide && !c.cleansOnProvide(n) {
 			c.place(n, fsm.Available)
@@ -210,7 +211,11 @@ func (c *Conductor) start(ctx context.Context, n *ironic.Node, e fsm.Event, req 
 	if err != nil {
 		return err
 	}
-	c.note(ctx, n.UUID, "transition", "INFO", fmt.Sprintf("%s was asked for: %s → %s", req.Target, from, next))
+	asked := req.Target
+	if req.Runbook != "" {
+		asked += " by runbook " + req.Runbook
+	}
+	c.note(ctx, n.UUID, "transition", "INFO", fmt.Sprintf("%s was asked for: %s → %s", asked, from, next))
 	c.cancelOld(ctx, old)
 	if kind == "" {
 		return nil
@@ -234,7 +239,7 @@ func (c *Conductor) cleansOnProvide(n *ironic.Node) bool {
 }
 
 // prepare writes what a verb brings along.
-func (c *Conductor) prepare(n *ironic.Node, e fsm.Event, req api.ProvisionRequest) {
+func (c *Conductor) prepare(n *ironic.Node, e fsm.Event, req api.ProvisionRequest, templates []any) {
 	out := n.ProvisionState != string(fsm.Active) && !bare(n) // of its instance, by a service or a rescue
 	if e != fsm.EvUnhold {
 		forgetSteps(n)
@@ -260,6 +265,9 @@ func (c *Conductor) prepare(n *ironic.Node, e fsm.Event, req api.ProvisionReques
 		}
 		if len(req.DeploySteps) > 0 {
 			put(n, deployFlow().asked, req.DeploySteps)
+		}
+		if len(templates) > 0 {
+			put(n, keyTemplates, templates)
 		}
 	case fsm.EvClean:
 		put(n, keyManual, req.CleanSteps)

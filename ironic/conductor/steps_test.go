@@ -367,24 +367,6 @@ func TestDeployStepsRunAtTheirPriority(t *testing.T) {
 	}
 }
 
-func TestDeployStepsThatDoNotFitAreRefused(t *testing.T) {
-	w := newWorld(t, nil)
-	w.node("available")
-	for words, steps := range map[string]func(*api.ProvisionRequest){
-		"deploy step write_image on interface deploy is a core step": deploySteps("write_image", 75),
-		"node does not support this deploy step":                     deploySteps("polish", 75),
-		"requires booting a ramdisk":                                 deploySteps("deploy", 0),
-	} {
-		w.provision("active", steps)
-		if n := w.await("deploy failed"); !strings.Contains(n.LastError, words) || n.PowerState != ironic.PowerOff {
-			t.Errorf("%q does not say %q; power %q", n.LastError, words, n.PowerState)
-		}
-	}
-	if err := w.c.Provision(t.Context(), "control-1", api.ProvisionRequest{Target: "active", DeploySteps: list("x")}); !errs.Is(err, errs.Invalid) {
-		t.Errorf("steps without a priority: %v", err)
-	}
-}
-
 func TestCustomAgentWritesOnlyWhatItsStepsWrite(t *testing.T) {
 	w := newWorld(t, nil)
 	w.node("available")

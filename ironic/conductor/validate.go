@@ -8,6 +8,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/api"
+	"trefoil/ironic/fsm"
 )
 
 // interfaceKinds returns, by driver, each kind of interface with what may be
@@ -110,6 +111,9 @@ func (c *Conductor) Validate(ctx context.Context, ident string) (map[string]api.
 		if out["boot"].Result {
 			set("boot", err)
 		}
+		return out, nil
 	}
+	_, err = c.chosen(ctx, n, fsm.EvDeploy, api.ProvisionRequest{})
+	set("deploy", err)
 	return out, nil
 }

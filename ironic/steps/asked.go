@@ -17,6 +17,19 @@ const maxWait = 24 * 60 * 60
 // deploy_steps or service_steps in a request. It checks their form, not whether
 // anybody has such steps. The error is Invalid, in Ironic's words.
 func Parse(kind Kind, v any) ([]Step, error) {
+	must, may := members(kind)
+	out, err := parseList(v, must, may)
+	if err != nil {
+		return nil, wrong(kind, "%v", err)
+	}
+	if twice := repeated(out, ownID); kind == Deploy && twice != nil {
+		return out, wrong(Deploy, "deploy steps cannot have the same interface and step. Duplicate deploy steps for %s", strings.Join(twice, ", "))
+	}
+	return out, nil
+}
+
+// parseList reads steps with the members that each must and may have.
+func parseList(v any, must, may []string) ([]Step, error) {
 	list, ok := v.([]any)
 	if objects, is := v.([]map[string]any); is {
 		ok = true
@@ -25,22 +38,19 @@ func Parse(kind Kind, v any) ([]Step, error) {
 		}
 	}
 	if !ok {
-		return nil, wrong(kind, "it is not of type 'array'")
+		return nil, fmt.Errorf("it is not of type 'array'")
 	}
 	var out []Step
 	for i, item := range list {
 		m, ok := item.(map[string]any)
 		if !ok {
-			return nil, wrong(kind, "step %d is not of type 'object'", i)
+			return nil, fmt.Errorf("step %d is not of type 'object'", i)
 		}
-		s, err := parseStep(kind, m)
+		s, err := parseStep(m, must, may)
 		if err != nil {
-			return nil, wrong(kind, "%v (step %d)", err, i)
+			return nil, fmt.Errorf("%v (step %d)", err, i)
 		}
 		out = append(out, s)
-	}
-	if kind == Deploy {
-		return out, unique(out)
 	}
 	return out, nil
 }
@@ -58,8 +68,7 @@ func members(kind Kind) (must, may []string) {
 	return []string{"interface", "step"}, []string{"args"}
 }
 
-func parseStep(kind Kind, m map[string]any) (Step, error) {
-	must, may := members(kind)
+func parseStep(m map[string]any, must, may []string) (Step, error) {
 	for _, key := range must {
 		if _, ok := m[key]; !ok {
 			return Step{}, fmt.Errorf("'%s' is a required property", key)
@@ -87,9 +96,14 @@ func parseStep(kind Kind, m map[string]any) (Step, error) {
 			return s, fmt.Errorf("args is not of type 'object'")
 		}
 	}
-	if v, given := m["priority"]; given {
+	for _, rank := range []string{InTemplate.Rank(), InRunbook.Rank()} {
+		v, given := m[rank]
+		if !given {
+			continue
+		}
 		if s.Priority, ok = priority(v); !ok {
-			return s, fmt.Errorf("%s is not valid under any of the given schemas", quoted(v))
+			return s, fmt.Errorf("%s is not valid under any of the given schemas. Possible root cause: %s is no whole number with a minimum of 0",
+				quoted(v), rank)
 		}
 	}
 	if s.Name == Wait {
@@ -98,10 +112,17 @@ func parseStep(kind Kind, m map[string]any) (Step, error) {
 	return s, nil
 }
 
-// quoted shows a value of a request, as Python would.
+// quoted shows a value of a request, as Python would. What has members may hold secrets, and shows none.
 func quoted(v any) string {
-	if s, ok := v.(string); ok {
-		return "'" + s + "'"
+	switch x := v.(type) {
+	case nil:
+		return "None"
+	case string:
+		return "'" + x + "'"
+	case map[string]any:
+		return "{…}"
+	case []any:
+		return "[…]"
 	}
 	return fmt.Sprint(v)
 }
@@ -141,25 +162,6 @@ func (s Step) Seconds() (int, bool) {
 		return 0, false
 	}
 	return priority(n)
-}
-
-func unique(list []Step) error {
-	count := map[string]int{}
-	for _, s := range list {
-		if !Reserved(s.Name) {
-			count[s.ID()]++
-		}
-	}
-	var twice []string
-	for _, id := range slices.Sorted(maps.Keys(count)) {
-		if count[id] > 1 {
-			twice = append(twice, id)
-		}
-	}
-	if len(twice) > 0 {
-		return wrong(Deploy, "deploy steps cannot have the same interface and step. Duplicate deploy steps for %s", strings.Join(twice, ", "))
-	}
-	return nil
 }
 
 // Resolve holds the steps a person asked for against those offered, and returns

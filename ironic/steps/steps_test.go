@@ -42,6 +42,7 @@ func TestStepsOfARequestAreHeldAgainstIronicsSchema(t *testing.T) {
 		{Clean, `[{"step":"x"}]`, "'interface' is a required property"},
 		{Clean, `[{"interface":"boot","step":"x"}]`, "'boot' is not one of ['vendor', 'power', 'management', 'firmware', 'deploy', 'bios', 'raid']"},
 		{Clean, `[{"interface":"deploy","step":7}]`, "7 is not of type 'string'"},
+		{Clean, `[{"interface":{"password":"geheim"},"step":"x"}]`, "{…} is not one of"},
 		{Clean, `[{"interface":"deploy","step":""}]`, "'' is too short"},
 		{Clean, `[{"interface":"deploy","step":"x","args":[]}]`, "args is not of type 'object'"},
 		{Clean, `[{"interface":"deploy","step":"x","priority":9}]`, "('priority' was unexpected)"},
@@ -185,7 +186,7 @@ func TestADeploymentIsMadeOfCoreOfferedAndAskedSteps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := Deployment(core, offered, asked, 100, 40)
+		got, err := Deployment(core, offered, Asked{Steps: asked}, 100, 40)
 		text := ids(got)
 		if err != nil {
 			text = err.Error()

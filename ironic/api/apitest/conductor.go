@@ -26,6 +26,8 @@ type Conductor struct {
 
 	mu    sync.Mutex
 	Calls []string
+	// Asked is what Provision was asked for last.
+	Asked api.ProvisionRequest
 	boot  map[string]string
 }
 
@@ -57,6 +59,9 @@ func (c *Conductor) Provision(ctx context.Context, ident string, req api.Provisi
 	if err := c.called("Provision", req.Target); err != nil {
 		return err
 	}
+	c.mu.Lock()
+	c.Asked = req
+	c.mu.Unlock()
 	n, err := c.Store.Node(ctx, ident)
 	if err != nil {
 		return err

@@ -37,13 +37,16 @@ type Store struct {
 	allocations []*ironic.Allocation
 	connectors  []*ironic.VolumeConnector
 	targets     []*ironic.VolumeTarget
+	templates   named[ironic.DeployTemplate]
+	runbooks    named[ironic.Runbook]
 }
 
 var _ ironic.Store = (*Store)(nil)
 
 // NewStore makes an empty store.
 func NewStore() *Store {
-	return &Store{Now: time.Now, inventories: map[string]ironic.Inventory{}, held: map[string]hold{}}
+	return &Store{Now: time.Now, inventories: map[string]ironic.Inventory{}, held: map[string]hold{},
+		templates: newDeployTemplates(), runbooks: newRunbooks()}
 }
 
 // deep copies through JSON, so that tests see what a database would give back.

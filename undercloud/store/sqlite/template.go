@@ -1,0 +1,80 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"trefoil/ironic"
+)
+
+func deployTemplates() named[ironic.DeployTemplate] {
+	return named[ironic.DeployTemplate]{"deploy_templates", "Deploy template", func(t *ironic.DeployTemplate) head {
+		return head{&t.ID, &t.UUID, &t.Name, &t.CreatedAt, &t.UpdatedAt}
+	}}
+}
+
+func runbooks() named[ironic.Runbook] {
+	return named[ironic.Runbook]{"runbooks", "Runbook", func(r *ironic.Runbook) head {
+		return head{&r.ID, &r.UUID, &r.Name, &r.CreatedAt, &r.UpdatedAt}
+	}}
+}
+
+// CreateDeployTemplate stores a deploy template.
+func (d *DB) CreateDeployTemplate(ctx context.Context, t *ironic.DeployTemplate) error {
+	return deployTemplates().create(ctx, d, t)
+}
+
+// DeployTemplate finds one by uuid or name.
+func (d *DB) DeployTemplate(ctx context.Context, ident string) (*ironic.DeployTemplate, error) {
+	return deployTemplates().find(ctx, d.read, ident)
+}
+
+// DeployTemplates lists all in order of creation.
+func (d *DB) DeployTemplates(ctx context.Context) ([]*ironic.DeployTemplate, error) {
+	return deployTemplates().list(ctx, d, "")
+}
+
+// DeployTemplatesNamed lists those that have one of the names.
+func (d *DB) DeployTemplatesNamed(ctx context.Context, names []string) ([]*ironic.DeployTemplate, error) {
+	list, err := json.Marshal(append([]string{}, names...))
+	if err != nil {
+		return nil, fmt.Errorf("encode names of deploy templates: %w", err)
+	}
+	return deployTemplates().list(ctx, d, "name IN (SELECT value FROM json_each(?))", string(list))
+}
+
+// UpdateDeployTemplate lets change edit a deploy template inside one write transaction.
+func (d *DB) UpdateDeployTemplate(ctx context.Context, uuid string, change func(*ironic.DeployTemplate) error) (*ironic.DeployTemplate, error) {
+	return deployTemplates().update(ctx, d, uuid, change)
+}
+
+// DeleteDeployTemplate removes one.
+func (d *DB) DeleteDeployTemplate(ctx context.Context, uuid string) error {
+	return deployTemplates().remove(ctx, d, uuid)
+}
+
+// CreateRunbook stores a runbook.
+func (d *DB) CreateRunbook(ctx context.Context, r *ironic.Runbook) error {
+	return runbooks().create(ctx, d, r)
+}
+
+// Runbook finds one by uuid or name.
+func (d *DB) Runbook(ctx context.Context, ident string) (*ironic.Runbook, error) {
+	return runbooks().find(ctx, d.read, ident)
+}
+
+// Runbooks lists all in order of creation.
+func (d *DB) Runbooks(ctx context.Context) ([]*ironic.Runbook, error) {
+	return runbooks().list(ctx, d, "")
+}
+
+// UpdateRunbook lets change edit a runbook inside one write transaction.
+func (d *DB) UpdateRunbook(ctx context.Context, uuid string, change func(*ironic.Runbook) error) (*ironic.Runbook, error) {
+	return runbooks().update(ctx, d, uuid, change)
+}
+
+// DeleteRunbook removes one.
+func (d *DB) DeleteRunbook(ctx context.Context, uuid string) error {
+	return runbooks().remove(ctx, d, uuid)
+}
