@@ -204,4 +204,5 @@ type Store interface {
 	Inventory(ctx context.Context, nodeUUID string) (*Inventory, error)
 
 	AllocationStore
+	InspectionRuleStore
 }

@@ -28,6 +28,7 @@ type Store struct {
 	history     []ironic.HistoryEntry
 	inventories map[string]ironic.Inventory
 	allocations []*ironic.Allocation
+	rules       []*ironic.InspectionRule
 }
 
 var _ ironic.Store = (*Store)(nil)

@@ -85,10 +85,14 @@ func (d *DB) Port(ctx context.Context, ident string) (*ironic.Port, error) {
 
 // Ports lists what the filter lets through, in order of creation.
 func (d *DB) Ports(ctx context.Context, f ironic.PortFilter) ([]*ironic.Port, error) {
+	return listPorts(ctx, d.read, f)
+}
+
+func listPorts(ctx context.Context, q querier, f ironic.PortFilter) ([]*ironic.Port, error) {
 	var w where
 	w.equal("node_uuid", f.NodeUUID)
 	w.equal("address", strings.ToLower(f.Address))
-	rows, err := d.read.QueryContext(ctx, "SELECT id, doc FROM ports"+w.sql()+" ORDER BY id", w.args...)
+	rows, err := q.QueryContext(ctx, "SELECT id, doc FROM ports"+w.sql()+" ORDER BY id", w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list ports: %w", err)
 	}
@@ -112,33 +116,38 @@ func (d *DB) UpdatePort(ctx context.Context, uuid string, change func(*ironic.Po
 		if err != nil {
 			return err
 		}
-		id, created, node, group := p.ID, p.CreatedAt, p.NodeUUID, p.PortgroupUUID
-		if err := change(p); err != nil {
-			return err
-		}
-		if p.NodeUUID != node || p.PortgroupUUID != group {
-			if err := checkGroup(ctx, tx, p); err != nil {
-				return err
-			}
-		}
-		t := now()
-		p.ID, p.CreatedAt, p.UpdatedAt, p.Address = id, created, &t, strings.ToLower(p.Address)
-		doc, err := json.Marshal(p)
-		if err != nil {
-			return fmt.Errorf("encode port %s: %w", p.UUID, err)
-		}
-		_, err = tx.ExecContext(ctx, "UPDATE ports SET uuid=?, node_uuid=?, address=?, doc=? WHERE id=?",
-			p.UUID, p.NodeUUID, p.Address, string(doc), p.ID)
-		if err != nil {
-			return portConflict(p, err)
-		}
 		out = p
-		return nil
+		return changePort(ctx, tx, p, change)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// changePort lets change edit a port that was read in the same transaction.
+func changePort(ctx context.Context, tx *sql.Tx, p *ironic.Port, change func(*ironic.Port) error) error {
+	id, created, node, group := p.ID, p.CreatedAt, p.NodeUUID, p.PortgroupUUID
+	if err := change(p); err != nil {
+		return err
+	}
+	if p.NodeUUID != node || p.PortgroupUUID != group {
+		if err := checkGroup(ctx, tx, p); err != nil {
+			return err
+		}
+	}
+	t := now()
+	p.ID, p.CreatedAt, p.UpdatedAt, p.Address = id, created, &t, strings.ToLower(p.Address)
+	doc, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encode port %s: %w", p.UUID, err)
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE ports SET uuid=?, node_uuid=?, address=?, doc=? WHERE id=?",
+		p.UUID, p.NodeUUID, p.Address, string(doc), p.ID)
+	if err != nil {
+		return portConflict(p, err)
+	}
+	return nil
 }
 
 // DeletePort removes a port.
