@@ -47,6 +47,7 @@ func (t *task) inspect() error {
 			now := t.Now().UTC()
 			n.InspectionFinishedAt = &now
 			delete(n.DriverInternalInfo, keyReceived)
+			delete(n.DriverInternalInfo, keyProcessed)
 		})
 	})
 }
@@ -68,43 +69,6 @@ func (t *task) awaitInventory(ctx context.Context) error {
 		return err
 	}
 	return t.enter(ctx, fsm.Inspecting, nil)
-}
-
-// process writes what the stored inventory says into properties, capabilities and ports.
-func (t *task) process(ctx context.Context) error {
-	inv, err := t.Store.Inventory(ctx, t.uuid)
-	if err != nil {
-		return err
-	}
-	data, err := restore(inv)
-	if err != nil {
-		return err
-	}
-	hints, _ := t.node.Properties["root_device"].(map[string]any)
-	res, err := inspect.Process(data, hints, t.AddPorts)
-	if err != nil {
-		return errs.Wrap(errs.CodeOf(err), err, "Failed to process the inventory of node %s", title(t.node))
-	}
-	if err := t.addPorts(ctx, res.Ports); err != nil {
-		return err
-	}
-	if len(res.Missing) > 0 {
-		t.note("inspection", "the inventory does not tell %s", strings.Join(res.Missing, ", "))
-	}
-	p := res.Properties
-	t.note("inspection", "found %v CPUs (%v), %v MiB of memory, %v GiB of disk", p["cpus"], p["cpu_arch"], p["memory_mb"], p["local_gb"])
-	return t.update(ctx, func(n *ironic.Node) {
-		if n.Properties == nil {
-			n.Properties = map[string]any{}
-		}
-		for k, v := range res.Properties {
-			n.Properties[k] = v
-		}
-		n.Properties["capabilities"] = inspect.MergeCapabilities(text(n.Properties, "capabilities"), res.Capabilities)
-		if res.BootMode != "" {
-			n.BootMode = res.BootMode
-		}
-	})
 }
 
 // addPorts makes ports of interfaces that have none yet; others are left as they are.
@@ -152,6 +116,7 @@ func (c *Conductor) ContinueInspection(ctx context.Context, payload []byte) (str
 	}
 	_, err = c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
 		put(n, keyReceived, c.Now().UTC().Format(time.RFC3339))
+		delete(n.DriverInternalInfo, keyProcessed)
 		return nil
 	})
 	if err != nil {
@@ -185,7 +150,8 @@ func values(payload []byte) int {
 	return n
 }
 
-// keep splits a payload into the inventory and the rest, without the ramdisk's logs.
+// keep splits a payload into the inventory and the rest, without the ramdisk's logs
+// and without what only the service itself may say.
 func keep(nodeUUID string, payload []byte) (*ironic.Inventory, error) {
 	var all map[string]any
 	if err := json.Unmarshal(payload, &all); err != nil {
@@ -195,8 +161,9 @@ func keep(nodeUUID string, payload []byte) (*ironic.Inventory, error) {
 	if !ok {
 		return nil, errs.New(errs.Invalid, "the inspection data holds no inventory")
 	}
-	delete(all, "inventory")
-	delete(all, "logs")
+	for _, k := range []string{"inventory", inspect.KeyLogs, inspect.KeyLLDP, inspect.KeyDiscovered} {
+		delete(all, k)
+	}
 	return &ironic.Inventory{NodeUUID: nodeUUID, Inventory: inv, PluginData: all}, nil
 }
 
