@@ -37,6 +37,8 @@ type server struct {
 
 	portgroups table[*ironic.Portgroup]
 	chassis    table[*ironic.Chassis]
+
+	inspectionRules table[*ironic.InspectionRule]
 }
 
 // New makes the handler of the whole API, from "/" on.
@@ -45,6 +47,7 @@ func New(cfg Config) http.Handler {
 		store: cfg.Store, conductor: cfg.Conductor, baseURL: strings.TrimRight(cfg.BaseURL, "/"),
 		log: cfg.Log, now: cfg.Now, nodes: nodeTable(), ports: portTable(),
 		portgroups: portgroupTable(), chassis: chassisTable(),
+		inspectionRules: inspectionRuleTable(),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -127,6 +130,7 @@ func (s *server) guardedRoutes() []route {
 	routes = append(routes, s.hardwareRoutes()...)
 	routes = append(routes, s.portgroupRoutes()...)
 	routes = append(routes, s.chassisRoutes()...)
+	routes = append(routes, s.inspectionRuleRoutes()...)
 	return append(routes, s.allocationRoutes()...)
 }
 

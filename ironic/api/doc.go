@@ -11,7 +11,7 @@
 // conductors can (hardware.go, vmedia.go) is a small interface of its own.
 //
 // Missing of what the versions up to the newest have, and answered with 404: volume,
-// events, deploy_templates, management/indicators, runbooks and inspection_rules.
+// events, deploy_templates, management/indicators and runbooks.
 //
 // Where it is more lenient than Ironic: keys with ~ and / are patched at every
 // version, not from 1.98 on; X-Openstack-Request-Id stands on successes at every

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -146,7 +147,7 @@ func paged[R any](c *call, t table[R], l *listQuery, items []R) (page []R, more 
 }
 
 // compareValues orders what fields show: null first, then false before true,
-// then texts.
+// then texts, or numbers that are not negative.
 func compareValues(a, b any) int {
 	rank := func(v any) (int, string) {
 		switch x := v.(type) {
@@ -154,6 +155,8 @@ func compareValues(a, b any) int {
 			return 0, ""
 		case bool:
 			return 1, strconv.FormatBool(x)
+		case int:
+			return 2, fmt.Sprintf("%011d", x)
 		case string:
 			return 2, x
 		case time.Time:

@@ -175,7 +175,7 @@ func (rule *Rule) act(r *run) error {
 			return rule.failed(fmt.Sprintf("action %d (%s)", i+1, a.name), err)
 		}
 	}
-	r.say("debug", fmt.Sprintf("inspection rule %s was applied", rule.title))
+	r.say("info", fmt.Sprintf("inspection rule %s was applied", rule.title))
 	return nil
 }
 
