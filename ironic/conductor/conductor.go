@@ -72,6 +72,9 @@ type Config struct {
 	CleanPriorities map[string]int
 	SkipTearDown    bool // do not erase disk metadata when an instance is deleted
 	AddPorts        inspect.AddPorts
+	// DiscoveryDriver is the hardware type of nodes that are made of unknown machines
+	// when those send an inventory; empty: they are refused.
+	DiscoveryDriver string
 	ForcePower      bool // power sync sets the machine to what the node remembers, not the reverse
 
 	LockWait        time.Duration // how long short operations wait for a node's lock; 0: 5 s

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,6 +104,12 @@ func (c *Conductor) ContinueInspection(ctx context.Context, payload []byte) (str
 		return "", errs.Wrap(errs.Invalid, err, "the inspection data is no valid JSON")
 	}
 	n, err := c.findInspected(ctx, &d)
+	if errs.Is(err, errs.NotFound) && c.DiscoveryDriver != "" {
+		var id string
+		if id, err = c.discover(ctx, &d, payload, err); err == nil {
+			return id, nil
+		}
+	}
 	if err != nil {
 		c.Log.Warn("inspection data without a node", "reason", err, "macs", inspect.MACs(&d), "bmc", d.Inventory.BMCAddress)
 		return "", err
@@ -212,8 +219,8 @@ func (c *Conductor) findInspected(ctx context.Context, d *agentapi.InspectionDat
 }
 
 func (c *Conductor) findByBMC(ctx context.Context, d *agentapi.InspectionData) (*ironic.Node, string, error) {
-	addr := d.Inventory.BMCAddress
-	if ip := net.ParseIP(addr); ip == nil || ip.IsUnspecified() {
+	addrs := bmcAddresses(d)
+	if len(addrs) == 0 {
 		return nil, "the ramdisk saw no BMC", nil
 	}
 	nodes, err := c.Store.Nodes(ctx, ironic.NodeFilter{ProvisionState: string(fsm.InspectWait)})
@@ -222,17 +229,19 @@ func (c *Conductor) findByBMC(ctx context.Context, d *agentapi.InspectionData) (
 	}
 	var fit []*ironic.Node
 	for _, n := range nodes {
-		if bmc := text(n.DriverInfo, "ipmi_address"); bmc == addr || resolves(ctx, bmc, addr) {
+		bmc := text(n.DriverInfo, "ipmi_address")
+		if slices.ContainsFunc(addrs, func(addr string) bool { return bmc == addr || resolves(ctx, bmc, addr) }) {
 			fit = append(fit, n)
 		}
 	}
+	words := strings.Join(addrs, ", ")
 	switch len(fit) {
 	case 0:
-		return nil, fmt.Sprintf("no waiting node has the BMC address %s", addr), nil
+		return nil, "no waiting node has the BMC address " + words, nil
 	case 1:
 		return fit[0], "", nil
 	}
-	return nil, fmt.Sprintf("%d waiting nodes share the BMC address %s", len(fit), addr), nil
+	return nil, fmt.Sprintf("%d waiting nodes share the BMC address %s", len(fit), words), nil
 }
 
 func resolves(ctx context.Context, host, addr string) bool {
