@@ -104,6 +104,8 @@ type Conductor struct {
 	bells bells
 	slots chan struct{} // one place for each node that boots a ramdisk
 
+	strangers sync.Mutex // one unknown machine at a time is looked at
+
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 }

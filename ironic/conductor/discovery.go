@@ -36,6 +36,8 @@ func (c *Conductor) discover(ctx context.Context, d *agentapi.InspectionData, pa
 	if len(macs) == 0 {
 		return "", reason
 	}
+	c.strangers.Lock()
+	defer c.strangers.Unlock()
 	for range 2 {
 		n, _, err := c.findByMACs(ctx, macs, "")
 		if err != nil {
@@ -47,7 +49,7 @@ func (c *Conductor) discover(ctx context.Context, d *agentapi.InspectionData, pa
 			}
 			n, err = c.enroll(ctx, d, macs)
 			if errs.Is(err, errs.Conflict) {
-				continue // an inventory beside this one was faster, or the addresses are of several nodes
+				continue // a port was made beside this, or the addresses are of several nodes
 			}
 			if err != nil {
 				return "", err
