@@ -89,6 +89,7 @@ func (c *Conductor) digest(ctx context.Context, uuid string, res *inspect.Result
 			return err
 		}
 		fill(n, res)
+		inspect.Neighbours(inv)
 		notes, failure = c.applyRules(ctx, all, n, ports, inv)
 		if failure != nil {
 			return failure
