@@ -46,6 +46,11 @@ func (b *bareMetal) open(dir string, boot *netboot.Config, fetch imagecache.Fetc
 	if boot != nil {
 		var err error
 		boot.Dir, boot.ImageDir, boot.Log = filepath.Join(dir, "netboot"), filepath.Join(dir, "imagecache"), cfg.Log
+		if cfg.DiscoveryDriver != "" {
+			boot.Unknown = func(mac string) (driver.BootEntry, bool) {
+				return b.conductor.UnknownMachine(context.Background(), mac)
+			}
+		}
 		if b.boot, err = netboot.New(*boot); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
+	"trefoil/ironic/driver"
 	"trefoil/ironic/fsm"
 	"trefoil/ironic/inspect"
 
@@ -172,4 +173,53 @@ func (c *Conductor) learn(ctx context.Context, n *ironic.Node, payload []byte) e
 		return err
 	}
 	return errs.New(errs.Invalid, "the inventory was taken, but could not be processed; node and log of the service say why")
+}
+
+// The agent's images that unknown machines boot where the service has no files of its own.
+const (
+	agentKernel  = "bm-deploy-kernel"
+	agentRamdisk = "bm-deploy-ramdisk"
+)
+
+// UnknownMachine is what a machine boots that is no node's: the ramdisk, to send its
+// inventory. False where discovery is off, a port has the address, or there is no
+// ramdisk here. An empty address asks for the files alone.
+func (c *Conductor) UnknownMachine(ctx context.Context, mac string) (driver.BootEntry, bool) {
+	e := driver.BootEntry{Purpose: "discover", Params: append([]string{"ipa-inspection-callback-url=" + c.InspectCallbackURL}, c.KernelParams...)}
+	if c.DiscoveryDriver == "" {
+		return e, false
+	}
+	if mac != "" {
+		if _, err := c.Store.Port(ctx, mac); !errs.Is(err, errs.NotFound) {
+			return e, false // a node's, or nobody knows
+		}
+	}
+	var err error
+	if e.Kernel, err = c.agentFile(ctx, c.DeployKernel, agentKernel); err == nil {
+		e.Ramdisk, err = c.agentFile(ctx, c.DeployRamdisk, agentRamdisk)
+	}
+	if err != nil {
+		c.Log.Warn("an unknown machine cannot boot to be discovered", "mac", mac, "error", err)
+	}
+	return e, err == nil
+}
+
+// agentFile is a file of the ramdisk on this machine: the service's own, or an image.
+func (c *Conductor) agentFile(ctx context.Context, own, image string) (string, error) {
+	if path, ok := filePath(own); ok {
+		return path, nil
+	}
+	switch {
+	case isURL(own):
+		return "", errs.New(errs.Invalid, "%s is not on this machine", shownURL(own)).WithHint("give the service a path for discovery")
+	case own != "":
+		return own, nil
+	case c.Images == nil:
+		return "", errs.New(errs.NotFound, "the service has no deploy kernel and ramdisk")
+	}
+	img, err := c.Images.Image(ctx, image)
+	if err != nil {
+		return "", err
+	}
+	return img.Path, nil
 }

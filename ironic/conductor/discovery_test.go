@@ -133,3 +133,25 @@ func TestARuleThatRefusesAStrangerIsTheNodesError(t *testing.T) {
 		t.Errorf("%+v %v", n, err)
 	}
 }
+
+func TestWhatUnknownMachinesBoot(t *testing.T) {
+	w := newWorld(t, discovering)
+	w.node("manageable")
+	e, ok := w.c.UnknownMachine(t.Context(), "52:54:00:00:99:01")
+	if !ok || e.Kernel != "/k" || e.Ramdisk != "/r" || fmt.Sprint(e.Params) != "[ipa-inspection-callback-url=http://192.0.2.1:6385/v1/continue_inspection]" {
+		t.Errorf("%+v %v", e, ok)
+	}
+	if _, ok := w.c.UnknownMachine(t.Context(), ""); !ok {
+		t.Error("the files alone are refused")
+	}
+	if _, ok := w.c.UnknownMachine(t.Context(), mac); ok {
+		t.Error("the address of a port is unknown")
+	}
+	if _, ok := newWorld(t, nil).c.UnknownMachine(t.Context(), "52:54:00:00:99:01"); ok {
+		t.Error("discovery is off")
+	}
+	images := newWorld(t, func(c *conductor.Config) { discovering(c); c.DeployKernel = "" })
+	if e, ok := images.c.UnknownMachine(t.Context(), "52:54:00:00:99:01"); ok { // the test's image service has none of that name
+		t.Errorf("%+v", e)
+	}
+}
