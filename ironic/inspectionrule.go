@@ -23,6 +23,7 @@ type InspectionRule struct {
 	Priority    int    // ironic: higher ones run first
 	Phase       string // ironic: "main"
 	Sensitive   bool   // ironic: conditions and actions are shown to nobody
+	BuiltIn     bool   // of the service's configuration, in no store
 	Conditions  []map[string]any
 	Actions     []map[string]any
 	CreatedAt   time.Time

@@ -75,7 +75,8 @@ type Config struct {
 	// DiscoveryDriver is the hardware type of nodes that are made of unknown machines
 	// when those send an inventory; empty: they are refused.
 	DiscoveryDriver string
-	ForcePower      bool // power sync sets the machine to what the node remembers, not the reverse
+	BuiltInRules    []*ironic.InspectionRule // run with those of the store at each inspection
+	ForcePower      bool                     // power sync sets the machine to what the node remembers, not the reverse
 
 	LockWait        time.Duration // how long short operations wait for a node's lock; 0: 5 s
 	CallbackTimeout time.Duration // for the ramdisk to call back; 0: 1800 s

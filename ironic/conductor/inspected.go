@@ -77,7 +77,7 @@ func (c *Conductor) digest(ctx context.Context, uuid string, res *inspect.Result
 	if err != nil {
 		return nil, err
 	}
-	all, err := rules.CompileAll(stored)
+	all, err := rules.CompileAll(append(stored, c.BuiltInRules...))
 	if err != nil {
 		return nil, err
 	}

@@ -44,6 +44,9 @@ type Standalone struct {
 	AutomatedClean bool
 	Debug          bool
 
+	DiscoveryDriver string // hardware type of unknown machines that send an inventory; empty: they are refused
+	BuiltInRules    string // file of inspection rules; may be empty
+
 	FilePaths    []string       // where file:// URLs of clients may point
 	LoopbackURLs bool           // whether http URLs may point at loopback
 	MaxImage     int            // GiB
@@ -144,6 +147,8 @@ func (p *standaloneParser) options() []place {
 		{"kernel_append_params", "", func(v string) error { s.KernelParams = strings.Fields(v); return nil }},
 		{"automated_clean", "true", use(truth(&s.AutomatedClean))},
 		{"debug", "false", use(truth(&s.Debug))},
+		{"discovery_driver", "", use(text(&s.DiscoveryDriver))},
+		{"built_in_rules", "", pathInto(&s.BuiltInRules)},
 		{"file_url_allowed_paths", "/boot,/opt,/srv,/usr/local/share,/usr/share", func(v string) error { return paths(&s.FilePaths, v) }},
 		{"allow_loopback_urls", "false", use(truth(&s.LoopbackURLs))},
 		{"max_image_gib", "64", use(number(&s.MaxImage, 1))},

@@ -20,11 +20,13 @@ func (rule *Rule) compileNative(r *ironic.InspectionRule) error {
 	switch {
 	case rule.phase != MainPhase:
 		return errs.New(errs.Invalid, "Invalid phase: %s. Valid phases are: %s", short(rule.phase), MainPhase)
+	case r.BuiltIn: // any priority
 	case r.Priority < 0:
 		return errs.New(errs.Invalid, "Priority cannot be negative for user-defined rules.")
 	case r.Priority > maxPriority:
 		return errs.New(errs.Invalid, "Priority must be between 0 and %d for user-defined rules.", maxPriority)
-	case len(r.Actions) == 0:
+	}
+	if len(r.Actions) == 0 {
 		return errs.New(errs.Invalid, "Validation failed for inspection rule: actions: [] is too short; a rule needs at least one action")
 	}
 	for i, given := range r.Conditions {
