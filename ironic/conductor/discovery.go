@@ -59,7 +59,7 @@ func (c *Conductor) discover(ctx context.Context, d *agentapi.InspectionData, pa
 		if !discovered(n) {
 			return "", reason
 		}
-		return n.UUID, c.learn(ctx, n, payload)
+		return n.UUID, c.learn(ctx, n, d, payload)
 	}
 	return "", reason
 }
@@ -134,7 +134,7 @@ func (c *Conductor) enroll(ctx context.Context, d *agentapi.InspectionData, macs
 // learn keeps a discovered machine's inventory and writes what it says into the node,
 // rules included. What rules object to is the node's last_error; whoever sends
 // inventories is not told.
-func (c *Conductor) learn(ctx context.Context, n *ironic.Node, payload []byte) error {
+func (c *Conductor) learn(ctx context.Context, n *ironic.Node, d *agentapi.InspectionData, payload []byte) error {
 	if processed(n) {
 		return nil
 	}
@@ -152,6 +152,7 @@ func (c *Conductor) learn(ctx context.Context, n *ironic.Node, payload []byte) e
 	}); err != nil {
 		return err
 	}
+	c.keepLogs(ctx, n.UUID, d)
 	res, err := c.read(n, inv)
 	if err == nil {
 		_, err = c.digest(ctx, n.UUID, res, func(n *ironic.Node) error {

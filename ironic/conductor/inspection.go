@@ -111,7 +111,8 @@ func (c *Conductor) ContinueInspection(ctx context.Context, payload []byte) (str
 		}
 	}
 	if err != nil {
-		c.Log.Warn("inspection data without a node", "reason", err, "macs", inspect.MACs(&d), "bmc", d.Inventory.BMCAddress)
+		c.Log.Warn("inspection data without a node", "reason", err, "macs", inspect.MACs(&d), "bmc", d.Inventory.BMCAddress,
+			"kept", c.keepUnknown(&d, payload))
 		return "", err
 	}
 	inv, err := keep(n.UUID, payload)
@@ -130,6 +131,7 @@ func (c *Conductor) ContinueInspection(ctx context.Context, payload []byte) (str
 		return "", err
 	}
 	c.note(ctx, n.UUID, "inspection", "INFO", "the ramdisk sent its inventory")
+	c.keepLogs(ctx, n.UUID, &d)
 	c.bells.ring(n.UUID)
 	return n.UUID, nil
 }
