@@ -33,6 +33,7 @@ func (p *program) introspectionCommand() *cli.Command {
 				&cli.StringSliceFlag{Name: "fields", Usage: "field to show; may be given more than once"}), Action: p.interfaceList},
 			{Name: "show", Usage: "show one interface", ArgsUsage: "NODE INTERFACE", Flags: formatFlags(
 				&cli.StringSliceFlag{Name: "fields", Usage: "field to show; may be given more than once"}), Action: p.interfaceShow}}},
+		{Name: "reprocess", Usage: "apply hooks and rules anew to the stored data", ArgsUsage: "NODE", Action: p.reprocess},
 		{Name: "rule", Usage: "rules that introspection runs", Subcommands: []*cli.Command{
 			{Name: "import", Usage: "make rules of a JSON or YAML file", ArgsUsage: "FILE", Flags: formatFlags(), Action: p.ruleImport},
 			{Name: "list", Usage: "list rules", Flags: formatFlags(), Action: p.ruleList},
@@ -141,6 +142,20 @@ func (p *program) dropRules(c *cli.Context, path ...string) error {
 		return err
 	}
 	_, err = in.Delete(c.Context, in.ServiceURL(path...), nil)
+	return session.Explain(err)
+}
+
+func (p *program) reprocess(c *cli.Context) error {
+	a, err := args(c, "NODE")
+	if err != nil {
+		return err
+	}
+	in, err := p.introspection(c)
+	if err != nil {
+		return err
+	}
+	_, err = in.Post(c.Context, in.ServiceURL("introspection", url.PathEscape(a[0]), "data", "unprocessed"), nil, nil,
+		&gophercloud.RequestOpts{OkCodes: []int{http.StatusAccepted}})
 	return session.Explain(err)
 }
 

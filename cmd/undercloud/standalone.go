@@ -17,6 +17,7 @@ import (
 	"trefoil/ironic"
 	"trefoil/ironic/conductor"
 	"trefoil/ironic/driver"
+	"trefoil/ironic/inspect"
 	"trefoil/ironic/inspect/rules"
 	"trefoil/undercloud/config"
 	"trefoil/undercloud/identity"
@@ -103,6 +104,10 @@ func (s *standalone) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	aliases, err := inspect.ParsePCIAliases(s.cfg.PCIAliases)
+	if err != nil {
+		return fmt.Errorf("%s: pci_device_alias: %w", s.cfg.Path, err)
+	}
 	if s.db, err = sqlite.Open(ctx, s.path("undercloud.db")); err != nil {
 		return err
 	}
@@ -110,7 +115,7 @@ func (s *standalone) open(ctx context.Context) error {
 	s.guard = &conductor.URLGuard{Loopback: s.cfg.LoopbackURLs, Files: s.cfg.FilePaths}
 	cfg := conductor.Config{Drivers: drivers, AgentNets: s.cfg.AgentNets, Host: s.host(), CleanOnProvide: s.cfg.AutomatedClean,
 		DeployKernel: s.cfg.DeployKernel, DeployRamdisk: s.cfg.DeployRamdisk, KernelParams: s.cfg.KernelParams,
-		DiscoveryDriver: s.cfg.DiscoveryDriver, BuiltInRules: builtIn, Log: s.log}
+		DiscoveryDriver: s.cfg.DiscoveryDriver, BuiltInRules: builtIn, PCIAliases: aliases, Log: s.log}
 	var boot *netboot.Config
 	if n := s.cfg.Netboot; n != nil {
 		boot = &netboot.Config{HTTPURL: "http://" + s.bootAddr(), Interface: n.Interface, Address: n.Address,

@@ -76,6 +76,7 @@ type Config struct {
 	// when those send an inventory; empty: they are refused.
 	DiscoveryDriver string
 	BuiltInRules    []*ironic.InspectionRule // run with those of the store at each inspection
+	PCIAliases      []inspect.PCIAlias       // devices that nodes get capabilities for
 	Payloads        Payloads                 // nil: inventories of unknown machines and ramdisks' logs are not kept
 	ForcePower      bool                     // power sync sets the machine to what the node remembers, not the reverse
 

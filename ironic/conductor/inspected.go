@@ -9,6 +9,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/fsm"
 	"trefoil/ironic/inspect"
 	"trefoil/ironic/inspect/rules"
 )
@@ -90,11 +91,16 @@ func (c *Conductor) digest(ctx context.Context, uuid string, res *inspect.Result
 		}
 		fill(n, res)
 		inspect.Neighbours(inv)
+		if pci := inspect.PCICapabilities(inv.PluginData, c.PCIAliases); len(pci) > 0 {
+			n.Properties["capabilities"] = inspect.MergeCapabilities(text(n.Properties, "capabilities"), pci)
+		}
 		notes, failure = c.applyRules(ctx, all, n, ports, inv)
 		if failure != nil {
 			return failure
 		}
-		put(n, keyProcessed, text(n.DriverInternalInfo, keyReceived))
+		if at := text(n.DriverInternalInfo, keyReceived); at != "" {
+			put(n, keyProcessed, at)
+		}
 		return nil
 	})
 	c.tell(ctx, uuid, notes)
@@ -102,6 +108,41 @@ func (c *Conductor) digest(ctx context.Context, uuid string, res *inspect.Result
 		return nil, errs.Wrap(errs.CodeOf(failure), failure, "Failed to inspect hardware. Reason")
 	}
 	return n, err
+}
+
+// Reprocess takes a resting node through hooks and rules anew, with the inventory that
+// is stored; ports are not made. What a rule objects to is the error, and changes nothing.
+// Errors: NotFound without an inventory, Invalid for a state in which a node is in use or at work.
+func (c *Conductor) Reprocess(ctx context.Context, ident string) error {
+	n, release, err := c.hold(ctx, ident, "reapplying introspection data")
+	if err != nil {
+		return err
+	}
+	defer release()
+	rest := func(n *ironic.Node) error {
+		switch fsm.State(n.ProvisionState) {
+		case fsm.Enroll, fsm.Manageable, fsm.Available, fsm.InspectFailed:
+			return nil
+		}
+		return errs.New(errs.Invalid, "Invalid provision state for introspection: \"%s\" of node %s; introspection data is applied anew in "+
+			"enroll, manageable, available and inspect failed", n.ProvisionState, n.UUID)
+	}
+	if err := rest(n); err != nil {
+		return err
+	}
+	inv, err := c.Store.Inventory(ctx, n.UUID)
+	if err != nil {
+		return err
+	}
+	res, err := c.read(n, inv)
+	if err != nil {
+		return err
+	}
+	if _, err := c.digest(ctx, n.UUID, res, rest); err != nil {
+		return err
+	}
+	c.note(ctx, n.UUID, "inspection", "INFO", "introspection data was applied anew")
+	return nil
 }
 
 // fill writes what the hooks found.

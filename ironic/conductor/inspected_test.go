@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/conductor"
 	"trefoil/ironic/driver"
@@ -134,5 +135,33 @@ func TestARamdiskCannotSayThatItWasDiscovered(t *testing.T) {
 	inv, err := w.db.Inventory(t.Context(), n.UUID)
 	if err != nil || inv.PluginData["auto_discovered"] != nil || inv.PluginData["parsed_lldp"] != nil || inv.PluginData["other"] == nil {
 		t.Errorf("%+v %v", inv, err)
+	}
+}
+
+func TestRulesAreAppliedToStoredData(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.node("manageable")
+	if err := w.c.Reprocess(t.Context(), n.UUID); !errs.Is(err, errs.NotFound) {
+		t.Errorf("without an inventory: %v", err)
+	}
+	w.provision("inspect")
+	w.await("manageable")
+	w.rule(ironic.RuleInspector, "later", 0, nil, ops{set("/extra/cpus", "{data[cpus]}")})
+	if err := w.c.Reprocess(t.Context(), "control-1"); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.await("manageable"); n.Extra["cpus"] != "4" {
+		t.Errorf("%v", n.Extra)
+	}
+	w.rule(ironic.RuleInspector, "never", 0, nil, ops{set("/extra/cpus", "5"), {"action": "fail", "message": "no"}})
+	if err := w.c.Reprocess(t.Context(), "control-1"); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "no (inspection rule never") {
+		t.Errorf("%v", err)
+	}
+	if n := w.await("manageable"); n.Extra["cpus"] != "4" || n.LastError != "" {
+		t.Errorf("%v %q", n.Extra, n.LastError)
+	}
+	w.set(func(n *ironic.Node) { n.ProvisionState = "active" })
+	if err := w.c.Reprocess(t.Context(), "control-1"); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "Invalid provision state") {
+		t.Errorf("of a node in use: %v", err)
 	}
 }

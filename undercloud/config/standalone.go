@@ -46,6 +46,7 @@ type Standalone struct {
 
 	DiscoveryDriver string // hardware type of unknown machines that send an inventory; empty: they are refused
 	BuiltInRules    string // file of inspection rules; may be empty
+	PCIAliases      string // JSON objects, one after another
 
 	FilePaths    []string       // where file:// URLs of clients may point
 	LoopbackURLs bool           // whether http URLs may point at loopback
@@ -149,6 +150,7 @@ func (p *standaloneParser) options() []place {
 		{"debug", "false", use(truth(&s.Debug))},
 		{"discovery_driver", "", use(text(&s.DiscoveryDriver))},
 		{"built_in_rules", "", pathInto(&s.BuiltInRules)},
+		{"pci_device_alias", "", use(text(&s.PCIAliases))},
 		{"file_url_allowed_paths", "/boot,/opt,/srv,/usr/local/share,/usr/share", func(v string) error { return paths(&s.FilePaths, v) }},
 		{"allow_loopback_urls", "false", use(truth(&s.LoopbackURLs))},
 		{"max_image_gib", "64", use(number(&s.MaxImage, 1))},

@@ -62,6 +62,7 @@ func New(cfg Config) http.Handler {
 	s.handle(guarded, "POST /v1/introspection/{node}/abort", s.abort)
 	s.handle(guarded, "GET /v1/introspection/{node}/data", s.data)
 	s.handle(guarded, "GET /v1/introspection/{node}/data/unprocessed", s.unprocessed)
+	s.handle(guarded, "POST /v1/introspection/{node}/data/unprocessed", s.reprocess)
 	s.handle(guarded, "GET /v1/rules", s.listRules)
 	s.handle(guarded, "POST /v1/rules", s.createRule)
 	s.handle(guarded, "DELETE /v1/rules", s.deleteRules)

@@ -1,7 +1,9 @@
 package inspectapi
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 
 	"trefoil/internal/errs"
@@ -45,4 +47,30 @@ func (s *server) data(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return send(w, http.StatusOK, out)
+}
+
+// Reprocessor is what a Conductor may also be: it takes a node through hooks and rules
+// anew, with the data that is stored.
+type Reprocessor interface {
+	Reprocess(ctx context.Context, ident string) error
+}
+
+// reprocess applies the stored data anew. It is done when the answer is sent.
+func (s *server) reprocess(w http.ResponseWriter, r *http.Request) error {
+	again, ok := s.Conductor.(Reprocessor)
+	if !ok {
+		return notFound(w, r)
+	}
+	if n, err := io.ReadFull(r.Body, make([]byte, 1)); n > 0 || err != io.EOF {
+		return errs.New(errs.Invalid, "User data processing is not supported: send no body")
+	}
+	n, err := s.node(r)
+	if err != nil {
+		return err
+	}
+	if err := again.Reprocess(r.Context(), n.UUID); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusAccepted)
+	return nil
 }

@@ -3,10 +3,13 @@ package inspectapi_test
 import (
 	"context"
 	"encoding/json"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"trefoil/ironic"
+	"trefoil/ironic/api/apitest"
+	"trefoil/ironic/inspect/api"
 )
 
 const ruleID = "b0ea6361-03cd-467c-859c-7230547dcb9a"
@@ -100,5 +103,36 @@ func TestRulesAreRefused(t *testing.T) {
 	}
 	if _, body := r.do("GET", "/v1/rules", "", ""); body != `{"rules":[]}` {
 		t.Errorf("a refused rule was kept: %s", body)
+	}
+}
+
+// again is a conductor that can apply data anew.
+type again struct {
+	*apitest.Conductor
+	asked []string
+}
+
+func (a *again) Reprocess(_ context.Context, ident string) error {
+	a.asked = append(a.asked, ident)
+	return nil
+}
+
+func TestReprocess(t *testing.T) {
+	r := newRig(t)
+	n := r.add("n", "manageable", true, true, "")
+	c := &again{Conductor: r.conductor}
+	h := inspectapi.New(inspectapi.Config{Store: r.store, Conductor: c})
+	for _, tc := range []struct {
+		path, body string
+		status     int
+	}{{"n", "", 202}, {"n", "{}", 400}, {"nobody", "", 404}} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("POST", "/v1/introspection/"+tc.path+"/data/unprocessed", strings.NewReader(tc.body)))
+		if w.Code != tc.status {
+			t.Errorf("%s %q: %d %s", tc.path, tc.body, w.Code, w.Body)
+		}
+	}
+	if len(c.asked) != 1 || c.asked[0] != n.UUID {
+		t.Errorf("%v", c.asked)
 	}
 }
