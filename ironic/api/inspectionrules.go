@@ -112,8 +112,11 @@ func checkNatural(resource, name string, v any) (any, error) {
 	return int(n), nil
 }
 
-// checkObjects takes a list of objects.
+// checkObjects takes a list of objects; null is an empty one.
 func checkObjects(resource, name string, v any) (any, error) {
+	if v == nil {
+		return []map[string]any{}, nil
+	}
 	list, ok := v.([]any)
 	if !ok {
 		return nil, badRequest("Schema error for %s: %s is not of type 'array'", resource, name)

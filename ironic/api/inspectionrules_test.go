@@ -38,6 +38,9 @@ func TestInspectionRuleLife(t *testing.T) {
 	if got["priority"] != 7.0 || len(got["actions"].([]any)) != 2 || got["updated_at"] == nil {
 		t.Errorf("patched %v", got)
 	}
+	if got := r.do("PATCH", "/v1/inspection_rules/"+id, "1.96", `[{"op":"remove","path":"/conditions"}]`).object(t); len(got["conditions"].([]any)) != 0 {
+		t.Errorf("without conditions: %v", got)
+	}
 	r.do("DELETE", "/v1/inspection_rules/"+id, "1.96", "").want(t, 204, "")
 	r.do("GET", "/v1/inspection_rules/"+id, "1.96", "").want(t, 404, "Inspection rule "+id+" could not be found.")
 	r.do("DELETE", "/v1/inspection_rules", "1.96", "").want(t, 204, "")
