@@ -188,12 +188,22 @@ func (f failure) Error() string { return f.message }
 func (rule *Rule) failed(where string, err error) error {
 	var f failure
 	if errors.As(err, &f) {
-		return errs.New(errs.Invalid, "%s (inspection rule %s, phase %s)", f.message, rule.title, rule.phase)
+		return errs.New(errs.Invalid, "%s (inspection rule %s, phase %s)", cut(f.message), rule.title, rule.phase)
 	}
 	return errs.Wrap(errs.Invalid, err, "inspection rule %s failed in phase %s at %s", rule.title, rule.phase, where)
 }
 
-func (r *run) say(level, text string) { r.notes = append(r.notes, Note{level, text}) }
+func (r *run) say(level, text string) { r.notes = append(r.notes, Note{level, cut(text)}) }
+
+// maxWords bounds what a rule says, in bytes: it may have put an inventory into it.
+const maxWords = 1000
+
+func cut(s string) string {
+	if len(s) <= maxWords {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxWords], "") + "…"
+}
 
 // checkArgs holds the names of arguments against a signature; noun is what the API calls them.
 func (s signature) check(given map[string]any, noun string) error {

@@ -296,6 +296,15 @@ func TestScopeChoosesNodes(t *testing.T) {
 	}
 }
 
+func TestALongMessageIsCut(t *testing.T) {
+	m := machine(t)
+	m.Inventory["long"] = strings.Repeat("ü", 2000)
+	_, err := try(t, m, rule(t, "ironic", `{"Actions":[{"op":"fail","args":["{inventory[long]}"]}]}`))
+	if err == nil || len(err.Error()) > 1100 || !strings.Contains(err.Error(), "ü… (inspection rule rule-1") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestWhatRulesSay(t *testing.T) {
 	notes, err := try(t, machine(t), rule(t, "ironic", `{"Description":"d","Actions":[{"op":"log","args":{"msg":"saw {node.name}","level":"Warning"}},
 		{"op":"set-attribute","args":["/extra/x","{inventory[nowhere]}"]}]}`))
