@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -277,8 +278,7 @@ func (p *program) interfaceList(c *cli.Context) error {
 // anyVLAN tells whether one of the VLANs is wanted; without wishes all are.
 func anyVLAN(have []any, want []int) bool {
 	return len(want) == 0 || slices.ContainsFunc(have, func(v any) bool {
-		id, ok := v.(float64)
-		return ok && slices.Contains(want, int(id))
+		return slices.ContainsFunc(want, func(id int) bool { return format.Text(v) == strconv.Itoa(id) })
 	})
 }
 

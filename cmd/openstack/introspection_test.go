@@ -71,7 +71,7 @@ func TestIntrospectionInterfaces(t *testing.T) {
 		map[string]any{"parsed_lldp": map[string]any{"eth1": map[string]any{"switch_port_id": "7", "switch_chassis_id": "sw",
 			"switch_port_vlans": []any{map[string]any{"id": 101, "name": "a"}}}}})
 	o.want("baremetal introspection interface list n -f csv", 0, "\"Interface\",\"MAC Address\",\"Switch Port VLAN IDs\",\"Switch Chassis ID\",\"Switch Port ID\"\n"+
-		"\"eth0\",\"52:54:00:00:00:01\",\"[]\",\"\",\"\"\n\"eth1\",\"52:54:00:00:00:02\",\"[101]\",\"sw\",\"7\"\n", "")
+		"\"eth0\",\"52:54:00:00:00:01\",\"[]\",\"None\",\"None\"\n\"eth1\",\"52:54:00:00:00:02\",\"[101]\",\"sw\",\"7\"\n", "")
 	o.want("baremetal introspection interface list n -f value --vlan 101 --fields interface --fields switch_port_id", 0, "eth1 7\n", "")
 	o.want("baremetal introspection interface list n -f value --vlan 102", 0, "", "")
 	o.want("baremetal introspection interface show n eth1 -f value --fields switch_chassis_id", 0, "sw\n", "")

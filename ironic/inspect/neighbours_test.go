@@ -13,7 +13,7 @@ func TestNeighboursAreShownAtTheirInterface(t *testing.T) {
 	if err := json.Unmarshal([]byte(`{"Inventory":{"interfaces":[
 		{"name":"eth0","mac_address":"52:54:00:00:00:01","lldp":[[5,"6f6c64"]]},
 		{"name":"eth1","mac_address":"52:54:00:00:00:02","lldp":[[2,"0731"],[127,"0080c203006504766c616e"]]},
-		{"name":"eth2","mac_address":"52:54:00:00:00:03","lldp":[]}, {"name":5}, null]},
+		{"name":"eth2","mac_address":"52:54:00:00:00:03","lldp":[]}, null]},
 		"PluginData":{"lldp_raw":{"eth0":[[5,"73773031"]],"eth9":[[5,"73773031"]]},"parsed_lldp":{"eth2":{"lie":1}}}}`), &inv); err != nil {
 		t.Fatal(err)
 	}
