@@ -238,4 +238,5 @@ type Store interface {
 	Inventory(ctx context.Context, nodeUUID string) (*Inventory, error)
 
 	AllocationStore
+	InspectionRuleStore
 }

@@ -37,12 +37,7 @@ func (p *program) baremetalCommand() *cli.Command {
 			{Name: "history", Usage: "what a node went through", Subcommands: []*cli.Command{
 				{Name: "list", Usage: "list a node's history", ArgsUsage: "NODE", Flags: formatFlags(), Action: p.nodeHistory}}},
 		}},
-		{Name: "introspection", Usage: "what machines are", Subcommands: []*cli.Command{{
-			Name: "data", Usage: "what introspection saw", Subcommands: []*cli.Command{
-				{Name: "save", Usage: "save or print a node's data, as JSON", ArgsUsage: "NODE", Flags: []cli.Flag{
-					&cli.StringFlag{Name: "file", Usage: "where to save it; without it, it is printed"},
-					&cli.BoolFlag{Name: "unprocessed", Usage: "as the ramdisk sent it, without the summary"},
-				}, Action: p.introspectionData}}}}},
+		p.introspectionCommand(),
 	}}
 }
 
@@ -143,11 +138,7 @@ func (p *program) introspectionData(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.session(c)
-	if err != nil {
-		return err
-	}
-	in, err := s.Introspection()
+	in, err := p.introspection(c)
 	if err != nil {
 		return err
 	}

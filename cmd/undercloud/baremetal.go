@@ -17,6 +17,7 @@ import (
 	"trefoil/undercloud/imagecache"
 	"trefoil/undercloud/jobs/durable"
 	"trefoil/undercloud/netboot"
+	"trefoil/undercloud/payloads"
 	"trefoil/undercloud/store/sqlite"
 )
 
@@ -43,9 +44,15 @@ func (b *bareMetal) open(dir string, boot *netboot.Config, fetch imagecache.Fetc
 	}
 	b.guard.Private = append(b.guard.Private, dir)
 	cfg.Store, cfg.Jobs, cfg.URLs = b.db, b.jobs, b.guard
+	cfg.Payloads = &payloads.Dir{Path: filepath.Join(dir, "inspection")}
 	if boot != nil {
 		var err error
 		boot.Dir, boot.ImageDir, boot.Log = filepath.Join(dir, "netboot"), filepath.Join(dir, "imagecache"), cfg.Log
+		if cfg.DiscoveryDriver != "" {
+			boot.Unknown = func(mac string) (driver.BootEntry, bool) {
+				return b.conductor.UnknownMachine(context.Background(), mac)
+			}
+		}
 		if b.boot, err = netboot.New(*boot); err != nil {
 			return err
 		}

@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
+	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/conductor"
 	"trefoil/overcloud/deploy"
@@ -118,6 +122,13 @@ func (u *undercloud) reserved() []netip.Addr {
 
 func (u *undercloud) openBareMetal() error {
 	sub := u.cfg.Local()
+	discovery := ""
+	if u.cfg.NodeDiscovery {
+		discovery = u.cfg.DiscoveryDefaultDriver
+		if known := slices.Sorted(maps.Keys(hardware())); !slices.Contains(known, discovery) {
+			return errs.New(errs.Invalid, "discovery_default_driver of undercloud.conf is %q; expected one of %s", discovery, strings.Join(known, ", "))
+		}
+	}
 	var nets []netip.Prefix
 	for _, s := range u.cfg.Subnets {
 		nets = append(nets, s.CIDR)
@@ -125,7 +136,7 @@ func (u *undercloud) openBareMetal() error {
 	return u.bareMetal.open(u.cfg.StateDir, &netboot.Config{HTTPURL: "http://" + u.cfg.Addr("httpboot"),
 		Interface: u.cfg.Bridge, Address: u.cfg.LocalIP, Start: sub.InspectionStart, End: sub.InspectionEnd, Gateway: sub.Gateway,
 		DNS: u.cfg.Nameservers, MTU: u.cfg.LocalMTU}, imagecache.FetchConfig{}, conductor.Config{Images: u.images,
-		Drivers: hardware(), AgentNets: nets,
+		Drivers: hardware(), AgentNets: nets, DiscoveryDriver: discovery,
 		APIURL: "http://" + u.cfg.Addr("baremetal"), Host: u.cfg.Hostname, ResourceClass: "baremetal", CleanOnProvide: u.cfg.CleanNodes, Log: u.log,
 		OnEvent: func(h ironic.HistoryEntry) {
 			if err := deploy.Relay(context.Background(), u.db, h.NodeUUID, h.Event, time.Now()); err != nil {

@@ -14,8 +14,11 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/ironic"
 	"trefoil/ironic/conductor"
 	"trefoil/ironic/driver"
+	"trefoil/ironic/inspect"
+	"trefoil/ironic/inspect/rules"
 	"trefoil/undercloud/config"
 	"trefoil/undercloud/identity"
 	"trefoil/undercloud/imagecache"
@@ -97,13 +100,22 @@ func (s *standalone) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	builtIn, err := s.rules(drivers)
+	if err != nil {
+		return err
+	}
+	aliases, err := inspect.ParsePCIAliases(s.cfg.PCIAliases)
+	if err != nil {
+		return fmt.Errorf("%s: pci_device_alias: %w", s.cfg.Path, err)
+	}
 	if s.db, err = sqlite.Open(ctx, s.path("undercloud.db")); err != nil {
 		return err
 	}
 	s.jobs = durable.New(durable.Config{Path: s.path("jobs.db"), Log: s.log})
 	s.guard = &conductor.URLGuard{Loopback: s.cfg.LoopbackURLs, Files: s.cfg.FilePaths}
 	cfg := conductor.Config{Drivers: drivers, AgentNets: s.cfg.AgentNets, Host: s.host(), CleanOnProvide: s.cfg.AutomatedClean,
-		DeployKernel: s.cfg.DeployKernel, DeployRamdisk: s.cfg.DeployRamdisk, KernelParams: s.cfg.KernelParams, Log: s.log}
+		DeployKernel: s.cfg.DeployKernel, DeployRamdisk: s.cfg.DeployRamdisk, KernelParams: s.cfg.KernelParams,
+		DiscoveryDriver: s.cfg.DiscoveryDriver, BuiltInRules: builtIn, PCIAliases: aliases, Log: s.log}
 	var boot *netboot.Config
 	if n := s.cfg.Netboot; n != nil {
 		boot = &netboot.Config{HTTPURL: "http://" + s.bootAddr(), Interface: n.Interface, Address: n.Address,
@@ -143,6 +155,21 @@ func (s *standalone) drivers() (map[string]driver.Driver, error) {
 		out[name] = d
 	}
 	return out, nil
+}
+
+// rules reads the built-in inspection rules, and looks that unknown machines have a driver.
+func (s *standalone) rules(drivers map[string]driver.Driver) ([]*ironic.InspectionRule, error) {
+	if d := s.cfg.DiscoveryDriver; d != "" && drivers[d] == nil {
+		return nil, errs.New(errs.Invalid, "%s: discovery_driver is %q; expected one of enabled_hardware_types, %s", s.cfg.Path, d, strings.Join(s.cfg.HardwareTypes, ", "))
+	}
+	if s.cfg.BuiltInRules == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(s.cfg.BuiltInRules)
+	if err != nil {
+		return nil, fmt.Errorf("%s: built_in_rules: %w", s.cfg.Path, err)
+	}
+	return rules.BuiltIn(s.cfg.BuiltInRules, data)
 }
 
 func (s *standalone) bootAddr() string {

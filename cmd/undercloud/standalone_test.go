@@ -186,6 +186,38 @@ func TestStandaloneCarriesANodeAndKeepsIt(t *testing.T) {
 
 // TestStandaloneKilledGoesOn kills the service while a node is being deployed, as
 // soon as it has promised to: the next one keeps the promise.
+// An unknown machine becomes a node, and the rules of file and API make it what it is.
+func TestStandaloneDiscoversMachines(t *testing.T) {
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(rules, []byte("- {actions: [{op: set-attribute, args: [/extra/by, file]}]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := begin(t, conf(t, filepath.Join(t.TempDir(), "state"), "discovery_driver = fake-hardware\nbuilt_in_rules = "+rules+
+		"\npci_device_alias = {\"vendor_id\": \"1af4\", \"product_id\": \"1000\", \"name\": \"nics\"}\n"))
+	const payload = `{"inventory":{"cpu":{"count":2},"bmc_address":"192.0.2.9","interfaces":[{"name":"eth0","mac_address":"52:54:00:00:00:77","lldp":[[2,"0737"]]}]},
+		"pci_devices":[{"vendor_id":"1af4","product_id":"1000"}]}`
+	in := &aService{t: t, url: s.introspection}
+	in.must(201, "POST", "/v1/rules", `{"conditions":[{"op":"eq","field":"data://auto_discovered","value":true},{"op":"eq","field":"all_interfaces.eth0.mac","value":"52:54:00:00:00:77"}],
+		"actions":[{"action":"set-attribute","path":"/extra/also_by","value":"{data[ipmi_address]}"}]}`)
+	if code, answer := s.ask("POST", "/v1/inspection_rules", `{"actions":[{"op":"set-attribute","args":["/name","found-{inventory[cpu][count]}"]}]}`,
+		"X-OpenStack-Ironic-API-Version", "1.96"); code != 201 {
+		t.Fatalf("%d %s", code, answer)
+	}
+	uuid := in.must(200, "POST", "/v1/continue", payload)
+	if again := in.must(200, "POST", "/v1/continue", payload); again != uuid {
+		t.Errorf("twice: %s %s", uuid, again)
+	}
+	node := s.must(200, "GET", "/v1/nodes/found-2", "")
+	for _, want := range []string{`"provision_state":"enroll"`, `"driver":"fake-hardware"`, `"by":"file"`, `"also_by":"192.0.2.9"`, `"cpus":"2"`, `"capabilities":"nics:1"`} {
+		if !strings.Contains(node, want) {
+			t.Errorf("no %s in %s", want, node)
+		}
+	}
+	if data := in.must(200, "GET", "/v1/introspection/found-2/data", ""); !strings.Contains(data, `"lldp_processed":{"switch_port_id":"7"}`) {
+		t.Errorf("%s", data)
+	}
+}
+
 func TestStandaloneKilledGoesOn(t *testing.T) {
 	if file := os.Getenv("STANDALONE_TEST_CHILD"); file != "" {
 		os.Exit(run(context.Background(), []string{"undercloud", "serve", "--standalone", file}, io.Discard, os.Stderr))
@@ -285,6 +317,9 @@ func TestStandaloneSaysWhyItDoesNotStart(t *testing.T) {
 		words []string
 	}{
 		"open user file":   {"auth_strategy = http_basic\nhttp_basic_auth_user_file = " + open + "\n", []string{"http_basic_auth_user_file: " + open + " has mode 0644", "hint: chmod 600 " + open}},
+		"unknown driver":   {"discovery_driver = ilo\n", []string{`discovery_driver is "ilo"; expected one of enabled_hardware_types, ipmi, fake-hardware`}},
+		"no alias":         {"pci_device_alias = {\"name\": \"gpu\"}\n", []string{"pci_device_alias: alias 1 of PCI devices: expected vendor_id"}},
+		"no rules":         {"built_in_rules = /nowhere/rules.yaml\n", []string{"built_in_rules: open /nowhere/rules.yaml"}},
 		"unknown hardware": {"enabled_hardware_types = ilo\n", []string{`enabled_hardware_types names "ilo"; expected some of fake-hardware, ipmi`}},
 		"no certificate":   {"tls_certificate_file = /nowhere/c\ntls_key_file = /nowhere/k\n", []string{"tls_certificate_file", "/nowhere/c"}},
 	} {

@@ -39,6 +39,8 @@ type server struct {
 	chassis    table[*ironic.Chassis]
 	connectors *volumeKind[ironic.VolumeConnector]
 	targets    *volumeKind[ironic.VolumeTarget]
+
+	inspectionRules table[*ironic.InspectionRule]
 }
 
 // New makes the handler of the whole API, from "/" on.
@@ -47,6 +49,7 @@ func New(cfg Config) http.Handler {
 		store: cfg.Store, conductor: cfg.Conductor, baseURL: strings.TrimRight(cfg.BaseURL, "/"),
 		log: cfg.Log, now: cfg.Now, nodes: nodeTable(), ports: portTable(),
 		portgroups: portgroupTable(), chassis: chassisTable(), connectors: connectorKind(), targets: targetKind(),
+		inspectionRules: inspectionRuleTable(),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -135,6 +138,7 @@ func (s *server) guardedRoutes() []route {
 	routes = append(routes, s.indicatorRoutes()...)
 	routes = append(routes, s.deployTemplateRoutes()...)
 	routes = append(routes, s.runbookRoutes()...)
+	routes = append(routes, s.inspectionRuleRoutes()...)
 	return append(routes, s.allocationRoutes()...)
 }
 

@@ -6,15 +6,12 @@
 // microversion that brought it; it serves output, `fields=`, sorting, refusal
 // of input and the patch whitelist. The fields of each resource and its filters
 // stand in a table of that form beside it (nodefields.go, filters.go, portfields.go,
-// portgroups.go, chassis.go, volumefields.go, deploytemplates.go, runbooks.go), the verbs in ironic/fsm. Everything that is more
+// portgroups.go, chassis.go, volumefields.go, deploytemplates.go, runbooks.go, inspectionrules.go), the verbs in ironic/fsm. Everything that is more
 // than reading or writing a row is asked of the Conductor; what only some
 // conductors can (hardware.go, vmedia.go, indicators.go) is a small interface of its own.
 //
 // Volume connectors and targets are kept for their clients: no hardware here boots
 // from one. Events are checked and logged, nobody waits for them.
-//
-// Missing of what the versions up to the newest have, and answered with 404:
-// inspection_rules.
 //
 // Where it is more lenient than Ironic: keys with ~ and / are patched at every
 // version, not from 1.98 on; X-Openstack-Request-Id stands on successes at every

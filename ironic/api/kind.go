@@ -22,6 +22,8 @@ const (
 	nullFlag              // the same, or null
 	dict                  // object or null
 	integer               // a whole number, never null
+	natural               // whole number from 0 on, or null for 0
+	objects               // list of objects
 )
 
 var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$`)
@@ -30,7 +32,7 @@ var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9
 func isUUID(s string) bool { return uuidPattern.MatchString(s) }
 
 // check returns the value in the type that setters expect: string, bool, *bool,
-// map[string]any, int. The refusal names resource and field.
+// map[string]any, int, []map[string]any. The refusal names resource and field.
 func (k kind) check(resource, name string, v any) (any, error) {
 	switch k {
 	case flag:
@@ -63,6 +65,10 @@ func (k kind) check(resource, name string, v any) (any, error) {
 			return nil, schemaError(resource, name, v, "'integer'")
 		}
 		return int(f), nil
+	case natural:
+		return checkNatural(resource, name, v)
+	case objects:
+		return checkObjects(resource, name, v)
 	}
 	return k.checkText(resource, name, v)
 }

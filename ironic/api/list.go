@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -164,6 +165,8 @@ func compareValues(a, b any) int {
 			return 0, ""
 		case bool:
 			return 1, strconv.FormatBool(x)
+		case int:
+			return 2, fmt.Sprintf("%011d", x)
 		case string:
 			return 2, x
 		case time.Time:

@@ -355,7 +355,7 @@ func TestDiscoveryDocuments(t *testing.T) {
 	if _, there := r.do("GET", "/v1", "1.1", "").object(t)["conductors"]; there {
 		t.Error("link to conductors at 1.1")
 	}
-	for name, since := range map[string]int{"nodes": 1, "chassis": 1, "lookup": 22, "portgroups": 23, "shards": 82, "continue_inspection": 84} {
+	for name, since := range map[string]int{"nodes": 1, "chassis": 1, "lookup": 22, "portgroups": 23, "shards": 82, "continue_inspection": 84, "inspection_rules": 96} {
 		for minor, want := range map[int]bool{since - 1: false, since: true} {
 			if minor < 1 {
 				continue

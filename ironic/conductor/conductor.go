@@ -72,7 +72,13 @@ type Config struct {
 	CleanPriorities map[string]int
 	SkipTearDown    bool // do not erase disk metadata when an instance is deleted
 	AddPorts        inspect.AddPorts
-	ForcePower      bool // power sync sets the machine to what the node remembers, not the reverse
+	// DiscoveryDriver is the hardware type of nodes that are made of unknown machines
+	// when those send an inventory; empty: they are refused.
+	DiscoveryDriver string
+	BuiltInRules    []*ironic.InspectionRule // run with those of the store at each inspection
+	PCIAliases      []inspect.PCIAlias       // devices that nodes get capabilities for
+	Payloads        Payloads                 // nil: inventories of unknown machines and ramdisks' logs are not kept
+	ForcePower      bool                     // power sync sets the machine to what the node remembers, not the reverse
 
 	LockWait        time.Duration // how long short operations wait for a node's lock; 0: 5 s
 	CallbackTimeout time.Duration // for the ramdisk to call back; 0: 1800 s
@@ -100,6 +106,8 @@ type Conductor struct {
 	locks locks
 	bells bells
 	slots chan struct{} // one place for each node that boots a ramdisk
+
+	strangers sync.Mutex // one unknown machine at a time is looked at
 
 	stop context.CancelFunc
 	wg   sync.WaitGroup

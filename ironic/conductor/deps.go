@@ -33,6 +33,13 @@ type ImageCache interface {
 	Raw(ctx context.Context, img *Image) (*RawImage, error)
 }
 
+// Payloads keeps what ramdisks sent and that has no other place: inventories of unknown
+// machines, logs. It bounds what it keeps. Safe for concurrent use.
+type Payloads interface {
+	// Keep writes a file of that name and returns where it is.
+	Keep(name string, data []byte) (path string, err error)
+}
+
 // Remote is a file behind an http, https or file URL.
 type Remote struct {
 	URL  string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +48,7 @@ func (t *task) inspect() error {
 			now := t.Now().UTC()
 			n.InspectionFinishedAt = &now
 			delete(n.DriverInternalInfo, keyReceived)
+			delete(n.DriverInternalInfo, keyProcessed)
 		})
 	})
 }
@@ -68,43 +70,6 @@ func (t *task) awaitInventory(ctx context.Context) error {
 		return err
 	}
 	return t.enter(ctx, fsm.Inspecting, nil)
-}
-
-// process writes what the stored inventory says into properties, capabilities and ports.
-func (t *task) process(ctx context.Context) error {
-	inv, err := t.Store.Inventory(ctx, t.uuid)
-	if err != nil {
-		return err
-	}
-	data, err := restore(inv)
-	if err != nil {
-		return err
-	}
-	hints, _ := t.node.Properties["root_device"].(map[string]any)
-	res, err := inspect.Process(data, hints, t.AddPorts)
-	if err != nil {
-		return errs.Wrap(errs.CodeOf(err), err, "Failed to process the inventory of node %s", title(t.node))
-	}
-	if err := t.addPorts(ctx, res.Ports); err != nil {
-		return err
-	}
-	if len(res.Missing) > 0 {
-		t.note("inspection", "the inventory does not tell %s", strings.Join(res.Missing, ", "))
-	}
-	p := res.Properties
-	t.note("inspection", "found %v CPUs (%v), %v MiB of memory, %v GiB of disk", p["cpus"], p["cpu_arch"], p["memory_mb"], p["local_gb"])
-	return t.update(ctx, func(n *ironic.Node) {
-		if n.Properties == nil {
-			n.Properties = map[string]any{}
-		}
-		for k, v := range res.Properties {
-			n.Properties[k] = v
-		}
-		n.Properties["capabilities"] = inspect.MergeCapabilities(text(n.Properties, "capabilities"), res.Capabilities)
-		if res.BootMode != "" {
-			n.BootMode = res.BootMode
-		}
-	})
 }
 
 // addPorts makes ports of interfaces that have none yet; others are left as they are.
@@ -139,8 +104,15 @@ func (c *Conductor) ContinueInspection(ctx context.Context, payload []byte) (str
 		return "", errs.Wrap(errs.Invalid, err, "the inspection data is no valid JSON")
 	}
 	n, err := c.findInspected(ctx, &d)
+	if errs.Is(err, errs.NotFound) && c.DiscoveryDriver != "" {
+		var id string
+		if id, err = c.discover(ctx, &d, payload, err); err == nil {
+			return id, nil
+		}
+	}
 	if err != nil {
-		c.Log.Warn("inspection data without a node", "reason", err, "macs", inspect.MACs(&d), "bmc", d.Inventory.BMCAddress)
+		c.Log.Warn("inspection data without a node", "reason", err, "macs", inspect.MACs(&d), "bmc", d.Inventory.BMCAddress,
+			"kept", c.keepUnknown(&d, payload))
 		return "", err
 	}
 	inv, err := keep(n.UUID, payload)
@@ -152,12 +124,14 @@ func (c *Conductor) ContinueInspection(ctx context.Context, payload []byte) (str
 	}
 	_, err = c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
 		put(n, keyReceived, c.Now().UTC().Format(time.RFC3339))
+		delete(n.DriverInternalInfo, keyProcessed)
 		return nil
 	})
 	if err != nil {
 		return "", err
 	}
 	c.note(ctx, n.UUID, "inspection", "INFO", "the ramdisk sent its inventory")
+	c.keepLogs(ctx, n.UUID, &d)
 	c.bells.ring(n.UUID)
 	return n.UUID, nil
 }
@@ -185,7 +159,8 @@ func values(payload []byte) int {
 	return n
 }
 
-// keep splits a payload into the inventory and the rest, without the ramdisk's logs.
+// keep splits a payload into the inventory and the rest, without the ramdisk's logs
+// and without what only the service itself may say.
 func keep(nodeUUID string, payload []byte) (*ironic.Inventory, error) {
 	var all map[string]any
 	if err := json.Unmarshal(payload, &all); err != nil {
@@ -195,8 +170,9 @@ func keep(nodeUUID string, payload []byte) (*ironic.Inventory, error) {
 	if !ok {
 		return nil, errs.New(errs.Invalid, "the inspection data holds no inventory")
 	}
-	delete(all, "inventory")
-	delete(all, "logs")
+	for _, k := range []string{"inventory", inspect.KeyLogs, inspect.KeyLLDP, inspect.KeyDiscovered} {
+		delete(all, k)
+	}
 	return &ironic.Inventory{NodeUUID: nodeUUID, Inventory: inv, PluginData: all}, nil
 }
 
@@ -245,8 +221,8 @@ func (c *Conductor) findInspected(ctx context.Context, d *agentapi.InspectionDat
 }
 
 func (c *Conductor) findByBMC(ctx context.Context, d *agentapi.InspectionData) (*ironic.Node, string, error) {
-	addr := d.Inventory.BMCAddress
-	if ip := net.ParseIP(addr); ip == nil || ip.IsUnspecified() {
+	addrs := bmcAddresses(d)
+	if len(addrs) == 0 {
 		return nil, "the ramdisk saw no BMC", nil
 	}
 	nodes, err := c.Store.Nodes(ctx, ironic.NodeFilter{ProvisionState: string(fsm.InspectWait)})
@@ -255,17 +231,19 @@ func (c *Conductor) findByBMC(ctx context.Context, d *agentapi.InspectionData) (
 	}
 	var fit []*ironic.Node
 	for _, n := range nodes {
-		if bmc := text(n.DriverInfo, "ipmi_address"); bmc == addr || resolves(ctx, bmc, addr) {
+		bmc := text(n.DriverInfo, "ipmi_address")
+		if slices.ContainsFunc(addrs, func(addr string) bool { return bmc == addr || resolves(ctx, bmc, addr) }) {
 			fit = append(fit, n)
 		}
 	}
+	words := strings.Join(addrs, ", ")
 	switch len(fit) {
 	case 0:
-		return nil, fmt.Sprintf("no waiting node has the BMC address %s", addr), nil
+		return nil, "no waiting node has the BMC address " + words, nil
 	case 1:
 		return fit[0], "", nil
 	}
-	return nil, fmt.Sprintf("%d waiting nodes share the BMC address %s", len(fit), addr), nil
+	return nil, fmt.Sprintf("%d waiting nodes share the BMC address %s", len(fit), words), nil
 }
 
 func resolves(ctx context.Context, host, addr string) bool {

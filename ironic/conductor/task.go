@@ -43,6 +43,7 @@ const (
 	agentAgain    = "agent_token_shown_again"
 	agentMessage  = "agent_status_message"
 	keyReceived   = "inspection_received_at"
+	keyProcessed  = "inspection_processed" // the keyReceived of the inventory that was digested last
 	keyManual     = "clean_steps"
 	keyTimeout    = "power_timeout"
 )

@@ -52,6 +52,9 @@ type BootEntry struct {
 	Purpose  string   `json:"purpose"` // inspect, clean, deploy: for people
 }
 
+// UnknownNode stands for a node's uuid where a machine boots that is no node's.
+const UnknownNode = "00000000-0000-0000-0000-000000000000"
+
 // BootPhase is how far a network boot has come, for people who wait.
 type BootPhase string
 

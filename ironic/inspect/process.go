@@ -127,7 +127,7 @@ func choosePorts(d *agentapi.InspectionData, add AddPorts) []Port {
 	if add == AddNone {
 		return nil
 	}
-	boot := bootMAC(d)
+	boot := BootMAC(d)
 	var all []Port
 	found := false
 	for _, i := range d.Inventory.Interfaces {
@@ -147,8 +147,8 @@ func choosePorts(d *agentapi.InspectionData, add AddPorts) []Port {
 	return all
 }
 
-// bootMAC is the MAC of the interface that the ramdisk came over; empty when not known.
-func bootMAC(d *agentapi.InspectionData) string {
+// BootMAC is the MAC of the interface that the ramdisk came over; empty when not known.
+func BootMAC(d *agentapi.InspectionData) string {
 	for _, s := range []string{d.BootInterface, d.Inventory.Boot.PXEInterface} {
 		if len(s) == 20 && strings.HasPrefix(s, "01-") { // hardware type 1, then the MAC
 			s = s[3:]

@@ -44,6 +44,10 @@ type Standalone struct {
 	AutomatedClean bool
 	Debug          bool
 
+	DiscoveryDriver string // hardware type of unknown machines that send an inventory; empty: they are refused
+	BuiltInRules    string // file of inspection rules; may be empty
+	PCIAliases      string // JSON objects, one after another
+
 	FilePaths    []string       // where file:// URLs of clients may point
 	LoopbackURLs bool           // whether http URLs may point at loopback
 	MaxImage     int            // GiB
@@ -144,6 +148,9 @@ func (p *standaloneParser) options() []place {
 		{"kernel_append_params", "", func(v string) error { s.KernelParams = strings.Fields(v); return nil }},
 		{"automated_clean", "true", use(truth(&s.AutomatedClean))},
 		{"debug", "false", use(truth(&s.Debug))},
+		{"discovery_driver", "", use(text(&s.DiscoveryDriver))},
+		{"built_in_rules", "", pathInto(&s.BuiltInRules)},
+		{"pci_device_alias", "", use(text(&s.PCIAliases))},
 		{"file_url_allowed_paths", "/boot,/opt,/srv,/usr/local/share,/usr/share", func(v string) error { return paths(&s.FilePaths, v) }},
 		{"allow_loopback_urls", "false", use(truth(&s.LoopbackURLs))},
 		{"max_image_gib", "64", use(number(&s.MaxImage, 1))},

@@ -67,6 +67,8 @@ deploy_kernel = https://images.example.org/k
 deploy_ramdisk = /srv/ramdisk
 kernel_append_params = console=ttyS0 nofb
 automated_clean = no
+discovery_driver = fake-hardware
+built_in_rules = /etc/trefoil/rules.yaml
 file_url_allowed_paths = /srv/images, /data
 max_image_gib = 8
 [netboot]
@@ -81,6 +83,7 @@ port = 8089
 	}
 	n := s.Netboot
 	if s.Listen.Port() != 443 || !s.IntrospectionListen.Addr().Is6() || s.Auth != AuthBasic || s.TLSKey != "/etc/trefoil/key.pem" || s.AutomatedClean ||
+		s.DiscoveryDriver != "fake-hardware" || s.BuiltInRules != "/etc/trefoil/rules.yaml" ||
 		strings.Join(s.KernelParams, " ") != "console=ttyS0 nofb" || strings.Join(s.FilePaths, " ") != "/srv/images /data" || s.MaxImage != 8 ||
 		len(s.AgentNets) != 1 || s.AgentNets[0].String() != "192.0.2.0/24" {
 		t.Errorf("%+v", s)

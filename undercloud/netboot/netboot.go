@@ -46,6 +46,10 @@ type Config struct {
 	DNS       []netip.Addr
 	MTU       int
 
+	// Unknown is what a machine boots whose MAC is not published, false for nothing; with
+	// an empty MAC it is asked for the files that such machines load. May be nil.
+	Unknown func(mac string) (driver.BootEntry, bool)
+
 	Log *slog.Logger
 }
 
@@ -200,13 +204,26 @@ func (s *Service) ByMAC(mac string) (driver.BootEntry, bool) {
 	id, ok := s.byMAC[mac]
 	s.mu.Unlock()
 	if !ok {
-		return driver.BootEntry{}, false
+		return s.unknown(mac)
 	}
 	return s.ByNode(id)
 }
 
+// unknown is the entry of machines that are not published.
+func (s *Service) unknown(mac string) (driver.BootEntry, bool) {
+	if s.cfg.Unknown == nil {
+		return driver.BootEntry{}, false
+	}
+	e, ok := s.cfg.Unknown(mac)
+	e.NodeUUID = driver.UnknownNode
+	return e, ok
+}
+
 // ByNode implements httpboot.Source.
 func (s *Service) ByNode(uuid string) (driver.BootEntry, bool) {
+	if uuid == driver.UnknownNode {
+		return s.unknown("")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st, ok := s.nodes[uuid]

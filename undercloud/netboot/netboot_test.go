@@ -131,3 +131,34 @@ func TestFilesThatMachinesBootAreInUse(t *testing.T) {
 		t.Error("in use though no machine boots it")
 	}
 }
+
+// With discovery on, a machine that nobody has published boots what Unknown says.
+func TestUnknownMachinesBootWhatTheyAreGiven(t *testing.T) {
+	s := open(t, t.TempDir())
+	if _, ok := s.ByMAC("52:54:00:aa:00:09"); ok {
+		t.Error("without discovery")
+	}
+	var asked []string
+	s.cfg.Unknown = func(mac string) (driver.BootEntry, bool) {
+		asked = append(asked, mac)
+		return driver.BootEntry{Kernel: "/k", Ramdisk: "/r", Params: []string{"x=y"}}, mac != "52:54:00:aa:00:08"
+	}
+	if err := s.Publish(context.Background(), bootEntry(t, uuidA, "52:54:00:aa:00:01")); err != nil {
+		t.Fatal(err)
+	}
+	if e, ok := s.ByMAC("52:54:00:aa:00:01"); !ok || e.NodeUUID != uuidA {
+		t.Errorf("a published machine boots %+v", e)
+	}
+	if c, ok := s.lookup("52:54:00:aa:00:09"); !ok || c.NodeUUID != driver.UnknownNode {
+		t.Errorf("dhcp: %+v %v", c, ok)
+	}
+	if e, ok := s.ByNode(driver.UnknownNode); !ok || e.Kernel != "/k" {
+		t.Errorf("files: %+v %v", e, ok)
+	}
+	if _, ok := s.ByMAC("52:54:00:aa:00:08"); ok {
+		t.Error("an address that Unknown refuses")
+	}
+	if got := strings.Join(asked, " "); got != "52:54:00:aa:00:09  52:54:00:aa:00:08" {
+		t.Errorf("asked for %q", got)
+	}
+}

@@ -39,6 +39,7 @@ type Store struct {
 	targets     []*ironic.VolumeTarget
 	templates   named[ironic.DeployTemplate]
 	runbooks    named[ironic.Runbook]
+	rules       []*ironic.InspectionRule
 }
 
 var _ ironic.Store = (*Store)(nil)

@@ -1,6 +1,6 @@
 // Package inspectapi is the introspection API v1 (ironic-inspector's) over the
-// same nodes that the bare-metal API serves. It keeps nothing of its own: what
-// it says is derived from a node's provision state, times and inventory.
+// same nodes that the bare-metal API serves. It keeps nothing of its own but rules:
+// what it says is derived from a node's provision state, times and inventory.
 //
 // Source of the facts: ironic-inspector's API reference, versions 1.0 to 1.18.
 package inspectapi
@@ -62,6 +62,12 @@ func New(cfg Config) http.Handler {
 	s.handle(guarded, "POST /v1/introspection/{node}/abort", s.abort)
 	s.handle(guarded, "GET /v1/introspection/{node}/data", s.data)
 	s.handle(guarded, "GET /v1/introspection/{node}/data/unprocessed", s.unprocessed)
+	s.handle(guarded, "POST /v1/introspection/{node}/data/unprocessed", s.reprocess)
+	s.handle(guarded, "GET /v1/rules", s.listRules)
+	s.handle(guarded, "POST /v1/rules", s.createRule)
+	s.handle(guarded, "DELETE /v1/rules", s.deleteRules)
+	s.handle(guarded, "GET /v1/rules/{rule}", s.showRule)
+	s.handle(guarded, "DELETE /v1/rules/{rule}", s.deleteRule)
 	s.handle(guarded, "/", notFound)
 	var inner http.Handler = guarded
 	if s.Auth != nil {
@@ -177,7 +183,7 @@ func (s *server) root(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) v1(w http.ResponseWriter, r *http.Request) error {
 	var resources []any
-	for _, name := range []string{"introspection", "continue"} {
+	for _, name := range []string{"introspection", "continue", "rules"} {
 		resources = append(resources, map[string]any{"name": name, "links": []link{{"self", s.base(r) + "/v1/" + name}}})
 	}
 	return send(w, http.StatusOK, map[string]any{"resources": resources})

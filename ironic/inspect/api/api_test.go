@@ -199,7 +199,7 @@ func TestVersionsAndAuth(t *testing.T) {
 	}
 	h := inspectapi.New(inspectapi.Config{Store: r.store, Conductor: r.conductor, Auth: deny})
 	for request, guarded := range map[string]bool{"GET /": false, "GET /v1": false, "GET /v1/": false, "POST /v1/continue": false,
-		"GET /v1/introspection": true, "POST /v1/introspection/x": true, "GET /v1/continue": true} {
+		"GET /v1/introspection": true, "POST /v1/introspection/x": true, "GET /v1/continue": true, "POST /v1/rules": true, "DELETE /v1/rules/x": true} {
 		method, path, _ := strings.Cut(request, " ")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))

@@ -139,32 +139,36 @@ func (d *DB) Node(ctx context.Context, ident string) (*ironic.Node, error) {
 // UpdateNode lets change edit a node inside one write transaction.
 func (d *DB) UpdateNode(ctx context.Context, uuid string, change func(*ironic.Node) error) (*ironic.Node, error) {
 	var out *ironic.Node
-	err := d.Update(ctx, func(tx *sql.Tx) error {
-		n, err := findNode(ctx, tx, uuid)
-		if err != nil {
-			return err
-		}
-		was := stored(n)
-		id, created, allocation, chassis := n.ID, n.CreatedAt, n.AllocationUUID, n.ChassisUUID
-		if err := change(n); err != nil {
-			return err
-		}
-		if n.ChassisUUID != chassis {
-			if err := checkChassis(ctx, tx, n.ChassisUUID); err != nil {
-				return err
-			}
-		}
-		n.ID, n.CreatedAt, n.AllocationUUID = id, created, allocation
-		out = n
-		if err := endAllocation(ctx, tx, n); err != nil {
-			return err
-		}
-		return writeNode(ctx, tx, was, n)
+	err := d.Update(ctx, func(tx *sql.Tx) (err error) {
+		out, err = changeNode(ctx, tx, uuid, change)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+func changeNode(ctx context.Context, tx *sql.Tx, uuid string, change func(*ironic.Node) error) (*ironic.Node, error) {
+	n, err := findNode(ctx, tx, uuid)
+	if err != nil {
+		return nil, err
+	}
+	was := stored(n)
+	id, created, allocation, chassis := n.ID, n.CreatedAt, n.AllocationUUID, n.ChassisUUID
+	if err := change(n); err != nil {
+		return nil, err
+	}
+	if n.ChassisUUID != chassis {
+		if err := checkChassis(ctx, tx, n.ChassisUUID); err != nil {
+			return nil, err
+		}
+	}
+	n.ID, n.CreatedAt, n.AllocationUUID = id, created, allocation
+	if err := endAllocation(ctx, tx, n); err != nil {
+		return nil, err
+	}
+	return n, writeNode(ctx, tx, was, n)
 }
 
 // storedNode is what the row of a node is like before a change of it.

@@ -66,6 +66,15 @@ func (d *DB) SaveInventory(ctx context.Context, inv ironic.Inventory) error {
 	if inv.CreatedAt.IsZero() {
 		inv.CreatedAt = now()
 	}
+	return d.Update(ctx, func(tx *sql.Tx) error {
+		if _, err := findNode(ctx, tx, inv.NodeUUID); err != nil {
+			return err
+		}
+		return writeInventory(ctx, tx, &inv)
+	})
+}
+
+func writeInventory(ctx context.Context, tx *sql.Tx, inv *ironic.Inventory) error {
 	i, err := json.Marshal(inv.Inventory)
 	if err != nil {
 		return fmt.Errorf("encode the inventory of node %s: %w", inv.NodeUUID, err)
@@ -74,22 +83,21 @@ func (d *DB) SaveInventory(ctx context.Context, inv ironic.Inventory) error {
 	if err != nil {
 		return fmt.Errorf("encode the inventory of node %s: %w", inv.NodeUUID, err)
 	}
-	return d.Update(ctx, func(tx *sql.Tx) error {
-		if _, err := findNode(ctx, tx, inv.NodeUUID); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO node_inventory (node_uuid, inventory, plugin_data, created_at) VALUES (?,?,?,?)
-			ON CONFLICT (node_uuid) DO UPDATE SET inventory = excluded.inventory,
-			plugin_data = excluded.plugin_data, created_at = excluded.created_at`,
-			inv.NodeUUID, string(i), string(p), inv.CreatedAt.Format(time.RFC3339Nano))
-		return err
-	})
+	_, err = tx.ExecContext(ctx, `INSERT INTO node_inventory (node_uuid, inventory, plugin_data, created_at) VALUES (?,?,?,?)
+		ON CONFLICT (node_uuid) DO UPDATE SET inventory = excluded.inventory,
+		plugin_data = excluded.plugin_data, created_at = excluded.created_at`,
+		inv.NodeUUID, string(i), string(p), inv.CreatedAt.Format(time.RFC3339Nano))
+	return err
 }
 
 // Inventory returns the newest inventory of a node; NotFound when it has none.
 func (d *DB) Inventory(ctx context.Context, nodeUUID string) (*ironic.Inventory, error) {
+	return findInventory(ctx, d.read, nodeUUID)
+}
+
+func findInventory(ctx context.Context, q queryer, nodeUUID string) (*ironic.Inventory, error) {
 	var i, p, at string
-	err := d.read.QueryRowContext(ctx, "SELECT inventory, plugin_data, created_at FROM node_inventory WHERE node_uuid = ?", nodeUUID).
+	err := q.QueryRowContext(ctx, "SELECT inventory, plugin_data, created_at FROM node_inventory WHERE node_uuid = ?", nodeUUID).
 		Scan(&i, &p, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, errs.New(errs.NotFound, "Node %s has no inventory: it was not introspected yet.", nodeUUID).

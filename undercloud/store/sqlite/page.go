@@ -132,12 +132,12 @@ func (p pager) marker(ctx context.Context, q queryer, key, uuid string) (id int6
 }
 
 // list reads the page.
-func list[R any](ctx context.Context, db *sql.DB, p pager, w where, page ironic.Page, scan func(scanner) (R, error)) ([]R, error) {
-	query, args, err := p.query(ctx, db, w, page)
+func list[R any](ctx context.Context, q querier, p pager, w where, page ironic.Page, scan func(scanner) (R, error)) ([]R, error) {
+	query, args, err := p.query(ctx, q, w, page)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := db.QueryContext(ctx, query, args...)
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list %ss: %w", strings.ToLower(p.kind), err)
 	}

@@ -121,7 +121,11 @@ func (w *where) ofNodes(f ironic.OfNodes) {
 
 // Ports lists what the filter lets through.
 func (d *DB) Ports(ctx context.Context, f ironic.PortFilter) ([]*ironic.Port, error) {
-	return list(ctx, d.read, ports(), portWhere(f), f.Page, scanPort)
+	return listPorts(ctx, d.read, f)
+}
+
+func listPorts(ctx context.Context, q querier, f ironic.PortFilter) ([]*ironic.Port, error) {
+	return list(ctx, q, ports(), portWhere(f), f.Page, scanPort)
 }
 
 // UpdatePort lets change edit a port inside one write transaction.
@@ -132,33 +136,38 @@ func (d *DB) UpdatePort(ctx context.Context, uuid string, change func(*ironic.Po
 		if err != nil {
 			return err
 		}
-		id, created, node, group := p.ID, p.CreatedAt, p.NodeUUID, p.PortgroupUUID
-		if err := change(p); err != nil {
-			return err
-		}
-		if p.NodeUUID != node || p.PortgroupUUID != group {
-			if err := checkGroup(ctx, tx, p); err != nil {
-				return err
-			}
-		}
-		t := now()
-		p.ID, p.CreatedAt, p.UpdatedAt, p.Address = id, created, &t, strings.ToLower(p.Address)
-		doc, err := json.Marshal(p)
-		if err != nil {
-			return fmt.Errorf("encode port %s: %w", p.UUID, err)
-		}
-		_, err = tx.ExecContext(ctx, "UPDATE ports SET uuid=?, node_uuid=?, address=?, doc=? WHERE id=?",
-			p.UUID, p.NodeUUID, p.Address, string(doc), p.ID)
-		if err != nil {
-			return portConflict(p, err)
-		}
 		out = p
-		return nil
+		return changePort(ctx, tx, p, change)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// changePort lets change edit a port that was read in the same transaction.
+func changePort(ctx context.Context, tx *sql.Tx, p *ironic.Port, change func(*ironic.Port) error) error {
+	id, created, node, group := p.ID, p.CreatedAt, p.NodeUUID, p.PortgroupUUID
+	if err := change(p); err != nil {
+		return err
+	}
+	if p.NodeUUID != node || p.PortgroupUUID != group {
+		if err := checkGroup(ctx, tx, p); err != nil {
+			return err
+		}
+	}
+	t := now()
+	p.ID, p.CreatedAt, p.UpdatedAt, p.Address = id, created, &t, strings.ToLower(p.Address)
+	doc, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encode port %s: %w", p.UUID, err)
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE ports SET uuid=?, node_uuid=?, address=?, doc=? WHERE id=?",
+		p.UUID, p.NodeUUID, p.Address, string(doc), p.ID)
+	if err != nil {
+		return portConflict(p, err)
+	}
+	return nil
 }
 
 // DeletePort removes a port.

@@ -40,6 +40,8 @@ func Run(t *testing.T, open func(t *testing.T) ironic.Store) {
 		"what a row names is there":                 references,
 		"history and inventory hang on their node":  records,
 		"a failed port takes the whole create back": atomicCreate,
+		"inspection rules are kept by dialect":      inspectionRules,
+		"what was inspected is written as a whole":  inspected,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open(t)) })
 	}

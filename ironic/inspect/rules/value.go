@@ -1,0 +1,131 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"trefoil/internal/errs"
+)
+
+// text writes a JSON value as Python's str() does, which rules are written for.
+func text(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	var b strings.Builder
+	repr(&b, v)
+	return b.String()
+}
+
+// repr writes a value as Python's repr() does; members of objects in the order of their keys.
+func repr(b *strings.Builder, v any) {
+	switch x := v.(type) {
+	case nil:
+		b.WriteString("None")
+	case bool:
+		b.WriteString(map[bool]string{true: "True", false: "False"}[x])
+	case float64:
+		b.WriteString(strconv.FormatFloat(x, 'f', -1, 64))
+	case string:
+		b.WriteString("'" + strings.ReplaceAll(strings.ReplaceAll(x, `\`, `\\`), "'", `\'`) + "'")
+	case []any:
+		b.WriteByte('[')
+		for i, item := range x {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			repr(b, item)
+		}
+		b.WriteByte(']')
+	case map[string]any:
+		b.WriteByte('{')
+		for i, k := range sortedKeys(x) {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			repr(b, k)
+			b.WriteString(": ")
+			repr(b, x[k])
+		}
+		b.WriteByte('}')
+	default:
+		fmt.Fprint(b, x)
+	}
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// numeric reads what a JSON value says as a number; booleans are 0 and 1, as in Python.
+func numeric(v any) (float64, bool) {
+	switch x := v.(type) {
+	case float64:
+		return x, true
+	case bool:
+		return map[bool]float64{true: 1}[x], true
+	case string:
+		f, err := strconv.ParseFloat(strings.TrimSpace(x), 64)
+		return f, err == nil
+	}
+	return 0, false
+}
+
+// numbers reads both as numbers where one of them is one. A field that was put into
+// a text ("{inventory[cpu][count]}") is a text; that it never equals 4 helps nobody.
+func numbers(a, b any) (x, y float64, ok bool) {
+	_, ta := a.(string)
+	_, tb := b.(string)
+	if ta && tb {
+		return 0, 0, false
+	}
+	x, okx := numeric(a)
+	y, oky := numeric(b)
+	return x, y, okx && oky
+}
+
+func equal(a, b any) bool {
+	if x, y, ok := numbers(a, b); ok {
+		return x == y
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// order is -1, 0 or 1. Invalid where the two have no order.
+func order(a, b any) (int, error) {
+	if x, y, ok := numbers(a, b); ok {
+		return cmp.Compare(x, y), nil
+	}
+	s, ok1 := a.(string)
+	t, ok2 := b.(string)
+	if ok1 && ok2 {
+		return strings.Compare(s, t), nil
+	}
+	return 0, errs.New(errs.Invalid, "%s and %s cannot be compared", kindName(a), kindName(b))
+}
+
+// kindName names what a value is without showing it: rules may hold secrets.
+func kindName(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "a boolean"
+	case float64:
+		return "a number"
+	case string:
+		return "a text"
+	case []any:
+		return "a list"
+	}
+	return "an object"
+}
