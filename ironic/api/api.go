@@ -1,12 +1,14 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
 	"trefoil/ironic"
+	"trefoil/ironic/policy"
 )
 
 // Config says what the API stands on.
@@ -16,6 +18,13 @@ type Config struct {
 	// Auth guards every route except the public ones: /, /v1, lookup, heartbeat
 	// and continue_inspection. Nil means noauth.
 	Auth func(http.Handler) http.Handler
+	// Caller tells who sent a request that Auth let through; what he may do is a matter
+	// of ironic/policy. Nil: everybody may do everything, as with Ironic's noauth.
+	Caller func(context.Context) policy.Caller
+	// Audit gets one line for each request that may change something: who, what, on
+	// which node, and how it ended; never a body or a secret. Nil: nothing is logged.
+	Audit       *slog.Logger
+	AuditIgnore []string // methods that are not logged, as Ironic's [audit]ignore_req_list
 	// BaseURL is what links start with, "http://host:6385". Empty: taken from
 	// each request's Host header.
 	BaseURL string
@@ -37,6 +46,11 @@ type server struct {
 
 	portgroups table[*ironic.Portgroup]
 	chassis    table[*ironic.Chassis]
+
+	caller      func(context.Context) policy.Caller
+	policies    *policy.Set
+	audit       *slog.Logger
+	auditIgnore []string
 }
 
 // New makes the handler of the whole API, from "/" on.
@@ -45,6 +59,7 @@ func New(cfg Config) http.Handler {
 		store: cfg.Store, conductor: cfg.Conductor, baseURL: strings.TrimRight(cfg.BaseURL, "/"),
 		log: cfg.Log, now: cfg.Now, nodes: nodeTable(), ports: portTable(),
 		portgroups: portgroupTable(), chassis: chassisTable(),
+		caller: cfg.Caller, policies: policy.New(), audit: cfg.Audit, auditIgnore: cfg.AuditIgnore,
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -57,7 +72,7 @@ func New(cfg Config) http.Handler {
 	if cfg.Auth != nil {
 		guarded = cfg.Auth(guarded)
 	}
-	return s.outermost(s.mux(s.publicRoutes(), guarded))
+	return s.outermost(s.mux(openToAll(s.publicRoutes()), guarded))
 }
 
 // route is one path of the API with its methods.
@@ -66,6 +81,8 @@ type route struct {
 	since   int  // minor version that brought the path; below it the path does not exist
 	lenient bool // answers whatever version is asked for, below since too (ramdisks send their own)
 	methods map[string]func(*call) error
+	rules   rules // policies by method; what stands neither here nor in rules.go is derived
+	open    bool  // asks for no policy
 }
 
 // mux routes by path and then by method, so that an unknown path or method
@@ -74,6 +91,7 @@ type route struct {
 func (s *server) mux(routes []route, fallback http.Handler) http.Handler {
 	m := http.NewServeMux()
 	for _, rt := range routes {
+		rt.rules = s.rulesOf(rt)
 		m.HandleFunc(rt.path, func(w http.ResponseWriter, r *http.Request) { s.dispatch(w, r, rt) })
 	}
 	if fallback == nil {

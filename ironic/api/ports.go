@@ -21,7 +21,7 @@ func (c *call) port() (*ironic.Port, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read port: %w", err)
 	}
-	return p, nil
+	return p, c.seesPart(p.NodeUUID, clientError(http.StatusNotFound, "Port %s could not be found.", ident))
 }
 
 func (s *server) listPorts(c *call) error { return s.sendPorts(c, "ports", portScope{}, false) }
@@ -60,11 +60,15 @@ func (s *server) sendPorts(c *call, path string, in portScope, detail bool) erro
 	if err != nil {
 		return err
 	}
+	seen, err := c.seenParts("port")
+	if err != nil {
+		return err
+	}
 	ports, err := s.store.Ports(c.ctx(), filter)
 	if err != nil {
 		return fmt.Errorf("list ports: %w", err)
 	}
-	ports = slices.DeleteFunc(ports, func(p *ironic.Port) bool { return !keep(p) })
+	ports = slices.DeleteFunc(ports, func(p *ironic.Port) bool { return !keep(p) || !seen(p.NodeUUID) })
 	return sendList(c, s.ports, "ports", path, l, []string{"uuid", "address"}, ports)
 }
 
@@ -85,6 +89,9 @@ func (s *server) createPort(c *call) error {
 	}
 	if ident != "" {
 		p.NodeUUID = ident
+	}
+	if err := c.mayAddTo(p.NodeUUID, "baremetal:port:create"); err != nil {
+		return err
 	}
 	if _, err := s.checkPort(c, p); err != nil {
 		return err
@@ -137,7 +144,7 @@ func (s *server) checkPort(c *call, p *ironic.Port) (*ironic.Node, error) {
 		return nil, badRequest("Schema error for port: 'node_uuid' is a required property")
 	}
 	n, err := s.store.Node(c.ctx(), p.NodeUUID)
-	if errs.Is(err, errs.NotFound) {
+	if errs.Is(err, errs.NotFound) || err == nil && !c.sees(n) {
 		return nil, badRequest("Node %s could not be found.", p.NodeUUID)
 	}
 	if err != nil {
@@ -151,6 +158,9 @@ func (s *server) patchPort(c *call) error {
 	return patch(c, s.ports, "port", (*call).port, func(p, draft *ironic.Port, changed map[string]bool) error {
 		n, err := s.checkPort(c, draft)
 		if err != nil {
+			return err
+		}
+		if err := c.mayMoveTo(n); err != nil {
 			return err
 		}
 		if changed["local_link_connection"] || changed["is_smartnic"] {

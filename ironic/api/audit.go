@@ -1,0 +1,71 @@
+package api
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+
+	"trefoil/ironic"
+	"trefoil/ironic/policy"
+)
+
+// trail is what becomes known of a request on its way, for the audit log.
+type trail struct {
+	caller policy.Caller
+	node   string // uuid
+}
+
+type trailKey struct{}
+
+// trailOf returns that of the request; one that nobody reads where nothing is logged.
+func trailOf(ctx context.Context) *trail {
+	if t, ok := ctx.Value(trailKey{}).(*trail); ok {
+		return t
+	}
+	return &trail{}
+}
+
+// changes notes the node that the request is about.
+func (c *call) changes(n *ironic.Node) { trailOf(c.ctx()).node = n.UUID }
+
+// action is what a method does, in the words of CADF (DMTF DSP0262); "": it changes nothing.
+func action(method string) string {
+	return map[string]string{http.MethodPost: "create", http.MethodPut: "update", http.MethodPatch: "update",
+		http.MethodDelete: "delete"}[method]
+}
+
+// longestPath is how much of a path the audit log repeats: strangers choose it.
+const longestPath = 512
+
+// audited returns the context of a request and what logs it when it has been answered.
+func (s *server) audited(ctx context.Context, r *http.Request, rec *recorder) (context.Context, func()) {
+	what := action(r.Method)
+	if s.audit == nil || what == "" || slices.Contains(s.auditIgnore, r.Method) {
+		return ctx, func() {}
+	}
+	t := &trail{}
+	return context.WithValue(ctx, trailKey{}, t), func() {
+		outcome, status := "success", max(rec.status, http.StatusOK)
+		if status >= http.StatusBadRequest {
+			outcome = "failure"
+		}
+		address, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil {
+			address = r.RemoteAddr
+		}
+		created := ""
+		if status == http.StatusCreated {
+			created = path.Base(rec.Header().Get("Location"))
+		}
+		shown := r.URL.Path
+		if len(shown) > longestPath {
+			shown = strings.ToValidUTF8(shown[:longestPath], "") + "…"
+		}
+		s.audit.Info("audit", "request_id", requestID(ctx), "action", what, "outcome", outcome, "status", status,
+			"method", r.Method, "path", shown, "node", t.node, "created", created, "user", t.caller.User, "user_id", t.caller.UserID,
+			"project", t.caller.Project, "project_id", t.caller.ProjectID, "system", t.caller.System, "address", address)
+	}
+}
