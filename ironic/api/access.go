@@ -27,7 +27,7 @@ func (c *call) identify(open bool) {
 		c.caller = c.s.caller(c.ctx())
 	}
 	c.full = open || c.s.caller == nil || c.caller.Everything()
-	trailOf(c.ctx()).caller = c.caller
+	note(c.ctx(), func(t *trail) { t.caller = c.caller })
 }
 
 // allowed tells whether the caller satisfies a policy towards a target.

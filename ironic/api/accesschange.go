@@ -99,13 +99,13 @@ func updatePolicy(o operation) string {
 
 // mayStep holds steps of the caller's own against their policies.
 func (c *call) mayStep(n *ironic.Node, req *ProvisionRequest) error {
-	for name, given := range map[string]bool{"clean_steps": req.CleanSteps != nil, "service_steps": req.ServiceSteps != nil} {
-		if !given {
-			continue
-		}
-		if err := c.require("baremetal:node:set_provision_state:"+name, target(n)); err != nil {
+	if req.CleanSteps != nil {
+		if err := c.require("baremetal:node:set_provision_state:clean_steps", target(n)); err != nil {
 			return err
 		}
+	}
+	if req.ServiceSteps != nil {
+		return c.require("baremetal:node:set_provision_state:service_steps", target(n))
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"trefoil/ironic"
 	"trefoil/ironic/policy"
 )
 
@@ -20,16 +19,12 @@ type trail struct {
 
 type trailKey struct{}
 
-// trailOf returns that of the request; one that nobody reads where nothing is logged.
-func trailOf(ctx context.Context) *trail {
+// note writes into the trail of a request, if it has one.
+func note(ctx context.Context, write func(*trail)) {
 	if t, ok := ctx.Value(trailKey{}).(*trail); ok {
-		return t
+		write(t)
 	}
-	return &trail{}
 }
-
-// changes notes the node that the request is about.
-func (c *call) changes(n *ironic.Node) { trailOf(c.ctx()).node = n.UUID }
 
 // action is what a method does, in the words of CADF (DMTF DSP0262); "": it changes nothing.
 func action(method string) string {
@@ -57,8 +52,8 @@ func (s *server) audited(ctx context.Context, r *http.Request, rec *recorder) (c
 			address = r.RemoteAddr
 		}
 		created := ""
-		if status == http.StatusCreated {
-			created = path.Base(rec.Header().Get("Location"))
+		if where := rec.Header().Get("Location"); where != "" && status == http.StatusCreated {
+			created = path.Base(where)
 		}
 		shown := r.URL.Path
 		if len(shown) > longestPath {

@@ -20,7 +20,7 @@ func (c *call) node() (*ironic.Node, error) {
 	}
 	n, err := c.nodeBy(c.r.PathValue("node"))
 	if err == nil {
-		c.changes(n)
+		note(c.ctx(), func(t *trail) { t.node = n.UUID })
 	}
 	return n, err
 }

@@ -55,7 +55,9 @@ func withoutNames(path string) string {
 func (s *server) derivedRule(method, path string) string {
 	words := strings.Split(strings.TrimPrefix(withoutNames(path), "/v1/"), "/")
 	single := words[len(words)-1] == "{}"
-	words = slices.DeleteFunc(words, func(w string) bool { return w == "{}" })
+	if words = slices.DeleteFunc(words, func(w string) bool { return w == "{}" }); len(words) == 0 {
+		return ""
+	}
 	verbs := map[string][]string{"GET": {"get"}, "POST": {"create", "post", "attach"}, "PUT": {"update", "set"},
 		"PATCH": {"update", "set"}, "DELETE": {"delete", "detach"}}[method]
 	if method == "GET" && !single {
@@ -117,7 +119,6 @@ func routeRules() map[string]rules {
 		"/v1/nodes/{}/management/indicators/{}":         {"GET": "baremetal:node:get_indicator_state", "PUT": "baremetal:node:set_indicator_state"},
 		"/v1/nodes/{}/management/indicators/{}/{}":      {"GET": "baremetal:node:get_indicator_state", "PUT": "baremetal:node:set_indicator_state"},
 		"/v1/nodes/{}/volume":                           {"GET": "baremetal:node:get"},
-		"/v1/deploy_templates":                          {"GET": "baremetal:deploy_template:get"},
 	}
 	for path, r := range nodeRules() {
 		all["/v1/nodes/{}/"+path] = r
