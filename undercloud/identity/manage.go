@@ -91,12 +91,14 @@ func (a *userArg) into(s *Service, u *UserRecord) error {
 	if a.Enabled != nil {
 		u.Disabled = !*a.Enabled
 	}
+	if a.Password != nil || u.Disabled { // older tokens are over
+		u.Since = s.cfg.Now().Unix() + 1
+	}
 	if a.Password == nil {
 		return nil
 	}
 	var err error
 	u.Hash, err = hashed(*a.Password)
-	u.Since = s.cfg.Now().Unix() + 1 // the old password's tokens are over
 	return err
 }
 
@@ -167,7 +169,9 @@ func (s *Service) sendUser(w http.ResponseWriter, status int, id string) error {
 	return nil
 }
 
-func notFound(kind, id string) error { return errs.New(errs.NotFound, "Could not find %s: %s.", kind, id) }
+func notFound(kind, id string) error {
+	return errs.New(errs.NotFound, "Could not find %s: %s.", kind, id)
+}
 
 // editUser lets edit change one record.
 func (s *Service) editUser(id string, edit func(*Records, *UserRecord) error) error {
