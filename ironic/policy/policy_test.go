@@ -49,7 +49,8 @@ func callers() []struct {
 	return out
 }
 
-// The golden is what a person checks: for each caller the policies that he satisfies.
+// The golden is Ironic's: testdata/golden.py makes it of the check strings of
+// ironic/common/policy.py. After -update run it; it must change nothing.
 func TestWhoMayDoWhat(t *testing.T) {
 	s := New()
 	target := Target{Owner: alpha, Lessee: beta}

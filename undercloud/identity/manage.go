@@ -92,7 +92,7 @@ func (a *userArg) into(s *Service, u *UserRecord) error {
 		u.Disabled = !*a.Enabled
 	}
 	if a.Password != nil || u.Disabled { // older tokens are over
-		u.Since = s.cfg.Now().Unix() + 1
+		u.Since = max(s.cfg.Now().Unix(), u.Since) + 1
 	}
 	if a.Password == nil {
 		return nil

@@ -143,7 +143,7 @@ func TestTheAdministratorHasEverythingInEveryScope(t *testing.T) {
 	s, _ := testService(t)
 	w := &town{T: t, Service: s}
 	for _, scope := range []string{adminScope, `,"scope":{"system":{"all":true}}`, `,"scope":{"domain":{"id":"default"}}`} {
-		r := send(WithCaller(s), "GET", "/x", "", map[string]string{"X-Auth-Token": login(s, "s3cret", scope).Header().Get("X-Subject-Token")})
+		r := send(withCaller(s), "GET", "/x", "", map[string]string{"X-Auth-Token": login(s, "s3cret", scope).Header().Get("X-Subject-Token")})
 		if r.Body.String() != "everything" {
 			t.Errorf("%s: %s", scope, r.Body)
 		}
@@ -153,8 +153,8 @@ func TestTheAdministratorHasEverythingInEveryScope(t *testing.T) {
 	}
 }
 
-// WithCaller answers with what the bare-metal API takes the caller for.
-func WithCaller(s *Service) http.Handler {
+// withCaller answers with what the bare-metal API takes the caller for.
+func withCaller(s *Service) http.Handler {
 	return s.Authenticated(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if Caller(r.Context()).Everything() {
 			_, _ = w.Write([]byte("everything"))
