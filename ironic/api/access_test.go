@@ -83,9 +83,9 @@ func furnish(t testing.TB, s *apitest.Store) {
 		g.Mode = "active-backup"
 		fine(t, s.CreatePortgroup(ctx, &g))
 	}
-	any := func(*ironic.Node) error { return nil }
-	fine(t, s.CreateAllocation(ctx, &ironic.Allocation{UUID: ownedAllocation, NodeUUID: ownedNode, Owner: ownerProject, ResourceClass: "CUSTOM_TEST"}, any))
-	fine(t, s.CreateAllocation(ctx, &ironic.Allocation{UUID: leasedAllocation, NodeUUID: leasedNode, Owner: lesseeProject, ResourceClass: "CUSTOM_LEASED"}, any))
+	fits := func(*ironic.Node) error { return nil }
+	fine(t, s.CreateAllocation(ctx, &ironic.Allocation{UUID: ownedAllocation, NodeUUID: ownedNode, Owner: ownerProject, ResourceClass: "CUSTOM_TEST"}, fits))
+	fine(t, s.CreateAllocation(ctx, &ironic.Allocation{UUID: leasedAllocation, NodeUUID: leasedNode, Owner: lesseeProject, ResourceClass: "CUSTOM_LEASED"}, fits))
 	fine(t, s.AddHistory(ctx, ironic.HistoryEntry{UUID: ownedEvent, NodeUUID: ownedNode, Event: "meow"}))
 	fine(t, s.AddHistory(ctx, ironic.HistoryEntry{UUID: nobodysEvent, NodeUUID: nobodys2, Event: "meow"}))
 	fine(t, s.CreateChassis(ctx, &ironic.Chassis{UUID: oneChassis}))

@@ -1,7 +1,5 @@
 package api
 
-import "slices"
-
 // GuardedCall is a method of a guarded route with its policy.
 type GuardedCall struct{ Method, Path, Policy string }
 
@@ -10,15 +8,10 @@ func GuardedCalls(cfg Config) []GuardedCall {
 	s := newServer(cfg)
 	var out []GuardedCall
 	for _, rt := range s.guardedRoutes() {
-		for method, name := range s.rulesOf(rt) {
-			out = append(out, GuardedCall{method, rt.path, name})
+		policies := s.rulesOf(rt)
+		for _, method := range methodNames(rt.methods) {
+			out = append(out, GuardedCall{method, rt.path, policies[method]})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b GuardedCall) int {
-		if a.Path != b.Path {
-			return 0
-		}
-		return slices.Index([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, a.Method) - slices.Index([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, b.Method)
-	})
 	return out
 }
