@@ -55,7 +55,7 @@ func (s *Service) show(all rows) handle {
 func (s *Service) listProjects(w http.ResponseWriter, r *http.Request, c session) error {
 	mine := []map[string]any{}
 	for _, p := range s.state.Load().projects {
-		if len(c.user.roles[p.ID]) > 0 {
+		if len(c.user.roles[p.ID]) > 0 && !p.disabled {
 			mine = append(mine, p.row())
 		}
 	}
