@@ -10,6 +10,9 @@
 // than reading or writing a row is asked of the Conductor; what only some
 // conductors can (hardware.go, vmedia.go) is a small interface of its own.
 //
+// Who may do what is a matter of ironic/policy; access.go holds requests against it,
+// and rules.go has the policy of each route. audit.go logs who changed what.
+//
 // Missing of what the versions up to the newest have, and answered with 404: volume,
 // events, deploy_templates, management/indicators, runbooks and inspection_rules.
 //
