@@ -211,6 +211,7 @@ func outcome(a answer) string {
 	for _, kind := range []string{"Node " + leasedNode, "Port " + leasedPort, "Portgroup " + leasedGroup, "Allocation " + leasedAllocation} {
 		gone = gone || a.status == http.StatusNotFound && a.fault() == kind+" could not be found."
 	}
+	gone = gone || a.status == http.StatusNotFound && a.fault() == "Allocation for node "+leasedNode+" was not found"
 	switch {
 	case gone:
 		return "not there"
