@@ -15,7 +15,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack"
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/projects"
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/roles"
-	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/users"
+	keystoneusers "github.com/gophercloud/gophercloud/v2/openstack/identity/v3/users"
 )
 
 // town is an identity service with people: bob is a member of alpha, and ann an
@@ -336,7 +336,7 @@ func TestGophercloudMakesPeople(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	carl, err := users.Create(t.Context(), id, users.CreateOpts{Name: "carl", Password: "carl's", DefaultProjectID: alpha.ID, DomainID: "default"}).Extract()
+	carl, err := keystoneusers.Create(t.Context(), id, keystoneusers.CreateOpts{Name: "carl", Password: "carl's", DefaultProjectID: alpha.ID, DomainID: "default"}).Extract()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,7 +347,7 @@ func TestGophercloudMakesPeople(t *testing.T) {
 	if _, err := openstack.AuthenticatedClient(t.Context(), options("carl", "carl's", "alpha")); err != nil {
 		t.Errorf("log in: %v", err)
 	}
-	if err := users.Delete(t.Context(), id, carl.ID).ExtractErr(); err != nil {
+	if err := keystoneusers.Delete(t.Context(), id, carl.ID).ExtractErr(); err != nil {
 		t.Error(err)
 	}
 	if _, err := openstack.AuthenticatedClient(t.Context(), options("carl", "carl's", "alpha")); err == nil {
