@@ -14,6 +14,8 @@ import (
 	"trefoil/ironic/driver/fake"
 	"trefoil/ironic/driver/ipmi"
 	inspectapi "trefoil/ironic/inspect/api"
+	"trefoil/undercloud/config"
+	"trefoil/undercloud/identity"
 	"trefoil/undercloud/imagecache"
 	"trefoil/undercloud/jobs/durable"
 	"trefoil/undercloud/netboot"
@@ -72,9 +74,16 @@ func (b *bareMetal) open(dir string, boot *netboot.Config, fetch imagecache.Fetc
 	return nil
 }
 
-// api is the bare-metal API; auth may be nil.
-func (b *bareMetal) api(auth func(http.Handler) http.Handler, log *slog.Logger) http.Handler {
-	return api.New(api.Config{Store: b.db, Conductor: b.conductor, Auth: auth, Log: log})
+// api is the bare-metal API; auth may be nil: then everybody may do everything.
+func (b *bareMetal) api(auth func(http.Handler) http.Handler, audit config.Audit, log *slog.Logger) http.Handler {
+	cfg := api.Config{Store: b.db, Conductor: b.conductor, Auth: auth, Log: log}
+	if auth != nil {
+		cfg.Caller = identity.Caller
+	}
+	if !audit.Off {
+		cfg.Audit, cfg.AuditIgnore = log, audit.Ignore
+	}
+	return api.New(cfg)
 }
 
 // introspection is the introspection API; auth may be nil.

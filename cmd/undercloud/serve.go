@@ -97,6 +97,9 @@ func (u *undercloud) open(ctx context.Context) error {
 	u.identity = identity.New(identity.Config{Key: u.key, AuthURL: u.cfg.AuthURL(), Catalog: identity.DefaultCatalog(u.cfg.LocalIP.Addr().String()),
 		Users: []identity.User{{Name: "admin", Password: u.cfg.AdminPassword, Projects: []string{"admin", "service"}}}, Revocations: sqlite.NewRevocations(u.db),
 		TTL: time.Duration(u.cfg.TokenLifetime) * time.Second, Log: u.log})
+	if err := u.identity.Open(u.path("people.json")); err != nil {
+		return err
+	}
 	if u.images, err = image.New(ctx, image.Config{Store: sqlite.NewImages(u.db), Dir: u.path("images"), Log: u.log}); err != nil {
 		return err
 	}
@@ -150,7 +153,7 @@ func (u *undercloud) mount(srv *server.Server, ready func() error) {
 	add := func(name string, h http.Handler) { srv.Add(name, u.cfg.Addr(name), h) }
 	add("identity", srv.Health(u.identity.Handler(), ready))
 	guard := func(h http.Handler) http.Handler { return u.identity.Middleware(h) }
-	add("baremetal", u.api(guard, u.log))
+	add("baremetal", u.api(func(h http.Handler) http.Handler { return u.identity.Authenticated(h) }, u.cfg.Audit, u.log))
 	add("introspection", u.introspection(guard, u.log))
 	add("image", u.identity.Middleware(u.images.Handler(), "/", "/versions"))
 	add("network", u.identity.Middleware(u.network.Handler(), "/"))

@@ -186,7 +186,7 @@ func (s *standalone) mount(p *program) error {
 		}
 		auth = basic.Middleware
 	}
-	api := s.api(auth, s.log)
+	api := s.api(auth, s.cfg.Audit, s.log)
 	baremetal := server.Service{Name: "baremetal", Addr: s.cfg.Listen.String(), Handler: withHealth(p, api)}
 	introspection := server.Service{Name: "introspection", Addr: s.cfg.IntrospectionListen.String(), Handler: s.introspection(auth, s.log)}
 	if s.cfg.TLSCert != "" {

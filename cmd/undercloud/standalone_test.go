@@ -25,6 +25,7 @@ type aService struct {
 	url           string // of the bare-metal API
 	introspection string
 	stop          func() // waits until it has ended; orderly, or by SIGKILL
+	log           func() string
 }
 
 // watcher reads the log until the service says that it is ready.
@@ -86,7 +87,9 @@ func begin(t *testing.T, file string) *aService {
 	t.Cleanup(stop)
 	select {
 	case m := <-w.ready:
-		return served(t, m, stop)
+		s := served(t, m, stop)
+		s.log = w.text
+		return s
 	case code := <-ended:
 		ended <- 0
 		t.Fatalf("it ended with %d:\n%s", code, w.text())

@@ -15,7 +15,7 @@ import (
 const module = "trefoil"
 
 // domain packages do no I/O: they import the standard library, internal and one another.
-var domain = []string{"ironic", "ironic/fsm", "ironic/steps", "ironic/sha512crypt", "ironic/agentapi", "overcloud/jinja", "overcloud/jinja/ansible", "overcloud/yaql", "overcloud/hot", "overcloud/plan", "overcloud/plan/diff",
+var domain = []string{"ironic", "ironic/fsm", "ironic/steps", "ironic/policy", "ironic/sha512crypt", "ironic/agentapi", "overcloud/jinja", "overcloud/jinja/ansible", "overcloud/yaql", "overcloud/hot", "overcloud/plan", "overcloud/plan/diff",
 	"ironic/configdrive", "ironic/inspect", "ironic/inspect/lldp", "ironic/inspect/rules", "overcloud/resource", "overcloud/inventory", "overcloud/placement", "overcloud/stack", "overcloud/stack/eval",
 	"overcloud/network", "overcloud/firewall", "overcloud/role", "overcloud/baremetal", "overcloud/fencing", "overcloud/netenv", "overcloud/configdownload",
 }

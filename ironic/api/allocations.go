@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/policy"
 )
 
 // Versions of allocations (Ironic's REST API version history).
@@ -92,11 +94,14 @@ func allocationTable() table[*ironic.Allocation] {
 }
 
 // allocation finds the one of the path.
-func (a *allocations) allocation(c *call) (*ironic.Allocation, error) {
+func (c *call) allocation() (*ironic.Allocation, error) {
 	ident := c.r.PathValue("allocation")
-	row, err := a.store.Allocation(c.ctx(), ident)
+	row, err := c.s.store.Allocation(c.ctx(), ident)
 	if err != nil && !errs.Is(err, errs.NotFound) {
 		err = fmt.Errorf("read allocation: %w", err)
+	}
+	if err == nil && !c.seesAllocation(row) {
+		return nil, clientError(http.StatusNotFound, "Allocation %s could not be found.", ident)
 	}
 	return row, err
 }
@@ -111,7 +116,7 @@ func (a *allocations) ofNode(c *call) (*ironic.Allocation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for the allocation of a node: %w", err)
 	}
-	if len(rows) == 0 {
+	if len(rows) == 0 || !c.seesAllocation(rows[0]) {
 		return nil, clientError(http.StatusNotFound, "Allocation for node %s was not found", c.r.PathValue("node"))
 	}
 	return rows[0], nil
@@ -130,10 +135,14 @@ func (a *allocations) list(c *call) error {
 	if err != nil {
 		return err
 	}
+	if filter.Owner, err = c.allocationsOf(filter.Owner); err != nil {
+		return err
+	}
 	rows, err := a.store.Allocations(c.ctx(), filter)
 	if err != nil {
 		return fmt.Errorf("list allocations: %w", err)
 	}
+	rows = slices.DeleteFunc(rows, func(row *ironic.Allocation) bool { return !c.seesAllocation(row) })
 	return sendList(c, a.fields, "allocations", "allocations", l, nil, rows)
 }
 
@@ -167,7 +176,7 @@ func (a *allocations) filter(c *call, q url.Values) (ironic.AllocationFilter, er
 // nodeOf finds a node that a query or a body names: an unknown one is a wrong request.
 func (a *allocations) nodeOf(c *call, ident string) (*ironic.Node, error) {
 	n, err := a.store.Node(c.ctx(), ident)
-	if errs.Is(err, errs.NotFound) {
+	if errs.Is(err, errs.NotFound) || err == nil && !c.sees(n) {
 		return nil, badRequest("Node %s could not be found.", ident)
 	}
 	if err != nil {
@@ -176,7 +185,7 @@ func (a *allocations) nodeOf(c *call, ident string) (*ironic.Node, error) {
 	return n, nil
 }
 
-func (a *allocations) get(c *call) error       { return a.fields.show(c, a.allocation) }
+func (a *allocations) get(c *call) error       { return a.fields.show(c, (*call).allocation) }
 func (a *allocations) getOfNode(c *call) error { return a.fields.show(c, a.ofNode) }
 
 // create accepts an allocation. The answer shows it before the search for a node.
@@ -191,6 +200,9 @@ func (a *allocations) create(c *call) error {
 		delete(scalars, name)
 	}
 	if err := a.fields.fill("allocation", scalars, c.version, row); err != nil {
+		return err
+	}
+	if err := c.ownAllocation(row); err != nil {
 		return err
 	}
 	if row.Name != "" && !validAllocationName(row.Name) {
@@ -235,7 +247,7 @@ func (a *allocations) fillLists(c *call, body map[string]any, row *ironic.Alloca
 	for _, ident := range idents {
 		n, err := a.store.Node(c.ctx(), ident)
 		switch {
-		case errs.Is(err, errs.NotFound):
+		case errs.Is(err, errs.NotFound), err == nil && !c.sees(n):
 			unknown = append(unknown, ident)
 		case err != nil:
 			return fmt.Errorf("read candidate node: %w", err)
@@ -303,7 +315,7 @@ func (a *allocations) patch(c *call) error {
 	if c.version < sinceAllocationUpdate {
 		return routerError(http.StatusMethodNotAllowed)
 	}
-	return patch(c, a.fields, "allocation", a.allocation, func(_, draft *ironic.Allocation, changed map[string]bool) error {
+	return patch(c, a.fields, "allocation", (*call).allocation, func(_, draft *ironic.Allocation, changed map[string]bool) error {
 		if changed["name"] && draft.Name != "" && !validAllocationName(draft.Name) {
 			return badRequest("Cannot update allocation with invalid name '%s'", draft.Name)
 		}
@@ -311,12 +323,15 @@ func (a *allocations) patch(c *call) error {
 	}, a.store.UpdateAllocation)
 }
 
-func (a *allocations) remove(c *call) error       { return a.drop(c, a.allocation) }
+func (a *allocations) remove(c *call) error       { return a.drop(c, (*call).allocation) }
 func (a *allocations) removeOfNode(c *call) error { return a.drop(c, a.ofNode) }
 
 func (a *allocations) drop(c *call, find func(*call) (*ironic.Allocation, error)) error {
 	row, err := find(c)
 	if err != nil {
+		return err
+	}
+	if err := c.require("baremetal:allocation:delete", policy.Target{Owner: row.Owner}); err != nil {
 		return err
 	}
 	if err := a.conductor.DeleteAllocation(c.ctx(), row.UUID); err != nil {

@@ -1,12 +1,14 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
 	"trefoil/ironic"
+	"trefoil/ironic/policy"
 )
 
 // Config says what the API stands on.
@@ -16,6 +18,13 @@ type Config struct {
 	// Auth guards every route except the public ones: /, /v1, lookup, heartbeat
 	// and continue_inspection. Nil means noauth.
 	Auth func(http.Handler) http.Handler
+	// Caller tells who sent a request that Auth let through; what he may do is a matter
+	// of ironic/policy. Nil: everybody may do everything, as with Ironic's noauth.
+	Caller func(context.Context) policy.Caller
+	// Audit gets one line for each request that may change something: who, what, on
+	// which node, and how it ended; never a body or a secret. Nil: nothing is logged.
+	Audit       *slog.Logger
+	AuditIgnore []string // methods that are not logged, as Ironic's [audit]ignore_req_list
 	// BaseURL is what links start with, "http://host:6385". Empty: taken from
 	// each request's Host header.
 	BaseURL string
@@ -41,15 +50,30 @@ type server struct {
 	targets    *volumeKind[ironic.VolumeTarget]
 
 	inspectionRules table[*ironic.InspectionRule]
+
+	caller      func(context.Context) policy.Caller
+	policies    *policy.Set
+	audit       *slog.Logger
+	auditIgnore []string
 }
 
 // New makes the handler of the whole API, from "/" on.
 func New(cfg Config) http.Handler {
+	s := newServer(cfg)
+	guarded := s.mux(s.guardedRoutes(), nil)
+	if cfg.Auth != nil {
+		guarded = cfg.Auth(guarded)
+	}
+	return s.outermost(s.mux(openToAll(s.publicRoutes()), guarded))
+}
+
+func newServer(cfg Config) *server {
 	s := &server{
 		store: cfg.Store, conductor: cfg.Conductor, baseURL: strings.TrimRight(cfg.BaseURL, "/"),
 		log: cfg.Log, now: cfg.Now, nodes: nodeTable(), ports: portTable(),
 		portgroups: portgroupTable(), chassis: chassisTable(), connectors: connectorKind(), targets: targetKind(),
 		inspectionRules: inspectionRuleTable(),
+		caller:          cfg.Caller, policies: policy.New(), audit: cfg.Audit, auditIgnore: cfg.AuditIgnore,
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -58,11 +82,7 @@ func New(cfg Config) http.Handler {
 		s.now = time.Now
 	}
 	s.started = s.now()
-	guarded := s.mux(s.guardedRoutes(), nil)
-	if cfg.Auth != nil {
-		guarded = cfg.Auth(guarded)
-	}
-	return s.outermost(s.mux(s.publicRoutes(), guarded))
+	return s
 }
 
 // route is one path of the API with its methods.
@@ -72,6 +92,8 @@ type route struct {
 	lenient bool // answers whatever version is asked for, below since too (ramdisks send their own)
 	refuses bool // below since, who writes is told that the method does not exist, not the path
 	methods map[string]func(*call) error
+	rules   rules // policies by method; what stands neither here nor in rules.go is derived
+	open    bool  // asks for no policy
 }
 
 // mux routes by path and then by method, so that an unknown path or method
@@ -80,6 +102,7 @@ type route struct {
 func (s *server) mux(routes []route, fallback http.Handler) http.Handler {
 	m := http.NewServeMux()
 	for _, rt := range routes {
+		rt.rules = s.rulesOf(rt)
 		m.HandleFunc(rt.path, func(w http.ResponseWriter, r *http.Request) { s.dispatch(w, r, rt) })
 	}
 	if fallback == nil {

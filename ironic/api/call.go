@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"trefoil/ironic"
+	"trefoil/ironic/policy"
 )
 
 // call is one request on its way through a handler.
@@ -22,6 +25,11 @@ type call struct {
 	r       *http.Request
 	version int // minor
 	wrote   bool
+
+	caller policy.Caller
+	full   bool         // nothing is refused to the caller: see access.go
+	found  *ironic.Node // what authorize has read of the path
+	partOf *ironic.Node // the node of the port or portgroup of the path
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
@@ -86,6 +94,8 @@ func (s *server) outermost(next http.Handler) http.Handler {
 		w.Header().Set("X-Openstack-Request-Id", id)
 		w.Header().Set("Openstack-Request-Id", id)
 		rec := &recorder{ResponseWriter: w}
+		ctx, logChange := s.audited(context.WithValue(r.Context(), requestIDKey{}, id), r, rec)
+		defer logChange()
 		start := s.now()
 		defer func() {
 			if p := recover(); p != nil {
@@ -98,7 +108,6 @@ func (s *server) outermost(next http.Handler) http.Handler {
 			s.log.Debug("bare-metal API", "request_id", id, "method", r.Method, "path", r.URL.Path,
 				"status", rec.status, "took", s.now().Sub(start).Round(time.Microsecond))
 		}()
-		ctx := context.WithValue(r.Context(), requestIDKey{}, id)
 		next.ServeHTTP(rec, withoutTrailingSlash(r.WithContext(ctx)))
 	})
 }
@@ -123,6 +132,7 @@ func (s *server) dispatch(w http.ResponseWriter, r *http.Request, rt route) {
 	w.Header().Set(headerMin, versionText(minMinor))
 	w.Header().Set(headerMax, versionText(maxMinor))
 	c := &call{s: s, w: w, r: r}
+	c.identify(rt.open)
 	version, err := negotiate(r.Header)
 	if err != nil && rt.lenient {
 		version, err = maxMinor, nil
@@ -160,6 +170,9 @@ func (c *call) serve(rt route) error {
 	if handle == nil {
 		c.w.Header().Set("Allow", strings.Join(methodNames(rt.methods), ", "))
 		return routerError(http.StatusMethodNotAllowed)
+	}
+	if err := c.authorize(rt.rules[method]); err != nil {
+		return err
 	}
 	return handle(c)
 }

@@ -16,7 +16,11 @@ func (s *server) listChildren(c *call) error {
 	if err != nil {
 		return err
 	}
-	uuids, err := s.children(c, n.UUID)
+	seen, err := c.seen("node")
+	if err != nil {
+		return err
+	}
+	uuids, err := s.children(c, n.UUID, seen)
 	if err != nil {
 		return err
 	}
@@ -24,15 +28,17 @@ func (s *server) listChildren(c *call) error {
 	return c.json(http.StatusOK, object{{"children", uuids}, {"links", link}})
 }
 
-// children are the uuids of a node's parts.
-func (s *server) children(c *call, uuid string) ([]string, error) {
+// children are the uuids of a node's parts, as far as keep says.
+func (s *server) children(c *call, uuid string, keep func(*ironic.Node) bool) ([]string, error) {
 	nodes, err := s.store.Nodes(c.ctx(), ironic.NodeFilter{Parent: &uuid})
 	if err != nil {
 		return nil, fmt.Errorf("list children: %w", err)
 	}
 	out := []string{}
 	for _, n := range nodes {
-		out = append(out, n.UUID)
+		if keep(n) {
+			out = append(out, n.UUID)
+		}
 	}
 	return out, nil
 }
@@ -56,12 +62,12 @@ func (s *server) linkParent(c *call, n *ironic.Node) error {
 		return fmt.Errorf("read parent node: %w", err)
 	case parent.UUID == n.UUID:
 		return refuse(" A node can not be a part of itself.")
-	case parent.Owner != n.Owner:
+	case parent.Owner != n.Owner || !c.sees(parent):
 		return refuse("")
 	case parent.ParentNode != "":
 		return refuse(" That node is a part of another one itself.")
 	}
-	parts, err := s.children(c, n.UUID)
+	parts, err := s.children(c, n.UUID, func(*ironic.Node) bool { return true })
 	if err != nil {
 		return err
 	}

@@ -73,8 +73,8 @@ func stateFields() table[*ironic.Node] {
 		{name: "target_power_state", get: func(_ *call, n *ironic.Node) any { return orNull(n.TargetPowerState) }},
 		timeField("inspection_started_at", 6, func(n *ironic.Node) *time.Time { return n.InspectionStartedAt }),
 		timeField("inspection_finished_at", 6, func(n *ironic.Node) *time.Time { return n.InspectionFinishedAt }),
-		{name: "last_error", get: func(_ *call, n *ironic.Node) any { return orNull(n.LastError) }},
-		{name: "reservation", get: func(_ *call, n *ironic.Node) any { return orNull(n.Reservation) }},
+		{name: "last_error", get: func(c *call, n *ironic.Node) any { return c.shown("last_error", n, orNull(n.LastError)) }},
+		{name: "reservation", get: func(c *call, n *ironic.Node) any { return c.shown("reservation", n, orNull(n.Reservation)) }},
 		{name: "fault", since: 42, get: func(_ *call, n *ironic.Node) any { return orNull(n.Fault) }},
 		{name: "conductor", since: 49, get: func(_ *call, n *ironic.Node) any { return orNull(n.Conductor) }, noSort: true},
 		{name: "allocation_uuid", since: 52, noSort: true,
@@ -91,7 +91,9 @@ func stateFields() table[*ironic.Node] {
 		{name: "target_raid_config", since: 12, noSort: true,
 			get: func(_ *call, n *ironic.Node) any { return mapOrEmpty(n.TargetRaidConfig) }},
 		{name: "driver_internal_info", since: 3, noSort: true,
-			get: func(_ *call, n *ironic.Node) any { return mask(n.DriverInternalInfo, "configdrive", "image_url") }},
+			get: func(c *call, n *ironic.Node) any {
+				return c.shown("driver_internal_info", n, mask(n.DriverInternalInfo, "configdrive", "image_url"))
+			}},
 		{name: "traits", since: 37, noSort: true, get: func(_ *call, n *ironic.Node) any {
 			if n.Traits == nil {
 				return []string{}
@@ -116,7 +118,7 @@ func objectFields() table[*ironic.Node] {
 	type m = map[string]any
 	return table[*ironic.Node]{
 		{name: "driver_info", kind: dict, initial: true, patch: true, noSort: true,
-			get:      func(_ *call, n *ironic.Node) any { return mask(n.DriverInfo) },
+			get:      func(c *call, n *ironic.Node) any { return c.shown("driver_info", n, mask(n.DriverInfo)) },
 			unmasked: func(n *ironic.Node) any { return mapOrEmpty(n.DriverInfo) },
 			set:      func(n *ironic.Node, v any) { n.DriverInfo = v.(m) }},
 		{name: "instance_info", kind: dict, initial: true, patch: true, noSort: true,

@@ -24,9 +24,15 @@ func (s *server) patchNode(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := c.mayUpdate(n, ops); err != nil {
+		return err
+	}
 	draft, changed, err := s.draft(c, n, ops, reset)
 	if err != nil {
 		return err
+	}
+	if changed["owner"] && n.ProvisionState == string(fsm.Active) && !c.allowed("baremetal:node:update_owner_provisioned", target(n)) {
+		return clientError(http.StatusConflict, "Cannot update owner of node \"%s\" while it is in state \"%s\".", n.UUID, n.ProvisionState)
 	}
 	if err := s.checkInstance(c, draft, n.InstanceUUID); err != nil {
 		return err

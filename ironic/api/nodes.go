@@ -13,11 +13,21 @@ import (
 
 // node finds the node of the path. A name or uuid that nobody has gets
 // Ironic's sentence.
-func (c *call) node() (*ironic.Node, error) { return c.nodeBy(c.r.PathValue("node")) }
+func (c *call) node() (*ironic.Node, error) {
+	if n := c.found; n != nil {
+		c.found = nil // who asks again wants to know what it is by then
+		return n, nil
+	}
+	n, err := c.nodeBy(c.r.PathValue("node"))
+	if err == nil {
+		note(c.ctx(), func(t *trail) { t.node = n.UUID })
+	}
+	return n, err
+}
 
 func (c *call) nodeBy(ident string) (*ironic.Node, error) {
 	n, err := c.s.store.Node(c.ctx(), ident)
-	if errs.Is(err, errs.NotFound) {
+	if errs.Is(err, errs.NotFound) || err == nil && !c.sees(n) {
 		return nil, clientError(http.StatusNotFound, "Node %s could not be found.", ident)
 	}
 	if err != nil {
@@ -46,6 +56,11 @@ func (s *server) sendNodes(c *call, path string, l *listQuery, chassis string) e
 	if chassis != "" {
 		filter.Chassis = chassis
 	}
+	own, err := c.listsOf("node")
+	if err != nil {
+		return err
+	}
+	filter.Projects = append(filter.Projects, own...)
 	return sendPage(c, s.nodes, "nodes", path, l, defaultNodeFields(c.version), func(p ironic.Page) ([]*ironic.Node, error) {
 		filter.Page = p
 		return s.store.Nodes(c.ctx(), filter)
@@ -65,6 +80,9 @@ func (s *server) createNode(c *call) error {
 		n.ProvisionState = string(fsm.Available)
 	}
 	if err := s.nodes.fill("node", body, c.version, n); err != nil {
+		return err
+	}
+	if err := c.ownNew(n); err != nil {
 		return err
 	}
 	if n.Driver == "" {
@@ -165,6 +183,9 @@ const validatedAlways = 40
 func (s *server) validate(c *call, ident string) error {
 	n, err := c.nodeBy(ident)
 	if err != nil {
+		return err
+	}
+	if err := c.require("baremetal:node:validate", target(n)); err != nil {
 		return err
 	}
 	rows, err := s.conductor.Validate(c.ctx(), n.UUID)

@@ -28,7 +28,7 @@ func (s *server) checkPortgroup(c *call, p *ironic.Portgroup) (*ironic.Node, err
 		return nil, badRequest("Schema error for portgroup: category is longer than 80 characters")
 	}
 	n, err := s.store.Node(c.ctx(), p.NodeUUID)
-	if errs.Is(err, errs.NotFound) {
+	if errs.Is(err, errs.NotFound) || err == nil && !c.sees(n) {
 		return nil, badRequest("Node %s could not be found.", p.NodeUUID)
 	}
 	if err != nil {

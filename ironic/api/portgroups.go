@@ -99,7 +99,7 @@ func (c *call) portgroupBy(ident string) (*ironic.Portgroup, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read portgroup: %w", err)
 	}
-	return p, nil
+	return p, c.seesPart(p.NodeUUID, clientError(http.StatusNotFound, "Portgroup %s could not be found.", ident))
 }
 
 func (s *server) listPortgroups(c *call) error { return s.sendPortgroups(c, "portgroups", "", false) }
@@ -134,10 +134,15 @@ func (s *server) sendPortgroups(c *call, path, node string, detail bool) error {
 	if node != "" {
 		f.NodeUUID = node
 	}
+	seen, err := c.seenParts("portgroup")
+	if err != nil {
+		return err
+	}
 	list, err := s.store.Portgroups(c.ctx(), f)
 	if err != nil {
 		return fmt.Errorf("list portgroups: %w", err)
 	}
+	list = slices.DeleteFunc(list, func(p *ironic.Portgroup) bool { return !seen(p.NodeUUID) })
 	return sendList(c, s.portgroups, "portgroups", path, l, []string{"uuid", "address", "name"}, list)
 }
 
@@ -150,6 +155,9 @@ func (s *server) createPortgroup(c *call) error {
 	}
 	p := &ironic.Portgroup{StandalonePortsSupported: true}
 	if err := s.portgroups.fill("portgroup", body, c.version, p); err != nil {
+		return err
+	}
+	if err := c.mayAddTo(p.NodeUUID, "baremetal:portgroup:create"); err != nil {
 		return err
 	}
 	if p.Mode == "" {
@@ -173,6 +181,9 @@ func (s *server) patchPortgroup(c *call) error {
 	check := func(p, draft *ironic.Portgroup, changed map[string]bool) error {
 		n, err := s.checkPortgroup(c, draft)
 		if err != nil {
+			return err
+		}
+		if err := c.mayMoveTo(n); err != nil {
 			return err
 		}
 		if ports, err = s.members(c, p); err != nil {

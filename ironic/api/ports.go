@@ -20,7 +20,7 @@ func (c *call) port() (*ironic.Port, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read port: %w", err)
 	}
-	return p, nil
+	return p, c.seesPart(p.NodeUUID, clientError(http.StatusNotFound, "Port %s could not be found.", ident))
 }
 
 func (s *server) listPorts(c *call) error { return s.sendPorts(c, "ports", portScope{}, false) }
@@ -59,6 +59,11 @@ func (s *server) sendPorts(c *call, path string, in portScope, detail bool) erro
 	if err != nil {
 		return err
 	}
+	own, err := c.listsOf("port")
+	if err != nil {
+		return err
+	}
+	filter.OfNodes.Projects = append(filter.OfNodes.Projects, own...)
 	return sendPage(c, s.ports, "ports", path, l, []string{"uuid", "address"}, func(p ironic.Page) ([]*ironic.Port, error) {
 		filter.Page = p
 		return s.store.Ports(c.ctx(), filter)
@@ -82,6 +87,9 @@ func (s *server) createPort(c *call) error {
 	}
 	if ident != "" {
 		p.NodeUUID = ident
+	}
+	if err := c.mayAddTo(p.NodeUUID, "baremetal:port:create"); err != nil {
+		return err
 	}
 	if _, err := s.checkPort(c, p); err != nil {
 		return err
@@ -134,7 +142,7 @@ func (s *server) checkPort(c *call, p *ironic.Port) (*ironic.Node, error) {
 		return nil, badRequest("Schema error for port: 'node_uuid' is a required property")
 	}
 	n, err := s.store.Node(c.ctx(), p.NodeUUID)
-	if errs.Is(err, errs.NotFound) {
+	if errs.Is(err, errs.NotFound) || err == nil && !c.sees(n) {
 		return nil, badRequest("Node %s could not be found.", p.NodeUUID)
 	}
 	if err != nil {
@@ -148,6 +156,9 @@ func (s *server) patchPort(c *call) error {
 	return patch(c, s.ports, "port", (*call).port, func(p, draft *ironic.Port, changed map[string]bool) error {
 		n, err := s.checkPort(c, draft)
 		if err != nil {
+			return err
+		}
+		if err := c.mayMoveTo(n); err != nil {
 			return err
 		}
 		if changed["local_link_connection"] || changed["is_smartnic"] {

@@ -107,6 +107,9 @@ func (s *server) putProvision(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := c.mayStep(n, req); err != nil {
+		return err
+	}
 	verb, known := fsm.VerbOf(req.Target)
 	if !known {
 		return invalidState(req.Target, n.UUID, n.ProvisionState)

@@ -64,7 +64,8 @@ type Config struct {
 	TokenLifetime          int      `json:"auth_token_lifetime"` // seconds
 
 	// Auth holds the passwords that [auth] gives, without the prefix undercloud_; the rest is generated.
-	Auth map[string]string `json:"-"`
+	Auth  map[string]string `json:"-"`
+	Audit Audit             `json:"audit,omitzero"`
 	// Ignored names options that TripleO knows and that change nothing here, as "key: why".
 	Ignored []string `json:"ignored,omitempty"`
 

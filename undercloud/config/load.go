@@ -48,6 +48,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	p.legacy()
 	p.subnets()
 	p.auth()
+	p.read("audit", p.c.Audit.options())
 	p.sections()
 	if p.errs != nil {
 		p.errs.ErrorFormat = plainList
@@ -165,7 +166,7 @@ func (p *parser) auth() {
 
 // sections refuses sections that nothing names.
 func (p *parser) sections() {
-	known := []string{ini.DefaultSection, "auth", defaultSubnet}
+	known := []string{ini.DefaultSection, "auth", "audit", defaultSubnet}
 	for _, s := range p.c.Subnets {
 		known = append(known, s.Name)
 	}

@@ -53,6 +53,7 @@ type Standalone struct {
 	MaxImage     int            // GiB
 	AgentNets    []netip.Prefix // where agents may call from
 
+	Audit   Audit
 	Netboot *Netboot // nil: off
 }
 
@@ -85,14 +86,15 @@ func LoadStandalone(path string, addresses func(string) ([]netip.Prefix, error))
 	}
 	p := &standaloneParser{parser: parser{file: file, lines: lineNumbers(data), name: path}, s: &Standalone{Path: path}, addresses: addresses}
 	p.read(ini.DefaultSection, p.options())
+	p.read("audit", p.s.Audit.options())
 	if p.has("netboot") {
 		p.s.Netboot = &Netboot{}
 		p.read("netboot", p.s.Netboot.options())
 		p.netboot(p.s.Netboot)
 	}
 	for _, name := range file.SectionStrings() {
-		if name != ini.DefaultSection && name != "netboot" {
-			p.problem(name, "", "unknown section [%s]; expected [DEFAULT] and [netboot]", name)
+		if name != ini.DefaultSection && name != "netboot" && name != "audit" {
+			p.problem(name, "", "unknown section [%s]; expected [DEFAULT], [audit] and [netboot]", name)
 		}
 	}
 	p.check()
@@ -182,7 +184,7 @@ func (n *Netboot) options() []place {
 }
 
 // read sets every option of a section, and refuses what is none.
-func (p *standaloneParser) read(section string, options []place) {
+func (p *parser) read(section string, options []place) {
 	var known []string
 	for _, o := range options {
 		known = append(known, o.name)

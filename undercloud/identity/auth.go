@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"crypto/hmac"
 	"net"
 	"net/http"
 
@@ -43,8 +42,30 @@ func unauthorized() error {
 	return errs.New(errs.Unauthorized, "The request you have made requires authentication.")
 }
 
-// issue authenticates the request and returns the claims of a new token.
-func (s *Service) issue(r *http.Request, req *authRequest) (claims, error) {
+// issue authenticates the request and returns what a new token says.
+func (s *Service) issue(r *http.Request, req *authRequest) (session, error) {
+	c, err := s.authenticated(r, req)
+	if err != nil {
+		return session{}, err
+	}
+	if u := s.state.Load().user(c.User); u != nil {
+		c.IssuedAt = max(c.IssuedAt, u.since) // a password that was set within this second
+	}
+	if c.Audit, err = s.audit(); err != nil {
+		return session{}, err
+	}
+	if err := s.scope(&c, req.Auth.Scope); err != nil {
+		return session{}, err
+	}
+	out, ok := s.resolve(c)
+	if !ok {
+		return session{}, unauthorized()
+	}
+	return out, nil
+}
+
+// authenticated finds out who the user is.
+func (s *Service) authenticated(r *http.Request, req *authRequest) (claims, error) {
 	var c claims
 	id := req.Auth.Identity
 	now := s.cfg.Now()
@@ -68,11 +89,7 @@ func (s *Service) issue(r *http.Request, req *authRequest) (claims, error) {
 	default:
 		return c, errs.New(errs.Unauthorized, "Attempted to authenticate with an unsupported method.")
 	}
-	var err error
-	if c.Audit, err = s.audit(); err != nil {
-		return c, err
-	}
-	return c, s.scope(&c, req.Auth.Scope)
+	return c, nil
 }
 
 // login checks a password. An unknown user costs as much time as a wrong password.
@@ -90,17 +107,16 @@ func (s *Service) login(r *http.Request, req *authRequest) (*user, error) {
 		return nil, errs.New(errs.Unauthorized, "Too many failed logins from this address; try again in %d seconds.", int(wait.Seconds())+1)
 	}
 	var found *user
-	for _, u := range s.users {
+	for _, u := range s.state.Load().users {
 		if arg.ID != "" && u.ID == arg.ID || arg.ID == "" && u.Name == arg.Name && arg.Domain.is() {
 			found = u
 		}
 	}
-	proof := s.password.MAC([]byte(arg.Password))
-	want := make([]byte, len(proof)) // never equal to a MAC
-	if found != nil {
-		want = found.proof
+	right, err := s.right(r.Context(), found, arg.Password)
+	if err != nil {
+		return nil, err
 	}
-	if !hmac.Equal(proof, want) || found == nil {
+	if !right {
 		s.fails.failed(bucket)
 		s.cfg.Log.Warn("login refused", "user", arg.Name, "from", source)
 		return nil, unauthorized()
@@ -109,16 +125,15 @@ func (s *Service) login(r *http.Request, req *authRequest) (*user, error) {
 	return found, nil
 }
 
-// scope fills in what the token is for.
+// scope fills in what the token is for. Whether the user has a role there is asked
+// by resolve.
 func (s *Service) scope(c *claims, sc scope) error {
+	people := s.state.Load()
 	switch {
 	case sc.Project != nil:
-		for _, p := range s.projects {
+		for _, p := range people.projects {
 			a := sc.Project
 			if a.ID == p.ID || a.ID == "" && a.Name == p.Name && a.Domain.is() {
-				if !s.userByID(c.User).projects[p.ID] {
-					return unauthorized()
-				}
 				c.Project = p.ID
 				return nil
 			}
@@ -131,6 +146,10 @@ func (s *Service) scope(c *claims, sc scope) error {
 		c.Domain = DomainID
 	case sc.System != nil:
 		c.System = true
+	case !sc.unscoped:
+		if u := people.user(c.User); u != nil && len(u.roles[u.project]) > 0 {
+			c.Project = u.project
+		}
 	}
 	return nil
 }

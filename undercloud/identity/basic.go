@@ -78,7 +78,7 @@ func (b *Basic) Middleware(next http.Handler) http.Handler {
 			refuse(w, err)
 			return
 		}
-		r = r.WithContext(WithIdentity(r.Context(), Identity{UserID: user, UserName: user, Roles: []string{RoleAdmin}}))
+		r = r.WithContext(WithIdentity(r.Context(), Identity{UserID: user, UserName: user, System: true, Admin: true, Roles: roleChain()}))
 		r.Header = r.Header.Clone()
 		r.Header.Del("Authorization") // nothing behind needs it
 		next.ServeHTTP(w, r)

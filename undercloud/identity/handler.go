@@ -22,13 +22,12 @@ func (s *Service) Handler() http.Handler {
 	s.route(mux, "DELETE /v3/auth/tokens", s.revokeToken)
 	s.route(mux, "GET /v3/auth/catalog", s.showCatalog)
 	s.route(mux, "GET /v3/auth/projects", s.listProjects)
-	for path, h := range map[string]func(*http.Request) (string, []map[string]any){
-		"projects": s.projectRows, "users": s.userRows, "roles": s.roleRows, "domains": s.domainRows,
+	for path, h := range map[string]rows{"roles": s.roleRows, "domains": s.domainRows,
 		"regions": s.regionRows, "services": s.serviceRows, "endpoints": s.endpointRows} {
 		s.route(mux, "GET /v3/"+path, s.list(h))
 		s.route(mux, "GET /v3/"+path+"/{id}", s.show(h))
 	}
-	s.route(mux, "GET /v3/role_assignments", s.list(s.assignmentRows))
+	s.peopleRoutes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, errs.New(errs.NotFound, "The resource could not be found."))
 	})
@@ -48,8 +47,11 @@ func trimSlash(next http.Handler) http.Handler {
 	})
 }
 
-// route adds a handler that wants a valid token; its claims come with the call.
-func (s *Service) route(mux *http.ServeMux, pattern string, h func(http.ResponseWriter, *http.Request, claims) error) {
+// handle answers a request with a valid token.
+type handle = func(http.ResponseWriter, *http.Request, session) error
+
+// route adds a handler that wants a valid token; what it stands for comes with the call.
+func (s *Service) route(mux *http.ServeMux, pattern string, h handle) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.check(r.Context(), r.Header.Get("X-Auth-Token"))
 		if err == nil {
@@ -91,7 +93,7 @@ func (s *Service) authenticate(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	text, err := s.sign(c)
+	text, err := s.sign(c.claims)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -104,9 +106,26 @@ func (s *Service) authenticate(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, map[string]any{"token": body})
 }
 
-func (s *Service) showToken(w http.ResponseWriter, r *http.Request, _ claims) error {
+// subject finds the token that a request is about: the caller's own, or for an
+// administrator anybody's.
+func (s *Service) subject(r *http.Request, caller session) (string, session, error) {
 	text := r.Header.Get("X-Subject-Token")
 	c, err := s.check(r.Context(), text)
+	if err == nil && c.User != caller.User && !s.admin(caller) {
+		return "", c, forbidden("identity:validate_token")
+	}
+	return text, c, err
+}
+
+func forbidden(action string) error {
+	return errs.New(errs.Forbidden, "You are not authorized to perform the requested action: %s.", action)
+}
+
+func (s *Service) showToken(w http.ResponseWriter, r *http.Request, caller session) error {
+	text, c, err := s.subject(r, caller)
+	if errs.Is(err, errs.Forbidden) {
+		return err
+	}
 	if err != nil {
 		return errs.New(errs.NotFound, "This is not a recognized token.")
 	}
@@ -115,9 +134,11 @@ func (s *Service) showToken(w http.ResponseWriter, r *http.Request, _ claims) er
 	return nil
 }
 
-func (s *Service) revokeToken(w http.ResponseWriter, r *http.Request, _ claims) error {
-	text := r.Header.Get("X-Subject-Token")
-	c, err := s.check(r.Context(), text)
+func (s *Service) revokeToken(w http.ResponseWriter, r *http.Request, caller session) error {
+	text, c, err := s.subject(r, caller)
+	if errs.Is(err, errs.Forbidden) {
+		return err
+	}
 	if err != nil {
 		return errs.New(errs.NotFound, "This is not a recognized token.")
 	}
@@ -128,7 +149,7 @@ func (s *Service) revokeToken(w http.ResponseWriter, r *http.Request, _ claims) 
 	return nil
 }
 
-func (s *Service) showCatalog(w http.ResponseWriter, _ *http.Request, c claims) error {
+func (s *Service) showCatalog(w http.ResponseWriter, _ *http.Request, c session) error {
 	writeJSON(w, http.StatusOK, map[string]any{"catalog": s.tokenCatalog(c.Project), "links": map[string]any{"next": nil}})
 	return nil
 }

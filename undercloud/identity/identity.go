@@ -3,7 +3,11 @@
 // catalog, and a middleware guards the other services.
 //
 // Tokens are stateless: they hold what they say under a signature, so that they
-// outlive a restart. Only revoked ones are remembered, until they expire.
+// outlive a restart. Only revoked ones are remembered, until they expire. Which
+// roles a token has is asked anew each time: who loses a role has lost it.
+//
+// Beside the administrator of undercloud.conf there are the users and projects that
+// administrators make over the API (people.go), which a file keeps.
 package identity
 
 import (
@@ -13,6 +17,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"trefoil/undercloud/secret"
@@ -21,11 +27,12 @@ import (
 // DefaultTTL is how long a token lives: TripleO's auth_token_lifetime.
 const DefaultTTL = 4 * time.Hour
 
-// The one domain and the role that matter here.
+// The one domain, the role of administrators and their project.
 const (
-	DomainID   = "default"
-	DomainName = "Default"
-	RoleAdmin  = "admin"
+	DomainID     = "default"
+	DomainName   = "Default"
+	RoleAdmin    = "admin"
+	adminProject = "admin"
 )
 
 // Config is what a Service is made from. Key, AuthURL and Users are required.
@@ -43,7 +50,8 @@ type Config struct {
 	Log         *slog.Logger
 }
 
-// User may log in. Every user is an administrator of the projects it names and of the system.
+// User may log in. Users of the configuration are administrators of the projects they
+// name and of the system, and cannot be changed over the API.
 type User struct {
 	Name     string
 	Password string
@@ -70,25 +78,21 @@ type Service struct {
 	cfg      Config
 	signing  secret.Key
 	password secret.Key
-	users    []*user
-	projects []*project
 	roles    []named
 	fails    *limiter
 	catalog  []service
+	slots    chan struct{} // hashes that are made at a time: strangers must not take all processors
+
+	own   people                 // of the configuration
+	state atomic.Pointer[people] // own and those that were made; what it points to never changes
+	mu    sync.Mutex             // one change at a time
+	file  string                 // where they are kept; "": nobody can be made
+	kept  Records
 }
 
 type named struct {
 	ID, Name string
 }
-
-type user struct {
-	named
-	email    string
-	proof    []byte // MAC of the password: the password itself is not kept
-	projects map[string]bool
-}
-
-type project struct{ named }
 
 type service struct {
 	named // ID, Name
@@ -120,16 +124,17 @@ func New(cfg Config) *Service {
 		cfg.Revocations = newMemory(cfg.Now)
 	}
 	s := &Service{cfg: cfg, signing: cfg.Key.Derive("token"), password: cfg.Key.Derive("password"),
-		fails: newLimiter(cfg.Now)}
+		fails: newLimiter(cfg.Now), slots: make(chan struct{}, 2)}
 	for _, n := range cfg.Projects {
-		s.projects = append(s.projects, &project{named{s.id("project", n), n}})
+		s.own.projects = append(s.own.projects, &project{named: named{s.id("project", n), n}, own: true})
 	}
-	for _, n := range []string{RoleAdmin, "member", "reader"} {
+	for _, n := range append(roleChain(), "service") {
 		s.roles = append(s.roles, named{s.id("role", n), n})
 	}
 	for _, u := range cfg.Users {
-		s.users = append(s.users, s.user(u))
+		s.own.users = append(s.own.users, s.user(u))
 	}
+	s.state.Store(s.own.with(Records{}))
 	for _, e := range cfg.Catalog {
 		s.catalog = append(s.catalog, service{named{s.id("service", e.Type), e.Name}, e.Type, e.URL})
 	}
@@ -138,10 +143,10 @@ func New(cfg Config) *Service {
 }
 
 func (s *Service) user(u User) *user {
-	out := &user{named: named{s.id("user", u.Name), u.Name}, email: u.Email,
-		proof: s.password.MAC([]byte(u.Password)), projects: map[string]bool{}}
+	out := &user{named: named{s.id("user", u.Name), u.Name}, email: u.Email, own: true,
+		proof: s.password.MAC([]byte(u.Password)), roles: map[string][]string{system: {RoleAdmin}}}
 	for _, p := range u.Projects {
-		out.projects[s.id("project", p)] = true
+		out.roles[s.id("project", p)] = []string{RoleAdmin}
 	}
 	return out
 }
@@ -153,7 +158,7 @@ func (s *Service) id(kind, name string) string {
 
 // ProjectID returns the id of a project, or "" when there is none of that name.
 func (s *Service) ProjectID(name string) string {
-	for _, p := range s.projects {
+	for _, p := range s.state.Load().projects {
 		if p.Name == name {
 			return p.ID
 		}

@@ -152,7 +152,7 @@ func TestGuessingByIDIsSlowedDownWhateverTheName(t *testing.T) {
 	s, _ := testService(t)
 	try := func(name, password string) string {
 		return send(s.Handler(), "POST", "/v3/auth/tokens", `{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":"`+
-			s.users[0].ID+`","name":"`+name+`","password":"`+password+`"}}}}}`, nil).Body.String()
+			s.own.users[0].ID+`","name":"`+name+`","password":"`+password+`"}}}}}`, nil).Body.String()
 	}
 	for i := range maxFailures {
 		try(strings.Repeat("x", i), "guess")

@@ -11,8 +11,8 @@ import (
 type rows = func(*http.Request) (string, []map[string]any)
 
 // list answers a collection; a query like ?name=admin keeps what is equal to it.
-func (s *Service) list(all rows) func(http.ResponseWriter, *http.Request, claims) error {
-	return func(w http.ResponseWriter, r *http.Request, _ claims) error {
+func (s *Service) list(all rows) handle {
+	return func(w http.ResponseWriter, r *http.Request, _ session) error {
 		kind, items := all(r)
 		kept := []map[string]any{}
 		for _, item := range items {
@@ -37,8 +37,8 @@ func matches(item map[string]any, r *http.Request) bool {
 }
 
 // show answers one thing by its id.
-func (s *Service) show(all rows) func(http.ResponseWriter, *http.Request, claims) error {
-	return func(w http.ResponseWriter, r *http.Request, _ claims) error {
+func (s *Service) show(all rows) handle {
+	return func(w http.ResponseWriter, r *http.Request, _ session) error {
 		kind, items := all(r)
 		singular := strings.TrimSuffix(kind, "s")
 		for _, item := range items {
@@ -51,34 +51,16 @@ func (s *Service) show(all rows) func(http.ResponseWriter, *http.Request, claims
 	}
 }
 
-func (s *Service) listProjects(w http.ResponseWriter, r *http.Request, c claims) error {
-	_, all := s.projectRows(r)
+// listProjects answers with those that the caller has a role in.
+func (s *Service) listProjects(w http.ResponseWriter, r *http.Request, c session) error {
 	mine := []map[string]any{}
-	for _, p := range all {
-		if id, ok := p["id"].(string); ok && s.userByID(c.User).projects[id] {
-			mine = append(mine, p)
+	for _, p := range s.state.Load().projects {
+		if len(c.user.roles[p.ID]) > 0 && !p.disabled {
+			mine = append(mine, p.row())
 		}
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"projects": mine, "links": map[string]any{"next": nil}})
 	return nil
-}
-
-func (s *Service) projectRows(*http.Request) (string, []map[string]any) {
-	var out []map[string]any
-	for _, p := range s.projects {
-		out = append(out, map[string]any{"id": p.ID, "name": p.Name, "domain_id": DomainID, "parent_id": DomainID,
-			"enabled": true, "is_domain": false, "description": "", "tags": []string{}, "options": map[string]any{}})
-	}
-	return "projects", out
-}
-
-func (s *Service) userRows(*http.Request) (string, []map[string]any) {
-	var out []map[string]any
-	for _, u := range s.users {
-		out = append(out, map[string]any{"id": u.ID, "name": u.Name, "domain_id": DomainID, "enabled": true,
-			"email": u.email, "options": map[string]any{}, "password_expires_at": nil})
-	}
-	return "users", out
 }
 
 func (s *Service) roleRows(*http.Request) (string, []map[string]any) {
@@ -115,21 +97,4 @@ func (s *Service) endpointRows(*http.Request) (string, []map[string]any) {
 		}
 	}
 	return "endpoints", out
-}
-
-func (s *Service) assignmentRows(*http.Request) (string, []map[string]any) {
-	var out []map[string]any
-	add := func(u *user, scope map[string]any) {
-		out = append(out, map[string]any{"user": map[string]any{"id": u.ID, "name": u.Name, "domain": domainRef()}, "scope": scope,
-			"role": map[string]any{"id": s.id("role", RoleAdmin), "name": RoleAdmin}, "links": map[string]any{}})
-	}
-	for _, u := range s.users {
-		for _, p := range s.projects {
-			if u.projects[p.ID] {
-				add(u, map[string]any{"project": map[string]any{"id": p.ID, "name": p.Name, "domain": domainRef()}})
-			}
-		}
-		add(u, map[string]any{"system": map[string]any{"all": true}})
-	}
-	return "role_assignments", out
 }

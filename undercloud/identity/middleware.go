@@ -13,6 +13,8 @@ import (
 type Identity struct {
 	UserID, UserName       string
 	ProjectID, ProjectName string // empty: the token is for a domain or the system
+	System                 bool   // the token is for the whole system
+	Admin                  bool   // an administrator of the undercloud, who may do everything
 	Roles                  []string
 }
 
@@ -29,9 +31,23 @@ func WithIdentity(ctx context.Context, id Identity) context.Context {
 	return context.WithValue(ctx, contextKey{}, id)
 }
 
-// Middleware lets only requests with a valid, scoped token through. Paths in
+// Middleware lets only administrators of the undercloud through: requests with a
+// valid token for the system or for the project admin and with the role admin. Paths in
 // open need none: "/v1/lookup" means that path alone, "/v1/heartbeat/*" all below it.
 func (s *Service) Middleware(next http.Handler, open ...string) http.Handler {
+	admins := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if who, ok := FromContext(r.Context()); ok && !who.Admin {
+			s.fail(w, r, errs.New(errs.Forbidden, "You are not authorized to perform the requested action: this service is for administrators of the undercloud."))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	return s.Authenticated(admins, open...)
+}
+
+// Authenticated lets every valid, scoped token through, for services with rules of
+// their own; see Middleware for open.
+func (s *Service) Authenticated(next http.Handler, open ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isOpen(r.URL.Path, open) {
 			next.ServeHTTP(w, r)
@@ -41,7 +57,7 @@ func (s *Service) Middleware(next http.Handler, open ...string) http.Handler {
 		if errs.Is(err, errs.Unauthorized) {
 			w.Header().Set("WWW-Authenticate", `Keystone uri="`+s.cfg.AuthURL+`"`)
 		}
-		if err == nil && c.Project == "" && c.Domain == "" && !c.System {
+		if err == nil && c.roles == nil {
 			err = errs.New(errs.Forbidden, "The token is not scoped to a project; log in with OS_PROJECT_NAME.")
 		}
 		if err != nil {
@@ -52,15 +68,18 @@ func (s *Service) Middleware(next http.Handler, open ...string) http.Handler {
 	})
 }
 
-func (s *Service) identity(c claims) Identity {
-	id := Identity{UserID: c.User, UserName: s.userByID(c.User).Name}
-	if p := s.projectByID(c.Project); p != nil {
-		id.ProjectID, id.ProjectName = p.ID, p.Name
-	}
-	for _, r := range s.roles {
-		id.Roles = append(id.Roles, r.Name)
+func (s *Service) identity(c session) Identity {
+	id := Identity{UserID: c.user.ID, UserName: c.user.Name, System: c.System, Admin: s.admin(c), Roles: c.roles}
+	if c.project != nil {
+		id.ProjectID, id.ProjectName = c.project.ID, c.project.Name
 	}
 	return id
+}
+
+// admin tells whether the token is an administrator's of the undercloud.
+func (s *Service) admin(c session) bool {
+	there := c.System || c.project != nil && c.project.own && c.project.Name == adminProject
+	return c.roles != nil && (c.user.own || there && slices.Contains(c.roles, RoleAdmin))
 }
 
 func isOpen(path string, open []string) bool {

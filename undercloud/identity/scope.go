@@ -15,12 +15,14 @@ type scope struct {
 	} `json:"project"`
 	Domain *domainArg     `json:"domain"`
 	System map[string]any `json:"system"`
+
+	unscoped bool // asked for in so many words
 }
 
 // UnmarshalJSON accepts the string form, too.
 func (s *scope) UnmarshalJSON(data []byte) error {
 	if len(data) > 0 && data[0] == '"' {
-		*s = scope{}
+		*s = scope{unscoped: true}
 		return nil
 	}
 	type plain scope

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,8 +46,8 @@ func (s *Service) signature(body string) string {
 	return base64.RawURLEncoding.EncodeToString(s.signing.MAC([]byte(body)))
 }
 
-// parse checks signature, expiry and that the user is still there.
-func (s *Service) parse(text string) (claims, error) {
+// parse checks signature and expiry, and that the token still stands for something.
+func (s *Service) parse(text string) (session, error) {
 	var c claims
 	bad := errs.New(errs.Unauthorized, "The request you have made requires authentication.")
 	rest, ok := strings.CutPrefix(text, tokenPrefix)
@@ -54,21 +55,21 @@ func (s *Service) parse(text string) (claims, error) {
 	// The texts are compared, not the bytes: base64 has several texts for the same
 	// bytes, and a revoked token must not live on under another one.
 	if !ok || !ok2 || !hmac.Equal([]byte(sig), []byte(s.signature(body))) {
-		return c, bad
+		return session{}, bad
 	}
 	data, err := base64.RawURLEncoding.DecodeString(body)
 	if err != nil || json.Unmarshal(data, &c) != nil {
-		return c, bad
+		return session{}, bad
 	}
-	known := s.userByID(c.User) != nil && (c.Project == "" || s.projectByID(c.Project) != nil)
-	if !known || !s.cfg.Now().Before(c.expires()) {
-		return c, bad
+	out, ok := s.resolve(c)
+	if !ok || !s.cfg.Now().Before(c.expires()) {
+		return session{}, bad
 	}
-	return c, nil
+	return out, nil
 }
 
 // check is parse plus the list of revoked tokens.
-func (s *Service) check(ctx context.Context, text string) (claims, error) {
+func (s *Service) check(ctx context.Context, text string) (session, error) {
 	c, err := s.parse(text)
 	if err != nil {
 		return c, err
@@ -97,42 +98,22 @@ func (s *Service) audit() (string, error) {
 	return base64.RawURLEncoding.EncodeToString(b), nil
 }
 
-func (s *Service) userByID(id string) *user {
-	for _, u := range s.users {
-		if u.ID == id {
-			return u
-		}
-	}
-	return nil
-}
-
-func (s *Service) projectByID(id string) *project {
-	for _, p := range s.projects {
-		if p.ID == id {
-			return p
-		}
-	}
-	return nil
-}
-
 const stamp = "2006-01-02T15:04:05.000000Z"
 
 func domainRef() map[string]any { return map[string]any{"id": DomainID, "name": DomainName} }
 
 // body is the token as Keystone's API shows it.
-func (s *Service) body(c claims) map[string]any {
-	u := s.userByID(c.User)
+func (s *Service) body(c session) map[string]any {
 	t := map[string]any{
 		"methods": c.Methods, "audit_ids": []string{c.Audit},
 		"issued_at":  time.Unix(c.IssuedAt, 0).UTC().Format(stamp),
 		"expires_at": c.expires().Format(stamp),
-		"user": map[string]any{"id": u.ID, "name": u.Name, "domain": domainRef(),
+		"user": map[string]any{"id": c.user.ID, "name": c.user.Name, "domain": domainRef(),
 			"password_expires_at": nil},
 	}
 	switch {
-	case c.Project != "":
-		p := s.projectByID(c.Project)
-		t["project"] = map[string]any{"id": p.ID, "name": p.Name, "domain": domainRef()}
+	case c.project != nil:
+		t["project"] = map[string]any{"id": c.project.ID, "name": c.project.Name, "domain": domainRef()}
 		t["is_domain"] = false
 	case c.Domain != "":
 		t["domain"] = domainRef()
@@ -142,8 +123,10 @@ func (s *Service) body(c claims) map[string]any {
 		return t // unscoped: no roles, no catalog
 	}
 	var roles []map[string]any
-	for _, r := range s.roles { // admin implies member implies reader, as in Keystone
-		roles = append(roles, map[string]any{"id": r.ID, "name": r.Name})
+	for _, r := range s.roles {
+		if slices.Contains(c.roles, r.Name) {
+			roles = append(roles, map[string]any{"id": r.ID, "name": r.Name})
+		}
 	}
 	t["roles"] = roles
 	t["catalog"] = s.tokenCatalog(c.Project)

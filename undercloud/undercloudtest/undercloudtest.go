@@ -130,7 +130,8 @@ func (c *Cloud) make(dir string) {
 	quiet := slog.New(slog.DiscardHandler)
 	c.handlers = map[string]http.Handler{
 		"identity": id.Handler(), "image": id.Middleware(images.Handler(), "/", "/versions"),
-		"baremetal":               api.New(api.Config{Store: c.Nodes, Conductor: c.Conductor, Auth: c.guard, Log: quiet}),
+		"baremetal": api.New(api.Config{Store: c.Nodes, Conductor: c.Conductor, Log: quiet,
+			Auth: func(h http.Handler) http.Handler { return id.Authenticated(h) }, Caller: identity.Caller}),
 		"baremetal-introspection": inspectapi.New(inspectapi.Config{Store: c.Nodes, Conductor: c.Conductor, Auth: c.guard, Log: quiet}),
 		"network":                 id.Middleware(nets.Handler(), "/"), "compute": id.Middleware(comp.Handler(), "/"),
 		"orchestration": stackapi.New(stackapi.Config{Store: c.DB, Service: c.Stacks, Auth: c.guard, Log: quiet,

@@ -1,0 +1,35 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Audit is the section [audit], as Ironic has it: which requests to the bare-metal API
+// that change something are logged, with who sent them and how they ended. The zero
+// value is what holds where no file says anything: all are.
+type Audit struct {
+	Off    bool     `json:"off,omitempty"`
+	Ignore []string `json:"ignore_req_list,omitempty"` // HTTP methods
+}
+
+func (a *Audit) options() []place {
+	return []place{
+		{"enabled", "", func(v string) error {
+			on, err := parseBool(v)
+			a.Off = !on
+			return err
+		}},
+		{"ignore_req_list", "", func(v string) error {
+			known := []string{"GET", "POST", "PUT", "PATCH", "DELETE"}
+			for _, m := range split(v) {
+				if m = strings.ToUpper(m); !slices.Contains(known, m) {
+					return fmt.Errorf("%q is no method; expected some of %s", m, strings.Join(known, ", "))
+				}
+				a.Ignore = append(a.Ignore, m)
+			}
+			return nil
+		}},
+	}
+}
