@@ -4,17 +4,19 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"trefoil/ironic"
+	"trefoil/ironic/api/openapi"
 )
 
 // Config says what the API stands on.
 type Config struct {
 	Store     ironic.Store
 	Conductor Conductor
-	// Auth guards every route except the public ones: /, /v1, lookup, heartbeat
-	// and continue_inspection. Nil means noauth.
+	// Auth guards every route except the public ones: /, /v1, /openapi.json, lookup,
+	// heartbeat and continue_inspection. Nil means noauth.
 	Auth func(http.Handler) http.Handler
 	// BaseURL is what links start with, "http://host:6385". Empty: taken from
 	// each request's Host header.
@@ -37,6 +39,8 @@ type server struct {
 
 	portgroups table[*ironic.Portgroup]
 	chassis    table[*ironic.Chassis]
+
+	document func() (openapi.Document, error)
 }
 
 // New makes the handler of the whole API, from "/" on.
@@ -45,6 +49,7 @@ func New(cfg Config) http.Handler {
 		store: cfg.Store, conductor: cfg.Conductor, baseURL: strings.TrimRight(cfg.BaseURL, "/"),
 		log: cfg.Log, now: cfg.Now, nodes: nodeTable(), ports: portTable(),
 		portgroups: portgroupTable(), chassis: chassisTable(),
+		document: sync.OnceValues(openapi.Load), // most services are never asked for it
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -89,6 +94,7 @@ func (s *server) mux(routes []route, fallback http.Handler) http.Handler {
 func (s *server) publicRoutes() []route {
 	return []route{
 		{path: "/{$}", lenient: true, methods: methods{"GET": s.getRoot}},
+		{path: documentPath, lenient: true, methods: methods{"GET": s.getDocument}},
 		{path: "/v1", methods: methods{"GET": s.getV1}},
 		{path: "/v1/lookup", since: 22, methods: methods{"GET": s.lookup}},
 		{path: "/v1/heartbeat/{node}", since: 22, methods: methods{"POST": s.heartbeat}},

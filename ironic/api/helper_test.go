@@ -75,7 +75,8 @@ type answer struct {
 	body   string
 }
 
-// do sends a request; version is the microversion, "" for none.
+// do sends a request; version is the microversion, "" for none. The exchange is
+// held to the OpenAPI document.
 func (r *rig) do(method, path, version, body string) answer {
 	r.Helper()
 	req, err := http.NewRequest(method, r.url+path, strings.NewReader(body))
@@ -94,7 +95,9 @@ func (r *rig) do(method, path, version, body string) answer {
 	if err != nil {
 		r.Fatal(err)
 	}
-	return answer{resp.StatusCode, resp.Header, string(data)}
+	a := answer{resp.StatusCode, resp.Header, string(data)}
+	r.fits(req, body, a)
+	return a
 }
 
 // fault is the sentence inside the nested error body.

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"io"
 	"net/http"
 	"testing"
 
@@ -20,7 +21,13 @@ func (r *rig) ask(path string, header http.Header) answer {
 		r.Fatal(err)
 	}
 	defer resp.Body.Close()
-	return answer{status: resp.StatusCode, header: resp.Header}
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		r.Fatal(err)
+	}
+	a := answer{resp.StatusCode, resp.Header, string(data)}
+	r.fits(req, "", a)
+	return a
 }
 
 func TestTheHeaderOfAllOfOpenStackCountsFrom83On(t *testing.T) {
