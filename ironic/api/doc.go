@@ -10,6 +10,9 @@
 // than reading or writing a row is asked of the Conductor; what only some
 // conductors can (hardware.go, vmedia.go) is a small interface of its own.
 //
+// The OpenAPI document of all this (openapi) is served as /openapi.json; each
+// route and field has its entry there, and the tests hold every answer to it.
+//
 // Missing of what the versions up to the newest have, and answered with 404: volume,
 // events, deploy_templates, management/indicators, runbooks and inspection_rules.
 //
