@@ -45,6 +45,15 @@ type server struct {
 
 // New makes the handler of the whole API, from "/" on.
 func New(cfg Config) http.Handler {
+	s := newServer(cfg)
+	guarded := s.mux(s.guardedRoutes(), nil)
+	if cfg.Auth != nil {
+		guarded = cfg.Auth(guarded)
+	}
+	return s.outermost(s.mux(s.publicRoutes(), guarded))
+}
+
+func newServer(cfg Config) *server {
 	s := &server{
 		store: cfg.Store, conductor: cfg.Conductor, baseURL: strings.TrimRight(cfg.BaseURL, "/"),
 		log: cfg.Log, now: cfg.Now, nodes: nodeTable(), ports: portTable(),
@@ -58,11 +67,7 @@ func New(cfg Config) http.Handler {
 		s.now = time.Now
 	}
 	s.started = s.now()
-	guarded := s.mux(s.guardedRoutes(), nil)
-	if cfg.Auth != nil {
-		guarded = cfg.Auth(guarded)
-	}
-	return s.outermost(s.mux(s.publicRoutes(), guarded))
+	return s
 }
 
 // route is one path of the API with its methods.

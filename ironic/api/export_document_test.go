@@ -20,7 +20,7 @@ type RouteInfo struct {
 
 // Routes are all that a service with this store and conductor has.
 func Routes(cfg Config) []RouteInfo {
-	s := &server{store: cfg.Store, conductor: cfg.Conductor}
+	s := newServer(cfg)
 	var out []RouteInfo
 	add := func(routes []route, public bool) {
 		for _, r := range routes {
@@ -61,17 +61,20 @@ func FieldTables() map[string][]FieldInfo {
 		"Allocation": fieldInfos(allocationTable()), "HistoryEntry": fieldInfos(historyTable())}
 }
 
-func filterInfos[R, F any](t []filter[R, F]) map[string]int {
+func filterInfos[F any](t []F, row func(F) (name string, since int)) map[string]int {
 	out := map[string]int{}
 	for _, f := range t {
-		out[f.name] = f.since
+		name, since := row(f)
+		out[name] = since
 	}
 	return out
 }
 
 // FilterTables has the filters of each list with the version of each, by path.
 func FilterTables() map[string]map[string]int {
-	nodes, ports, groups := filterInfos(nodeFilterTable()), filterInfos(portFilterTable()), filterInfos(portgroupFilterTable())
+	nodes := filterInfos(nodeFilterTable(), func(f nodeFilter) (string, int) { return f.name, f.since })
+	ports := filterInfos(portFilterTable(), func(f portFilter) (string, int) { return f.name, f.since })
+	groups := filterInfos(portgroupFilterTable(), func(f portgroupFilter) (string, int) { return f.name, f.since })
 	return map[string]map[string]int{"/v1/nodes": nodes, "/v1/nodes/detail": nodes, "/v1/chassis/{chassis}/nodes": nodes,
 		"/v1/chassis/{chassis}/nodes/detail": nodes, "/v1/ports": ports, "/v1/ports/detail": ports,
 		"/v1/portgroups": groups, "/v1/portgroups/detail": groups}
