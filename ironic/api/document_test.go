@@ -79,7 +79,7 @@ func routes() []api.RouteInfo {
 }
 
 // placeless says that a method is there only to be refused: it wants one resource
-// of a collection, or is Ironic's only elsewhere.
+// of a collection, or what Ironic has under another path.
 func (r *rig) placeless(path, method string) bool {
 	fault := r.do(method, path, "latest", "").fault()
 	return (method == "DELETE" || method == "PATCH") && !strings.Contains(path, "{") && strings.HasPrefix(fault, "Missing mandatory parameter") ||
