@@ -177,7 +177,7 @@ func TestTheDocumentHasTheFieldsOfEachTable(t *testing.T) {
 			switch {
 			case ok != (f.Initial || read):
 				t.Errorf("%sCreate.%s: in the document: %t, in the table: %t", resource, f.Name, ok, f.Initial)
-			case f.Initial && (since(in) != f.Since || in["$ref"] != "#/components/schemas/"+f.Input):
+			case f.Initial && (since(in) != f.Since || f.Input != "" && in["$ref"] != "#/components/schemas/"+f.Input):
 				t.Errorf("%sCreate.%s: the document says %v, the table since 1.%d and %s", resource, f.Name, in, f.Since, f.Input)
 			}
 		}
