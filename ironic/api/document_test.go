@@ -1,8 +1,10 @@
 package api_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -21,21 +23,40 @@ import (
 	"trefoil/ironic/fsm"
 )
 
-// contract is the OpenAPI document, to which every answer of a rig is held.
+// contract is the OpenAPI document.
 var contract = sync.OnceValues(openapitest.Load)
 
-// fits holds an exchange of the rig to the document.
-func (r *rig) fits(req *http.Request, body string, a answer) {
-	r.Helper()
+// serve puts h on a loopback port, held to the document, and returns its URL.
+func serve(t *testing.T, h http.Handler) string {
+	t.Helper()
 	c, err := contract()
 	if err != nil {
-		r.Fatal(err)
+		t.Fatal(err)
 	}
-	err = c.Check(openapitest.Exchange{Method: req.Method, Target: req.URL.RequestURI(), Body: body,
-		Status: a.status, Header: a.header, Answer: a.body})
-	if err != nil {
-		r.Error(err)
-	}
+	server := httptest.NewServer(held(t, c, h))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// held passes on what h answers once it is found to be as the document says.
+func held(t *testing.T, c *openapitest.Contract, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			t.Errorf("%s %s: read the request: %v", req.Method, req.URL, err)
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, req)
+		x := openapitest.Exchange{Method: req.Method, Target: req.RequestURI, Body: string(body),
+			Status: rec.Code, Header: rec.Header(), Answer: rec.Body.String()}
+		if err := c.Check(x); err != nil {
+			t.Error(err)
+		}
+		maps.Copy(w.Header(), rec.Header())
+		w.WriteHeader(rec.Code)
+		_, _ = w.Write(rec.Body.Bytes()) // the test sees what it got
+	})
 }
 
 type object = map[string]any

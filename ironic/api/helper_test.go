@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -17,7 +16,8 @@ import (
 	"trefoil/ironic/api/apitest"
 )
 
-// rig is the API over the stand-ins, served on a loopback port.
+// rig is the API over the stand-ins, served on a loopback port. Whatever goes
+// through there is held to the OpenAPI document.
 type rig struct {
 	*testing.T
 	store     *apitest.Store
@@ -32,9 +32,7 @@ func newRig(t *testing.T) *rig {
 	store := apitest.NewStore()
 	r := &rig{T: t, store: store, conductor: apitest.NewConductor(store), logged: &strings.Builder{}}
 	r.handler = api.New(api.Config{Store: store, Conductor: r.conductor, Log: slog.New(slog.NewTextHandler(r.logged, nil))})
-	server := httptest.NewServer(r.handler)
-	t.Cleanup(server.Close)
-	r.url = server.URL
+	r.url = serve(t, r.handler)
 	return r
 }
 
@@ -75,8 +73,7 @@ type answer struct {
 	body   string
 }
 
-// do sends a request; version is the microversion, "" for none. The exchange is
-// held to the OpenAPI document.
+// do sends a request; version is the microversion, "" for none.
 func (r *rig) do(method, path, version, body string) answer {
 	r.Helper()
 	req, err := http.NewRequest(method, r.url+path, strings.NewReader(body))
@@ -95,9 +92,7 @@ func (r *rig) do(method, path, version, body string) answer {
 	if err != nil {
 		r.Fatal(err)
 	}
-	a := answer{resp.StatusCode, resp.Header, string(data)}
-	r.fits(req, body, a)
-	return a
+	return answer{resp.StatusCode, resp.Header, string(data)}
 }
 
 // fault is the sentence inside the nested error body.

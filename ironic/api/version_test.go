@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"io"
 	"net/http"
 	"testing"
 
@@ -21,13 +20,7 @@ func (r *rig) ask(path string, header http.Header) answer {
 		r.Fatal(err)
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		r.Fatal(err)
-	}
-	a := answer{resp.StatusCode, resp.Header, string(data)}
-	r.fits(req, "", a)
-	return a
+	return answer{status: resp.StatusCode, header: resp.Header}
 }
 
 func TestTheHeaderOfAllOfOpenStackCountsFrom83On(t *testing.T) {
