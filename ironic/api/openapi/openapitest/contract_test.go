@@ -81,7 +81,7 @@ func TestWhatIsNotAsDocumentedIsFound(t *testing.T) {
 		{exchange("GET", "/v1/nodes", "", 200, `{"nodes":[{"links":[],"created_at":"yesterday"}]}`), "date-time"},
 		{exchange("GET", "/v1/nodes", "", 200, `{"nodes":[{"links":[],"provision_state":"asleep"}]}`), "provision_state"},
 		{exchange("GET", "/v1/nodes", "", 200, `{"nodes":[{"links":[],"shard":null,"health":null}]}`), "/nodes/0/health is there, which 1.109 brought"},
-		{exchange("GET", "/v1/nodes", "", 200, `{}`), "nodes"},
+		{exchange("GET", "/v1/nodes", "", 200, `{}`), "missing property"},
 		{exchange("GET", "/v1/nodes/n/vmedia", "", 200, `[]`), "1.93 brought this"},
 		{exchange("GET", "/v1/nodes?speed=1", "", 200, `{"nodes":[]}`), "parameter speed"},
 		{exchange("GET", "/v1/nodes?health=OK", "", 200, `{"nodes":[]}`), "parameter health, of 1.109"},
