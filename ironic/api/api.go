@@ -33,14 +33,13 @@ type server struct {
 	baseURL   string
 	log       *slog.Logger
 	now       func() time.Time
+	document  func() (openapi.Document, error)
 	nodes     table[*ironic.Node]
 	ports     table[*ironic.Port]
 	started   time.Time
 
 	portgroups table[*ironic.Portgroup]
 	chassis    table[*ironic.Chassis]
-
-	document func() (openapi.Document, error)
 }
 
 // New makes the handler of the whole API, from "/" on.
@@ -58,11 +57,11 @@ func newServer(cfg Config) *server {
 		store: cfg.Store, conductor: cfg.Conductor, baseURL: strings.TrimRight(cfg.BaseURL, "/"),
 		log: cfg.Log, now: cfg.Now, nodes: nodeTable(), ports: portTable(),
 		portgroups: portgroupTable(), chassis: chassisTable(),
-		document: sync.OnceValues(openapi.Load), // most services are never asked for it
 	}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	s.document = sync.OnceValues(openapi.Load) // most services are never asked for it
 	if s.now == nil {
 		s.now = time.Now
 	}

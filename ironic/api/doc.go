@@ -10,13 +10,13 @@
 // than reading or writing a row is asked of the Conductor; what only some
 // conductors can (hardware.go, vmedia.go) is a small interface of its own.
 //
-// The OpenAPI document of all this (openapi) is served as /openapi.json; each
-// route and field has its entry there, and the tests hold every answer to it.
-//
 // Missing of what the versions up to the newest have, and answered with 404: volume,
 // events, deploy_templates, management/indicators, runbooks and inspection_rules.
 //
 // Where it is more lenient than Ironic: keys with ~ and / are patched at every
 // version, not from 1.98 on; X-Openstack-Request-Id stands on successes at every
 // version, not from 1.107 on.
+//
+// The OpenAPI document of all this (openapi) is served as /openapi.json; each
+// route and field has its entry there, and the tests hold every answer to it.
 package api
