@@ -4,11 +4,9 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"trefoil/ironic"
-	"trefoil/ironic/api/openapi"
 )
 
 // Config says what the API stands on.
@@ -33,7 +31,7 @@ type server struct {
 	baseURL   string
 	log       *slog.Logger
 	now       func() time.Time
-	document  func() (openapi.Document, error)
+	document  documentOnce
 	nodes     table[*ironic.Node]
 	ports     table[*ironic.Port]
 	started   time.Time
@@ -61,7 +59,7 @@ func newServer(cfg Config) *server {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	s.document = sync.OnceValues(openapi.Load) // most services are never asked for it
+	s.document = newDocument()
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -4,8 +4,17 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
+
+	"trefoil/ironic/api/openapi"
 )
+
+// documentOnce puts the document together when it is first asked for; most
+// services never are.
+type documentOnce func() (openapi.Document, error)
+
+func newDocument() documentOnce { return sync.OnceValues(openapi.Load) }
 
 // getDocument answers with the OpenAPI document of this API, to anybody and
 // whatever version is asked for. Clients keep it and ask with If-None-Match.
