@@ -55,6 +55,9 @@ var doors = map[string][]string{
 	"golang.org/x/crypto/ssh":             {"overcloud/ssh", "undercloud/install", "undercloud/compute", "cmd"},
 	"trefoil/vbmc/libvirt":                {"vbmc", "overcloud/lab"},
 	"github.com/vishvananda/netlink":      {"undercloud/install", "ironic/agent", "overcloud/lab"},
+
+	// Only tests need it.
+	"github.com/santhosh-tekuri/jsonschema": {"ironic/api/openapi/openapitest"},
 }
 
 func under(pkg, dir string) bool { return pkg == dir || strings.HasPrefix(pkg, dir+"/") }

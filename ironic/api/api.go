@@ -15,8 +15,8 @@ import (
 type Config struct {
 	Store     ironic.Store
 	Conductor Conductor
-	// Auth guards every route except the public ones: /, /v1, lookup, heartbeat
-	// and continue_inspection. Nil means noauth.
+	// Auth guards every route except the public ones: /, /v1, /openapi.json, lookup,
+	// heartbeat and continue_inspection. Nil means noauth.
 	Auth func(http.Handler) http.Handler
 	// Caller tells who sent a request that Auth let through; what he may do is a matter
 	// of ironic/policy. Nil: everybody may do everything, as with Ironic's noauth.
@@ -40,6 +40,7 @@ type server struct {
 	baseURL   string
 	log       *slog.Logger
 	now       func() time.Time
+	document  documentOnce
 	nodes     table[*ironic.Node]
 	ports     table[*ironic.Port]
 	started   time.Time
@@ -78,6 +79,7 @@ func newServer(cfg Config) *server {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	s.document = newDocument()
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -118,6 +120,7 @@ func (s *server) mux(routes []route, fallback http.Handler) http.Handler {
 func (s *server) publicRoutes() []route {
 	return []route{
 		{path: "/{$}", lenient: true, methods: methods{"GET": s.getRoot}},
+		{path: documentPath, lenient: true, methods: methods{"GET": s.getDocument}},
 		{path: "/v1", methods: methods{"GET": s.getV1}},
 		{path: "/v1/lookup", since: 22, methods: methods{"GET": s.lookup}},
 		{path: "/v1/heartbeat/{node}", since: 22, methods: methods{"POST": s.heartbeat}},

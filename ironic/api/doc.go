@@ -19,4 +19,7 @@
 // Where it is more lenient than Ironic: keys with ~ and / are patched at every
 // version, not from 1.98 on; X-Openstack-Request-Id stands on successes at every
 // version, not from 1.107 on.
+//
+// The OpenAPI document of all this (openapi) is served as /openapi.json; each
+// route and field has its entry there, and the tests hold every answer to it.
 package api

@@ -3,7 +3,6 @@ package api_test
 import (
 	"context"
 	"fmt"
-	"net/http/httptest"
 	"slices"
 	"testing"
 
@@ -47,9 +46,7 @@ func newAbleRig(t *testing.T) (*rig, *able) {
 	r := newRig(t)
 	a := &able{Conductor: r.conductor}
 	r.handler = api.New(api.Config{Store: r.store, Conductor: a})
-	server := httptest.NewServer(r.handler)
-	t.Cleanup(server.Close)
-	r.url = server.URL
+	r.url = serve(t, r.handler)
 	r.add(ironic.Node{Name: "n"})
 	r.add(ironic.Node{Name: "busy", ProvisionState: "deploying"})
 	return r, a

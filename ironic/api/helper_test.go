@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -17,7 +16,8 @@ import (
 	"trefoil/ironic/api/apitest"
 )
 
-// rig is the API over the stand-ins, served on a loopback port.
+// rig is the API over the stand-ins, served on a loopback port. Whatever goes
+// through there is held to the OpenAPI document.
 type rig struct {
 	*testing.T
 	store     *apitest.Store
@@ -32,9 +32,7 @@ func newRig(t *testing.T) *rig {
 	store := apitest.NewStore()
 	r := &rig{T: t, store: store, conductor: apitest.NewConductor(store), logged: &strings.Builder{}}
 	r.handler = api.New(api.Config{Store: store, Conductor: r.conductor, Log: slog.New(slog.NewTextHandler(r.logged, nil))})
-	server := httptest.NewServer(r.handler)
-	t.Cleanup(server.Close)
-	r.url = server.URL
+	r.url = serve(t, r.handler)
 	return r
 }
 

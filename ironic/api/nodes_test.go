@@ -329,7 +329,7 @@ func TestAuthGuardsAllButThePublicRoutes(t *testing.T) {
 	r := newRig(t)
 	h := api.New(api.Config{Store: r.store, Conductor: r.conductor, Auth: deny})
 	for path, guarded := range map[string]bool{"/": false, "/v1": false, "/v1/": false, "/v1/lookup?addresses=x": false,
-		"/v1/heartbeat/x": false, "/v1/continue_inspection": false, "/v1/nodes": true, "/v1/nodes/": true, "/v1/drivers": true,
+		"/v1/heartbeat/x": false, "/v1/continue_inspection": false, "/openapi.json": false, "/v1/nodes": true, "/v1/nodes/": true, "/v1/drivers": true,
 		"/v1/nope": true, "/v1/lookup/x": true, "/v1/heartbeat": true} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -200,9 +199,7 @@ func (withoutGroups) Portgroup(_ context.Context, ident string) (*ironic.Portgro
 func TestAPatchThatAPortgroupHasNoSayInGoesWithoutIt(t *testing.T) {
 	r := newRig(t)
 	_, macs := bond(t, r, "n", 1, 1, "")
-	lost := httptest.NewServer(api.New(api.Config{Store: withoutGroups{r.store}, Conductor: r.conductor, Log: slog.New(slog.DiscardHandler)}))
-	defer lost.Close()
-	r.url = lost.URL
+	r.url = serve(t, api.New(api.Config{Store: withoutGroups{r.store}, Conductor: r.conductor, Log: slog.New(slog.DiscardHandler)}))
 	patch := func(op string) answer { return r.do("PATCH", "/v1/ports/"+macs[0], "1.97", "["+op+"]") }
 	patch(`{"op":"add","path":"/extra/a","value":1}`).want(t, 200, "")
 	patch(`{"op":"replace","path":"/pxe_enabled","value":true}`).want(t, 400, "could not be found")

@@ -29,6 +29,11 @@ func (s *server) lookup(c *call) error {
 	if err != nil {
 		return s.discreet(c, err)
 	}
+	for _, m := range []*map[string]any{&found.Node.Properties, &found.Node.InstanceInfo, &found.Node.DriverInternalInfo} {
+		if *m == nil { // agents look into them; null is no object
+			*m = map[string]any{}
+		}
+	}
 	return c.json(http.StatusOK, found)
 }
 

@@ -19,6 +19,7 @@ func (c *call) versionObject() object {
 }
 
 func (s *server) getRoot(c *call) error {
+	c.linkDocument()
 	return c.json(http.StatusOK, object{
 		{"name", "OpenStack Ironic API"},
 		{"description", "Ironic is an OpenStack project which enables the provision and management of baremetal machines. " +
