@@ -36,7 +36,8 @@ func Routes(cfg Config) []RouteInfo {
 	return out
 }
 
-// FieldInfo tells of a row of a field table. Input is the schema of what requests may say.
+// FieldInfo tells of a row of a field table. Input is the schema of what requests may say,
+// empty where it has a shape of its own.
 type FieldInfo struct {
 	Name           string
 	Since          int
@@ -49,7 +50,11 @@ func fieldInfos[R any](t table[R]) []FieldInfo {
 		nullFlag: "OptionalFlag", dict: "OptionalObject"}
 	var out []FieldInfo
 	for _, f := range t {
-		out = append(out, FieldInfo{f.name, f.since, f.initial, f.patch, input[f.kind]})
+		info := FieldInfo{f.name, f.since, f.initial, f.patch, input[f.kind]}
+		if f.parse != nil {
+			info.Input = ""
+		}
+		out = append(out, info)
 	}
 	return out
 }
@@ -58,7 +63,10 @@ func fieldInfos[R any](t table[R]) []FieldInfo {
 func FieldTables() map[string][]FieldInfo {
 	return map[string][]FieldInfo{"Node": fieldInfos(nodeTable()), "Port": fieldInfos(portTable()),
 		"Portgroup": fieldInfos(portgroupTable()), "Chassis": fieldInfos(chassisTable()),
-		"Allocation": fieldInfos(allocationTable()), "HistoryEntry": fieldInfos(historyTable())}
+		"Allocation": fieldInfos(allocationTable()), "HistoryEntry": fieldInfos(historyTable()),
+		"VolumeConnector": fieldInfos(connectorKind().table), "VolumeTarget": fieldInfos(targetKind().table),
+		"DeployTemplate": fieldInfos(deployTemplateTable()), "Runbook": fieldInfos(runbookTable()),
+		"InspectionRule": fieldInfos(inspectionRuleTable())}
 }
 
 func filterInfos[F any](t []F, row func(F) (name string, since int)) map[string]int {
