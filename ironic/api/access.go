@@ -141,19 +141,6 @@ func (c *call) listsOf(resource string) ([]string, error) {
 	return []string{c.caller.ProjectID}, c.require(own, policy.Target{})
 }
 
-// seenParts is seen for what belongs to nodes; the function takes a node's uuid.
-func (c *call) seenParts(resource string) (func(node string) bool, error) {
-	seen, err := c.seen(resource)
-	if err != nil {
-		return nil, err
-	}
-	if c.allowed("baremetal:"+resource+":list_all", policy.Target{}) {
-		return func(string) bool { return true }, nil
-	}
-	own, err := c.ofNodes(seen)
-	return func(node string) bool { return own[node] }, err
-}
-
 // allocationsOf is the owner whose allocations a list has, of those that were asked
 // for; "" means everybody's.
 func (c *call) allocationsOf(owner string) (string, error) {

@@ -12,7 +12,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
-	"trefoil/ironic/inspect/rules"
+	inspect "trefoil/ironic/inspect/rules"
 )
 
 const sinceInspectionRules = 96
@@ -65,7 +65,7 @@ func inspectionRuleTable() table[*ironic.InspectionRule] {
 
 func phaseOf(r *ironic.InspectionRule) string {
 	if r.Phase == "" {
-		return rules.MainPhase
+		return inspect.MainPhase
 	}
 	return r.Phase
 }
@@ -185,7 +185,7 @@ func (s *server) createInspectionRule(c *call) error {
 	if err := s.inspectionRules.fill("inspection_rule", body, c.version, r); err != nil {
 		return err
 	}
-	if _, err := rules.Compile(r); err != nil {
+	if _, err := inspect.Compile(r); err != nil {
 		return err
 	}
 	if r.UUID == "" {
@@ -209,7 +209,7 @@ func (s *server) patchInspectionRule(c *call) error {
 				if sensitive && !r.Sensitive {
 					return badRequest("Couldn't apply patch to /sensitive. Reason: Inspection rules cannot have the sensitive flag unset.")
 				}
-				_, err := rules.Compile(r)
+				_, err := inspect.Compile(r)
 				return err
 			})
 		})

@@ -134,15 +134,15 @@ func (s *server) sendPortgroups(c *call, path, node string, detail bool) error {
 	if node != "" {
 		f.NodeUUID = node
 	}
-	seen, err := c.seenParts("portgroup")
+	own, err := c.listsOf("portgroup")
 	if err != nil {
 		return err
 	}
+	f.Projects = append(f.Projects, own...)
 	list, err := s.store.Portgroups(c.ctx(), f)
 	if err != nil {
 		return fmt.Errorf("list portgroups: %w", err)
 	}
-	list = slices.DeleteFunc(list, func(p *ironic.Portgroup) bool { return !seen(p.NodeUUID) })
 	return sendList(c, s.portgroups, "portgroups", path, l, []string{"uuid", "address", "name"}, list)
 }
 
