@@ -132,7 +132,7 @@ func TestDeployTemplateRefusals(t *testing.T) {
 		{"GET", "?fields=uuid,spongebob", "1.55", "", 400, "spongebob"},
 		{"GET", "?detail=True&fields=name", "1.55", "", 400, "detail"},
 		{"GET", "?color=red", "1.55", "", 400, "Unexpected arguments: color"},
-		{"GET", "?marker=nobody", "1.55", "", 400, "marker nobody"},
+		{"GET", "?marker=nobody", "1.55", "", 400, "marker: nobody"},
 	} {
 		a := r.do(c.method, "/v1/deploy_templates"+c.path, c.version, c.body)
 		if a.status != c.status || !strings.Contains(a.fault(), c.fault) || strings.Contains(a.body, "geheim") {
