@@ -18,7 +18,7 @@ func freeipmiPowerRows() []row {
 	return []row{
 		{"bmc-info", `IPMI Version +: 2.0\n.*Sensor Device +: supported\n.*SEL Device +: supported\n.*FRU Inventory Device +: supported\n.*System GUID : {DIUU}`},
 		{"bmc-info --get-device-guid", `[0-9a-f]{8}-`},
-		{"ipmi-chassis --get-chassis-capabilities", `Intrusion Sensor +: not provided`},
+		{"ipmi-chassis --get-chassis-capabilities", `Intrusion sensor +: not provided`},
 		{"ipmi-chassis --set-power-restore-policy=RESTORE", ``},
 		{"ipmi-chassis --chassis-control=POWER-UP", ``},
 		{"ipmipower --on --wait-until-on", `^\S+: ok\s*$`},
@@ -27,7 +27,6 @@ func freeipmiPowerRows() []row {
 		{"ipmi-chassis --get-chassis-status", `System Power +: on\nPower overload +: false\n.*Power restore policy +: Restore.*Last Power Event +: power on via ipmi command\n.*Chassis Identify state +: Indefinite`},
 		{"ipmi-chassis --get-system-restart-cause", `(?i)chassis control`},
 		{"ipmi-chassis --get-power-on-hours-counter", `(?i)Power on hours`},
-		{"ipmi-chassis --set-power-restore-policy=OFF", ``},
 		{"ipmi-chassis-config --commit -e Chassis_Boot_Flags:Boot_Device=PXE", ``},
 		{"ipmipower --cycle", `^\S+: ok\s*$`},
 	}

@@ -83,7 +83,7 @@ func goipmiPayloads() []call {
 		}, `MajorVersion:1 MinorVersion:0`},
 		{"SOL", func(ctx context.Context, c *client.Client) (string, error) {
 			return said(c.GetPayloadActivationStatus(ctx, types.PayloadTypeSOL))
-		}, `InstanceCapacity:1 Instance01Activated:false`},
+		}, `Instance01Activated:false`},
 		{"who has it", func(ctx context.Context, c *client.Client) (string, error) {
 			return said(c.GetPayloadInstanceInfo(ctx, types.PayloadTypeSOL, 1))
 		}, `SessionID:0 `},
@@ -106,7 +106,7 @@ func goipmiPower() []call {
 		{"power", plain((*client.Client).GetChassisStatus), `PowerIsOn:true LastPowerOnByCommand:true`},
 		{"an NMI", control(chassis.ChassisControlDiagnosticInterrupt), `^&`},
 		{"restart cause", plain((*client.Client).GetSystemRestartCause), `SystemRestartCause:.*ChannelNumber:1`},
-		{"hours", plain((*client.Client).GetPOHCounter), `MinutesPerCount:60 CounterReading:0`},
+		{"hours", plain((*client.Client).GetPOHCounter), `MinutesPerCount:1 CounterReading:0`},
 		{"policy", func(ctx context.Context, c *client.Client) (string, error) {
 			return said(c.SetPowerRestorePolicy(ctx, chassis.PowerRestorePolicyAlwaysOff))
 		}, `SupportPolicyAlwaysOn:true SupportPolicyPrevious:true SupportPolicyAlwaysOff:true`},
@@ -133,7 +133,7 @@ func goipmiSensors() []call {
 		{"event enables", of(temperature, (*client.Client).GetSensorEventEnable), `EventMessagesDisabled:false SensorScanningDisabled:false`},
 		{"event status", of(temperature, (*client.Client).GetSensorEventStatus), `^&`},
 		{"factors", raw(4, 0x23, temperature, 35), `^[0-9a-f]{2} 01 00 `}, // times one
-		{"event receiver", plain((*client.Client).GetEventReceiver), `SlaveAddress:255`},
+		{"event receiver", plain((*client.Client).GetEventReceiver), `SlaveAddress:32`},
 		{"a sensor that there is not", raw(4, 0x2d, 0x99), `cc: 0xcb`},
 		{"watts", plain((*client.Client).GetDCMIPowerReading), `CurrentPower:{W} MinimumPower:\d+ .*PowerMeasurementActive:true`},
 		{"asset tag", func(ctx context.Context, c *client.Client) (string, error) {

@@ -16,6 +16,7 @@ type chassisState struct {
 	restoring     uint // which power restore is in force
 	identifyUntil time.Time
 	identifyOn    bool // for ever
+	underway      []*underway
 }
 
 // chassisCommands are the commands of network function Chassis (section 28).
@@ -89,8 +90,13 @@ func chassisControl(b *BMC, r request) (byte, []byte) {
 	if !ok {
 		return ccDataInvalid, nil
 	}
+	return b.once(r, func() byte { return b.control(r, op) }), nil
+}
+
+// control does one, whatever else is under way.
+func (b *BMC) control(r request, op operation) byte {
 	if cc := b.expireBootFlags(r.ctx); cc != ccOK {
-		return cc, nil
+		return cc
 	}
 	var pending bool
 	b.locked(func() {
@@ -103,7 +109,7 @@ func chassisControl(b *BMC, r request) (byte, []byte) {
 	if pending {
 		b.keepBoot()
 	}
-	return cc, nil
+	return cc
 }
 
 // chassisIdentify (28.5): 15 s by default, 0 ends it, bit 0 of the second byte
