@@ -16,8 +16,10 @@ func TestAnImpatientClientMeansOneCycle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, b := bubbleBMC(t, nil)
 		c, other := newClient(t, b, wire.Suite17()), newClient(t, b, wire.Suite17())
-		c.mustLogin(privAdmin)
-		other.mustLogin(privAdmin)
+		for _, c := range []*client{c, other} {
+			c.mustLogin(privAdmin)
+			c.call(wire.App, 0x3b, privAdmin)
+		}
 		got := make(chan []byte, 8)
 		ask := func(c *client) { b.Handle(c.src, c.packet(wire.Chassis, 2, 2), func(p []byte) { got <- p }) }
 		release := m.Hold()
