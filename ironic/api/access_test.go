@@ -295,3 +295,13 @@ func TestALesseeDoesNotReadWhatIsTheOwners(t *testing.T) {
 		t.Errorf("the states show the error: %s", states)
 	}
 }
+
+// A page that begins behind a foreign node would tell how that sorts.
+func TestAForeignMarkerIsNotThere(t *testing.T) {
+	s := newSecured(t)
+	for path, code := range map[string]int{"nodes?marker=" + nobodys: 404, "nodes?marker=" + ownedNode: 200,
+		"ports?marker=" + nobodysPort: 404, "ports?marker=" + ownedPort: 200} {
+		s.as("owner_reader", "GET", "/v1/"+path, "").want(t, code, "")
+		s.as("system_reader", "GET", "/v1/"+path, "").want(t, 200, "")
+	}
+}

@@ -64,7 +64,7 @@ func nodeFilterTable() []nodeFilter {
 		flag("maintenance", func(f *store) **bool { return &f.Maintenance }),
 		since(61, flag("retired", func(f *store) **bool { return &f.Retired })),
 		since(82, flag("sharded", func(f *store) **bool { return &f.Sharded })),
-		{"shard", 82, func(_ *call, v string, f *store) error { f.Shards = strings.Split(v, ","); return nil }},
+		{"shard", 82, func(_ *call, v string, f *store) (err error) { f.Shards, err = names("shard", v); return err }},
 		{"chassis_uuid", 0, filterChassis},
 		{"conductor_group", 46, func(_ *call, v string, f *store) error { f.Groups = []string{strings.ToLower(v)}; return nil }},
 		{"conductor", 49, exact(func(f *store) **string { return &f.Conductor })},
@@ -125,4 +125,15 @@ func (c *call) nodeFilters(q url.Values) (ironic.NodeFilter, error) {
 		f.Parent = new(string)
 	}
 	return f, err
+}
+
+// maxNames is how many names a filter takes; SQLite has a limit of its own behind it.
+const maxNames = 1000
+
+// names are those that a filter lists, with commas between.
+func names(filter, value string) ([]string, error) {
+	if n := 1 + strings.Count(value, ","); n > maxNames {
+		return nil, badRequest("%s has %d names; at most %d are taken", filter, n, maxNames)
+	}
+	return strings.Split(value, ","), nil
 }

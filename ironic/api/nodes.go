@@ -60,6 +60,11 @@ func (s *server) sendNodes(c *call, path string, l *listQuery, chassis string) e
 	if err != nil {
 		return err
 	}
+	if own != nil && l.marker != "" { // where a page begins behind a foreign node, it tells how that sorts
+		if _, err := c.nodeBy(l.marker); err != nil {
+			return err
+		}
+	}
 	filter.Projects = append(filter.Projects, own...)
 	return sendPage(c, s.nodes, "nodes", path, l, defaultNodeFields(c.version), func(p ironic.Page) ([]*ironic.Node, error) {
 		filter.Page = p

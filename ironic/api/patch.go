@@ -110,6 +110,10 @@ func patched[R any](t table[R], resource string, ops []operation, version int, r
 			return nil, err
 		}
 	}
+	// Operations nest what no body may; the database could store such a row, and list none.
+	if depth(doc) > maxDepth {
+		return nil, badRequest("The patched %s would be nested deeper than %d levels.", resource, maxDepth)
+	}
 	var old, fresh map[string]any
 	if err := json.Unmarshal(before, &old); err != nil {
 		return nil, err

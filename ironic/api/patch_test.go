@@ -216,3 +216,26 @@ func FuzzPatch(f *testing.F) {
 		}
 	})
 }
+
+// What no body may nest, operations may not nest either.
+func TestAPatchDoesNotNestWithoutEnd(t *testing.T) {
+	r := newRig(t)
+	r.do("POST", "/v1/nodes", "1.80", `{"name":"n","driver":"fake-hardware"}`).want(t, 201, "")
+	path, ops := "/extra", []string{}
+	for range 80 {
+		path += "/a"
+		ops = append(ops, `{"op":"add","path":"`+path+`","value":{}}`)
+	}
+	r.do("PATCH", "/v1/nodes/n", "1.80", "["+strings.Join(ops, ",")+"]").want(t, 400, "nested deeper than 64 levels")
+	r.do("PATCH", "/v1/nodes/n", "1.80", "["+strings.Join(ops[:40], ",")+"]").want(t, 200, "")
+}
+
+func TestAFilterTakesSoManyNames(t *testing.T) {
+	r := newRig(t)
+	many := strings.Repeat("a,", 1000) + "a"
+	for path, version := range map[string]string{"nodes?shard=": "1.82", "ports?shard=": "1.82", "portgroups?shard=": "1.106",
+		"ports?conductor_groups=": "1.99", "portgroups?conductor_groups=": "1.99"} {
+		r.do("GET", "/v1/"+path+many, version, "").want(t, 400, "1001 names; at most 1000")
+		r.do("GET", "/v1/"+path+many[2:], version, "").want(t, 200, "")
+	}
+}

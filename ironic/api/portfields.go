@@ -88,9 +88,12 @@ func portFilterTable() []portFilter {
 			}
 			return err
 		}},
-		{"shard", 82, func(_ *call, v string, f *store) error { f.Shards = strings.Split(v, ","); return nil }},
+		{"shard", 82, func(_ *call, v string, f *store) (err error) { f.Shards, err = names("shard", v); return err }},
 		{"description_contains", 97, func(_ *call, v string, f *store) error { f.Description = v; return nil }},
-		{"conductor_groups", 99, func(_ *call, v string, f *store) error { f.Groups = groupNames(v); return nil }},
+		{"conductor_groups", 99, func(_ *call, v string, f *store) (err error) {
+			f.Groups, err = names("conductor_groups", strings.ToLower(v))
+			return err
+		}},
 	}
 }
 
@@ -102,9 +105,6 @@ func queryMAC(v string) (string, error) {
 	}
 	return mac, nil
 }
-
-// groupNames reads a list of conductor groups.
-func groupNames(list string) []string { return strings.Split(strings.ToLower(list), ",") }
 
 func portsOf(c *call, ident string, f *ironic.PortFilter) error {
 	n, err := c.nodeBy(ident)

@@ -81,8 +81,11 @@ func portgroupFilterTable() []portgroupFilter {
 			return err
 		}},
 		{"address", 0, func(_ *call, v string, f *store) (err error) { f.Address, err = queryMAC(v); return err }},
-		{"conductor_groups", 99, func(_ *call, v string, f *store) error { f.Groups = groupNames(v); return nil }},
-		{"shard", 106, func(_ *call, v string, f *store) error { f.Shards = strings.Split(v, ","); return nil }},
+		{"conductor_groups", 99, func(_ *call, v string, f *store) (err error) {
+			f.Groups, err = names("conductor_groups", strings.ToLower(v))
+			return err
+		}},
+		{"shard", 106, func(_ *call, v string, f *store) (err error) { f.Shards, err = names("shard", v); return err }},
 	}
 }
 

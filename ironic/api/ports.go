@@ -10,8 +10,9 @@ import (
 	"trefoil/ironic"
 )
 
-func (c *call) port() (*ironic.Port, error) {
-	ident := c.r.PathValue("port")
+func (c *call) port() (*ironic.Port, error) { return c.portBy(c.r.PathValue("port")) }
+
+func (c *call) portBy(ident string) (*ironic.Port, error) {
 	p, err := c.s.store.Port(c.ctx(), ident)
 	named := err == nil && p.Name == ident && p.UUID != ident // which versions below 1.88 do not know
 	if errs.Is(err, errs.NotFound) || named && c.version < 88 {
@@ -62,6 +63,11 @@ func (s *server) sendPorts(c *call, path string, in portScope, detail bool) erro
 	own, err := c.listsOf("port")
 	if err != nil {
 		return err
+	}
+	if own != nil && l.marker != "" { // as with nodes
+		if _, err := c.portBy(l.marker); err != nil {
+			return err
+		}
 	}
 	filter.OfNodes.Projects = append(filter.OfNodes.Projects, own...)
 	return sendPage(c, s.ports, "ports", path, l, []string{"uuid", "address"}, func(p ironic.Page) ([]*ironic.Port, error) {

@@ -21,7 +21,11 @@ const keyDiscovered = "auto_discovered"
 
 // maxDiscovered bounds how many nodes wait for somebody to look at them: whoever is on
 // the provisioning network may send inventories.
-const maxDiscovered = 1000
+const (
+	maxDiscovered      = 1000
+	maxDiscoveredMACs  = 64      // of one machine; each becomes a port, which nobody else can have then
+	maxDiscoveredBytes = 2 << 20 // of one inventory, which the database keeps
+)
 
 // discovered is a node that nobody has touched since discovery made it.
 func discovered(n *ironic.Node) bool {
@@ -36,6 +40,10 @@ func (c *Conductor) discover(ctx context.Context, d *agentapi.InspectionData, pa
 	macs := inspect.MACs(d)
 	if len(macs) == 0 {
 		return "", reason
+	}
+	if len(macs) > maxDiscoveredMACs || len(payload) > maxDiscoveredBytes {
+		return "", errs.New(errs.Invalid, "an unknown machine sent %d addresses and an inventory of %d bytes; discovery takes %d and %d",
+			len(macs), len(payload), maxDiscoveredMACs, maxDiscoveredBytes).WithHint("enroll the machine by hand: openstack baremetal node create")
 	}
 	c.strangers.Lock()
 	defer c.strangers.Unlock()

@@ -155,3 +155,23 @@ func TestWhatUnknownMachinesBoot(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// Whoever is on the provisioning network may send inventories: they are bounded.
+func TestAnInventoryThatIsTooMuchIsNotEnrolled(t *testing.T) {
+	w := newWorld(t, discovering)
+	var cards []string
+	for i := range 65 {
+		cards = append(cards, fmt.Sprintf(`{"name":"e%d","mac_address":"52:54:00:77:00:%02x"}`, i, i))
+	}
+	for what, payload := range map[string]string{
+		"addresses": `{"inventory":{"interfaces":[` + strings.Join(cards, ",") + `]}}`,
+		"bytes":     strings.Replace(stranger(), "{", `{"junk":"`+strings.Repeat("x", 2<<20)+`",`, 1),
+	} {
+		if _, err := w.c.ContinueInspection(t.Context(), []byte(payload)); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "discovery takes") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if nodes, err := w.db.Nodes(t.Context(), ironic.NodeFilter{}); err != nil || len(nodes) != 0 {
+		t.Errorf("%d nodes, %v", len(nodes), err)
+	}
+}

@@ -7,11 +7,12 @@ import (
 	"trefoil/internal/errs"
 )
 
-// Bounds of a JSON path: its length, and what it may find. Two ".." over a deep
-// document find the same things again and again.
+// Bounds of a JSON path: its length, what it may find, and what it may look at. Two ".."
+// over a deep document find the same things again and again.
 const (
 	maxPathSteps = 32
 	maxFound     = 10_000
+	maxVisited   = 1_000_000
 )
 
 // path is a JSON path in the subset that fields of inspector's rules are written
@@ -103,12 +104,16 @@ func parseBracket(s string) (pathStep, string, error) {
 // order of their keys); nothing where it leads nowhere.
 func (p path) find(doc any) ([]any, error) {
 	found := []any{doc}
+	left := maxVisited
 	for _, st := range p {
 		var next []any
 		for _, v := range found {
-			next = st.from(v, next)
+			next = st.from(v, next, &left)
 			if len(next) > maxFound {
 				return nil, errs.New(errs.Invalid, "the path finds more than %d values", maxFound)
+			}
+			if left < 0 {
+				return nil, errs.New(errs.Invalid, "the path leads through more than %d values", maxVisited)
 			}
 		}
 		found = next
@@ -116,14 +121,16 @@ func (p path) find(doc any) ([]any, error) {
 	return found, nil
 }
 
-func (st pathStep) from(v any, out []any) []any {
+// from adds what the step leads to from v; left counts the values that were looked at.
+func (st pathStep) from(v any, out []any, left *int) []any {
+	*left--
 	out = st.member(v, out)
 	if !st.deep {
 		return out
 	}
 	each(v, func(m any) {
-		if len(out) <= maxFound {
-			out = st.from(m, out)
+		if len(out) <= maxFound && *left >= 0 {
+			out = st.from(m, out, left)
 		}
 	})
 	return out

@@ -132,6 +132,8 @@ func TestConditionsOfIronic(t *testing.T) {
 		`"op":"is-none","args":{"value":"{node.resource_class}"}`:                                          true,
 		`"op":"is-true","args":{"value":"{plugin_data[auto_discovered]}"}`:                                 true,
 		`"op":"is-false","args":{"value":"{plugin_data[auto_discovered]}"}`:                                false,
+		`"op":"eq","args":{"values":["{plugin_data[auto_discovered]}",true]}`:                              true,
+		`"op":"ne","args":{"values":["{plugin_data[auto_discovered]}",true]}`:                              false,
 		`"op":"is-false","args":{"value":0}`:                                                               true,
 		`"op":"in-net","args":{"address":"{inventory[bmc_address]}","subnet":"192.0.2.0/24"}`:              true,
 		`"op":"matches","args":["{inventory[cpu][architecture]}","x86_[0-9]{2}"]`:                          true,

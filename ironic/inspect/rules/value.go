@@ -97,6 +97,13 @@ func equal(a, b any) bool {
 	if x, y, ok := numbers(a, b); ok {
 		return x == y
 	}
+	for _, p := range [][2]any{{a, b}, {b, a}} { // "{plugin_data[auto_discovered]}" is the text True
+		yes, ok1 := p[0].(bool)
+		word, ok2 := p[1].(string)
+		if ok1 && ok2 {
+			return strings.EqualFold(word, strconv.FormatBool(yes))
+		}
+	}
 	return reflect.DeepEqual(a, b)
 }
 
