@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -150,6 +151,9 @@ var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{1
 // inspector does.
 func readRule(data []byte) (*ironic.InspectionRule, error) {
 	var body map[string]any
+	if !utf8.Valid(data) { // encoding/json would store something else
+		return nil, errs.New(errs.Invalid, "The rule is not valid UTF-8")
+	}
 	if err := json.Unmarshal(data, &body); err != nil {
 		return nil, errs.New(errs.Invalid, "The rule is not valid JSON: %s", err)
 	}

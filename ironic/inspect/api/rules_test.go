@@ -84,6 +84,7 @@ func TestRulesAreRefused(t *testing.T) {
 	act := `"actions":[{"action":"fail","message":"no"}]`
 	for body, words := range map[string]string{
 		`{`:                             "not valid JSON",
+		"{\"description\":\"\xff\"}":    "not valid UTF-8",
 		`null`:                          "expected a JSON object",
 		`{"uuid":"x",` + act + `}`:      "Invalid UUID value",
 		`{"description":1,` + act + `}`: "description must be a text",

@@ -351,3 +351,18 @@ func FuzzRules(f *testing.F) {
 		}
 	})
 }
+
+// Two ".." find each thing of a chain again and again; looking ends, not only finding.
+func TestAPathLooksAtSoMuch(t *testing.T) {
+	chain := any(map[string]any{})
+	for range 3000 {
+		chain = map[string]any{"a": chain}
+	}
+	p, err := parsePath("$..a..b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.find(chain); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "leads through more than") {
+		t.Error(err)
+	}
+}
