@@ -25,6 +25,17 @@ func ValidNodeName(name string) bool {
 		"children", "vmedia", "indicators"}, name)
 }
 
+// FlagsFault says which reason stands at a node without its flag; "": none.
+func FlagsFault(n *Node) string {
+	switch {
+	case n.ProtectedReason != "" && !n.Protected:
+		return "The protected_reason field can only be set when protected is True."
+	case n.RetiredReason != "" && !n.Retired:
+		return "The retired_reason field can only be set when retired is True."
+	}
+	return ""
+}
+
 // MaxTraits is how many traits a node may have.
 const MaxTraits = 50
 
