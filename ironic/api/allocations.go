@@ -205,7 +205,7 @@ func (a *allocations) create(c *call) error {
 	if err := c.ownAllocation(row); err != nil {
 		return err
 	}
-	if row.Name != "" && !validAllocationName(row.Name) {
+	if row.Name != "" && !ironic.ValidName(row.Name) {
 		return badRequest("Cannot create allocation with invalid name '%s'", row.Name)
 	}
 	if err := a.fillLists(c, body, row); err != nil {
@@ -223,16 +223,13 @@ func (a *allocations) create(c *call) error {
 	return a.fields.created(c, "allocations", row)
 }
 
-// validAllocationName is the rule for names of nodes but for the reserved words.
-func validAllocationName(name string) bool { return namePattern.MatchString(name) && !isUUID(name) }
-
 // fillLists reads traits and candidates, whose names become UUIDs in the order given.
 func (a *allocations) fillLists(c *call, body map[string]any, row *ironic.Allocation) (err error) {
 	if row.Traits, err = texts(body, "traits"); err != nil {
 		return err
 	}
-	if len(row.Traits) > maxTraits {
-		return badRequest("An allocation can not have more than %d traits", maxTraits)
+	if len(row.Traits) > ironic.MaxTraits {
+		return badRequest("An allocation can not have more than %d traits", ironic.MaxTraits)
 	}
 	for _, t := range row.Traits {
 		if err := checkTrait("allocation", t); err != nil {
@@ -316,7 +313,7 @@ func (a *allocations) patch(c *call) error {
 		return routerError(http.StatusMethodNotAllowed)
 	}
 	return patch(c, a.fields, "allocation", (*call).allocation, func(_, draft *ironic.Allocation, changed map[string]bool) error {
-		if changed["name"] && draft.Name != "" && !validAllocationName(draft.Name) {
+		if changed["name"] && draft.Name != "" && !ironic.ValidName(draft.Name) {
 			return badRequest("Cannot update allocation with invalid name '%s'", draft.Name)
 		}
 		return nil

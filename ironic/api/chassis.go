@@ -48,7 +48,7 @@ func chassisTable() table[*ironic.Chassis] {
 // chassisOf finds the chassis of the path.
 func (c *call) chassisOf() (*ironic.Chassis, error) {
 	ident := c.r.PathValue("chassis")
-	if !isUUID(ident) {
+	if !ironic.IsUUID(ident) {
 		return nil, badRequest("Expected a UUID but received %s.", ident)
 	}
 	h, err := c.s.store.Chassis(c.ctx(), strings.ToLower(ident))

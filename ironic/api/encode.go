@@ -6,8 +6,9 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
+
+	"trefoil/ironic"
 )
 
 // pair is one member of an object; objects keep their members' order.
@@ -164,19 +165,7 @@ func mapOrEmpty(m map[string]any) any {
 }
 
 // masked is what stands in the place of a secret.
-const masked = "******"
-
-// secret reports whether a key names something that must not be shown.
-func secret(key string) bool {
-	k := strings.ToLower(key)
-	for _, part := range []string{"password", "passwd", "passphrase", "secret", "token", "kg_key",
-		"private_key", "priv_key", "auth_key", "priv_proto_key", "snmp_community", "admin_pass", "api_key"} {
-		if strings.Contains(k, part) {
-			return true
-		}
-	}
-	return false
-}
+const masked = ironic.Masked
 
 // maskStep is mask for a step: its arguments may be an image and a config drive.
 func maskStep(m map[string]any) map[string]any { return mask(m, "configdrive", "image_url") }
@@ -208,7 +197,7 @@ func maskValue(key string, v any, always []string) any {
 		}
 		return list
 	case string:
-		if x != "" && secret(key) {
+		if x != "" && ironic.Secret(key) {
 			return masked
 		}
 	}

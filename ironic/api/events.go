@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"trefoil/ironic"
 )
 
 // eventRoutes are what other services tell of their ports.
@@ -83,7 +85,7 @@ func eventOf(where string, item any) (map[string]any, error) {
 // eventIDs wants ids and addresses in their form.
 func eventIDs(where string, e map[string]any) error {
 	for _, member := range []string{"port_id", "device_id", "binding:host_id"} {
-		if id, given := e[member].(string); given && !isUUID(id) {
+		if id, given := e[member].(string); given && !ironic.IsUUID(id) {
 			return badRequest("Schema error for %s: expected a UUID for %s but received %s.", where, member, id)
 		}
 	}

@@ -36,14 +36,21 @@ func (l *lamps) SetIndicator(_ context.Context, _, component, name, state string
 	return nil
 }
 
-func TestIndicators(t *testing.T) {
+const indicatorsPath = "/v1/nodes/n/management/indicators"
+
+// lampRig has a node n with the indicators of lamps.
+func lampRig(t *testing.T) (*rig, *lamps, *ironic.Node) {
 	r := newRig(t)
 	l := &lamps{Conductor: r.conductor, shows: map[string]string{"led@system": "on"}}
 	server := httptest.NewServer(api.New(api.Config{Store: r.store, Conductor: l}))
 	t.Cleanup(server.Close)
 	r.url = server.URL
-	n := r.add(ironic.Node{Name: "n"})
-	const path = "/v1/nodes/n/management/indicators"
+	return r, l, r.add(ironic.Node{Name: "n"})
+}
+
+func TestIndicators(t *testing.T) {
+	r, l, n := lampRig(t)
+	const path = indicatorsPath
 	list := func(path string) []any { return r.do("GET", path, "1.63", "").object(t)["indicators"].([]any) }
 	all := list(path)
 	if len(all) != 2 {
@@ -77,6 +84,11 @@ func TestIndicators(t *testing.T) {
 	if l.shows["led@system"] != "off" {
 		t.Errorf("the query's state did not reach the conductor: %v", l.shows)
 	}
+}
+
+func TestIndicatorRefusals(t *testing.T) {
+	r, _, _ := lampRig(t)
+	const path = indicatorsPath
 	for _, tc := range []struct {
 		method, path, version, body string
 		status                      int

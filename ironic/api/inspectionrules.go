@@ -44,6 +44,10 @@ func inspectionRuleTable() table[*ironic.InspectionRule] {
 			unmasked: func(r *rule) any { return append([]map[string]any{}, *at(r)...) },
 			set:      func(r *rule, v any) { *at(r) = v.([]map[string]any) }}
 	}
+	// A patch is of the actions as they are shown: nothing moves a secret to another path.
+	actions := operations("actions", func(r *rule) *[]map[string]any { return &r.Actions }, shownActions)
+	actions.unmasked = func(r *rule) any { return inspect.Shown(r.Actions) }
+	actions.set = func(r *rule, v any) { r.Actions = inspect.Kept(v.([]map[string]any), r.Actions) }
 	return table[*rule]{
 		{name: "uuid", kind: uuidText, initial: true, get: func(_ *call, r *rule) any { return r.UUID },
 			set: func(r *rule, v any) { r.UUID = strings.ToLower(v.(string)) }},
@@ -58,7 +62,7 @@ func inspectionRuleTable() table[*ironic.InspectionRule] {
 		{name: "phase", kind: shortText, initial: true, patch: true, get: func(_ *call, r *rule) any { return phaseOf(r) },
 			set: func(r *rule, v any) { r.Phase = v.(string) }},
 		operations("conditions", func(r *rule) *[]map[string]any { return &r.Conditions }, shownConditions),
-		operations("actions", func(r *rule) *[]map[string]any { return &r.Actions }, shownActions),
+		actions,
 		{name: "links", noSort: true, get: func(c *call, r *rule) any { return c.links("inspection_rules/" + r.UUID) }},
 	}
 }
@@ -87,7 +91,7 @@ func shownConditions(all []map[string]any) []object {
 
 func shownActions(all []map[string]any) []object {
 	out := make([]object, len(all))
-	for i, a := range all {
+	for i, a := range inspect.Shown(all) {
 		loop := a["loop"]
 		if loop == nil {
 			loop = []any{}
@@ -133,7 +137,7 @@ func checkObjects(resource, name string, v any) (any, error) {
 // inspectionRuleOf finds the rule of the path.
 func (c *call) inspectionRuleOf() (*ironic.InspectionRule, error) {
 	ident := c.r.PathValue("rule")
-	if !isUUID(ident) {
+	if !ironic.IsUUID(ident) {
 		return nil, badRequest("Expected a UUID but received %s.", ident)
 	}
 	r, err := c.s.store.InspectionRule(c.ctx(), strings.ToLower(ident))
@@ -185,7 +189,7 @@ func (s *server) createInspectionRule(c *call) error {
 	if err := s.inspectionRules.fill("inspection_rule", body, c.version, r); err != nil {
 		return err
 	}
-	if _, err := inspect.Compile(r); err != nil {
+	if err := checkRule(r); err != nil {
 		return err
 	}
 	if r.UUID == "" {
@@ -195,6 +199,13 @@ func (s *server) createInspectionRule(c *call) error {
 		return err
 	}
 	return s.inspectionRules.created(c, "inspection_rules", r)
+}
+
+func checkRule(r *ironic.InspectionRule) error {
+	if _, err := inspect.Compile(r); err != nil {
+		return err
+	}
+	return inspect.CheckStars(r)
 }
 
 // patchInspectionRule judges the rule as it is when it is written.
@@ -209,8 +220,7 @@ func (s *server) patchInspectionRule(c *call) error {
 				if sensitive && !r.Sensitive {
 					return badRequest("Couldn't apply patch to /sensitive. Reason: Inspection rules cannot have the sensitive flag unset.")
 				}
-				_, err := inspect.Compile(r)
-				return err
+				return checkRule(r)
 			})
 		})
 }

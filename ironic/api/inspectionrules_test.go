@@ -109,3 +109,43 @@ func TestInspectionRuleRefusals(t *testing.T) {
 		t.Errorf("the other API's rule went, too: %v", err)
 	}
 }
+
+// Readers may get rules, and rules hold passwords of BMCs.
+func TestASecretThatARuleSetsIsStars(t *testing.T) {
+	r := newRig(t)
+	const rule = `{"actions":[{"op":"set-attribute","args":{"path":"/driver_info/ipmi_username","value":"admin"}},
+	 {"op":"set-attribute","args":{"path":"/driver_info/ipmi_password","value":"hunter2"}}]}`
+	a := r.do("POST", "/v1/inspection_rules", "1.96", rule)
+	id := a.object(t)["uuid"].(string)
+	shown := r.do("GET", "/v1/inspection_rules/"+id, "1.96", "")
+	for _, body := range []string{a.body, shown.body, r.do("GET", "/v1/inspection_rules?detail=true", "1.96", "").body} {
+		if strings.Contains(body, "hunter2") || !strings.Contains(body, `"value":"******"`) || !strings.Contains(body, "admin") {
+			t.Errorf("shown %s", body)
+		}
+	}
+	stored := func() string {
+		t.Helper()
+		kept, err := r.store.InspectionRule(context.Background(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(kept.Actions)
+	}
+	r.do("PATCH", "/v1/inspection_rules/"+id, "1.96", `[{"op":"replace","path":"/description","value":"x"}]`).want(t, 200, "")
+	const swapped = `[{"op":"set-attribute","args":{"path":"/driver_info/ipmi_password","value":"******"}},
+	 {"op":"set-attribute","args":{"path":"/driver_info/ipmi_username","value":"root"}}]`
+	if a := r.do("PATCH", "/v1/inspection_rules/"+id, "1.96", `[{"op":"replace","path":"/actions","value":`+swapped+`}]`); a.status != 200 || strings.Contains(a.body, "hunter2") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if got := stored(); !strings.Contains(got, "ipmi_password value:hunter2") || !strings.Contains(got, "value:root") {
+		t.Errorf("what came back masked is %s", got)
+	}
+	for _, op := range []string{`{"op":"replace","path":"/actions/0/args/path","value":"/extra/seen"}`,
+		`{"op":"add","path":"/actions/-","value":{"op":"set-attribute","args":["/driver_info/redfish_password","******"]}}`} {
+		r.do("PATCH", "/v1/inspection_rules/"+id, "1.96", "["+op+"]").want(t, 400, "they stand for a secret that was not shown")
+	}
+	if a := r.do("PATCH", "/v1/inspection_rules/"+id, "1.96", `[{"op":"add","path":"/actions/x","value":{"value":"hunter3"}}]`); a.status != 400 || strings.Contains(a.body, "hunter3") {
+		t.Errorf("a patch that fails says %s", a.body)
+	}
+	r.do("POST", "/v1/inspection_rules", "1.96", strings.Replace(rule, "hunter2", "******", 1)).want(t, 400, "action 2 has ****** where the value of /driver_info/ipmi_password")
+}

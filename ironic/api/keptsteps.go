@@ -64,7 +64,7 @@ func required(resource string, body map[string]any, names ...string) error {
 // ident is the name or UUID in a path, which parameter names.
 func (c *call) ident(value, parameter string) (string, error) {
 	ident := c.r.PathValue(value)
-	if !namePattern.MatchString(ident) {
+	if !ironic.ValidName(ident) && !ironic.IsUUID(ident) {
 		return "", badRequest("Expected UUID or name for %s: %s", parameter, ident)
 	}
 	return ident, nil

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"trefoil/ironic"
 )
 
 func sortStrings(s []string) { slices.Sort(s) }
@@ -25,11 +27,6 @@ const (
 	natural               // whole number from 0 on, or null for 0
 	objects               // list of objects
 )
-
-var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$`)
-
-// isUUID takes the forms Ironic takes: with and without dashes.
-func isUUID(s string) bool { return uuidPattern.MatchString(s) }
 
 // check returns the value in the type that setters expect: string, bool, *bool,
 // map[string]any, int, []map[string]any. The refusal names resource and field.
@@ -84,7 +81,7 @@ func (k kind) checkText(resource, name string, v any) (any, error) {
 	if k == shortText && len([]rune(s)) > 255 {
 		return nil, badRequest("Schema error for %s: %s is longer than 255 characters", resource, name)
 	}
-	if k == uuidText && s != "" && !isUUID(s) {
+	if k == uuidText && s != "" && !ironic.IsUUID(s) {
 		return nil, badRequest("Expected a UUID for %s but received %s.", name, s)
 	}
 	return s, nil
@@ -92,7 +89,7 @@ func (k kind) checkText(resource, name string, v any) (any, error) {
 
 func schemaError(resource, name string, v any, types string) error {
 	text, _ := json.Marshal(v)
-	if secret(name) {
+	if ironic.Secret(name) {
 		text = []byte(masked)
 	}
 	if len(text) > 100 {
@@ -126,15 +123,6 @@ func queryBool(name, value string) (*bool, error) {
 	return &b, nil
 }
 
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
-
-// reservedNames are words that stand behind /v1/nodes/ themselves.
-func reservedNames() []string {
-	return []string{"maintenance", "management", "states", "ports", "portgroups", "bios", "volume", "vifs",
-		"traits", "detail", "validate", "vendor_passthru", "history", "inventory", "allocation", "firmware",
-		"children", "vmedia", "indicators"}
-}
-
 // hostPattern is what names were before 1.10: those of hosts.
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
 
@@ -143,7 +131,7 @@ func validName(name string, version int) bool {
 	if version < 10 && !hostPattern.MatchString(name) {
 		return false
 	}
-	return namePattern.MatchString(name) && !isUUID(name) && !slices.Contains(reservedNames(), name)
+	return ironic.ValidNodeName(name)
 }
 
 // pyRepr writes a JSON value as Python shows it, because clients read the patch

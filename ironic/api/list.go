@@ -86,7 +86,7 @@ func (l *listQuery) take(name, value string) error {
 		}
 		l.limit = n
 	case "marker":
-		if !isUUID(value) {
+		if !ironic.IsUUID(value) {
 			return badRequest("Expected UUID for %s: %s", name, value)
 		}
 		l.marker = value

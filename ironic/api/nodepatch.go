@@ -204,11 +204,10 @@ func checkFlagChange(old, n *ironic.Node, changed map[string]bool) error {
 // checkFlags refuses a reason without its flag. A new node cannot be protected:
 // it is not deployed yet.
 func checkFlags(n *ironic.Node, isNew bool) error {
+	fault := ironic.FlagsFault(n)
 	switch {
-	case n.ProtectedReason != "" && !n.Protected:
-		return badRequest("The protected_reason field can only be set when protected is True.")
-	case n.RetiredReason != "" && !n.Retired:
-		return badRequest("The retired_reason field can only be set when retired is True.")
+	case fault != "":
+		return badRequest("%s", fault)
 	case isNew && n.Protected:
 		return badRequest("A new node can not be protected: only active and rescue nodes can.")
 	}

@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 
 	"trefoil/internal/errs"
@@ -108,16 +107,8 @@ func (s *server) supportedBootDevices(c *call) error {
 	return c.json(http.StatusOK, object{{"supported_boot_devices", devices}})
 }
 
-// Traits are those of os-traits, by their name spaces, or custom ones.
-var (
-	customTrait   = regexp.MustCompile(`^CUSTOM_[A-Z0-9_]+$`)
-	standardTrait = regexp.MustCompile(`^(COMPUTE|HW|MISC|OWNER|STORAGE)_[A-Z0-9_]+$`)
-)
-
-const maxTraits = 50
-
 func checkTrait(resource, name string) error {
-	if len(name) > 255 || !customTrait.MatchString(name) && !standardTrait.MatchString(name) {
+	if !ironic.ValidTrait(name) {
 		return badRequest("Schema error for %s: '%s' is not valid under any of the given schemas. "+
 			"Possible root cause: '%s' does not match '^CUSTOM_[A-Z0-9_]+$'", resource, name, name)
 	}
@@ -194,8 +185,8 @@ func (s *server) changeTraits(c *call, change func([]string) ([]string, error)) 
 		}
 		slices.Sort(traits)
 		traits = slices.Compact(traits)
-		if len(traits) > maxTraits {
-			return badRequest("Node %s can not have more than %d traits", row.UUID, maxTraits)
+		if len(traits) > ironic.MaxTraits {
+			return badRequest("Node %s can not have more than %d traits", row.UUID, ironic.MaxTraits)
 		}
 		row.Traits = traits
 		return nil

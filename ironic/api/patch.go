@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
+	"trefoil/ironic"
 )
 
 // operation is one step of a JSON patch (RFC 6902) in the subset that Ironic takes.
@@ -23,7 +24,7 @@ func (o operation) String() string {
 	out := object{{"op", o.op}, {"path", o.path}}
 	if o.hasValue {
 		v := o.value
-		if secret(o.path) || strings.HasPrefix(o.path, "/instance_info/configdrive") {
+		if ironic.Secret(o.path) || strings.HasPrefix(o.path, "/instance_info/configdrive") || strings.HasPrefix(o.path, "/actions") {
 			v = masked
 		}
 		out = append(out, pair{"value", v})
@@ -186,7 +187,7 @@ func (t table[R]) assign(resource string, old, fresh map[string]any, r R) (map[s
 			continue
 		}
 		v := fresh[f.name]
-		if _, text := v.(string); !text {
+		if _, text := v.(string); !text && f.kind != objects { // those keep theirs by what they do
 			v = keptSecret(v, old[f.name])
 		}
 		if v == nil && f.kind == flag && f.parse == nil {

@@ -70,13 +70,13 @@ func portFilterTable() []portFilter {
 	return []portFilter{
 		{"address", 0, func(_ *call, v string, f *store) (err error) { f.Address, err = queryMAC(v); return err }},
 		{"node", 0, func(c *call, v string, f *store) error {
-			if !isUUID(v) && c.version < 5 { // nodes have no names yet
+			if !ironic.IsUUID(v) && c.version < 5 { // nodes have no names yet
 				return notAcceptable()
 			}
 			return portsOf(c, v, f)
 		}},
 		{"node_uuid", 0, func(c *call, v string, f *store) error {
-			if !isUUID(v) {
+			if !ironic.IsUUID(v) {
 				return badRequest("Expected a UUID but received %s.", v)
 			}
 			return portsOf(c, v, f)

@@ -20,7 +20,7 @@ func (s *server) checkPortgroup(c *call, p *ironic.Portgroup) (*ironic.Node, err
 		return nil, badRequest("'mode' is a mandatory attribute and can not be removed")
 	case p.Address != "" && !macPattern.MatchString(p.Address):
 		return nil, badRequest("Expected a MAC address but received %s.", p.Address)
-	case p.Name != "" && (!namePattern.MatchString(p.Name) || isUUID(p.Name) || p.Name == "detail"):
+	case p.Name != "" && (!ironic.ValidName(p.Name) || p.Name == "detail"):
 		return nil, badRequest("Portgroup %s: Cannot change name to invalid name '%s'", p.UUID, p.Name)
 	case len([]rune(p.PhysicalNetwork)) > 64:
 		return nil, badRequest("Schema error for portgroup: physical_network is longer than 64 characters")

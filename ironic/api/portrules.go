@@ -21,7 +21,7 @@ func checkPortTexts(p *ironic.Port) error {
 			return badRequest("Schema error for port: %s is longer than %d characters", t.name, t.most)
 		}
 	}
-	if p.Name != "" && (!namePattern.MatchString(p.Name) || isUUID(p.Name) || p.Name == "detail") {
+	if p.Name != "" && (!ironic.ValidName(p.Name) || p.Name == "detail") {
 		return badRequest("Invalid name '%s' of a port: use letters, digits, - . _ and ~, and no UUID.", p.Name)
 	}
 	return nil

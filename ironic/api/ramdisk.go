@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
 )
 
@@ -13,7 +14,7 @@ import (
 func (s *server) lookup(c *call) error {
 	q := c.r.URL.Query()
 	uuid := q.Get("node_uuid")
-	if uuid != "" && !isUUID(uuid) {
+	if uuid != "" && !ironic.IsUUID(uuid) {
 		return badRequest("Expected a UUID but received %s.", uuid)
 	}
 	var macs []string

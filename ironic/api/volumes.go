@@ -76,7 +76,7 @@ func belowNode(*call) error { return badRequest("Malformed request URI.") }
 // find looks for the row of the path.
 func (k *volumeKind[T]) find(c *call) (*T, error) {
 	ident := c.r.PathValue("volume")
-	if !isUUID(ident) {
+	if !ironic.IsUUID(ident) {
 		return nil, badRequest("Expected a UUID but received %s.", ident)
 	}
 	return k.rows(c.s.store).Get(c.ctx(), strings.ToLower(ident))

@@ -27,6 +27,9 @@ const (
 	maxDiscoveredBytes = 2 << 20 // of one inventory, which the database keeps
 )
 
+// namesTimeout bounds how long names of all BMCs are looked up for one unknown machine.
+const namesTimeout = 30 * time.Second
+
 // discovered is a node that nobody has touched since discovery made it.
 func discovered(n *ironic.Node) bool {
 	yes, _ := n.DriverInternalInfo[keyDiscovered].(bool)
@@ -75,22 +78,28 @@ func (c *Conductor) discover(ctx context.Context, d *agentapi.InspectionData, pa
 // checkStranger refuses a machine whose BMC a node has: it is that node with other
 // network cards, and somebody must say so.
 func (c *Conductor) checkStranger(ctx context.Context, d *agentapi.InspectionData) error {
-	nodes, err := c.Store.Nodes(ctx, ironic.NodeFilter{})
-	if err != nil {
-		return err
-	}
-	waiting := 0
-	for _, n := range nodes {
-		for _, addr := range bmcAddresses(d) {
-			if text(n.DriverInfo, "ipmi_address") == addr || text(n.DriverInfo, "redfish_address") == addr {
-				return errs.New(errs.NotFound, "the inventory with addresses %s is of no port, but its BMC address %s is that of node %s",
-					strings.Join(inspect.MACs(d), ", "), addr, title(n)).
-					WithHint("openstack baremetal port create --node %s <address>, if the machine has got new network cards", n.UUID)
-			}
-		}
+	addrs, waiting := bmcAddresses(d), 0
+	names, cancel := context.WithTimeout(ctx, namesTimeout)
+	defer cancel()
+	err := ironic.Walk(ctx, c.Store, ironic.NodeFilter{}, func(n *ironic.Node) error {
 		if discovered(n) {
 			waiting++
 		}
+		if len(addrs) == 0 {
+			return nil
+		}
+		if addr := bmcOf(names, n, addrs); addr != "" {
+			return errs.New(errs.NotFound, "the inventory with addresses %s is of no port, but its BMC address %s is that of node %s",
+				strings.Join(inspect.MACs(d), ", "), addr, title(n)).
+				WithHint("openstack baremetal port create --node %s <address>, if the machine has got new network cards", n.UUID)
+		}
+		if names.Err() != nil {
+			return errs.New(errs.Unavailable, "whose BMC %s is was not known within %s: names of BMCs resolve too slowly", strings.Join(addrs, ", "), namesTimeout)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if waiting >= maxDiscovered {
 		return errs.New(errs.Unavailable, "%d discovered machines wait in state enroll; no more are taken", waiting).
@@ -154,7 +163,17 @@ func (c *Conductor) learn(ctx context.Context, n *ironic.Node, d *agentapi.Inspe
 	if err := c.Store.SaveInventory(ctx, *inv); err != nil {
 		return err
 	}
+	// Somebody may take the node in hand at any time: then nothing is written into it.
+	ours := func(n *ironic.Node) error {
+		if !discovered(n) {
+			return errs.New(errs.Conflict, "node %s has left state enroll meanwhile", title(n))
+		}
+		return nil
+	}
 	if n, err = c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
+		if err := ours(n); err != nil {
+			return err
+		}
 		put(n, keyReceived, c.Now().UTC().Format(time.RFC3339))
 		return nil
 	}); err != nil {
@@ -164,8 +183,8 @@ func (c *Conductor) learn(ctx context.Context, n *ironic.Node, d *agentapi.Inspe
 	res, err := c.read(n, inv)
 	if err == nil {
 		_, err = c.digest(ctx, n.UUID, res, func(n *ironic.Node) error {
-			if !discovered(n) {
-				return errs.New(errs.Conflict, "node %s has left state enroll meanwhile", title(n))
+			if err := ours(n); err != nil {
+				return err
 			}
 			now := c.Now().UTC()
 			n.InspectionFinishedAt, n.LastError = &now, ""
@@ -177,10 +196,16 @@ func (c *Conductor) learn(ctx context.Context, n *ironic.Node, d *agentapi.Inspe
 	}
 	words := err.Error()
 	c.Log.Error("a discovered machine's inventory could not be processed", "node", n.UUID, "error", words)
-	c.note(ctx, n.UUID, "inspection", "ERROR", words)
-	if _, err := c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error { n.LastError = words; return nil }); err != nil {
+	if _, err := c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
+		err := ours(n)
+		if err == nil {
+			n.LastError = words
+		}
+		return err
+	}); err != nil {
 		return err
 	}
+	c.note(ctx, n.UUID, "inspection", "ERROR", words)
 	return errs.New(errs.Invalid, "the inventory was taken, but could not be processed; node and log of the service say why")
 }
 

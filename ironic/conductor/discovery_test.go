@@ -1,7 +1,10 @@
 package conductor_test
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -82,6 +85,13 @@ func TestWhatIsNoStrangerIsNotEnrolled(t *testing.T) {
 	if _, err := w.c.ContinueInspection(t.Context(), []byte(stranger())); !errs.Is(err, errs.NotFound) || !strings.Contains(err.Error(), "is that of node control-1") {
 		t.Errorf("a known BMC: %v", err)
 	}
+	for key, host := range map[string]string{"ipmi_address": "localhost", "redfish_address": "https://localhost:8000"} {
+		w.set(func(n *ironic.Node) { n.DriverInfo = map[string]any{key: host} })
+		named := strings.Replace(stranger(), "192.0.2.50", "127.0.0.1", 1)
+		if _, err := w.c.ContinueInspection(t.Context(), []byte(named)); !errs.Is(err, errs.NotFound) || !strings.Contains(err.Error(), "is that of node control-1") {
+			t.Errorf("a BMC known as %s: %v", host, err)
+		}
+	}
 	if nodes, err := w.db.Nodes(t.Context(), ironic.NodeFilter{}); err != nil || len(nodes) != 1 {
 		t.Errorf("%d nodes, %v", len(nodes), err)
 	}
@@ -131,6 +141,47 @@ func TestARuleThatRefusesAStrangerIsTheNodesError(t *testing.T) {
 	}
 	if n, err := w.db.Node(t.Context(), nodes[0].UUID); err != nil || n.LastError != "" || n.Properties["cpus"] != "4" {
 		t.Errorf("%+v %v", n, err)
+	}
+}
+
+// onLine calls do when a line that begins with words is logged.
+type onLine struct {
+	slog.Handler
+	words string
+	do    func()
+}
+
+func (o *onLine) Handle(ctx context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, o.words) {
+		o.do()
+	}
+	return o.Handler.Handle(ctx, r)
+}
+
+// Whoever takes a discovered machine in hand gets nothing of it written any more.
+func TestADiscoveredNodeThatWasTakenIsLeftAlone(t *testing.T) {
+	for _, at := range []string{"machine discovered", "a discovered machine's inventory could not be processed"} {
+		var w *world
+		w = newWorld(t, func(c *conductor.Config) {
+			discovering(c)
+			c.Log = slog.New(&onLine{Handler: slog.NewTextHandler(io.Discard, nil), words: at, do: func() {
+				nodes, err := w.db.Nodes(t.Context(), ironic.NodeFilter{})
+				if err != nil || len(nodes) != 1 {
+					t.Errorf("%d nodes, %v", len(nodes), err)
+					return
+				}
+				if _, err := w.db.UpdateNode(t.Context(), nodes[0].UUID, func(n *ironic.Node) error { n.ProvisionState = "manageable"; return nil }); err != nil {
+					t.Error(err)
+				}
+			}})
+		})
+		w.rule(ironic.RuleInspector, "no", 0, nil, ops{{"action": "fail", "message": "not of ours"}})
+		if _, err := w.c.ContinueInspection(t.Context(), []byte(stranger())); !errs.Is(err, errs.Conflict) {
+			t.Errorf("%s: %v", at, err)
+		}
+		if nodes, err := w.db.Nodes(t.Context(), ironic.NodeFilter{}); err != nil || len(nodes) != 1 || nodes[0].ProvisionState != "manageable" || nodes[0].LastError != "" {
+			t.Errorf("%s: %+v %v", at, nodes, err)
+		}
 	}
 }
 

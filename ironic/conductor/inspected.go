@@ -167,13 +167,19 @@ func (c *Conductor) applyRules(ctx context.Context, all []*rules.Rule, n *ironic
 	if err != nil {
 		return nil, err
 	}
-	driver, chosen := n.Driver, maps.Clone(n.Interfaces)
+	driver, chosen, protected, fault := n.Driver, maps.Clone(n.Interfaces), n.Protected, ironic.FlagsFault(n)
 	m := &rules.Machine{Node: n, Ports: ports, Inventory: inv.Inventory, PluginData: inv.PluginData, Data: data}
 	notes, err := rules.Run(all, m)
 	if err != nil {
 		return notes, err
 	}
 	inv.PluginData = m.PluginData
+	if now := ironic.FlagsFault(n); now != fault && now != "" {
+		return notes, errs.New(errs.Invalid, "inspection rules: %s", now)
+	}
+	if n.Protected && !protected {
+		return notes, errs.New(errs.Invalid, "inspection rules cannot protect a node: only active and rescue nodes can be")
+	}
 	if n.Driver == driver && maps.Equal(n.Interfaces, chosen) {
 		return notes, nil
 	}
@@ -203,7 +209,10 @@ func (c *Conductor) tell(ctx context.Context, uuid string, notes []rules.Note) {
 			level, severity = slog.LevelError, "ERROR"
 		}
 		c.Log.Log(ctx, level, "inspection rule: "+n.Text, "node", uuid)
-		if told++; level > slog.LevelDebug && told <= maxTold {
+		if level == slog.LevelDebug {
+			continue
+		}
+		if told++; told <= maxTold {
 			c.note(ctx, uuid, "inspection", severity, n.Text)
 		}
 	}

@@ -165,3 +165,33 @@ func TestRulesAreAppliedToStoredData(t *testing.T) {
 		t.Errorf("of a node in use: %v", err)
 	}
 }
+
+func TestRulesKeepToTheRulesOfFlags(t *testing.T) {
+	for words, actions := range map[string]ops{
+		"protected_reason field can only be set": {nativeOp("set-attribute", "/protected_reason", "mine")},
+		"retired_reason field can only be set":   {nativeOp("set-attribute", "/retired_reason", "old")},
+		"cannot protect a node":                  {nativeOp("set-attribute", "/protected", true)},
+	} {
+		w := newWorld(t, nil)
+		w.node("manageable")
+		w.rule(ironic.RuleIronic, "flags", 0, nil, actions)
+		w.provision("inspect")
+		if n := w.await("inspect failed"); !strings.Contains(n.LastError, words) || n.Protected || n.ProtectedReason != "" {
+			t.Errorf("%v: %q", actions, n.LastError)
+		}
+	}
+}
+
+// Debug lines are for the log, and no line of the history says that there were many.
+func TestDebugLinesDoNotCountAsTold(t *testing.T) {
+	w := newWorld(t, nil)
+	w.node("manageable")
+	loud := nativeOp("log", "quiet", "debug")
+	loud["loop"] = make([]any, 60)
+	w.rule(ironic.RuleIronic, "loud", 0, nil, ops{loud, nativeOp("log", "heard")})
+	w.provision("inspect")
+	w.await("manageable")
+	if h := w.history(); !strings.Contains(h, "heard") || strings.Contains(h, "quiet") || strings.Contains(h, "more lines") {
+		t.Errorf("history:\n%s", h)
+	}
+}

@@ -3,9 +3,10 @@ package conductor
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -225,16 +226,15 @@ func (c *Conductor) findByBMC(ctx context.Context, d *agentapi.InspectionData) (
 	if len(addrs) == 0 {
 		return nil, "the ramdisk saw no BMC", nil
 	}
-	nodes, err := c.Store.Nodes(ctx, ironic.NodeFilter{ProvisionState: string(fsm.InspectWait)})
-	if err != nil {
-		return nil, "", err
-	}
 	var fit []*ironic.Node
-	for _, n := range nodes {
-		bmc := text(n.DriverInfo, "ipmi_address")
-		if slices.ContainsFunc(addrs, func(addr string) bool { return bmc == addr || resolves(ctx, bmc, addr) }) {
+	err := ironic.Walk(ctx, c.Store, ironic.NodeFilter{ProvisionState: string(fsm.InspectWait)}, func(n *ironic.Node) error {
+		if bmcOf(ctx, n, addrs) != "" {
 			fit = append(fit, n)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, "", err
 	}
 	words := strings.Join(addrs, ", ")
 	switch len(fit) {
@@ -246,20 +246,33 @@ func (c *Conductor) findByBMC(ctx context.Context, d *agentapi.InspectionData) (
 	return nil, fmt.Sprintf("%d waiting nodes share the BMC address %s", len(fit), words), nil
 }
 
-func resolves(ctx context.Context, host, addr string) bool {
-	if host == "" || net.ParseIP(host) != nil {
-		return false
+// bmcOf is the one of addrs at which n has its BMC, which the node may know by name; "": none.
+func bmcOf(ctx context.Context, n *ironic.Node, addrs []string) string {
+	for _, key := range []string{"ipmi_address", "redfish_address"} {
+		host := text(n.DriverInfo, key)
+		if u, err := url.Parse(host); err == nil && u.Host != "" { // Redfish has URLs, too
+			host = u.Hostname()
+		}
+		ips := hostAddresses(ctx, host)
+		for _, addr := range addrs {
+			if slices.Contains(ips, addr) {
+				return addr
+			}
+		}
+	}
+	return ""
+}
+
+// hostAddresses are the addresses of a host; none where nobody knows them.
+func hostAddresses(ctx context.Context, host string) []string {
+	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return []string{ip.String()}
+	}
+	if host == "" {
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	ips, err := net.DefaultResolver.LookupHost(ctx, host)
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return false
-	}
-	for _, ip := range ips {
-		if ip == addr {
-			return true
-		}
-	}
-	return false
+	ips, _ := net.DefaultResolver.LookupHost(ctx, host)
+	return ips
 }

@@ -84,8 +84,10 @@ func TestANodeThatBootsHasAPlace(t *testing.T) {
 			w.await("clean wait")
 			w.stop()
 			w.start()
-			for w.c.Booting() == 0 { // until the job goes on
-				time.Sleep(time.Millisecond)
+			for deadline := time.Now().Add(time.Minute); w.c.Booting() == 0; time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					w.t.Fatal("the job did not go on within a minute of the restart")
+				}
 			}
 		},
 	} {

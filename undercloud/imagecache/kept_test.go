@@ -95,7 +95,11 @@ func TestTheSameFileFromElsewhereDoesNotFailWithTheFirst(t *testing.T) {
 		}
 		second <- err
 	}()
-	for waits := 0; waits < 2; time.Sleep(time.Millisecond) { // until the second has come along
+	deadline := time.Now().Add(time.Minute)
+	for waits := 0; waits < 2; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the second did not come to wait for the first's download within a minute")
+		}
 		f.mu.Lock()
 		waits = k.wait
 		f.mu.Unlock()

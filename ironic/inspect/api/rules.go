@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -30,7 +29,7 @@ type rule struct {
 	Links       []link  `json:"links"`
 }
 
-// wholeRule is the same with all that it holds.
+// wholeRule is the same with all that it holds, but for secrets.
 type wholeRule struct {
 	rule
 	Conditions []map[string]any `json:"conditions"`
@@ -48,7 +47,7 @@ func brief(r *ironic.InspectionRule) rule {
 }
 
 func whole(r *ironic.InspectionRule) wholeRule {
-	w := wholeRule{rule: brief(r), Conditions: r.Conditions, Actions: r.Actions}
+	w := wholeRule{rule: brief(r), Conditions: r.Conditions, Actions: rules.Shown(r.Actions)}
 	if w.Conditions == nil {
 		w.Conditions = []map[string]any{}
 	}
@@ -117,6 +116,9 @@ func (s *server) createRule(w http.ResponseWriter, r *http.Request) error {
 	if _, err := rules.Compile(one); err != nil {
 		return err
 	}
+	if err := rules.CheckStars(one); err != nil {
+		return err
+	}
 	for _, c := range one.Conditions { // shown with what holds where they are not given
 		for name, v := range map[string]any{"multiple": "any", "invert": false} {
 			if _, given := c[name]; !given {
@@ -145,8 +147,6 @@ func askedMinor(h http.Header) (int, bool) {
 	return minor, err == nil
 }
 
-var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$`)
-
 // readRule reads the body of a new rule; members that are not known are passed over, as
 // inspector does.
 func readRule(data []byte) (*ironic.InspectionRule, error) {
@@ -172,7 +172,7 @@ func readRule(data []byte) (*ironic.InspectionRule, error) {
 	if out.UUID = strings.ToLower(out.UUID); out.UUID == "" {
 		out.UUID = uuid.NewString()
 	}
-	if !uuidPattern.MatchString(out.UUID) {
+	if !ironic.IsUUID(out.UUID) {
 		return nil, errs.New(errs.Invalid, "Invalid UUID value")
 	}
 	if len([]rune(out.Scope)) > 255 {

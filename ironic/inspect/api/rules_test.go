@@ -137,3 +137,23 @@ func TestReprocess(t *testing.T) {
 		t.Errorf("%v", c.asked)
 	}
 }
+
+// An export has stars for passwords, and cannot be imported with them.
+func TestASecretThatARuleSetsIsStars(t *testing.T) {
+	r := newRig(t)
+	const rule = `{"uuid":"` + ruleID + `","actions":[{"action":"set-attribute","path":"driver_info/ipmi_password","value":"hunter2"}]}`
+	_, made := r.do("POST", "/v1/rules", "1.18", rule)
+	_, shown := r.do("GET", "/v1/rules/"+ruleID, "1.18", "")
+	for _, body := range []string{made, shown} {
+		if strings.Contains(body, "hunter2") || !strings.Contains(body, `"value":"******"`) {
+			t.Errorf("shown %s", body)
+		}
+	}
+	if kept, err := r.store.InspectionRule(context.Background(), ruleID); err != nil || kept.Actions[0]["value"] != "hunter2" {
+		t.Errorf("%+v %v", kept, err)
+	}
+	r.do("DELETE", "/v1/rules/"+ruleID, "1.18", "")
+	if status, body := r.do("POST", "/v1/rules", "1.18", shown); status != 400 || !strings.Contains(body, "write the secret itself") {
+		t.Errorf("imported again: %d %s", status, body)
+	}
+}

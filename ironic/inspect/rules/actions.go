@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -171,17 +170,12 @@ func setCapability(r *run, a args) error {
 	return nil
 }
 
-// traitPattern is the API's: those of os-traits by their name spaces, or custom ones.
-var traitPattern = regexp.MustCompile(`^(CUSTOM|COMPUTE|HW|MISC|OWNER|STORAGE)_[A-Z0-9_]+$`)
-
-const maxTraits = 50
-
 func checkTrait(a args) error {
 	name, ok := a["name"].(string)
 	if !ok || strings.Contains(name, "{") {
 		return nil // it is filled in later
 	}
-	if len(name) > 255 || !traitPattern.MatchString(name) {
+	if !ironic.ValidTrait(name) {
 		return errs.New(errs.Invalid, "%q is no trait such as CUSTOM_FAST_DISK", short(name))
 	}
 	return nil
@@ -195,8 +189,8 @@ func addTrait(r *run, a args) error {
 	traits := append(slices.Clone(r.Node.Traits), name)
 	slices.Sort(traits)
 	traits = slices.Compact(traits)
-	if len(traits) > maxTraits {
-		return errs.New(errs.Invalid, "a node can not have more than %d traits", maxTraits)
+	if len(traits) > ironic.MaxTraits {
+		return errs.New(errs.Invalid, "a node can not have more than %d traits", ironic.MaxTraits)
 	}
 	r.Node.Traits = traits
 	return nil

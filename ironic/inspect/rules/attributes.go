@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -30,6 +29,18 @@ func textAttribute[R any](name string, at func(R) *string) attribute[R] {
 		*at(r) = s
 		return nil
 	}}
+}
+
+// lowered keeps the text in small letters, as the API does.
+func lowered[R any](a attribute[R]) attribute[R] {
+	plain := a.set
+	a.set = func(r R, v any) error {
+		if s, ok := v.(string); ok {
+			v = strings.ToLower(s)
+		}
+		return plain(r, v)
+	}
+	return a
 }
 
 func orNull(s string) any {
@@ -83,8 +94,6 @@ func readOnly[R any](name string, get func(R) string) attribute[R] {
 	return attribute[R]{name: name, get: func(r R) any { return orNull(get(r)) }}
 }
 
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
-
 // nodeAttributes are those that a PATCH may change, and some to look at.
 func nodeAttributes() []attribute[*ironic.Node] {
 	type node = *ironic.Node
@@ -99,11 +108,11 @@ func nodeAttributes() []attribute[*ironic.Node] {
 		textAttribute("driver", func(n node) *string { return &n.Driver }),
 		textAttribute("resource_class", func(n node) *string { return &n.ResourceClass }),
 		textAttribute("description", func(n node) *string { return &n.Description }),
-		textAttribute("conductor_group", func(n node) *string { return &n.ConductorGroup }),
+		lowered(textAttribute("conductor_group", func(n node) *string { return &n.ConductorGroup })),
 		textAttribute("owner", func(n node) *string { return &n.Owner }),
 		textAttribute("lessee", func(n node) *string { return &n.Lessee }),
 		textAttribute("shard", func(n node) *string { return &n.Shard }),
-		textAttribute("chassis_uuid", func(n node) *string { return &n.ChassisUUID }),
+		lowered(textAttribute("chassis_uuid", func(n node) *string { return &n.ChassisUUID })),
 		textAttribute("maintenance_reason", func(n node) *string { return &n.MaintenanceReason }),
 		textAttribute("protected_reason", func(n node) *string { return &n.ProtectedReason }),
 		textAttribute("retired_reason", func(n node) *string { return &n.RetiredReason }),
@@ -116,8 +125,7 @@ func nodeAttributes() []attribute[*ironic.Node] {
 		mapAttribute("extra", func(n node) *map[string]any { return &n.Extra }),
 		nodeName(), automatedClean(),
 	}
-	for _, kind := range []string{"bios", "boot", "console", "deploy", "firmware", "inspect", "management",
-		"network", "power", "raid", "rescue", "storage", "vendor"} {
+	for _, kind := range ironic.InterfaceNames() {
 		out = append(out, nodeInterface(kind))
 	}
 	return out
@@ -135,8 +143,8 @@ func nodeName() attribute[*ironic.Node] {
 	a := textAttribute("name", func(n *ironic.Node) *string { return &n.Name })
 	plain := a.set
 	a.set = func(n *ironic.Node, v any) error {
-		if s, ok := v.(string); ok && !namePattern.MatchString(s) {
-			return errs.New(errs.Invalid, "%q is no name of a node", short(s))
+		if s, ok := v.(string); ok && !ironic.ValidNodeName(s) {
+			return errs.New(errs.Invalid, "%q is no name of a node: it is a UUID, a word of the API, or has other characters than letters, digits and ._~-", short(s))
 		}
 		return plain(n, v)
 	}
@@ -304,8 +312,6 @@ func view[R any](r R, attributes []attribute[R]) map[string]any {
 	return out
 }
 
-const stars = "******"
-
 // masked hides what looks like a secret, at any depth. Rules may set a password; none
 // copies one to where it would be shown.
 func masked(name string, v any) any {
@@ -325,12 +331,8 @@ func masked(name string, v any) any {
 	case nil, bool:
 		return v
 	}
-	lower := strings.ToLower(name)
-	for _, word := range []string{"password", "passwd", "passphrase", "secret", "token", "kg_key",
-		"private_key", "priv_key", "auth_key", "priv_proto_key", "snmp_community", "admin_pass", "api_key"} {
-		if strings.Contains(lower, word) {
-			return stars
-		}
+	if ironic.Secret(name) {
+		return ironic.Masked
 	}
 	return v
 }

@@ -207,6 +207,7 @@ func classicAction(given map[string]any) (action, error) {
 	if err != nil {
 		return action{}, errs.New(errs.Invalid, "Invalid parameters for action %s: %s", name, err.Error())
 	}
+	_, secret := target(given)
 	return action{name: name, do: func(r *run) error {
 		a := args{}
 		for k, v := range params {
@@ -214,6 +215,9 @@ func classicAction(given map[string]any) (action, error) {
 		}
 		var err error
 		if a["value"], err = formatted(params["value"], r.classicText); err != nil {
+			if secret {
+				return errs.New(errs.Invalid, "%s: a field of the value is not in the data", text(params["path"]))
+			}
 			return err
 		}
 		return d.do(r, a)

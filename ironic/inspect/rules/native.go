@@ -52,6 +52,7 @@ type operation struct {
 	args   args
 	loop   []any // nil: once
 	filled func(name string) bool
+	secret bool // what it writes is a secret
 }
 
 // parseOperation reads one; others says which further members it may have.
@@ -119,10 +120,10 @@ func (o *operation) each(r *run, f func(args) (more bool, err error)) error {
 		a := args{}
 		for k, v := range o.args {
 			if loops || o.filled(k) {
-				v = r.nativeValue(v)
+				v = r.nativeValue(o, k, v)
 			}
 			if loops { // what an item brought in may have fields itself
-				v = r.nativeValue(v)
+				v = r.nativeValue(o, k, v)
 			}
 			a[k] = v
 		}
@@ -152,17 +153,25 @@ func (r *run) vars() map[string]any {
 }
 
 // nativeValue fills fields in at any depth. Where that cannot be, the text stays as it
-// is and a line says so, as in Ironic.
-func (r *run) nativeValue(v any) any {
+// is and a line says so, as in Ironic. A message is for everybody to read, and the line, too.
+func (r *run) nativeValue(o *operation, arg string, v any) any {
+	vars := r.vars()
+	if r.loops && arg == "msg" {
+		vars["item"] = masked("", r.item)
+	}
 	out, _ := formatted(v, func(s string) (string, error) {
 		t, err := parseTemplate(s)
 		if err == nil {
 			var filled string
-			if filled, err = t.expand(r.vars()); err == nil {
+			if filled, err = t.expand(vars); err == nil {
 				return filled, nil
 			}
 		}
-		r.say("warning", fmt.Sprintf("inspection rule %s: a text was left as it is: %s", r.rule.title, err.Error()))
+		why := err.Error()
+		if o.secret {
+			why = "it has a { or } that begins or ends no field"
+		}
+		r.say("warning", fmt.Sprintf("inspection rule %s: a text was left as it is: %s", r.rule.title, why))
 		return s, nil
 	})
 	return out
@@ -278,6 +287,7 @@ func nativeAction(given map[string]any) (action, error) {
 		return action{}, errs.New(errs.Invalid, "Invalid parameters for action operator %s: %s", o.op, err.Error())
 	}
 	o.filled = func(arg string) bool { return arg == "value" || arg == "msg" }
+	_, o.secret = target(given)
 	return action{name: o.op, do: func(r *run) error {
 		return o.each(r, func(a args) (bool, error) { return true, d.do(r, a) })
 	}}, nil

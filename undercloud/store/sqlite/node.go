@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"trefoil/internal/errs"
@@ -96,7 +97,7 @@ func null(s string) any {
 
 type scanner interface{ Scan(...any) error }
 
-var nodeShape = shapeOf[ironic.Node]()
+var nodeShape = sync.OnceValue(shapeOf[ironic.Node])
 
 func scanNode(s scanner) (*ironic.Node, error) {
 	var n ironic.Node
@@ -105,7 +106,7 @@ func scanNode(s scanner) (*ironic.Node, error) {
 	if err := s.Scan(&id, &uuid, &reservation, &version, &doc); err != nil {
 		return nil, err
 	}
-	if err := decode(nodeShape, doc, &n); err != nil {
+	if err := decode(nodeShape(), doc, &n); err != nil {
 		return nil, fmt.Errorf("decode node %s: %w", uuid, err)
 	}
 	n.ID, n.UUID, n.Reservation, n.Version = id, uuid, reservation, version

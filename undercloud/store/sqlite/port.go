@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -52,7 +53,7 @@ func (d *DB) CreatePort(ctx context.Context, p *ironic.Port) error {
 	return d.Update(ctx, func(tx *sql.Tx) error { return insertPort(ctx, tx, p) })
 }
 
-var portShape = shapeOf[ironic.Port]()
+var portShape = sync.OnceValue(shapeOf[ironic.Port])
 
 func scanPort(s scanner) (*ironic.Port, error) {
 	var p ironic.Port
@@ -61,7 +62,7 @@ func scanPort(s scanner) (*ironic.Port, error) {
 	if err := s.Scan(&id, &doc); err != nil {
 		return nil, err
 	}
-	if err := decode(portShape, doc, &p); err != nil {
+	if err := decode(portShape(), doc, &p); err != nil {
 		return nil, fmt.Errorf("decode port %d: %w", id, err)
 	}
 	p.ID = id

@@ -11,6 +11,35 @@ import (
 )
 
 func filters(t *testing.T, s ironic.Store) {
+	first := filtered(t, s)
+	for _, tc := range nodeFilters(first) {
+		list, err := s.Nodes(t.Context(), tc.f)
+		must(t, err)
+		var names []string
+		for _, n := range list {
+			names = append(names, n.Name)
+		}
+		if got := strings.Join(names, " "); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.what, got, tc.want)
+		}
+	}
+	// A column follows what is changed.
+	rack := first.ChassisUUID
+	_, err := s.UpdateNode(t.Context(), first.UUID, func(n *ironic.Node) error {
+		n.Owner, n.Shard, n.ConductorGroup, n.ChassisUUID, n.Fault, n.Lessee = "they", "", "", "", "", ""
+		return nil
+	})
+	must(t, err)
+	for _, f := range []ironic.NodeFilter{{Owner: "me"}, {Lessee: "you"}, {Shards: []string{"s1"}}, {Groups: []string{"rack1"}},
+		{Chassis: rack}, {Fault: "power failure"}} {
+		if list, err := s.Nodes(t.Context(), f); err != nil || len(list) != 0 {
+			t.Errorf("%+v finds what a node was before: %v %v", f, list, err)
+		}
+	}
+}
+
+// filtered are nodes a, of which nearly everything is set, and b, a part of it; c is plain.
+func filtered(t *testing.T, s ironic.Store) *ironic.Node {
 	rack := &ironic.Chassis{UUID: uuid.NewString()}
 	must(t, s.CreateChassis(t.Context(), rack))
 	first := node("a")
@@ -23,16 +52,23 @@ func filters(t *testing.T, s ironic.Store) {
 	second.Owner, second.Shard, second.ParentNode = "you", "s2", first.UUID
 	must(t, s.CreateNode(t.Context(), second))
 	must(t, s.CreateNode(t.Context(), node("c")))
+	return first
+}
+
+type filterCase struct {
+	what string
+	f    ironic.NodeFilter
+	want string
+}
+
+// nodeFilters finds among those that filtered makes.
+func nodeFilters(first *ironic.Node) []filterCase {
 	yes, no, none, host, health, name := true, false, "", "host", "WARNING", "vm-1"
-	for _, tc := range []struct {
-		what string
-		f    ironic.NodeFilter
-		want string
-	}{
+	return []filterCase{
 		{"owner", ironic.NodeFilter{Owner: "me"}, "a"}, {"lessee", ironic.NodeFilter{Lessee: "you"}, "a"},
 		{"a project", ironic.NodeFilter{Projects: []string{"you"}}, "a b"},
 		{"two projects", ironic.NodeFilter{Projects: []string{"you", "me"}}, "a"},
-		{"fault", ironic.NodeFilter{Fault: "power failure"}, "a"}, {"chassis", ironic.NodeFilter{Chassis: rack.UUID}, "a"},
+		{"fault", ironic.NodeFilter{Fault: "power failure"}, "a"}, {"chassis", ironic.NodeFilter{Chassis: first.ChassisUUID}, "a"},
 		{"retired", ironic.NodeFilter{Retired: &yes}, "a"}, {"not retired", ironic.NodeFilter{Retired: &no}, "b c"},
 		{"with a shard", ironic.NodeFilter{Sharded: &yes}, "a b"}, {"without", ironic.NodeFilter{Sharded: &no}, "c"},
 		{"shards", ironic.NodeFilter{Shards: []string{"s2", "s9"}}, "b"}, {"a shard or none", ironic.NodeFilter{Shards: []string{"s1", ""}}, "a c"},
@@ -49,28 +85,6 @@ func filters(t *testing.T, s ironic.Store) {
 		{"upright, or of another fault", ironic.NodeFilter{UprightOr: "clean failure"}, "b c"},
 		{"two at once", ironic.NodeFilter{Sharded: &yes, Retired: &no}, "b"},
 		{"the last of a filter", ironic.NodeFilter{Sharded: &yes, Page: ironic.Page{Desc: true, Limit: 1}}, "b"},
-	} {
-		list, err := s.Nodes(t.Context(), tc.f)
-		must(t, err)
-		var names []string
-		for _, n := range list {
-			names = append(names, n.Name)
-		}
-		if got := strings.Join(names, " "); got != tc.want {
-			t.Errorf("%s: %q, want %q", tc.what, got, tc.want)
-		}
-	}
-	// A column follows what is changed.
-	_, err := s.UpdateNode(t.Context(), first.UUID, func(n *ironic.Node) error {
-		n.Owner, n.Shard, n.ConductorGroup, n.ChassisUUID, n.Fault, n.Lessee = "they", "", "", "", "", ""
-		return nil
-	})
-	must(t, err)
-	for _, f := range []ironic.NodeFilter{{Owner: "me"}, {Lessee: "you"}, {Shards: []string{"s1"}}, {Groups: []string{"rack1"}},
-		{Chassis: rack.UUID}, {Fault: "power failure"}} {
-		if list, err := s.Nodes(t.Context(), f); err != nil || len(list) != 0 {
-			t.Errorf("%+v finds what a node was before: %v %v", f, list, err)
-		}
 	}
 }
 
