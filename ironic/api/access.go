@@ -94,10 +94,23 @@ func (c *call) subject() (t policy.Target, named bool, err error) {
 		if a, err = c.allocation(); err == nil {
 			t = policy.Target{Owner: a.Owner}
 		}
+	case c.r.PathValue("runbook") != "":
+		var r *ironic.Runbook
+		if r, err = c.runbook(); err == nil {
+			t = c.ofRunbook(r)
+		}
 	default:
 		return t, false, nil
 	}
 	return t, true, err
+}
+
+// ofRunbook is what policies look at in a runbook: a public one is read as if it were the caller's own.
+func (c *call) ofRunbook(r *ironic.Runbook) policy.Target {
+	if r.Public && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead) {
+		return c.caller.Own()
+	}
+	return policy.Target{Owner: r.Owner}
 }
 
 // seesPart is about a port or portgroup: it is there for the caller if its node is.

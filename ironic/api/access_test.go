@@ -38,6 +38,7 @@ const (
 	ownedAllocation, leasedAllocation     = "241db410-7b04-4b1c-87ae-4e336435db08", "241db410-7b04-4b1c-87ae-4e336435db09"
 	ownedEvent, leasedEvent, nobodysEvent = "0e21d58f-5de2-4956-85ff-33935ea1ca02", "0e21d58f-5de2-4956-85ff-33935ea1ca03", "0e21d58f-5de2-4956-85ff-33935ea1ca04"
 	oneChassis                            = "e74c40e0-d825-11e2-a28f-0800200c9a66"
+	ownedRunbook                          = "8b5fc7f0-3b1f-4a3a-8d4b-0a5b7a0b5f9e"
 )
 
 // placeholders are those of testdata/rbac.txt.
@@ -49,7 +50,7 @@ func placeholders() *strings.Replacer {
 		"{driver_name}", "fake-driverz", "{owner_allocation}", ownedAllocation, "{lessee_allocation}", leasedAllocation,
 		"{owned_history_ident}", ownedEvent, "{lessee_history_ident}", leasedEvent, "{history_ident}", nobodysEvent,
 		"{port_ident}", nobodysPort, "{portgroup_ident}", nobodysGroup, "{chassis_ident}", oneChassis, "{allocation_ident}", leasedAllocation,
-		"{conductor_ident}", "localhost")
+		"{conductor_ident}", "localhost", "{runbook_ident}", ownedRunbook)
 }
 
 func fine(t testing.TB, err error) {
@@ -89,6 +90,8 @@ func furnish(t testing.TB, s *apitest.Store) {
 	fine(t, s.AddHistory(ctx, ironic.HistoryEntry{UUID: ownedEvent, NodeUUID: ownedNode, Event: "meow"}))
 	fine(t, s.AddHistory(ctx, ironic.HistoryEntry{UUID: nobodysEvent, NodeUUID: nobodys2, Event: "meow"}))
 	fine(t, s.CreateChassis(ctx, &ironic.Chassis{UUID: oneChassis}))
+	fine(t, s.CreateRunbook(ctx, &ironic.Runbook{UUID: ownedRunbook, Name: "CUSTOM_MEOW", Owner: ownerProject,
+		Steps: []ironic.TemplateStep{{Interface: "bios", Name: "reset", Args: map[string]any{"password": "geheim"}}}}))
 	fine(t, s.AddHistory(ctx, ironic.HistoryEntry{UUID: leasedEvent, NodeUUID: leasedNode, Event: "meow"}))
 }
 
@@ -164,7 +167,7 @@ func (s *secured) as(who, method, path, body string) answer {
 	return answer{w.Code, w.Header(), string(data)}
 }
 
-// Ironic's own tests of access, more than 700 requests: what is refused there is
+// Ironic's own tests of access, more than 750 requests: what is refused there is
 // refused here, what is not there is not here, and what is let in is let in.
 func TestAccessIsAsIronicsTestsHaveIt(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("testdata", "rbac.txt"))
@@ -232,7 +235,7 @@ func TestEveryCallByEverybody(t *testing.T) {
 		}
 	}
 	who = append(who, "system_service", "service_headers_owner_project", "service")
-	names := strings.NewReplacer("{node}", leasedNode, "{port}", leasedPort, "{portgroup}", leasedGroup, "{allocation}", leasedAllocation)
+	names := strings.NewReplacer("{node}", leasedNode, "{port}", leasedPort, "{portgroup}", leasedGroup, "{allocation}", leasedAllocation, "{runbook}", ownedRunbook)
 	var b strings.Builder
 	for _, c := range api.GuardedCalls(config(apitest.NewStore())) {
 		ends := map[string][]string{}

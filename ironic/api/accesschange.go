@@ -41,6 +41,42 @@ func (c *call) ownAllocation(a *ironic.Allocation) error {
 	return c.require("baremetal:allocation:create", policy.Target{})
 }
 
+// ownRunbook gives a new runbook to the caller's project, unless he speaks for the whole system.
+func (c *call) ownRunbook(r *ironic.Runbook) error {
+	own := c.caller.ProjectID
+	switch {
+	case c.full, c.caller.System:
+		return nil
+	case own == "":
+		return denied("baremetal:runbook:create")
+	case r.Owner != "" && r.Owner != own:
+		return badRequest("Cannot create a runbook as a project scoped admin with an owner other than your own project.")
+	case r.Public:
+		return badRequest("Cannot create a public runbook as a project scoped admin.")
+	}
+	r.Owner = own
+	return nil
+}
+
+// mayUpdateRunbook holds a patch of a runbook against the policies of its fields.
+func (c *call) mayUpdateRunbook(r *ironic.Runbook, ops []operation) error {
+	rest := len(ops) == 0
+	for _, o := range ops {
+		field, _, _ := strings.Cut(strings.TrimPrefix(o.path, "/"), "/")
+		if field != "owner" && field != "public" {
+			rest = true
+			continue
+		}
+		if err := c.require("baremetal:runbook:update:"+field, policy.Target{Owner: r.Owner}); err != nil {
+			return err
+		}
+	}
+	if !rest {
+		return nil
+	}
+	return c.require("baremetal:runbook:update", policy.Target{Owner: r.Owner})
+}
+
 // mayUpdate holds a patch of a node against the policies of its fields.
 func (c *call) mayUpdate(n *ironic.Node, ops []operation) error {
 	if c.full {

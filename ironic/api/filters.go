@@ -69,7 +69,7 @@ func nodeFilterTable() []nodeFilter {
 		{"conductor_group", 46, func(_ *call, v string, f *store) error { f.Groups = []string{strings.ToLower(v)}; return nil }},
 		{"conductor", 49, exact(func(f *store) **string { return &f.Conductor })},
 		{"description_contains", 51, text(func(f *store) *string { return &f.Description })},
-		{"project", 66, func(_ *call, v string, f *store) error { f.Projects = append(f.Projects, v); return nil }},
+		{"project", 66, filterProject},
 		{"parent_node", 83, filterParent},
 		{"include_children", 83, func(_ *call, v string, _ *store) error { _, err := queryBool("include_children", v); return err }},
 		{"instance_name", 104, exact(func(f *store) **string { return &f.InstanceName })},
@@ -104,6 +104,14 @@ func filterChassis(c *call, v string, f *ironic.NodeFilter) error {
 		return fmt.Errorf("read chassis: %w", err)
 	}
 	f.Chassis = h.UUID
+	return nil
+}
+
+// filterProject passes over an empty one, as Ironic does: it is no project's name.
+func filterProject(_ *call, v string, f *ironic.NodeFilter) error {
+	if v != "" {
+		f.Projects = append(f.Projects, v)
+	}
 	return nil
 }
 

@@ -125,7 +125,7 @@ func (l *listQuery) pageLimit() int {
 }
 
 // paged sorts items by the table's field and cuts out the page behind the
-// marker; unknown markers are refused.
+// marker; an unknown marker is not there, as with lists of nodes.
 func paged[R any](c *call, t table[R], l *listQuery, items []R) (page []R, more bool, err error) {
 	if l.sortKey != "id" {
 		if err := t.sortable(l.sortKey, c.version); err != nil {
@@ -140,7 +140,7 @@ func paged[R any](c *call, t table[R], l *listQuery, items []R) (page []R, more 
 	if l.marker != "" {
 		i := slices.IndexFunc(items, func(r R) bool { return t.uuid(r) == l.marker })
 		if i < 0 {
-			return nil, false, badRequest("The marker %s could not be found in this list.", l.marker)
+			return nil, false, clientError(http.StatusNotFound, "The marker %s could not be found in this list.", l.marker)
 		}
 		items = items[i+1:]
 	}

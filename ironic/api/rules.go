@@ -13,8 +13,10 @@ import (
 //
 // A new route names its rules in its literal, `rules: rules{"PUT": "baremetal:…"}`.
 // What has none there and none below is taken from the path: baremetal:volume:create
-// for a POST to /v1/volume/targets. Such a rule only lets in whoever has a role for the
-// whole system, unless the path names a node, a port, a portgroup or an allocation.
+// for a POST to /v1/volume/targets. Where the path names no node, port, portgroup,
+// allocation or runbook, a role in the project that owns something does not count. A role
+// that the policy's row has under "whatever the token is for" (ironic/policy, docs/roles.md)
+// counts also there: so look at the row, and have the handler ask for what it does not say.
 type rules = map[string]string
 
 // openToAll makes routes of which nobody is asked who he is.
@@ -101,6 +103,9 @@ func routeRules() map[string]rules {
 
 		"/v1/allocations":         {"GET": "baremetal:allocation:list*", "POST": "baremetal:allocation:create*"},
 		"/v1/nodes/{}/allocation": {"": "baremetal:node:get"}, // its own policy is asked for when it is found
+
+		"/v1/runbooks":    {"GET": "baremetal:runbook:list*"},
+		"/v1/runbooks/{}": {"PATCH": "baremetal:runbook:update*"},
 
 		"/v1/chassis/{}/nodes":                          {"GET": "baremetal:chassis:get"},
 		"/v1/chassis/{}/nodes/detail":                   {"GET": "baremetal:chassis:get"},

@@ -12,6 +12,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/policy"
 	"trefoil/ironic/steps"
 )
 
@@ -64,8 +65,8 @@ func runbookTable() table[*ironic.Runbook] {
 	}
 }
 
-// find finds the one of the path.
-func (b *runbooks) find(c *call) (*ironic.Runbook, error) {
+// runbook finds the one of the path.
+func (c *call) runbook() (*ironic.Runbook, error) {
 	ident, err := c.ident("runbook", "runbook_ident")
 	if err != nil {
 		return nil, err
@@ -89,14 +90,21 @@ func (b *runbooks) list(c *call) error {
 	for name := range l.filters {
 		return badRequest("Unexpected arguments: %s", name)
 	}
+	own, err := c.listsOf("runbook")
+	if err != nil {
+		return err
+	}
 	rows, err := b.store.Runbooks(c.ctx())
 	if err != nil {
 		return fmt.Errorf("list runbooks: %w", err)
 	}
+	if own != nil {
+		rows = slices.DeleteFunc(rows, func(r *ironic.Runbook) bool { return !r.Public && !slices.Contains(own, r.Owner) })
+	}
 	return sendList(c, b.fields, "runbooks", "runbooks", l, []string{"uuid", "name"}, rows)
 }
 
-func (b *runbooks) get(c *call) error { return b.fields.show(c, b.find) }
+func (b *runbooks) get(c *call) error { return b.fields.show(c, (*call).runbook) }
 
 func (b *runbooks) create(c *call) error {
 	body, err := c.objectBody(bodyLimit)
@@ -109,6 +117,12 @@ func (b *runbooks) create(c *call) error {
 	}
 	if err := b.fields.fill("runbook", body, c.version, r); err != nil {
 		return err
+	}
+	if err := c.ownRunbook(r); err != nil {
+		return err
+	}
+	if r.Public && r.Owner != "" {
+		return badRequest("There cannot be an owner for a public runbook")
 	}
 	if r.UUID == "" {
 		r.UUID = uuid.NewString()
@@ -125,11 +139,14 @@ func (b *runbooks) patch(c *call) error {
 	if err != nil {
 		return err
 	}
-	row, err := b.find(c)
+	row, err := c.runbook()
 	if err != nil {
 		return err
 	}
 	saved, err := b.store.UpdateRunbook(c.ctx(), row.UUID, func(r *ironic.Runbook) error {
+		if err := c.mayUpdateRunbook(r, ops); err != nil { // here, where nobody gives it to another meanwhile
+			return err
+		}
 		if err := settleOwner(ops, r); err != nil {
 			return err
 		}
@@ -165,7 +182,7 @@ func settleOwner(ops []operation, r *ironic.Runbook) error {
 }
 
 func (b *runbooks) remove(c *call) error {
-	r, err := b.find(c)
+	r, err := c.runbook()
 	if err != nil {
 		return err
 	}
@@ -177,6 +194,8 @@ func (b *runbooks) remove(c *call) error {
 
 // useRunbook puts the steps of the runbook that a request names into the request. The node
 // must have the trait of the runbook's name: so whoever keeps the node lets it be used there.
+// One that is not public is for its owner. A public one is for everybody, which Ironic's
+// policy would not have: there it has no owner whose roles could count.
 func (c *call) useRunbook(n *ironic.Node, req *ProvisionRequest) error {
 	if req.Runbook == "" {
 		return nil
@@ -184,6 +203,11 @@ func (c *call) useRunbook(n *ironic.Node, req *ProvisionRequest) error {
 	r, err := c.runbookBy(req.Runbook)
 	if err != nil {
 		return err
+	}
+	if !r.Public {
+		if err := c.require("baremetal:runbook:use", policy.Target{Owner: r.Owner}); err != nil {
+			return err
+		}
 	}
 	if !slices.Contains(n.Traits, r.Name) {
 		return badRequest("This runbook has not been approved for use on this node %s. Please ask an administrator to add it to your node traits.", n.UUID)

@@ -276,7 +276,7 @@ func TestVolumeRequestsThatAreRefused(t *testing.T) {
 		{"GET", "/v1/nodes/nobody/volume/targets", "1.32", "", 404, "Node nobody"},
 		{"GET", targetsURL + "?volume_type=iscsi", "1.32", "", 400, "Unexpected arguments: volume_type"},
 		{"GET", targetsURL + "?sort_key=properties", "1.32", "", 400, "sorting"},
-		{"GET", targetsURL + "?marker=" + volumeNobody, "1.32", "", 400, "marker"},
+		{"GET", targetsURL + "?marker=" + volumeNobody, "1.32", "", 404, "marker"},
 		{"GET", targetsURL + "?limit=0", "1.32", "", 400, "Limit must be positive"},
 		{"GET", targetsURL + "?detail=True&fields=uuid", "1.32", "", 400, "'detail'"},
 		{"GET", connectorsURL + "?fields=volume_id", "1.32", "", 400, "volume_id"},

@@ -77,7 +77,9 @@ func (s *Service) createGrant(w http.ResponseWriter, r *http.Request, _ session)
 	}
 	if u := s.state.Load().user(g.User); u == nil || !slices.Contains(u.roles[g.Project], g.Role) {
 		err = s.change(func(rec *Records) error {
-			rec.Grants = append(rec.Grants, g)
+			if !slices.Contains(rec.Grants, g) { // the same may have been given since the look above
+				rec.Grants = append(rec.Grants, g)
+			}
 			return nil
 		})
 	}
@@ -98,11 +100,11 @@ func (s *Service) revokeGrant(w http.ResponseWriter, r *http.Request, _ session)
 		return errs.New(errs.Forbidden, "The role %s of the user %s is the configuration's and cannot be taken away here.", g.Role, u.Name)
 	}
 	err = s.change(func(rec *Records) error {
-		i := slices.Index(rec.Grants, g)
-		if i < 0 {
+		if !slices.Contains(rec.Grants, g) {
 			return s.noGrant(g)
 		}
-		rec.Grants = slices.Delete(rec.Grants, i, i+1)
+		// All of them: an older file may have the same grant twice.
+		rec.Grants = slices.DeleteFunc(rec.Grants, func(other Grant) bool { return other == g })
 		return nil
 	})
 	if err != nil {

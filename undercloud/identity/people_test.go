@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -137,6 +138,32 @@ func TestATokenCarriesTheRolesThatWereGiven(t *testing.T) {
 	if id, code := w.who(w.Middleware, text); code != 200 || !id.Admin {
 		t.Errorf("an administrator of the project admin: %d %+v", code, id)
 	}
+}
+
+// A role that was given twice at once is gone when it is taken away once.
+func TestAGrantIsOneRecord(t *testing.T) {
+	w := newTown(t)
+	path := "projects/" + w.ids["alpha"] + "/users/" + w.ids["bob"] + "/roles/" + w.role("admin")
+	admin, h := token(t, w.Service), w.Handler()
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			if got := send(h, "PUT", "/v3/"+path, "", map[string]string{"X-Auth-Token": admin}); got.Code != 204 {
+				t.Errorf("%d %s", got.Code, got.Body)
+			}
+		})
+	}
+	all.Wait()
+	g := Grant{User: w.ids["bob"], Project: w.ids["alpha"], Role: "admin"}
+	if n := len(slices.DeleteFunc(slices.Clone(w.kept.Grants), func(other Grant) bool { return other != g })); n != 1 {
+		t.Errorf("%d records", n)
+	}
+	// What a file of before may have.
+	if err := w.change(func(rec *Records) error { rec.Grants = append(rec.Grants, g); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	w.must(204, "DELETE", path, "")
+	w.must(404, "HEAD", path, "")
 }
 
 func TestTheAdministratorHasEverythingInEveryScope(t *testing.T) {

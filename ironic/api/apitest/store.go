@@ -90,20 +90,40 @@ func (s *Store) CreateNode(_ context.Context, n *ironic.Node, ports ...*ironic.P
 	if err := s.checkChassis(n); err != nil {
 		return err
 	}
+	before := len(s.ports)
+	id, created := s.last+1, s.Now().UTC().Truncate(time.Microsecond)
+	s.last = id
 	for _, p := range ports {
-		p.Address = strings.ToLower(p.Address)
-		if _, err := s.findPort(p.Address); err == nil {
-			return errs.New(errs.Conflict, "A port with MAC address %s already exists.", p.Address)
+		p.NodeUUID = n.UUID
+		if err := s.addPort(p, created); err != nil {
+			s.ports = s.ports[:before]
+			return err
 		}
 	}
-	s.last++
-	n.ID, n.Version, n.CreatedAt = s.last, 1, s.Now().UTC().Truncate(time.Microsecond)
+	n.ID, n.Version, n.CreatedAt = id, 1, created
 	s.nodes = append(s.nodes, deep(n))
-	for _, p := range ports {
-		s.last++
-		p.ID, p.CreatedAt, p.NodeUUID = s.last, n.CreatedAt, n.UUID
-		s.ports = append(s.ports, deep(p))
+	return nil
+}
+
+// addPort stores a copy of a port that clashes with none.
+func (s *Store) addPort(p *ironic.Port, created time.Time) error {
+	p.Address = strings.ToLower(p.Address)
+	for _, other := range s.ports {
+		switch {
+		case other.Address == p.Address:
+			return errs.New(errs.Conflict, "A port with MAC address %s already exists.", p.Address)
+		case p.Name != "" && other.Name == p.Name:
+			return errs.New(errs.Conflict, "A port with name %s already exists.", p.Name)
+		case other.UUID == p.UUID:
+			return errs.New(errs.Conflict, "A port with UUID %s already exists.", p.UUID)
+		}
 	}
+	if err := s.checkGroup(p); err != nil {
+		return err
+	}
+	s.last++
+	p.ID, p.CreatedAt = s.last, created
+	s.ports = append(s.ports, deep(p))
 	return nil
 }
 
@@ -154,7 +174,8 @@ func (s *Store) UpdateNode(_ context.Context, uuid string, change func(*ironic.N
 	if err := s.checkInstance(n); err != nil {
 		return nil, err
 	}
-	n.AllocationUUID = s.nodes[i].AllocationUUID
+	was := s.nodes[i]
+	n.ID, n.CreatedAt, n.Version, n.AllocationUUID = was.ID, was.CreatedAt, was.Version, was.AllocationUUID
 	s.endAllocation(n)
 	s.putNode(i, n)
 	return deep(n), nil
@@ -220,23 +241,10 @@ func (s *Store) findPort(ident string) (int, error) {
 func (s *Store) CreatePort(_ context.Context, p *ironic.Port) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.Address = strings.ToLower(p.Address)
-	if _, err := s.findPort(p.Address); err == nil {
-		return errs.New(errs.Conflict, "A port with MAC address %s already exists.", p.Address)
-	}
 	if _, err := s.find(p.NodeUUID); err != nil {
 		return err
 	}
-	if _, err := s.findPort(p.Name); err == nil && p.Name != "" {
-		return errs.New(errs.Conflict, "A port with name %s already exists.", p.Name)
-	}
-	if err := s.checkGroup(p); err != nil {
-		return err
-	}
-	s.last++
-	p.ID, p.CreatedAt = s.last, s.Now().UTC().Truncate(time.Microsecond)
-	s.ports = append(s.ports, deep(p))
-	return nil
+	return s.addPort(p, s.Now().UTC().Truncate(time.Microsecond))
 }
 
 // Port returns a copy.

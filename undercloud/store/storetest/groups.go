@@ -102,7 +102,55 @@ func chassis(t *testing.T, s ironic.Store) {
 }
 
 // RunReferences is the part of Run about what rows name.
-func RunReferences(t *testing.T, open func(t *testing.T) ironic.Store) { references(t, open(t)) }
+func RunReferences(t *testing.T, open func(t *testing.T) ironic.Store) {
+	references(t, open(t))
+	newPorts(t, open(t))
+	stays(t, open(t))
+}
+
+// newPorts: a port that comes with its node is held to what one that comes alone is.
+func newPorts(t *testing.T, s ironic.Store) {
+	a, first := node("a"), port("52:54:00:aa:00:01")
+	first.Name = "eth0"
+	must(t, s.CreateNode(t.Context(), a, first))
+	g := &ironic.Portgroup{UUID: uuid.NewString(), NodeUUID: a.UUID}
+	must(t, s.CreatePortgroup(t.Context(), g))
+	for _, tc := range []struct {
+		want errs.Code
+		word string
+		edit func(*ironic.Port)
+	}{
+		{errs.Conflict, "52:54:00:aa:00:01", func(p *ironic.Port) { p.Address = "52:54:00:AA:00:01" }},
+		{errs.Conflict, "eth0", func(p *ironic.Port) { p.Name = "eth0" }},
+		{errs.Conflict, first.UUID, func(p *ironic.Port) { p.UUID = first.UUID }},
+		{errs.Conflict, "52:54:00:aa:00:02", func(p *ironic.Port) { p.Address = "52:54:00:aa:00:02" }}, // its sister's
+		{errs.Invalid, "different node", func(p *ironic.Port) { p.PortgroupUUID = g.UUID }},
+		{errs.Invalid, "could not be found", func(p *ironic.Port) { p.PortgroupUUID = uuid.NewString() }},
+	} {
+		p := port("52:54:00:aa:00:03")
+		tc.edit(p)
+		code(t, s.CreateNode(t.Context(), node("b"), port("52:54:00:aa:00:02"), p), tc.want, tc.word)
+		_, err := s.Node(t.Context(), "b")
+		code(t, err, errs.NotFound)
+	}
+	if list, err := s.Ports(t.Context(), ironic.PortFilter{}); err != nil || len(list) != 1 {
+		t.Errorf("ports of nodes that were refused: %v %v", list, err)
+	}
+}
+
+// stays: what a change of a node is not about stays as it was.
+func stays(t *testing.T, s ironic.Store) {
+	n := node("a")
+	must(t, s.CreateNode(t.Context(), n))
+	got, err := s.UpdateNode(t.Context(), n.UUID, func(n *ironic.Node) error {
+		n.ID, n.CreatedAt, n.Version = 77, n.CreatedAt.AddDate(1, 0, 0), 77
+		return nil
+	})
+	must(t, err)
+	if got.ID != n.ID || !got.CreatedAt.Equal(n.CreatedAt) || got.Version != n.Version+1 {
+		t.Errorf("%+v\nwas %+v", got, n)
+	}
+}
 
 // What a port or a node names is there, whatever went meanwhile: the caller's own
 // look at it was before the transaction.

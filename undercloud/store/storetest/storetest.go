@@ -38,6 +38,8 @@ func Run(t *testing.T, open func(t *testing.T) ironic.Store) {
 		"volume connectors follow their node":       volumeConnectors,
 		"volume targets follow their node":          volumeTargets,
 		"what a row names is there":                 references,
+		"ports that come with a node are checked":   newPorts,
+		"a node's number and birthday stay":         stays,
 		"history and inventory hang on their node":  records,
 		"a failed port takes the whole create back": atomicCreate,
 		"inspection rules are kept by dialect":      inspectionRules,
