@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/bougou/go-ipmi/pkg/client"
 	"github.com/bougou/go-ipmi/pkg/command/chassis"
@@ -192,6 +193,23 @@ func goipmiBoot() []call {
 		{"cycle", func(ctx context.Context, c *client.Client) (string, error) {
 			return said(c.ChassisControl(ctx, chassis.ChassisControlPowerCycle))
 		}, `^&`},
-		{"it is spent", flags, `^false `},
+		{"it is spent", until(flags, "false "), `^false `}, // the cycle is answered before libvirt is done
+	}
+}
+
+// until asks again until the answer begins so, or the client's time is up.
+func until(ask asking, prefix string) asking {
+	return func(ctx context.Context, c *client.Client) (string, error) {
+		for {
+			got, err := ask(ctx, c)
+			if err != nil || strings.HasPrefix(got, prefix) {
+				return got, err
+			}
+			select {
+			case <-ctx.Done():
+				return got, ctx.Err()
+			case <-time.After(200 * time.Millisecond):
+			}
+		}
 	}
 }

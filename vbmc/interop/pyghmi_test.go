@@ -63,7 +63,7 @@ func pyghmiRows() []row {
 	return []row{
 		{"c.raw_command(netfn=6, command=1)['code']", `^0$`},
 		{"c.get_power()", `^{'powerstate': 'off'}$`},
-		{"c.set_power('on', wait=20)", `^{'powerstate': 'on'}$`},
+		{"c.set_power('on', wait=60)", `^{'powerstate': 'on'}$`},
 		{"readings()", `\('CPU Temp', {C}.0, '°C'\).*\('Fan', {RPM}.0, 'RPM'\).*\('Power', {W}.0, 'W'\)`},
 		{"c.get_sensor_reading('CPU Temp').value", `^{C}.0$`},
 		{"c.get_health()", `'badreadings': \[\], 'health': 0}`},
@@ -77,7 +77,7 @@ func pyghmiRows() []row {
 		{"c.set_bootdev('network', uefiboot=True)", `'bootdev': 'network'`},
 		{"c.get_bootdev()", `'bootdev': 'network'.*`},
 		{"c.set_power('reset')", `^{'pendingpowerstate': 'reset'}$`},
-		{"c.set_power('off', wait=20)", `^{'powerstate': 'off'}$`},
+		{"c.set_power('off', wait=60)", `^{'powerstate': 'off'}$`},
 		{"[e['event'] for e in c.get_event_log(clear=True)][-1:]", `^\['Off'\]$`},
 		{"[e['event'] for e in c.get_event_log()]", `^\['Log clear'\]$`},
 	}

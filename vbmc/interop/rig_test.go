@@ -94,7 +94,7 @@ func expectOff(t *testing.T, m *fake.Machine, starts ...domain.Device) {
 }
 
 // clientLimit ends a client that hangs, and the wait for a value.
-const clientLimit = 30 * time.Second
+const clientLimit = 90 * time.Second
 
 // output runs a client with a home of its own: FreeIPMI keeps sensor records there.
 func output(t *testing.T, home, stdin, name string, args ...string) ([]byte, error) {

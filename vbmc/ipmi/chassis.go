@@ -50,7 +50,7 @@ func chassisStatus(b *BMC, _ request) (byte, []byte) {
 	defer b.mu.Unlock()
 	p := &b.chassis.power
 	power, last := p.Policy<<5, p.Down
-	if on {
+	if on || b.resetting() {
 		power |= 0x01
 		if p.Command {
 			last |= eventCommand

@@ -6,6 +6,7 @@ import "slices"
 type underway struct {
 	session *session
 	what    byte
+	on      bool          // the machine was, when it was asked for
 	done    chan struct{} // closed when code is there
 	code    byte
 }
@@ -15,6 +16,7 @@ type underway struct {
 // anew each 0.4 s, every time as a new request, and a real machine takes longer.
 func (b *BMC) once(r request, do func() byte) byte {
 	what := r.data[0] & 0x0f
+	on, err := b.machine.Power()
 	var c *underway
 	first := false
 	b.locked(func() {
@@ -24,7 +26,7 @@ func (b *BMC) once(r request, do func() byte) byte {
 				return
 			}
 		}
-		first, c = true, &underway{session: r.session, what: what, done: make(chan struct{}), code: ccUnspecified}
+		first, c = true, &underway{session: r.session, what: what, on: err == nil && on, done: make(chan struct{}), code: ccUnspecified}
 		b.chassis.underway = append(b.chassis.underway, c)
 	})
 	if !first {
@@ -45,4 +47,11 @@ func (b *BMC) ended(c *underway) {
 		b.chassis.underway = slices.DeleteFunc(b.chassis.underway, func(u *underway) bool { return u == c })
 	})
 	close(c.done)
+}
+
+// resetting tells whether a hard reset is under way. A machine is on all through one; libvirt
+// stops and starts it where its boot order changes, and who saw it off in between would take
+// that for an answer to the power off that he is about to send. b.mu is held.
+func (b *BMC) resetting() bool {
+	return slices.ContainsFunc(b.chassis.underway, func(u *underway) bool { return u.what == 3 && u.on })
 }

@@ -46,3 +46,29 @@ func TestAnImpatientClientMeansOneCycle(t *testing.T) {
 		}
 	})
 }
+
+// A hard reset is no power off, though libvirt may stop and start the machine for it.
+func TestAMachineIsOnAllThroughAHardReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, b := bubbleBMC(t, nil)
+		c := newClient(t, b, wire.Suite17())
+		c.mustLogin(privAdmin)
+		c.call(wire.App, 0x3b, privAdmin)
+		b.locked(func() { b.chassis.underway = []*underway{{what: 3, on: true}} })
+		if err := m.Off(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		on := func() bool { _, data := chassisStatus(b, request{}); return data[0]&1 != 0 }
+		if !on() {
+			t.Error("off in the middle of a reset")
+		}
+		b.locked(func() { b.chassis.underway[0].on = false })
+		if on() {
+			t.Error("on, though it was off when the reset was asked for")
+		}
+		b.locked(func() { b.chassis.underway = nil })
+		if on() {
+			t.Error("on behind the reset")
+		}
+	})
+}
