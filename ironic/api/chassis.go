@@ -65,12 +65,9 @@ func (s *server) listChassis(c *call) error       { return s.sendChassis(c, "cha
 func (s *server) listChassisDetail(c *call) error { return s.sendChassis(c, "chassis/detail", true) }
 
 func (s *server) sendChassis(c *call, path string, detail bool) error {
-	l, err := c.collectionQuery(detail)
+	l, err := c.plainQuery(detail)
 	if err != nil {
 		return err
-	}
-	for name := range l.filters {
-		return badRequest("Unexpected arguments: %s", name)
 	}
 	all, err := s.store.AllChassis(c.ctx())
 	if err != nil {
@@ -104,14 +101,7 @@ func (s *server) patchChassis(c *call) error {
 }
 
 func (s *server) deleteChassis(c *call) error {
-	h, err := c.chassisOf()
-	if err != nil {
-		return err
-	}
-	if err := s.store.DeleteChassis(c.ctx(), h.UUID); err != nil {
-		return err
-	}
-	return c.status(http.StatusNoContent)
+	return s.chassis.remove(c, (*call).chassisOf, s.store.DeleteChassis)
 }
 
 func (s *server) listChassisNodes(c *call) error       { return s.nodesOfChassis(c, "", false) }

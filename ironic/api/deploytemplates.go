@@ -2,7 +2,6 @@ package api
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -65,12 +64,9 @@ func (d *deployTemplates) find(c *call) (*ironic.DeployTemplate, error) {
 }
 
 func (d *deployTemplates) list(c *call) error {
-	l, err := c.collectionQuery(false)
+	l, err := c.plainQuery(false)
 	if err != nil {
 		return err
-	}
-	for name := range l.filters {
-		return badRequest("Unexpected arguments: %s", name)
 	}
 	rows, err := d.store.DeployTemplates(c.ctx())
 	if err != nil {
@@ -107,12 +103,5 @@ func (d *deployTemplates) patch(c *call) error {
 }
 
 func (d *deployTemplates) remove(c *call) error {
-	t, err := d.find(c)
-	if err != nil {
-		return err
-	}
-	if err := d.store.DeleteDeployTemplate(c.ctx(), t.UUID); err != nil {
-		return err
-	}
-	return c.status(http.StatusNoContent)
+	return d.fields.remove(c, d.find, d.store.DeleteDeployTemplate)
 }

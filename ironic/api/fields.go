@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -57,6 +58,18 @@ func (t table[R]) show(c *call, find func(*call) (R, error)) error {
 func (t table[R]) created(c *call, path string, r R) error {
 	c.w.Header().Set("Location", c.base()+"/v1/"+path+"/"+t.uuid(r))
 	return c.json(http.StatusCreated, t.render(c, r, nil, true))
+}
+
+// remove answers DELETE of the resource that find looks for.
+func (t table[R]) remove(c *call, find func(*call) (R, error), drop func(ctx context.Context, uuid string) error) error {
+	r, err := find(c)
+	if err != nil {
+		return err
+	}
+	if err := drop(c.ctx(), t.uuid(r)); err != nil {
+		return err
+	}
+	return c.status(http.StatusNoContent)
 }
 
 // uuid names a resource.

@@ -226,14 +226,7 @@ func (s *server) patchInspectionRule(c *call) error {
 }
 
 func (s *server) deleteInspectionRule(c *call) error {
-	r, err := c.inspectionRuleOf()
-	if err != nil {
-		return err
-	}
-	if err := s.store.DeleteInspectionRule(c.ctx(), r.UUID); err != nil {
-		return err
-	}
-	return c.status(http.StatusNoContent)
+	return s.inspectionRules.remove(c, (*call).inspectionRuleOf, s.store.DeleteInspectionRule)
 }
 
 func (s *server) deleteInspectionRules(c *call) error {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -132,44 +131,4 @@ func validName(name string, version int) bool {
 		return false
 	}
 	return ironic.ValidNodeName(name)
-}
-
-// pyRepr writes a JSON value as Python shows it, because clients read the patch
-// that failed in that form. Secrets under any key are masked.
-func pyRepr(v any) string {
-	switch x := v.(type) {
-	case nil:
-		return "None"
-	case bool:
-		if x {
-			return "True"
-		}
-		return "False"
-	case string:
-		return "'" + strings.ReplaceAll(strings.ReplaceAll(x, `\`, `\\`), "'", `\'`) + "'"
-	case object:
-		parts := make([]string, len(x))
-		for i, p := range x {
-			parts[i] = pyRepr(p.key) + ": " + pyRepr(maskValue(p.key, p.value, nil))
-		}
-		return "{" + strings.Join(parts, ", ") + "}"
-	case map[string]any:
-		keys := make([]string, 0, len(x))
-		for k := range x {
-			keys = append(keys, k)
-		}
-		slices.Sort(keys)
-		o := make(object, 0, len(x))
-		for _, k := range keys {
-			o = append(o, pair{k, x[k]})
-		}
-		return pyRepr(o)
-	case []any:
-		parts := make([]string, len(x))
-		for i, item := range x {
-			parts[i] = pyRepr(item)
-		}
-		return "[" + strings.Join(parts, ", ") + "]"
-	}
-	return fmt.Sprint(v)
 }

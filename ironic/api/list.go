@@ -70,6 +70,18 @@ func (c *call) collectionQuery(detail bool) (*listQuery, error) {
 	return l, nil
 }
 
+// plainQuery is collectionQuery of a list that has no filters.
+func (c *call) plainQuery(detail bool) (*listQuery, error) {
+	l, err := c.collectionQuery(detail)
+	if err != nil {
+		return nil, err
+	}
+	for name := range l.filters {
+		return nil, badRequest("Unexpected arguments: %s", name)
+	}
+	return l, nil
+}
+
 func errFieldsOfDetail() error {
 	return badRequest("Can't fetch a subset of fields with 'detail' set")
 }

@@ -21,15 +21,15 @@ type operation struct {
 
 // String is the step as Python prints it, for messages.
 func (o operation) String() string {
-	out := object{{"op", o.op}, {"path", o.path}}
+	out := "{'op': " + ironic.PyRepr(o.op) + ", 'path': " + ironic.PyRepr(o.path)
 	if o.hasValue {
-		v := o.value
+		v := maskValue("value", o.value, nil)
 		if ironic.Secret(o.path) || strings.HasPrefix(o.path, "/instance_info/configdrive") || strings.HasPrefix(o.path, "/actions") {
 			v = masked
 		}
-		out = append(out, pair{"value", v})
+		out += ", 'value': " + ironic.PyRepr(v)
 	}
-	return pyRepr(out)
+	return out + "}"
 }
 
 // operations reads the body of a PATCH.

@@ -92,6 +92,7 @@ func (s *server) continueInspection(c *call) error {
 	if err != nil {
 		return s.discreet(c, err)
 	}
+	note(c.ctx(), func(t *trail) { t.node = uuid })
 	return c.json(http.StatusAccepted, object{{"uuid", uuid}})
 }
 

@@ -83,12 +83,9 @@ func (c *call) runbookBy(ident string) (*ironic.Runbook, error) {
 }
 
 func (b *runbooks) list(c *call) error {
-	l, err := c.collectionQuery(false)
+	l, err := c.plainQuery(false)
 	if err != nil {
 		return err
-	}
-	for name := range l.filters {
-		return badRequest("Unexpected arguments: %s", name)
 	}
 	own, err := c.listsOf("runbook")
 	if err != nil {
@@ -182,14 +179,7 @@ func settleOwner(ops []operation, r *ironic.Runbook) error {
 }
 
 func (b *runbooks) remove(c *call) error {
-	r, err := c.runbook()
-	if err != nil {
-		return err
-	}
-	if err := b.store.DeleteRunbook(c.ctx(), r.UUID); err != nil {
-		return err
-	}
-	return c.status(http.StatusNoContent)
+	return b.fields.remove(c, (*call).runbook, b.store.DeleteRunbook)
 }
 
 // useRunbook puts the steps of the runbook that a request names into the request. The node

@@ -15,7 +15,15 @@ func oneAtATime(c *conductor.Config) { c.Concurrency = 1 }
 // second makes another node and deploys it until its machine boots the ramdisk. No agent calls.
 func (w *world) second() {
 	w.t.Helper()
-	n := &ironic.Node{UUID: "00000000-0000-4000-8000-000000000002", Name: "compute-1", Driver: fake.Name, ProvisionState: "available",
+	w.deploySecond()
+	w.secondBoots()
+}
+
+const secondNode = "00000000-0000-4000-8000-000000000002"
+
+func (w *world) deploySecond() {
+	w.t.Helper()
+	n := &ironic.Node{UUID: secondNode, Name: "compute-1", Driver: fake.Name, ProvisionState: "available",
 		Interfaces:   map[string]string{"boot": "ipxe", "deploy": "direct", "inspect": "agent"},
 		InstanceInfo: map[string]any{"image_source": "overcloud-full"}}
 	if err := w.c.CheckCreate(w.t.Context(), n); err != nil {
@@ -27,8 +35,12 @@ func (w *world) second() {
 	if err := w.c.Provision(w.t.Context(), n.UUID, api.ProvisionRequest{Target: "active"}); err != nil {
 		w.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		got, err := w.db.Node(w.t.Context(), n.UUID)
+}
+
+func (w *world) secondBoots() {
+	w.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(2 * time.Millisecond) {
+		got, err := w.db.Node(w.t.Context(), secondNode)
 		if err == nil && got.ProvisionState == "wait call-back" {
 			return
 		}
@@ -132,21 +144,19 @@ func TestWhoBootsWaitsForAPlace(t *testing.T) {
 	w.say("dead")
 	w.provision("clean", waitAnHour)
 	w.await("clean wait")
-	done := make(chan bool)
-	go func() {
-		defer close(done)
-		w.second()
-	}()
-	for !w.waitsForAPlace() {
-		time.Sleep(time.Millisecond)
+	w.deploySecond()
+	for deadline := time.Now().Add(time.Minute); !w.waitsForAPlace(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the second node did not come to wait for a place within a minute")
+		}
 	}
 	w.provision("abort")
 	w.await("clean failed")
-	<-done
+	w.secondBoots()
 }
 
 func (w *world) waitsForAPlace() bool {
-	h, err := w.db.History(w.t.Context(), "00000000-0000-4000-8000-000000000002")
+	h, err := w.db.History(w.t.Context(), secondNode)
 	for _, e := range h {
 		if err == nil && e.Event == "waits: 1 other nodes boot a ramdisk already" {
 			return true

@@ -57,7 +57,15 @@ func parseList(v any, must, may []string) ([]Step, error) {
 
 func wrong(kind Kind, format string, args ...any) error {
 	return errs.New(errs.Invalid, "Invalid %s_steps: %s", kind, fmt.Sprintf(format, args...)).
-		WithHint(`for example [{"interface": "deploy", "step": "erase_devices_metadata"}]`)
+		WithHint("for example %s", example(kind))
+}
+
+// example is a list of such steps that is right.
+func example(kind Kind) string {
+	if kind == Deploy {
+		return `[{"interface": "deploy", "step": "hold", "args": {}, "priority": 30}]`
+	}
+	return `[{"interface": "deploy", "step": "erase_devices_metadata"}]`
 }
 
 // members returns what a step of a request must and may have.

@@ -2,13 +2,13 @@ package rules
 
 import (
 	"cmp"
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/ironic"
 )
 
 // text writes a JSON value as Python's str() does, which rules are written for.
@@ -16,45 +16,7 @@ func text(v any) string {
 	if s, ok := v.(string); ok {
 		return s
 	}
-	var b strings.Builder
-	repr(&b, v)
-	return b.String()
-}
-
-// repr writes a value as Python's repr() does; members of objects in the order of their keys.
-func repr(b *strings.Builder, v any) {
-	switch x := v.(type) {
-	case nil:
-		b.WriteString("None")
-	case bool:
-		b.WriteString(map[bool]string{true: "True", false: "False"}[x])
-	case float64:
-		b.WriteString(strconv.FormatFloat(x, 'f', -1, 64))
-	case string:
-		b.WriteString("'" + strings.ReplaceAll(strings.ReplaceAll(x, `\`, `\\`), "'", `\'`) + "'")
-	case []any:
-		b.WriteByte('[')
-		for i, item := range x {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			repr(b, item)
-		}
-		b.WriteByte(']')
-	case map[string]any:
-		b.WriteByte('{')
-		for i, k := range sortedKeys(x) {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			repr(b, k)
-			b.WriteString(": ")
-			repr(b, x[k])
-		}
-		b.WriteByte('}')
-	default:
-		fmt.Fprint(b, x)
-	}
+	return ironic.PyRepr(v)
 }
 
 func sortedKeys(m map[string]any) []string {

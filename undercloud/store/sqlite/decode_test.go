@@ -98,7 +98,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, number float64, flag bool) {
 		n := whole(text, number, flag)
 		if _, err := json.Marshal(n); err != nil {
-			t.Skip() // not a number
+			return // a number that JSON does not have
 		}
 		same(t, marshal(t, n))
 		var back ironic.Node
