@@ -3,8 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
 
 	"trefoil/internal/errs"
@@ -16,110 +14,34 @@ func checkChassis(ctx context.Context, q queryer, uuid string) error {
 	if uuid == "" {
 		return nil
 	}
-	_, err := findChassis(ctx, q, uuid)
+	_, err := chassis().find(ctx, q, uuid)
 	return notNamed(err)
+}
+
+func chassis() rows[ironic.Chassis] {
+	return rows[ironic.Chassis]{"chassis", "Chassis", func(c *ironic.Chassis) head {
+		return head{id: &c.ID, uuid: &c.UUID, created: &c.CreatedAt, updated: &c.UpdatedAt}
+	}}
 }
 
 // CreateChassis stores a chassis.
 func (d *DB) CreateChassis(ctx context.Context, c *ironic.Chassis) error {
-	return d.Update(ctx, func(tx *sql.Tx) error {
-		c.CreatedAt = now()
-		doc, err := json.Marshal(c)
-		if err != nil {
-			return fmt.Errorf("encode chassis %s: %w", c.UUID, err)
-		}
-		res, err := tx.ExecContext(ctx, "INSERT INTO chassis (uuid, doc) VALUES (?,?)", c.UUID, string(doc))
-		if err != nil {
-			return chassisConflict(c, err)
-		}
-		c.ID, err = res.LastInsertId()
-		return err
-	})
-}
-
-func chassisConflict(c *ironic.Chassis, err error) error {
-	if _, ok := uniqueField(err); ok {
-		return errs.New(errs.Conflict, "A chassis with UUID %s already exists.", c.UUID)
-	}
-	return fmt.Errorf("store chassis %s: %w", c.UUID, err)
-}
-
-func scanChassis(s scanner) (*ironic.Chassis, error) {
-	var c ironic.Chassis
-	var id int64
-	var doc string
-	if err := s.Scan(&id, &doc); err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal([]byte(doc), &c); err != nil {
-		return nil, fmt.Errorf("decode chassis %d: %w", id, err)
-	}
-	c.ID = id
-	return &c, nil
-}
-
-func findChassis(ctx context.Context, q queryer, uuid string) (*ironic.Chassis, error) {
-	c, err := scanChassis(q.QueryRowContext(ctx, "SELECT id, doc FROM chassis WHERE uuid = ?", uuid))
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, errs.New(errs.NotFound, "Chassis %s could not be found.", uuid)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read chassis %s: %w", uuid, err)
-	}
-	return c, nil
+	return chassis().create(ctx, d, c)
 }
 
 // Chassis finds one by uuid.
 func (d *DB) Chassis(ctx context.Context, uuid string) (*ironic.Chassis, error) {
-	return findChassis(ctx, d.read, uuid)
+	return chassis().find(ctx, d.read, uuid)
 }
 
 // AllChassis lists chassis in order of creation.
 func (d *DB) AllChassis(ctx context.Context) ([]*ironic.Chassis, error) {
-	rows, err := d.read.QueryContext(ctx, "SELECT id, doc FROM chassis ORDER BY id")
-	if err != nil {
-		return nil, fmt.Errorf("list chassis: %w", err)
-	}
-	defer rows.Close()
-	var out []*ironic.Chassis
-	for rows.Next() {
-		c, err := scanChassis(rows)
-		if err != nil {
-			return nil, fmt.Errorf("list chassis: %w", err)
-		}
-		out = append(out, c)
-	}
-	return out, rows.Err()
+	return chassis().list(ctx, d, where{})
 }
 
 // UpdateChassis lets change edit a chassis inside one write transaction.
 func (d *DB) UpdateChassis(ctx context.Context, uuid string, change func(*ironic.Chassis) error) (*ironic.Chassis, error) {
-	var out *ironic.Chassis
-	err := d.Update(ctx, func(tx *sql.Tx) error {
-		c, err := findChassis(ctx, tx, uuid)
-		if err != nil {
-			return err
-		}
-		id, created := c.ID, c.CreatedAt
-		if err := change(c); err != nil {
-			return err
-		}
-		t := now()
-		c.ID, c.CreatedAt, c.UpdatedAt = id, created, &t
-		doc, err := json.Marshal(c)
-		if err != nil {
-			return fmt.Errorf("encode chassis %s: %w", c.UUID, err)
-		}
-		if _, err := tx.ExecContext(ctx, "UPDATE chassis SET uuid=?, doc=? WHERE id=?", c.UUID, string(doc), c.ID); err != nil {
-			return chassisConflict(c, err)
-		}
-		out = c
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
+	return chassis().update(ctx, d, uuid, change)
 }
 
 // DeleteChassis removes a chassis without nodes.

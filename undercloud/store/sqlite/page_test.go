@@ -97,7 +97,7 @@ func TestSingleRowsAreIndexHits(t *testing.T) {
 	_, _ = findNode(ctx, seen, "n3")
 	_, _ = findPort(ctx, seen, "52:54:00:00:00:03")
 	_, _ = findPortgroup(ctx, seen, "bond0")
-	_, _ = findChassis(ctx, seen, "c")
+	_, _ = chassis().find(ctx, seen, "c")
 	_, _ = findAllocation(ctx, seen, "a")
 	_, _ = hasPorts(ctx, seen, "g")
 	if len(seen.queries) != 7 { // a node by name takes two

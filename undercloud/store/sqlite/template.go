@@ -8,15 +8,15 @@ import (
 	"trefoil/ironic"
 )
 
-func deployTemplates() named[ironic.DeployTemplate] {
-	return named[ironic.DeployTemplate]{"deploy_templates", "Deploy template", func(t *ironic.DeployTemplate) head {
-		return head{&t.ID, &t.UUID, &t.Name, &t.CreatedAt, &t.UpdatedAt}
+func deployTemplates() rows[ironic.DeployTemplate] {
+	return rows[ironic.DeployTemplate]{"deploy_templates", "Deploy template", func(t *ironic.DeployTemplate) head {
+		return head{&t.ID, &t.UUID, &t.CreatedAt, &t.UpdatedAt, &t.Name, nil}
 	}}
 }
 
-func runbooks() named[ironic.Runbook] {
-	return named[ironic.Runbook]{"runbooks", "Runbook", func(r *ironic.Runbook) head {
-		return head{&r.ID, &r.UUID, &r.Name, &r.CreatedAt, &r.UpdatedAt}
+func runbooks() rows[ironic.Runbook] {
+	return rows[ironic.Runbook]{"runbooks", "Runbook", func(r *ironic.Runbook) head {
+		return head{&r.ID, &r.UUID, &r.CreatedAt, &r.UpdatedAt, &r.Name, nil}
 	}}
 }
 
@@ -32,7 +32,7 @@ func (d *DB) DeployTemplate(ctx context.Context, ident string) (*ironic.DeployTe
 
 // DeployTemplates lists all in order of creation.
 func (d *DB) DeployTemplates(ctx context.Context) ([]*ironic.DeployTemplate, error) {
-	return deployTemplates().list(ctx, d, "")
+	return deployTemplates().list(ctx, d, where{})
 }
 
 // DeployTemplatesNamed lists those that have one of the names.
@@ -41,7 +41,9 @@ func (d *DB) DeployTemplatesNamed(ctx context.Context, names []string) ([]*ironi
 	if err != nil {
 		return nil, fmt.Errorf("encode names of deploy templates: %w", err)
 	}
-	return deployTemplates().list(ctx, d, "name IN (SELECT value FROM json_each(?))", string(list))
+	var w where
+	w.add("name IN (SELECT value FROM json_each(?))", string(list))
+	return deployTemplates().list(ctx, d, w)
 }
 
 // UpdateDeployTemplate lets change edit a deploy template inside one write transaction.
@@ -66,7 +68,7 @@ func (d *DB) Runbook(ctx context.Context, ident string) (*ironic.Runbook, error)
 
 // Runbooks lists all in order of creation.
 func (d *DB) Runbooks(ctx context.Context) ([]*ironic.Runbook, error) {
-	return runbooks().list(ctx, d, "")
+	return runbooks().list(ctx, d, where{})
 }
 
 // UpdateRunbook lets change edit a runbook inside one write transaction.
