@@ -86,6 +86,13 @@ type Overrider interface {
 	ClearOnce(ctx context.Context) error
 }
 
+// Awaiter is a machine that the hypervisor has to tell of first.
+type Awaiter interface {
+	// Await returns when the machine's state is known, or that there is no such machine.
+	// The error is that of ctx, or why the hypervisor is not reached.
+	Await(ctx context.Context) error
+}
+
 // Troubled tells the latest failure in the hypervisor's words, "" after a success.
 type Troubled interface {
 	Trouble() string

@@ -52,7 +52,10 @@ func resetBMC(b *BMC, _ request) (byte, []byte) {
 func selfTest(*BMC, request) (byte, []byte) { return ccOK, []byte{0x55, 0x00} }
 
 func getGUID(b *BMC, _ request) (byte, []byte) {
-	g := b.guid()
+	g, err := b.guid()
+	if err != nil { // zeros would be taken for the machine's identity
+		return b.code("Get GUID", err), nil
+	}
 	return ccOK, g[:]
 }
 

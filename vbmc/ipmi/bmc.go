@@ -237,17 +237,17 @@ func (b *BMC) unlocked(f func()) {
 	f()
 }
 
-// guid is the machine's UUID in SMBIOS byte order, as real BMCs give it. While
-// the hypervisor is away before it was ever read, it is zero.
-func (b *BMC) guid() [16]byte {
+// guid is the machine's UUID in SMBIOS byte order, as real BMCs give it. With an error,
+// while the hypervisor is away before it was ever read, it is zero.
+func (b *BMC) guid() ([16]byte, error) {
 	u, err := b.machine.UUID()
 	if err != nil {
-		return [16]byte{}
+		return [16]byte{}, err
 	}
 	u[0], u[1], u[2], u[3] = u[3], u[2], u[1], u[0]
 	u[4], u[5] = u[5], u[4]
 	u[6], u[7] = u[7], u[6]
-	return u
+	return u, nil
 }
 
 // random fills p with random bytes; without randomness a BMC must not go on.

@@ -69,6 +69,13 @@ func getLANParam(b *BMC, r request) (byte, []byte) {
 		return ccOK, []byte{lanParamRevision}
 	}
 	n, set := r.data[1], r.data[2]
+	if n == 5 {
+		mac, err := b.mac()
+		if err != nil {
+			return b.code("Get LAN Configuration Parameters", err), nil
+		}
+		return ccOK, append([]byte{lanParamRevision}, mac[:]...)
+	}
 	out := b.addressParam(n, r.src.Addr())
 	if out == nil {
 		out = destinationParam(n, set)
@@ -90,16 +97,11 @@ func (b *BMC) addressParam(n byte, client netip.Addr) []byte {
 	var zero [4]byte
 	switch n {
 	case 3:
-		ip, _ := b.lanAddress(client)
-		return v4(ip)
+		return v4(routeTo(client))
 	case 4:
 		return []byte{1} // static: at least, nobody changes it from here
-	case 5:
-		_, mac := b.lanAddress(client)
-		return mac[:]
 	case 6:
-		ip, _ := b.lanAddress(client)
-		return maskOf(ip)
+		return maskOf(routeTo(client))
 	case 7:
 		return []byte{64, 0x40, 0} // time to live, don't fragment, type of service
 	case 10:
@@ -205,15 +207,14 @@ func setLANParam(b *BMC, r request) (byte, []byte) {
 	}
 }
 
-// lanAddress is the address by which a client reaches this BMC, and a MAC address that
-// stays the machine's: locally administered, made from its UUID. The host's own is
-// shared by all BMCs, and tools tell machines apart by it.
-func (b *BMC) lanAddress(client netip.Addr) (ip netip.Addr, mac [6]byte) {
-	id := b.guid()
+// mac is a MAC address that stays the machine's: locally administered, made from its
+// UUID. The host's own is shared by all BMCs, and tools tell machines apart by it.
+func (b *BMC) mac() ([6]byte, error) {
+	id, err := b.guid()
 	sum := sha256.Sum256(id[:])
-	mac = [6]byte{0x52, 0x54}
+	mac := [6]byte{0x52, 0x54}
 	copy(mac[2:], sum[:])
-	return routeTo(client), mac
+	return mac, err
 }
 
 // routeTo asks the kernel from which of its addresses it answers a client; no packet

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"trefoil/vbmc/domain"
 	"trefoil/vbmc/domain/fake"
 	"trefoil/vbmc/ipmi/wire"
 )
@@ -104,6 +105,25 @@ func TestLANLevels(t *testing.T) {
 	want(t, "read as OPERATOR", cc, d, ccOK, lanParamRevision, 2)
 	cc, d = c.call(wire.Transport, 1, 1, 0, 0)
 	want(t, "write as OPERATOR", cc, d, ccPrivilege)
+}
+
+// nameless is a machine of which the hypervisor has not told yet.
+type nameless struct{ *fake.Machine }
+
+func (nameless) UUID() ([16]byte, error) { return [16]byte{}, domain.ErrUnavailable }
+
+// TestIdentityNotKnown: zeros would be taken for the machine's own UUID, and a MAC address
+// made of them would be the same for all machines.
+func TestIdentityNotKnown(t *testing.T) {
+	b, err := New(Config{Machine: nameless{fake.New([16]byte{1})}, Username: "admin", Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := local(t, b)
+	for _, ask := range [][]byte{{byte(wire.App), 0x37}, {byte(wire.App), 0x08}, {byte(wire.Transport), 2, 1, 5, 0, 0}} {
+		cc, d := c.call(wire.NetFn(ask[0]), ask[1], ask[2:]...)
+		want(t, "identity", cc, d, ccBusy)
+	}
 }
 
 // TestMACAddress: it is the machine's own, the same each time, and no vendor's.

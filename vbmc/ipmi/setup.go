@@ -103,7 +103,7 @@ func (b *BMC) rakp1(src netip.AddrPort, payload []byte, reply func([]byte)) {
 	if err != nil {
 		return
 	}
-	guid := b.guid()
+	guid, _ := b.guid() // zero while it is not known: 13.21 allows it, and the session may open
 	send := func(p []byte) { reply(wire.V20{Type: wire.PayloadRAKP2, Payload: p}.AppendPlain(nil)) }
 	b.mu.Lock()
 	defer b.mu.Unlock()

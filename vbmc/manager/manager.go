@@ -219,24 +219,45 @@ func (m *Manager) configured(name string) (Config, error) {
 	return c, err
 }
 
-// Start makes a BMC active and starts it. changed is false when it runs already.
+// startWait is how long Start waits for the hypervisor's word of a machine. Without it
+// the BMC answers "node busy" until that comes.
+const startWait = 2 * time.Second
+
+// Start makes a BMC active and starts it. changed is false when it runs already. When it
+// returns, the BMC knows its machine, unless the hypervisor is away.
 func (m *Manager) Start(name string) (changed bool, err error) {
+	in, err := m.activate(name)
+	if in == nil || err != nil {
+		return false, err
+	}
+	if a, ok := in.machine.(domain.Awaiter); ok {
+		ctx, cancel := context.WithTimeout(context.Background(), startWait)
+		defer cancel()
+		if err := a.Await(ctx); err != nil {
+			m.logOf(name).Warn("the machine is not known yet", "reason", err)
+		}
+	}
+	return true, nil
+}
+
+// activate is Start without the wait; nil when the BMC runs already.
+func (m *Manager) activate(name string) (*instance, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c, err := m.configured(name)
 	if err != nil {
-		return false, withoutPrefix(err)
+		return nil, withoutPrefix(err)
 	}
 	if in := m.running[name]; in != nil && c.Active && c == in.config && !in.ended() {
 		m.logOf(name).Warn("BMC instance " + name + " already running")
-		return false, nil
+		return nil, nil
 	}
 	if _, c, err = m.change(name, func(c *Config) error { c.Active = true; return nil }); err != nil {
-		return false, err
+		return nil, err
 	}
 	err = m.match(name, c)
 	m.note(name, err)
-	return err == nil, err
+	return m.running[name], err
 }
 
 // withoutPrefix drops what virtualbmc does not print for start and stop.

@@ -19,6 +19,7 @@ import (
 // fakes has every domain but "missing".
 type fakes struct {
 	open, opened int
+	told         int      // of machines that were awaited
 	left         []string // domains that were given up
 	names        []string
 	gone         string
@@ -38,7 +39,18 @@ func (f *fakes) List(context.Context, string) ([]string, error) { return f.names
 func (f *fakes) Open(Config, string) (domain.Machine, func(), error) {
 	f.open++
 	f.opened++
-	return fake.New([16]byte{1}), func() { f.open-- }, nil
+	return awaited{fake.New([16]byte{1}), f}, func() { f.open-- }, nil
+}
+
+// awaited is a machine of which the hypervisor tells when it is awaited.
+type awaited struct {
+	*fake.Machine
+	f *fakes
+}
+
+func (a awaited) Await(context.Context) error {
+	a.f.told++
+	return nil
 }
 
 func (f *fakes) Leave(c Config, _ string) (<-chan struct{}, error) {
@@ -97,6 +109,9 @@ func TestLife(t *testing.T) {
 	}
 	if changed, err := m.Start("a"); err != nil || !changed {
 		t.Fatal(changed, err)
+	}
+	if f.told != 1 {
+		t.Errorf("the machine was awaited %d times", f.told)
 	}
 	if changed, err := m.Start("a"); err != nil || changed {
 		t.Errorf("second start: %v %v", changed, err)

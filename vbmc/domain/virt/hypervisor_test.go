@@ -23,6 +23,7 @@ type hypervisor struct {
 	uuid         libvirt.UUID // zero: {1}
 	stored, live string
 	away         error // every call fails with it
+	untold       bool  // the event of its definition is on its way
 	createFails  error
 	defines      int
 	refuses      error  // a definition
@@ -48,8 +49,15 @@ func (h *hypervisor) domain() libvirt.Domain {
 	return d
 }
 
-func (h *hypervisor) Cached(string) (libvirt.Domain, error) { return h.domain(), h.away }
+func (h *hypervisor) WaitReady(context.Context) error { return h.away }
+func (h *hypervisor) Cached(string) (libvirt.Domain, error) {
+	if h.untold {
+		return libvirt.Domain{}, &libvirt.Error{Op: "look up", Code: libvirt.CodeNoDomain, Msg: "no domain"}
+	}
+	return h.domain(), h.away
+}
 func (h *hypervisor) Refresh(context.Context, string) (libvirt.Domain, error) {
+	h.untold = false
 	return h.domain(), h.away
 }
 

@@ -18,6 +18,7 @@ import (
 
 // Conn is what a machine needs from libvirt; *libvirt.Conn made by libvirt.Open is one.
 type Conn interface {
+	WaitReady(ctx context.Context) error
 	Cached(name string) (libvirt.Domain, error)
 	Refresh(ctx context.Context, name string) (libvirt.Domain, error)
 	CreateDomain(ctx context.Context, name string) error
@@ -121,6 +122,19 @@ func New(conn Conn, of Owner, store Store, log *slog.Logger) (*Machine, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Machine{conn: conn, of: of, name: of.Domain, store: store, log: log, state: s}, nil
+}
+
+// Await implements domain.Awaiter. The event of a domain that was defined a moment ago
+// may still be on its way, so it is asked for.
+func (m *Machine) Await(ctx context.Context) error {
+	if err := m.conn.WaitReady(ctx); err != nil {
+		return translate(err)
+	}
+	if _, err := m.conn.Cached(m.name); err == nil {
+		return nil
+	}
+	_, err := m.conn.Refresh(ctx, m.name)
+	return translate(err)
 }
 
 // UUID implements domain.Machine. Once known it is answered also while libvirt is away.

@@ -217,6 +217,25 @@ func TestUserEditIsKept(t *testing.T) {
 	same(t, h.stored, edited)
 }
 
+// TestAwait: a domain that was defined a moment ago is known when its BMC has started.
+func TestAwait(t *testing.T) {
+	h := &hypervisor{stored: osStyle, untold: true}
+	m := newMachine(t, h, t.TempDir())
+	if u, err := m.UUID(); err == nil {
+		t.Errorf("before: %x", u)
+	}
+	if err := m.Await(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := m.UUID(); err != nil || u != h.domain().UUID {
+		t.Errorf("after: %x, %v", u, err)
+	}
+	h.away = &libvirt.UnavailableError{URI: "test", Op: "x", Err: libvirt.ErrTimeout}
+	if err := m.Await(t.Context()); !errors.Is(err, domain.ErrUnavailable) {
+		t.Errorf("away: %v", err)
+	}
+}
+
 // TestAwayIsNotOff: while libvirt is away there is no power state.
 func TestAwayIsNotOff(t *testing.T) {
 	h := &hypervisor{stored: osStyle, away: &libvirt.UnavailableError{URI: "test", Op: "x", Err: libvirt.ErrTimeout}}
