@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -42,13 +44,31 @@ type stackInput struct {
 	Stack string `json:"stack"`
 }
 
+// applyConfig is the path of the os-apply-config beside this program, which nodes get.
+// Without it they keep that of their image.
+func applyConfig(log *slog.Logger) string {
+	self, err := os.Executable()
+	if err == nil {
+		self, err = filepath.EvalSymlinks(self)
+	}
+	path := filepath.Join(filepath.Dir(self), "os-apply-config")
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		log.Warn("nodes keep the os-apply-config of their image; install all five programs into one directory", "reason", err)
+		return ""
+	}
+	return path
+}
+
 func newStacks(u *undercloud) (*stacks, error) {
 	key, public, err := deployerKey(u.path("id_ed25519"))
 	if err != nil {
 		return nil, err
 	}
 	plans := deploy.Plans{Ctlplane: ctlplane(u.cfg.Local(), u.cfg.LocalMTU)}
-	remote := &deploy.Remote{Dialer: &ssh.Dialer{Key: key}}
+	remote := &deploy.Remote{Dialer: &ssh.Dialer{Key: key}, Program: applyConfig(u.log)}
 	engine := &deploy.Engine{
 		Store: u.db, Cloud: &cloud.Cloud{Open: u.loopback}, Nodes: remote, Observer: remote, Reporter: remote, Catalog: catalog.Keystone{},
 		Overcloud: func(ctx context.Context, url, password string) (deploy.Overcloud, error) {

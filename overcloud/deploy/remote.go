@@ -33,6 +33,9 @@ const wrongUse = 2
 // Remote configures nodes over SSH: one login a node, one round trip a document.
 type Remote struct {
 	Dialer *ssh.Dialer
+	// Program is the path of our own os-apply-config; nodes with another one get it.
+	// "": they keep theirs.
+	Program string
 
 	mu   sync.Mutex
 	idle map[ssh.Target]*ssh.Client // logged in, and nobody uses it
@@ -48,11 +51,16 @@ func target(n stack.Node) ssh.Target {
 	return ssh.Target{Address: n.Address, User: RemoteUser, HostKey: n.HostKey}
 }
 
-// Reach implements Configurator: it waits for a login.
+// Reach implements Configurator: it waits for a login, and sees to it that the node's
+// os-apply-config is ours.
 func (r *Remote) Reach(ctx context.Context, n stack.Node, tell func(string)) error {
 	r.Leave(n) // the machine may have booted since
 	c, err := r.Dialer.Wait(ctx, target(n), tell)
 	if err != nil {
+		return err
+	}
+	if err := r.renew(ctx, c, n, tell); err != nil {
+		c.Close()
 		return err
 	}
 	r.put(n, c)

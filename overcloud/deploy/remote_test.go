@@ -3,8 +3,13 @@ package deploy_test
 import (
 	"bufio"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +17,7 @@ import (
 
 	xssh "golang.org/x/crypto/ssh"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/resource"
@@ -24,6 +30,8 @@ type sshNode struct {
 	stack.Node
 	t        *testing.T
 	old      bool // its os-apply-config does not know verify
+	program  []byte
+	full     bool // its disk
 	mu       sync.Mutex
 	logins   int
 	commands []string
@@ -100,6 +108,19 @@ func (n *sshNode) command(line string, ch xssh.Channel) byte {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	name := line[strings.LastIndex(line, " ")+1:]
+	switch {
+	case strings.HasPrefix(line, "sha256sum "):
+		fmt.Fprintf(ch, "%x  /usr/local/bin/os-apply-config\n", sha256.Sum256(n.program))
+		return 0
+	case strings.Contains(line, "os-apply-config.new"):
+		b, _ := io.ReadAll(ch)
+		if !strings.Contains(line, fmt.Sprintf("%x", sha256.Sum256(b))) || n.full {
+			return 1
+		}
+		n.program = b
+		n.commands = append(n.commands, "renewed")
+		return 0
+	}
 	n.commands = append(n.commands, name)
 	if name == "verify" && n.old {
 		return 2
@@ -152,6 +173,31 @@ func TestOneLoginANode(t *testing.T) {
 	remote.Leave(n.Node)
 	apply(3)
 	remote.Leave(n.Node)
+}
+
+// TestRenewedProgram: a node whose image is older than the undercloud gets its program,
+// once; one that cannot take it is not configured by the old one.
+func TestRenewedProgram(t *testing.T) {
+	n, remote := newSSHNode(t)
+	n.program = []byte("of the image")
+	remote.Program = filepath.Join(t.TempDir(), "os-apply-config")
+	if err := os.WriteFile(remote.Program, []byte("of the undercloud"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	n.full = true
+	if err := remote.Reach(t.Context(), n.Node, nil); !errs.Is(err, errs.Unavailable) || string(n.program) != "of the image" {
+		t.Errorf("full disk: %v, the node has the program %s", err, n.program)
+	}
+	n.full = false
+	for range 2 {
+		if err := remote.Reach(t.Context(), n.Node, nil); err != nil {
+			t.Fatal(err)
+		}
+		remote.Leave(n.Node)
+	}
+	if string(n.program) != "of the undercloud" || strings.Join(n.commands, " ") != "renewed" {
+		t.Errorf("the node has the program %q after the commands %v", n.program, n.commands)
+	}
 }
 
 func TestNodeThatCannotVerify(t *testing.T) {

@@ -74,7 +74,7 @@ func invalidJSON(b []byte, err error) error {
 	}
 	if offset < 0 || offset > int64(len(b)) {
 		return errs.New(errs.Invalid, "document: %v", err).
-			WithHint("an unknown field means that this os-apply-config is older than the deployer: upload the new one")
+			WithHint("an unknown field means that this os-apply-config is older than the deployer; overcloud deploy gives nodes the one beside undercloud")
 	}
 	line := 1 + bytes.Count(b[:offset], []byte("\n"))
 	column := int(offset) - bytes.LastIndexByte(b[:offset], '\n') - 1
