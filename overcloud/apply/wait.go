@@ -32,7 +32,7 @@ func seconds(n int) time.Duration {
 
 func (s *step) exec(e *resource.Exec) handler {
 	run := func(ctx context.Context, user string, args []string) error {
-		return s.aside(func() error {
+		return s.telling("exec:"+e.Name, func() error {
 			_, err := s.System.Run(ctx, Command{Args: args, Env: e.Env, User: user, Timeout: seconds(e.Timeout)})
 			return err
 		})
@@ -62,6 +62,28 @@ func (s *step) exec(e *resource.Exec) handler {
 			}
 			return withTail(err, ended.Output)
 		},
+	}
+}
+
+// telling gives the turn away while f runs, and tells again and again that it does: a
+// program that loads for minutes must not look like one that hangs unseen.
+func (s *step) telling(key string, f func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- f() }()
+	for {
+		running := errors.New("the program runs")
+		err := s.aside(func() error {
+			select {
+			case err := <-ended:
+				return err
+			case <-time.After(sayEvery):
+				return running
+			}
+		})
+		if err != running {
+			return err
+		}
+		s.waiting(key, running)
 	}
 }
 

@@ -40,6 +40,25 @@ func TestASlowAnswerIsAwaitedNotAskedForAnew(t *testing.T) {
 	})
 }
 
+// A program that loads for minutes is told of while it runs.
+func TestALongProgramIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		n.Now = time.Now // the bubble's
+		n.sys.onRun = func([]string) { time.Sleep(2 * time.Minute) }
+		n.must("changed exec:boot\ndone", resource.Resource{Type: "exec", Exec: &resource.Exec{Name: "boot", Command: []string{"keystone-manage"}, Creates: "/var/done"}})
+		told := 0
+		for _, e := range n.events {
+			if e.Event == "waiting" && e.Key == "exec:boot" && e.Missing == "the program runs" {
+				told++
+			}
+		}
+		if told < 20 {
+			t.Errorf("told %d times in two minutes that it runs", told)
+		}
+	})
+}
+
 // A unit whose processes run is not asked of systemd at each look.
 func TestAUnitWithProcessesIsAskedSeldom(t *testing.T) {
 	for _, c := range []struct {
