@@ -32,7 +32,7 @@ func seconds(n int) time.Duration {
 
 func (s *step) exec(e *resource.Exec) handler {
 	run := func(ctx context.Context, user string, args []string) error {
-		return s.telling("exec:"+e.Name, func() error {
+		return s.telling("exec:"+e.Name, errRuns, func() error {
 			_, err := s.System.Run(ctx, Command{Args: args, Env: e.Env, User: user, Timeout: seconds(e.Timeout)})
 			return err
 		})
@@ -65,13 +65,18 @@ func (s *step) exec(e *resource.Exec) handler {
 	}
 }
 
+// What is told of a resource while there is nothing better to say.
+var (
+	errRuns        = errors.New("the program runs")
+	errNoAnswerYet = errors.New("asked, and no answer yet")
+)
+
 // telling gives the turn away while f runs, and tells again and again that it does: a
 // program that loads for minutes must not look like one that hangs unseen.
-func (s *step) telling(key string, f func() error) error {
+func (s *step) telling(key string, running error, f func() error) error {
 	ended := make(chan error, 1)
 	go func() { ended <- f() }()
 	for {
-		running := errors.New("the program runs")
 		err := s.aside(func() error {
 			select {
 			case err := <-ended:
@@ -145,7 +150,7 @@ func (s *step) look(ctx context.Context, w *resource.Wait, asked *chan error) er
 			*asked = nil
 			return err
 		case <-time.After(sayEvery):
-			return errors.New("asked, and no answer yet")
+			return errNoAnswerYet
 		}
 	})
 }
@@ -155,7 +160,11 @@ func (s *step) probe(ctx context.Context, w *resource.Wait) error {
 	if w.SQL == "" {
 		return s.aside(func() error { return s.System.Probe(ctx, *w) })
 	}
-	out, err := s.mysqlClient(ctx, w.SQL)
+	var out string
+	err := s.telling("wait:"+w.Name, errNoAnswerYet, func() (err error) {
+		out, err = s.mysqlRun(ctx, w.SQL)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -165,11 +174,15 @@ func (s *step) probe(ctx context.Context, w *resource.Wait) error {
 	return nil
 }
 
+// longestPause is one between two looks: a look that took two minutes of a busy machine
+// says nothing of how long the next one takes.
+const longestPause = 20 * time.Second
+
 // pause is the time between two looks. A query starts a client, which is not free
-// where the machine is busy with what is waited for: a tenth of the time at most.
+// where the machine is busy with what is waited for: a tenth of the time, if that is short.
 func (s *step) pause(w *resource.Wait, took time.Duration) time.Duration {
 	if w.SQL != "" {
-		return max(10*s.poll(), 9*took)
+		return min(max(10*s.poll(), 9*took), longestPause)
 	}
 	return s.poll()
 }

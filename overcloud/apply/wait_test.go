@@ -40,6 +40,36 @@ func TestASlowAnswerIsAwaitedNotAskedForAnew(t *testing.T) {
 	})
 }
 
+// A database that answers after minutes is told of meanwhile, and asked again soon.
+func TestASlowQueryIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		n.Now = time.Now // the bubble's
+		n.sys.look = "nova-api\n"
+		asked := 0
+		n.sys.onRun = func(args []string) {
+			if args[0] != "mysql" {
+				return
+			}
+			if asked++; asked == 2 {
+				n.sys.look = ""
+			}
+			time.Sleep(90 * time.Second)
+		}
+		began := time.Now()
+		n.must("unchanged wait:rows\ndone", resource.Resource{Type: "wait", Wait: &resource.Wait{Name: "rows", SQL: "SELECT 1", Timeout: 1200}})
+		told := 0
+		for _, e := range n.events {
+			if e.Event == "waiting" && e.Key == "wait:rows" {
+				told++
+			}
+		}
+		if took := time.Since(began); took > 4*time.Minute || told < 30 {
+			t.Errorf("the second of two looks of 90 s ended after %s; told %d times", took, told)
+		}
+	})
+}
+
 // A program that loads for minutes is told of while it runs.
 func TestALongProgramIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -89,7 +119,8 @@ func TestAUnitWithProcessesIsAskedSeldom(t *testing.T) {
 	}
 }
 
-// A query of a database starts a client: most of the time none runs.
+// A query of a database starts a client: most of the time none runs. One that took minutes
+// of a busy machine is not followed by a quarter of an hour of nothing.
 func TestAQueryTakesATenthOfTheTime(t *testing.T) {
 	s := &step{Engine: &Engine{Poll: 300 * time.Millisecond}}
 	query, port := &resource.Wait{SQL: "SELECT 1"}, &resource.Wait{TCP: "127.0.0.1:1"}
@@ -97,7 +128,8 @@ func TestAQueryTakesATenthOfTheTime(t *testing.T) {
 		wait *resource.Wait
 		took time.Duration
 		want time.Duration
-	}{{query, 10 * time.Millisecond, 3 * time.Second}, {query, 2 * time.Second, 18 * time.Second}, {port, 2 * time.Second, 300 * time.Millisecond}} {
+	}{{query, 10 * time.Millisecond, 3 * time.Second}, {query, 2 * time.Second, 18 * time.Second},
+		{query, 2 * time.Minute, 20 * time.Second}, {port, 2 * time.Second, 300 * time.Millisecond}} {
 		if got := s.pause(c.wait, c.took); got != c.want {
 			t.Errorf("%+v took %s: pause %s, expected %s", c.wait, c.took, got, c.want)
 		}
