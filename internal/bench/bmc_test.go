@@ -9,15 +9,14 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"trefoil/ironic"
 	ipmidriver "trefoil/ironic/driver/ipmi"
+	ipmiwire "trefoil/vbmc/ipmi/wire"
 	"trefoil/vbmc/vbmctest"
 
 	"github.com/bougou/go-ipmi/pkg/bmc"
@@ -33,7 +32,7 @@ const (
 	bmcUser     = "admin"
 	bmcPassword = "bench-only"
 	firstPort   = 6230
-	manyBMCs    = 51
+	manyBMCs    = 50
 )
 
 func benchBMC(t *testing.T) []Row {
@@ -42,63 +41,21 @@ func benchBMC(t *testing.T) []Row {
 	for i := range manyBMCs {
 		l.Define(t, domainName(i), "<boot dev='hd'/>", false)
 	}
-	home := t.TempDir()
-	addBMC(t, home, 0, l.URI)
-	pid := startDaemon(t, home)
-	say("vBMC: waiting for the first BMC's answer")
-	awaitBMC(t, firstPort)
-	one := rss(t, pid)
-	for i := 1; i < manyBMCs; i++ {
-		addBMC(t, home, i, l.URI)
-	}
-	say("vBMC: waiting until %d more BMCs answer", manyBMCs-1)
-	for i := 1; i < manyBMCs; i++ {
-		awaitBMC(t, firstPort+i)
-	}
-	many := rss(t, pid)
-
+	ours := growDaemon(t, trefoilDaemon(), l.URI)
 	peerPID, peer := startPeer(t)
 	awaitBMC(t, peer)
 	say("vBMC: sessions and status commands, then ipmitool")
-	rows := append(bmcRates(t, bmcAt{pid, firstPort}, bmcAt{peerPID, peer}), ipmitool(t))
-	return append(rows,
-		Row{What: "vBMC daemon resident, 51 BMCs", Ours: Figure{many, "MiB"}, Peer: Figure{1541, "MiB"}, Less: true,
-			Note: fmt.Sprintf("%s after the load above; peer: virtualbmc, 50 BMCs (recorded)", number(rss(t, pid)))},
-		Row{What: "vBMC: one more BMC, resident", Ours: Figure{(many - one) * 1024 / (manyBMCs - 1), "KiB"}, Peer: Figure{29.7 * 1024, "KiB"}, Less: true,
-			Note: fmt.Sprintf("the first: %s MiB; peer: virtualbmc (recorded)", number(one))})
+	rows := append(bmcRates(t, bmcAt{pid: ours.pid, port: firstPort}, bmcAt{pid: peerPID, port: peer}), ipmitool(t))
+	return append(rows, besideVirtualbmc(t, ours, l.URI)...)
 }
 
-// bmcAt is a process and the port that it answers on.
-type bmcAt struct{ pid, port int }
+// bmcAt is a process and the port that it answers on, with a suite; the zero one is 17.
+type bmcAt struct {
+	pid, port int
+	suite     ipmiwire.Suite
+}
 
 func domainName(i int) string { return fmt.Sprintf("bench-%02d", i) }
-
-// addBMC writes a BMC's configuration as `vbmc add` and `vbmc start` leave it.
-func addBMC(t *testing.T, home string, i int, uri string) {
-	t.Helper()
-	dir := filepath.Join(home, ".vbmc", domainName(i))
-	must(t, os.MkdirAll(dir, 0o700))
-	text := fmt.Sprintf("[VirtualBMC]\ndomain_name = %s\nusername = %s\npassword = %s\nport = %d\naddress = 127.0.0.1\nlibvirt_uri = %s\nactive = True\n",
-		domainName(i), bmcUser, bmcPassword, firstPort+i, uri)
-	must(t, os.WriteFile(filepath.Join(dir, "config"), []byte(text), 0o600))
-}
-
-// startDaemon runs bin/vbmc's daemon on a home of its own.
-func startDaemon(t *testing.T, home string) (pid int) {
-	t.Helper()
-	conf := filepath.Join(home, ".vbmc", "virtualbmc.conf")
-	must(t, os.WriteFile(conf, []byte("[default]\nserver_spawn_wait = 200\n"), 0o600))
-	log, err := os.Create(filepath.Join(home, "vbmcd.log"))
-	must(t, err)
-	defer log.Close()
-	cmd := exec.Command("vbmc", "daemon", "--foreground")
-	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	must(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Signal(syscall.SIGTERM); _ = cmd.Wait() })
-	return cmd.Process.Pid
-}
 
 // servePeer is go-ipmi's own BMC over its in-memory hardware, until killed.
 func servePeer() error {
@@ -206,8 +163,16 @@ func bmcRates(t *testing.T, ours, peer bmcAt) []Row {
 	}
 }
 
-// cpu is the processor time that a process has used, seconds.
-func cpu(t *testing.T, pid int) float64 {
+// cpu is the processor time that a process and those that it began have used, seconds.
+func cpu(t *testing.T, pid int) (total float64) {
+	t.Helper()
+	for _, p := range family(t, pid) {
+		total += cpuOf(t, p)
+	}
+	return total
+}
+
+func cpuOf(t *testing.T, pid int) float64 {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	must(t, err)

@@ -10,8 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -174,46 +172,4 @@ func (s *ironicAt) states(query, field string) map[string]any {
 }
 
 // pss is the memory of all processes of the service, MiB: what several share counts once.
-func (s *ironicAt) pss() float64 {
-	s.t.Helper()
-	parents := map[int]int{}
-	dirs, err := filepath.Glob("/proc/[0-9]*")
-	must(s.t, err)
-	for _, d := range dirs {
-		pid, _ := strconv.Atoi(filepath.Base(d))
-		text, err := os.ReadFile(d + "/stat")
-		if err != nil {
-			continue // it has ended
-		}
-		_, rest, _ := strings.Cut(string(text), ") ")
-		if f := strings.Fields(rest); len(f) > 1 {
-			parents[pid], _ = strconv.Atoi(f[1])
-		}
-	}
-	total := 0.0
-	for pid := range parents {
-		for p := pid; p > 1; p = parents[p] {
-			if slices.Contains(s.pids, p) {
-				total += pssOf(s.t, pid)
-				break
-			}
-		}
-	}
-	return total
-}
-
-func pssOf(t *testing.T, pid int) float64 {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return 0 // it has ended
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
-			kb, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
-			must(t, err)
-			return kb / 1024
-		}
-	}
-	return 0
-}
+func (s *ironicAt) pss() float64 { s.t.Helper(); return pss(s.t, s.pids...) }

@@ -78,8 +78,9 @@ func startBMCs(t *testing.T, n int) (pid int, ports []int) {
 }
 
 // raw opens a session without any client's own costs.
-func raw(port int) (*ipmiclient.Client, error) {
-	return ipmiclient.Dial(context.Background(), net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), ipmiclient.Options{Username: bmcUser, Password: bmcPassword})
+func raw(b bmcAt) (*ipmiclient.Client, error) {
+	return ipmiclient.Dial(context.Background(), net.JoinHostPort("127.0.0.1", strconv.Itoa(b.port)),
+		ipmiclient.Options{Username: bmcUser, Password: bmcPassword, Suite: b.suite})
 }
 
 func status(c *ipmiclient.Client) error {
@@ -125,7 +126,7 @@ func each(t *testing.T, ports []int, workers int) {
 	for w := range workers {
 		wait.Go(func() {
 			for i := w; i < len(ports); i += workers {
-				if err := rawSession(ports[i]); err != nil {
+				if err := rawSession(bmcAt{port: ports[i]}); err != nil {
 					errs <- fmt.Errorf("BMC %d: %w", i, err)
 					return
 				}
@@ -139,8 +140,8 @@ func each(t *testing.T, ports []int, workers int) {
 	}
 }
 
-func rawSession(port int) error {
-	c, err := raw(port)
+func rawSession(b bmcAt) error {
+	c, err := raw(b)
 	if err != nil {
 		return err
 	}
@@ -159,31 +160,42 @@ func idle(t *testing.T, pid int) float64 {
 	return (cpu(t, pid) - before) / span.Seconds() * 100
 }
 
-// rawRates loads one BMC of ours and one of go-ipmi's with the same small client.
+// rawRates loads one BMC of ours and one of go-ipmi's.
 func rawRates(t *testing.T) []Row {
 	say("BMCs in memory: %d clients at once", clients)
 	pid, ports := startBMCs(t, 1)
 	peerPID, peer := startPeer(t)
 	awaitBMC(t, peer)
-	sessions := func(port int) loaded {
-		return loadOf(t, func() (func() error, func()) { return func() error { return rawSession(port) }, func() {} })
+	return rateRows(t, "raw load", "go-ipmi's server", bmcAt{pid: pid, port: ports[0]}, bmcAt{pid: peerPID, port: peer})
+}
+
+// rateRows loads ours and the peer's BMC, if there is one, in turns with the same small client.
+func rateRows(t *testing.T, what, peer string, sides ...bmcAt) []Row {
+	sessions, statuses, cost := make([]loaded, 2), make([]loaded, 2), make([]float64, 2)
+	for i, b := range sides {
+		sessions[i] = loadOf(t, func() (func() error, func()) { return func() error { return rawSession(b) }, func() {} })
 	}
-	statuses := func(port int) loaded {
-		return loadOf(t, func() (func() error, func()) {
-			c, err := raw(port)
+	for i, b := range sides {
+		before := cpu(t, b.pid)
+		statuses[i] = loadOf(t, func() (func() error, func()) {
+			c, err := raw(b)
 			must(t, err)
 			return func() error { return status(c) }, func() { _ = c.Close() }
 		})
+		cost[i] = (cpu(t, b.pid) - before) * 1000 / float64(statuses[i].n)
 	}
-	a, b := sessions(ports[0]), sessions(peer)
-	before, peerBefore := cpu(t, pid), cpu(t, peerPID)
-	c, d := statuses(ports[0]), statuses(peer)
-	ours, theirs := (cpu(t, pid)-before)*1000/float64(c.n), (cpu(t, peerPID)-peerBefore)*1000/float64(d.n)
-	return []Row{
-		{What: "raw load, sessions: login, status, logout", Ours: Figure{a.rate, "/s"}, Peer: Figure{b.rate, "/s"}, Note: a.note() + "; go-ipmi's server: " + b.note()},
-		{What: "raw load, status in open sessions", Ours: Figure{c.rate, "/s"}, Peer: Figure{d.rate, "/s"}, Note: c.note() + "; go-ipmi's server: " + d.note()},
-		{What: "processor time of 1000 status", Ours: Figure{ours, "s"}, Peer: Figure{theirs, "s"}, Less: true, Note: "of the server alone"},
+	row := func(name string, l []loaded) Row {
+		r := Row{What: what + ", " + name, Ours: Figure{l[0].rate, "/s"}, Note: l[0].note()}
+		if len(sides) > 1 {
+			r.Peer, r.Note = Figure{l[1].rate, "/s"}, r.Note+"; "+peer+": "+l[1].note()
+		}
+		return r
 	}
+	per := Row{What: what + ", processor time of 1000 status", Ours: Figure{cost[0], "s"}, Less: true, Note: "of the server alone"}
+	if len(sides) > 1 {
+		per.Peer = Figure{cost[1], "s"}
+	}
+	return []Row{row("sessions: login, status, logout", sessions), row("status in open sessions", statuses), per}
 }
 
 // loaded is what a load saw.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"trefoil/vbmc/domain"
+	"trefoil/vbmc/ipmi/wire"
 )
 
 // TestMachineInMemory plays the tables where each reading is known to the digit.
@@ -34,6 +35,22 @@ func TestMachineInMemory(t *testing.T) {
 			expectOff(t, m, c.starts...)
 		})
 	}
+}
+
+// TestMachineInMemorySuites has go-ipmi log in with every suite that it can speak, to a BMC
+// that has all.
+func TestMachineInMemorySuites(t *testing.T) {
+	var all []wire.Suite
+	for id := range byte(20) {
+		if s, ok := wire.SuiteByID(id); ok {
+			all = append(all, s)
+		}
+	}
+	m, b := inMemory(t, "127.0.0.1", all...)
+	for _, suite := range goipmiSuites() {
+		goipmiSuite(t, b, suite, false)
+	}
+	expectOff(t, m)
 }
 
 // TestLibvirtDomains plays the same tables to real machines: a domain and a BMC for each

@@ -28,8 +28,8 @@ type call struct {
 // said is an answer in Go's words.
 func said[T any](answer T, err error) (string, error) { return fmt.Sprintf("%+v", answer), err }
 
-// goipmi logs in.
-func (b bed) goipmi(t *testing.T, suite int) *client.Client {
+// goipmi logs in; done logs out.
+func (b bed) goipmi(t *testing.T, suite int) (c *client.Client, done func()) {
 	t.Helper()
 	host := b.host
 	if strings.Contains(host, ":") {
@@ -43,14 +43,26 @@ func (b bed) goipmi(t *testing.T, suite int) *client.Client {
 	if err := c.Connect(t.Context()); err != nil {
 		t.Fatalf("go-ipmi logs in with suite %d: %v", suite, err)
 	}
-	t.Cleanup(func() { _ = c.Close(context.Background()) })
-	return c
+	return c, func() {
+		if err := c.Close(t.Context()); err != nil {
+			t.Errorf("go-ipmi logs out: %v", err)
+		}
+	}
 }
+
+// goipmiSuites are those that go-ipmi 0.9.1 can speak. Of the others it exchanges the keys,
+// and then marks each packet as signed and encrypted, whatever was negotiated
+// (pkg/client/session_v20.go, genSession20): with 2, 7 and 16 what it calls encrypted is
+// plain, with 1, 6 and 15 what it calls signed has no code either. A BMC takes no such packet:
+// its Set Session Privilege Level waits in vain with each of the six.
+func goipmiSuites() []int { return []int{3, 8, 17} }
 
 // goipmiSuite logs in with a cipher suite and looks at the power.
 func goipmiSuite(t *testing.T, b bed, suite int, on bool) {
 	t.Helper()
-	s, err := b.goipmi(t, suite).GetChassisStatus(t.Context())
+	c, done := b.goipmi(t, suite)
+	defer done()
+	s, err := c.GetChassisStatus(t.Context())
 	if err != nil || s.PowerIsOn != on {
 		t.Errorf("go-ipmi with suite %d: %+v, %v; want power on: %v", suite, s, err, on)
 	}
@@ -59,7 +71,8 @@ func goipmiSuite(t *testing.T, b bed, suite int, on bool) {
 // goipmiTable is all that go-ipmi's client is asked on one BMC, in this order and in one session.
 func goipmiTable(t *testing.T, b bed) {
 	t.Helper()
-	c := b.goipmi(t, 17)
+	c, done := b.goipmi(t, 17)
+	defer done()
 	for _, calls := range [][]call{goipmiManagement(), goipmiPayloads(), goipmiPower(), goipmiSensors(), goipmiRecords(), goipmiBoot()} {
 		for _, r := range calls {
 			name, again := strings.CutPrefix(r.name, "until ")

@@ -22,6 +22,7 @@ import (
 	"trefoil/vbmc/domain"
 	"trefoil/vbmc/domain/fake"
 	"trefoil/vbmc/ipmi"
+	"trefoil/vbmc/ipmi/wire"
 )
 
 // row is a client's command and the value that it must print.
@@ -39,13 +40,14 @@ type bed struct {
 	values map[string]string // what {NAME} stands for, as a regular expression
 }
 
-// inMemory serves a machine of four processors, with a quarter of its 4 GiB in use.
-func inMemory(t *testing.T, address string) (*fake.Machine, bed) {
+// inMemory serves a machine of four processors, with a quarter of its 4 GiB in use. Without
+// suites it has those that a BMC has by default.
+func inMemory(t *testing.T, address string, suites ...wire.Suite) (*fake.Machine, bed) {
 	t.Helper()
 	uuid := [16]byte{0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0x4d, 0xef, 0x80, 1, 2, 3, 4, 5, 6, 7}
 	m := fake.New(uuid)
 	m.SetUsage(domain.Usage{VCPUs: 4, MemoryMax: 4 << 30, MemoryUsed: 1 << 30})
-	b, err := ipmi.New(ipmi.Config{Machine: m, Username: "admin", Password: "secret", Name: "node-1"})
+	b, err := ipmi.New(ipmi.Config{Machine: m, Username: "admin", Password: "secret", Name: "node-1", Suites: suites})
 	if err != nil {
 		t.Fatal(err)
 	}

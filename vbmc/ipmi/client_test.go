@@ -106,10 +106,10 @@ func (c *client) login(name, password string, role byte) wire.Status {
 	if st := wire.Status(r[1]); st != wire.StatusOK {
 		return st
 	}
-	if want := c.ex.Code4(); string(r[8:]) != string(want) {
+	var want []byte
+	if want, c.keys = c.ex.Finish(); string(r[8:]) != string(want) {
 		c.t.Fatalf("RAKP 4 code %x, want %x", r[8:], want)
 	}
-	c.keys = c.ex.Keys()
 	return wire.StatusOK
 }
 

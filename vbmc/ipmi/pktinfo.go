@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // asked is a socket that listens on all addresses. It notes by which of them a packet
@@ -13,19 +15,22 @@ import (
 // with several, and clients and firewalls drop what comes from there.
 type asked struct {
 	conn *net.UDPConn
-	v6   bool // of the socket; such a one has IPv4 too, as mapped addresses
-	oob  []byte
+	v6   bool   // of the socket; such a one has IPv4 too, as mapped addresses
+	oob  []byte // nil: of one address only
 }
 
 // oobSize has room for the packet information of either family.
 const oobSize = 64
 
-// newAsked serves a socket, whoever opened it.
+// newAsked serves a socket, whoever opened it. One of a single address answers from there
+// anyway, and is spared the kernel's work for each packet.
 func newAsked(conn *net.UDPConn) *asked {
-	a := &asked{conn: conn, oob: make([]byte, oobSize)}
-	if u, ok := conn.LocalAddr().(*net.UDPAddr); ok {
-		a.v6 = u.IP.To4() == nil
+	a := &asked{conn: conn}
+	u, ok := conn.LocalAddr().(*net.UDPAddr)
+	if !ok || !u.IP.IsUnspecified() {
+		return a
 	}
+	a.v6, a.oob = u.IP.To4() == nil, make([]byte, oobSize)
 	if raw, err := conn.SyscallConn(); err == nil {
 		tellAddress(raw, a.v6)
 	}
@@ -78,17 +83,17 @@ const (
 
 // packetInfo reads the local address out of control messages.
 func packetInfo(oob []byte) netip.Addr {
-	messages, err := syscall.ParseSocketControlMessage(oob)
-	if err != nil {
-		return netip.Addr{}
-	}
-	for _, m := range messages {
-		switch h := m.Header; {
-		case h.Level == syscall.IPPROTO_IPV6 && h.Type == syscall.IPV6_PKTINFO && len(m.Data) >= pktinfo6Len:
-			return netip.AddrFrom16([16]byte(m.Data[:16])).Unmap()
-		case h.Level == syscall.IPPROTO_IP && h.Type == syscall.IP_PKTINFO && len(m.Data) >= pktinfo4Len:
-			return netip.AddrFrom4([4]byte(m.Data[4:8]))
+	for len(oob) > 0 {
+		h, data, rest, err := unix.ParseOneSocketControlMessage(oob)
+		switch {
+		case err != nil:
+			return netip.Addr{}
+		case h.Level == syscall.IPPROTO_IPV6 && h.Type == syscall.IPV6_PKTINFO && len(data) >= pktinfo6Len:
+			return netip.AddrFrom16([16]byte(data[:16])).Unmap()
+		case h.Level == syscall.IPPROTO_IP && h.Type == syscall.IP_PKTINFO && len(data) >= pktinfo4Len:
+			return netip.AddrFrom4([4]byte(data[4:8]))
 		}
+		oob = rest
 	}
 	return netip.Addr{}
 }

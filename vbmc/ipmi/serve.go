@@ -33,7 +33,9 @@ func Listen(address string, port int) (*net.UDPConn, error) {
 // listen asks for the local address of packets before the first one can come.
 func listen(network string, at netip.AddrPort) (*net.UDPConn, error) {
 	c := net.ListenConfig{Control: func(network, _ string, raw syscall.RawConn) error {
-		tellAddress(raw, network == "udp6")
+		if at.Addr().IsUnspecified() {
+			tellAddress(raw, network == "udp6")
+		}
 		return nil
 	}}
 	conn, err := c.ListenPacket(context.Background(), network, at.String())

@@ -188,10 +188,12 @@ func (b *BMC) rakp3(src netip.AddrPort, payload []byte, reply func([]byte)) {
 	}
 	b.count.logins.Add(1)
 	s.handle = b.sessions.nextHandle()
-	s.keys, s.stage, s.src, s.send, s.last = s.ex.Keys(), stageActive, src, reply, now
+	var code []byte
+	code, s.keys = s.ex.Finish()
+	s.stage, s.src, s.send, s.last = stageActive, src, reply, now
 	b.loggedIn(s, now)
 	s.privilege = min(s.limit, privUser) // 6.8: a session begins as USER
 	s.setupRequest = bytes.Clone(payload)
-	s.setupReply = s.ex.AppendRAKP4(nil, r.Tag)
+	s.setupReply = s.ex.AppendRAKP4(nil, r.Tag, code)
 	send(s.setupReply)
 }

@@ -1,8 +1,8 @@
 package ipmi
 
 import (
-	"context"
 	"encoding/binary"
+	"net"
 	"net/netip"
 	"os"
 	"runtime"
@@ -12,27 +12,81 @@ import (
 	"time"
 
 	"trefoil/vbmc/domain/fake"
-	"trefoil/vbmc/ipmi/sol"
+	"trefoil/vbmc/ipmi/ipmiclient"
 	"trefoil/vbmc/ipmi/wire"
 )
 
-// TestSessionsLeaveNothing lets thousands of clients come and go, in all ways that
-// clients do, and then looks at what is left of them. `scripts/fuzz soak` does that with a
-// million.
-func TestSessionsLeaveNothing(t *testing.T) {
-	n := 3000
-	if v := os.Getenv("VBMC_SESSIONS"); v != "" {
-		var err error
-		if n, err = strconv.Atoi(v); err != nil || n < 1000 {
-			t.Fatalf("VBMC_SESSIONS is %q, want a number from 1000 on", v)
-		}
+// soakVisits is how many clients come in a test of this file; `scripts/fuzz soak` has a
+// million of them.
+func soakVisits(t *testing.T) int {
+	t.Helper()
+	v := os.Getenv("VBMC_SESSIONS")
+	if v == "" {
+		return 3000
 	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1000 {
+		t.Fatalf("VBMC_SESSIONS is %q, want a number from 1000 on", v)
+	}
+	return n
+}
+
+// left is what there is of a process when its clients are gone.
+type left struct {
+	goroutines, files int
+	heap              uint64
+}
+
+// leftNow counts once no more than so many goroutines are there; 0: at once. One that is
+// ending counts still when whoever waited for it goes on.
+func leftNow(t *testing.T, goroutines int) left {
+	t.Helper()
+	for began := time.Now(); goroutines > 0 && runtime.NumGoroutine() > goroutines && time.Since(began) < 10*time.Second; {
+		runtime.Gosched()
+	}
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what the first one found to be free
+	runtime.ReadMemStats(&s)
+	return left{runtime.NumGoroutine(), len(files), s.HeapAlloc}
+}
+
+// flat compares what is left of the first third of n clients with what is left of all.
+func flat(t *testing.T, n int, first, all left) {
+	t.Helper()
+	t.Logf("%d clients: %d and then %d goroutines, %d and then %d files, %d and then %d KiB",
+		n, first.goroutines, all.goroutines, first.files, all.files, first.heap>>10, all.heap>>10)
+	if all.goroutines > first.goroutines || all.files > first.files {
+		t.Errorf("%d goroutines and %d files are left, %d and %d before", all.goroutines, all.files, first.goroutines, first.files)
+	}
+	const slack = 256 << 10
+	if all.heap > first.heap+slack {
+		t.Errorf("the heap has %d KiB, %d before", all.heap>>10, first.heap>>10)
+	}
+}
+
+// TestSessionsLeaveNothing lets thousands of clients come and go, in all ways that
+// clients do, and then looks at what is left of them.
+func TestSessionsLeaveNothing(t *testing.T) {
+	n := soakVisits(t)
 	synctest.Test(t, func(t *testing.T) {
-		m, b := bubbleBMC(t, nil)
-		b.machine = steady{m}
+		m := fake.New([16]byte{1})
+		if err := m.On(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b, err := New(Config{Machine: steady{m}, Username: "admin", Password: "secret", Suites: allSuites(), Console: ConsoleOnDemand})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(b.Close)
+		ways := visits()
 		come := func(from, to int) {
 			for i := from; i < to; i++ {
-				visit(t, b, i)
+				ways[i%len(ways)](newVisitor(t, m, b, i))
 				pass(time.Second) // so that clients meet: each session lasts a minute
 			}
 			pass(10 * time.Minute) // all of them are gone
@@ -40,78 +94,90 @@ func TestSessionsLeaveNothing(t *testing.T) {
 			synctest.Wait()
 		}
 		come(0, n/3)
-		goroutines, heap := footprint()
+		first := leftNow(t, 0)
 		come(n/3, n)
-		goroutinesAfter, heapAfter := footprint()
-		t.Logf("%d sessions: %d and then %d goroutines, %d and then %d KiB", n, goroutines, goroutinesAfter, heap>>10, heapAfter>>10)
-		if goroutinesAfter > goroutines {
-			t.Errorf("%d goroutines are left, %d before", goroutinesAfter, goroutines)
-		}
-		const slack = 256 << 10
-		if heapAfter > heap+slack {
-			t.Errorf("the heap has %d KiB, %d before", heapAfter>>10, heap>>10)
-		}
+		flat(t, n, first, leftNow(t, 0))
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if len(b.sessions.byID) != 0 || len(b.sessions.failures) > maxSources || b.parts.sol.run != nil {
-			t.Errorf("%d sessions, %d sources, SOL %v", len(b.sessions.byID), len(b.sessions.failures), b.parts.sol.run != nil)
+		if len(b.sessions.byID) != 0 || len(b.sessions.failures) > maxSources || len(b.logins) > maxLogins || b.parts.sol.run != nil {
+			t.Errorf("%d sessions, %d sources, %d logins, SOL %v", len(b.sessions.byID), len(b.sessions.failures), len(b.logins), b.parts.sol.run != nil)
 		}
 	})
 }
 
-func footprint() (goroutines int, heap uint64) {
-	var s runtime.MemStats
-	runtime.GC()
-	runtime.GC() // what the first one found to be free
-	runtime.ReadMemStats(&s)
-	return runtime.NumGoroutine(), s.HeapAlloc
+// TestSocketsLeaveNothing is about what Handle has no part in: the socket loop, on both
+// families of addresses, with clients of its own. There come a tenth as many.
+func TestSocketsLeaveNothing(t *testing.T) {
+	n := soakVisits(t) / 10
+	b, err := New(Config{Machine: fake.New([16]byte{1}), Username: "admin", Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := Listen("::", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- b.Serve(t.Context(), conn) }()
+	t.Cleanup(func() {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	port := conn.LocalAddr().(*net.UDPAddr).Port
+	hosts := []string{"127.0.0.1"}
+	if conn.LocalAddr().(*net.UDPAddr).IP.To4() == nil { // a kernel with IPv6
+		hosts = append(hosts, "::1")
+	}
+	come := func(from, to int) {
+		for i := from; i < to; i++ {
+			visitSocket(t, net.JoinHostPort(hosts[i%len(hosts)], strconv.Itoa(port)), i)
+		}
+	}
+	come(0, n/3)
+	first := leftNow(t, 0)
+	come(n/3, n)
+	flat(t, n, first, leftNow(t, first.goroutines))
 }
 
-// steady is a machine that notes no operations: the fake's list of them would grow.
-type steady struct{ *fake.Machine }
-
-func (steady) On(context.Context) error    { return nil }
-func (steady) Cycle(context.Context) error { return nil }
-
-// visit is one client, each from an address of its own.
-func visit(t *testing.T, b *BMC, i int) {
+// visitSocket is one client: three of four have a session, one begins and goes.
+func visitSocket(t *testing.T, addr string, i int) {
 	t.Helper()
-	suite := wire.Suite17()
-	if i/8%2 == 1 {
-		suite = wire.Suite3()
-	}
-	c := newClient(t, b, suite)
-	c.src = netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, byte(i >> 16), byte(i >> 8), byte(i)}), 5000)
-	switch i % 8 {
-	case 0: // begins and goes
-		c.open()
-		return
-	case 1:
-		c.login("admin", "wrong", privAdmin)
+	if i%4 == 3 {
+		c, err := net.Dial("udp", addr)
+		if err == nil {
+			_, err = c.Write(wire.V20{Type: wire.PayloadOpenRequest, Payload: openPayload(uint32(i), wire.Suite17())}.AppendPlain(nil))
+			c.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 		return
 	}
-	c.mustLogin(privAdmin)
-	c.call(wire.App, 0x3b, privAdmin)
-	switch i % 8 {
-	case 2:
-		c.call(wire.Chassis, 1)
-	case 3, 4:
-		c.call(wire.App, 0x48, askSOL()...)
-		c.exchange(c.solPacket(sol.Packet{Seq: 1, Op: sol.OpFlushInbound}.Append(nil)))
-	case 5: // comes twice, and comes broken
-		p := c.packet(wire.Storage, 0x40)
-		c.exchange(p)
-		c.exchange(p)
-		c.exchange(p[:len(p)/2])
-	case 6:
-		c.call(wire.Chassis, 8, 5, 0xa0, 4, 0, 0, 0)
-		c.call(wire.Chassis, 2, 2)
-		c.call(wire.Transport, 0x21, 1, 0, 1)
+	c, err := ipmiclient.Dial(t.Context(), addr, ipmiclient.Options{Username: "admin", Password: "secret", Suite: []wire.Suite{wire.Suite17(), wire.Suite3()}[i/4%2]})
+	if err != nil {
+		t.Fatalf("client %d at %s: %v", i, addr, err)
 	}
-	if i%8 == 4 || i%8 == 7 { // dies
-		return
+	if cc, _, err := c.Do(wire.Chassis, 1); cc != ccOK || err != nil {
+		t.Errorf("client %d at %s: chassis status: %#x, %v", i, addr, cc, err)
 	}
-	if cc, _ := c.call(wire.App, 0x3c, binary.LittleEndian.AppendUint32(nil, c.ex.ManagedID)...); cc != ccOK {
-		t.Fatalf("close session: %#x", cc)
+	if err := c.Close(); err != nil {
+		t.Error(err)
 	}
+}
+
+// newVisitor is a client with an address that only it has: in IPv4 and in IPv6, where it
+// has a prefix for itself, in turns. They take all suites in turns.
+func newVisitor(t *testing.T, m *fake.Machine, b *BMC, i int) *visitor {
+	all := allSuites()
+	c := newClient(t, b, all[i%len(all)])
+	a := netip.AddrFrom4([4]byte{198, byte(i >> 16), byte(i >> 8), byte(i)})
+	if i%2 == 1 {
+		prefix := [16]byte{0x20, 0x01, 0x0d, 0xb8}
+		binary.BigEndian.PutUint32(prefix[4:], uint32(i))
+		prefix[15] = 1
+		a = netip.AddrFrom16(prefix)
+	}
+	c.src = netip.AddrPortFrom(a, 5000)
+	return &visitor{client: c, m: m, i: i}
 }

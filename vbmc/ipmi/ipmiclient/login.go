@@ -33,7 +33,6 @@ func (c *Client) login() error {
 			return err
 		}
 	}
-	c.keys = c.ex.Keys()
 	return nil
 }
 
@@ -81,7 +80,8 @@ func (c *Client) rakp3() error {
 	if err != nil {
 		return err
 	}
-	if !hmac.Equal(r[8:], c.ex.Code4()) {
+	var code []byte
+	if code, c.keys = c.ex.Finish(); !hmac.Equal(r[8:], code) {
 		return ErrPassword // the BMC key differs
 	}
 	return nil

@@ -12,29 +12,37 @@ import (
 // time, but neither more than once at a time: each has working memory of its own.
 type Keys struct {
 	suite    Suite
-	block    cipher.Block
 	in, out  hash.Hash // the integrity algorithm with K1
 	inSum    []byte
 	outSum   []byte
+	dec, enc cbc // with K2
 	encrypts bool
 	signs    bool
 }
 
-// newKeys derives K1 and K2. Their constants are 20 bytes long, whatever the hash.
-func newKeys(s Suite, sik []byte) *Keys {
-	var c1, c2 [20]byte
-	for i := range c1 {
-		c1[i], c2[i] = 1, 2
+// cbc is CBC of a key that goes on with another packet's initialisation vector: a new
+// cipher.BlockMode for each would copy the key's schedule. What crypto/cipher makes of
+// AES has SetIV; crypto/tls counts on it as well.
+type cbc interface {
+	cipher.BlockMode
+	SetIV(iv []byte)
+}
+
+// newKeys makes the ciphers of K1 and K2.
+func newKeys(s Suite, k1, k2 []byte) *Keys {
+	k := &Keys{suite: s, encrypts: s.Crypt != CryptNone, signs: s.Integrity != IntegrityNone}
+	if k.signs {
+		k.in, k.out = hmac.New(s.hash(), k1), hmac.New(s.hash(), k1)
 	}
-	block, err := aes.NewCipher(s.mac(sik, c2[:])[:16])
-	if err != nil { // a 16-byte key is always good
-		panic(err)
+	if k.encrypts {
+		block, err := aes.NewCipher(k2[:16])
+		if err != nil { // a 16-byte key is always good
+			panic(err)
+		}
+		var iv [aes.BlockSize]byte // each packet sets its own
+		k.dec, k.enc = cipher.NewCBCDecrypter(block, iv[:]).(cbc), cipher.NewCBCEncrypter(block, iv[:]).(cbc)
 	}
-	k1 := s.mac(sik, c1[:])
-	return &Keys{
-		suite: s, block: block, in: hmac.New(s.hash(), k1), out: hmac.New(s.hash(), k1),
-		encrypts: s.Crypt != CryptNone, signs: s.Integrity != IntegrityNone,
-	}
+	return k
 }
 
 // Open checks the integrity code of p and returns its decrypted payload in memory of
@@ -67,7 +75,8 @@ func (k *Keys) decrypt(b []byte) ([]byte, error) {
 		return nil, ErrCrypt
 	}
 	out := make([]byte, len(b)-aes.BlockSize)
-	cipher.NewCBCDecrypter(k.block, b[:aes.BlockSize]).CryptBlocks(out, b[aes.BlockSize:])
+	k.dec.SetIV(b[:aes.BlockSize])
+	k.dec.CryptBlocks(out, b[aes.BlockSize:])
 	// The trailer is 1, 2, 3, … n, then n (13.29.2).
 	pad := int(out[len(out)-1])
 	if pad+1 > len(out) || pad > aes.BlockSize {
@@ -117,7 +126,8 @@ func (k *Keys) encrypt(b, payload []byte, pad int, iv [16]byte) []byte {
 		b = append(b, byte(i+1))
 	}
 	b = append(b, byte(pad))
-	cipher.NewCBCEncrypter(k.block, b[body-aes.BlockSize:body]).CryptBlocks(b[body:], b[body:])
+	k.enc.SetIV(iv[:])
+	k.enc.CryptBlocks(b[body:], b[body:])
 	return b
 }
 

@@ -48,7 +48,8 @@ func headers(t *testing.T, class Class, b []byte) {
 	if p.Authenticated { // the code is wrong: nobody has the key
 		for _, s := range []Suite{Suite3(), Suite17()} {
 			e := Exchange{Suite: s, Rm: [16]byte{1}, KG: []byte("the key of this test")}
-			if _, err := e.Keys().Open(p); err == nil {
+			_, keys := e.Finish()
+			if _, err := keys.Open(p); err == nil {
 				t.Errorf("suite %d: a packet without the key is accepted: % x", s.ID, b)
 			}
 		}
@@ -106,7 +107,7 @@ func FuzzSealed(f *testing.F) {
 		}
 		for _, s := range []Suite{Suite3(), Suite17()} {
 			e := Exchange{Suite: s, Name: []byte("admin"), Password: [20]byte{'x'}}
-			k := e.Keys()
+			_, k := e.Finish()
 			raw := k.Seal(nil, V20{SessionID: 7, Sequence: 9, Payload: payload}, [16]byte{3})
 			p, err := ParseV20(raw[rmcpLen:])
 			if err != nil {

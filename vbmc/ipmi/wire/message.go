@@ -41,6 +41,9 @@ func ParseMessage(b []byte) (Message, error) {
 
 // AppendResponse writes the answer to m with a completion code.
 func (m Message) AppendResponse(b []byte, cc byte, data []byte) []byte {
+	if b == nil {
+		b = make([]byte, 0, len(data)+8)
+	}
 	start := len(b)
 	b = append(b, m.From, byte(m.NetFn+1)<<2|m.FromLUN)
 	b = append(b, checksum(b[start:]))

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"encoding/binary"
 )
@@ -190,8 +191,8 @@ func (e *Exchange) Code3() []byte {
 // Check3 compares the client's code in constant time.
 func (e *Exchange) Check3(code []byte) bool { return hmac.Equal(e.Code3(), code) }
 
-// SIK is the session integrity key.
-func (e *Exchange) SIK() []byte {
+// sik is the session integrity key.
+func (e *Exchange) sik() []byte {
 	key := e.KG
 	if key == nil {
 		key = e.Password[:]
@@ -199,13 +200,21 @@ func (e *Exchange) SIK() []byte {
 	return e.Suite.mac(key, e.Rm[:], e.Rc[:], e.who())
 }
 
-// Code4 is the integrity check value of RAKP 4.
-func (e *Exchange) Code4() []byte {
-	return e.Suite.mac(e.SIK(), e.Rm[:], le32(e.ManagedID), e.GUID[:])[:e.Suite.authLen()]
+// Finish derives what follows from the whole exchange: the integrity check value of
+// RAKP 4 and the session's keys (13.28, 13.31, 13.32).
+func (e *Exchange) Finish() (code4 []byte, keys *Keys) {
+	mac := hmac.New(e.Suite.hash(), e.sik())
+	with := func(parts ...[]byte) []byte {
+		mac.Reset()
+		for _, p := range parts {
+			mac.Write(p)
+		}
+		return mac.Sum(nil)
+	}
+	code4 = with(e.Rm[:], le32(e.ManagedID), e.GUID[:])[:e.Suite.authLen()]
+	// The constants of K1 and K2 are 20 bytes long, whatever the hash.
+	return code4, newKeys(e.Suite, with(bytes.Repeat([]byte{1}, 20)), with(bytes.Repeat([]byte{2}, 20)))
 }
-
-// Keys derives the session's keys.
-func (e *Exchange) Keys() *Keys { return newKeys(e.Suite, e.SIK()) }
 
 // AppendRAKP2 writes RAKP message 2 (13.21).
 func (e *Exchange) AppendRAKP2(b []byte, tag byte) []byte {
@@ -215,7 +224,7 @@ func (e *Exchange) AppendRAKP2(b []byte, tag byte) []byte {
 	return append(b, e.Code2()...)
 }
 
-// AppendRAKP4 writes RAKP message 4 (13.23).
-func (e *Exchange) AppendRAKP4(b []byte, tag byte) []byte {
-	return append(AppendRefusal(b, tag, StatusOK, e.ConsoleID), e.Code4()...)
+// AppendRAKP4 writes RAKP message 4 (13.23) with the check value of Finish.
+func (e *Exchange) AppendRAKP4(b []byte, tag byte, code4 []byte) []byte {
+	return append(AppendRefusal(b, tag, StatusOK, e.ConsoleID), code4...)
 }

@@ -16,8 +16,8 @@ func TestLengthOfCode4(t *testing.T) {
 		{Suite17(), 16},
 	} {
 		e := Exchange{Suite: c.suite}
-		if got := len(e.Code4()); got != c.want {
-			t.Errorf("suite %d: %d bytes, want %d", c.suite.ID, got, c.want)
+		if code, _ := e.Finish(); len(code) != c.want {
+			t.Errorf("suite %d: %d bytes, want %d", c.suite.ID, len(code), c.want)
 		}
 	}
 }

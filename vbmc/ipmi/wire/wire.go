@@ -220,5 +220,8 @@ func (p V20) appendHeader(b []byte, n int) []byte {
 // and messages outside a session.
 func (p V20) AppendPlain(b []byte) []byte {
 	p.Encrypted, p.Authenticated = false, false
+	if b == nil {
+		b = make([]byte, 0, rmcpLen+12+len(p.Payload))
+	}
 	return append(p.appendHeader(b, len(p.Payload)), p.Payload...)
 }
