@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -35,11 +34,11 @@ func (d *DB) CreateNode(ctx context.Context, n *ironic.Node, ports ...*ironic.Po
 		if err := checkChassis(ctx, tx, n.ChassisUUID); err != nil {
 			return err
 		}
-		doc, err := json.Marshal(n)
+		doc, err := encode(nodeShape(), n)
 		if err != nil {
 			return fmt.Errorf("encode node %s: %w", n.UUID, err)
 		}
-		names, marks, args := "version, doc", "?,?", []any{n.Version, string(doc)}
+		names, marks, args := "version, doc", "?,?", []any{n.Version, doc}
 		for _, c := range nodeRow(n) {
 			names, marks, args = names+", "+c.name, marks+",?", append(args, c.value)
 		}
@@ -185,11 +184,11 @@ func stored(n *ironic.Node) storedNode { return storedNode{n.Version, nodeRow(n)
 func writeNode(ctx context.Context, tx *sql.Tx, was storedNode, n *ironic.Node) error {
 	t := now()
 	n.UpdatedAt, n.Version = &t, was.version+1
-	doc, err := json.Marshal(n)
+	doc, err := encode(nodeShape(), n)
 	if err != nil {
 		return fmt.Errorf("encode node %s: %w", n.UUID, err)
 	}
-	set, args := "version=?, doc=?", []any{n.Version, string(doc)}
+	set, args := "version=?, doc=?", []any{n.Version, doc}
 	for i, c := range nodeRow(n) {
 		if c.value != was.row[i].value {
 			set, args = set+", "+c.name+"=?", append(args, c.value)
