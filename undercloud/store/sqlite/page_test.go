@@ -95,8 +95,8 @@ func TestPagesByTwoColumnsComeOutOfOneIndex(t *testing.T) {
 	d := grown(t)
 	none := ""
 	for index, f := range map[string]ironic.NodeFilter{
-		"nodes_state_name (provision_state=":              {ProvisionState: "available", Parent: &none, Page: ironic.Page{SortKey: "name"}},
-		"nodes_inspection_started (inspection_started_at": {Introspected: true, Page: ironic.Page{SortKey: "inspection_started_at", Desc: true}},
+		"nodes_state_name (provision_state=": {ProvisionState: "available", Parent: &none, Page: ironic.Page{SortKey: "name"}},
+		"nodes_inspection_started":           {Introspected: true, Page: ironic.Page{SortKey: "inspection_started_at", Desc: true}},
 	} {
 		for _, marker := range []string{"", "uuid-5"} {
 			f.Limit, f.Marker = 10, marker
