@@ -198,7 +198,7 @@ func (c *call) raw(status int, body []byte) error {
 
 // json sends v.
 func (c *call) json(status int, v any) error {
-	body, err := appendJSON(make([]byte, 0, 4<<10), v)
+	body, err := appendJSON(make([]byte, 0, 4<<10), v) // a whole node is about 2.6 KB
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}

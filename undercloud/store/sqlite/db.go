@@ -129,7 +129,8 @@ func (d *DB) Update(ctx context.Context, f func(tx *sql.Tx) error) error {
 		_ = tx.Rollback() // the first error is the one that matters
 		return err
 	}
-	defer d.recent.write()()
+	done := d.recent.write()
+	defer done()
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
