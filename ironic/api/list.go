@@ -256,8 +256,13 @@ func sendList[R any](c *call, t table[R], name, path string, l *listQuery, defau
 }
 
 func sendRows[R any](c *call, t table[R], name, path string, l *listQuery, names []string, page []R, more bool) error {
-	row := make(object, 0, len(t)) // one at a time is there as an object
-	body := append(make([]byte, 0, 4<<10+len(page)*rowSize(names)), `{"`+name+`":[`...)
+	fields := len(names)
+	if names == nil {
+		fields = len(t)
+	}
+	row := make(object, 0, fields+1)                         // one at a time is there as an object
+	body := make([]byte, 0, 4<<10+len(page)*(100+48*fields)) // a guess: a whole node is about 2.6 KB
+	body = append(body, `{"`+name+`":[`...)
 	var err error
 	for i, r := range page {
 		if i > 0 {
@@ -275,12 +280,4 @@ func sendRows[R any](c *call, t table[R], name, path string, l *listQuery, names
 		}
 	}
 	return c.raw(http.StatusOK, append(body, '}'))
-}
-
-// rowSize guesses how long a row of an answer is: a whole node is about 2.6 KB.
-func rowSize(names []string) int {
-	if names == nil {
-		return 3 << 10
-	}
-	return 300 + 48*len(names) // links are always there
 }
