@@ -164,6 +164,7 @@ type NodeFilter struct {
 	InstanceName   *string
 	Health         *string  // any case
 	Unreserved     bool     // nobody holds their lock
+	Introspected   bool     // an introspection of theirs has begun, at whatever time
 	ExceptStates   []string // none of these provision states
 	UprightOr      string   // a fault: they are not in maintenance, or it is for this one
 	AfterID        int64    // their ID is greater

@@ -129,7 +129,7 @@ func settle() error {
 	return netlink.LinkSetUp(lo)
 }
 
-// TestBench measures everything, one thing after another, and prints the table.
+// TestBench measures everything, one thing after another, and prints the table of what could be measured.
 func TestBench(t *testing.T) {
 	began := time.Now()
 	var rows []Row
@@ -141,9 +141,7 @@ func TestBench(t *testing.T) {
 		if wanted := os.Getenv(partEnv); wanted != part.name && (wanted != "" || part.name == "ironic") {
 			continue
 		}
-		if !t.Run(part.name, func(t *testing.T) { rows = append(rows, part.run(t)...) }) {
-			return
-		}
+		t.Run(part.name, func(t *testing.T) { rows = append(rows, part.run(t)...) }) // what failed does not take the other rows with it
 	}
 	fmt.Printf("\nmeasured in %.0f s; load average now %s\n", time.Since(began).Seconds(), load())
 	must(t, Print(os.Stdout, rows))

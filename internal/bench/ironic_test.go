@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,40 +20,67 @@ import (
 
 // ironicAt is a bare-metal service that runs in processes of its own: ours or Debian's.
 type ironicAt struct {
-	t      *testing.T
-	name   string
-	url    string
-	pids   []int // first processes; they have children
-	client *http.Client
-	nodes  int
+	life  *testing.T // its processes end with it
+	name  string
+	url   string
+	pids  []int // first processes; they have children
+	nodes int   // asked for so far
+
+	t   *testing.T      // what is being measured: see within
+	ctx context.Context // its end
 }
 
 const (
 	oursAddr = "127.0.0.1:6385"
-	ready    = time.Minute
+	ready    = 90 * time.Second
 )
 
-// startOurs runs `undercloud serve --standalone` on a state directory of its own.
-func startOurs(t *testing.T, dir string) *ironicAt {
-	t.Helper()
-	program, err := exec.LookPath("undercloud")
-	if err != nil {
-		t.Fatal("there is no program undercloud: run make build first")
+// within runs f as a test of its own that asks for nothing after limit. It tells whether f was successful.
+func (s *ironicAt) within(what string, limit time.Duration, f func()) bool {
+	return s.life.Run(what+", "+s.name, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		s.t, s.ctx = t, ctx
+		f()
+	})
+}
+
+// await asks done again and again until it says so. what says what is waited for.
+func (s *ironicAt) await(every time.Duration, done func() bool, what string) {
+	s.t.Helper()
+	for !done() {
+		select {
+		case <-s.ctx.Done():
+			s.t.Fatalf("%s: %s: it took too long", s.name, what)
+		case <-time.After(every):
+		}
 	}
-	must(t, os.MkdirAll(dir, 0o700))
-	conf := filepath.Join(dir, "baremetal.conf")
-	must(t, os.WriteFile(conf, []byte("[DEFAULT]\nlisten = "+oursAddr+"\nintrospection_listen = 127.0.0.1:5050\nhost = bench\nautomated_clean = false\nstate_dir = "+
-		filepath.Join(dir, "state")+"\n"), 0o600))
-	s := &ironicAt{t: t, name: "ours", url: "http://" + oursAddr, client: &http.Client{Timeout: 2 * time.Minute}}
-	s.run(filepath.Join(dir, "undercloud.log"), program, "serve", "--standalone", conf)
-	s.awaitAnswer()
+}
+
+// startOurs runs `undercloud serve --standalone` on a state directory of its own; nil: it does not start.
+func startOurs(t *testing.T, dir string) *ironicAt {
+	s := &ironicAt{life: t, name: "ours", url: "http://" + oursAddr}
+	if !s.within("start", ready, func() {
+		program, err := exec.LookPath("undercloud")
+		if err != nil {
+			s.t.Fatal("there is no program undercloud: run make build first")
+		}
+		must(s.t, os.MkdirAll(dir, 0o700))
+		conf := filepath.Join(dir, "baremetal.conf")
+		must(s.t, os.WriteFile(conf, []byte("[DEFAULT]\nlisten = "+oursAddr+"\nintrospection_listen = 127.0.0.1:5050\nhost = bench\nautomated_clean = false\nstate_dir = "+
+			filepath.Join(dir, "state")+"\n"), 0o600))
+		s.run(filepath.Join(dir, "undercloud.log"), program, "serve", "--standalone", conf)
+		s.awaitAnswer()
+	}) {
+		return nil
+	}
 	return s
 }
 
-// run starts one of the service's processes; it ends with the test.
-func (s *ironicAt) run(log, program string, args ...string) {
+// run starts one of the service's processes. It ends with the service, or by what is returned.
+func (s *ironicAt) run(log, program string, args ...string) (stop func()) {
 	s.t.Helper()
-	f, err := os.Create(log)
+	f, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	must(s.t, err)
 	defer f.Close()
 	cmd := exec.Command(program, args...)
@@ -60,45 +89,42 @@ func (s *ironicAt) run(log, program string, args ...string) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	must(s.t, cmd.Start())
 	s.pids = append(s.pids, cmd.Process.Pid)
-	s.t.Cleanup(func() {
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		ended := make(chan struct{})
-		go func() { _ = cmd.Wait(); close(ended) }()
 		select {
 		case <-ended:
 		case <-time.After(20 * time.Second):
 			_ = cmd.Process.Kill()
 			<-ended
 		}
-		if s.t.Failed() {
+		if s.life.Failed() {
 			text, _ := os.ReadFile(log)
-			s.t.Logf("%s, the end of %s:\n%s", s.name, log, text[max(0, len(text)-4000):])
+			s.life.Logf("%s, the end of %s:\n%s", s.name, log, text[max(0, len(text)-4000):])
 		}
 	})
+	s.life.Cleanup(stop)
+	return stop
 }
 
 func (s *ironicAt) awaitAnswer() {
 	s.t.Helper()
-	for until := time.Now().Add(ready); ; time.Sleep(50 * time.Millisecond) {
+	s.await(50*time.Millisecond, func() bool {
 		status, _, err := s.try("GET", "/v1/drivers", "1.82", "")
-		if err == nil && status == http.StatusOK {
-			return
-		}
-		if time.Now().After(until) {
-			s.t.Fatalf("%s: no answer after %v: %d %v", s.name, ready, status, err)
-		}
-	}
+		return err == nil && status == http.StatusOK
+	}, "the first answer")
 }
 
 // try sends a request at a microversion.
 func (s *ironicAt) try(method, path, version, body string) (int, []byte, error) {
-	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(s.ctx, method, s.url+path, strings.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}
 	req.Header.Set("X-OpenStack-Ironic-API-Version", version)
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := s.client.Do(req)
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -109,16 +135,17 @@ func (s *ironicAt) try(method, path, version, body string) (int, []byte, error) 
 
 // ask is try that wants success. Who is refused because a node is locked asks again: the peer does that.
 func (s *ironicAt) ask(method, path, version, body string) ([]byte, error) {
-	for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for {
 		status, data, err := s.try(method, path, version, body)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		case status/100 == 2:
 			return data, nil
-		case status != http.StatusConflict || time.Now().After(until):
+		case status != http.StatusConflict || method != "PUT":
 			return nil, fmt.Errorf("%s: %s %s: %d %s", s.name, method, path, status, data)
 		}
+		time.Sleep(20 * time.Millisecond) // the context ends it
 	}
 }
 
@@ -134,8 +161,8 @@ func (s *ironicAt) create(n int) float64 {
 	s.t.Helper()
 	return took(func() {
 		for range n {
-			s.enrol(nodeUUID(s.nodes), "1.82", "fake-hardware", `{"ipmi_address":"192.0.2.7","ipmi_username":"admin"}`)
-			s.nodes++
+			s.nodes++ // also if it fails: there may be a node then
+			s.enrol(nodeUUID(s.nodes-1), "1.82", "fake-hardware", `{"ipmi_address":"192.0.2.7","ipmi_username":"admin"}`)
 		}
 	})
 }
@@ -148,24 +175,18 @@ func (s *ironicAt) enrol(uuid, version, driver, info string) {
 		uuid, uuid[len(uuid)-6:], driver, info))
 }
 
-// states are the nodes' values of a field.
-func (s *ironicAt) states(query, field string) map[string]any {
+// all are the nodes of a list, page after page.
+func (s *ironicAt) all(query string) []map[string]any {
 	s.t.Helper()
-	out := map[string]any{}
-	path := "/v1/nodes?fields=uuid," + field + query
-	if field == "updated_at" { // which the peer does not show alone
-		path = "/v1/nodes?detail=true" + query
-	}
-	for path != "" {
+	var out []map[string]any
+	for path := "/v1/nodes?" + query; path != ""; {
 		data := s.do("GET", path, "1.82", "")
 		var page struct {
 			Nodes []map[string]any
 			Next  string
 		}
 		must(s.t, json.Unmarshal(data, &page))
-		for _, n := range page.Nodes {
-			out[n["uuid"].(string)] = n[field]
-		}
+		out = append(out, page.Nodes...)
 		path = strings.TrimPrefix(page.Next, s.url)
 	}
 	return out

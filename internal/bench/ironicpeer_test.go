@@ -3,8 +3,8 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,29 +63,40 @@ instance_master_path = %[1]s/images/master
 lock_path = %[1]s/lock
 `
 
-// startPeerIronic runs Debian's API and conductor; both end with the test.
-func startPeerIronic(t *testing.T, dir string, syncSeconds int) *ironicAt {
-	t.Helper()
-	for _, d := range []string{"state", "httpboot", "tftpboot/master", "images/master", "lock"} {
-		must(t, os.MkdirAll(filepath.Join(dir, d), 0o700))
-	}
+// startPeerIronic runs Debian's API and conductor without power sync; nil: they do not start. What is
+// returned runs the conductor anew, with a power sync each so many seconds.
+func startPeerIronic(t *testing.T, dir string) (s *ironicAt, syncing func(seconds int)) {
+	s = &ironicAt{life: t, name: "Debian's Ironic", url: "http://" + peerAddr}
 	conf := filepath.Join(dir, "ironic.conf")
-	must(t, os.WriteFile(conf, fmt.Appendf(nil, peerConf, dir, syncSeconds), 0o600))
-	for _, program := range []string{"ironic-dbsync", "ironic-conductor", "ironic-api"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Fatalf("the peer is not installed, there is no %s: run scripts/deps ironic", program)
-		}
+	var stop func()
+	conduct := func(seconds int) {
+		must(s.t, os.WriteFile(conf, fmt.Appendf(nil, peerConf, dir, seconds), 0o600))
+		stop = s.run(filepath.Join(dir, "conductor.out"), "ironic-conductor", "--config-file", conf)
 	}
-	shell(t, "ironic-dbsync", "--config-file", conf, "create_schema")
-	s := &ironicAt{t: t, name: "Debian's Ironic", url: "http://" + peerAddr, client: &http.Client{Timeout: 2 * time.Minute}}
-	s.run(filepath.Join(dir, "conductor.out"), "ironic-conductor", "--config-file", conf)
-	s.run(filepath.Join(dir, "api.out"), "ironic-api", "--config-file", conf)
-	s.awaitAnswer()
-	// Drivers are there when the conductor has registered itself.
-	for until := time.Now().Add(ready); len(s.do("GET", "/v1/drivers", "1.82", "")) < 100; time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatal("the peer's conductor does not register")
-		}
+	syncing = func(seconds int) {
+		stop()
+		conduct(seconds)
 	}
-	return s
+	if !s.within("start", ready, func() {
+		for _, d := range []string{"state", "httpboot", "tftpboot/master", "images/master", "lock"} {
+			must(s.t, os.MkdirAll(filepath.Join(dir, d), 0o700))
+		}
+		for _, program := range []string{"ironic-dbsync", "ironic-conductor", "ironic-api", "ipmitool"} {
+			if _, err := exec.LookPath(program); err != nil {
+				s.t.Fatalf("the peer is not installed, there is no %s: run scripts/deps ironic", program)
+			}
+		}
+		must(s.t, os.WriteFile(conf, fmt.Appendf(nil, peerConf, dir, 0), 0o600))
+		if out, err := exec.CommandContext(s.ctx, "ironic-dbsync", "--config-file", conf, "create_schema").CombinedOutput(); err != nil {
+			s.t.Fatalf("ironic-dbsync: %v\n%s", err, out)
+		}
+		conduct(0)
+		s.run(filepath.Join(dir, "api.out"), "ironic-api", "--config-file", conf)
+		s.awaitAnswer()
+		s.await(100*time.Millisecond, func() bool { return bytes.Contains(s.do("GET", "/v1/drivers", "1.82", ""), []byte("fake-hardware")) },
+			"drivers, which are there when the conductor has registered itself")
+	}) {
+		return nil, nil
+	}
+	return s, syncing
 }

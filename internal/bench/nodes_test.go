@@ -200,5 +200,8 @@ func series(v []float64, unit string) string {
 // flat says how a cost changes over the last step of the sizes; 1× is flat.
 func flat(v []float64) string {
 	n := len(v) - 1
+	if n < 1 {
+		return "no larger size was measured"
+	}
 	return fmt.Sprintf("at the largest %s× of the middle size (flat: 1×)", number(v[n]/v[n-1]))
 }

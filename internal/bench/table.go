@@ -6,8 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
-
-	"trefoil/internal/format"
+	"unicode/utf8"
 )
 
 // Figure is a measured number. The zero value means that there is none.
@@ -45,20 +44,36 @@ func (r Row) Ratio() string {
 	return number(ratio) + "×"
 }
 
-// Print writes all rows as a table and says how to read a ratio.
+// Print writes all rows as a table in Markdown and says how to read a ratio.
 func Print(w io.Writer, rows []Row) error {
-	cells := make([][]any, len(rows))
-	for i, r := range rows {
+	cells := [][]string{{"what", "ours", "peer", "ratio", "note"}}
+	for _, r := range rows {
 		ours := r.Series
 		if ours == "" {
 			ours = r.Ours.String()
 		}
-		cells[i] = []any{r.What, ours, r.Peer.String(), r.Ratio(), r.Note}
+		cells = append(cells, []string{r.What, ours, r.Peer.String(), r.Ratio(), r.Note})
 	}
-	if err := format.Table(w, []string{"what", "ours", "peer", "ratio", "note"}, cells, format.Left); err != nil {
-		return err
+	widths := make([]int, len(cells[0]))
+	for _, row := range cells {
+		for i, text := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(text))
+		}
 	}
-	_, err := fmt.Fprintln(w, "ratio: how many times better ours is (below 1: worse). (recorded): measured earlier on another 2-core machine.")
+	var b strings.Builder
+	for i, row := range cells {
+		for j, text := range row {
+			fmt.Fprintf(&b, "| %-*s ", widths[j], text)
+		}
+		b.WriteString("|\n")
+		if i == 0 {
+			for _, width := range widths {
+				b.WriteString("|" + strings.Repeat("-", width+2))
+			}
+			b.WriteString("|\n")
+		}
+	}
+	_, err := fmt.Fprintln(w, b.String()+"\nratio: how many times better ours is (below 1: worse). (recorded): measured earlier on another 2-core machine.")
 	return err
 }
 

@@ -198,22 +198,11 @@ func (c *call) raw(status int, body []byte) error {
 
 // json sends v.
 func (c *call) json(status int, v any) error {
-	body, err := appendJSON(make([]byte, 0, sizeOf(v)), v)
+	body, err := appendJSON(make([]byte, 0, 4<<10), v) // a whole node is about 2.6 KB
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
 	return c.raw(status, body)
-}
-
-// sizeOf guesses how long an answer will be: a node's is about 2.6 KB.
-func sizeOf(v any) int {
-	size := 4 << 10
-	if o, ok := v.(object); ok && len(o) > 0 {
-		if list, ok := o[0].value.([]object); ok && len(list) > 0 {
-			size += len(list) * (100 + 48*len(list[0]))
-		}
-	}
-	return size
 }
 
 // status sends an answer without a body.

@@ -51,13 +51,13 @@ func (t table[R]) show(c *call, find func(*call) (R, error)) error {
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, t.render(c, r, l.fields, true))
+	return c.json(http.StatusOK, t.object(c, r, l.fields))
 }
 
 // created answers a POST; path is that of the collection.
 func (t table[R]) created(c *call, path string, r R) error {
 	c.w.Header().Set("Location", c.base()+"/v1/"+path+"/"+t.uuid(r))
-	return c.json(http.StatusCreated, t.render(c, r, nil, true))
+	return c.json(http.StatusCreated, t.object(c, r, nil))
 }
 
 // remove answers DELETE of the resource that find looks for.
@@ -99,10 +99,14 @@ func (t table[R]) find(name string) *field[R] {
 	return nil
 }
 
-// render makes the answer for one resource. names nil means all that the
+// object is the answer for one resource.
+func (t table[R]) object(c *call, r R, names []string) object {
+	return t.render(make(object, 0, len(t)), c, r, names, true)
+}
+
+// render adds the answer for one resource to out. names nil means all that the
 // version knows; links are always there.
-func (t table[R]) render(c *call, r R, names []string, single bool) object {
-	out := make(object, 0, len(t))
+func (t table[R]) render(out object, c *call, r R, names []string, single bool) object {
 	for i := range t {
 		f := &t[i]
 		if f.since > c.version || !wanted(f, names, single) {

@@ -57,7 +57,7 @@ func (s *server) getHistory(c *call) error {
 	}
 	for _, e := range entries {
 		if e.UUID == c.r.PathValue("event") {
-			return c.json(http.StatusOK, historyTable().render(c, e, nil, true))
+			return c.json(http.StatusOK, historyTable().object(c, e, nil))
 		}
 	}
 	return clientError(http.StatusNotFound, "Node history record %s could not be found.", c.r.PathValue("event"))

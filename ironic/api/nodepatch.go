@@ -68,7 +68,7 @@ func (s *server) patchNode(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, s.nodes.render(c, saved, nil, true))
+	return c.json(http.StatusOK, s.nodes.object(c, saved, nil))
 }
 
 // nameInstance takes an instance's name from where Nova writes it, unless it has one.

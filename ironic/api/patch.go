@@ -155,7 +155,7 @@ func patch[T any](c *call, t table[*T], resource string, find func(*call) (*T, e
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, t.render(c, saved, nil, true))
+	return c.json(http.StatusOK, t.object(c, saved, nil))
 }
 
 // document is the unmasked object that patches apply to.

@@ -153,7 +153,7 @@ func (b *runbooks) patch(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, b.fields.render(c, saved, nil, true))
+	return c.json(http.StatusOK, b.fields.object(c, saved, nil))
 }
 
 // settleOwner keeps to it that a public runbook has no owner: who sets public takes the

@@ -102,6 +102,6 @@ func passes(n *ironic.Node, f ironic.NodeFilter) bool {
 		flag(f.Sharded, n.Shard != "") && oneOf(f.Shards, n.Shard) && oneOf(f.Groups, n.ConductorGroup) &&
 		exact(f.Parent, n.ParentNode) && exact(f.Conductor, n.Conductor) && exact(f.InstanceName, n.InstanceName) &&
 		(f.Health == nil || strings.EqualFold(*f.Health, n.Health)) && strings.Contains(n.Description, f.Description) &&
-		(!f.Unreserved || n.Reservation == "") && !slices.Contains(f.ExceptStates, n.ProvisionState) &&
+		(!f.Unreserved || n.Reservation == "") && (!f.Introspected || n.InspectionStartedAt != nil) && !slices.Contains(f.ExceptStates, n.ProvisionState) &&
 		(f.UprightOr == "" || !n.Maintenance || n.Fault == f.UprightOr) && n.ID > f.AfterID
 }

@@ -154,33 +154,36 @@ func (s *server) abort(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// list shows introspections, the latest first.
+// list shows introspections, the latest first. The nodes of the page are read, and no others but those that
+// a filter by state leaves out.
 func (s *server) list(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	limit, err := pageLimit(q)
 	if err != nil {
 		return err
 	}
-	nodes, err := s.Store.Nodes(r.Context(), ironic.NodeFilter{})
-	if err != nil {
-		return fmt.Errorf("list nodes: %w", err)
+	marker := q.Get("marker")
+	if err := s.checkMarker(r, marker, q.Get("state")); err != nil {
+		return err
 	}
-	slices.SortStableFunc(nodes, latestFirst)
+	f := ironic.NodeFilter{Introspected: true,
+		Page: ironic.Page{Limit: limit + 1, Marker: marker, SortKey: "inspection_started_at", Desc: true}}
 	all := []Status{}
-	for _, n := range nodes {
-		st, ok := statusOf(n)
-		if !ok || !matches(st.State, q.Get("state")) {
-			continue
+	for len(all) <= limit {
+		nodes, err := s.Store.Nodes(r.Context(), f)
+		if err != nil {
+			return fmt.Errorf("list nodes: %w", err)
 		}
-		st.Links = []link{{"self", s.base(r) + "/v1/introspection/" + n.UUID}}
-		all = append(all, st)
-	}
-	if marker := q.Get("marker"); marker != "" {
-		i := slices.IndexFunc(all, func(st Status) bool { return st.UUID == marker })
-		if i < 0 {
-			return errs.New(errs.Invalid, "Could not find marker %s", marker)
+		for _, n := range nodes {
+			if st, ok := statusOf(n); ok && matches(st.State, q.Get("state")) {
+				st.Links = []link{{"self", s.base(r) + "/v1/introspection/" + n.UUID}}
+				all = append(all, st)
+			}
 		}
-		all = all[i+1:]
+		if len(nodes) < f.Limit {
+			break
+		}
+		f.Marker = nodes[len(nodes)-1].UUID
 	}
 	out := map[string]any{"introspection": all[:min(limit, len(all))]}
 	if len(all) > limit {
@@ -188,6 +191,23 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) error {
 		out["introspection_links"] = []link{{"next", s.base(r) + "/v1/introspection?" + q.Encode()}}
 	}
 	return send(w, http.StatusOK, out)
+}
+
+// checkMarker refuses a marker that the list does not have; none is no marker.
+func (s *server) checkMarker(r *http.Request, marker, state string) error {
+	if marker == "" {
+		return nil
+	}
+	n, err := s.Store.Node(r.Context(), marker)
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return fmt.Errorf("read node: %w", err)
+	}
+	if err == nil && n.UUID == marker && n.InspectionStartedAt != nil {
+		if st, ok := statusOf(n); ok && matches(st.State, state) {
+			return nil
+		}
+	}
+	return errs.New(errs.Invalid, "Could not find marker %s", marker)
 }
 
 const maxLimit = 1000
@@ -210,14 +230,4 @@ func pageLimit(q url.Values) (int, error) {
 // matches reads a filter such as "error,waiting"; empty matches all.
 func matches(state, filter string) bool {
 	return filter == "" || slices.Contains(strings.Split(filter, ","), state)
-}
-
-func latestFirst(a, b *ironic.Node) int {
-	at := func(n *ironic.Node) time.Time {
-		if n.InspectionStartedAt == nil {
-			return time.Time{}
-		}
-		return *n.InspectionStartedAt
-	}
-	return at(b).Compare(at(a))
 }

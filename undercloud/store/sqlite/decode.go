@@ -3,6 +3,7 @@ package sqlite
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
@@ -15,17 +16,39 @@ import (
 // json.Marshal writes it, is left to encoding/json.
 type shape struct {
 	fields map[string]int
+	names  []string // by field; "" is not exported
 }
 
 func shapeOf[T any]() shape {
 	s := shape{fields: map[string]int{}}
 	t := reflect.TypeFor[T]()
-	for i := range t.NumField() {
+	s.names = make([]string, t.NumField())
+	for i := range s.names {
 		if f := t.Field(i); f.IsExported() {
-			s.fields[f.Name] = i
+			s.fields[f.Name], s.names[i] = i, f.Name
 		}
 	}
 	return s
+}
+
+// encode is json.Marshal without fields that are zero, which most of a node's are. decode leaves them so.
+func encode[T any](s shape, from *T) (string, error) {
+	v, doc := reflect.ValueOf(from).Elem(), []byte{'{'}
+	for i, name := range s.names {
+		if name == "" || v.Field(i).IsZero() {
+			continue
+		}
+		value, err := json.Marshal(v.Field(i).Interface())
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+		if len(doc) > 1 {
+			doc = append(doc, ',')
+		}
+		doc = append(append(append(doc, '"'), name...), '"', ':')
+		doc = append(doc, value...)
+	}
+	return string(append(doc, '}')), nil
 }
 
 // errOdd says that a document is not as json.Marshal writes them.

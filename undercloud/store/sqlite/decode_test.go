@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"encoding/json"
+	"math"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +73,28 @@ func TestQuickDecodingIsThatOfEncodingJSON(t *testing.T) {
 	same(t, `{"UUID":"u","Later":{"a":[1,{"b":null}]},"Name":"n"}`)
 }
 
+// What encode leaves out is what decode makes of nothing.
+func TestEncodeAndDecodeAreThereAndBack(t *testing.T) {
+	for what, n := range map[string]*ironic.Node{"nothing": {}, "falsehoods": whole("", 0, false), "all": whole("\"\\\n<&>ä\x00", -3e20, true),
+		"empty": {Extra: map[string]any{}, Traits: []string{}, Interfaces: map[string]string{}}} {
+		doc, err := encode(nodeShape(), n)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		same(t, doc)
+		var back ironic.Node
+		if err := decode(nodeShape(), doc, &back); err != nil || !reflect.DeepEqual(back, *n) {
+			t.Errorf("%s: %v\n%s\ngot  %+v\nwant %+v", what, err, doc, back, *n)
+		}
+	}
+	if doc, err := encode(nodeShape(), &ironic.Node{UUID: "u", Version: 2, CreatedAt: time.Unix(0, 0).UTC()}); doc != `{"UUID":"u","CreatedAt":"1970-01-01T00:00:00Z","Version":2}` {
+		t.Errorf("%s, %v", doc, err)
+	}
+	if _, err := encode(nodeShape(), &ironic.Node{Extra: map[string]any{"n": math.NaN()}}); err == nil || !strings.Contains(err.Error(), "Extra") {
+		t.Errorf("a number that JSON does not have: %v", err)
+	}
+}
+
 func TestOddDocumentsAreLeftToEncodingJSON(t *testing.T) {
 	for doc, want := range map[string]string{`{ "UUID": "u" }`: "u", `{"uuid":"u"}`: "", `{"UUID":"u","DriverInfo":{"a":1,}}`: "error",
 		`{"UUID":1}`: "error", `{"UUID":"u"`: "error", ``: "error", `{"UUID":"u"}{`: "error", `{"UUID":"u\"}`: "error", `{"UUID":"`: "error", `{"Traits":["a" "b"]}`: "error", `{"Extra":{"n":-}}`: "error"} {
@@ -101,6 +125,11 @@ func FuzzDecode(f *testing.F) {
 			return // a number that JSON does not have
 		}
 		same(t, marshal(t, n))
+		doc, err := encode(nodeShape(), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, doc)
 		var back ironic.Node
 		_ = decode(nodeShape(), text, &back) // must not panic
 	})

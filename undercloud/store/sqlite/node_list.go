@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"trefoil/ironic"
 )
@@ -22,7 +23,16 @@ func nodeRow(n *ironic.Node) []column {
 		{"maintenance", n.Maintenance}, {"owner", n.Owner}, {"lessee", n.Lessee}, {"fault", n.Fault},
 		{"reservation", n.Reservation}, {"parent_node", n.ParentNode}, {"shard", n.Shard},
 		{"conductor_group", n.ConductorGroup}, {"chassis_uuid", n.ChassisUUID},
+		{"inspection_started_at", timeColumn(n.InspectionStartedAt)},
 	}
+}
+
+// timeColumn is what timeInDoc makes of a time in a document.
+func timeColumn(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.999999999")
 }
 
 // nodes makes pages of nodes. Keys that are a column have an index where lists are
@@ -42,7 +52,7 @@ func nodes() pager {
 		"disable_power_off": flagInDoc("DisablePowerOff", 0), "automated_clean": flagInDoc("AutomatedClean", -1),
 		"secure_boot": flagInDoc("SecureBoot", -1),
 		"created_at":  timeInDoc("CreatedAt"), "updated_at": timeInDoc("UpdatedAt"),
-		"provision_updated_at": timeInDoc("ProvisionUpdatedAt"), "inspection_started_at": timeInDoc("InspectionStartedAt"),
+		"provision_updated_at": timeInDoc("ProvisionUpdatedAt"), "inspection_started_at": "inspection_started_at",
 		"inspection_finished_at": timeInDoc("InspectionFinishedAt"),
 	}
 	for _, name := range ironic.InterfaceNames() {
@@ -92,6 +102,9 @@ func nodeWhere(f ironic.NodeFilter) where {
 	w.is(inDoc("InstanceName"), f.InstanceName)
 	if f.Health != nil {
 		w.add("lower("+inDoc("Health")+") = ?", strings.ToLower(*f.Health))
+	}
+	if f.Introspected {
+		w.add("inspection_started_at <> ''")
 	}
 	if f.Unreserved {
 		w.add("reservation = ''")

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"trefoil/ironic"
 
@@ -47,6 +48,8 @@ func filtered(t *testing.T, s ironic.Store) *ironic.Node {
 	first.Owner, first.Lessee, first.Fault, first.ChassisUUID = "me", "you", "power failure", rack.UUID
 	first.Retired, first.Shard, first.ConductorGroup, first.Conductor = true, "s1", "rack1", "host"
 	first.Description, first.InstanceName, first.Health, first.Reservation = "the 100% blue one", "vm-1", "Warning", "somebody"
+	at := time.Now().UTC()
+	first.InspectionStartedAt = &at
 	must(t, s.CreateNode(t.Context(), first))
 	second := node("b")
 	second.Owner, second.Shard, second.ParentNode = "you", "s2", first.UUID
@@ -73,6 +76,7 @@ func nodeFilters(first *ironic.Node) []filterCase {
 		{"with a shard", ironic.NodeFilter{Sharded: &yes}, "a b"}, {"without", ironic.NodeFilter{Sharded: &no}, "c"},
 		{"shards", ironic.NodeFilter{Shards: []string{"s2", "s9"}}, "b"}, {"a shard or none", ironic.NodeFilter{Shards: []string{"s1", ""}}, "a c"},
 		{"group", ironic.NodeFilter{Groups: []string{"rack1"}}, "a"}, {"the group without name", ironic.NodeFilter{Groups: []string{""}}, "b c"},
+		{"introspected", ironic.NodeFilter{Introspected: true}, "a"},
 		{"parts of a", ironic.NodeFilter{Parent: &first.UUID}, "b"}, {"parts of none", ironic.NodeFilter{Parent: &none}, "a c"},
 		{"description", ironic.NodeFilter{Description: "% bl"}, "a"}, {"description, other case", ironic.NodeFilter{Description: "BLUE"}, ""},
 		{"conductor", ironic.NodeFilter{Conductor: &host}, "a"}, {"no conductor", ironic.NodeFilter{Conductor: &none}, "b c"},
