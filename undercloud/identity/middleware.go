@@ -16,6 +16,8 @@ type Identity struct {
 	System                 bool   // the token is for the whole system
 	Admin                  bool   // an administrator of the undercloud, who may do everything
 	Roles                  []string
+
+	UserDomainID, ProjectDomainID string // of an external Keystone; there is one domain here
 }
 
 type contextKey struct{}
