@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -66,6 +67,8 @@ func (s *standalone) openKeystone(k *config.Keystone) (*keystone.Validator, erro
 	return keystone.New(cfg)
 }
 
+const maxPassword = 4096
+
 // readPassword is the first line of a file that is nobody else's.
 func readPassword(path string) (string, error) {
 	f, err := os.Open(path)
@@ -80,15 +83,14 @@ func readPassword(path string) (string, error) {
 	if err := identity.Private(path, st); err != nil {
 		return "", err
 	}
-	buf := make([]byte, 4096)
-	n, err := f.Read(buf)
-	line, _, _ := bytes.Cut(buf[:n], []byte("\n"))
-	line = bytes.TrimSuffix(line, []byte("\r"))
-	if len(line) == 0 {
-		return "", errs.New(errs.Invalid, "%s has no password in its first line", path)
-	}
+	data, err := io.ReadAll(io.LimitReader(f, maxPassword+1))
 	if err != nil {
 		return "", fmt.Errorf("read the password: %w", err)
+	}
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	if len(line) == 0 || len(line) > maxPassword {
+		return "", errs.New(errs.Invalid, "%s has no password of 1 to %d bytes in its first line", path, maxPassword)
 	}
 	return string(line), nil
 }

@@ -121,7 +121,8 @@ func TestKeystonesFilesAreLookedAtBeforeTheStart(t *testing.T) {
 	for name, c := range map[string]struct{ file, words string }{
 		"no password file": {file(filepath.Join(dir, "none"), ""), "[keystone_authtoken]: password_file: the password cannot be read"},
 		"everybody's":      {file(write("open", "hunter2", 0o644), ""), "[keystone_authtoken]: password_file: " + dir + "/open has mode 0644"},
-		"an empty one":     {file(write("empty", "\n", 0o600), ""), "has no password in its first line"},
+		"an empty one":     {file(write("empty", "\n", 0o600), ""), "has no password of 1 to 4096 bytes in its first line"},
+		"a novel":          {file(write("novel", strings.Repeat("x", 5000), 0o600), ""), "has no password of 1 to 4096 bytes"},
 		"no cafile":        {file(good, "cafile = "+dir+"/ca\n"), "[keystone_authtoken]: cafile: open " + dir + "/ca"},
 		"no certificate":   {file(good, "cafile = "+good+"\n"), "cafile: " + good + " has no certificate in PEM"},
 	} {
