@@ -20,10 +20,10 @@ import (
 	"trefoil/ironic/inspect"
 	"trefoil/ironic/inspect/rules"
 	"trefoil/undercloud/config"
-	"trefoil/undercloud/identity"
 	"trefoil/undercloud/imagecache"
 	"trefoil/undercloud/install"
 	"trefoil/undercloud/jobs/durable"
+	"trefoil/undercloud/keystone"
 	"trefoil/undercloud/netboot"
 	"trefoil/undercloud/server"
 	"trefoil/undercloud/store/sqlite"
@@ -35,6 +35,8 @@ type standalone struct {
 	cfg *config.Standalone
 	log *slog.Logger
 	bareMetal
+
+	keystone *keystone.Validator // nil unless auth_strategy says so
 }
 
 // serveStandalone runs until ctx ends.
@@ -56,7 +58,7 @@ func serveStandalone(ctx context.Context, file string, logw io.Writer) error {
 	if err := s.mount(p); err != nil {
 		return err
 	}
-	p.boot, p.start, p.stop, p.guard = s.answerBoots, s.start, s.stop, s.guard
+	p.boot, p.start, p.stop, p.guard = s.answerBoots, s.begin, s.stop, s.guard
 	return p.run(ctx, "the bare-metal service", "auth_strategy", cfg.Auth, "state_dir", cfg.StateDir)
 }
 
@@ -178,25 +180,21 @@ func (s *standalone) bootAddr() string {
 
 // mount puts the APIs on their addresses.
 func (s *standalone) mount(p *program) error {
-	var auth func(http.Handler) http.Handler
-	if s.cfg.Auth == config.AuthBasic {
-		basic, err := identity.NewBasic(identity.BasicConfig{File: s.cfg.UserFile, Log: s.log})
-		if err != nil {
-			return fmt.Errorf("%s: http_basic_auth_user_file: %w", s.cfg.Path, err)
-		}
-		auth = basic.Middleware
+	auth, inspectAuth, err := s.auth()
+	if err != nil {
+		return err
 	}
 	api := s.api(auth, s.cfg.Audit, s.log)
 	baremetal := server.Service{Name: "baremetal", Addr: s.cfg.Listen.String(), Handler: withHealth(p, api)}
-	introspection := server.Service{Name: "introspection", Addr: s.cfg.IntrospectionListen.String(), Handler: s.introspection(auth, s.log)}
+	introspection := server.Service{Name: "introspection", Addr: s.cfg.IntrospectionListen.String(), Handler: s.introspection(inspectAuth, s.log)}
 	if s.cfg.TLSCert != "" {
 		tls, err := server.LoadTLS(s.cfg.TLSCert, s.cfg.TLSKey, s.log)
 		if err != nil {
 			return fmt.Errorf("%s: tls_certificate_file: %w", s.cfg.Path, err)
 		}
 		baremetal.TLS, introspection.TLS = tls, tls
-	} else if s.cfg.Auth == config.AuthBasic && !s.cfg.Listen.Addr().Unmap().IsLoopback() {
-		s.log.Warn("passwords travel in the clear: set tls_certificate_file and tls_key_file", "listen", s.cfg.Listen.String())
+	} else if s.cfg.Auth != config.AuthNone && !s.cfg.Listen.Addr().Unmap().IsLoopback() {
+		s.log.Warn("passwords or tokens travel in the clear: set tls_certificate_file and tls_key_file", "listen", s.cfg.Listen.String())
 	}
 	p.srv.AddService(baremetal)
 	p.srv.AddService(introspection)

@@ -50,7 +50,7 @@ var doors = map[string][]string{
 	"github.com/pin/tftp":                 {"undercloud/tftp"},
 	"github.com/urfave/cli":               {"cmd", "internal/cliargs"},
 	"github.com/prometheus/client_golang": {"undercloud", "cmd"},
-	"github.com/gophercloud/gophercloud":  {"overcloud", "undercloud/install", "undercloud/image/upload", "cmd"},
+	"github.com/gophercloud/gophercloud":  {"overcloud", "undercloud/install", "undercloud/image/upload", "undercloud/keystone", "cmd"},
 	"github.com/lima-vm/go-qcow2reader":   {"undercloud/imagecache"},
 	"golang.org/x/crypto/ssh":             {"overcloud/ssh", "undercloud/install", "undercloud/compute", "cmd"},
 	"trefoil/vbmc/libvirt":                {"vbmc", "overcloud/lab"},

@@ -59,7 +59,11 @@ func (s *server) audited(ctx context.Context, r *http.Request, rec *recorder) (c
 		if len(shown) > longestPath {
 			shown = strings.ToValidUTF8(shown[:longestPath], "") + "…"
 		}
-		s.audit.Info("audit", "request_id", requestID(ctx), "action", what, "outcome", outcome, "status", status,
+		line := s.audit
+		if d := t.caller.UserDomainID; d != "" { // the project's is empty where there is no project
+			line = line.With("user_domain_id", d, "project_domain_id", t.caller.ProjectDomainID)
+		}
+		line.Info("audit", "request_id", requestID(ctx), "action", what, "outcome", outcome, "status", status,
 			"method", r.Method, "path", shown, "node", t.node, "created", created, "user", t.caller.User, "user_id", t.caller.UserID,
 			"project", t.caller.Project, "project_id", t.caller.ProjectID, "system", t.caller.System, "address", address)
 	}

@@ -14,6 +14,8 @@ type Caller struct {
 	ProjectID, Project string   // empty: the token is for no project
 	System             bool     // the token is for the whole system
 	Roles              []string // together with the roles that they imply
+
+	UserDomainID, ProjectDomainID string // where there is more than one domain: names are unique within one
 }
 
 // Target is what the caller wants to do something to: the projects that own and

@@ -18,8 +18,9 @@ import (
 
 // Ways of asking who a client is: auth_strategy of a standalone service.
 const (
-	AuthNone  = "none"
-	AuthBasic = "http_basic"
+	AuthNone     = "none"
+	AuthBasic    = "http_basic"
+	AuthKeystone = "keystone"
 )
 
 // Standalone is the configuration of the bare-metal API alone. It is an INI file,
@@ -30,7 +31,7 @@ type Standalone struct {
 
 	Listen              netip.AddrPort // the bare-metal API
 	IntrospectionListen netip.AddrPort
-	Auth                string // AuthNone or AuthBasic
+	Auth                string // AuthNone, AuthBasic or AuthKeystone
 	AllowAnybody        bool   // AuthNone beyond loopback was asked for
 	UserFile            string // htpasswd
 	TLSCert, TLSKey     string // both or none
@@ -53,8 +54,9 @@ type Standalone struct {
 	MaxImage     int            // GiB
 	AgentNets    []netip.Prefix // where agents may call from
 
-	Audit   Audit
-	Netboot *Netboot // nil: off
+	Audit    Audit
+	Netboot  *Netboot  // nil: off
+	Keystone *Keystone // nil unless Auth is AuthKeystone
 }
 
 // Netboot is the section [netboot]: the network that machines boot from.
@@ -92,9 +94,10 @@ func LoadStandalone(path string, addresses func(string) ([]netip.Prefix, error))
 		p.read("netboot", p.s.Netboot.options())
 		p.netboot(p.s.Netboot)
 	}
+	p.keystone()
 	for _, name := range file.SectionStrings() {
-		if name != ini.DefaultSection && name != "netboot" && name != "audit" {
-			p.problem(name, "", "unknown section [%s]; expected [DEFAULT], [audit] and [netboot]", name)
+		if name != ini.DefaultSection && name != "netboot" && name != "audit" && name != keystoneSection {
+			p.problem(name, "", "unknown section [%s]; expected [DEFAULT], [%s], [audit] and [netboot]", name, keystoneSection)
 		}
 	}
 	p.check()
@@ -132,8 +135,8 @@ func (p *standaloneParser) options() []place {
 			if v == "noauth" {
 				v = AuthNone // Ironic's name for it
 			}
-			if v != AuthNone && v != AuthBasic {
-				return fmt.Errorf("%q is not known; expected %s or %s", v, AuthNone, AuthBasic)
+			if v != AuthNone && v != AuthBasic && v != AuthKeystone {
+				return fmt.Errorf("%q is not known; expected %s, %s or %s", v, AuthNone, AuthBasic, AuthKeystone)
 			}
 			s.Auth = v
 			return nil
@@ -275,6 +278,8 @@ func (p *standaloneParser) check() {
 		wrong("auth_strategy", "auth_strategy %s needs http_basic_auth_user_file, a file made by htpasswd -cB", AuthBasic)
 	case s.Auth == AuthNone && s.UserFile != "":
 		wrong("http_basic_auth_user_file", "http_basic_auth_user_file is given, and auth_strategy %s asks nobody for a password; set auth_strategy = %s, or leave the file out", AuthNone, AuthBasic)
+	case s.Auth == AuthKeystone && s.UserFile != "":
+		wrong("http_basic_auth_user_file", "http_basic_auth_user_file is given, and with auth_strategy %s users are Keystone's; leave the file out, or set auth_strategy = %s", AuthKeystone, AuthBasic)
 	}
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		key := "tls_certificate_file"
@@ -311,8 +316,8 @@ func (p *standaloneParser) listeners() {
 	}
 	open := func(key string, a netip.AddrPort) {
 		if s.Auth == AuthNone && !s.AllowAnybody && a.IsValid() && !a.Addr().Unmap().IsLoopback() {
-			p.problem(ini.DefaultSection, key, "%s is %s, and with auth_strategy %s whoever reaches it owns the machines; listen on 127.0.0.1, or set auth_strategy = %s, or say that this is meant: allow_unauthenticated = true",
-				key, a, AuthNone, AuthBasic)
+			p.problem(ini.DefaultSection, key, "%s is %s, and with auth_strategy %s whoever reaches it owns the machines; listen on 127.0.0.1, or set auth_strategy = %s or %s, or say that this is meant: allow_unauthenticated = true",
+				key, a, AuthNone, AuthBasic, AuthKeystone)
 		}
 	}
 	open("listen", s.Listen)

@@ -96,11 +96,11 @@ port = 8089
 func TestStandaloneMistakesNameFileLineAndOption(t *testing.T) {
 	const basic = "auth_strategy = http_basic\nhttp_basic_auth_user_file = /f\n"
 	for name, c := range map[string]struct{ text, words string }{
-		"strangers":          {"listen = 192.0.2.1:6385\n", ":1: listen is 192.0.2.1:6385, and with auth_strategy none whoever reaches it owns the machines; listen on 127.0.0.1, or set auth_strategy = http_basic, or say that this is meant: allow_unauthenticated = true"},
+		"strangers":          {"listen = 192.0.2.1:6385\n", ":1: listen is 192.0.2.1:6385, and with auth_strategy none whoever reaches it owns the machines; listen on 127.0.0.1, or set auth_strategy = http_basic or keystone, or say that this is meant: allow_unauthenticated = true"},
 		"everywhere":         {"listen = [::]:6385\n", ":1: listen is [::]:6385"},
 		"introspection":      {"introspection_listen = 0.0.0.0:5050\n", ":1: introspection_listen is 0.0.0.0:5050"},
 		"no address":         {"\nlisten = localhost:6385\n", `:2: listen: "localhost:6385" is not an IP address with a port`},
-		"unknown strategy":   {"auth_strategy = keystone\n", `:1: auth_strategy: "keystone" is not known; expected none or http_basic`},
+		"unknown strategy":   {"auth_strategy = ldap\n", `:1: auth_strategy: "ldap" is not known; expected none, http_basic or keystone`},
 		"no users":           {"auth_strategy = http_basic\n", ":1: auth_strategy http_basic needs http_basic_auth_user_file"},
 		"users for nobody":   {"http_basic_auth_user_file = /f\n", ":1: http_basic_auth_user_file is given, and auth_strategy none"},
 		"relative file":      {basic + "state_dir = state\n", `:3: state_dir: "state" is not an absolute path`},

@@ -211,7 +211,7 @@ func readUsers(path string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the file of users: %w", err)
 	}
-	if err := private(path, st); err != nil {
+	if err := Private(path, st); err != nil {
 		return nil, err
 	}
 	users := map[string][]byte{}
@@ -236,7 +236,9 @@ func readUsers(path string) (map[string][]byte, error) {
 	return users, nil
 }
 
-func private(path string, st os.FileInfo) error {
+// Private tells whether nobody else can read or change a file of secrets; its errors are
+// Invalid and say what to do.
+func Private(path string, st os.FileInfo) error {
 	if !st.Mode().IsRegular() {
 		return errs.New(errs.Invalid, "%s is no file", path)
 	}

@@ -14,8 +14,10 @@ type Identity struct {
 	UserID, UserName       string
 	ProjectID, ProjectName string // empty: the token is for a domain or the system
 	System                 bool   // the token is for the whole system
-	Admin                  bool   // an administrator of the undercloud, who may do everything
+	Admin                  bool   // an administrator of the undercloud, or of an external Keystone's admin project: may do everything
 	Roles                  []string
+
+	UserDomainID, ProjectDomainID string // of an external Keystone; there is one domain here
 }
 
 type contextKey struct{}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/undercloud/config"
+	"trefoil/undercloud/identity"
+	"trefoil/undercloud/keystone"
+)
+
+type guard = func(http.Handler) http.Handler
+
+// auth is what asks who a client is, for the bare-metal API and for introspection; nil: nobody is asked.
+func (s *standalone) auth() (api, introspection guard, err error) {
+	switch s.cfg.Auth {
+	case config.AuthBasic:
+		basic, err := identity.NewBasic(identity.BasicConfig{File: s.cfg.UserFile, Log: s.log})
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: http_basic_auth_user_file: %w", s.cfg.Path, err)
+		}
+		return basic.Middleware, basic.Middleware, nil
+	case config.AuthKeystone:
+		if s.keystone, err = s.openKeystone(s.cfg.Keystone); err != nil {
+			return nil, nil, fmt.Errorf("%s: [keystone_authtoken]: %w", s.cfg.Path, err)
+		}
+		return s.keystone.Middleware(s.cfg.Keystone.ServiceType), s.keystone.Introspection("baremetal-introspection"), nil
+	}
+	return nil, nil, nil
+}
+
+func (s *standalone) openKeystone(k *config.Keystone) (*keystone.Validator, error) {
+	cfg := keystone.Config{AuthURL: k.AuthURL, PublicURL: k.PublicURL, Username: k.Username, UserDomainID: k.UserDomainID, UserDomainName: k.UserDomainName,
+		ProjectName: k.ProjectName, ProjectDomainID: k.ProjectDomainID, ProjectDomainName: k.ProjectDomainName, SystemScope: k.SystemScope,
+		Insecure: k.Insecure, CacheTime: time.Duration(k.CacheTime) * time.Second, Timeout: time.Duration(k.Timeout) * time.Second, Log: s.log,
+		Password: func() (string, error) { return k.Password, nil }}
+	if k.PasswordFile != "" {
+		cfg.Password = func() (string, error) { return readPassword(k.PasswordFile) }
+		if _, err := cfg.Password(); err != nil {
+			return nil, fmt.Errorf("password_file: %w", err)
+		}
+	}
+	if k.CAFile != "" {
+		pem, err := os.ReadFile(k.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("cafile: %w", err)
+		}
+		if cfg.CA = x509.NewCertPool(); !cfg.CA.AppendCertsFromPEM(pem) {
+			return nil, errs.New(errs.Invalid, "cafile: %s has no certificate in PEM", k.CAFile)
+		}
+	}
+	if u, err := url.Parse(k.AuthURL); err == nil && u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
+		s.log.Warn("tokens and the service user's password travel to Keystone in the clear: set an https:// auth_url", "auth_url", k.AuthURL)
+	}
+	if k.Insecure {
+		s.log.Warn("whoever is on the way to Keystone can make anybody an administrator: insecure = true looks at no certificate; set cafile", "auth_url", k.AuthURL)
+	}
+	return keystone.New(cfg)
+}
+
+const maxPassword = 4096
+
+// readPassword is the first line of a file that is nobody else's.
+func readPassword(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", errs.Wrap(errs.Invalid, err, "the password cannot be read")
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	if err := identity.Private(path, st); err != nil {
+		return "", err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxPassword+1))
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	if len(line) == 0 || len(line) > maxPassword {
+		return "", errs.New(errs.Invalid, "%s has no password of 1 to %d bytes in its first line", path, maxPassword)
+	}
+	return string(line), nil
+}
+
+// begin takes up the work, and has Keystone looked at beside it: one that is away must
+// not keep machines waiting.
+func (s *standalone) begin(ctx context.Context) error {
+	if s.keystone != nil {
+		go s.keystone.Probe(ctx)
+	}
+	return s.start(ctx)
+}
