@@ -210,6 +210,7 @@ func TestRamdiskRoutes(t *testing.T) {
 		}
 	}
 	r.do("POST", "/v1/continue_inspection", "", `{`).want(t, 400, "Malformed")
+	r.do("POST", "/v1/continue_inspection", "", `{"inventory":{"disks":[{"size":"big"}]}}`).want(t, 400, `inventory.disks[0].size: expected a whole number of 64 bits, found the text "big"`)
 }
 
 func TestRAIDLayoutIsKeptForTheNextCleaning(t *testing.T) {
