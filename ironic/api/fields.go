@@ -42,7 +42,7 @@ func (t table[R]) show(c *call, find func(*call) (R, error)) error {
 		return err
 	}
 	if l.fields != nil && c.version < sinceFields {
-		return notAcceptable()
+		return tooNew("the parameter fields", sinceFields, c.version)
 	}
 	if err := t.check(l.fields, c.version); err != nil {
 		return err
@@ -137,7 +137,7 @@ func (t table[R]) check(names []string, version int) error {
 		if f == nil {
 			bad = append(bad, name)
 		} else if f.since > version {
-			return notAcceptable()
+			return tooNew("the field "+name, f.since, version)
 		}
 	}
 	if bad != nil {
@@ -148,10 +148,15 @@ func (t table[R]) check(names []string, version int) error {
 }
 
 func (t table[R]) names(version int) []string {
+	return t.namesOf(version, func(*field[R]) bool { return true })
+}
+
+// namesOf are the fields that a version knows and that are as asked for.
+func (t table[R]) namesOf(version int, such func(*field[R]) bool) []string {
 	var out []string
-	for _, f := range t {
-		if f.since <= version {
-			out = append(out, f.name)
+	for i := range t {
+		if t[i].since <= version && such(&t[i]) {
+			out = append(out, t[i].name)
 		}
 	}
 	return out
@@ -161,10 +166,11 @@ func (t table[R]) names(version int) []string {
 func (t table[R]) sortable(key string, version int) error {
 	f := t.find(key)
 	if f == nil || f.noSort {
-		return badRequest("The sort_key value \"%s\" is an invalid field for sorting", key)
+		return badRequest("The sort_key value \"%s\" is an invalid field for sorting", key).
+			choosing(key, t.namesOf(version, func(f *field[R]) bool { return !f.noSort }))
 	}
 	if f.since > version {
-		return notAcceptable()
+		return tooNew("the sort_key "+key, f.since, version)
 	}
 	return nil
 }
@@ -174,10 +180,11 @@ func (t table[R]) fill(resource string, body map[string]any, version int, r R) e
 	for name, v := range body {
 		f := t.find(name)
 		if f == nil || !f.initial {
-			return badRequest("Schema error for %s: Additional properties are not allowed ('%s' was unexpected)", resource, name)
+			return badRequest("Schema error for %s: Additional properties are not allowed ('%s' was unexpected)", resource, name).
+				choosing(name, t.namesOf(version, func(f *field[R]) bool { return f.initial }))
 		}
 		if f.since > version {
-			return notAcceptable()
+			return tooNew("the field "+name, f.since, version)
 		}
 		clean, err := f.clean(resource, v)
 		if err != nil {
@@ -190,12 +197,7 @@ func (t table[R]) fill(resource string, body map[string]any, version int, r R) e
 
 // patchable names what PATCH may change, sorted.
 func (t table[R]) patchable(version int) []string {
-	var out []string
-	for _, f := range t {
-		if f.patch && f.since <= version {
-			out = append(out, f.name)
-		}
-	}
+	out := t.namesOf(version, func(f *field[R]) bool { return f.patch })
 	sortStrings(out)
 	return out
 }
@@ -209,7 +211,7 @@ func (t table[R]) checkPatchPath(path string, version int) error {
 			path, strings.Join(t.patchable(version), ", "))
 	}
 	if f.since > version {
-		return notAcceptable()
+		return tooNew("the field "+root, f.since, version)
 	}
 	return nil
 }

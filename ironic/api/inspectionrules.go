@@ -157,7 +157,7 @@ func (s *server) listInspectionRules(c *call) error {
 	}
 	for name := range l.filters {
 		if name != "phase" {
-			return badRequest("Unexpected arguments: %s", name)
+			return badRequest("Unexpected arguments: %s", name).choosing(name, append(filterNames[struct{}](nil, c.version), "phase"))
 		}
 	}
 	all, err := s.store.InspectionRules(c.ctx(), ironic.RuleIronic)

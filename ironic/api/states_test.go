@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -222,6 +223,13 @@ func TestRAIDLayoutIsKeptForTheNextCleaning(t *testing.T) {
 	r.do("PUT", "/v1/nodes/none/states/raid", "1.12", body).want(t, 404, "does not support raid")
 	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":"much","raid_level":"5"}]}`).want(t, 400, "size_gb")
 	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":1,"raid_level":"7"}]}`).want(t, 400, "raid_level")
+	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":0,"raid_level":"1"}]}`).want(t, 400, "size_gb")
+	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":1,"raid_level":"1","raidlevel":"1"}]}`).want(t, 400, "'raidlevel' was unexpected")
+	for member := range r.do("GET", "/v1/drivers/fake-hardware/raid/logical_disk_properties", "1.12", "").object(t) {
+		disk := map[string]any{member: true, "size_gb": 1, "raid_level": "1"}
+		text, _ := json.Marshal(map[string]any{"logical_disks": []any{disk}})
+		r.do("PUT", "/v1/nodes/n/states/raid", "1.12", string(text)).want(t, 204, "")
+	}
 	if got := r.do("GET", "/v1/nodes/n/states", "1.12", "").object(t)["target_raid_config"].(map[string]any); got["logical_disks"] == nil {
 		t.Errorf("target %v", got)
 	}

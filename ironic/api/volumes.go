@@ -121,7 +121,7 @@ func (k *volumeKind[T]) query(c *call) (*listQuery, error) {
 	}
 	for name := range l.filters {
 		if name != "node" {
-			return nil, badRequest("Unexpected arguments: %s", name)
+			return nil, badRequest("Unexpected arguments: %s", name).choosing(name, append(filterNames[struct{}](nil, c.version), "node"))
 		}
 	}
 	return l, nil
