@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -225,10 +226,18 @@ func TestRAIDLayoutIsKeptForTheNextCleaning(t *testing.T) {
 	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":1,"raid_level":"7"}]}`).want(t, 400, "raid_level")
 	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":0,"raid_level":"1"}]}`).want(t, 400, "size_gb")
 	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":1,"raid_level":"1","raidlevel":"1"}]}`).want(t, 400, "'raidlevel' was unexpected")
+	right := map[string]any{"controller": "c", "disk_type": "ssd", "interface_type": "sas", "is_root_volume": true, "number_of_physical_disks": 2,
+		"physical_disks": []string{"a"}, "raid_level": "1", "share_physical_disks": false, "size_gb": "MAX", "volume_name": "v"}
 	for member := range r.do("GET", "/v1/drivers/fake-hardware/raid/logical_disk_properties", "1.12", "").object(t) {
-		disk := map[string]any{member: true, "size_gb": 1, "raid_level": "1"}
-		text, _ := json.Marshal(map[string]any{"logical_disks": []any{disk}})
-		r.do("PUT", "/v1/nodes/n/states/raid", "1.12", string(text)).want(t, 204, "")
+		for _, c := range []struct {
+			value  any
+			status int
+		}{{right[member], 204}, {0.5, 400}} {
+			disk := maps.Clone(right)
+			disk[member] = c.value
+			text, _ := json.Marshal(map[string]any{"logical_disks": []any{disk}})
+			r.do("PUT", "/v1/nodes/n/states/raid", "1.12", string(text)).want(t, c.status, "")
+		}
 	}
 	if got := r.do("GET", "/v1/nodes/n/states", "1.12", "").object(t)["target_raid_config"].(map[string]any); got["logical_disks"] == nil {
 		t.Errorf("target %v", got)
