@@ -23,8 +23,8 @@ func standalone(t *testing.T, tls bool, user, password string) *httptest.Server 
 		switch {
 		case r.URL.Path == "/v1/nodes" && r.Header.Get("X-OpenStack-Ironic-API-Version") != "":
 			_, _ = w.Write([]byte(`{"nodes":[{"uuid":"u","name":"node1","power_state":"power on"}]}`))
-		case r.URL.Path == "/v1/introspection":
-			_, _ = w.Write([]byte(`{"introspection":[{"uuid":"u","started_at":"2026-11-27T10:00:00+00:00"}]}`))
+		case r.URL.Path == "/v1/rules":
+			_, _ = w.Write([]byte(`{"rules":[{"uuid":"u"}]}`))
 		default:
 			t.Errorf("%s %s", r.Method, r.URL)
 			w.WriteHeader(http.StatusNotFound)
@@ -59,7 +59,7 @@ func TestAStandaloneServiceNeedsNoKeystone(t *testing.T) {
 		{"behind the command", nil, list + " --os-auth-type none --os-endpoint " + open + "/v1/", exitOK, "node1\n"},
 		{"by the environment", map[string]string{"OS_AUTH_TYPE": "none", "OS_ENDPOINT": open + "/"}, list, exitOK, "node1\n"},
 		{"the flag counts, not the cloud", map[string]string{"OS_CLOUD": "nowhere"}, "--os-auth-type none --os-endpoint " + open + list, exitOK, "node1\n"},
-		{"introspection", nil, "--os-auth-type none --os-endpoint " + open + " baremetal introspection list -f value -c UUID", exitOK, "u\n"},
+		{"introspection", nil, "--os-auth-type none --os-endpoint " + open + " baremetal introspection rule list -f value -c UUID", exitOK, "u\n"},
 		{"http_basic", nil, basic + " --os-username admin --os-password sec:ret" + list, exitOK, "node1\n"},
 		{"its password by the environment", map[string]string{"OS_USERNAME": "admin", "OS_PASSWORD": "sec:ret"}, basic + list, exitOK, "node1\n"},
 		{"a wrong password", map[string]string{"OS_USERNAME": "admin", "OS_PASSWORD": "hunter2"}, basic + list, exitFailed, "Incorrect username or password (HTTP 401)"},
