@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // field is one line of a resource's table: what it is called, since when, how
@@ -52,6 +54,41 @@ func (t table[R]) show(c *call, find func(*call) (R, error)) error {
 		return err
 	}
 	return c.json(http.StatusOK, t.render(c, r, l.fields, true))
+}
+
+// making is what a POST makes: a row that has what it has before the body is read.
+type making[T any] struct {
+	resource, path string
+	row            *T
+	needs          []string           // members that the body must have
+	check          func(row *T) error // may be nil; told when the row has its UUID
+	store          func(ctx context.Context, row *T) error
+}
+
+// create answers a POST of a resource.
+func create[T any](c *call, t table[*T], m making[T]) error {
+	body, err := c.objectBody(bodyLimit)
+	if err != nil {
+		return err
+	}
+	if err := required(m.resource, body, m.needs...); err != nil {
+		return err
+	}
+	if err := t.fill(m.resource, body, c.version, m.row); err != nil {
+		return err
+	}
+	if t.uuid(m.row) == "" {
+		t.find("uuid").set(m.row, uuid.NewString())
+	}
+	if m.check != nil {
+		if err := m.check(m.row); err != nil {
+			return err
+		}
+	}
+	if err := m.store(c.ctx(), m.row); err != nil {
+		return err
+	}
+	return t.created(c, m.path, m.row)
 }
 
 // created answers a POST; path is that of the collection.
