@@ -27,20 +27,23 @@ func IndicatorComponents() []string { return []string{"chassis", "system", "disk
 
 // FindIndicator looks for one among those of a machine. Invalid: it is not there.
 func FindIndicator(list []Indicator, component, name string) (Indicator, error) {
-	known := false
+	var names, components []string
 	for _, i := range list {
+		if !slices.Contains(components, i.Component) {
+			components = append(components, i.Component)
+		}
 		if i.Component != component {
 			continue
 		}
 		if i.Name == name {
 			return i, nil
 		}
-		known = true
+		names = append(names, i.Name)
 	}
-	if !known {
-		return Indicator{}, errs.New(errs.Invalid, "Invalid component %s specified.", component)
+	if names == nil {
+		return Indicator{}, errs.New(errs.Invalid, "Invalid component %s specified.", component).WithHint("there are %s", strings.Join(components, ", "))
 	}
-	return Indicator{}, errs.New(errs.Invalid, "Invalid indicator %s specified.", name)
+	return Indicator{}, errs.New(errs.Invalid, "Invalid indicator %s specified.", name).WithHint("%s has %s", component, strings.Join(names, ", "))
 }
 
 // MayShow allows a state. Invalid: the indicator can only be read, or cannot show it.

@@ -62,6 +62,11 @@ func (p *program) app() *cli.App {
 		DisableSliceFlagSeparator: true, // capabilities='profile:control,boot_option:local' is one value
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "os-cloud", Usage: "cloud of clouds.yaml (OS_CLOUD)"},
+			&cli.StringFlag{Name: "os-auth-type", Usage: "none and http_basic are for a standalone bare-metal service, password for a cloud (OS_AUTH_TYPE)"},
+			&cli.StringFlag{Name: "os-endpoint", Usage: "URL of a standalone service (OS_ENDPOINT)"},
+			&cli.StringFlag{Name: "os-username", Usage: "user (OS_USERNAME)"},
+			&cli.StringFlag{Name: "os-password", Usage: "password; better in OS_PASSWORD, which is in no list of processes"},
+			&cli.StringFlag{Name: "os-cacert", Usage: "certificates of an own authority (OS_CACERT)"},
 			&cli.BoolFlag{Name: "debug", Usage: "print each API request to standard error, without headers and bodies"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress"},
 		},
@@ -139,7 +144,9 @@ func (p *program) session(c *cli.Context) (*session.Session, error) {
 
 // sessionOptions are what the global options say of a login.
 func (p *program) sessionOptions(c *cli.Context) session.Options {
-	o := session.Options{Cloud: c.String("os-cloud"), Silent: "is the service running? undercloud status; of an overcloud: openstack overcloud status"}
+	o := session.Options{Cloud: c.String("os-cloud"), AuthType: c.String("os-auth-type"), Endpoint: c.String("os-endpoint"),
+		Username: c.String("os-username"), Password: c.String("os-password"), CACert: c.String("os-cacert"),
+		Silent: "is the service running? undercloud status; of an overcloud: openstack overcloud status"}
 	if c.Bool("debug") {
 		o.Debug = func(method, url string, status int, took time.Duration) {
 			fmt.Fprintf(p.err, "DEBUG: %s %s %d %s\n", method, url, status, took.Round(time.Millisecond))

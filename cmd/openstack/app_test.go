@@ -12,10 +12,16 @@ import (
 // typed runs a command line as a user without a login and with no other openstack on PATH would.
 func typed(t *testing.T, line string) (code int, out, errw string) {
 	t.Helper()
+	return typedAs(t, line, nil)
+}
+
+// typedAs is typed with variables of the environment.
+func typedAs(t *testing.T, line string, env map[string]string) (code int, out, errw string) {
+	t.Helper()
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("HOME", t.TempDir())
-	for _, k := range []string{"OS_CLOUD", "OS_AUTH_URL"} {
-		t.Setenv(k, "")
+	for _, k := range []string{"OS_CLOUD", "OS_AUTH_URL", "OS_AUTH_TYPE", "OS_ENDPOINT", "OS_USERNAME", "OS_PASSWORD", "OS_CACERT"} {
+		t.Setenv(k, env[k])
 	}
 	var o, e bytes.Buffer
 	code = run(context.Background(), append([]string{"openstack"}, strings.Fields(line)...), strings.NewReader(""), &o, &e)

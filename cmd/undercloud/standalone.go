@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 	"trefoil/ironic"
 	"trefoil/ironic/conductor"
 	"trefoil/ironic/driver"
@@ -108,7 +109,7 @@ func (s *standalone) open(ctx context.Context) error {
 	}
 	aliases, err := inspect.ParsePCIAliases(s.cfg.PCIAliases)
 	if err != nil {
-		return fmt.Errorf("%s: pci_device_alias: %w", s.cfg.Path, err)
+		return fmt.Errorf("%s: pci_device_alias: %w", s.cfg.Place("pci_device_alias"), err)
 	}
 	if s.db, err = sqlite.Open(ctx, s.path("undercloud.db")); err != nil {
 		return err
@@ -152,7 +153,8 @@ func (s *standalone) drivers() (map[string]driver.Driver, error) {
 	for _, name := range s.cfg.HardwareTypes {
 		d, ok := all[name]
 		if !ok {
-			return nil, errs.New(errs.Invalid, "%s: enabled_hardware_types names %q; expected some of %s", s.cfg.Path, name, strings.Join(slices.Sorted(maps.Keys(all)), ", "))
+			return nil, errs.New(errs.Invalid, "%s: enabled_hardware_types names %q; expected some of %s%s", s.cfg.Place("enabled_hardware_types"), name,
+				strings.Join(slices.Sorted(maps.Keys(all)), ", "), nearest.Hint(name, slices.Sorted(maps.Keys(all))))
 		}
 		out[name] = d
 	}
@@ -162,14 +164,14 @@ func (s *standalone) drivers() (map[string]driver.Driver, error) {
 // rules reads the built-in inspection rules, and looks that unknown machines have a driver.
 func (s *standalone) rules(drivers map[string]driver.Driver) ([]*ironic.InspectionRule, error) {
 	if d := s.cfg.DiscoveryDriver; d != "" && drivers[d] == nil {
-		return nil, errs.New(errs.Invalid, "%s: discovery_driver is %q; expected one of enabled_hardware_types, %s", s.cfg.Path, d, strings.Join(s.cfg.HardwareTypes, ", "))
+		return nil, errs.New(errs.Invalid, "%s: discovery_driver is %q; expected one of enabled_hardware_types, %s", s.cfg.Place("discovery_driver"), d, strings.Join(s.cfg.HardwareTypes, ", "))
 	}
 	if s.cfg.BuiltInRules == "" {
 		return nil, nil
 	}
 	data, err := os.ReadFile(s.cfg.BuiltInRules)
 	if err != nil {
-		return nil, fmt.Errorf("%s: built_in_rules: %w", s.cfg.Path, err)
+		return nil, fmt.Errorf("%s: built_in_rules: %w", s.cfg.Place("built_in_rules"), err)
 	}
 	return rules.BuiltIn(s.cfg.BuiltInRules, data)
 }
@@ -190,7 +192,7 @@ func (s *standalone) mount(p *program) error {
 	if s.cfg.TLSCert != "" {
 		tls, err := server.LoadTLS(s.cfg.TLSCert, s.cfg.TLSKey, s.log)
 		if err != nil {
-			return fmt.Errorf("%s: tls_certificate_file: %w", s.cfg.Path, err)
+			return fmt.Errorf("%s: tls_certificate_file: %w", s.cfg.Place("tls_certificate_file"), err)
 		}
 		baremetal.TLS, introspection.TLS = tls, tls
 	} else if s.cfg.Auth != config.AuthNone && !s.cfg.Listen.Addr().Unmap().IsLoopback() {

@@ -26,7 +26,7 @@ func (s *standalone) auth() (api, introspection guard, err error) {
 	case config.AuthBasic:
 		basic, err := identity.NewBasic(identity.BasicConfig{File: s.cfg.UserFile, Log: s.log})
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: http_basic_auth_user_file: %w", s.cfg.Path, err)
+			return nil, nil, fmt.Errorf("%s: http_basic_auth_user_file: %w", s.cfg.Place("http_basic_auth_user_file"), err)
 		}
 		return basic.Middleware, basic.Middleware, nil
 	case config.AuthKeystone:

@@ -319,16 +319,16 @@ func TestStandaloneSaysWhyItDoesNotStart(t *testing.T) {
 		more  string
 		words []string
 	}{
-		"open user file":   {"auth_strategy = http_basic\nhttp_basic_auth_user_file = " + open + "\n", []string{"http_basic_auth_user_file: " + open + " has mode 0644", "hint: chmod 600 " + open}},
+		"open user file":   {"http_basic_auth_user_file = " + open + "\nauth_strategy = http_basic\n", []string{"http_basic_auth_user_file: " + open + " has mode 0644", "hint: chmod 600 " + open}},
 		"unknown driver":   {"discovery_driver = ilo\n", []string{`discovery_driver is "ilo"; expected one of enabled_hardware_types, ipmi, fake-hardware`}},
 		"no alias":         {"pci_device_alias = {\"name\": \"gpu\"}\n", []string{"pci_device_alias: alias 1 of PCI devices: expected vendor_id"}},
 		"no rules":         {"built_in_rules = /nowhere/rules.yaml\n", []string{"built_in_rules: open /nowhere/rules.yaml"}},
-		"unknown hardware": {"enabled_hardware_types = ilo\n", []string{`enabled_hardware_types names "ilo"; expected some of fake-hardware, ipmi`}},
+		"unknown hardware": {"enabled_hardware_types = ipmii\n", []string{`enabled_hardware_types names "ipmii"; expected some of fake-hardware, ipmi; did you mean "ipmi"?`}},
 		"no certificate":   {"tls_certificate_file = /nowhere/c\ntls_key_file = /nowhere/k\n", []string{"tls_certificate_file", "/nowhere/c"}},
 	} {
 		file := conf(t, state, c.more)
 		out := failing(t, "--standalone", file)
-		for _, w := range append(c.words, file) {
+		for _, w := range append(c.words, file+":6: ") {
 			if !strings.Contains(out, w) {
 				t.Errorf("%s: %q does not say %q", name, out, w)
 			}

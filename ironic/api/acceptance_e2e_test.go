@@ -4,6 +4,7 @@ package api_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,7 +27,7 @@ import (
 
 // realService is the API over the real conductor, durable jobs and SQLite. The
 // machines are the fake driver's, also under the name ipmi: gophercloud's tests
-// never reach a BMC.
+// never reach a BMC. Whatever clients ask of it is held to the OpenAPI document.
 func realService(t *testing.T, auth func(http.Handler) http.Handler) string {
 	t.Helper()
 	ctx := context.Background()
@@ -51,15 +52,16 @@ func realService(t *testing.T, auth func(http.Handler) http.Handler) string {
 	if err := cond.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(api.New(api.Config{Store: db, Conductor: cond, Auth: auth}))
-	t.Cleanup(server.Close)
-	return server.URL
+	return serve(t, api.New(api.Config{Store: db, Conductor: cond, Auth: auth}))
 }
 
 func basic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, ok := r.BasicAuth(); !ok || user != "admin" || password != "secret" {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("WWW-Authenticate", `Basic realm="Baremetal API"`)
 			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"error":{"message":"Incorrect username or password","code":401}}`)
 			return
 		}
 		next.ServeHTTP(w, r)

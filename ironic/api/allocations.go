@@ -157,7 +157,7 @@ func (a *allocations) filter(c *call, q url.Values) (ironic.AllocationFilter, er
 			f.State = value
 		case "owner":
 			if c.version < sinceAllocationOwner {
-				return f, notAcceptable()
+				return f, tooNew("the filter owner", sinceAllocationOwner, c.version)
 			}
 			f.Owner = value
 		case "node":
@@ -167,7 +167,7 @@ func (a *allocations) filter(c *call, q url.Values) (ironic.AllocationFilter, er
 			}
 			f.NodeUUID = n.UUID
 		default:
-			return f, badRequest("Unexpected arguments: %s", name)
+			return f, badRequest("Unexpected arguments: %s", name).choosing(name, []string{"resource_class", "state", "owner", "node"})
 		}
 	}
 	return f, nil
@@ -310,7 +310,7 @@ func (a *allocations) fillNode(c *call, ident any, row *ironic.Allocation) error
 
 func (a *allocations) patch(c *call) error {
 	if c.version < sinceAllocationUpdate {
-		return routerError(http.StatusMethodNotAllowed)
+		return routerError(http.StatusMethodNotAllowed).needing("PATCH of an allocation", sinceAllocationUpdate, c.version)
 	}
 	return patch(c, a.fields, "allocation", (*call).allocation, func(_, draft *ironic.Allocation, changed map[string]bool) error {
 		if changed["name"] && draft.Name != "" && !ironic.ValidName(draft.Name) {

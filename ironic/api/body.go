@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -89,12 +90,8 @@ func (c *call) objectBody(limit int64) (map[string]any, error) {
 // only refuses members of a body that are not expected.
 func only(resource string, body map[string]any, names ...string) error {
 	for key := range body {
-		known := false
-		for _, n := range names {
-			known = known || n == key
-		}
-		if !known {
-			return badRequest("Schema error for %s: Additional properties are not allowed ('%s' was unexpected)", resource, key)
+		if !slices.Contains(names, key) {
+			return badRequest("Schema error for %s: Additional properties are not allowed ('%s' was unexpected)", resource, key).choosing(key, slices.Sorted(slices.Values(names)))
 		}
 	}
 	return nil

@@ -162,9 +162,9 @@ func (c *call) serve(rt route) error {
 	}
 	if c.version < rt.since && !rt.lenient {
 		if rt.refuses && method != http.MethodGet {
-			return routerError(http.StatusMethodNotAllowed)
+			return routerError(http.StatusMethodNotAllowed).needing(method+" of this path", rt.since, c.version)
 		}
-		return routerError(http.StatusNotFound)
+		return routerError(http.StatusNotFound).needing("this path", rt.since, c.version)
 	}
 	handle := rt.methods[method]
 	if handle == nil {

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 )
@@ -79,21 +77,7 @@ func (s *server) sendChassis(c *call, path string, detail bool) error {
 func (s *server) getChassis(c *call) error { return s.chassis.show(c, (*call).chassisOf) }
 
 func (s *server) createChassis(c *call) error {
-	body, err := c.objectBody(bodyLimit)
-	if err != nil {
-		return err
-	}
-	h := &ironic.Chassis{}
-	if err := s.chassis.fill("chassis", body, c.version, h); err != nil {
-		return err
-	}
-	if h.UUID == "" {
-		h.UUID = uuid.NewString()
-	}
-	if err := s.store.CreateChassis(c.ctx(), h); err != nil {
-		return err
-	}
-	return s.chassis.created(c, "chassis", h)
+	return create(c, s.chassis, making[ironic.Chassis]{resource: "chassis", path: "chassis", row: &ironic.Chassis{}, store: s.store.CreateChassis})
 }
 
 func (s *server) patchChassis(c *call) error {

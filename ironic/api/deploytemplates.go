@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/steps"
@@ -78,24 +76,8 @@ func (d *deployTemplates) list(c *call) error {
 func (d *deployTemplates) get(c *call) error { return d.fields.show(c, d.find) }
 
 func (d *deployTemplates) create(c *call) error {
-	body, err := c.objectBody(bodyLimit)
-	if err != nil {
-		return err
-	}
-	t := &ironic.DeployTemplate{}
-	if err := required("template", body, "steps", "name"); err != nil {
-		return err
-	}
-	if err := d.fields.fill("template", body, c.version, t); err != nil {
-		return err
-	}
-	if t.UUID == "" {
-		t.UUID = uuid.NewString()
-	}
-	if err := d.store.CreateDeployTemplate(c.ctx(), t); err != nil {
-		return err
-	}
-	return d.fields.created(c, "deploy_templates", t)
+	return create(c, d.fields, making[ironic.DeployTemplate]{resource: "template", path: "deploy_templates", row: &ironic.DeployTemplate{},
+		needs: []string{"steps", "name"}, store: d.store.CreateDeployTemplate})
 }
 
 func (d *deployTemplates) patch(c *call) error {

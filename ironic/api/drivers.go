@@ -64,8 +64,10 @@ func (s *server) listDrivers(c *call) error {
 	}
 	kind := l.filters.Get("type")
 	switch {
-	case (kind != "" || l.detail) && c.version < 30, l.fields != nil && c.version < 77:
-		return notAcceptable()
+	case (kind != "" || l.detail) && c.version < 30:
+		return tooNew("type or detail of drivers", 30, c.version)
+	case l.fields != nil && c.version < 77:
+		return tooNew("fields of drivers", 77, c.version)
 	case kind != "" && kind != "dynamic" && kind != "classic":
 		return badRequest("Invalid driver type '%s': expected classic or dynamic", kind)
 	}
@@ -94,7 +96,7 @@ func pick(o object, names []string) (object, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(o, func(p pair) bool { return p.key == name })
 		if i < 0 {
-			return nil, badRequest("Field(s) \"%s\" are not valid.", name)
+			return nil, badRequest("Field(s) \"%s\" are not valid.", name).choosing(name, o.names())
 		}
 		if name != "links" {
 			out = append(out, o[i])
@@ -109,7 +111,7 @@ func pick(o object, names []string) (object, error) {
 func (s *server) driver(c *call) (string, error) {
 	name := c.r.PathValue("driver")
 	if !slices.Contains(s.conductor.Drivers(), name) {
-		return "", clientError(http.StatusNotFound, "Could not find the following driver(s) or hardware type(s): %s.", name)
+		return "", clientError(http.StatusNotFound, "Could not find the following driver(s) or hardware type(s): %s.", name).choosing(name, s.conductor.Drivers())
 	}
 	return name, nil
 }
@@ -120,7 +122,7 @@ func (s *server) getDriver(c *call) error {
 		return err
 	}
 	if l.fields != nil && c.version < 77 {
-		return notAcceptable()
+		return tooNew("fields of a driver", 77, c.version)
 	}
 	name, err := s.driver(c)
 	if err != nil {

@@ -20,6 +20,15 @@ type pair struct {
 // object is a JSON object in a chosen order.
 type object []pair
 
+// names are the object's members, in their order.
+func (o object) names() []string {
+	out := make([]string, len(o))
+	for i, p := range o {
+		out[i] = p.key
+	}
+	return out
+}
+
 // appendJSON adds v to buf. What answers mostly consist of goes without reflection.
 func appendJSON(buf []byte, v any) ([]byte, error) {
 	switch x := v.(type) {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 )
 
 // apiError is an answer that says no. router errors have the shape that
@@ -30,9 +32,23 @@ func badRequest(format string, args ...any) *apiError {
 	return clientError(http.StatusBadRequest, format, args...)
 }
 
-// notAcceptable refuses something newer than the version the client asked for.
-func notAcceptable() *apiError {
-	return clientError(http.StatusNotAcceptable, "Request not acceptable.")
+// choosing adds what there is to choose from, and which of them may be meant.
+func (e *apiError) choosing(written string, from []string) *apiError {
+	e.hint = "expected one of " + strings.Join(from, ", ") + nearest.Hint(written, from)
+	return e
+}
+
+// tooNew refuses something newer than the version the client asked for. The sentence
+// is Ironic's; which version is needed stands in the hint.
+func tooNew(what string, since, version int) *apiError {
+	return clientError(http.StatusNotAcceptable, "Request not acceptable.").needing(what, since, version)
+}
+
+// needing adds which version a request must ask for.
+func (e *apiError) needing(what string, since, version int) *apiError {
+	e.hint = fmt.Sprintf("%s needs API version %s, and the request is one of %s: send %s: %s, or a newer one up to %s",
+		what, versionText(since), versionText(version), headerVersion, versionText(since), versionText(maxMinor))
+	return e
 }
 
 func routerError(status int) *apiError { return &apiError{status: status, router: true} }
@@ -61,7 +77,8 @@ func writeError(w http.ResponseWriter, e *apiError) {
 			Code        int    `json:"code"`
 			Title       string `json:"title"`
 			Description string `json:"description"`
-		}{e.status, http.StatusText(e.status), e.text}
+			Hint        string `json:"hint,omitempty"`
+		}{e.status, http.StatusText(e.status), e.text, e.hint}
 	} else {
 		fault := "Client"
 		if e.status >= http.StatusInternalServerError {

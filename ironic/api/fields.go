@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // field is one line of a resource's table: what it is called, since when, how
@@ -42,7 +44,7 @@ func (t table[R]) show(c *call, find func(*call) (R, error)) error {
 		return err
 	}
 	if l.fields != nil && c.version < sinceFields {
-		return notAcceptable()
+		return tooNew("the parameter fields", sinceFields, c.version)
 	}
 	if err := t.check(l.fields, c.version); err != nil {
 		return err
@@ -52,6 +54,41 @@ func (t table[R]) show(c *call, find func(*call) (R, error)) error {
 		return err
 	}
 	return c.json(http.StatusOK, t.object(c, r, l.fields))
+}
+
+// making is what a POST makes: a row that has what it has before the body is read.
+type making[T any] struct {
+	resource, path string
+	row            *T
+	needs          []string           // members that the body must have
+	check          func(row *T) error // may be nil; told when the row has its UUID
+	store          func(ctx context.Context, row *T) error
+}
+
+// create answers a POST of a resource.
+func create[T any](c *call, t table[*T], m making[T]) error {
+	body, err := c.objectBody(bodyLimit)
+	if err != nil {
+		return err
+	}
+	if err := required(m.resource, body, m.needs...); err != nil {
+		return err
+	}
+	if err := t.fill(m.resource, body, c.version, m.row); err != nil {
+		return err
+	}
+	if t.uuid(m.row) == "" {
+		t.find("uuid").set(m.row, uuid.NewString())
+	}
+	if m.check != nil {
+		if err := m.check(m.row); err != nil {
+			return err
+		}
+	}
+	if err := m.store(c.ctx(), m.row); err != nil {
+		return err
+	}
+	return t.created(c, m.path, m.row)
 }
 
 // created answers a POST; path is that of the collection.
@@ -141,7 +178,7 @@ func (t table[R]) check(names []string, version int) error {
 		if f == nil {
 			bad = append(bad, name)
 		} else if f.since > version {
-			return notAcceptable()
+			return tooNew("the field "+name, f.since, version)
 		}
 	}
 	if bad != nil {
@@ -152,10 +189,15 @@ func (t table[R]) check(names []string, version int) error {
 }
 
 func (t table[R]) names(version int) []string {
+	return t.namesOf(version, func(*field[R]) bool { return true })
+}
+
+// namesOf are the fields that a version knows and that are as asked for.
+func (t table[R]) namesOf(version int, such func(*field[R]) bool) []string {
 	var out []string
-	for _, f := range t {
-		if f.since <= version {
-			out = append(out, f.name)
+	for i := range t {
+		if t[i].since <= version && such(&t[i]) {
+			out = append(out, t[i].name)
 		}
 	}
 	return out
@@ -165,10 +207,11 @@ func (t table[R]) names(version int) []string {
 func (t table[R]) sortable(key string, version int) error {
 	f := t.find(key)
 	if f == nil || f.noSort {
-		return badRequest("The sort_key value \"%s\" is an invalid field for sorting", key)
+		return badRequest("The sort_key value \"%s\" is an invalid field for sorting", key).
+			choosing(key, t.namesOf(version, func(f *field[R]) bool { return !f.noSort }))
 	}
 	if f.since > version {
-		return notAcceptable()
+		return tooNew("the sort_key "+key, f.since, version)
 	}
 	return nil
 }
@@ -178,10 +221,11 @@ func (t table[R]) fill(resource string, body map[string]any, version int, r R) e
 	for name, v := range body {
 		f := t.find(name)
 		if f == nil || !f.initial {
-			return badRequest("Schema error for %s: Additional properties are not allowed ('%s' was unexpected)", resource, name)
+			return badRequest("Schema error for %s: Additional properties are not allowed ('%s' was unexpected)", resource, name).
+				choosing(name, t.namesOf(version, func(f *field[R]) bool { return f.initial }))
 		}
 		if f.since > version {
-			return notAcceptable()
+			return tooNew("the field "+name, f.since, version)
 		}
 		clean, err := f.clean(resource, v)
 		if err != nil {
@@ -194,12 +238,7 @@ func (t table[R]) fill(resource string, body map[string]any, version int, r R) e
 
 // patchable names what PATCH may change, sorted.
 func (t table[R]) patchable(version int) []string {
-	var out []string
-	for _, f := range t {
-		if f.patch && f.since <= version {
-			out = append(out, f.name)
-		}
-	}
+	out := t.namesOf(version, func(f *field[R]) bool { return f.patch })
 	sortStrings(out)
 	return out
 }
@@ -213,7 +252,7 @@ func (t table[R]) checkPatchPath(path string, version int) error {
 			path, strings.Join(t.patchable(version), ", "))
 	}
 	if f.since > version {
-		return notAcceptable()
+		return tooNew("the field "+root, f.since, version)
 	}
 	return nil
 }

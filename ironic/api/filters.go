@@ -24,16 +24,27 @@ func filtered[F any](c *call, table []filter[F], q url.Values) (f F, err error) 
 	for name := range q {
 		i := slices.IndexFunc(table, func(t filter[F]) bool { return t.name == name })
 		if i < 0 {
-			return f, badRequest("Unexpected arguments: %s", name)
+			return f, badRequest("Unexpected arguments: %s", name).choosing(name, filterNames(table, c.version))
 		}
 		if table[i].since > c.version {
-			return f, notAcceptable()
+			return f, tooNew("the filter "+name, table[i].since, c.version)
 		}
 		if err := table[i].apply(c, q.Get(name), &f); err != nil {
 			return f, err
 		}
 	}
 	return f, nil
+}
+
+// filterNames are the parameters of a list that a version knows.
+func filterNames[F any](table []filter[F], version int) []string {
+	out := []string{"limit", "marker", "sort_key", "sort_dir", "fields", "detail"}
+	for _, f := range table {
+		if f.since <= version {
+			out = append(out, f.name)
+		}
+	}
+	return out
 }
 
 type nodeFilter = filter[ironic.NodeFilter]
@@ -79,7 +90,11 @@ func nodeFilterTable() []nodeFilter {
 
 func filterState(_ *call, v string, f *ironic.NodeFilter) error {
 	if !fsm.Known(fsm.State(v)) {
-		return badRequest("Provision state \"%s\" is not valid", v)
+		var known []string
+		for _, s := range fsm.States() {
+			known = append(known, string(s))
+		}
+		return badRequest("Provision state \"%s\" is not valid", v).choosing(v, known)
 	}
 	f.ProvisionState = v
 	return nil

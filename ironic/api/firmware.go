@@ -12,7 +12,7 @@ func (s *server) listFirmware(c *call) error {
 	known := []string{"component", "initial_version", "current_version", "last_version_flashed", "created_at", "updated_at"}
 	for _, name := range l.fields {
 		if !slices.Contains(known, name) {
-			return badRequest("Field(s) \"%s\" are not valid.", name)
+			return badRequest("Field(s) \"%s\" are not valid.", name).choosing(name, known)
 		}
 	}
 	return s.emptyOfNode(c, "firmware")

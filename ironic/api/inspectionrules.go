@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	inspect "trefoil/ironic/inspect/rules"
@@ -157,7 +155,7 @@ func (s *server) listInspectionRules(c *call) error {
 	}
 	for name := range l.filters {
 		if name != "phase" {
-			return badRequest("Unexpected arguments: %s", name)
+			return badRequest("Unexpected arguments: %s", name).choosing(name, append(filterNames[struct{}](nil, c.version), "phase"))
 		}
 	}
 	all, err := s.store.InspectionRules(c.ctx(), ironic.RuleIronic)
@@ -178,27 +176,8 @@ func (s *server) getInspectionRule(c *call) error {
 }
 
 func (s *server) createInspectionRule(c *call) error {
-	body, err := c.objectBody(bodyLimit)
-	if err != nil {
-		return err
-	}
-	if _, given := body["actions"]; !given {
-		return badRequest("Schema error for inspection_rule: 'actions' is a required property")
-	}
-	r := &ironic.InspectionRule{Dialect: ironic.RuleIronic}
-	if err := s.inspectionRules.fill("inspection_rule", body, c.version, r); err != nil {
-		return err
-	}
-	if err := checkRule(r); err != nil {
-		return err
-	}
-	if r.UUID == "" {
-		r.UUID = uuid.NewString()
-	}
-	if err := s.store.CreateInspectionRule(c.ctx(), r); err != nil {
-		return err
-	}
-	return s.inspectionRules.created(c, "inspection_rules", r)
+	return create(c, s.inspectionRules, making[ironic.InspectionRule]{resource: "inspection_rule", path: "inspection_rules",
+		row: &ironic.InspectionRule{Dialect: ironic.RuleIronic}, needs: []string{"actions"}, check: checkRule, store: s.store.CreateInspectionRule})
 }
 
 func checkRule(r *ironic.InspectionRule) error {

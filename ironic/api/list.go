@@ -61,8 +61,10 @@ func (c *call) collectionQuery(detail bool) (*listQuery, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case l.fields != nil && c.version < sinceFields || l.detail && c.version < sinceDetail:
-		return nil, notAcceptable()
+	case l.fields != nil && c.version < sinceFields:
+		return nil, tooNew("the parameter fields", sinceFields, c.version)
+	case l.detail && c.version < sinceDetail:
+		return nil, tooNew("the parameter detail", sinceDetail, c.version)
 	case l.fields != nil && detail:
 		return nil, errFieldsOfDetail()
 	}
@@ -77,7 +79,7 @@ func (c *call) plainQuery(detail bool) (*listQuery, error) {
 		return nil, err
 	}
 	for name := range l.filters {
-		return nil, badRequest("Unexpected arguments: %s", name)
+		return nil, badRequest("Unexpected arguments: %s", name).choosing(name, filterNames[struct{}](nil, c.version))
 	}
 	return l, nil
 }

@@ -43,7 +43,7 @@ func (s *server) patchNode(c *call) error {
 		}
 	}
 	if changed["chassis_uuid"] && c.version < 25 && draft.ChassisUUID == "" {
-		return notAcceptable()
+		return tooNew("taking a node out of its chassis", 25, c.version)
 	}
 	rewired := changed["driver"] || len(changedInterfaces(changed)) > 0
 	if rewired {
@@ -85,7 +85,7 @@ func (c *call) resetInterfaces(ops []operation) (bool, error) {
 		return false, nil
 	}
 	if c.version < 45 {
-		return false, notAcceptable()
+		return false, tooNew("the parameter reset_interfaces", 45, c.version)
 	}
 	reset, err := queryBool("reset_interfaces", value)
 	if err != nil {

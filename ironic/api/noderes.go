@@ -109,8 +109,10 @@ func (s *server) supportedBootDevices(c *call) error {
 
 func checkTrait(resource, name string) error {
 	if !ironic.ValidTrait(name) {
-		return badRequest("Schema error for %s: '%s' is not valid under any of the given schemas. "+
+		refusal := badRequest("Schema error for %s: '%s' is not valid under any of the given schemas. "+
 			"Possible root cause: '%s' does not match '^CUSTOM_[A-Z0-9_]+$'", resource, name, name)
+		refusal.hint = "a trait is one of OpenStack's list os-traits, such as HW_CPU_X86_VMX, or CUSTOM_ and then A-Z, 0-9 and _, 255 characters at most"
+		return refusal
 	}
 	return nil
 }

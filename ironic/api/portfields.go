@@ -71,7 +71,7 @@ func portFilterTable() []portFilter {
 		{"address", 0, func(_ *call, v string, f *store) (err error) { f.Address, err = queryMAC(v); return err }},
 		{"node", 0, func(c *call, v string, f *store) error {
 			if !ironic.IsUUID(v) && c.version < 5 { // nodes have no names yet
-				return notAcceptable()
+				return tooNew("a node's name in the filter node", 5, c.version)
 			}
 			return portsOf(c, v, f)
 		}},

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 )
@@ -152,30 +150,17 @@ func (s *server) sendPortgroups(c *call, path, node string, detail bool) error {
 func (s *server) getPortgroup(c *call) error { return s.portgroups.show(c, (*call).portgroup) }
 
 func (s *server) createPortgroup(c *call) error {
-	body, err := c.objectBody(bodyLimit)
-	if err != nil {
-		return err
-	}
-	p := &ironic.Portgroup{StandalonePortsSupported: true}
-	if err := s.portgroups.fill("portgroup", body, c.version, p); err != nil {
-		return err
-	}
-	if err := c.mayAddTo(p.NodeUUID, "baremetal:portgroup:create"); err != nil {
-		return err
-	}
-	if p.Mode == "" {
-		p.Mode = "active-backup" // Ironic's default_portgroup_mode
-	}
-	if p.UUID == "" {
-		p.UUID = uuid.NewString()
-	}
-	if _, err := s.checkPortgroup(c, p); err != nil {
-		return err
-	}
-	if err := s.store.CreatePortgroup(c.ctx(), p); err != nil {
-		return err
-	}
-	return s.portgroups.created(c, "portgroups", p)
+	return create(c, s.portgroups, making[ironic.Portgroup]{resource: "portgroup", path: "portgroups",
+		row: &ironic.Portgroup{StandalonePortsSupported: true}, store: s.store.CreatePortgroup, check: func(p *ironic.Portgroup) error {
+			if err := c.mayAddTo(p.NodeUUID, "baremetal:portgroup:create"); err != nil {
+				return err
+			}
+			if p.Mode == "" {
+				p.Mode = "active-backup" // Ironic's default_portgroup_mode
+			}
+			_, err := s.checkPortgroup(c, p)
+			return err
+		}})
 }
 
 func (s *server) patchPortgroup(c *call) error {

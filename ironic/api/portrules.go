@@ -46,8 +46,11 @@ var datapath = regexp.MustCompile(`^([0-9a-f]{2}:){7}[0-9a-f]{2}$`)
 func checkLink(c *call, p *ironic.Port) error {
 	link := p.LocalLinkConnection
 	vtep := link[vtepLogical] != nil || link[vtepPhysical] != nil
-	if link["network_type"] != nil && c.version < 64 || vtep && c.version < vtepFrom {
-		return notAcceptable()
+	if link["network_type"] != nil && c.version < 64 {
+		return tooNew("network_type of local_link_connection", 64, c.version)
+	}
+	if vtep && c.version < vtepFrom {
+		return tooNew("a VTEP in local_link_connection", vtepFrom, c.version)
 	}
 	known := linkMembers()
 	if c.version >= vtepUntil {

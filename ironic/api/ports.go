@@ -126,7 +126,7 @@ func (c *call) nodeIdent(body map[string]any) (string, error) {
 		return "", nil
 	}
 	if c.version < 94 {
-		return "", notAcceptable()
+		return "", tooNew("the field node_ident", 94, c.version)
 	}
 	if _, both := body["node_uuid"]; both {
 		return "", badRequest("Schema error for port: give node_ident or node_uuid, not both")

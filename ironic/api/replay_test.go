@@ -197,7 +197,8 @@ func same(key string, got, want any) bool {
 		return true // the peer's lock while it patched; its own notes
 	case "power_state", "provision_state":
 		return got == want
-	case "error_message":
+	case "error_message": // a hint beside Ironic's own members is ours
+		got = ironics(got)
 		var g, w any
 		return json.Unmarshal([]byte(got.(string)), &g) == nil && json.Unmarshal([]byte(want.(string)), &w) == nil &&
 			reflect.DeepEqual(g, w)
@@ -205,6 +206,15 @@ func same(key string, got, want any) bool {
 		return strings.ReplaceAll(got.(string), ",name", "") == strings.ReplaceAll(want.(string), ",name", "")
 	}
 	return reflect.DeepEqual(got, want)
+}
+
+// ironics is an error's text without what we add.
+func ironics(text any) any {
+	s, _ := text.(string)
+	if i := strings.Index(s, `,"hint":"`); i > 0 {
+		return s[:i] + "}"
+	}
+	return text
 }
 
 // members reads an object's members up to where the text was cut.

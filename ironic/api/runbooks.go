@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/policy"
@@ -104,30 +102,17 @@ func (b *runbooks) list(c *call) error {
 func (b *runbooks) get(c *call) error { return b.fields.show(c, (*call).runbook) }
 
 func (b *runbooks) create(c *call) error {
-	body, err := c.objectBody(bodyLimit)
-	if err != nil {
-		return err
-	}
-	r := &ironic.Runbook{}
-	if err := required("runbook", body, "steps", "name"); err != nil {
-		return err
-	}
-	if err := b.fields.fill("runbook", body, c.version, r); err != nil {
-		return err
-	}
-	if err := c.ownRunbook(r); err != nil {
-		return err
-	}
-	if r.Public && r.Owner != "" {
-		return badRequest("There cannot be an owner for a public runbook")
-	}
-	if r.UUID == "" {
-		r.UUID = uuid.NewString()
-	}
-	if err := b.store.CreateRunbook(c.ctx(), r); err != nil {
-		return err
-	}
-	return b.fields.created(c, "runbooks", r)
+	return create(c, b.fields, making[ironic.Runbook]{resource: "runbook", path: "runbooks", row: &ironic.Runbook{},
+		needs: []string{"steps", "name"}, store: b.store.CreateRunbook,
+		check: func(r *ironic.Runbook) error {
+			if err := c.ownRunbook(r); err != nil {
+				return err
+			}
+			if r.Public && r.Owner != "" {
+				return badRequest("There cannot be an owner for a public runbook")
+			}
+			return nil
+		}})
 }
 
 // patch is not the patch of other resources, for a field that is set takes another with it.

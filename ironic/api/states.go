@@ -59,9 +59,9 @@ func (s *server) putPower(c *call) error {
 	since, known := powerVerbs()[target]
 	switch state := fsm.State(n.ProvisionState); {
 	case !known:
-		return invalidState(target, ident, n.PowerState)
+		return invalidState(target, ident, n.PowerState).choosing(target, slices.Sorted(maps.Keys(powerVerbs())))
 	case since > c.version:
-		return notAcceptable()
+		return tooNew("the power target "+target, since, c.version)
 	case state == fsm.Cleaning || state == fsm.CleanWait:
 		return invalidState(target, ident, n.ProvisionState)
 	}
@@ -77,7 +77,7 @@ func (c *call) powerTimeout(body map[string]any) (int, error) {
 		return 0, nil
 	}
 	if c.version < 27 {
-		return 0, notAcceptable()
+		return 0, tooNew("the field timeout", 27, c.version)
 	}
 	seconds, ok := v.(float64)
 	if !ok || seconds != float64(int(seconds)) {
@@ -90,7 +90,7 @@ func (c *call) powerTimeout(body map[string]any) (int, error) {
 }
 
 // invalidState is Ironic's refusal of a verb that does not fit.
-func invalidState(action, node, state string) error {
+func invalidState(action, node, state string) *apiError {
 	if state == "" {
 		state = "None"
 	}
@@ -112,10 +112,10 @@ func (s *server) putProvision(c *call) error {
 	}
 	verb, known := fsm.VerbOf(req.Target)
 	if !known {
-		return invalidState(req.Target, n.UUID, n.ProvisionState)
+		return invalidState(req.Target, n.UUID, n.ProvisionState).choosing(req.Target, verbsOf(n))
 	}
-	if fsm.MinVersion(verb, fsm.State(n.ProvisionState)) > c.version {
-		return notAcceptable()
+	if since := fsm.MinVersion(verb, fsm.State(n.ProvisionState)); since > c.version {
+		return tooNew("the target "+req.Target+" in this state", since, c.version)
 	}
 	if err := req.fits(); err != nil {
 		return err
@@ -130,6 +130,17 @@ func (s *server) putProvision(c *call) error {
 		return err
 	}
 	return c.accepted(c.r.PathValue("node"))
+}
+
+// verbsOf names what the node's state lets a client ask for.
+func verbsOf(n *ironic.Node) []string {
+	var out []string
+	for _, v := range fsm.Verbs() {
+		if _, err := fsm.Next(fsm.State(n.ProvisionState), v.Event); err == nil {
+			out = append(out, v.Name)
+		}
+	}
+	return out
 }
 
 // provisionMembers are the members of a provision request with the version that brought each.
@@ -150,7 +161,7 @@ func (c *call) provisionRequest() (*ProvisionRequest, error) {
 	}
 	for name, since := range members {
 		if v := body[name]; v != nil && c.version < since {
-			return nil, notAcceptable()
+			return nil, tooNew("the field "+name, since, c.version)
 		}
 	}
 	req := &ProvisionRequest{}

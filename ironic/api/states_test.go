@@ -2,7 +2,9 @@ package api_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -210,6 +212,7 @@ func TestRamdiskRoutes(t *testing.T) {
 		}
 	}
 	r.do("POST", "/v1/continue_inspection", "", `{`).want(t, 400, "Malformed")
+	r.do("POST", "/v1/continue_inspection", "", `{"inventory":{"disks":[{"size":"big"}]}}`).want(t, 400, `inventory.disks[0].size: expected a whole number of 64 bits, found the text "big"`)
 }
 
 func TestRAIDLayoutIsKeptForTheNextCleaning(t *testing.T) {
@@ -221,6 +224,21 @@ func TestRAIDLayoutIsKeptForTheNextCleaning(t *testing.T) {
 	r.do("PUT", "/v1/nodes/none/states/raid", "1.12", body).want(t, 404, "does not support raid")
 	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":"much","raid_level":"5"}]}`).want(t, 400, "size_gb")
 	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":1,"raid_level":"7"}]}`).want(t, 400, "raid_level")
+	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":0,"raid_level":"1"}]}`).want(t, 400, "size_gb")
+	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":1,"raid_level":"1","raidlevel":"1"}]}`).want(t, 400, "'raidlevel' was unexpected")
+	right := map[string]any{"controller": "c", "disk_type": "ssd", "interface_type": "sas", "is_root_volume": true, "number_of_physical_disks": 2,
+		"physical_disks": []string{"a"}, "raid_level": "1", "share_physical_disks": false, "size_gb": "MAX", "volume_name": "v"}
+	for member := range r.do("GET", "/v1/drivers/fake-hardware/raid/logical_disk_properties", "1.12", "").object(t) {
+		for _, c := range []struct {
+			value  any
+			status int
+		}{{right[member], 204}, {0.5, 400}} {
+			disk := maps.Clone(right)
+			disk[member] = c.value
+			text, _ := json.Marshal(map[string]any{"logical_disks": []any{disk}})
+			r.do("PUT", "/v1/nodes/n/states/raid", "1.12", string(text)).want(t, c.status, "")
+		}
+	}
 	if got := r.do("GET", "/v1/nodes/n/states", "1.12", "").object(t)["target_raid_config"].(map[string]any); got["logical_disks"] == nil {
 		t.Errorf("target %v", got)
 	}

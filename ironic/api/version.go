@@ -60,9 +60,15 @@ func negotiate(h http.Header) (int, error) {
 	major, minor, ok := parseVersion(text)
 	if !ok {
 		return 0, &apiError{status: http.StatusNotAcceptable, router: true,
-			text: fmt.Sprintf("Invalid value for %s header", headerVersion)}
+			text: fmt.Sprintf("Invalid value for %s header", headerVersion),
+			hint: fmt.Sprintf("expected latest, or a version from %s to %s", versionText(minMinor), versionText(maxMinor))}
 	}
-	if major != 1 || minor < minMinor || minor > maxMinor {
+	if major != 1 {
+		return 0, &apiError{status: http.StatusNotAcceptable, router: true,
+			text: fmt.Sprintf("Mutually exclusive versions requested. Version %d.%d requested but not supported by this service. "+
+				"The supported version range is: [%s, %s].", major, minor, versionText(minMinor), versionText(maxMinor))}
+	}
+	if minor < minMinor || minor > maxMinor {
 		return 0, &apiError{status: http.StatusNotAcceptable, router: true,
 			text: fmt.Sprintf("Version %d.%d was requested but the minor version is not supported by this service. "+
 				"The supported version range is: [%s, %s].", major, minor, versionText(minMinor), versionText(maxMinor))}

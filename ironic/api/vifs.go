@@ -106,7 +106,7 @@ func (c *call) wantedCarrier(body map[string]any) (carrier, error) {
 			continue
 		}
 		if c.version < 67 {
-			return out, notAcceptable()
+			return out, tooNew("the field "+name, 67, c.version)
 		}
 		if out.uuid != "" {
 			return out, badRequest("Cannot specify both port_uuid and portgroup_uuid.")

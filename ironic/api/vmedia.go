@@ -30,7 +30,7 @@ func mediaDevices() []string { return []string{"disk", "cdrom", "floppy"} }
 
 func (s *server) getMedia(c *call) error {
 	if c.version < 93 {
-		return routerError(http.StatusNotFound)
+		return routerError(http.StatusNotFound).needing("listing virtual media", 93, c.version)
 	}
 	n, m, err := hardware[MediaAttacher](s, c, "virtual media")
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *server) detachMedia(c *call) error {
 	var devices []string
 	for name := range l.filters {
 		if name != "device_types" {
-			return badRequest("Unexpected arguments: %s", name)
+			return badRequest("Unexpected arguments: %s", name).choosing(name, []string{"device_types"})
 		}
 		devices = strings.FieldsFunc(l.filters.Get(name), func(r rune) bool { return r == ',' || r == ' ' })
 	}

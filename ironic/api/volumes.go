@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 )
@@ -121,7 +119,7 @@ func (k *volumeKind[T]) query(c *call) (*listQuery, error) {
 	}
 	for name := range l.filters {
 		if name != "node" {
-			return nil, badRequest("Unexpected arguments: %s", name)
+			return nil, badRequest("Unexpected arguments: %s", name).choosing(name, append(filterNames[struct{}](nil, c.version), "node"))
 		}
 	}
 	return l, nil
@@ -136,30 +134,8 @@ func (k *volumeKind[T]) send(c *call, path string, l *listQuery, node string) er
 }
 
 func (k *volumeKind[T]) create(c *call) error {
-	body, err := c.objectBody(bodyLimit)
-	if err != nil {
-		return err
-	}
-	v := new(T)
-	if err := k.table.fill(k.noun, body, c.version, v); err != nil {
-		return err
-	}
-	for _, name := range k.required {
-		if _, given := body[name]; !given {
-			return k.lacks(name)
-		}
-	}
-	if err := k.check(c, v); err != nil {
-		return err
-	}
-	row := k.row(v)
-	if row.UUID == "" {
-		row.UUID = uuid.NewString()
-	}
-	if err := k.rows(c.s.store).Create(c.ctx(), v); err != nil {
-		return err
-	}
-	return k.table.created(c, k.path(""), v)
+	return create(c, k.table, making[T]{resource: k.noun, path: k.path(""), row: new(T), needs: k.required,
+		check: func(v *T) error { return k.check(c, v) }, store: k.rows(c.s.store).Create})
 }
 
 func (k *volumeKind[T]) lacks(name string) error {

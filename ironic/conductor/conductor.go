@@ -17,10 +17,12 @@ import (
 	"net/netip"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
 	"trefoil/ironic/api"
@@ -282,8 +284,8 @@ func (c *Conductor) DriverProperties(name string) (map[string]string, error) {
 func (c *Conductor) driver(n *ironic.Node) (driver.Driver, error) {
 	d, ok := c.Config.Drivers[n.Driver]
 	if !ok {
-		return nil, errs.New(errs.Invalid, "No valid host was found. Reason: No conductor service registered which supports driver %s for conductor group '%s'.", n.Driver, n.ConductorGroup).
-			WithHint("drivers here: %v", c.Drivers())
+		return nil, errs.New(errs.Invalid, "No valid host was found. Reason: No conductor service registered which supports driver %s for conductor group \"%s\".", n.Driver, n.ConductorGroup).
+			WithHint("expected one of %s%s", strings.Join(c.Drivers(), ", "), nearest.Hint(n.Driver, c.Drivers()))
 	}
 	return d, nil
 }

@@ -100,20 +100,20 @@ func (c *Conductor) ContinueInspection(ctx context.Context, payload []byte) (str
 	if n := values(payload); n > maxValues {
 		return "", errs.New(errs.Invalid, "the inspection data holds %d values; at most %d are taken", n, maxValues)
 	}
-	var d agentapi.InspectionData
-	if err := json.Unmarshal(payload, &d); err != nil {
-		return "", errs.Wrap(errs.Invalid, err, "the inspection data is no valid JSON")
+	d, err := agentapi.ParseInspectionData(payload)
+	if err != nil {
+		return "", err
 	}
-	n, err := c.findInspected(ctx, &d)
+	n, err := c.findInspected(ctx, d)
 	if errs.Is(err, errs.NotFound) && c.DiscoveryDriver != "" {
 		var id string
-		if id, err = c.discover(ctx, &d, payload, err); err == nil {
+		if id, err = c.discover(ctx, d, payload, err); err == nil {
 			return id, nil
 		}
 	}
 	if err != nil {
-		c.Log.Warn("inspection data without a node", "reason", err, "macs", inspect.MACs(&d), "bmc", d.Inventory.BMCAddress,
-			"kept", c.keepUnknown(&d, payload))
+		c.Log.Warn("inspection data without a node", "reason", err, "macs", inspect.MACs(d), "bmc", d.Inventory.BMCAddress,
+			"kept", c.keepUnknown(d, payload))
 		return "", err
 	}
 	inv, err := keep(n.UUID, payload)
@@ -132,7 +132,7 @@ func (c *Conductor) ContinueInspection(ctx context.Context, payload []byte) (str
 		return "", err
 	}
 	c.note(ctx, n.UUID, "inspection", "INFO", "the ramdisk sent its inventory")
-	c.keepLogs(ctx, n.UUID, &d)
+	c.keepLogs(ctx, n.UUID, d)
 	c.bells.ring(n.UUID)
 	return n.UUID, nil
 }
@@ -189,11 +189,7 @@ func restore(inv *ironic.Inventory) (*agentapi.InspectionData, error) {
 	if err != nil {
 		return nil, err
 	}
-	var d agentapi.InspectionData
-	if err := json.Unmarshal(b, &d); err != nil {
-		return nil, errs.Wrap(errs.Invalid, err, "the inventory is not in ironic-python-agent's schema")
-	}
-	return &d, nil
+	return agentapi.ParseInspectionData(b)
 }
 
 // findInspected finds the node that waits for an inventory: by the MAC addresses

@@ -2,6 +2,7 @@ package conductor
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -55,7 +56,7 @@ func (c *Conductor) CheckCreate(ctx context.Context, n *ironic.Node) error {
 	for kind, v := range n.Interfaces {
 		choices, ok := kinds[kind]
 		if !ok {
-			return errs.New(errs.Invalid, "there is no %s interface", kind)
+			return errs.New(errs.Invalid, "there is no %s interface", kind).WithHint("there are %s", strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 		}
 		if v == "" {
 			continue

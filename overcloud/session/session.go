@@ -29,11 +29,17 @@ const BaremetalVersion = "1.81"
 type Session struct {
 	provider *gophercloud.ProviderClient
 	endpoint gophercloud.EndpointOpts
+	base     string            // of a service that stands alone; empty: the catalog has them
+	headers  map[string]string // what each request to it carries
 }
 
 // Options choose the cloud.
 type Options struct {
-	Cloud   string        // --os-cloud; empty: OS_CLOUD, then OS_AUTH_URL and friends
+	Cloud string // --os-cloud; empty: OS_CLOUD, then OS_AUTH_URL and friends
+	// AuthType is none, http_basic or password, Endpoint the service's URL of the first two;
+	// empty: OS_AUTH_TYPE, OS_ENDPOINT, OS_USERNAME, OS_PASSWORD, OS_CACERT.
+	AuthType, Endpoint, Username, Password, CACert string
+
 	Timeout time.Duration // of one request; default 60 s
 	Silent  string        // hint where a service does not answer: whose it is, the caller knows; empty: none
 	Debug   func(method, url string, status int, took time.Duration)
@@ -41,10 +47,14 @@ type Options struct {
 
 // FromEnv logs in as the environment says.
 func FromEnv(ctx context.Context, o Options) (*Session, error) {
-	name := o.Cloud
-	if name == "" {
-		name = os.Getenv("OS_CLOUD")
+	kind, err := o.authType()
+	if err != nil {
+		return nil, err
 	}
+	if kind != authPassword {
+		return fixed(kind, o)
+	}
+	name := o.cloud()
 	if name == "" {
 		return fromVariables(ctx, o)
 	}
@@ -59,12 +69,12 @@ func FromEnv(ctx context.Context, o Options) (*Session, error) {
 func fromVariables(ctx context.Context, o Options) (*Session, error) {
 	if os.Getenv("OS_AUTH_URL") == "" {
 		return nil, errs.New(errs.Unauthorized, "missing value auth-url required for auth plugin password").
-			WithHint("source stackrc (or overcloudrc) first, or give --os-cloud undercloud")
+			WithHint("source stackrc (or overcloudrc) first, or give --os-cloud undercloud; of a standalone bare-metal service --os-auth-type none --os-endpoint http://HOST:6385, or OS_AUTH_TYPE and OS_ENDPOINT")
 	}
 	auth := gophercloud.AuthOptions{
 		IdentityEndpoint: os.Getenv("OS_AUTH_URL"),
-		Username:         os.Getenv("OS_USERNAME"),
-		Password:         os.Getenv("OS_PASSWORD"),
+		Username:         first(o.Username, os.Getenv("OS_USERNAME")),
+		Password:         first(o.Password, os.Getenv("OS_PASSWORD")),
 		DomainName:       os.Getenv("OS_USER_DOMAIN_NAME"),
 		DomainID:         os.Getenv("OS_USER_DOMAIN_ID"),
 		Scope: &gophercloud.AuthScope{ProjectID: os.Getenv("OS_PROJECT_ID"), ProjectName: os.Getenv("OS_PROJECT_NAME"),
@@ -73,7 +83,11 @@ func fromVariables(ctx context.Context, o Options) (*Session, error) {
 	if auth.Scope.ProjectName == "" && auth.Scope.ProjectID == "" {
 		auth.Scope = nil
 	}
-	return Open(ctx, auth, gophercloud.EndpointOpts{Region: os.Getenv("OS_REGION_NAME")}, nil, o)
+	trust, err := authority(o)
+	if err != nil {
+		return nil, err
+	}
+	return Open(ctx, auth, gophercloud.EndpointOpts{Region: os.Getenv("OS_REGION_NAME")}, trust, o)
 }
 
 // Open logs in with what is given.
@@ -83,16 +97,7 @@ func Open(ctx context.Context, auth gophercloud.AuthOptions, ep gophercloud.Endp
 	if i := strings.Index(auth.IdentityEndpoint, "://"); i > 0 {
 		auth.IdentityEndpoint = auth.IdentityEndpoint[:i+3] + strings.ReplaceAll(auth.IdentityEndpoint[i+3:], "//", "/")
 	}
-	if o.Timeout == 0 {
-		o.Timeout = time.Minute
-	}
-	// Web servers of OpenStack (uwsgi) end a connection behind an answer without having said
-	// so: of a kept one the next request, if it may not be repeated, was lost at times.
-	var rt http.RoundTripper = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsCfg, DisableKeepAlives: true}
-	if o.Debug != nil {
-		rt = debugTransport{rt, o.Debug}
-	}
-	p, err := config.NewProviderClient(ctx, auth, config.WithHTTPClient(http.Client{Transport: rt, Timeout: o.Timeout}))
+	p, err := config.NewProviderClient(ctx, auth, config.WithHTTPClient(o.client(tlsCfg)))
 	if err != nil {
 		e := Explain(err)
 		if errs.Is(e, errs.Unauthorized) {
@@ -100,11 +105,16 @@ func Open(ctx context.Context, auth gophercloud.AuthOptions, ep gophercloud.Endp
 		}
 		return nil, errs.Wrap(errs.Unavailable, e, "log in to %s", auth.IdentityEndpoint).WithHint("%s", o.Silent)
 	}
+	o.finish(p)
+	return &Session{provider: p, endpoint: ep}, nil
+}
+
+// finish says what all requests have in common.
+func (o Options) finish(p *gophercloud.ProviderClient) {
 	p.RetryFunc = func(_ context.Context, _, _ string, _ *gophercloud.RequestOpts, err error, _ uint) error {
 		return o.silence(err) // nothing is made again; this is where a request that failed passes
 	}
 	p.UserAgent.Prepend("trefoil")
-	return &Session{provider: p, endpoint: ep}, nil
 }
 
 type debugTransport struct {
@@ -126,6 +136,9 @@ func (d debugTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // Baremetal is Ironic's API v1.
 func (s *Session) Baremetal() (*gophercloud.ServiceClient, error) {
+	if s.base != "" {
+		return s.service("baremetal", BaremetalVersion), nil
+	}
 	c, err := openstack.NewBareMetalV1(s.provider, s.endpoint)
 	if err != nil {
 		return nil, noEndpoint("baremetal", err)
@@ -136,6 +149,9 @@ func (s *Session) Baremetal() (*gophercloud.ServiceClient, error) {
 
 // Introspection is the inspector's API v1.
 func (s *Session) Introspection() (*gophercloud.ServiceClient, error) {
+	if s.base != "" {
+		return s.service("baremetal-introspection", ""), nil
+	}
 	c, err := wrap("baremetal-introspection")(openstack.NewBareMetalIntrospectionV1(s.provider, s.endpoint))
 	// The catalog may have the service without its version, which gophercloud does not add here.
 	if err == nil && !strings.HasSuffix(strings.TrimSuffix(c.Endpoint, "/"), "v1") {
@@ -146,37 +162,45 @@ func (s *Session) Introspection() (*gophercloud.ServiceClient, error) {
 
 // Network is Neutron's API v2.0.
 func (s *Session) Network() (*gophercloud.ServiceClient, error) {
-	return wrap("network")(openstack.NewNetworkV2(s.provider, s.endpoint))
+	return s.catalogued("network", openstack.NewNetworkV2)
 }
 
 // Compute is Nova's API v2.1.
 func (s *Session) Compute() (*gophercloud.ServiceClient, error) {
-	return wrap("compute")(openstack.NewComputeV2(s.provider, s.endpoint))
+	return s.catalogued("compute", openstack.NewComputeV2)
 }
 
 // Image is Glance's API v2.
 func (s *Session) Image() (*gophercloud.ServiceClient, error) {
-	return wrap("image")(openstack.NewImageV2(s.provider, s.endpoint))
+	return s.catalogued("image", openstack.NewImageV2)
 }
 
 // Orchestration is Heat's API v1.
 func (s *Session) Orchestration() (*gophercloud.ServiceClient, error) {
-	return wrap("orchestration")(openstack.NewOrchestrationV1(s.provider, s.endpoint))
+	return s.catalogued("orchestration", openstack.NewOrchestrationV1)
 }
 
 // BlockStorage is Cinder's API v3.
 func (s *Session) BlockStorage() (*gophercloud.ServiceClient, error) {
-	return wrap("block-storage")(openstack.NewBlockStorageV3(s.provider, s.endpoint))
+	return s.catalogued("block-storage", openstack.NewBlockStorageV3)
 }
 
 // Placement is Placement's API v1.
 func (s *Session) Placement() (*gophercloud.ServiceClient, error) {
-	return wrap("placement")(openstack.NewPlacementV1(s.provider, s.endpoint))
+	return s.catalogued("placement", openstack.NewPlacementV1)
 }
 
 // Identity is Keystone's API v3.
 func (s *Session) Identity() (*gophercloud.ServiceClient, error) {
-	return wrap("identity")(openstack.NewIdentityV3(s.provider, s.endpoint))
+	return s.catalogued("identity", openstack.NewIdentityV3)
+}
+
+// catalogued is an API that only a cloud with a catalog has.
+func (s *Session) catalogued(service string, open func(*gophercloud.ProviderClient, gophercloud.EndpointOpts) (*gophercloud.ServiceClient, error)) (*gophercloud.ServiceClient, error) {
+	if s.base != "" {
+		return nil, errs.New(errs.NotFound, "no endpoint for service %s: auth types none and http_basic reach the bare-metal service of --os-endpoint alone", service)
+	}
+	return wrap(service)(open(s.provider, s.endpoint))
 }
 
 func wrap(service string) func(*gophercloud.ServiceClient, error) (*gophercloud.ServiceClient, error) {

@@ -14,8 +14,8 @@ type Audit struct {
 	Ignore []string `json:"ignore_req_list,omitempty"` // HTTP methods
 }
 
-func (a *Audit) options() []place {
-	return []place{
+func (a *Audit) options() []entry {
+	return []entry{
 		{"enabled", "", func(v string) error {
 			on, err := parseBool(v)
 			a.Off = !on

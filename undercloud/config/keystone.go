@@ -34,9 +34,9 @@ type Keystone struct {
 	Timeout     int    // seconds
 }
 
-func (k *Keystone) options() []place {
+func (k *Keystone) options() []entry {
 	use := func(set setter) func(string) error { return func(v string) error { return set(nil, v) } }
-	return []place{
+	return []entry{
 		{"auth_url", "", keystoneURLInto(&k.AuthURL)},
 		{"www_authenticate_uri", "", keystoneURLInto(&k.PublicURL)},
 		{"auth_type", "password", oneOf("password", "v3password")},

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -36,20 +35,19 @@ func Load(path string) (*Config, error) {
 
 // Parse is Load on bytes; name stands for the file in messages.
 func Parse(name string, data []byte) (*Config, error) {
-	file, err := ini.LoadSources(ini.LoadOptions{IgnoreInlineComment: true, AllowPythonMultilineValues: true,
-		SkipUnrecognizableLines: false, KeyValueDelimiters: "=:"}, data)
+	file, lines, err := readINI(name, data)
 	if err != nil {
-		return nil, errs.Wrap(errs.Invalid, err, "%s is not an INI file", name)
+		return nil, err
 	}
-	p := &parser{c: &Config{Path: name, Auth: map[string]string{}, given: map[string]bool{}}, file: file,
-		lines: lineNumbers(data), name: name}
+	p := &parser{c: &Config{Path: name, Auth: map[string]string{}, given: map[string]bool{}}, file: file, lines: lines, name: name}
+	p.sections = p.c.sections()
 	p.c.lines = p.lines
 	p.defaults()
 	p.legacy()
 	p.subnets()
 	p.auth()
 	p.read("audit", p.c.Audit.options())
-	p.sections()
+	p.noOthers()
 	if p.errs != nil {
 		p.errs.ErrorFormat = plainList
 		return nil, p.errs
@@ -72,18 +70,11 @@ type parser struct {
 	lines map[string]int // "section/key" → line
 	name  string
 	errs  *multierror.Error
+
+	sections []sectionKeys // what may be where
 }
 
-// problem notes one mistake, with the place of the key.
-func (p *parser) problem(section, key, format string, args ...any) {
-	msg := fmt.Sprintf(format, args...)
-	if line := p.lines[section+"/"+key]; line > 0 {
-		msg = fmt.Sprintf("%s:%d: %s", p.name, line, msg)
-	} else {
-		msg = p.name + ": " + msg
-	}
-	p.errs = multierror.Append(p.errs, errs.New(errs.Invalid, "%s", msg))
-}
+func (p *parser) fail(err error) { p.errs = multierror.Append(p.errs, err) }
 
 // value returns what the file says for a key, under its old names, too.
 func (p *parser) value(section string, names ...string) (value, used string, ok bool) {
@@ -138,14 +129,6 @@ func (p *parser) defaults() {
 	slices.Sort(p.c.Ignored)
 }
 
-func (p *parser) unknown(section, key string, known []string) {
-	msg := fmt.Sprintf("unknown option %s in [%s]", key, section)
-	if near := nearest.Name(key, known); near != "" {
-		msg += "; did you mean " + near + "?"
-	}
-	p.problem(section, key, "%s", msg)
-}
-
 // auth takes the passwords that the file gives.
 func (p *parser) auth() {
 	s, err := p.file.GetSection("auth")
@@ -164,8 +147,8 @@ func (p *parser) auth() {
 	}
 }
 
-// sections refuses sections that nothing names.
-func (p *parser) sections() {
+// noOthers refuses sections that nothing names.
+func (p *parser) noOthers() {
 	known := []string{ini.DefaultSection, "auth", "audit", defaultSubnet}
 	for _, s := range p.c.Subnets {
 		known = append(known, s.Name)
@@ -179,27 +162,6 @@ func (p *parser) sections() {
 			p.problem(s, "", "%s", msg)
 		}
 	}
-}
-
-// lineNumbers finds where each key stands: the INI library does not tell.
-func lineNumbers(data []byte) map[string]int {
-	out := map[string]int{}
-	section := ini.DefaultSection
-	for i, raw := range bytes.Split(data, []byte("\n")) {
-		line := string(raw)
-		trimmed := strings.TrimSpace(line)
-		switch {
-		case trimmed == "" || trimmed[0] == '#' || trimmed[0] == ';':
-		case trimmed[0] == '[' && strings.Contains(trimmed, "]"):
-			section = trimmed[1:strings.Index(trimmed, "]")]
-			out[section+"/"] = i + 1
-		case line[0] != ' ' && line[0] != '\t':
-			if at := strings.IndexAny(line, "=:"); at > 0 {
-				out[section+"/"+strings.TrimSpace(line[:at])] = i + 1
-			}
-		}
-	}
-	return out
 }
 
 func keysOf[V any](m map[string]V) []string {

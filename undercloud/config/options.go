@@ -56,6 +56,16 @@ func (c *Config) options() []option {
 	}
 }
 
+// sections of undercloud.conf with their options.
+func (c *Config) sections() []sectionKeys {
+	out := []sectionKeys{{"DEFAULT", nil}, {"auth", AuthKeys()}, {"audit", nil}, {defaultSubnet, subnetKeys()}}
+	for _, o := range c.options() {
+		out[0].keys = append(out[0].keys, o.name)
+	}
+	out[2].keys = names(new(Audit).options())
+	return out
+}
+
 // inert names options that TripleO knows and that mean nothing to this undercloud.
 func inert() map[string]string {
 	const (

@@ -14,6 +14,7 @@ import (
 	"gopkg.in/ini.v1"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 )
 
 // Ways of asking who a client is: auth_strategy of a standalone service.
@@ -27,7 +28,8 @@ const (
 // as undercloud.conf and ironic.conf are; options that Ironic has, too, have Ironic's
 // names and values.
 type Standalone struct {
-	Path string // the file
+	Path  string // the file
+	lines map[string]int
 
 	Listen              netip.AddrPort // the bare-metal API
 	IntrospectionListen netip.AddrPort
@@ -82,11 +84,12 @@ func LoadStandalone(path string, addresses func(string) ([]netip.Prefix, error))
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	file, err := ini.LoadSources(ini.LoadOptions{IgnoreInlineComment: true, AllowPythonMultilineValues: true, KeyValueDelimiters: "=:"}, data)
+	file, lines, err := readINI(path, data)
 	if err != nil {
-		return nil, errs.Wrap(errs.Invalid, err, "%s is not an INI file", path)
+		return nil, err
 	}
-	p := &standaloneParser{parser: parser{file: file, lines: lineNumbers(data), name: path}, s: &Standalone{Path: path}, addresses: addresses}
+	p := &standaloneParser{parser: parser{file: file, lines: lines, name: path}, s: &Standalone{Path: path, lines: lines}, addresses: addresses}
+	p.sections = []sectionKeys{{ini.DefaultSection, names(p.options())}, {"audit", names(p.s.Audit.options())}, {"netboot", names(new(Netboot).options())}, {keystoneSection, names(new(Keystone).options())}}
 	p.read(ini.DefaultSection, p.options())
 	p.read("audit", p.s.Audit.options())
 	if p.has("netboot") {
@@ -95,11 +98,7 @@ func LoadStandalone(path string, addresses func(string) ([]netip.Prefix, error))
 		p.netboot(p.s.Netboot)
 	}
 	p.keystone()
-	for _, name := range file.SectionStrings() {
-		if name != ini.DefaultSection && name != "netboot" && name != "audit" && name != keystoneSection {
-			p.problem(name, "", "unknown section [%s]; expected [DEFAULT], [%s], [audit] and [netboot]", name, keystoneSection)
-		}
-	}
+	p.noOthers()
 	p.check()
 	if p.errs != nil {
 		p.errs.ErrorFormat = plainList
@@ -108,10 +107,37 @@ func LoadStandalone(path string, addresses func(string) ([]netip.Prefix, error))
 	return p.s, nil
 }
 
-// place is an option of a section, without the type that undercloud.conf's have.
-type place struct {
+// Place is where an option of [DEFAULT] stands, as "file:line"; the file alone where
+// it does not say the option.
+func (s *Standalone) Place(option string) string {
+	return place(s.Path, s.lines, ini.DefaultSection, option)
+}
+
+// noOthers refuses sections that the service does not have.
+func (p *standaloneParser) noOthers() {
+	var known []string
+	for _, s := range p.sections {
+		known = append(known, s.name)
+	}
+	for _, name := range p.file.SectionStrings() {
+		if !slices.Contains(known, name) {
+			p.problem(name, "", "unknown section [%s]; expected [%s]%s", name, strings.Join(known, "], ["), nearest.Hint(name, known))
+		}
+	}
+}
+
+// entry is an option of a section, without the type that undercloud.conf's have.
+type entry struct {
 	name, def string
 	set       func(string) error
+}
+
+func names(options []entry) []string {
+	var out []string
+	for _, o := range options {
+		out = append(out, o.name)
+	}
+	return out
 }
 
 type standaloneParser struct {
@@ -125,10 +151,10 @@ func (p *standaloneParser) has(section string) bool {
 	return err == nil
 }
 
-func (p *standaloneParser) options() []place {
+func (p *standaloneParser) options() []entry {
 	s := p.s
 	use := func(set setter) func(string) error { return func(v string) error { return set(nil, v) } }
-	return []place{
+	return []entry{
 		{"listen", "127.0.0.1:6385", addrPortInto(&s.Listen)},
 		{"introspection_listen", "", addrPortInto(&s.IntrospectionListen)},
 		{"auth_strategy", AuthNone, func(v string) error {
@@ -163,9 +189,9 @@ func (p *standaloneParser) options() []place {
 	}
 }
 
-func (n *Netboot) options() []place {
+func (n *Netboot) options() []entry {
 	use := func(set setter) func(string) error { return func(v string) error { return set(nil, v) } }
-	return []place{
+	return []entry{
 		{"interface", "", use(text(&n.Interface))},
 		{"address", "", use(prefixInto(&n.Address))},
 		{"port", "8088", use(number(&n.Port, 1))},
@@ -187,10 +213,9 @@ func (n *Netboot) options() []place {
 }
 
 // read sets every option of a section, and refuses what is none.
-func (p *parser) read(section string, options []place) {
-	var known []string
+func (p *parser) read(section string, options []entry) {
+	known := names(options)
 	for _, o := range options {
-		known = append(known, o.name)
 		v, _, _ := p.value(section, o.name)
 		if v == "" {
 			v = o.def

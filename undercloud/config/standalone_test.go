@@ -108,7 +108,15 @@ func TestStandaloneMistakesNameFileLineAndOption(t *testing.T) {
 		"half a ramdisk":     {"deploy_kernel = /k\n", ":1: deploy_kernel and deploy_ramdisk come together"},
 		"a kernel's name":    {"deploy_kernel = bm-deploy-kernel\ndeploy_ramdisk = /r\n", `:1: deploy_kernel: "bm-deploy-kernel" is neither`},
 		"typing":             {"automated_claen = true\n", ":1: unknown option automated_claen in [DEFAULT]; did you mean automated_clean?"},
-		"section":            {"[netbot]\n", ":1: unknown section [netbot]"},
+		"section":            {"[netbot]\n", `:1: unknown section [netbot]; expected [DEFAULT], [audit], [netboot], [keystone_authtoken]; did you mean "netboot"?`},
+		"far from all":       {"[netboot]\nzzzzzzzz = 1\n", ":2: unknown option zzzzzzzz in [netboot]; expected some of interface, address, port"},
+		"wrong section":      {"[DEFAULT]\ninterface = eth1\n", ":2: unknown option interface in [DEFAULT]; it is one of [netboot]"},
+		"no INI":             {"[DEFAULT]\n\nsecret words\nlisten = 1\n", ":3: expected key = value, found a line without ="},
+		"no key":             {"debug = true\n= secret\n", ":2: expected a key before the ="},
+		"half a header":      {"debug = true\n[netboot\n", ":2: expected [section], found a header without a name or without ]"},
+		"no name":            {"[]\n", ":1: expected [section], found a header"},
+		"open quote":         {"debug = true\nhost = \"\"\"secret\nlisten = 1\n", ":2: a quote is opened and never closed"},
+		"behind an indent":   {"\ufeffhost = a\n  b = c\n\n  automated_claen = 1\n", ":4: unknown option automated_claen"},
 		"no interface":       {"[netboot]\nport = 1\n", ":1: [netboot] needs interface"},
 		"unknown interface":  {"[netboot]\ninterface = eth9\nrange = 192.0.2.5,192.0.2.6\n", ":2: interface eth9: there is no such network interface"},
 		"two addresses":      {"[netboot]\ninterface = eth2\nrange = 192.0.2.5,192.0.2.6\n", ":2: interface eth2 has 2 IPv4 addresses"},
@@ -125,6 +133,8 @@ func TestStandaloneMistakesNameFileLineAndOption(t *testing.T) {
 		_, path, err := loadText(t, c.text)
 		if err == nil || !strings.Contains(err.Error(), c.words) || !strings.HasPrefix(err.Error(), path) {
 			t.Errorf("%s: %v", name, err)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: a line is shown, which may hold a password: %v", name, err)
 		}
 	}
 	for _, text := range []string{"listen = 192.0.2.1:6385\nallow_unauthenticated = true\n", "listen = 192.0.2.1:6385\n" + basic, "auth_strategy = noauth\n",

@@ -56,13 +56,18 @@ type validation struct {
 	errs *multierror.Error
 }
 
-// add notes a mistake and, when the key is in the file, its line.
+// add notes a mistake of an option of [DEFAULT], and where it stands behind the sentence,
+// which scripts know.
 func (v *validation) add(key, format string, args ...any) {
-	e := errs.New(errs.Invalid, format, args...)
-	if line := v.c.lines["DEFAULT/"+key]; line > 0 {
-		e = e.WithHint("%s:%d", v.c.Path, line)
+	v.at("DEFAULT", key, format, args...)
+}
+
+func (v *validation) at(section, key, format string, args ...any) {
+	where := fmt.Sprintf("%s of [%s] is not set in %s", key, section, v.c.Path)
+	if v.c.lines[section+"/"+key] > 0 {
+		where = fmt.Sprintf("%s of [%s], %s", key, section, place(v.c.Path, v.c.lines, section, key))
 	}
-	v.errs = multierror.Append(v.errs, e)
+	v.errs = multierror.Append(v.errs, errs.New(errs.Invalid, "%s (%s)", fmt.Sprintf(format, args...), where))
 }
 
 func (v *validation) networkInterface(interfaces func() ([]string, error)) {
@@ -126,41 +131,41 @@ func (v *validation) subnets() {
 }
 
 func (v *validation) subnet(s *Subnet) {
-	inside := func(what string, a netip.Addr) {
+	inside := func(what, section, key string, a netip.Addr) {
 		if a.IsValid() && s.CIDR.IsValid() && !s.CIDR.Contains(a) {
-			v.add(what, "%s \"%s\" not in defined CIDR \"%s\"", what, a, s.CIDR)
+			v.at(section, key, "%s \"%s\" not in defined CIDR \"%s\"", what, a, s.CIDR)
 		}
 	}
 	if s.CIDR.IsValid() && s.CIDR != s.CIDR.Masked() {
-		v.add("network_cidr", "cidr \"%s\" of subnet %s has bits set behind the prefix; expected \"%s\"", s.CIDR, s.Name, s.CIDR.Masked())
+		v.at(s.Name, "cidr", "cidr \"%s\" of subnet %s has bits set behind the prefix; expected \"%s\"", s.CIDR, s.Name, s.CIDR.Masked())
 	}
 	if s.Name == v.c.LocalSubnet && v.c.LocalIP.IsValid() {
-		inside("local_ip", v.c.LocalIP.Addr())
+		inside("local_ip", "DEFAULT", "local_ip", v.c.LocalIP.Addr())
 		if ip := v.c.LocalIP.Addr(); between(ip, s.DHCPStart, s.DHCPEnd) || between(ip, s.InspectionStart, s.InspectionEnd) {
 			v.add("local_ip", "local_ip \"%s\" is inside a DHCP range of subnet %s: a node would get the same address", ip, s.Name)
 		}
 	}
-	inside("network_gateway", s.Gateway)
-	inside("dhcp_start", s.DHCPStart)
-	inside("dhcp_end", s.DHCPEnd)
-	inside("inspection_iprange", s.InspectionStart)
-	inside("inspection_iprange", s.InspectionEnd)
+	inside("network_gateway", s.Name, "gateway", s.Gateway)
+	inside("dhcp_start", s.Name, "dhcp_start", s.DHCPStart)
+	inside("dhcp_end", s.Name, "dhcp_end", s.DHCPEnd)
+	inside("inspection_iprange", s.Name, "inspection_iprange", s.InspectionStart)
+	inside("inspection_iprange", s.Name, "inspection_iprange", s.InspectionEnd)
 	if between(s.Gateway, s.DHCPStart, s.DHCPEnd) || between(s.Gateway, s.InspectionStart, s.InspectionEnd) {
-		v.add("network_gateway", "network_gateway \"%s\" is inside a DHCP range of subnet %s", s.Gateway, s.Name)
+		v.at(s.Name, "gateway", "network_gateway \"%s\" is inside a DHCP range of subnet %s", s.Gateway, s.Name)
 	}
 	v.ranges(s)
 }
 
 func (v *validation) ranges(s *Subnet) {
 	if s.DHCPStart.IsValid() && s.DHCPEnd.IsValid() && !s.DHCPStart.Less(s.DHCPEnd) {
-		v.add("dhcp_start", "Invalid dhcp range specified, dhcp_start \"%s\" does not come before dhcp_end \"%s\"", s.DHCPStart, s.DHCPEnd)
+		v.at(s.Name, "dhcp_start", "Invalid dhcp range specified, dhcp_start \"%s\" does not come before dhcp_end \"%s\"", s.DHCPStart, s.DHCPEnd)
 	}
 	if s.InspectionStart.IsValid() && s.InspectionEnd.IsValid() && !s.InspectionStart.Less(s.InspectionEnd) {
-		v.add("inspection_iprange", "Invalid inspection range specified, inspection_iprange \"%s,%s\" does not come in order", s.InspectionStart, s.InspectionEnd)
+		v.at(s.Name, "inspection_iprange", "Invalid inspection range specified, inspection_iprange \"%s,%s\" does not come in order", s.InspectionStart, s.InspectionEnd)
 	}
 	if s.DHCPStart.IsValid() && s.DHCPEnd.IsValid() && s.InspectionStart.IsValid() && s.InspectionEnd.IsValid() &&
 		!s.InspectionEnd.Less(s.DHCPStart) && !s.DHCPEnd.Less(s.InspectionStart) {
-		v.add("inspection_iprange", "Inspection DHCP range \"%s-%s\" overlaps provisioning DHCP range \"%s-%s\".",
+		v.at(s.Name, "inspection_iprange", "Inspection DHCP range \"%s-%s\" overlaps provisioning DHCP range \"%s-%s\".",
 			s.InspectionStart, s.InspectionEnd, s.DHCPStart, s.DHCPEnd)
 	}
 }

@@ -34,8 +34,9 @@ type BasicConfig struct {
 
 // Basic lets in whoever the htpasswd file names: Ironic's auth_strategy http_basic.
 // All users are administrators. The file is read again when it has changed; while
-// it is wrong nobody is let in, because it may say who no longer is. Safe for
-// concurrent use. Source of answers: ironic_lib.auth_basic.
+// it is wrong or missing, the users of its last good contents stay, and the log says
+// once per change what is wrong. Safe for concurrent use. Source of answers:
+// ironic_lib.auth_basic.
 type Basic struct {
 	cfg   BasicConfig
 	fails *limiter
@@ -43,11 +44,11 @@ type Basic struct {
 	slots chan struct{} // hashes that are made at a time: strangers must not take all processors
 
 	mu    sync.Mutex
-	state string // what the file was when it was read
+	state string // what the file was when it was looked at last
+	wrong bool   // it could not be used then
 	users map[string][]byte
 	known map[string][]byte // user → proof of the password that was right: bcrypt costs 60 ms and more
 	dummy []byte            // a hash that costs as much as a user's
-	wrong error             // why the file cannot be used
 }
 
 // maxCost is the largest cost of a hash, 2^cost rounds: another one more doubles
@@ -66,8 +67,13 @@ func NewBasic(cfg BasicConfig) (*Basic, error) {
 	if _, err := rand.Read(b.key); err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
-	b.refresh()
-	return b, b.wrong
+	var err error
+	b.state = fileState(cfg.File)
+	if b.users, err = readUsers(cfg.File); err != nil {
+		return nil, err
+	}
+	b.forget()
+	return b, nil
 }
 
 // Middleware lets only requests with a user's name and password through.
@@ -121,11 +127,8 @@ func (b *Basic) login(r *http.Request, user string, password []byte) error {
 	b.mu.Lock()
 	b.refresh()
 	hash, found := b.users[user]
-	known, dummy, state, wrong := b.known[user], b.dummy, b.state, b.wrong
+	known, dummy := b.known[user], b.dummy
 	b.mu.Unlock()
-	if wrong != nil {
-		return errs.New(errs.Internal, "Invalid configuration file. Problem reading auth user file")
-	}
 	proof := b.proof(password)
 	if known != nil && hmac.Equal(proof, known) {
 		return nil
@@ -156,7 +159,7 @@ func (b *Basic) login(r *http.Request, user string, password []byte) error {
 	b.fails.forget(bucket)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.state == state { // the file may have changed while the hash was made
+	if bytes.Equal(b.users[user], hash) { // the file may have changed while the hash was made
 		b.known[user] = proof
 	}
 	return nil
@@ -168,26 +171,41 @@ func (b *Basic) proof(password []byte) []byte {
 	return m.Sum(nil)
 }
 
-// refresh reads the file if it is not what it was. The caller has the lock, or b alone.
+// refresh reads the file if it is not what it was, and keeps what is known where it
+// cannot be used: a slip of an editor must not lock everybody out. The caller has the lock.
 func (b *Basic) refresh() {
-	st, err := os.Stat(b.cfg.File)
-	state := "missing"
-	if err == nil {
-		state = version(st)
-	}
+	state := fileState(b.cfg.File)
 	if state == b.state {
 		return
 	}
-	b.state, b.users, b.known, b.dummy = state, nil, map[string][]byte{}, nil
-	b.users, b.wrong = readUsers(b.cfg.File)
-	if b.wrong != nil {
-		b.cfg.Log.Error("nobody is let in: the file of users cannot be used", "error", b.wrong)
+	b.state = state
+	users, err := readUsers(b.cfg.File)
+	if err != nil {
+		b.wrong = true
+		b.cfg.Log.Warn("the file of users cannot be used; those of its last good contents stay", "error", err, "hint", errs.HintOf(err))
 		return
 	}
-	for _, hash := range b.users {
-		b.dummy = hash
+	if b.wrong {
+		b.cfg.Log.Info("the file of users is good again", "file", b.cfg.File)
+	}
+	b.users, b.wrong = users, false
+	b.forget()
+}
+
+// forget drops what was found out about the users before.
+func (b *Basic) forget() {
+	b.known = map[string][]byte{}
+	for _, b.dummy = range b.users {
 		break
 	}
+}
+
+func fileState(path string) string {
+	st, err := os.Stat(path)
+	if err != nil {
+		return "missing"
+	}
+	return version(st)
 }
 
 // version changes whenever the file's content, owner or mode may have.

@@ -105,7 +105,7 @@ func TestBasicAnswersInIronicsWords(t *testing.T) {
 }
 
 func TestBasicReadsTheFileAgainWhenItChanges(t *testing.T) {
-	ask, path, log, _ := basicWorld(t, "admin:"+hashOf(t, "old"))
+	ask, path, _, _ := basicWorld(t, "admin:"+hashOf(t, "old"))
 	if w := ask(basicHeader("admin", "old")); w.Code != 200 {
 		t.Fatal(w.Body)
 	}
@@ -115,23 +115,41 @@ func TestBasicReadsTheFileAgainWhenItChanges(t *testing.T) {
 			t.Errorf("%s: %d", header, w.Code)
 		}
 	}
-	// While the file is wrong nobody gets in, not even who was in a moment ago.
-	for what, change := range map[string]func(){
-		"mode":    func() { users(t, path, 0o644, "admin:"+hashOf(t, "new")) },
-		"line":    func() { users(t, path, 0o600, "admin:"+hashOf(t, "new"), "bob:{SHA}abc") },
-		"missing": func() { _ = os.Remove(path) },
+}
+
+// A slip in the file locks nobody out, and lets nobody in who was not there before.
+func TestBasicKeepsItsUsersWhileTheFileIsBroken(t *testing.T) {
+	ask, path, log, _ := basicWorld(t, "admin:"+hashOf(t, "a"), "bob:"+hashOf(t, "b"))
+	ask(basicHeader("admin", "a")) // known from now on, bob is not
+	for what, c := range map[string]struct {
+		change func()
+		words  string
+	}{
+		"mode":    {func() { users(t, path, 0o644, "admin:"+hashOf(t, "new")) }, path + " has mode 0644"},
+		"line":    {func() { users(t, path, 0o600, "eve:"+hashOf(t, "e"), "bob:{SHA}abc") }, path + ":2: Only bcrypt digested passwords are supported for bob"},
+		"empty":   {func() { users(t, path, 0o600) }, path + " names no user"},
+		"missing": {func() { _ = os.Remove(path) }, "the file of users cannot be read: open " + path},
 	} {
-		change()
-		if w := ask(basicHeader("admin", "new")); w.Code != 500 || !strings.Contains(w.Body.String(), "Problem reading auth user file") {
-			t.Errorf("%s: %d %s", what, w.Code, w.Body)
+		log.Reset()
+		c.change()
+		for header, code := range map[string]int{basicHeader("admin", "a"): 200, basicHeader("bob", "b"): 200, basicHeader("eve", "e"): 401, basicHeader("admin", "new"): 401} {
+			if w := ask(header); w.Code != code {
+				t.Errorf("%s, %s: %d %s", what, header, w.Code, w.Body)
+			}
+		}
+		if l := log.String(); strings.Count(l, "cannot be used") != 1 || !strings.Contains(l, c.words) || !strings.Contains(l, "level=WARN") || !strings.Contains(l, "hint=") {
+			t.Errorf("%s: expected one warning that says %q: %s", what, c.words, l)
 		}
 	}
-	if l := log.String(); !strings.Contains(l, path+":2: Only bcrypt digested passwords are supported for bob") || !strings.Contains(l, "mode 0644") {
-		t.Errorf("the log does not tell file and line: %s", l)
-	}
+	log.Reset()
 	users(t, path, 0o600, "admin:"+hashOf(t, "new"))
-	if w := ask(basicHeader("admin", "new")); w.Code != 200 {
-		t.Errorf("mended: %d", w.Code)
+	for header, code := range map[string]int{basicHeader("admin", "new"): 200, basicHeader("admin", "a"): 401, basicHeader("bob", "b"): 401} {
+		if w := ask(header); w.Code != code {
+			t.Errorf("mended, %s: %d", header, w.Code)
+		}
+	}
+	if !strings.Contains(log.String(), "good again") {
+		t.Errorf("nothing says that it is mended: %s", log)
 	}
 }
 

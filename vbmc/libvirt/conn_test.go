@@ -13,6 +13,8 @@ import (
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"trefoil/internal/errs"
 )
 
 // TestSilentDaemon: a daemon that takes the connection and never answers costs
@@ -104,6 +106,23 @@ func TestParseURI(t *testing.T) {
 	for _, bad := range []string{"", "system", "qemu+carrier-pigeon:///system", "qemu+tcp:///system", "://"} {
 		if _, err := parseURI(bad, env); err == nil {
 			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
+
+func TestAnUnknownSchemeIsToldAndWhichThereAre(t *testing.T) {
+	for uri, want := range map[string][2]string{
+		"qemu+foo://h/system":     {`libvirt URI "qemu+foo://h/system": the scheme "qemu+foo" is unknown`, "the schemes are qemu, qemu+unix, qemu+tcp, qemu+tls, qemu+ssh"},
+		"qemu+sssh://u:p@h/x":     {`libvirt URI "qemu+sssh://u:***@h/x": the scheme "qemu+sssh" is unknown`, `did you mean "ssh"?`},
+		"qemu+://h/system":        {`the scheme "qemu+" is unknown`, "qemu+tls"},
+		"kvm://h/system":          {`the scheme "kvm" is unknown`, "the hypervisors are qemu, xen"},
+		"qenu+tls://h/system":     {`the scheme "qenu+tls" is unknown`, `did you mean "qemu"?`},
+		"https://h:16514/system":  {`the scheme "https" is unknown`, "qemu+ssh://root@HOST/system"},
+		"ssh://root@host/system/": {`the scheme "ssh" is unknown`, "qemu+ssh://root@HOST/system"},
+	} {
+		_, err := Dial(t.Context(), uri)
+		if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), want[0]) || !strings.Contains(errs.HintOf(err), want[1]) {
+			t.Errorf("%s: %v (%s)", uri, err, errs.HintOf(err))
 		}
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 )
 
 // target is a parsed connection URI: where to dial and what to ask for there.
@@ -46,6 +48,9 @@ func parseURI(raw string, env environment) (target, error) {
 		return target{}, errs.New(errs.Invalid, "libvirt URI %q is not a URI", Shown(raw)).
 			WithHint("use for example qemu:///system, qemu:///session or qemu+tcp://HOST/system")
 	}
+	if err := knownScheme(raw, u.Scheme); err != nil {
+		return target{}, err
+	}
 	driver, transport, _ := strings.Cut(u.Scheme, "+")
 	if transport == "" {
 		transport = "unix"
@@ -77,14 +82,30 @@ func parseURI(raw string, env environment) (target, error) {
 		t.port = orDefault(t.port, "16509")
 	case "tls":
 		t.port = orDefault(t.port, "16514")
-	default:
-		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q is not supported", Shown(raw), transport).
-			WithHint("use unix, tcp, tls or ssh")
 	}
 	if transport != "unix" && t.host == "" {
 		return target{}, errs.New(errs.Invalid, "libvirt URI %q: transport %q needs a host", Shown(raw), transport)
 	}
 	return t, nil
+}
+
+// drivers of libvirt whose machines a daemon has, and transports that lead to one.
+func drivers() []string    { return []string{"qemu", "xen", "lxc", "bhyve", "ch", "vbox", "vz", "test"} }
+func transports() []string { return []string{"unix", "tcp", "tls", "ssh"} }
+
+// knownScheme refuses what would be dialled in vain: a host behind a scheme that is none
+// means TLS, and the first thing missing would be a certificate.
+func knownScheme(raw, scheme string) error {
+	driver, transport, given := strings.Cut(scheme, "+")
+	e := errs.New(errs.Invalid, "libvirt URI %q: the scheme %q is unknown", Shown(raw), scheme)
+	switch {
+	case !slices.Contains(drivers(), driver):
+		return e.WithHint("the hypervisors are %s%s; with +unix, +tcp, +tls or +ssh behind, as in qemu:///system or qemu+ssh://root@HOST/system",
+			strings.Join(drivers(), ", "), nearest.Hint(driver, drivers()))
+	case given && !slices.Contains(transports(), transport):
+		return e.WithHint("the schemes are %[1]s, %[1]s+%[2]s%[3]s", driver, strings.Join(transports(), ", "+driver+"+"), nearest.Hint(transport, transports()))
+	}
+	return nil
 }
 
 // Shown is a URI for people: a password in it is left out.

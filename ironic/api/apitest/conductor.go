@@ -2,7 +2,6 @@ package apitest
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -212,9 +211,9 @@ func (c *Conductor) ContinueInspection(ctx context.Context, payload []byte) (str
 	if err := c.called("ContinueInspection"); err != nil {
 		return "", err
 	}
-	var data agentapi.InspectionData
-	if err := json.Unmarshal(payload, &data); err != nil {
-		return "", errs.Wrap(errs.Invalid, err, "read inspection data")
+	data, err := agentapi.ParseInspectionData(payload)
+	if err != nil {
+		return "", err
 	}
 	for _, i := range data.Inventory.Interfaces {
 		if p, err := c.Store.Port(ctx, i.MACAddress); err == nil {

@@ -222,11 +222,14 @@ func TestRamdiskContinues(t *testing.T) {
 	if status, _ := r.do("POST", "/v1/continue", "", "{"); status != 400 {
 		t.Errorf("malformed: %d", status)
 	}
-	if status, got := r.do("POST", "/v1/continue", "", "{}"); status != 404 {
+	if status, got := r.do("POST", "/v1/continue", "", `{"inventory":{}}`); status != 404 {
 		t.Errorf("unknown machine: %d %s", status, got)
 	}
+	if status, got := r.do("POST", "/v1/continue", "", `{"inventory":{"disks":[{"size":true}]}}`); status != 400 || !strings.Contains(got, "inventory.disks[0].size: expected a whole number of 64 bits, found true") {
+		t.Errorf("a bad inventory: %d %s", status, got)
+	}
 	r.conductor.Fail = func(string) error { return errs.New(errs.NotFound, "the inventory belongs to node n, which is secret") }
-	if status, got := r.do("POST", "/v1/continue", "", "{}"); status != 404 || strings.Contains(got, "secret") {
+	if status, got := r.do("POST", "/v1/continue", "", `{"inventory":{}}`); status != 404 || strings.Contains(got, "secret") {
 		t.Errorf("a stranger is told about a node: %d %s", status, got)
 	}
 	r.conductor.Fail = func(string) error { panic("secret") }

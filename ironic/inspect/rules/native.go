@@ -109,20 +109,21 @@ func (o *operation) bind(given any, sig signature) error {
 }
 
 // each calls f with the arguments filled in: once, or for every item of the loop
-// until f has seen enough.
+// until f has seen enough. Each text of the rule is filled in once, and what came into
+// it is not: an inventory may hold braces. Ironic fills arguments of loops in twice.
 func (o *operation) each(r *run, f func(args) (more bool, err error)) error {
 	items, loops := o.loop, len(o.loop) > 0
 	if !loops {
 		items = []any{nil}
 	}
 	for _, item := range items {
-		r.item, r.loops, r.node = item, loops, nil
+		r.item, r.loops, r.node = nil, false, nil
+		if loops { // an item may have fields itself
+			r.item, r.loops = r.nativeValue(o, "item", item), true
+		}
 		a := args{}
 		for k, v := range o.args {
 			if loops || o.filled(k) {
-				v = r.nativeValue(o, k, v)
-			}
-			if loops { // what an item brought in may have fields itself
 				v = r.nativeValue(o, k, v)
 			}
 			a[k] = v

@@ -7,7 +7,8 @@
 // messages are one.
 //
 // What differs from Ironic on purpose: a number that was put into a text still
-// compares as a number; regular expressions are RE2's; the action api-call is
+// compares as a number; what a field brings into a loop's arguments is not looked
+// through for fields again; regular expressions are RE2's; the action api-call is
 // refused, since the service would call whatever address an inventory names;
 // secrets of the node are seen as stars.
 //

@@ -371,3 +371,19 @@ func TestAPathLooksAtSoMuch(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whoever sends an inventory must not write fields that a rule then fills in.
+func TestWhatAFieldBroughtIsNotFilledInAgain(t *testing.T) {
+	for actions, want := range map[string]string{
+		`"args":["/extra/a","{inventory[hostname]} {item} {{}}"],"loop":["{inventory[cpu][count]}"]`: "{inventory[bmc_address]} 4 {}",
+		`"args":["/extra/a","{item[v]}"],"loop":[{"v":"<{inventory[hostname]}>"}]`:                   "<{inventory[bmc_address]}>",
+		`"args":["/extra/a","{item[v]}"],"loop":{"v":"{{inventory[hostname]}}"}`:                     "{inventory[hostname]}",
+		`"args":["/extra/a","{inventory[hostname]}"]`:                                                "{inventory[bmc_address]}",
+	} {
+		m := machine(t)
+		m.Inventory["hostname"] = "{inventory[bmc_address]}"
+		if _, err := try(t, m, rule(t, ironic.RuleIronic, `{"Actions":[{"op":"set-attribute",`+actions+`}]}`)); err != nil || m.Node.Extra["a"] != want {
+			t.Errorf("%s: %v (%v), want %s", actions, m.Node.Extra["a"], err, want)
+		}
+	}
+}

@@ -91,11 +91,9 @@ func (d *Runner) Start(ctx context.Context) error {
 	if err := touch(d.cfg.Path); err != nil {
 		return fmt.Errorf("make the job file: %w", err)
 	}
-	// DBOS logs each step at info level; its warnings are all that a log should carry.
-	quiet := slog.New(minLevel{d.log.Handler(), slog.LevelWarn})
 	// The jobs outlive ctx, which only bounds the start.
 	c, err := dbos.NewContext(context.WithoutCancel(ctx), dbos.Config{
-		AppName: "trefoil", DatabaseURL: "sqlite:" + d.cfg.Path, Logger: quiet,
+		AppName: "trefoil", DatabaseURL: "sqlite:" + d.cfg.Path, Logger: slog.New(library{d.log.Handler()}),
 		ApplicationVersion: formatVersion, ExecutorID: d.cfg.Executor,
 		SchedulerPollingInterval: time.Hour,
 	})

@@ -1,14 +1,17 @@
 package durable
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -117,6 +120,49 @@ func TestAFailureKeepsItsCode(t *testing.T) {
 	if _, err := d.Status(t.Context(), "nothing"); !errs.Is(err, errs.NotFound) {
 		t.Error(err)
 	}
+}
+
+// A failure is no fault of the storage: the log must not warn of how Go's values are kept.
+func TestAFailureMakesNoNoiseInTheLog(t *testing.T) {
+	for level, words := range map[slog.Level]int{slog.LevelInfo: 0, slog.LevelDebug: 2} {
+		out := &syncBuffer{}
+		d := New(Config{Path: filepath.Join(t.TempDir(), "jobs.db"), Log: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))})
+		d.Register("bad", func(r jobs.Run, _ json.RawMessage) error {
+			_, err := r.Step("one", func(context.Context) (any, error) { return nil, errs.New(errs.Conflict, "no room") })
+			return fmt.Errorf("a job: %w", err)
+		})
+		if err := d.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Enqueue(t.Context(), "bad", "b", nil); err != nil {
+			t.Fatal(err)
+		}
+		if s := waitState(t, d, "b", jobs.Failed); s.Error != "a job: no room" {
+			t.Errorf("%+v", s)
+		}
+		stop(t, d)
+		if text := out.String(); strings.Contains(text, "gob") || strings.Contains(text, "level=WARN") || strings.Count(text, "no room") != words {
+			t.Errorf("level %s, expected %d lines: %s", level, words, text)
+		}
+	}
+}
+
+// syncBuffer is a buffer that many write to.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 func TestCancelReachesARunningStepAtOnce(t *testing.T) {

@@ -3,7 +3,6 @@ package durable
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 
 	"trefoil/internal/errs"
@@ -70,18 +69,3 @@ func status(w dbos.WorkflowStatus) jobs.Status {
 	}
 	return s
 }
-
-// minLevel lets only records of a level and above through.
-type minLevel struct {
-	slog.Handler
-	min slog.Level
-}
-
-func (m minLevel) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= m.min && m.Handler.Enabled(ctx, l)
-}
-
-func (m minLevel) WithAttrs(a []slog.Attr) slog.Handler {
-	return minLevel{m.Handler.WithAttrs(a), m.min}
-}
-func (m minLevel) WithGroup(n string) slog.Handler { return minLevel{m.Handler.WithGroup(n), m.min} }

@@ -28,6 +28,8 @@ type head struct {
 	updated **time.Time
 	name    *string  // nil: they have none
 	columns []column // what else lists go by
+	// taken is the Conflict where something but the uuid is another one's; nil: the name is.
+	taken func() error
 }
 
 // row are the columns beside id, uuid and doc.
@@ -40,24 +42,27 @@ func (h head) row() []column {
 
 // create stores v and fills what is the store's.
 func (n rows[T]) create(ctx context.Context, d *DB, v *T) error {
-	return d.Update(ctx, func(tx *sql.Tx) error {
-		h := n.head(v)
-		*h.created, *h.updated = now(), nil
-		doc, err := n.encode(v)
-		if err != nil {
-			return err
-		}
-		names, args := "uuid, doc", []any{*h.uuid, doc}
-		for _, c := range h.row() {
-			names, args = names+", "+c.name, append(args, c.value)
-		}
-		res, err := tx.ExecContext(ctx, "INSERT INTO "+n.table+" ("+names+") VALUES (?"+strings.Repeat(",?", len(args)-1)+")", args...)
-		if err != nil {
-			return n.conflict(h, err)
-		}
-		*h.id, err = res.LastInsertId()
+	return d.Update(ctx, func(tx *sql.Tx) error { return n.insert(ctx, tx, v) })
+}
+
+// insert is create in the caller's transaction.
+func (n rows[T]) insert(ctx context.Context, tx *sql.Tx, v *T) error {
+	h := n.head(v)
+	*h.created, *h.updated = now(), nil
+	doc, err := n.encode(v)
+	if err != nil {
 		return err
-	})
+	}
+	names, args := "uuid, doc", []any{*h.uuid, doc}
+	for _, c := range h.row() {
+		names, args = names+", "+c.name, append(args, c.value)
+	}
+	res, err := tx.ExecContext(ctx, "INSERT INTO "+n.table+" ("+names+") VALUES (?"+strings.Repeat(",?", len(args)-1)+")", args...)
+	if err != nil {
+		return n.conflict(h, err)
+	}
+	*h.id, err = res.LastInsertId()
+	return err
 }
 
 func (n rows[T]) encode(v *T) (string, error) {
@@ -78,6 +83,8 @@ func (n rows[T]) conflict(h head, err error) error {
 	switch field, ok := uniqueField(err); {
 	case !ok:
 		return fmt.Errorf("store %s %s: %w", kind, *h.uuid, err)
+	case h.taken != nil && field != n.table+".uuid":
+		return h.taken()
 	case field == n.table+".name":
 		return errs.New(errs.Conflict, "%s %s with name %s already exists.", article, kind, *h.name)
 	default:
@@ -135,6 +142,11 @@ func (n rows[T]) list(ctx context.Context, d *DB, w where) ([]*T, error) {
 
 // update lets change edit a value inside one write transaction; what is the store's stays.
 func (n rows[T]) update(ctx context.Context, d *DB, uuid string, change func(*T) error) (*T, error) {
+	return n.updateAs(ctx, d, uuid, func(_ *sql.Tx, v *T) error { return change(v) })
+}
+
+// updateAs is update whose change looks at the rest of the store, too.
+func (n rows[T]) updateAs(ctx context.Context, d *DB, uuid string, change func(*sql.Tx, *T) error) (*T, error) {
 	var out *T
 	err := d.Update(ctx, func(tx *sql.Tx) error {
 		v, err := n.find(ctx, tx, uuid)
@@ -143,7 +155,7 @@ func (n rows[T]) update(ctx context.Context, d *DB, uuid string, change func(*T)
 		}
 		h := n.head(v)
 		id, key, created := *h.id, *h.uuid, *h.created
-		if err := change(v); err != nil {
+		if err := change(tx, v); err != nil {
 			return err
 		}
 		t := now()

@@ -10,13 +10,13 @@ import (
 
 func deployTemplates() rows[ironic.DeployTemplate] {
 	return rows[ironic.DeployTemplate]{"deploy_templates", "Deploy template", func(t *ironic.DeployTemplate) head {
-		return head{&t.ID, &t.UUID, &t.CreatedAt, &t.UpdatedAt, &t.Name, nil}
+		return head{id: &t.ID, uuid: &t.UUID, created: &t.CreatedAt, updated: &t.UpdatedAt, name: &t.Name}
 	}}
 }
 
 func runbooks() rows[ironic.Runbook] {
 	return rows[ironic.Runbook]{"runbooks", "Runbook", func(r *ironic.Runbook) head {
-		return head{&r.ID, &r.UUID, &r.CreatedAt, &r.UpdatedAt, &r.Name, nil}
+		return head{id: &r.ID, uuid: &r.UUID, created: &r.CreatedAt, updated: &r.UpdatedAt, name: &r.Name}
 	}}
 }
 

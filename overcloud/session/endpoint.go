@@ -1,0 +1,113 @@
+package session
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+
+	"trefoil/internal/errs"
+)
+
+// Ways to log in, as the Python client names them (OS_AUTH_TYPE). The first two need
+// no Keystone: every request goes to OS_ENDPOINT, as a standalone Ironic wants it.
+const (
+	authNone      = "none"
+	authHTTPBasic = "http_basic"
+	authPassword  = "password"
+)
+
+// authType is how to log in; a cloud of clouds.yaml has it from there.
+func (o Options) authType() (string, error) {
+	kind := o.AuthType
+	if kind == "" && o.cloud() == "" {
+		kind = os.Getenv("OS_AUTH_TYPE")
+	}
+	switch kind {
+	case "", "password", "v3password":
+		return authPassword, nil
+	case "none", "noauth":
+		return authNone, nil
+	case authHTTPBasic:
+		return kind, nil
+	}
+	return "", errs.New(errs.Invalid, "The plugin %s could not be found", kind).
+		WithHint("auth types (--os-auth-type, OS_AUTH_TYPE) are none, http_basic and password")
+}
+
+func (o Options) cloud() string { return first(o.Cloud, os.Getenv("OS_CLOUD")) }
+
+// fixed is a session with a service that stands alone.
+func fixed(kind string, o Options) (*Session, error) {
+	given := first(o.Endpoint, os.Getenv("OS_ENDPOINT"))
+	if given == "" {
+		return nil, errs.New(errs.Invalid, "The Bare Metal API endpoint cannot be detected and was not provided explicitly").
+			WithHint("auth type %s needs --os-endpoint or OS_ENDPOINT, such as http://127.0.0.1:6385", kind)
+	}
+	u, err := url.Parse(given)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errs.New(errs.Invalid, "the endpoint is no http or https URL").WithHint("such as --os-endpoint http://127.0.0.1:6385")
+	}
+	trust, err := authority(o)
+	if err != nil {
+		return nil, err
+	}
+	p := &gophercloud.ProviderClient{HTTPClient: o.client(trust)}
+	s := &Session{provider: p, base: strings.TrimSuffix(strings.TrimRight(given, "/"), "/v1") + "/"}
+	switch kind {
+	case authNone:
+		s.headers = map[string]string{"X-Auth-Token": "notused"} // as the Python client
+	case authHTTPBasic:
+		user, password := first(o.Username, os.Getenv("OS_USERNAME")), first(o.Password, os.Getenv("OS_PASSWORD"))
+		if password == "" || user == "" {
+			return nil, errs.New(errs.Unauthorized, "No user or no password found via --os-username and --os-password, or OS_USERNAME and OS_PASSWORD").
+				WithHint("a password in OS_PASSWORD is in no list of processes")
+		}
+		s.headers = map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))}
+	}
+	o.finish(p)
+	return s, nil
+}
+
+// service is an API of a service that stands alone.
+func (s *Session) service(kind, version string) *gophercloud.ServiceClient {
+	return &gophercloud.ServiceClient{ProviderClient: s.provider, Endpoint: s.base, ResourceBase: s.base + "v1/", Type: kind,
+		Microversion: version, MoreHeaders: s.headers}
+}
+
+// client makes requests.
+func (o Options) client(tlsCfg *tls.Config) http.Client {
+	if o.Timeout == 0 {
+		o.Timeout = time.Minute
+	}
+	// Web servers of OpenStack (uwsgi) end a connection behind an answer without having said
+	// so: of a kept one the next request, if it may not be repeated, was lost at times.
+	var rt http.RoundTripper = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsCfg, DisableKeepAlives: true}
+	if o.Debug != nil {
+		rt = debugTransport{rt, o.Debug}
+	}
+	return http.Client{Transport: rt, Timeout: o.Timeout}
+}
+
+// authority is the own certificate authority that --os-cacert or OS_CACERT names; nil: none.
+func authority(o Options) (*tls.Config, error) {
+	path := first(o.CACert, os.Getenv("OS_CACERT"))
+	if path == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, errs.Wrap(errs.Invalid, err, "the certificates of --os-cacert or OS_CACERT cannot be read")
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errs.New(errs.Invalid, "%s of --os-cacert or OS_CACERT holds no PEM certificate", path)
+	}
+	return &tls.Config{RootCAs: pool}, nil
+}

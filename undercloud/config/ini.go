@@ -1,0 +1,121 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"gopkg.in/ini.v1"
+
+	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
+)
+
+// readINI parses a file and finds the line of each section and key ("section/key";
+// "section/" is the header's). name stands for the file in messages, which never
+// show a line: it may hold a password.
+func readINI(name string, data []byte) (*ini.File, map[string]int, error) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	file, err := loadINI(data)
+	if err != nil {
+		line, why := firstBad(data)
+		return nil, nil, errs.New(errs.Invalid, "%s:%d: %s", name, line, why).
+			WithHint("an INI file has lines such as [section], key = value, and comments that begin with #")
+	}
+	return file, lineNumbers(data), nil
+}
+
+func loadINI(data []byte) (*ini.File, error) {
+	return ini.LoadSources(ini.LoadOptions{IgnoreInlineComment: true, AllowPythonMultilineValues: true, KeyValueDelimiters: "=:"}, data)
+}
+
+// firstBad is the line that ends what can be parsed, and what is wrong with it.
+func firstBad(data []byte) (int, string) {
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	var reason error
+	at := sort.Search(len(lines), func(i int) bool {
+		_, err := loadINI(bytes.Join(lines[:i+1], nil))
+		if err != nil {
+			reason = err
+		}
+		return err != nil
+	})
+	var delimiter ini.ErrDelimiterNotFound
+	var empty ini.ErrEmptyKeyName
+	switch text := bytes.TrimSpace(lines[min(at, len(lines)-1)]); {
+	case errors.As(reason, &delimiter):
+		return at + 1, "expected key = value, found a line without ="
+	case errors.As(reason, &empty):
+		return at + 1, "expected a key before the ="
+	case bytes.HasPrefix(text, []byte("[")):
+		return at + 1, "expected [section], found a header without a name or without ]"
+	}
+	return at + 1, "a quote is opened and never closed"
+}
+
+// lineNumbers finds where each key stands: the INI library does not tell.
+func lineNumbers(data []byte) map[string]int {
+	out := map[string]int{}
+	section, inValue := ini.DefaultSection, false
+	for i, raw := range bytes.Split(data, []byte("\n")) {
+		line := string(raw)
+		trimmed := strings.TrimSpace(line)
+		switch {
+		case trimmed == "":
+			inValue = false
+		case inValue && strings.ContainsAny(line[:1], " \t\f"): // goes on
+		case trimmed[0] == '#' || trimmed[0] == ';':
+			inValue = false
+		case trimmed[0] == '[':
+			section, inValue = trimmed[1:max(1, strings.LastIndex(trimmed, "]"))], false
+			out[section+"/"] = i + 1
+		default:
+			inValue = true
+			if at := strings.IndexAny(trimmed, "=:"); at > 0 {
+				out[section+"/"+strings.TrimSpace(trimmed[:at])] = i + 1
+			}
+		}
+	}
+	return out
+}
+
+// place is where a key stands, "file:line"; without one of its own the section's header.
+func place(name string, lines map[string]int, section, key string) string {
+	for _, k := range []string{section + "/" + key, section + "/"} {
+		if line := lines[k]; line > 0 {
+			return fmt.Sprintf("%s:%d", name, line)
+		}
+	}
+	return name
+}
+
+// problem notes one mistake, with the place of the key.
+func (p *parser) problem(section, key, format string, args ...any) {
+	p.fail(errs.New(errs.Invalid, "%s: %s", place(p.name, p.lines, section, key), fmt.Sprintf(format, args...)))
+}
+
+// unknown notes an option that its section does not have, and names what may be meant.
+func (p *parser) unknown(section, key string, known []string) {
+	msg := fmt.Sprintf("unknown option %s in [%s]", key, section)
+	for _, s := range p.sections {
+		if s.name != section && slices.Contains(s.keys, key) {
+			p.problem(section, key, "%s; it is one of [%s]", msg, s.name)
+			return
+		}
+	}
+	if near := nearest.Name(key, known); near != "" {
+		msg += "; did you mean " + near + "?"
+	} else if len(known) <= 30 {
+		msg += "; expected some of " + strings.Join(known, ", ")
+	}
+	p.problem(section, key, "%s", msg)
+}
+
+// sectionKeys is a section with the options that it may have.
+type sectionKeys struct {
+	name string
+	keys []string
+}
