@@ -26,6 +26,7 @@ type realKeystone struct {
 	dir  string
 	url  string // without /v3
 	stop func()
+	log  *watcher
 
 	admin string // a token for the system
 }
@@ -59,6 +60,11 @@ password_hash_rounds = 4
 enabled = false
 `, "DIR", k.dir))
 	k.manage("db_sync")
+	// Keystone's own readers would lock its writers out otherwise.
+	wal := k.command("python3", "-c", "import sqlite3; sqlite3.connect('keystone.db').execute('pragma journal_mode=wal')")
+	if out, err := wal.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	k.serve()
 	k.manage("bootstrap", "--bootstrap-region-id", "regionOne", "--bootstrap-public-url", k.url+"/v3")
 	k.admin = login(t, k.url, "admin", adminPassword, `{"system":{"all":true}}`)
@@ -100,8 +106,8 @@ func (k *realKeystone) manage(args ...string) {
 func (k *realKeystone) serve() {
 	k.t.Helper()
 	cmd := k.command("keystone-wsgi-public", "--host", "127.0.0.1", "--port", "0")
-	log := &watcher{ready: make(chan map[string]any, 1)}
-	cmd.Stderr = log
+	k.log = &watcher{ready: make(chan map[string]any, 1)}
+	cmd.Stderr = k.log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		k.t.Fatal(err)
@@ -121,7 +127,7 @@ func (k *realKeystone) serve() {
 			return
 		}
 	}
-	k.t.Fatalf("Keystone ended:\n%s", log.text())
+	k.t.Fatalf("Keystone ended:\n%s", k.log.text())
 }
 
 // api sends a request as the system's administrator and returns the answer's ID.
@@ -140,7 +146,7 @@ func (k *realKeystone) api(method, path string, body string) string {
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode >= 300 {
-		k.t.Fatalf("%s %s: %s %v\n%s", method, path, resp.Status, err, data)
+		k.t.Fatalf("%s %s: %s %v\n%s\n%s", method, path, resp.Status, err, data, k.log.text())
 	}
 	var made map[string]struct{ ID string }
 	_ = json.NewDecoder(bytes.NewReader(data)).Decode(&made) // an answer without a body has no ID
