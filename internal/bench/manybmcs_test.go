@@ -5,6 +5,7 @@ package bench
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -184,6 +185,7 @@ func rateRows(t *testing.T, what, peer string, sides ...bmcAt) []Row {
 		})
 		cost[i] = (cpu(t, b.pid) - before) * 1000 / float64(statuses[i].n)
 	}
+	must(t, errors.Join(sessions[0].err, statuses[0].err)) // ours
 	row := func(name string, l []loaded) Row {
 		r := Row{What: what + ", " + name, Ours: Figure{l[0].rate, "/s"}, Note: l[0].note()}
 		if len(sides) > 1 {
@@ -203,17 +205,24 @@ type loaded struct {
 	n        int
 	rate     float64 // a second
 	p50, p99 time.Duration
+	failed   int   // of them rate and times know nothing
+	err      error // of one of them
 }
 
 func (l loaded) note() string {
-	return fmt.Sprintf("p50 %s µs, p99 %s µs", number(float64(l.p50.Nanoseconds())/1e3), number(float64(l.p99.Nanoseconds())/1e3))
+	text := fmt.Sprintf("p50 %s µs, p99 %s µs", number(float64(l.p50.Nanoseconds())/1e3), number(float64(l.p99.Nanoseconds())/1e3))
+	if l.failed > 0 {
+		text += fmt.Sprintf(", and %d more failed (%v)", l.failed, l.err)
+	}
+	return text
 }
 
-// loadOf has all clients do what begin gives each of them, again and again.
-func loadOf(t *testing.T, begin func() (do func() error, end func())) loaded {
+// loadOf has all clients do what begin gives each of them, again and again. What fails is
+// counted: there are peers that lose sessions.
+func loadOf(t *testing.T, begin func() (do func() error, end func())) (l loaded) {
 	t.Helper()
 	took := make([][]time.Duration, clients)
-	errs := make([]error, clients)
+	errs := make([][]error, clients)
 	type one struct {
 		do  func() error
 		end func()
@@ -223,22 +232,36 @@ func loadOf(t *testing.T, begin func() (do func() error, end func())) loaded {
 		all[i].do, all[i].end = begin()
 	}
 	var wait sync.WaitGroup
-	began := time.Now()
 	for i, c := range all {
 		wait.Go(func() {
-			for time.Since(began) < loadTime && errs[i] == nil {
+			for began := time.Now(); time.Since(began) < loadTime; {
 				at := time.Now()
-				errs[i] = c.do()
+				if err := c.do(); err != nil {
+					errs[i] = append(errs[i], err)
+					continue
+				}
 				took[i] = append(took[i], time.Since(at))
 			}
 		})
 	}
 	wait.Wait()
-	span := time.Since(began)
 	for i, c := range all {
-		must(t, errs[i])
 		c.end()
+		var busy time.Duration
+		for _, d := range took[i] {
+			busy += d
+		}
+		if len(took[i]) > 0 {
+			l.rate += float64(len(took[i])) / busy.Seconds()
+		}
+		if l.failed += len(errs[i]); len(errs[i]) > 0 {
+			l.err = errs[i][0]
+		}
 	}
 	sorted := slices.Sorted(slices.Values(slices.Concat(took...)))
-	return loaded{n: len(sorted), rate: float64(len(sorted)) / span.Seconds(), p50: sorted[len(sorted)/2], p99: sorted[len(sorted)*99/100]}
+	if len(sorted) == 0 {
+		t.Fatalf("nothing of the load succeeded: %v", l.err)
+	}
+	l.n, l.p50, l.p99 = len(sorted), sorted[len(sorted)/2], sorted[len(sorted)*99/100]
+	return l
 }

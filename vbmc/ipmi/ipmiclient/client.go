@@ -94,6 +94,7 @@ type Client struct {
 	conn net.Conn
 	ex   wire.Exchange
 	keys *wire.Keys
+	buf  []byte        // of who reads conn: login, then receive
 	gone chan struct{} // closed when nothing is received any more
 
 	request sync.Mutex // held for one request and its answer
@@ -119,7 +120,7 @@ func Dial(ctx context.Context, addr string, o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{o: o, conn: conn, gone: make(chan struct{})}
+	c := &Client{o: o, conn: conn, buf: make([]byte, maxPacket), gone: make(chan struct{})}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	err = c.login()
 	if !stop() {
@@ -216,16 +217,15 @@ func (c *Client) send(t wire.PayloadType, body []byte) error {
 // receive passes on what the BMC sends until the socket is closed.
 func (c *Client) receive() {
 	defer close(c.gone)
-	buf := make([]byte, maxPacket)
 	for {
-		n, err := c.conn.Read(buf)
+		n, err := c.conn.Read(c.buf)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil {
 			continue // ICMP: the BMC's port is closed at the moment
 		}
-		c.take(buf[:n])
+		c.take(c.buf[:n])
 	}
 }
 

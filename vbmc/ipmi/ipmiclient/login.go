@@ -98,15 +98,15 @@ func (c *Client) rakp3Message(st wire.Status, code []byte) {
 	c.conn.Write(wire.V20{Type: wire.PayloadRAKP3, Payload: c.rakp3Payload(st, code)}.AppendPlain(nil))
 }
 
-// setup sends a set-up payload until its answer comes; the answer has at least n bytes.
+// setup sends a set-up payload until its answer comes; the answer has at least n bytes and
+// holds until the next one.
 func (c *Client) setup(step string, t wire.PayloadType, payload []byte, n int) ([]byte, error) {
-	buf := make([]byte, maxPacket)
 	for range c.o.Tries {
 		if err := c.conn.SetReadDeadline(time.Now().Add(c.o.Timeout)); err != nil {
 			return nil, err
 		}
 		c.conn.Write(wire.V20{Type: t, Payload: payload}.AppendPlain(nil))
-		r, err := c.setupAnswer(buf, t+1, payload[0])
+		r, err := c.setupAnswer(t+1, payload[0])
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			continue
@@ -123,9 +123,9 @@ func (c *Client) setup(step string, t wire.PayloadType, payload []byte, n int) (
 }
 
 // setupAnswer waits for the answer with our tag; others are of an earlier try.
-func (c *Client) setupAnswer(buf []byte, t wire.PayloadType, tag byte) ([]byte, error) {
+func (c *Client) setupAnswer(t wire.PayloadType, tag byte) ([]byte, error) {
 	for {
-		n, err := c.conn.Read(buf)
+		n, err := c.conn.Read(c.buf)
 		var ne net.Error
 		switch {
 		case errors.As(err, &ne) && ne.Timeout():
@@ -133,7 +133,7 @@ func (c *Client) setupAnswer(buf []byte, t wire.PayloadType, tag byte) ([]byte, 
 		case err != nil: // ICMP: nothing listens there
 			return nil, errors.Join(ErrNoAnswer, err)
 		}
-		p, err := parse(buf[:n])
+		p, err := parse(c.buf[:n])
 		if err == nil && p.Type == t && len(p.Payload) >= 2 && p.Payload[0] == tag {
 			return p.Payload, nil
 		}
