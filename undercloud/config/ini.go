@@ -82,12 +82,11 @@ func lineNumbers(data []byte) map[string]int {
 	return out
 }
 
-// place is where a key stands, "file:line"; without one of its own the section's header.
+// place is where a key stands, "file:line", or the file alone where it does not have it.
+// The key "" is the section's header.
 func place(name string, lines map[string]int, section, key string) string {
-	for _, k := range []string{section + "/" + key, section + "/"} {
-		if line := lines[k]; line > 0 {
-			return fmt.Sprintf("%s:%d", name, line)
-		}
+	if line := lines[section+"/"+key]; line > 0 {
+		return fmt.Sprintf("%s:%d", name, line)
 	}
 	return name
 }
