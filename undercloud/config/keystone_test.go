@@ -51,7 +51,7 @@ func TestMistakesOfAKeystoneSection(t *testing.T) {
 	for name, c := range map[string]struct{ text, words string }{
 		"no section":      {"\nauth_strategy = keystone\n", ":2: auth_strategy keystone needs the section [keystone_authtoken] with auth_url"},
 		"nobody asks":     {"[keystone_authtoken]\nauth_url = http://k\n", ":1: [keystone_authtoken] is given, and with auth_strategy none no Keystone is asked"},
-		"another section": {"[keystone]\n", ":1: unknown section [keystone]; expected [DEFAULT], [keystone_authtoken], [audit] and [netboot]"},
+		"another section": {"[keystone]\n", ":1: unknown section [keystone]; expected [DEFAULT], [audit], [netboot], [keystone_authtoken]"},
 		"users of a file": {"http_basic_auth_user_file = /f\n" + good, ":1: http_basic_auth_user_file is given, and with auth_strategy keystone users are Keystone's"},
 		"no auth_url":     {aKeystone + who, ":2: [keystone_authtoken] needs auth_url"},
 		"no username":     {aKeystone + "auth_url = http://k\npassword = x\nproject_name = s\n", ":2: [keystone_authtoken] needs username"},
