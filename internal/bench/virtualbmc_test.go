@@ -135,7 +135,7 @@ func besideVirtualbmc(t *testing.T, ours grown, uri string) []Row {
 	sides := []bmcAt{ours.bmcAt}
 	var peer grown
 	memory, each := Figure{1541, "MiB"}, Figure{29.7 * 1024, "KiB"} // on another machine
-	why := "virtualbmc is not present, its memory is recorded; README, \"What it costs\", says how to have it measured"
+	why := "virtualbmc is not present, its memory is recorded (RSS of all its processes); README, \"What it costs\", says how to have it measured"
 	if tree := os.Getenv(virtualbmcEnv); tree != "" {
 		peer, why = growDaemon(t, virtualbmc(t, tree), uri), "virtualbmc runs from its source tree, over the same domains"
 		memory, each = Figure{peer.many, "MiB"}, peer.each()

@@ -99,8 +99,9 @@ func TestSessionsLeaveNothing(t *testing.T) {
 		flat(t, n, first, leftNow(t, 0))
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if len(b.sessions.byID) != 0 || len(b.sessions.failures) > maxSources || len(b.logins) > maxLogins || b.parts.sol.run != nil {
-			t.Errorf("%d sessions, %d sources, %d logins, SOL %v", len(b.sessions.byID), len(b.sessions.failures), len(b.logins), b.parts.sol.run != nil)
+		if len(b.sessions.byID) != 0 || len(b.sessions.failures) > maxSources || len(b.logins) > maxLogins || b.parts.sol.run != nil || m.ConsoleOpen() {
+			t.Errorf("%d sessions, %d sources, %d logins, SOL %v, console open %v",
+				len(b.sessions.byID), len(b.sessions.failures), len(b.logins), b.parts.sol.run != nil, m.ConsoleOpen())
 		}
 	})
 }
