@@ -118,3 +118,17 @@ type sectionKeys struct {
 	name string
 	keys []string
 }
+
+// entry is an option of a section, without the type that undercloud.conf's have.
+type entry struct {
+	name, def string
+	set       func(string) error
+}
+
+func names(options []entry) []string {
+	var out []string
+	for _, o := range options {
+		out = append(out, o.name)
+	}
+	return out
+}
