@@ -26,8 +26,6 @@ type DB struct {
 	write *sql.DB // one connection: SQLite has one writer
 	read  *sql.DB
 	one   *lookups // over read
-
-	recent recent
 }
 
 // Open opens or makes the file at path and brings its schema up to date.
@@ -48,7 +46,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		write.Close()
 		return nil, err
 	}
-	return &DB{write: write, read: read, one: &lookups{db: read, ready: map[string]*sql.Stmt{}}, recent: recent{rows: map[string]nodeRecord{}}}, nil
+	return &DB{write: write, read: read, one: &lookups{db: read, ready: map[string]*sql.Stmt{}}}, nil
 }
 
 // private makes the file before SQLite does, readable by its owner only: it holds BMC passwords.
@@ -129,8 +127,6 @@ func (d *DB) Update(ctx context.Context, f func(tx *sql.Tx) error) error {
 		_ = tx.Rollback() // the first error is the one that matters
 		return err
 	}
-	done := d.recent.write()
-	defer done()
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}

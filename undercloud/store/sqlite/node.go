@@ -98,72 +98,42 @@ type scanner interface{ Scan(...any) error }
 
 var nodeShape = sync.OnceValue(shapeOf[ironic.Node])
 
-// nodeRecord is a node as its row has it: nodeColumns.
-type nodeRecord struct {
-	id, version            int64
-	uuid, reservation, doc string
-}
-
-func scanRecord(s scanner) (r nodeRecord, err error) {
-	err = s.Scan(&r.id, &r.uuid, &r.reservation, &r.version, &r.doc)
-	return r, err
-}
-
-func (r nodeRecord) node() (*ironic.Node, error) {
-	var n ironic.Node
-	if err := decode(nodeShape(), r.doc, &n); err != nil {
-		return nil, fmt.Errorf("decode node %s: %w", r.uuid, err)
-	}
-	n.ID, n.UUID, n.Reservation, n.Version = r.id, r.uuid, r.reservation, r.version
-	return &n, nil
-}
-
 func scanNode(s scanner) (*ironic.Node, error) {
-	r, err := scanRecord(s)
-	if err != nil {
+	var n ironic.Node
+	var id, version int64
+	var uuid, reservation, doc string
+	if err := s.Scan(&id, &uuid, &reservation, &version, &doc); err != nil {
 		return nil, err
 	}
-	return r.node()
+	if err := decode(nodeShape(), doc, &n); err != nil {
+		return nil, fmt.Errorf("decode node %s: %w", uuid, err)
+	}
+	n.ID, n.UUID, n.Reservation, n.Version = id, uuid, reservation, version
+	return &n, nil
 }
 
 type queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+// findNode asks for the uuid first and then for the name: with both in one condition SQLite looks in both indexes each time.
 func findNode(ctx context.Context, q queryer, ident string) (*ironic.Node, error) {
-	r, err := findRecord(ctx, q, ident)
-	if err != nil {
-		return nil, err
-	}
-	return r.node()
-}
-
-// findRecord asks for the uuid first and then for the name: with both in one condition SQLite looks in both indexes each time.
-func findRecord(ctx context.Context, q queryer, ident string) (nodeRecord, error) {
 	for _, column := range []string{"uuid", "name"} {
-		r, err := scanRecord(q.QueryRowContext(ctx, "SELECT "+nodeColumns+" FROM nodes WHERE "+column+" = ?", ident))
+		n, err := scanNode(q.QueryRowContext(ctx, "SELECT "+nodeColumns+" FROM nodes WHERE "+column+" = ?", ident))
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
 		if err != nil {
-			return r, fmt.Errorf("read node %s: %w", ident, err)
+			return nil, fmt.Errorf("read node %s: %w", ident, err)
 		}
-		return r, nil
+		return n, nil
 	}
-	return nodeRecord{}, errs.New(errs.NotFound, "Node %s could not be found.", ident)
+	return nil, errs.New(errs.NotFound, "Node %s could not be found.", ident)
 }
 
 // Node finds one by uuid or name.
 func (d *DB) Node(ctx context.Context, ident string) (*ironic.Node, error) {
-	r, ok, writes := d.recent.get(ident)
-	if !ok {
-		var err error
-		if r, err = findRecord(ctx, d.one, ident); err != nil {
-			return nil, err
-		}
-		d.recent.put(ident, r, writes)
-	}
-	return r.node()
+	return findNode(ctx, d.one, ident)
 }
 
 // UpdateNode lets change edit a node inside one write transaction.
