@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"trefoil/overcloud/resource"
 	"trefoil/overcloud/stack"
@@ -22,9 +23,12 @@ type following struct {
 	asking  sync.WaitGroup
 	last    resource.Event // that failed
 	changed int
-	seen    int      // resources that are as they are to be
-	started []string // keys of those that are under way, the latest last: services are done side by side
-	done    bool     // the document
+	seen    int  // resources that are as they are to be
+	done    bool // the document
+
+	mu      sync.Mutex // what follows is also looked at by who tells of silence
+	heard   time.Time  // from the machine, the last time
+	started []string   // keys of those that are under way, the latest last: services are done side by side
 }
 
 func (f *following) see(ctx context.Context, ev resource.Event) {
@@ -56,9 +60,12 @@ func (f *following) see(ctx context.Context, ev resource.Event) {
 	}
 }
 
-// keepStarted notes which resources are under way. One that takes no time is told of only
-// when it is done.
+// keepStarted notes that the machine was heard, and which resources are under way. One that
+// takes no time is told of only when it is done.
 func (f *following) keepStarted(ev resource.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.heard = f.r.Now()
 	switch ev.Event {
 	case "start":
 		f.started = append(f.started, ev.Key)

@@ -49,9 +49,10 @@ func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) er
 func (r *run) applyOnce(ctx context.Context, n stack.Node, whole resource.Document, gone []string) error {
 	doc := r.without(whole, gone)
 	ctx, end := context.WithCancelCause(ctx)
-	f := &following{r: r, node: n, whole: whole, doc: doc, gone: gone, end: end, waits: waits{doc: doc}}
+	f := &following{r: r, node: n, whole: whole, doc: doc, gone: gone, end: end, waits: waits{doc: doc}, heard: r.Now()}
 	defer f.asking.Wait()
 	defer end(nil)
+	f.asking.Go(func() { f.tellSilence(ctx) })
 	err := r.Nodes.Apply(ctx, n, doc, func(ev resource.Event) { f.see(ctx, ev) })
 	r.mu.Lock()
 	r.summary.Changed += f.changed
