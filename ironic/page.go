@@ -52,11 +52,11 @@ func NodeSortKeys() map[string]func(*Node) string {
 		"automated_clean":   func(n *Node) string { return flagKey(n.AutomatedClean) },
 		"secure_boot":       func(n *Node) string { return flagKey(n.SecureBoot) },
 
-		"created_at":             func(n *Node) string { return timeKey(&n.CreatedAt) },
-		"updated_at":             func(n *Node) string { return timeKey(n.UpdatedAt) },
-		"provision_updated_at":   func(n *Node) string { return timeKey(n.ProvisionUpdatedAt) },
-		"inspection_started_at":  func(n *Node) string { return timeKey(n.InspectionStartedAt) },
-		"inspection_finished_at": func(n *Node) string { return timeKey(n.InspectionFinishedAt) },
+		"created_at":             func(n *Node) string { return TimeKey(&n.CreatedAt) },
+		"updated_at":             func(n *Node) string { return TimeKey(n.UpdatedAt) },
+		"provision_updated_at":   func(n *Node) string { return TimeKey(n.ProvisionUpdatedAt) },
+		"inspection_started_at":  func(n *Node) string { return TimeKey(n.InspectionStartedAt) },
+		"inspection_finished_at": func(n *Node) string { return TimeKey(n.InspectionFinishedAt) },
 	}
 	for _, name := range InterfaceNames() {
 		keys[name+"_interface"] = func(n *Node) string { return n.Interfaces[name] }
@@ -83,8 +83,8 @@ func PortSortKeys() map[string]func(*Port) string {
 		"category":         func(p *Port) string { return p.Category },
 		"is_smartnic":      func(p *Port) string { return flagKey(&p.IsSmartNIC) },
 		"pxe_enabled":      func(p *Port) string { return flagKey(&p.PXEEnabled) },
-		"created_at":       func(p *Port) string { return timeKey(&p.CreatedAt) },
-		"updated_at":       func(p *Port) string { return timeKey(p.UpdatedAt) },
+		"created_at":       func(p *Port) string { return TimeKey(&p.CreatedAt) },
+		"updated_at":       func(p *Port) string { return TimeKey(p.UpdatedAt) },
 	}
 }
 
@@ -98,8 +98,8 @@ func flagKey(b *bool) string {
 	return "0"
 }
 
-// timeKey has no zone: with one, 12:00:00.5Z would be before 12:00:00Z.
-func timeKey(t *time.Time) string {
+// TimeKey is a time as lists are sorted by it; "" is none. It has no zone: with one, 12:00:00.5Z would be before 12:00:00Z.
+func TimeKey(t *time.Time) string {
 	if t == nil {
 		return ""
 	}

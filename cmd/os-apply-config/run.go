@@ -153,7 +153,7 @@ func status(stdout io.Writer) error {
 }
 
 // version prints the SHA-256 of this program, by which one can tell two apart: it comes with
-// the image, and nothing else brings it to a machine.
+// the image, and a deployment brings a newer one.
 func version(stdout io.Writer) error {
 	name, err := os.Executable()
 	if err != nil {

@@ -46,13 +46,14 @@ func (r Row) Ratio() string {
 
 // Print writes all rows as a table in Markdown and says how to read a ratio.
 func Print(w io.Writer, rows []Row) error {
+	cell := strings.NewReplacer("|", "/", "\n", " ") // a note may be an error's text
 	cells := [][]string{{"what", "ours", "peer", "ratio", "note"}}
 	for _, r := range rows {
 		ours := r.Series
 		if ours == "" {
 			ours = r.Ours.String()
 		}
-		cells = append(cells, []string{r.What, ours, r.Peer.String(), r.Ratio(), r.Note})
+		cells = append(cells, []string{r.What, ours, r.Peer.String(), r.Ratio(), cell.Replace(r.Note)})
 	}
 	widths := make([]int, len(cells[0]))
 	for _, row := range cells {

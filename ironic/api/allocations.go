@@ -146,6 +146,15 @@ func (a *allocations) list(c *call) error {
 	return sendList(c, a.fields, "allocations", "allocations", l, nil, rows)
 }
 
+// allocationFilters names the parameters of a list that a version knows.
+func allocationFilters(version int) []string {
+	out := append(filterNames[struct{}](nil, version), "resource_class", "state", "node")
+	if version >= sinceAllocationOwner {
+		out = append(out, "owner")
+	}
+	return out
+}
+
 func (a *allocations) filter(c *call, q url.Values) (ironic.AllocationFilter, error) {
 	var f ironic.AllocationFilter
 	for name := range q {
@@ -167,7 +176,7 @@ func (a *allocations) filter(c *call, q url.Values) (ironic.AllocationFilter, er
 			}
 			f.NodeUUID = n.UUID
 		default:
-			return f, badRequest("Unexpected arguments: %s", name).choosing(name, []string{"resource_class", "state", "owner", "node"})
+			return f, badRequest("Unexpected arguments: %s", name).choosing(name, allocationFilters(c.version))
 		}
 	}
 	return f, nil

@@ -34,6 +34,9 @@ func badRequest(format string, args ...any) *apiError {
 
 // choosing adds what there is to choose from, and which of them may be meant.
 func (e *apiError) choosing(written string, from []string) *apiError {
+	if len(from) == 0 {
+		return e
+	}
 	e.hint = "expected one of " + strings.Join(from, ", ") + nearest.Hint(written, from)
 	return e
 }

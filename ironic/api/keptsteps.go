@@ -55,10 +55,14 @@ func traitField[R any](at func(R) *string) field[R] {
 func required(resource string, body map[string]any, names ...string) error {
 	for _, name := range names {
 		if _, ok := body[name]; !ok {
-			return badRequest("Schema error for %s: '%s' is a required property", resource, name)
+			return lacks(resource, name)
 		}
 	}
 	return nil
+}
+
+func lacks(resource, name string) error {
+	return badRequest("Schema error for %s: '%s' is a required property", resource, name)
 }
 
 // ident is the name or UUID in a path, which parameter names.

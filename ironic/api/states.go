@@ -35,6 +35,18 @@ func powerVerbs() map[string]int {
 	}
 }
 
+// powerTargets names those that a version knows.
+func powerTargets(version int) []string {
+	var out []string
+	for name, since := range powerVerbs() {
+		if since <= version {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 func (s *server) putPower(c *call) error {
 	body, err := c.objectBody(bodyLimit)
 	if err != nil {
@@ -59,7 +71,7 @@ func (s *server) putPower(c *call) error {
 	since, known := powerVerbs()[target]
 	switch state := fsm.State(n.ProvisionState); {
 	case !known:
-		return invalidState(target, ident, n.PowerState).choosing(target, slices.Sorted(maps.Keys(powerVerbs())))
+		return invalidState(target, ident, n.PowerState).choosing(target, powerTargets(c.version))
 	case since > c.version:
 		return tooNew("the power target "+target, since, c.version)
 	case state == fsm.Cleaning || state == fsm.CleanWait:
@@ -112,7 +124,7 @@ func (s *server) putProvision(c *call) error {
 	}
 	verb, known := fsm.VerbOf(req.Target)
 	if !known {
-		return invalidState(req.Target, n.UUID, n.ProvisionState).choosing(req.Target, verbsOf(n))
+		return invalidState(req.Target, n.UUID, n.ProvisionState).choosing(req.Target, verbsOf(n, c.version))
 	}
 	if since := fsm.MinVersion(verb, fsm.State(n.ProvisionState)); since > c.version {
 		return tooNew("the target "+req.Target+" in this state", since, c.version)
@@ -132,11 +144,12 @@ func (s *server) putProvision(c *call) error {
 	return c.accepted(c.r.PathValue("node"))
 }
 
-// verbsOf names what the node's state lets a client ask for.
-func verbsOf(n *ironic.Node) []string {
+// verbsOf names what the node's state lets a client of a version ask for.
+func verbsOf(n *ironic.Node, version int) []string {
+	state := fsm.State(n.ProvisionState)
 	var out []string
 	for _, v := range fsm.Verbs() {
-		if _, err := fsm.Next(fsm.State(n.ProvisionState), v.Event); err == nil {
+		if _, err := fsm.Next(state, v.Event); err == nil && fsm.MinVersion(v, state) <= version {
 			out = append(out, v.Name)
 		}
 	}

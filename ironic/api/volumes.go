@@ -138,15 +138,11 @@ func (k *volumeKind[T]) create(c *call) error {
 		check: func(v *T) error { return k.check(c, v) }, store: k.rows(c.s.store).Create})
 }
 
-func (k *volumeKind[T]) lacks(name string) error {
-	return badRequest("Schema error for %s: '%s' is a required property", k.noun, name)
-}
-
 // check wants what every stored row has.
 func (k *volumeKind[T]) check(c *call, v *T) error {
 	for _, name := range k.required {
 		if k.table.find(name).get(nil, v) == nil {
-			return k.lacks(name)
+			return lacks(k.noun, name)
 		}
 	}
 	row := k.row(v)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"trefoil/overcloud/resource"
@@ -35,6 +36,18 @@ func (o *observed) Probe(_ context.Context, w resource.Wait) error {
 		return errors.New("connection refused")
 	}
 	return nil
+}
+
+// Who asks for health listens to no events: a query that takes long is told to nobody.
+func TestHealthOfASlowDatabase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &observed{fake: fake{look: "scheduler\n", onRun: func([]string) { time.Sleep(20 * time.Second) }}}
+		e := &Engine{Root: t.TempDir(), System: o, Now: time.Now}
+		got, err := e.Health(t.Context(), []resource.Check{{Service: "nova_scheduler", Waits: []resource.Wait{{Name: "rows", SQL: "SELECT 1"}}}})
+		if err != nil || len(got) != 1 || got[0].Detail != "rows: missing: scheduler" {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
 }
 
 func TestHealthNamesWhatIsWrongWithEachService(t *testing.T) {

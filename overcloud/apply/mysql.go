@@ -74,14 +74,14 @@ func (s *step) mysql(ctx context.Context, batch []resource.Resource) error {
 // mysqlClient logs in as root through the socket, and gives the turn away meanwhile.
 func (s *step) mysqlClient(ctx context.Context, sql string) (out string, err error) {
 	err = s.aside(func() (err error) {
-		out, err = s.mysqlRun(ctx, sql)
+		out, err = s.mysqlAsk(ctx, sql)
 		return err
 	})
 	return out, err
 }
 
-// mysqlRun needs no turn; statements go to standard input.
-func (s *step) mysqlRun(ctx context.Context, sql string) (string, error) {
+// mysqlAsk needs no turn; statements go to standard input.
+func (s *step) mysqlAsk(ctx context.Context, sql string) (string, error) {
 	out, err := s.System.Run(ctx, Command{Args: []string{"mysql", "--protocol=socket", "--user=root", "--batch", "--skip-column-names"},
 		Stdin: sql, Timeout: 2 * time.Minute})
 	if err != nil {

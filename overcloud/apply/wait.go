@@ -137,7 +137,7 @@ func (s *step) waitFor(ctx context.Context, w *resource.Wait) error {
 // asked while it loaded: who gives up and asks anew stands behind his own questions.
 func (s *step) look(ctx context.Context, w *resource.Wait, asked *chan error) error {
 	if w.SQL != "" {
-		return s.probe(ctx, w)
+		return s.telling("wait:"+w.Name, errNoAnswerYet, func() error { return s.question(ctx, w) })
 	}
 	if *asked == nil {
 		answer := make(chan error, 1)
@@ -155,16 +155,18 @@ func (s *step) look(ctx context.Context, w *resource.Wait, asked *chan error) er
 	})
 }
 
-// probe looks once.
+// probe looks once and gives the turn away meanwhile. It tells nothing: who asks for the
+// health of a service listens to no events.
 func (s *step) probe(ctx context.Context, w *resource.Wait) error {
+	return s.aside(func() error { return s.question(ctx, w) })
+}
+
+// question needs no turn.
+func (s *step) question(ctx context.Context, w *resource.Wait) error {
 	if w.SQL == "" {
-		return s.aside(func() error { return s.System.Probe(ctx, *w) })
+		return s.System.Probe(ctx, *w)
 	}
-	var out string
-	err := s.telling("wait:"+w.Name, errNoAnswerYet, func() (err error) {
-		out, err = s.mysqlRun(ctx, w.SQL)
-		return err
-	})
+	out, err := s.mysqlAsk(ctx, w.SQL)
 	if err != nil {
 		return err
 	}

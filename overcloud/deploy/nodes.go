@@ -248,7 +248,7 @@ func (r *run) provisionNode(ctx context.Context, p *plan.Plan, n stack.Node) err
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
 	return r.Nodes.Reach(ctx, n, func(reason string) {
-		r.log.Info("waiting for SSH", "node", n.Name, "address", n.Address, "reason", reason)
+		r.log.Info("reaching the node by SSH", "node", n.Name, "address", n.Address, "reason", reason)
 	})
 }
 

@@ -55,16 +55,24 @@ func target(n stack.Node) ssh.Target {
 // os-apply-config is ours.
 func (r *Remote) Reach(ctx context.Context, n stack.Node, tell func(string)) error {
 	r.Leave(n) // the machine may have booted since
-	c, err := r.Dialer.Wait(ctx, target(n), tell)
-	if err != nil {
-		return err
-	}
-	if err := r.renew(ctx, c, n, tell); err != nil {
+	for {
+		c, err := r.Dialer.Wait(ctx, target(n), tell)
+		if err != nil {
+			return err
+		}
+		err = r.renew(ctx, c, n, tell)
+		if err == nil {
+			r.put(n, c)
+			return nil
+		}
 		c.Close()
-		return err
+		if !lost(err) || ctx.Err() != nil {
+			return err
+		}
+		if tell != nil { // a machine that has just booted may drop its first login
+			tell(err.Error())
+		}
 	}
-	r.put(n, c)
-	return nil
 }
 
 // Verify implements Configurator.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -24,17 +25,18 @@ const (
 )
 
 // renew gives a node our own os-apply-config when it has another one: that of its image is
-// older than an undercloud that was updated since, and would not know new resources.
+// older than an undercloud that was updated since, and would not know new resources. An
+// error of the connection is one that lost knows.
 func (r *Remote) renew(ctx context.Context, c *ssh.Client, n stack.Node, tell func(string)) error {
 	if r.Program == "" {
 		return nil
 	}
-	program, err := os.ReadFile(r.Program)
+	program, want, err := hashed(r.Program)
 	if err != nil {
 		return errs.Wrap(errs.Invalid, err, "read the program that configures nodes").WithHint("install all five programs into one directory: make build")
 	}
-	sum := sha256.Sum256(program)
-	want, has := hex.EncodeToString(sum[:]), ""
+	defer program.Close()
+	has := ""
 	err = c.Run(ctx, programSum, nil, func(line []byte) {
 		text, _, _ := strings.Cut(string(bytes.TrimSpace(line)), " ")
 		has = text
@@ -48,8 +50,29 @@ func (r *Remote) renew(ctx context.Context, c *ssh.Client, n stack.Node, tell fu
 	if tell != nil {
 		tell("os-apply-config is replaced by the one of this undercloud")
 	}
-	if err := c.Run(ctx, fmt.Sprintf(programPut, want), program, func([]byte) {}); err != nil {
-		return errs.Wrap(errs.Unavailable, err, "replace os-apply-config of %s", n.Name).WithHint("is its disk full? see: df /usr/local/bin on the node")
+	err = c.RunFrom(ctx, fmt.Sprintf(programPut, want), program, func([]byte) {})
+	switch {
+	case err == nil:
+		return nil
+	case lost(err):
+		return fmt.Errorf("replace os-apply-config of %s: %w", n.Name, err)
 	}
-	return nil
+	return errs.Wrap(errs.Unavailable, err, "replace os-apply-config of %s", n.Name).WithHint("is its disk full? see: df /usr/local/bin on the node")
+}
+
+// hashed opens a file at its beginning, with its SHA-256.
+func hashed(path string) (*os.File, string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, "", err
+	}
+	h := sha256.New()
+	if _, err = io.Copy(h, f); err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, "", err
+	}
+	return f, hex.EncodeToString(h.Sum(nil)), nil
 }

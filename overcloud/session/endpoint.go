@@ -30,9 +30,9 @@ func (o Options) authType() (string, error) {
 		kind = os.Getenv("OS_AUTH_TYPE")
 	}
 	switch kind {
-	case "", "password", "v3password":
+	case "", authPassword, "v3password":
 		return authPassword, nil
-	case "none", "noauth":
+	case authNone, "noauth":
 		return authNone, nil
 	case authHTTPBasic:
 		return kind, nil

@@ -54,6 +54,10 @@ func FromEnv(ctx context.Context, o Options) (*Session, error) {
 	if kind != authPassword {
 		return fixed(kind, o)
 	}
+	if o.Endpoint != "" {
+		return nil, errs.New(errs.Invalid, "--os-endpoint is for a service that stands alone; with Keystone the catalog says where services are").
+			WithHint("add --os-auth-type none or http_basic, or leave it out")
+	}
 	name := o.cloud()
 	if name == "" {
 		return fromVariables(ctx, o)
@@ -62,6 +66,15 @@ func FromEnv(ctx context.Context, o Options) (*Session, error) {
 	if err != nil {
 		return nil, errs.Wrap(errs.Invalid, err, "cloud %q", name).
 			WithHint("known clouds stand in ./clouds.yaml, ~/.config/openstack/clouds.yaml, /etc/openstack/clouds.yaml")
+	}
+	auth.Username, auth.Password = first(o.Username, auth.Username), first(o.Password, auth.Password)
+	if o.Username != "" {
+		auth.UserID = ""
+	}
+	if o.CACert != "" {
+		if tlsCfg, err = authority(o); err != nil {
+			return nil, err
+		}
 	}
 	return Open(ctx, auth, ep, tlsCfg, o)
 }

@@ -140,6 +140,11 @@ const MaxLine = 1 << 20
 // Run runs command with stdin and calls line for each line of its output. The
 // command line must hold no secret: it shows in the node's process list.
 func (c *Client) Run(ctx context.Context, command string, stdin []byte, line func([]byte)) error {
+	return c.RunFrom(ctx, command, bytes.NewReader(stdin), line)
+}
+
+// RunFrom is Run with input that need not be in memory.
+func (c *Client) RunFrom(ctx context.Context, command string, stdin io.Reader, line func([]byte)) error {
 	s, err := c.c.NewSession()
 	if err != nil {
 		return fmt.Errorf("open session on %s: %w", c.addr, err)
@@ -148,7 +153,7 @@ func (c *Client) Run(ctx context.Context, command string, stdin []byte, line fun
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
 	stderr := &tail{max: 4 << 10}
-	s.Stdin, s.Stderr = bytes.NewReader(stdin), stderr
+	s.Stdin, s.Stderr = stdin, stderr
 	out, err := s.StdoutPipe()
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 
 	"gopkg.in/ini.v1"
@@ -32,17 +31,18 @@ func loadINI(data []byte) (*ini.File, error) {
 	return ini.LoadSources(ini.LoadOptions{IgnoreInlineComment: true, AllowPythonMultilineValues: true, KeyValueDelimiters: "=:"}, data)
 }
 
-// firstBad is the line that ends what can be parsed, and what is wrong with it.
+// firstBad is the line behind the longest beginning that can be parsed, and what is wrong
+// with it. Beginnings inside a value of several lines cannot be parsed, and longer ones can.
 func firstBad(data []byte) (int, string) {
 	lines := bytes.SplitAfter(data, []byte("\n"))
-	var reason error
-	at := sort.Search(len(lines), func(i int) bool {
-		_, err := loadINI(bytes.Join(lines[:i+1], nil))
-		if err != nil {
-			reason = err
+	at := len(lines) - 1
+	for at > 0 {
+		if _, err := loadINI(bytes.Join(lines[:at], nil)); err == nil {
+			break
 		}
-		return err != nil
-	})
+		at--
+	}
+	_, reason := loadINI(bytes.Join(lines[:at+1], nil))
 	var delimiter ini.ErrDelimiterNotFound
 	var empty ini.ErrEmptyKeyName
 	switch text := bytes.TrimSpace(lines[min(at, len(lines)-1)]); {
@@ -131,4 +131,26 @@ func names(options []entry) []string {
 		out = append(out, o.name)
 	}
 	return out
+}
+
+// read sets every option of a section, and refuses what is none.
+func (p *parser) read(section string, options []entry) {
+	known := names(options)
+	for _, o := range options {
+		v, _, _ := p.value(section, o.name)
+		if v == "" {
+			v = o.def
+		}
+		if v == "" {
+			continue
+		}
+		if err := o.set(v); err != nil {
+			p.problem(section, o.name, "%s: %v", o.name, err)
+		}
+	}
+	for _, k := range p.file.Section(section).KeyStrings() {
+		if !slices.Contains(known, k) {
+			p.unknown(section, k, known)
+		}
+	}
 }

@@ -102,6 +102,7 @@ func (p *parser) defaults() {
 			v, used = o.def, o.name
 		} else {
 			p.c.given[o.name] = true
+			p.lines[ini.DefaultSection+"/"+o.name] = p.lines[ini.DefaultSection+"/"+used] // also of an old name
 		}
 		if v == "" && o.def != "" && ok {
 			v = o.def // "key =" means: as if it were not there

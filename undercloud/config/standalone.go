@@ -198,28 +198,6 @@ func (n *Netboot) options() []entry {
 	}
 }
 
-// read sets every option of a section, and refuses what is none.
-func (p *parser) read(section string, options []entry) {
-	known := names(options)
-	for _, o := range options {
-		v, _, _ := p.value(section, o.name)
-		if v == "" {
-			v = o.def
-		}
-		if v == "" {
-			continue
-		}
-		if err := o.set(v); err != nil {
-			p.problem(section, o.name, "%s: %v", o.name, err)
-		}
-	}
-	for _, k := range p.file.Section(section).KeyStrings() {
-		if !slices.Contains(known, k) {
-			p.unknown(section, k, known)
-		}
-	}
-}
-
 func addrPortInto(dst *netip.AddrPort) func(string) error {
 	return func(v string) error {
 		a, err := netip.ParseAddrPort(v)

@@ -33,6 +33,9 @@ type service struct {
 	client  *gophercloud.ProviderClient
 	expires time.Time
 	paused  time.Time // no login before
+
+	saying sync.Mutex
+	said   map[string]time.Time // what was warned of, and when
 }
 
 func newService(cfg Config) (*service, error) {
@@ -40,7 +43,7 @@ func newService(cfg Config) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &service{cfg: cfg, base: base, http: newHTTPClient(cfg)}, nil
+	return &service{cfg: cfg, base: base, http: newHTTPClient(cfg), said: map[string]time.Time{}}, nil
 }
 
 // session returns a client that is logged in. stale is one whose token Keystone refused.
@@ -148,7 +151,15 @@ func (s *service) pause(d time.Duration) {
 	s.paused = s.cfg.Now().Add(d)
 }
 
+// warn says the same once in a while: strangers decide how often there is something to ask.
 func (s *service) warn(what string, err error) {
+	s.saying.Lock()
+	defer s.saying.Unlock()
+	now := s.cfg.Now()
+	if last, ok := s.said[what]; ok && now.Before(last.Add(pauseRefused)) {
+		return
+	}
+	s.said[what] = now
 	s.cfg.Log.Warn(what, "auth_url", s.cfg.AuthURL, "username", s.cfg.Username, "error", reason(err))
 }
 

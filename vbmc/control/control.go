@@ -214,6 +214,7 @@ func (s *Server) each(req Request) *Reply {
 	slices.Sort(names)
 	r := &Reply{}
 	var gone []manager.Deleted
+	var started []string
 	for _, name := range slices.Compact(names) {
 		var err error
 		changed := false
@@ -231,8 +232,10 @@ func (s *Server) each(req Request) *Reply {
 		r.merge(err)
 		if changed {
 			r.Messages = append(r.Messages, "Started vBMC instance for domain "+name)
+			started = append(started, name)
 		}
 	}
+	s.Manager.AwaitKnown(started)
 	s.Manager.Await(gone)
 	return r
 }

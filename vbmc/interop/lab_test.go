@@ -92,6 +92,7 @@ func (l *lab) bmc(t *testing.T, name string, m machine) bed {
 	})
 	if err == nil {
 		_, err = l.manager.Start(name)
+		l.manager.AwaitKnown([]string{name})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -97,13 +97,15 @@ func transports() []string { return []string{"unix", "tcp", "tls", "ssh"} }
 // means TLS, and the first thing missing would be a certificate.
 func knownScheme(raw, scheme string) error {
 	driver, transport, given := strings.Cut(scheme, "+")
-	e := errs.New(errs.Invalid, "libvirt URI %q: the scheme %q is unknown", Shown(raw), scheme)
+	unknown := func(format string, args ...any) error {
+		return errs.New(errs.Invalid, "libvirt URI %q: the scheme %q is unknown", Shown(raw), scheme).WithHint(format, args...)
+	}
 	switch {
 	case !slices.Contains(drivers(), driver):
-		return e.WithHint("the hypervisors are %s%s; with +unix, +tcp, +tls or +ssh behind, as in qemu:///system or qemu+ssh://root@HOST/system",
+		return unknown("the hypervisors are %s%s; with +unix, +tcp, +tls or +ssh behind, as in qemu:///system or qemu+ssh://root@HOST/system",
 			strings.Join(drivers(), ", "), nearest.Hint(driver, drivers()))
 	case given && !slices.Contains(transports(), transport):
-		return e.WithHint("the schemes are %[1]s, %[1]s+%[2]s%[3]s", driver, strings.Join(transports(), ", "+driver+"+"), nearest.Hint(transport, transports()))
+		return unknown("the schemes are %[1]s, %[1]s+%[2]s%[3]s", driver, strings.Join(transports(), ", "+driver+"+"), nearest.Hint(transport, transports()))
 	}
 	return nil
 }

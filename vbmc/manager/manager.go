@@ -219,45 +219,47 @@ func (m *Manager) configured(name string) (Config, error) {
 	return c, err
 }
 
-// startWait is how long Start waits for the hypervisor's word of a machine. Without it
-// the BMC answers "node busy" until that comes.
-const startWait = 2 * time.Second
-
-// Start makes a BMC active and starts it. changed is false when it runs already. When it
-// returns, the BMC knows its machine, unless the hypervisor is away.
+// Start makes a BMC active and starts it. changed is false when it runs already. See AwaitKnown.
 func (m *Manager) Start(name string) (changed bool, err error) {
-	in, err := m.activate(name)
-	if in == nil || err != nil {
-		return false, err
-	}
-	if a, ok := in.machine.(domain.Awaiter); ok {
-		ctx, cancel := context.WithTimeout(context.Background(), startWait)
-		defer cancel()
-		if err := a.Await(ctx); err != nil {
-			m.logOf(name).Warn("the machine is not known yet", "reason", err)
-		}
-	}
-	return true, nil
-}
-
-// activate is Start without the wait; nil when the BMC runs already.
-func (m *Manager) activate(name string) (*instance, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c, err := m.configured(name)
 	if err != nil {
-		return nil, withoutPrefix(err)
+		return false, withoutPrefix(err)
 	}
 	if in := m.running[name]; in != nil && c.Active && c == in.config && !in.ended() {
 		m.logOf(name).Warn("BMC instance " + name + " already running")
-		return nil, nil
+		return false, nil
 	}
 	if _, c, err = m.change(name, func(c *Config) error { c.Active = true; return nil }); err != nil {
-		return nil, err
+		return false, err
 	}
 	err = m.match(name, c)
 	m.note(name, err)
-	return m.running[name], err
+	return err == nil, err
+}
+
+// knownWait is how long AwaitKnown waits for all machines together.
+const knownWait = 2 * time.Second
+
+// AwaitKnown waits until the hypervisor has told of the machines of BMCs that were just
+// started, if it does so soon. Until then they answer "node busy".
+func (m *Manager) AwaitKnown(names []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), knownWait)
+	defer cancel()
+	for _, name := range names {
+		m.mu.Lock()
+		in := m.running[name]
+		m.mu.Unlock()
+		if in == nil {
+			continue
+		}
+		if a, ok := in.machine.(domain.Awaiter); ok {
+			if err := a.Await(ctx); err != nil {
+				m.logOf(name).Warn("the machine is not known yet", "reason", err)
+			}
+		}
+	}
 }
 
 // withoutPrefix drops what virtualbmc does not print for start and stop.

@@ -110,7 +110,7 @@ func TestLife(t *testing.T) {
 	if changed, err := m.Start("a"); err != nil || !changed {
 		t.Fatal(changed, err)
 	}
-	if f.told != 1 {
+	if m.AwaitKnown([]string{"a", "gone"}); f.told != 1 {
 		t.Errorf("the machine was awaited %d times", f.told)
 	}
 	if changed, err := m.Start("a"); err != nil || changed {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"trefoil/ironic"
 )
@@ -23,16 +22,8 @@ func nodeRow(n *ironic.Node) []column {
 		{"maintenance", n.Maintenance}, {"owner", n.Owner}, {"lessee", n.Lessee}, {"fault", n.Fault},
 		{"reservation", n.Reservation}, {"parent_node", n.ParentNode}, {"shard", n.Shard},
 		{"conductor_group", n.ConductorGroup}, {"chassis_uuid", n.ChassisUUID},
-		{"inspection_started_at", timeColumn(n.InspectionStartedAt)},
+		{"inspection_started_at", ironic.TimeKey(n.InspectionStartedAt)},
 	}
-}
-
-// timeColumn is what timeInDoc makes of a time in a document.
-func timeColumn(t *time.Time) string {
-	if t == nil {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02T15:04:05.999999999")
 }
 
 // nodes makes pages of nodes. Keys that are a column have an index where lists are
