@@ -6,6 +6,9 @@ package nearest
 func Name(written string, known []string) string {
 	best, at := "", len(written)/3+2
 	for _, k := range known {
+		if max(len(written)-len(k), len(k)-len(written)) >= at {
+			continue // no nearer than that, and what was written may have megabytes
+		}
 		if d := Distance(written, k); d < at {
 			best, at = k, d
 		}

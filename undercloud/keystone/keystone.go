@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,6 +36,7 @@ const (
 	maxGood    = 10000            // remembered tokens
 	maxBad     = 1000             // remembered refusals; strangers' do not push out the others
 	maxAsking  = 1000             // tokens that are being asked about or wait for it
+	maxOfOne   = 64               // of these for one address
 	atOnce     = 16               // requests to Keystone at a time
 )
 
@@ -49,6 +51,7 @@ type Validator struct {
 	good    *cache
 	bad     *cache
 	flights map[digest]*flight
+	asking  map[string]int // flights by the address that began them
 }
 
 // flight is one question that may have several who wait for its answer.
@@ -67,7 +70,7 @@ func New(cfg Config) (*Validator, error) {
 		return nil, err
 	}
 	v := &Validator{cfg: cfg, service: s, key: make([]byte, sha256.Size), slots: make(chan struct{}, atOnce),
-		good: newCache(maxGood), bad: newCache(maxBad), flights: map[digest]*flight{}}
+		good: newCache(maxGood), bad: newCache(maxBad), flights: map[digest]*flight{}, asking: map[string]int{}}
 	if _, err := rand.Read(v.key); err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
@@ -89,7 +92,7 @@ func (v *Validator) Probe(ctx context.Context) {
 func (v *Validator) Middleware(serviceType string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			t, err := v.check(r.Context(), r.Header.Get("X-Auth-Token"))
+			t, err := v.check(r.Context(), r.Header.Get("X-Auth-Token"), host(r.RemoteAddr))
 			if err == nil {
 				err = t.admits(serviceType, r)
 			}
@@ -148,11 +151,11 @@ func away() error {
 }
 
 // check finds out what a token says. Its errors are Unauthorized or Unavailable.
-func (v *Validator) check(ctx context.Context, text string) (*token, error) {
+func (v *Validator) check(ctx context.Context, text, address string) (*token, error) {
 	if text == "" || len(text) > maxToken || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, unauthorized()
 	}
-	f := v.ask(ctx, text)
+	f := v.ask(ctx, text, address)
 	select {
 	case <-f.done:
 		return f.token, f.err
@@ -162,7 +165,7 @@ func (v *Validator) check(ctx context.Context, text string) (*token, error) {
 }
 
 // ask answers from memory, joins a question under way, or begins one.
-func (v *Validator) ask(ctx context.Context, text string) *flight {
+func (v *Validator) ask(ctx context.Context, text, address string) *flight {
 	id := v.digest(text)
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -176,14 +179,23 @@ func (v *Validator) ask(ctx context.Context, text string) *flight {
 	if f, ok := v.flights[id]; ok {
 		return f
 	}
-	if len(v.flights) >= maxAsking {
+	if len(v.flights) >= maxAsking || v.asking[address] >= maxOfOne { // strangers' guesses do not hold up the rest
 		return landed(nil, errs.New(errs.Unavailable, "Too many tokens are being checked at the moment; try again later."))
 	}
 	f := &flight{done: make(chan struct{})}
 	v.flights[id] = f
+	v.asking[address]++
 	// Who asked first may leave; the others still want to know.
-	go v.fly(context.WithoutCancel(ctx), id, text, f)
+	go v.fly(context.WithoutCancel(ctx), id, text, address, f)
 	return f
+}
+
+// host is an address without its port.
+func host(address string) string {
+	if h, _, err := net.SplitHostPort(address); err == nil {
+		return h
+	}
+	return address
 }
 
 func landed(t *token, err error) *flight {
@@ -192,7 +204,7 @@ func landed(t *token, err error) *flight {
 	return f
 }
 
-func (v *Validator) fly(ctx context.Context, id digest, text string, f *flight) {
+func (v *Validator) fly(ctx context.Context, id digest, text, address string, f *flight) {
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.Timeout)
 	defer cancel()
 	select {
@@ -200,7 +212,7 @@ func (v *Validator) fly(ctx context.Context, id digest, text string, f *flight) 
 		f.token, f.err = v.service.validate(ctx, text)
 		<-v.slots
 	case <-ctx.Done():
-		v.cfg.Log.Warn("Keystone is too slow: a token waited for its turn to be checked and was given up", "timeout", v.cfg.Timeout.String())
+		v.service.warn("Keystone is too slow: tokens wait for their turn to be checked and are given up", ctx.Err())
 		f.err = away()
 	}
 	v.mu.Lock()
@@ -217,6 +229,9 @@ func (v *Validator) fly(ctx context.Context, id digest, text string, f *flight) 
 		v.bad.put(id, nil, now, now.Add(refusedFor))
 	}
 	delete(v.flights, id)
+	if v.asking[address]--; v.asking[address] <= 0 {
+		delete(v.asking, address)
+	}
 	close(f.done)
 }
 

@@ -2,9 +2,11 @@ package keystone
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -32,6 +34,7 @@ type service struct {
 	mu      sync.Mutex // held during a login, so that there is one at a time
 	client  *gophercloud.ProviderClient
 	expires time.Time
+	proved  bool      // client was let ask about tokens
 	paused  time.Time // no login before
 
 	saying sync.Mutex
@@ -55,7 +58,12 @@ func (s *service) session(ctx context.Context, stale *gophercloud.ProviderClient
 	if s.client != nil && s.client != stale && now.Before(s.expires.Add(-renewBefore)) {
 		return s.client, nil
 	}
+	// Its own token near its end is good still, while no new one is to be had.
+	good := s.client != nil && s.client != stale && now.Before(s.expires)
 	if now.Before(s.paused) {
+		if good {
+			return s.client, nil
+		}
 		return nil, away()
 	}
 	client, expires, err := s.login(ctx)
@@ -66,9 +74,12 @@ func (s *service) session(ctx context.Context, stale *gophercloud.ProviderClient
 		}
 		s.paused = s.cfg.Now().Add(pause)
 		s.warn(what, err)
+		if good {
+			return s.client, nil
+		}
 		return nil, away()
 	}
-	s.client, s.expires = client, expires
+	s.client, s.expires, s.proved = client, expires, false
 	return client, nil
 }
 
@@ -122,7 +133,10 @@ func (s *service) validate(ctx context.Context, text string) (*token, error) {
 	case err == nil && !s.cfg.Now().Before(t.expires), gophercloud.ResponseCodeIs(err, http.StatusNotFound):
 		return nil, unauthorized()
 	case err == nil:
+		s.prove(client)
 		return t, nil
+	case gophercloud.ResponseCodeIs(err, http.StatusForbidden) && s.isProved(client):
+		return nil, unauthorized() // it is the token that is not right: Keystone says so of a trust whose giver has lost his role
 	case gophercloud.ResponseCodeIs(err, http.StatusUnauthorized):
 		s.pause(pauseRefused)
 		s.warn("Keystone refuses a token that it has just given to the service user", err)
@@ -143,6 +157,18 @@ func (s *service) get(ctx context.Context, client *gophercloud.ProviderClient, t
 		return nil, err
 	}
 	return a.token()
+}
+
+func (s *service) prove(client *gophercloud.ProviderClient) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.proved = s.proved || s.client == client
+}
+
+func (s *service) isProved(client *gophercloud.ProviderClient) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.proved && s.client == client
 }
 
 func (s *service) pause(d time.Duration) {
@@ -178,7 +204,12 @@ func reason(err error) string {
 	case errors.As(err, &syntax), errors.As(err, &kind), errors.As(err, &when):
 		return "the answer is not Keystone's: it is not the JSON that was expected"
 	case errors.As(err, &transport):
-		return transport.Err.Error()
+		var network *net.OpError
+		var cert *tls.CertificateVerificationError
+		if errors.As(err, &network) || errors.As(err, &cert) || transport.Timeout() {
+			return transport.Err.Error()
+		}
+		return "what answers does not speak HTTP as it should" // in words that may repeat what was sent
 	case errors.As(err, &hint) && hint.Hint != "":
 		return hint.Error() + " (" + hint.Hint + ")"
 	}

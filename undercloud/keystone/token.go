@@ -52,6 +52,12 @@ type token struct {
 	rules   *[]accessRule // nil: all requests
 }
 
+// Bounds of what access rules, which users make for themselves, may cost.
+const (
+	maxRules    = 100     // of a token; those behind admit nothing
+	maxRulePath = 4 << 10 // bytes of a request's path
+)
+
 // token reads the answer. Its errors tell what Keystone should have said.
 func (a *answer) token() (*token, error) {
 	t := a.Token
@@ -72,6 +78,9 @@ func (a *answer) token() (*token, error) {
 		// The project that Keystone's own configuration names: its admin is the cloud's.
 		who.Admin = t.IsAdminProject && slices.Contains(who.Roles, identity.RoleAdmin)
 	}
+	if rules := t.Credential.Rules; rules != nil && len(*rules) > maxRules {
+		*rules = slices.Clone((*rules)[:maxRules])
+	}
 	return &token{who: who, expires: t.ExpiresAt, scoped: t.Project != nil || t.System.All, rules: t.Credential.Rules}, nil
 }
 
@@ -83,12 +92,13 @@ func (t *token) admits(serviceType string, r *http.Request) error {
 	if t.rules == nil {
 		return nil
 	}
+	path := r.URL.EscapedPath()
 	for _, rule := range *t.rules {
-		if rule.Service == serviceType && rule.Method == r.Method && rule.matches(r.URL.EscapedPath()) {
+		if rule.Service == serviceType && rule.Method == r.Method && len(path) <= maxRulePath && rule.matches(path) {
 			return nil
 		}
 	}
-	return errs.New(errs.Unauthorized, "The access rules of the application credential do not allow %s %s of the service %s.", r.Method, r.URL.Path, serviceType)
+	return errs.New(errs.Unauthorized, "The access rules of the application credential do not allow %s of this path of the service %s.", r.Method, serviceType)
 }
 
 func (a accessRule) matches(path string) bool {
