@@ -113,7 +113,7 @@ func (n *sshNode) command(line string, ch xssh.Channel) byte {
 	case strings.HasPrefix(line, "sha256sum "):
 		fmt.Fprintf(ch, "%x  /usr/local/bin/os-apply-config\n", sha256.Sum256(n.program))
 		return 0
-	case strings.Contains(line, "os-apply-config.new"):
+	case strings.Contains(line, "mv -f $t os-apply-config"):
 		b, _ := io.ReadAll(ch)
 		if n.drops {
 			n.drops = false

@@ -16,12 +16,14 @@ import (
 )
 
 // The commands that look at a node's os-apply-config and put ours in its place: whole or
-// not at all, whatever is cut off. What an earlier try left behind is written over.
+// not at all, whatever is cut off, and only if it runs there. What it is called meanwhile
+// is its own; what a kill left behind an hour ago goes.
 const (
 	programSum = "sha256sum /usr/local/bin/os-apply-config"
-	programPut = `sudo sh -c 'set -e; cd /usr/local/bin; cat >.os-apply-config.new; ` +
-		`[ "$(sha256sum <.os-apply-config.new)" = "%s  -" ]; chmod 0755 .os-apply-config.new; ` +
-		`sync .os-apply-config.new; mv -f .os-apply-config.new os-apply-config'`
+	programPut = `sudo sh -c 'set -e; cd /usr/local/bin; find . -maxdepth 1 -name ".os-apply-config.*" -mmin +60 -delete; ` +
+		`t=.os-apply-config.$$; trap "rm -f $t" EXIT; cat >$t; chmod 0755 $t; ` +
+		`[ "$(./$t version)" = %s ] || { echo "what arrived is not the program, or does not run here" >&2; exit 1; }; ` +
+		`sync $t; mv -f $t os-apply-config'`
 )
 
 // renew gives a node our own os-apply-config when it has another one: that of its image is
@@ -57,7 +59,7 @@ func (r *Remote) renew(ctx context.Context, c *ssh.Client, n stack.Node, tell fu
 	case lost(err):
 		return fmt.Errorf("replace os-apply-config of %s: %w", n.Name, err)
 	}
-	return errs.Wrap(errs.Unavailable, err, "replace os-apply-config of %s", n.Name).WithHint("is its disk full? see: df /usr/local/bin on the node")
+	return errs.Wrap(errs.Unavailable, err, "replace os-apply-config of %s", n.Name).WithHint("is there room on the node? df /usr/local/bin; is the os-apply-config beside undercloud for its processor?")
 }
 
 // hashed opens a file at its beginning, with its SHA-256.

@@ -69,13 +69,6 @@ func getLANParam(b *BMC, r request) (byte, []byte) {
 		return ccOK, []byte{lanParamRevision}
 	}
 	n, set := r.data[1], r.data[2]
-	if n == 5 {
-		mac, err := b.mac()
-		if err != nil {
-			return b.code("Get LAN Configuration Parameters", err), nil
-		}
-		return ccOK, append([]byte{lanParamRevision}, mac[:]...)
-	}
 	out := b.addressParam(n, r.src.Addr())
 	if out == nil {
 		out = destinationParam(n, set)
@@ -100,6 +93,9 @@ func (b *BMC) addressParam(n byte, client netip.Addr) []byte {
 		return v4(routeTo(client))
 	case 4:
 		return []byte{1} // static: at least, nobody changes it from here
+	case 5:
+		mac := b.mac()
+		return mac[:]
 	case 6:
 		return maskOf(routeTo(client))
 	case 7:
@@ -208,13 +204,17 @@ func setLANParam(b *BMC, r request) (byte, []byte) {
 }
 
 // mac is a MAC address that stays the machine's: locally administered, made from its
-// UUID. The host's own is shared by all BMCs, and tools tell machines apart by it.
-func (b *BMC) mac() ([6]byte, error) {
+// UUID. The host's own is shared by all BMCs, and tools tell machines apart by it. It is
+// zero until the machine is known: ipmitool's `lan print` ends at the first refusal.
+func (b *BMC) mac() (mac [6]byte) {
 	id, err := b.guid()
+	if err != nil {
+		return mac
+	}
 	sum := sha256.Sum256(id[:])
-	mac := [6]byte{0x52, 0x54}
+	mac = [6]byte{0x52, 0x54}
 	copy(mac[2:], sum[:])
-	return mac, err
+	return mac
 }
 
 // routeTo asks the kernel from which of its addresses it answers a client; no packet

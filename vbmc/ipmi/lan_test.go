@@ -120,10 +120,12 @@ func TestIdentityNotKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := local(t, b)
-	for _, ask := range [][]byte{{byte(wire.App), 0x37}, {byte(wire.App), 0x08}, {byte(wire.Transport), 2, 1, 5, 0, 0}} {
-		cc, d := c.call(wire.NetFn(ask[0]), ask[1], ask[2:]...)
+	for _, command := range []byte{0x37, 0x08} {
+		cc, d := c.call(wire.App, command)
 		want(t, "identity", cc, d, ccBusy)
 	}
+	cc, d := c.call(wire.Transport, 2, 1, 5, 0, 0)
+	want(t, "MAC address", cc, d, ccOK, lanParamRevision, 0, 0, 0, 0, 0, 0)
 }
 
 // TestMACAddress: it is the machine's own, the same each time, and no vendor's.

@@ -168,6 +168,9 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	f := ironic.NodeFilter{Introspected: true,
 		Page: ironic.Page{Limit: limit + 1, Marker: marker, SortKey: "inspection_started_at", Desc: true}}
+	if q.Get("state") != "" {
+		f.Limit = max(f.Limit, searched)
+	}
 	all := []Status{}
 	for len(all) <= limit {
 		nodes, err := s.Store.Nodes(r.Context(), f)
@@ -211,6 +214,9 @@ func (s *server) checkMarker(r *http.Request, marker, state string) error {
 }
 
 const maxLimit = 1000
+
+// searched is how many are read at a time where a filter may leave most of them out.
+const searched = 500
 
 func pageLimit(q url.Values) (int, error) {
 	text := q.Get("limit")
