@@ -71,18 +71,11 @@ const maxPassword = 4096
 
 // readPassword is the first line of a file that is nobody else's.
 func readPassword(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := identity.OpenPrivate("the password", path)
 	if err != nil {
-		return "", errs.Wrap(errs.Invalid, err, "the password cannot be read")
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return "", fmt.Errorf("read the password: %w", err)
-	}
-	if err := identity.Private(path, st); err != nil {
 		return "", err
 	}
+	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxPassword+1))
 	if err != nil {
 		return "", fmt.Errorf("read the password: %w", err)

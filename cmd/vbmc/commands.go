@@ -129,23 +129,6 @@ func (p *program) add(c *cli.Context) error {
 	return err
 }
 
-// secret takes --NAME, or the first line of --NAME-file, which no process list shows.
-func secret(c *cli.Context, name string) (string, error) {
-	f := c.String(name + "-file")
-	if f == "" {
-		return c.String(name), nil
-	}
-	if c.IsSet(name) {
-		return "", usageError{fmt.Errorf("--%s and --%s-file exclude each other", name, name)}
-	}
-	data, err := os.ReadFile(f)
-	if err != nil {
-		return "", fmt.Errorf("--%s-file: %w", name, err)
-	}
-	line, _, _ := strings.Cut(string(data), "\n")
-	return strings.TrimSuffix(line, "\r"), nil
-}
-
 func (p *program) edit(c *cli.Context) error {
 	if c.NArg() != 1 {
 		return usageError{errors.New("the following arguments are required: domain_name")}

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -18,9 +17,10 @@ import (
 // Ways to log in, as the Python client names them (OS_AUTH_TYPE). The first two need
 // no Keystone: every request goes to OS_ENDPOINT, as a standalone Ironic wants it.
 const (
-	authNone      = "none"
-	authHTTPBasic = "http_basic"
-	authPassword  = "password"
+	authNone          = "none"
+	authHTTPBasic     = "http_basic"
+	authPassword      = "password"
+	authAppCredential = "v3applicationcredential"
 )
 
 // authType is how to log in; a cloud of clouds.yaml has it from there.
@@ -34,11 +34,11 @@ func (o Options) authType() (string, error) {
 		return authPassword, nil
 	case authNone, "noauth":
 		return authNone, nil
-	case authHTTPBasic:
+	case authHTTPBasic, authAppCredential:
 		return kind, nil
 	}
 	return "", errs.New(errs.Invalid, "The plugin %s could not be found", kind).
-		WithHint("auth types (--os-auth-type, OS_AUTH_TYPE) are none, http_basic and password")
+		WithHint("auth types (--os-auth-type, OS_AUTH_TYPE) are none, http_basic, password and v3applicationcredential")
 }
 
 func (o Options) cloud() string { return first(o.Cloud, os.Getenv("OS_CLOUD")) }
@@ -50,8 +50,7 @@ func fixed(kind string, o Options) (*Session, error) {
 		return nil, errs.New(errs.Invalid, "The Bare Metal API endpoint cannot be detected and was not provided explicitly").
 			WithHint("auth type %s needs --os-endpoint or OS_ENDPOINT, such as http://127.0.0.1:6385", kind)
 	}
-	u, err := url.Parse(given)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if !isURL(given) {
 		return nil, errs.New(errs.Invalid, "the endpoint is no http or https URL").WithHint("such as --os-endpoint http://127.0.0.1:6385")
 	}
 	trust, err := authority(o)

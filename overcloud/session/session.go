@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -36,7 +35,7 @@ type Session struct {
 // Options choose the cloud.
 type Options struct {
 	Cloud string // --os-cloud; empty: OS_CLOUD, then OS_AUTH_URL and friends
-	// AuthType is none, http_basic or password, Endpoint the service's URL of the first two;
+	// AuthType is none, http_basic, password or v3applicationcredential, Endpoint the service's URL of the first two;
 	// empty: OS_AUTH_TYPE, OS_ENDPOINT, OS_USERNAME, OS_PASSWORD, OS_CACERT.
 	AuthType, Endpoint, Username, Password, CACert string
 
@@ -51,7 +50,7 @@ func FromEnv(ctx context.Context, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind != authPassword {
+	if kind == authNone || kind == authHTTPBasic {
 		return fixed(kind, o)
 	}
 	if o.Endpoint != "" {
@@ -60,7 +59,7 @@ func FromEnv(ctx context.Context, o Options) (*Session, error) {
 	}
 	name := o.cloud()
 	if name == "" {
-		return fromVariables(ctx, o)
+		return fromVariables(ctx, kind, o)
 	}
 	auth, ep, tlsCfg, err := clouds.Parse(clouds.WithCloudName(name))
 	if err != nil {
@@ -71,36 +70,16 @@ func FromEnv(ctx context.Context, o Options) (*Session, error) {
 	if o.Username != "" {
 		auth.UserID = ""
 	}
+	if missing := lacking(kind, auth, keys()); len(missing) > 0 {
+		return nil, errs.New(errs.Unauthorized, "cloud %q has no %s", name, strings.Join(missing, ", no ")).
+			WithHint("they stand in its auth section of clouds.yaml, secrets in secure.yaml, too")
+	}
 	if o.CACert != "" {
 		if tlsCfg, err = authority(o); err != nil {
 			return nil, err
 		}
 	}
 	return Open(ctx, auth, ep, tlsCfg, o)
-}
-
-func fromVariables(ctx context.Context, o Options) (*Session, error) {
-	if os.Getenv("OS_AUTH_URL") == "" {
-		return nil, errs.New(errs.Unauthorized, "missing value auth-url required for auth plugin password").
-			WithHint("source stackrc (or overcloudrc) first, or give --os-cloud undercloud; of a standalone bare-metal service --os-auth-type none --os-endpoint http://HOST:6385, or OS_AUTH_TYPE and OS_ENDPOINT")
-	}
-	auth := gophercloud.AuthOptions{
-		IdentityEndpoint: os.Getenv("OS_AUTH_URL"),
-		Username:         first(o.Username, os.Getenv("OS_USERNAME")),
-		Password:         first(o.Password, os.Getenv("OS_PASSWORD")),
-		DomainName:       os.Getenv("OS_USER_DOMAIN_NAME"),
-		DomainID:         os.Getenv("OS_USER_DOMAIN_ID"),
-		Scope: &gophercloud.AuthScope{ProjectID: os.Getenv("OS_PROJECT_ID"), ProjectName: os.Getenv("OS_PROJECT_NAME"),
-			DomainName: os.Getenv("OS_PROJECT_DOMAIN_NAME"), DomainID: os.Getenv("OS_PROJECT_DOMAIN_ID")},
-	}
-	if auth.Scope.ProjectName == "" && auth.Scope.ProjectID == "" {
-		auth.Scope = nil
-	}
-	trust, err := authority(o)
-	if err != nil {
-		return nil, err
-	}
-	return Open(ctx, auth, gophercloud.EndpointOpts{Region: os.Getenv("OS_REGION_NAME")}, trust, o)
 }
 
 // Open logs in with what is given.

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -219,19 +220,15 @@ func version(st os.FileInfo) string {
 
 // readUsers reads an htpasswd file that nobody else can read or change.
 func readUsers(path string) (map[string][]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, errs.Wrap(errs.Invalid, err, "the file of users cannot be read").
-			WithHint("make one: htpasswd -cB %s admin && chmod 600 %s", path, path)
+	f, err := OpenPrivate("the file of users", path)
+	var missing *errs.Error
+	if errors.Is(err, fs.ErrNotExist) && errors.As(err, &missing) {
+		return nil, missing.WithHint("make one: htpasswd -cB %s admin && chmod 600 %s", path, path)
 	}
-	defer f.Close()
-	st, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("read the file of users: %w", err)
-	}
-	if err := Private(path, st); err != nil {
 		return nil, err
 	}
+	defer f.Close()
 	users := map[string][]byte{}
 	lines := bufio.NewScanner(io.LimitReader(f, 1<<20))
 	for n := 1; lines.Scan(); n++ {
@@ -252,21 +249,6 @@ func readUsers(path string) (map[string][]byte, error) {
 		return nil, errs.New(errs.Invalid, "%s names no user, so that nobody could log in", path).WithHint("htpasswd -B %s admin", path)
 	}
 	return users, nil
-}
-
-// Private tells whether nobody else can read or change a file of secrets; its errors are
-// Invalid and say what to do.
-func Private(path string, st os.FileInfo) error {
-	if !st.Mode().IsRegular() {
-		return errs.New(errs.Invalid, "%s is no file", path)
-	}
-	if perm := st.Mode().Perm(); perm&0o027 != 0 {
-		return errs.New(errs.Invalid, "%s has mode %#o, so that others may read or change it; expected 0600 or 0640", path, perm).WithHint("chmod 600 %s", path)
-	}
-	if sys, ok := st.Sys().(*syscall.Stat_t); ok && sys.Uid != 0 && int(sys.Uid) != os.Geteuid() {
-		return errs.New(errs.Invalid, "%s belongs to user %d, who may change it; expected root or the user that the service runs as", path, sys.Uid).WithHint("chown root %s", path)
-	}
-	return nil
 }
 
 // checkHash looks at one line; its errors do not show the hash.
