@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"gopkg.in/ini.v1"
@@ -18,6 +19,9 @@ import (
 // show a line: it may hold a password.
 func readINI(name string, data []byte) (*ini.File, map[string]int, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if len(data) > maxFile {
+		return nil, nil, errs.New(errs.Invalid, "%s has %d bytes; expected at most %d", name, len(data), maxFile).WithHint("is it the right file?")
+	}
 	file, err := loadINI(data)
 	if err != nil {
 		line, why := firstBad(data)
@@ -27,20 +31,31 @@ func readINI(name string, data []byte) (*ini.File, map[string]int, error) {
 	return file, lineNumbers(data), nil
 }
 
+// longestValue is how many lines a value may have without a wrong place of a mistake.
+const longestValue = 60
+
+// maxFile is far more than a configuration has, in bytes.
+const maxFile = 64 << 10
+
 func loadINI(data []byte) (*ini.File, error) {
 	return ini.LoadSources(ini.LoadOptions{IgnoreInlineComment: true, AllowPythonMultilineValues: true, KeyValueDelimiters: "=:"}, data)
 }
 
 // firstBad is the line behind the longest beginning that can be parsed, and what is wrong
-// with it. Beginnings inside a value of several lines cannot be parsed, and longer ones can.
+// with it. Beginnings inside a value of several lines cannot be parsed, and longer ones
+// can; so the longest ones are tried first, and of a long file the rest by halves.
 func firstBad(data []byte) (int, string) {
 	lines := bytes.SplitAfter(data, []byte("\n"))
+	good := func(n int) bool {
+		_, err := loadINI(bytes.Join(lines[:n], nil))
+		return err == nil
+	}
 	at := len(lines) - 1
-	for at > 0 {
-		if _, err := loadINI(bytes.Join(lines[:at], nil)); err == nil {
-			break
-		}
+	for at > max(0, len(lines)-longestValue) && !good(at) {
 		at--
+	}
+	if !good(at) {
+		at = max(0, sort.Search(at, func(n int) bool { return !good(n) })-1)
 	}
 	_, reason := loadINI(bytes.Join(lines[:at+1], nil))
 	var delimiter ini.ErrDelimiterNotFound

@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -35,8 +36,9 @@ type BasicConfig struct {
 
 // Basic lets in whoever the htpasswd file names: Ironic's auth_strategy http_basic.
 // All users are administrators. The file is read again when it has changed; while
-// it is wrong or missing, the users of its last good contents stay, and the log says
-// once per change what is wrong. Safe for concurrent use. Source of answers:
+// it is wrong, those users of its last good contents stay whom it still names, and while
+// it is missing or cannot be read all of them; the log says once what is wrong. Safe for
+// concurrent use. Source of answers:
 // ironic_lib.auth_basic.
 type Basic struct {
 	cfg   BasicConfig
@@ -46,7 +48,7 @@ type Basic struct {
 
 	mu    sync.Mutex
 	state string // what the file was when it was looked at last
-	wrong bool   // it could not be used then
+	wrong string // why it could not be used then
 	users map[string][]byte
 	known map[string][]byte // user → proof of the password that was right: bcrypt costs 60 ms and more
 	dummy []byte            // a hash that costs as much as a user's
@@ -70,7 +72,7 @@ func NewBasic(cfg BasicConfig) (*Basic, error) {
 	}
 	var err error
 	b.state = fileState(cfg.File)
-	if b.users, err = readUsers(cfg.File); err != nil {
+	if b.users, _, err = readUsers(cfg.File); err != nil {
 		return nil, err
 	}
 	b.forget()
@@ -172,25 +174,34 @@ func (b *Basic) proof(password []byte) []byte {
 	return m.Sum(nil)
 }
 
-// refresh reads the file if it is not what it was, and keeps what is known where it
-// cannot be used: a slip of an editor must not lock everybody out. The caller has the lock.
+// refresh reads the file if it is not what it was. A slip of an editor must not lock
+// everybody out, and who was taken out is out. The caller has the lock.
 func (b *Basic) refresh() {
 	state := fileState(b.cfg.File)
 	if state == b.state {
 		return
 	}
-	b.state = state
-	users, err := readUsers(b.cfg.File)
-	if err != nil {
-		b.wrong = true
-		b.cfg.Log.Warn("the file of users cannot be used; those of its last good contents stay", "error", err, "hint", errs.HintOf(err))
+	users, named, err := readUsers(b.cfg.File)
+	if err == nil {
+		if b.wrong != "" {
+			b.cfg.Log.Info("the file of users is good again", "file", b.cfg.File)
+		}
+		b.state, b.users, b.wrong = state, users, ""
+		b.forget()
 		return
 	}
-	if b.wrong {
-		b.cfg.Log.Info("the file of users is good again", "file", b.cfg.File)
+	var sys syscall.Errno
+	if !errors.As(err, &sys) || sys == syscall.ENOENT {
+		b.state = state // otherwise it is looked at again: descriptors that have run out come back
 	}
-	b.users, b.wrong = users, false
-	b.forget()
+	if named != nil {
+		maps.DeleteFunc(b.users, func(user string, _ []byte) bool { return !named[user] })
+		b.forget()
+	}
+	if text := err.Error(); text != b.wrong {
+		b.wrong = text
+		b.cfg.Log.Warn("the file of users cannot be used; of those of its last good contents stay whom it names, or all if it cannot be read", "error", err, "hint", errs.HintOf(err))
+	}
 }
 
 // forget drops what was found out about the users before.
@@ -218,18 +229,19 @@ func version(st os.FileInfo) string {
 	return fmt.Sprint(sys.Ino, st.Size(), st.ModTime().UnixNano(), sys.Ctim, sys.Uid, st.Mode())
 }
 
-// readUsers reads an htpasswd file that nobody else can read or change.
-func readUsers(path string) (map[string][]byte, error) {
+// readUsers reads an htpasswd file that nobody else can read or change. With an error,
+// named is whom the file names all the same; nil: it could not be read.
+func readUsers(path string) (users map[string][]byte, named map[string]bool, err error) {
 	f, err := OpenPrivate("the file of users", path)
 	var missing *errs.Error
 	if errors.Is(err, fs.ErrNotExist) && errors.As(err, &missing) {
-		return nil, missing.WithHint("make one: htpasswd -cB %s admin && chmod 600 %s", path, path)
+		return nil, nil, missing.WithHint("make one: htpasswd -cB %s admin && chmod 600 %s", path, path)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
-	users := map[string][]byte{}
+	users, named = map[string][]byte{}, map[string]bool{}
 	lines := bufio.NewScanner(io.LimitReader(f, 1<<20))
 	for n := 1; lines.Scan(); n++ {
 		entry := strings.TrimSpace(lines.Text())
@@ -237,18 +249,18 @@ func readUsers(path string) (map[string][]byte, error) {
 			continue
 		}
 		user, hash, _ := strings.Cut(entry, ":")
-		if err := checkHash(user, hash, users); err != nil {
-			return nil, errs.Wrap(errs.Invalid, err, "%s:%d", path, n).WithHint("make the line anew: htpasswd -B %s USER", path)
+		if wrong := checkHash(user, hash, users); wrong != nil && err == nil {
+			err = errs.Wrap(errs.Invalid, wrong, "%s:%d", path, n).WithHint("make the line anew: htpasswd -B %s USER", path)
 		}
-		users[user] = []byte(hash)
+		users[user], named[user] = []byte(hash), true
 	}
-	if err := lines.Err(); err != nil {
-		return nil, errs.Wrap(errs.Invalid, err, "%s cannot be read", path)
+	if lines.Err() != nil {
+		return nil, nil, errs.Wrap(errs.Invalid, lines.Err(), "%s cannot be read", path)
 	}
 	if len(users) == 0 {
-		return nil, errs.New(errs.Invalid, "%s names no user, so that nobody could log in", path).WithHint("htpasswd -B %s admin", path)
+		err = errs.New(errs.Invalid, "%s names no user, so that nobody can log in", path).WithHint("htpasswd -B %s admin", path)
 	}
-	return users, nil
+	return users, named, err
 }
 
 // checkHash looks at one line; its errors do not show the hash.

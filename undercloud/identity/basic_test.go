@@ -117,28 +117,31 @@ func TestBasicReadsTheFileAgainWhenItChanges(t *testing.T) {
 	}
 }
 
-// A slip in the file locks nobody out, and lets nobody in who was not there before.
+// A slip in the file locks nobody out, lets nobody in who was not there before, and keeps
+// nobody in whom it does not name any more.
 func TestBasicKeepsItsUsersWhileTheFileIsBroken(t *testing.T) {
 	ask, path, log, _ := basicWorld(t, "admin:"+hashOf(t, "a"), "bob:"+hashOf(t, "b"))
 	ask(basicHeader("admin", "a")) // known from now on, bob is not
-	for what, c := range map[string]struct {
+	for _, c := range []struct {
+		what   string
 		change func()
 		words  string
+		bob    int
 	}{
-		"mode":    {func() { users(t, path, 0o644, "admin:"+hashOf(t, "new")) }, path + " has mode 0644"},
-		"line":    {func() { users(t, path, 0o600, "eve:"+hashOf(t, "e"), "bob:{SHA}abc") }, path + ":2: Only bcrypt digested passwords are supported for bob"},
-		"empty":   {func() { users(t, path, 0o600) }, path + " names no user"},
-		"missing": {func() { _ = os.Remove(path) }, "the file of users cannot be read: open " + path},
+		{"mode", func() { users(t, path, 0o644, "admin:"+hashOf(t, "new")) }, path + " has mode 0644", 200},
+		{"missing", func() { _ = os.Remove(path) }, "the file of users cannot be read: open " + path, 200},
+		{"line", func() { users(t, path, 0o600, "eve:"+hashOf(t, "e"), "bob:{SHA}abc", "admin:x") }, path + ":2: Only bcrypt digested passwords are supported for bob", 200},
+		{"without bob", func() { users(t, path, 0o600, "admin:x") }, path + ":1: ", 401},
 	} {
 		log.Reset()
 		c.change()
-		for header, code := range map[string]int{basicHeader("admin", "a"): 200, basicHeader("bob", "b"): 200, basicHeader("eve", "e"): 401, basicHeader("admin", "new"): 401} {
+		for header, code := range map[string]int{basicHeader("admin", "a"): 200, basicHeader("bob", "b"): c.bob, basicHeader("eve", "e"): 401, basicHeader("admin", "new"): 401} {
 			if w := ask(header); w.Code != code {
-				t.Errorf("%s, %s: %d %s", what, header, w.Code, w.Body)
+				t.Errorf("%s, %s: %d %s", c.what, header, w.Code, w.Body)
 			}
 		}
 		if l := log.String(); strings.Count(l, "cannot be used") != 1 || !strings.Contains(l, c.words) || !strings.Contains(l, "level=WARN") || !strings.Contains(l, "hint=") {
-			t.Errorf("%s: expected one warning that says %q: %s", what, c.words, l)
+			t.Errorf("%s: expected one warning that says %q: %s", c.what, c.words, l)
 		}
 	}
 	log.Reset()
@@ -154,6 +157,10 @@ func TestBasicKeepsItsUsersWhileTheFileIsBroken(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "good again") {
 		t.Errorf("nothing says that it is mended: %s", log)
+	}
+	users(t, path, 0o600)
+	if w := ask(basicHeader("admin", "new")); w.Code != 401 {
+		t.Errorf("the last user was taken out and is let in: %d", w.Code)
 	}
 }
 
