@@ -177,6 +177,9 @@ func (p *program) list(c *cli.Context) error {
 	rows := make([][]any, len(r.BMCs))
 	for i, b := range r.BMCs {
 		rows[i] = []any{b.Domain, b.Status, b.Address, b.Port}
+		if why := trouble(b); why != "" {
+			fmt.Fprintf(p.err, "%s: %s\n", b.Domain, why)
+		}
 	}
 	return p.printList(c, []string{"Domain name", "Status", "Address", "Port"}, rows)
 }
@@ -197,13 +200,8 @@ func (p *program) show(c *cli.Context) error {
 	if c.Bool("long") {
 		fields = append(fields, longFields(b)...)
 	}
-	switch {
-	case b.Reason != "" && b.Status == manager.StatusRunning:
-		fmt.Fprintf(p.err, "the configuration file is not followed: %s\n", b.Reason)
-	case b.Reason != "":
-		fmt.Fprintf(p.err, "not running: %s\n", b.Reason)
-	case b.Live != nil && b.Live.Trouble != "":
-		fmt.Fprintf(p.err, "the hypervisor says: %s\n", b.Live.Trouble)
+	if why := trouble(b); why != "" {
+		fmt.Fprintln(p.err, why)
 	}
 	if c.String("format") == "shell" {
 		p.printShell(c.String("prefix"), c.StringSlice("column"), fields)
@@ -214,6 +212,19 @@ func (p *program) show(c *cli.Context) error {
 		rows[i] = []any{f.Name, f.Value}
 	}
 	return p.printList(c, []string{"Property", "Value"}, rows)
+}
+
+// trouble is what a person should know of a BMC that the tables do not show.
+func trouble(b manager.Info) string {
+	switch {
+	case b.Reason != "" && b.Status == manager.StatusRunning:
+		return "the configuration file is not followed: " + b.Reason
+	case b.Reason != "":
+		return "not running: " + b.Reason
+	case b.Live != nil && b.Live.Trouble != "":
+		return "the hypervisor says: " + b.Live.Trouble
+	}
+	return ""
 }
 
 // showFields are virtualbmc's rows, in its order.
