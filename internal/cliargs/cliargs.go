@@ -51,8 +51,14 @@ func Reorder(app *cli.App, optional Optional, args []string) []string {
 			*dst = append(*dst, a+"="+def)
 			continue
 		}
+		if takesValue && !joined && i+1 == len(args) { // the "--" below must not become its value
+			if dst == &front {
+				path = nil
+			}
+			return append(append([]string{args[0]}, path...), a)
+		}
 		*dst = append(*dst, a)
-		if takesValue && !joined && i+1 < len(args) {
+		if takesValue && !joined {
 			i++
 			*dst = append(*dst, args[i])
 		}

@@ -93,7 +93,7 @@ func (c *Config) Set(key, value string) error {
 	}
 	if key == "port" {
 		n, err := strconv.Atoi(value)
-		if err != nil {
+		if err != nil || n < 0 { // one below 0 is how auto is kept
 			return wrong("port", strconv.Quote(value), "expected a number or auto")
 		}
 		c.Port = n
