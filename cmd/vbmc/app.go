@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		return fail(errw, fmt.Errorf("vbmc: %w", err))
 	}
 	p := &program{out: out, err: errw, settings: settings}
-	app := p.app()
+	app := p.app(args)
 	err = app.RunContext(ctx, cliargs.Reorder(app, nil, args))
 	var u usageError
 	var c coded
@@ -73,8 +73,8 @@ func fail(errw io.Writer, err error) int {
 	return exitFailed
 }
 
-func (p *program) app() *cli.App {
-	usage := func(_ *cli.Context, err error, _ bool) error { return usageError{err} }
+func (p *program) app(args []string) *cli.App {
+	usage := func(c *cli.Context, err error, _ bool) error { return usageError{flagError(c, err, args)} }
 	app := &cli.App{Name: "vbmc", Usage: "virtual BMCs for libvirt domains", HideVersion: true, Writer: p.out, ErrWriter: p.err,
 		ExitErrHandler: func(*cli.Context, error) {}, OnUsageError: usage, DisableSliceFlagSeparator: true,
 		Flags: globalFlags(), Commands: p.commands(),

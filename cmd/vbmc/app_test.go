@@ -95,11 +95,28 @@ func TestVbmcdTwice(t *testing.T) {
 func TestWrongCommandLines(t *testing.T) {
 	home := t.TempDir()
 	for args, want := range map[string]string{
-		"add":            "the following arguments are required: domain_name",
-		"start":          "the following arguments are required: domain_names",
-		"add a --prot":   "flag provided but not defined: -prot",
-		"add a --port x": "invalid value",
-		"strat a":        "Did you mean",
+		"add":                 "the following arguments are required: domain_name",
+		"start":               "the following arguments are required: domain_names",
+		"add a --prot 1":      "vbmc: error: unrecognized arguments: --prot; did you mean \"--port\"?\n",
+		"list --nosuch":       "vbmc: error: unrecognized arguments: --nosuch\n",
+		"list -x":             "vbmc: error: unrecognized arguments: -x\n",
+		"show a --nosuch=1":   "vbmc: error: unrecognized arguments: --nosuch\n",
+		"--nosuch list":       "vbmc: error: unrecognized arguments: --nosuch\n",
+		"edit a --port":       "vbmc: error: argument --port: expected one argument\n",
+		"add a --port x":      "vbmc: error: argument --port: invalid int value: 'x' (expected a number or auto)\n",
+		"edit a --port x":     "vbmc: error: argument --port: invalid int value: 'x' (expected a number or auto)\n",
+		"add a --port -1":     "invalid int value: '-1'",
+		"add a b":             "vbmc: error: unrecognized arguments: b\n",
+		"edit a b c --port 1": "vbmc: error: unrecognized arguments: b c\n",
+		"show a b":            "vbmc: error: unrecognized arguments: b\n",
+		"show":                "vbmc: error: the following arguments are required: domain_name\n",
+		"sol a b":             "vbmc: error: unrecognized arguments: b\n",
+		"log a b":             "vbmc: error: unrecognized arguments: b\n",
+		"list a":              "vbmc: error: unrecognized arguments: a\n",
+		"complete a":          "vbmc: error: unrecognized arguments: a\n",
+		"daemon a":            "vbmc: error: unrecognized arguments: a\n",
+		"add --all a":         "--all takes no domain_name",
+		"strat a":             "Did you mean",
 	} {
 		code, _, errs := vbmc(t, home, strings.Fields(args)...)
 		if code != exitUsage || !strings.Contains(errs, want) {

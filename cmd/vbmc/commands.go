@@ -91,11 +91,12 @@ func (p *program) tell(r *control.Reply) error {
 }
 
 func (p *program) add(c *cli.Context) error {
-	if all := c.Bool("all"); all == (c.NArg() == 1) || c.NArg() > 1 {
-		if all {
-			return usageError{errors.New("--all takes no domain_name")}
-		}
-		return usageError{errors.New("the following arguments are required: domain_name")}
+	all := c.Bool("all")
+	if all && c.NArg() > 0 {
+		return usageError{errors.New("--all takes no domain_name")}
+	}
+	if err := words(c, map[bool]int{false: 1}[all]); err != nil {
+		return err
 	}
 	password, err := secret(c, "password")
 	if err != nil {
@@ -111,27 +112,38 @@ func (p *program) add(c *cli.Context) error {
 		KG: kg, CipherSuites: c.String("cipher-suites"), Console: c.String("console"),
 		BootMAC: c.String("boot-mac"), EFI: c.String("efi"), LiveBootOrder: c.String("live-boot-order"),
 	}}
-	if err := req.Config.Set("port", c.String("port")); err != nil {
-		return usageError{fmt.Errorf("argument --port: invalid value: '%s'", c.String("port"))}
+	if err := setPort(&req.Config, c.String("port")); err != nil {
+		return err
 	}
-	if c.Bool("all") {
+	if all {
 		if c.IsSet("port") && req.Config.Port != manager.AutoPort {
 			return usageError{errors.New("--all chooses ports itself")}
 		}
 		req.Command = "add-all"
 	}
 	r, err := p.call(c, req)
-	if r != nil && (c.Bool("all") || req.Config.Port == manager.AutoPort) {
+	if r != nil && (all || req.Config.Port == manager.AutoPort) {
 		for _, b := range r.BMCs { // who let a port be chosen wants to know it
 			fmt.Fprintln(p.out, b.Domain, b.Port)
 		}
 	}
+	if all && err == nil && len(r.BMCs) == 0 {
+		fmt.Fprintln(p.err, "nothing to add: this libvirt has no domain without a BMC; see: vbmc list")
+	}
 	return err
 }
 
+// setPort takes --port of add and edit alike; argparse ends with 2 for what is no number.
+func setPort(to *manager.Config, value string) error {
+	if err := to.Set("port", value); err != nil {
+		return usageError{fmt.Errorf("argument --port: invalid int value: '%s' (expected a number or auto)", value)}
+	}
+	return nil
+}
+
 func (p *program) edit(c *cli.Context) error {
-	if c.NArg() != 1 {
-		return usageError{errors.New("the following arguments are required: domain_name")}
+	if err := words(c, 1); err != nil {
+		return err
 	}
 	args := map[string]string{}
 	for _, f := range c.Command.Flags {
@@ -140,6 +152,11 @@ func (p *program) edit(c *cli.Context) error {
 			continue
 		}
 		value := c.String(name)
+		if name == "port" {
+			if err := setPort(&manager.Config{}, value); err != nil {
+				return err
+			}
+		}
 		if of, fromFile := strings.CutSuffix(name, "-file"); fromFile {
 			name = of
 			var err error
@@ -167,6 +184,9 @@ func (p *program) each(command string) cli.ActionFunc {
 }
 
 func (p *program) list(c *cli.Context) error {
+	if err := words(c, 0); err != nil {
+		return err
+	}
 	if err := choices(c, listFormats()...); err != nil {
 		return err
 	}
@@ -177,13 +197,16 @@ func (p *program) list(c *cli.Context) error {
 	rows := make([][]any, len(r.BMCs))
 	for i, b := range r.BMCs {
 		rows[i] = []any{b.Domain, b.Status, b.Address, b.Port}
+		if why := trouble(b); why != "" {
+			fmt.Fprintf(p.err, "%s: %s\n", b.Domain, why)
+		}
 	}
 	return p.printList(c, []string{"Domain name", "Status", "Address", "Port"}, rows)
 }
 
 func (p *program) show(c *cli.Context) error {
-	if c.NArg() != 1 {
-		return usageError{errors.New("the following arguments are required: domain_name")}
+	if err := words(c, 1); err != nil {
+		return err
 	}
 	if err := choices(c, append([]string{"shell"}, listFormats()...)...); err != nil {
 		return err
@@ -197,13 +220,8 @@ func (p *program) show(c *cli.Context) error {
 	if c.Bool("long") {
 		fields = append(fields, longFields(b)...)
 	}
-	switch {
-	case b.Reason != "" && b.Status == manager.StatusRunning:
-		fmt.Fprintf(p.err, "the configuration file is not followed: %s\n", b.Reason)
-	case b.Reason != "":
-		fmt.Fprintf(p.err, "not running: %s\n", b.Reason)
-	case b.Live != nil && b.Live.Trouble != "":
-		fmt.Fprintf(p.err, "the hypervisor says: %s\n", b.Live.Trouble)
+	if why := trouble(b); why != "" {
+		fmt.Fprintln(p.err, why)
 	}
 	if c.String("format") == "shell" {
 		p.printShell(c.String("prefix"), c.StringSlice("column"), fields)
@@ -214,6 +232,19 @@ func (p *program) show(c *cli.Context) error {
 		rows[i] = []any{f.Name, f.Value}
 	}
 	return p.printList(c, []string{"Property", "Value"}, rows)
+}
+
+// trouble is what a person should know of a BMC that the tables do not show.
+func trouble(b manager.Info) string {
+	switch {
+	case b.Reason != "" && b.Status == manager.StatusRunning:
+		return "the configuration file is not followed: " + b.Reason
+	case b.Reason != "":
+		return "not running: " + b.Reason
+	case b.Live != nil && b.Live.Trouble != "":
+		return "the hypervisor says: " + b.Live.Trouble
+	}
+	return ""
 }
 
 // showFields are virtualbmc's rows, in its order.

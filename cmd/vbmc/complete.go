@@ -9,7 +9,10 @@ import (
 
 // complete prints what bash needs; names of domains come from the daemon, which is
 // not started for it.
-func (p *program) complete(*cli.Context) error {
+func (p *program) complete(c *cli.Context) error {
+	if err := words(c, 0); err != nil {
+		return err
+	}
 	_, err := fmt.Fprintf(p.out, `_vbmc()
 {
     local cur=${COMP_WORDS[COMP_CWORD]}

@@ -24,6 +24,9 @@ import (
 )
 
 func (p *program) daemon(c *cli.Context) error {
+	if err := words(c, 0); err != nil {
+		return err
+	}
 	if f := c.String("log-file"); f != "" {
 		var err error
 		if p.settings.LogFile, err = filepath.Abs(f); err != nil {

@@ -43,8 +43,8 @@ func (p *program) doctor(c *cli.Context) error {
 }
 
 func (p *program) log(c *cli.Context) error {
-	if c.NArg() != 1 {
-		return usageError{errors.New("the following arguments are required: domain_name")}
+	if err := words(c, 1); err != nil {
+		return err
 	}
 	req := control.Request{Command: "log", Domains: c.Args().Slice()}
 	if !c.Bool("follow") {

@@ -25,8 +25,8 @@ func solFlags() []cli.Flag {
 // sol shows a domain's serial console through its own BMC, as a client of IPMI: what
 // works here works for ipmitool too.
 func (p *program) sol(c *cli.Context) error {
-	if c.NArg() != 1 {
-		return usageError{errors.New("the following arguments are required: domain_name")}
+	if err := words(c, 1); err != nil {
+		return err
 	}
 	// The file has the password; the daemon does not give it away.
 	m := manager.New(p.settings, &manager.Libvirt{Log: slog.New(slog.DiscardHandler)}, slog.New(slog.DiscardHandler))

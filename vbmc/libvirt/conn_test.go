@@ -118,11 +118,15 @@ func TestAnUnknownSchemeIsToldAndWhichThereAre(t *testing.T) {
 		"kvm://h/system":          {`the scheme "kvm" is unknown`, "the hypervisors are qemu, xen"},
 		"qenu+tls://h/system":     {`the scheme "qenu+tls" is unknown`, `did you mean "qemu"?`},
 		"https://h:16514/system":  {`the scheme "https" is unknown`, "qemu+ssh://root@HOST/system"},
+		"esx://h":                 {`the scheme "esx" is unknown`, "the hypervisors are qemu"},
 		"ssh://root@host/system/": {`the scheme "ssh" is unknown`, "qemu+ssh://root@HOST/system"},
 	} {
 		_, err := Dial(t.Context(), uri)
 		if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), want[0]) || !strings.Contains(errs.HintOf(err), want[1]) {
 			t.Errorf("%s: %v (%s)", uri, err, errs.HintOf(err))
+		}
+		if strings.Contains(errs.HintOf(err), "did you mean") && !strings.Contains(want[1], "did you mean") {
+			t.Errorf("%s: nothing is close to it: %s", uri, errs.HintOf(err))
 		}
 	}
 }

@@ -3,6 +3,10 @@ package libvirt
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
+	"strings"
+	"syscall"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 )
@@ -83,6 +87,16 @@ func IsUnavailable(err error) bool {
 		return true
 	}
 	return false
+}
+
+// IsNotListening reports that nothing listens where the daemon should: the connection was
+// refused, or its socket is not there.
+func IsNotListening(err error) bool {
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		return errors.Is(dial, syscall.ECONNREFUSED) || errors.Is(dial, fs.ErrNotExist)
+	}
+	return err != nil && strings.Contains(err.Error(), noFarSocket)
 }
 
 // wrap turns an error of the library into one of ours.

@@ -26,6 +26,9 @@ func dialSSH(_ context.Context, t target) (net.Conn, error) {
 	if t.keyfile != "" {
 		args = append(args, "-i", t.keyfile)
 	}
+	if t.noVerify {
+		args = append(args, "-o", "StrictHostKeyChecking=no")
+	}
 	args = append(args, "--", t.host, "sh", "-c", shellQuote(farScript(t.sockets)))
 	c := &sshConn{cmd: exec.Command("ssh", args...), host: t.host}
 	in, err := c.cmd.StdinPipe()
@@ -45,6 +48,9 @@ func dialSSH(_ context.Context, t target) (net.Conn, error) {
 	return c, nil
 }
 
+// noFarSocket is what the far side says when nothing listens there.
+const noFarSocket = "no libvirt socket here"
+
 // farScript joins the far side's shell to the first socket that is there. Which daemon
 // runs, libvirtd or virtqemud, is only known on that side.
 func farScript(sockets []string) string {
@@ -58,7 +64,7 @@ func farScript(sockets []string) string {
 	}
 	list := strings.Join(words, " ")
 	return `for s in ` + list + `; do [ ! -S "$s" ] || exec nc -U "$s"; done; ` +
-		`echo no libvirt socket here: ` + list + ` >&2; exit 1`
+		`echo ` + noFarSocket + `: ` + list + ` >&2; exit 1`
 }
 
 // shellQuote makes one word of s for the shell of the far side.

@@ -20,7 +20,7 @@ type target struct {
 	port      string
 	user      string // ssh
 	keyfile   string // ssh, from ?keyfile=
-	noVerify  bool   // tls, from ?no_verify=1
+	noVerify  bool   // tls and ssh, from ?no_verify=1
 	pkipath   string // tls, from ?pkipath=
 	remote    string // URI the daemon is asked to open, for example qemu:///system
 }
@@ -58,7 +58,10 @@ func parseURI(raw string, env environment) (target, error) {
 			transport = "tls"
 		}
 	}
-	q := u.Query()
+	q, err := parameters(raw, u.RawQuery, transport)
+	if err != nil {
+		return target{}, err
+	}
 	t := target{
 		transport: transport,
 		host:      u.Hostname(),
@@ -103,11 +106,26 @@ func knownScheme(raw, scheme string) error {
 	switch {
 	case !slices.Contains(drivers(), driver):
 		return unknown("the hypervisors are %s%s; with +unix, +tcp, +tls or +ssh behind, as in qemu:///system or qemu+ssh://root@HOST/system",
-			strings.Join(drivers(), ", "), nearest.Hint(driver, drivers()))
+			strings.Join(drivers(), ", "), meant(driver, drivers()))
 	case given && !slices.Contains(transports(), transport):
-		return unknown("the schemes are %[1]s, %[1]s+%[2]s%[3]s", driver, strings.Join(transports(), ", "+driver+"+"), nearest.Hint(transport, transports()))
+		return unknown("the schemes are %[1]s, %[1]s+%[2]s%[3]s", driver, strings.Join(transports(), ", "+driver+"+"), meant(transport, transports()))
 	}
 	return nil
+}
+
+// meant is nearest.Hint for names that are so short that two letters make another one: a
+// letter of three is all that may differ.
+func meant(written string, known []string) string {
+	if best := nearest.Name(written, known); nearest.Distance(written, best) <= max(1, len(written)/3) {
+		return nearest.Hint(written, known)
+	}
+	return ""
+}
+
+// CheckURI refuses a URI that can lead nowhere, without asking anybody.
+func CheckURI(uri string) error {
+	_, err := parseURI(uri, systemEnvironment())
+	return err
 }
 
 // Shown is a URI for people: a password in it is left out.

@@ -12,6 +12,7 @@ import (
 	"trefoil/vbmc/domain/virt"
 	"trefoil/vbmc/ipmi"
 	"trefoil/vbmc/ipmi/wire"
+	"trefoil/vbmc/libvirt"
 )
 
 // Defaults of `vbmc add`.
@@ -92,7 +93,7 @@ func (c *Config) Set(key, value string) error {
 	}
 	if key == "port" {
 		n, err := strconv.Atoi(value)
-		if err != nil {
+		if err != nil || n < 0 { // one below 0 is how auto is kept
 			return wrong("port", strconv.Quote(value), "expected a number or auto")
 		}
 		c.Port = n
@@ -130,6 +131,9 @@ func (c Config) Validate() error {
 		case strings.TrimSpace(v) != v:
 			return wrong(key, "", "blanks around it would be lost in the configuration file")
 		}
+	}
+	if err := libvirt.CheckURI(c.LibvirtURI); err != nil {
+		return wrong("libvirt_uri", "", "%v", err).WithHint("%s", errs.HintOf(err))
 	}
 	if _, err := netip.ParseAddr(c.Address); err != nil {
 		return wrong("address", strconv.Quote(c.Address), "expected an IPv4 or IPv6 address")

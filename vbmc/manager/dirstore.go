@@ -164,11 +164,15 @@ func parseConfig(path, name, text string) (Config, error) {
 		}
 	}
 	c.extra = extra.String()
+	var noPort error
 	if c.Port, err = strconv.Atoi(keys["port"].text); err != nil {
-		return c, f.wrong(configSection, "port", "a number from 1 to 65535")
+		e := f.wrong(configSection, "port", "a number from 1 to 65535")
+		c.Port, noPort = 0, &portError{e.WithHint("%s, or: vbmc edit '%s' --port VALUE", e.Hint, name)}
 	}
-	c.Active, err = f.boolean(configSection, "active")
-	return c, err
+	if c.Active, err = f.boolean(configSection, "active"); err != nil {
+		return c, err
+	}
+	return c, noPort
 }
 
 // put writes a key so that ConfigParser reads it back.

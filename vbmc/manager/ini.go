@@ -78,7 +78,7 @@ func parseINI(name, text string) (iniFile, error) {
 		case trimmed[0] == '[':
 			end := strings.IndexByte(trimmed, ']')
 			if end < 0 {
-				return out, fmt.Errorf("%s:%d: section header has no ]", name, i+1)
+				return out, unreadable(name, i, "section header has no ]")
 			}
 			cur, key = section{}, ""
 			out.sections[trimmed[1:end]] = cur
@@ -86,15 +86,20 @@ func parseINI(name, text string) (iniFile, error) {
 		}
 		at := strings.IndexAny(trimmed, "=:")
 		if at <= 0 {
-			return out, fmt.Errorf("%s:%d: expected KEY = VALUE", name, i+1)
+			return out, unreadable(name, i, "expected KEY = VALUE")
 		}
 		if cur == nil {
-			return out, fmt.Errorf("%s:%d: a key before the first [section]", name, i+1)
+			return out, unreadable(name, i, "a key before the first [section]")
 		}
 		key = strings.ToLower(strings.TrimSpace(trimmed[:at]))
 		cur[key] = entry{strings.ReplaceAll(strings.TrimSpace(trimmed[at+1:]), "%%", "%"), i + 1}
 	}
 	return out, nil
+}
+
+// unreadable refuses line i, counted from 0, of a file.
+func unreadable(name string, i int, why string) *errs.Error {
+	return errs.New(errs.Invalid, "%s:%d: %s", name, i+1, why).WithHint("change that line or take it out")
 }
 
 // escapeINI writes a value so that ConfigParser reads it back.

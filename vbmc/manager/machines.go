@@ -66,7 +66,7 @@ func (l *Libvirt) Check(ctx context.Context, c Config) error {
 	if _, err := conn.LookupDomain(ctx, c.Domain); libvirt.IsNoDomain(err) {
 		e := noDomain(c.Domain)
 		if names, err := domainNames(ctx, conn); err == nil {
-			e = e.WithHint("the domains are: %s", strings.Join(names, ", "))
+			e = e.WithHint("%s", namesHint(names))
 		}
 		return e
 	} else if err != nil {
@@ -97,10 +97,29 @@ func dial(ctx context.Context, uri string) (*libvirt.Conn, error) {
 		return conn, err
 	}
 	e := errs.New(errs.Unavailable, "Command failed: Fail to establish a connection with libvirt URI %q. Error: %v", libvirt.Shown(uri), err)
-	if wantsSASL(err) {
-		return nil, e.WithHint("this libvirtd asks for SASL; %s", insteadOfSASL)
+	return nil, e.WithHint("%s", connectHint(uri, err))
+}
+
+// connectHint is what to do about a libvirt that cannot be reached.
+func connectHint(uri string, err error) string {
+	try := "try: virsh -c '" + libvirt.Shown(uri) + "' list --all"
+	switch {
+	case wantsSASL(err):
+		return "this libvirtd asks for SASL; " + insteadOfSASL
+	case libvirt.IsNotListening(err):
+		return "is libvirtd running? " + try
+	case strings.Contains(err.Error(), "could not read tls "): // go-libvirt's words
+		return "TLS takes /etc/pki/libvirt/clientcert.pem, /etc/pki/libvirt/private/clientkey.pem and /etc/pki/CA/cacert.pem, or all three in DIR with ?pkipath=DIR"
 	}
-	return nil, e.WithHint("is libvirtd running? try: virsh -c '%s' list --all", libvirt.Shown(uri))
+	return try
+}
+
+// namesHint tells which domains there are.
+func namesHint(names []string) string {
+	if len(names) == 0 {
+		return "there are no domains; is libvirt_uri the right one?"
+	}
+	return "the domains are: " + strings.Join(names, ", ")
 }
 
 // insteadOfSASL is what to do: go-libvirt authenticates with none and polkit only, and

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"trefoil/internal/errs"
+	"trefoil/vbmc/libvirt"
 )
 
 // saslDaemon is a libvirtd whose only authentication is SASL (auth_tcp = "sasl"): packets
@@ -76,5 +77,50 @@ func TestSASLIsRefusedWithAWayOut(t *testing.T) {
 	err = c.Validate()
 	if err == nil || !strings.Contains(errs.HintOf(err), "qemu+ssh://") || strings.Contains(err.Error()+errs.HintOf(err), "secret") {
 		t.Errorf("%v, hint %q", err, errs.HintOf(err))
+	}
+}
+
+// Only a libvirtd that is not there is asked after; each other refusal has a way out of its own.
+func TestHintsOfAConnectionThatFails(t *testing.T) {
+	dir := t.TempDir()
+	c := config("a", 7001)
+	for uri, want := range map[string]string{
+		"qemu:///system?socket=" + dir + "/none": "is libvirtd running? try: virsh -c 'qemu:///system?socket=" + dir + "/none' list --all",
+		"qemu+tls://127.0.0.1:1/?pkipath=" + dir: "TLS takes /etc/pki/libvirt/clientcert.pem",
+		"esx://h/":                               "the hypervisors are qemu, ",
+		"qemu:///system?sock=" + dir + "/none":   `did you mean "socket"?`,
+	} {
+		c.LibvirtURI = uri
+		err := (&Libvirt{Log: slog.New(slog.DiscardHandler)}).Check(t.Context(), c)
+		hint := errs.HintOf(err)
+		if !strings.Contains(hint, want) || strings.Contains(hint, "is libvirtd running") && !strings.HasPrefix(want, "is libvirtd") {
+			t.Errorf("%s: %v (%s), want %s", uri, err, hint, want)
+		}
+	}
+	for _, err := range []error{
+		&libvirt.Error{Op: "connect", Code: libvirt.CodeNoConnect, Msg: "no connection driver available for xen:///"},
+		&libvirt.Error{Op: "connect", Code: 1, Msg: "internal error: unexpected QEMU URI path '/x', try qemu:///system"},
+	} {
+		if hint := connectHint("qemu:///x", err); hint != "try: virsh -c 'qemu:///x' list --all" {
+			t.Errorf("%v: %s", err, hint)
+		}
+	}
+	if a, none := namesHint([]string{"a", "b"}), namesHint(nil); a != "the domains are: a, b" || !strings.HasPrefix(none, "there are no domains") {
+		t.Errorf("%q, %q", a, none)
+	}
+}
+
+// A URI that leads nowhere is refused where it stands: as the option, and as the line of the file.
+func TestAWrongURIIsRefusedWhereItStands(t *testing.T) {
+	m, _ := newManager(t)
+	running(t, m, "a")
+	err := m.Edit("a", func(c *Config) error { return c.Set("libvirt_uri", "qemu:///system?sock=/x") })
+	if err == nil || !strings.HasPrefix(err.Error(), "--libvirt-uri: libvirt URI") || !strings.Contains(errs.HintOf(err), `did you mean "socket"?`) {
+		t.Errorf("%v (%s)", err, errs.HintOf(err))
+	}
+	spoil(t, m, DefaultLibvirtURI, DefaultLibvirtURI+"?sock=/x")
+	m.Sync()
+	if i, err := m.Show("a"); err != nil || i.LibvirtURI != DefaultLibvirtURI || !strings.Contains(i.Reason, `/a/config:7: libvirt_uri: libvirt URI "qemu:///system?sock=/x": the parameter "sock"`) {
+		t.Errorf("%+v %v", i, err)
 	}
 }

@@ -273,23 +273,22 @@ func withoutPrefix(err error) error {
 	return err
 }
 
-// Stop makes a BMC inactive and stops it.
+// Stop stops a BMC, whatever its file says, and makes it inactive there.
 func (m *Manager) Stop(name string) (changed bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, err := m.configured(name); err != nil {
+	if err := m.Known(name); err != nil {
 		return false, withoutPrefix(err)
 	}
 	changed = m.running[name] != nil
 	m.stop(name)
 	delete(m.faults, name)
-	_, _, err = m.change(name, func(c *Config) error { c.Active = false; return nil })
-	return changed, err
+	return changed, m.deactivate(name)
 }
 
 // Info is a BMC with its status.
 type Info struct {
-	Config
+	Config // what runs, while that is not what the file says
 	Status string
 	Reason string // why the status is error, or why a running one does not follow its file
 	Live   *Live  `json:",omitempty"` // of Show only, while it runs
@@ -316,8 +315,11 @@ func (m *Manager) info(name string, c Config) Info {
 	if f, bad := m.faults[name]; bad {
 		i.Status, i.Reason = StatusError, f.text
 	}
-	if m.running[name] != nil {
+	if in := m.running[name]; in != nil {
 		i.Status = StatusRunning
+		if i.Reason != "" {
+			i.Config = in.config
+		}
 	}
 	return i
 }
@@ -326,12 +328,16 @@ func (m *Manager) info(name string, c Config) Info {
 func (m *Manager) Show(name string) (Info, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	in := m.running[name]
 	c, err := m.configured(name)
-	if err != nil {
+	if err != nil && (in == nil || errs.Is(err, errs.NotFound)) {
 		return Info{}, err
 	}
+	if err != nil {
+		m.note(name, err)
+	}
 	i := m.info(name, c)
-	if in := m.running[name]; in != nil {
+	if in != nil {
 		i.Live = in.live()
 	}
 	return i, nil

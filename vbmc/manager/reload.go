@@ -41,17 +41,19 @@ func (m *Manager) loadStamped(name string, s stamp) (Config, error) {
 	return c, err
 }
 
-// loadEach is loadStamped behind dirStore.each. Of a file that cannot be looked at it
-// gives what is known: the configuration that runs.
+// loadEach is loadStamped behind dirStore.each. Of a file that cannot be looked at or
+// is wrong it gives what is known: the configuration that runs.
 func (m *Manager) loadEach(name string, s stamp, err error) (Config, error) {
+	var c Config
 	if err == nil {
-		return m.loadStamped(name, s)
+		c, err = m.loadStamped(name, s)
+	} else {
+		delete(m.files, name)
 	}
-	delete(m.files, name)
-	if in := m.running[name]; in != nil {
+	if in := m.running[name]; err != nil && in != nil {
 		return in.config, err
 	}
-	return Config{}, err
+	return c, err
 }
 
 // closed tells that others could read a password, or still can.
@@ -143,17 +145,22 @@ func (m *Manager) update(name string, in *instance, c Config) error {
 
 // change edits a configuration file: read, f, check, write. One at a time, and
 // without m.mu, so that a BMC may call it while the manager waits for that BMC.
+// A file whose port is no number is written when f gives it one.
 func (m *Manager) change(name string, f func(*Config) error) (before, after Config, err error) {
 	m.editing.Lock()
 	defer m.editing.Unlock()
-	if before, err = m.store.load(name); err != nil {
-		return before, before, err
+	before, unread := m.store.load(name)
+	if unread != nil && !lacksPort(unread) {
+		return before, before, unread
 	}
 	after = before
-	if err := f(&after); err != nil {
+	err = f(&after)
+	switch {
+	case unread != nil && after.Port == before.Port:
+		return before, before, unread
+	case err != nil:
 		return before, before, err
-	}
-	if after == before {
+	case after == before:
 		return before, after, nil
 	}
 	return before, after, m.store.save(name, after)
@@ -165,9 +172,10 @@ func (m *Manager) change(name string, f func(*Config) error) (before, after Conf
 func (m *Manager) Edit(name string, f func(*Config) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, err := m.configured(name); err != nil {
+	if _, err := m.configured(name); err != nil && !lacksPort(err) {
 		return err
 	}
+	undo := m.undoer(name)
 	before, after, err := m.change(name, func(c *Config) error {
 		old := *c
 		if err := f(c); err != nil {
@@ -194,8 +202,7 @@ func (m *Manager) Edit(name string, f func(*Config) error) error {
 		return err
 	}
 	if err := m.match(name, after); err != nil {
-		_, _, undone := m.change(name, func(c *Config) error { *c = before; return nil })
-		return errors.Join(err, undone, m.match(name, before))
+		return errors.Join(err, undo(before))
 	}
 	if after.Active {
 		m.note(name, nil)

@@ -101,7 +101,7 @@ func (i *info) rest(n *ironic.Node, bad func(string, string, ...any) error) erro
 		return bad("ipmi_protocol_version", "is %q; only 2.0 is spoken", s)
 	}
 	if str(n, "ipmi_hex_kg_key") != "" {
-		return bad("ipmi_hex_kg_key", "is set, but two-key logins are not supported: clear the BMC key, or use another power interface")
+		return bad("ipmi_hex_kg_key", "is set, but two-key logins are not supported: clear the BMC key, here and on the BMC")
 	}
 	for _, key := range []string{"ipmi_disable_boot_timeout", "ipmi_force_boot_device"} {
 		s := strings.ToLower(str(n, key))
