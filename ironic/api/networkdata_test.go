@@ -11,25 +11,23 @@ import (
 	"trefoil/ironic"
 )
 
+const networkData = `{"links":[{"id":"eth0","type":"phy","ethernet_mac_address":"52:54:00:12:34:56","mtu":1500,"any":"thing"},
+	{"id":"eth1","type":"phy","ethernet_mac_address":"52-54-00-12-34-57","mtu":null},
+	{"id":"b","type":"bond","ethernet_mac_address":"52:54:00:12:34:56","bond_mode":"802.1ad","bond_links":["eth0","eth1"]},
+	{"id":"v","type":"vlan","vlan_mac_address":"52:54:00:12:34:56","vlan_link":"b","vlan_id":7}],
+	"networks":[{"id":"n","link":"v","network_id":"x","type":"ipv4","ip_address":"192.0.2.5","netmask":"255.255.255.0",
+	"routes":[{"network":"0.0.0.0","netmask":"0.0.0.0","gateway":"192.0.2.1","services":[{"type":"dns","address":"192.0.2.2"}]}]},
+	{"id":"m","link":"v","network_id":"x","type":"ipv6_slaac","ip_address":"2001:db8::5/64"}],
+	"services":[{"type":"dns","address":"2001:db8::53"},{"type":"dns","address":"192.0.2.53"}]}`
+
 // The shape is that of Ironic's network-data-schema.json.
 func TestNetworkDataHasTheShapeOfIronicsSchema(t *testing.T) {
 	r := newRig(t)
-	const good = `{"links":[{"id":"eth0","type":"phy","ethernet_mac_address":"52:54:00:12:34:56","mtu":1500,"any":"thing"},
-		{"id":"eth1","type":"phy","ethernet_mac_address":"52-54-00-12-34-57","mtu":null},
-		{"id":"b","type":"bond","ethernet_mac_address":"52:54:00:12:34:56","bond_mode":"802.1ad","bond_links":["eth0","eth1"]},
-		{"id":"v","type":"vlan","vlan_mac_address":"52:54:00:12:34:56","vlan_link":"b","vlan_id":7}],
-		"networks":[{"id":"n","link":"v","network_id":"x","type":"ipv4","ip_address":"192.0.2.5","netmask":"255.255.255.0",
-		"routes":[{"network":"0.0.0.0","netmask":"0.0.0.0","gateway":"192.0.2.1","services":[{"type":"dns","address":"192.0.2.2"}]}]},
-		{"id":"m","link":"v","network_id":"x","type":"ipv6_slaac","ip_address":"2001:db8::5/64"}],
-		"services":[{"type":"dns","address":"2001:db8::53"},{"type":"dns","address":"192.0.2.53"}]}`
-	for _, data := range []string{good, "null", "{}", `{"links":[],"networks":[],"services":[]}`} {
+	for _, data := range []string{networkData, "null", "{}", `{"links":[],"networks":[],"services":[]}`} {
 		r.do("POST", "/v1/nodes", "1.66", `{"driver":"fake-hardware","network_data":`+data+`}`).want(t, http.StatusCreated, "")
 	}
 	r.add(ironic.Node{Name: "n"})
-	set := func(data string) answer {
-		return r.do("PATCH", "/v1/nodes/n", "1.66", `[{"op":"add","path":"/network_data","value":`+data+`}]`)
-	}
-	set(good).want(t, http.StatusOK, "")
+	r.setNetworkData(networkData).want(t, http.StatusOK, "")
 	r.do("PATCH", "/v1/nodes/n", "1.66", `[{"op":"remove","path":"/network_data/services"}]`).want(t, 400, "Invalid network_data: 'services' is a required property")
 	r.do("PATCH", "/v1/nodes/n", "1.66", `[{"op":"remove","path":"/network_data"}]`).want(t, http.StatusOK, "")
 	for name, c := range map[string]struct{ data, fault, hint string }{
@@ -39,15 +37,25 @@ func TestNetworkDataHasTheShapeOfIronicsSchema(t *testing.T) {
 		"no list":     {`{"links":{},"networks":[],"services":[]}`, "Invalid network_data: {} is not of type 'array'", "links is a list of objects"},
 		"long":        {`{"links":"` + strings.Repeat("x", 500) + `"}`, strings.Repeat("x", 99) + "…", ""},
 	} {
-		if a := set(c.data); a.status != 400 || !strings.Contains(a.fault(), c.fault) || !strings.Contains(a.hint(), c.hint) {
+		if a := r.setNetworkData(c.data); a.status != 400 || !strings.Contains(a.fault(), c.fault) || !strings.Contains(a.hint(), c.hint) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 		if a := r.do("POST", "/v1/nodes", "1.66", `{"driver":"fake-hardware","network_data":`+c.data+`}`); a.status != 400 {
 			t.Errorf("%s in POST: %d", name, a.status)
 		}
 	}
+}
+
+func (r *rig) setNetworkData(data string) answer {
+	r.Helper()
+	return r.do("PATCH", "/v1/nodes/n", "1.66", `[{"op":"add","path":"/network_data","value":`+data+`}]`)
+}
+
+func TestPartsOfNetworkDataAreNamed(t *testing.T) {
+	r := newRig(t)
+	r.add(ironic.Node{Name: "n"})
 	var whole map[string][]any
-	if err := json.Unmarshal([]byte(good), &whole); err != nil {
+	if err := json.Unmarshal([]byte(networkData), &whole); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -90,7 +98,7 @@ func TestNetworkDataHasTheShapeOfIronicsSchema(t *testing.T) {
 			bad[c.part][c.index] = item
 		}
 		text, _ := json.Marshal(bad)
-		a := set(string(text))
+		a := r.setNetworkData(string(text))
 		if a.status != 400 || !strings.HasPrefix(a.fault(), "Invalid network_data: ") || !strings.HasSuffix(a.fault(), "is not valid under any of the given schemas") || !strings.HasPrefix(a.hint(), c.hint) {
 			t.Errorf("%s: %d %s", fmt.Sprint(c.part, c.index, c.member), a.status, a.body)
 		}
