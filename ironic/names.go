@@ -3,13 +3,13 @@ package ironic
 import (
 	"regexp"
 	"slices"
+	"strings"
 )
 
 var (
-	uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$`)
-	namePattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
-	// traitPattern: those of os-traits, by their name spaces, or custom ones.
-	traitPattern = regexp.MustCompile(`^(CUSTOM|COMPUTE|HW|MISC|OWNER|STORAGE)_[A-Z0-9_]+$`)
+	uuidPattern  = regexp.MustCompile(`^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$`)
+	namePattern  = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
+	traitPattern = regexp.MustCompile(`^[A-Z0-9_]+$`)
 )
 
 // IsUUID takes the forms Ironic takes: with and without dashes.
@@ -39,5 +39,16 @@ func FlagsFault(n *Node) string {
 // MaxTraits is how many traits a node may have.
 const MaxTraits = 50
 
-// ValidTrait is Ironic's rule for traits.
-func ValidTrait(name string) bool { return len(name) <= 255 && traitPattern.MatchString(name) }
+// TraitSpaces are what traits begin with: the name spaces of OpenStack's list os-traits.
+func TraitSpaces() []string {
+	return []string{"CUSTOM_", "COMPUTE_", "HW_", "MISC_", "OWNER_", "STORAGE_"}
+}
+
+// ValidTrait takes custom traits as Ironic does, and of others each that may be one of
+// os-traits: which it has depends on its release.
+func ValidTrait(name string) bool {
+	if len(name) > 255 || !traitPattern.MatchString(name) {
+		return false
+	}
+	return slices.ContainsFunc(TraitSpaces(), func(space string) bool { return len(name) > len(space) && strings.HasPrefix(name, space) })
+}

@@ -55,6 +55,9 @@ func run(ctx context.Context, args []string, out, errw io.Writer) int {
 }
 
 func serveAction(c *cli.Context, errw io.Writer) error {
+	if extra := c.Args().First(); extra != "" {
+		return errs.New(errs.Invalid, "serve takes no arguments, and %q is one", extra).WithHint("undercloud serve --standalone FILE, or undercloud serve [--config FILE]")
+	}
 	if !c.IsSet("standalone") {
 		return serve(c.Context, c.String("config"), errw)
 	}

@@ -66,16 +66,20 @@ func serveStandalone(ctx context.Context, file string, logw io.Writer) error {
 // claim makes the state directory this process's own.
 func (s *standalone) claim() error {
 	if err := os.MkdirAll(s.cfg.StateDir, 0o700); err != nil {
-		return fmt.Errorf("make state_dir: %w", err)
+		return errs.Wrap(errs.Invalid, err, "%s: state_dir", s.cfg.Place("state_dir")).
+			WithHint("make the directory, and user %d, whom the service runs as, its owner; or set state_dir", os.Geteuid())
 	}
 	self := install.NewProcess("", s.cfg.StateDir, nil)
 	self.Config = s.cfg.Path
 	err := self.Announce(func() error { return nil })
 	if errs.Is(err, errs.Conflict) {
-		return errs.Wrap(errs.Conflict, err, "state_dir %s of %s is in use", s.cfg.StateDir, s.cfg.Path).
+		return errs.Wrap(errs.Conflict, err, "%s: state_dir %s is in use", s.cfg.Place("state_dir"), s.cfg.StateDir).
 			WithHint("stop that service, or give this one a state_dir of its own")
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("%s: state_dir: %w", s.cfg.Place("state_dir"), err)
+	}
+	return nil
 }
 
 // interfaceAddresses are the addresses of a network interface with their prefix lengths.
@@ -164,7 +168,7 @@ func (s *standalone) drivers() (map[string]driver.Driver, error) {
 // rules reads the built-in inspection rules, and looks that unknown machines have a driver.
 func (s *standalone) rules(drivers map[string]driver.Driver) ([]*ironic.InspectionRule, error) {
 	if d := s.cfg.DiscoveryDriver; d != "" && drivers[d] == nil {
-		return nil, errs.New(errs.Invalid, "%s: discovery_driver is %q; expected one of enabled_hardware_types, %s", s.cfg.Place("discovery_driver"), d, strings.Join(s.cfg.HardwareTypes, ", "))
+		return nil, errs.New(errs.Invalid, "%s: discovery_driver is %q; expected one of those that enabled_hardware_types names: %s", s.cfg.Place("discovery_driver"), d, strings.Join(s.cfg.HardwareTypes, ", "))
 	}
 	if s.cfg.BuiltInRules == "" {
 		return nil, nil
@@ -187,8 +191,13 @@ func (s *standalone) mount(p *program) error {
 		return err
 	}
 	api := s.api(auth, s.cfg.Audit, s.log)
-	baremetal := server.Service{Name: "baremetal", Addr: s.cfg.Listen.String(), Handler: withHealth(p, api)}
-	introspection := server.Service{Name: "introspection", Addr: s.cfg.IntrospectionListen.String(), Handler: s.introspection(inspectAuth, s.log)}
+	baremetal := server.Service{Name: "baremetal", Addr: s.cfg.Listen.String(), From: s.cfg.Place("listen") + ": listen", Handler: withHealth(p, api)}
+	second := "introspection_listen"
+	if s.cfg.Place(second) == s.cfg.Path {
+		second = "listen" // port 5050 of its address
+	}
+	introspection := server.Service{Name: "introspection", Addr: s.cfg.IntrospectionListen.String(), From: s.cfg.Place(second) + ": " + second,
+		Handler: s.introspection(inspectAuth, s.log)}
 	if s.cfg.TLSCert != "" {
 		tls, err := server.LoadTLS(s.cfg.TLSCert, s.cfg.TLSKey, s.log)
 		if err != nil {
@@ -201,7 +210,7 @@ func (s *standalone) mount(p *program) error {
 	p.srv.AddService(baremetal)
 	p.srv.AddService(introspection)
 	if s.boot != nil {
-		p.srv.Add("httpboot", s.bootAddr(), bootDoor(s.boot.Handler(), api))
+		p.srv.AddService(server.Service{Name: "httpboot", Addr: s.bootAddr(), From: s.cfg.PlaceIn("netboot", "port") + ": [netboot] port", Handler: bootDoor(s.boot.Handler(), api)})
 	}
 	return nil
 }

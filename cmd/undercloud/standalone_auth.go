@@ -31,7 +31,7 @@ func (s *standalone) auth() (api, introspection guard, err error) {
 		return basic.Middleware, basic.Middleware, nil
 	case config.AuthKeystone:
 		if s.keystone, err = s.openKeystone(s.cfg.Keystone); err != nil {
-			return nil, nil, fmt.Errorf("%s: [keystone_authtoken]: %w", s.cfg.Path, err)
+			return nil, nil, err
 		}
 		return s.keystone.Middleware(s.cfg.Keystone.ServiceType), s.keystone.Introspection("baremetal-introspection"), nil
 	}
@@ -43,19 +43,20 @@ func (s *standalone) openKeystone(k *config.Keystone) (*keystone.Validator, erro
 		ProjectName: k.ProjectName, ProjectDomainID: k.ProjectDomainID, ProjectDomainName: k.ProjectDomainName, SystemScope: k.SystemScope,
 		Insecure: k.Insecure, CacheTime: time.Duration(k.CacheTime) * time.Second, Timeout: time.Duration(k.Timeout) * time.Second, Log: s.log,
 		Password: func() (string, error) { return k.Password, nil }}
+	at := func(option string) string { return s.cfg.PlaceIn("keystone_authtoken", option) }
 	if k.PasswordFile != "" {
 		cfg.Password = func() (string, error) { return readPassword(k.PasswordFile) }
 		if _, err := cfg.Password(); err != nil {
-			return nil, fmt.Errorf("password_file: %w", err)
+			return nil, fmt.Errorf("%s: password_file: %w", at("password_file"), err)
 		}
 	}
 	if k.CAFile != "" {
 		pem, err := os.ReadFile(k.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("cafile: %w", err)
+			return nil, fmt.Errorf("%s: cafile: %w", at("cafile"), err)
 		}
 		if cfg.CA = x509.NewCertPool(); !cfg.CA.AppendCertsFromPEM(pem) {
-			return nil, errs.New(errs.Invalid, "cafile: %s has no certificate in PEM", k.CAFile)
+			return nil, errs.New(errs.Invalid, "%s: cafile: %s has no certificate in PEM", at("cafile"), k.CAFile)
 		}
 	}
 	if u, err := url.Parse(k.AuthURL); err == nil && u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
@@ -64,7 +65,11 @@ func (s *standalone) openKeystone(k *config.Keystone) (*keystone.Validator, erro
 	if k.Insecure {
 		s.log.Warn("whoever is on the way to Keystone can make anybody an administrator: insecure = true looks at no certificate; set cafile", "auth_url", k.AuthURL)
 	}
-	return keystone.New(cfg)
+	v, err := keystone.New(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("%s: [keystone_authtoken]: %w", at(""), err)
+	}
+	return v, nil
 }
 
 const maxPassword = 4096

@@ -119,16 +119,16 @@ func TestKeystonesFilesAreLookedAtBeforeTheStart(t *testing.T) {
 	}
 	good := write("good", "hunter2\n", 0o600)
 	for name, c := range map[string]struct{ file, words string }{
-		"no password file": {file(filepath.Join(dir, "none"), ""), "[keystone_authtoken]: password_file: the password cannot be read"},
-		"everybody's":      {file(write("open", "hunter2", 0o644), ""), "[keystone_authtoken]: password_file: " + dir + "/open has mode 0644"},
+		"no password file": {file(filepath.Join(dir, "none"), ""), ":11: password_file: the password cannot be read"},
+		"everybody's":      {file(write("open", "hunter2", 0o644), ""), ":11: password_file: " + dir + "/open has mode 0644"},
 		"an empty one":     {file(write("empty", "\n", 0o600), ""), "has no password of 1 to 4096 bytes in its first line"},
 		"a novel":          {file(write("novel", strings.Repeat("x", 5000), 0o600), ""), "has no password of 1 to 4096 bytes"},
-		"no cafile":        {file(good, "cafile = "+dir+"/ca\n"), "[keystone_authtoken]: cafile: open " + dir + "/ca"},
-		"no certificate":   {file(good, "cafile = "+good+"\n"), "cafile: " + good + " has no certificate in PEM"},
+		"no cafile":        {file(good, "cafile = "+dir+"/ca\n"), ":12: cafile: open " + dir + "/ca"},
+		"no certificate":   {file(good, "cafile = "+good+"\n"), ":12: cafile: " + good + " has no certificate in PEM"},
 	} {
 		var log bytes.Buffer
 		err := serveStandalone(t.Context(), c.file, &log)
-		if err == nil || !strings.HasPrefix(err.Error(), c.file+": ") || !strings.Contains(err.Error(), c.words) || strings.Contains(err.Error()+log.String(), "hunter2") {
+		if err == nil || !strings.HasPrefix(err.Error(), c.file+":1") || !strings.Contains(err.Error(), c.words) || strings.Contains(err.Error()+log.String(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -320,7 +320,7 @@ func TestStandaloneSaysWhyItDoesNotStart(t *testing.T) {
 		words []string
 	}{
 		"open user file":   {"http_basic_auth_user_file = " + open + "\nauth_strategy = http_basic\n", []string{"http_basic_auth_user_file: " + open + " has mode 0644", "hint: chmod 600 " + open}},
-		"unknown driver":   {"discovery_driver = ilo\n", []string{`discovery_driver is "ilo"; expected one of enabled_hardware_types, ipmi, fake-hardware`}},
+		"unknown driver":   {"discovery_driver = ilo\n", []string{`discovery_driver is "ilo"; expected one of those that enabled_hardware_types names: ipmi, fake-hardware`}},
 		"no alias":         {"pci_device_alias = {\"name\": \"gpu\"}\n", []string{"pci_device_alias: alias 1 of PCI devices: expected vendor_id"}},
 		"no rules":         {"built_in_rules = /nowhere/rules.yaml\n", []string{"built_in_rules: open /nowhere/rules.yaml"}},
 		"unknown hardware": {"enabled_hardware_types = ipmii\n", []string{`enabled_hardware_types names "ipmii"; expected some of fake-hardware, ipmi; did you mean "ipmi"?`}},

@@ -83,7 +83,7 @@ func allocationTable() table[*ironic.Allocation] {
 		{name: "owner", since: sinceAllocationOwner, kind: shortText, initial: true,
 			get: func(_ *call, a row) any { return orNull(a.Owner) },
 			set: func(a row, v any) { a.Owner = v.(string) }},
-		{name: "resource_class", kind: shortText, initial: true,
+		{name: "resource_class", kind: shortText, longest: maxResourceClass, initial: true,
 			get: func(_ *call, a row) any { return orNull(a.ResourceClass) },
 			set: func(a row, v any) { a.ResourceClass = v.(string) }},
 		{name: "state", get: func(_ *call, a row) any { return a.State }},
@@ -208,6 +208,11 @@ func (a *allocations) create(c *call) error {
 	for _, name := range []string{"traits", "candidate_nodes", "node"} {
 		delete(scalars, name)
 	}
+	for name := range scalars {
+		if f := a.fields.find(name); f == nil || !f.initial {
+			return unexpected("allocation", name, a.members(c.version))
+		}
+	}
 	if err := a.fields.fill("allocation", scalars, c.version, row); err != nil {
 		return err
 	}
@@ -230,6 +235,15 @@ func (a *allocations) create(c *call) error {
 		return err
 	}
 	return a.fields.created(c, "allocations", row)
+}
+
+// members are what the body of a POST may have.
+func (a *allocations) members(version int) []string {
+	out := append(a.fields.fillable(version), "traits", "candidate_nodes")
+	if version >= sinceBackfill {
+		out = append(out, "node")
+	}
+	return out
 }
 
 // fillLists reads traits and candidates, whose names become UUIDs in the order given.
@@ -296,8 +310,6 @@ func (a *allocations) fillNode(c *call, ident any, row *ironic.Allocation) error
 		return schemaError("allocation", "node", ident, "'string', 'null'")
 	case name != "" && c.version < sinceBackfill:
 		return badRequest("Cannot set node when creating an allocation in this API version")
-	case len([]rune(row.ResourceClass)) > 80:
-		return badRequest("Schema error for allocation: resource_class is longer than 80 characters")
 	case name == "" && row.ResourceClass == "":
 		return badRequest("The resource_class field is mandatory when not backfilling")
 	case name == "":

@@ -91,10 +91,15 @@ func (c *call) objectBody(limit int64) (map[string]any, error) {
 func only(resource string, body map[string]any, names ...string) error {
 	for key := range body {
 		if !slices.Contains(names, key) {
-			return badRequest("Schema error for %s: Additional properties are not allowed ('%s' was unexpected)", resource, key).choosing(key, slices.Sorted(slices.Values(names)))
+			return unexpected(resource, key, slices.Sorted(slices.Values(names)))
 		}
 	}
 	return nil
+}
+
+// unexpected refuses a member; known are those that there are.
+func unexpected(resource, name string, known []string) *apiError {
+	return badRequest("Schema error for %s: Additional properties are not allowed ('%s' was unexpected)", resource, name).choosing(name, known)
 }
 
 // text takes a required string from a body.

@@ -41,6 +41,12 @@ func (e *apiError) choosing(written string, from []string) *apiError {
 	return e
 }
 
+// hinting adds what to do.
+func (e *apiError) hinting(format string, args ...any) *apiError {
+	e.hint = fmt.Sprintf(format, args...)
+	return e
+}
+
 // tooNew refuses something newer than the version the client asked for. The sentence
 // is Ironic's; which version is needed stands in the hint.
 func tooNew(what string, since, version int) *apiError {

@@ -19,8 +19,9 @@ type field[R any] struct {
 	// a nil call where there is no unmasked and patch is set.
 	unmasked func(r R) any
 	// set takes a value that has passed kind; nil: read only.
-	set  func(r R, v any)
-	kind kind
+	set     func(r R, v any)
+	kind    kind
+	longest int // characters of a text; 0: as many as its kind takes
 	// parse takes the place of kind for a value of another shape.
 	parse    func(resource string, v any) (any, error)
 	initial  bool // may stand in the body of POST
@@ -33,6 +34,9 @@ type field[R any] struct {
 func (f *field[R]) clean(resource string, v any) (any, error) {
 	if f.parse != nil {
 		return f.parse(resource, v)
+	}
+	if s, ok := v.(string); ok && f.longest > 0 && len([]rune(s)) > f.longest {
+		return nil, tooLong(resource, f.name, f.longest)
 	}
 	return f.kind.check(resource, f.name, v)
 }
@@ -221,8 +225,7 @@ func (t table[R]) fill(resource string, body map[string]any, version int, r R) e
 	for name, v := range body {
 		f := t.find(name)
 		if f == nil || !f.initial {
-			return badRequest("Schema error for %s: Additional properties are not allowed ('%s' was unexpected)", resource, name).
-				choosing(name, t.namesOf(version, func(f *field[R]) bool { return f.initial }))
+			return unexpected(resource, name, t.fillable(version))
 		}
 		if f.since > version {
 			return tooNew("the field "+name, f.since, version)
@@ -234,6 +237,11 @@ func (t table[R]) fill(resource string, body map[string]any, version int, r R) e
 		f.set(r, clean)
 	}
 	return nil
+}
+
+// fillable names what POST may give.
+func (t table[R]) fillable(version int) []string {
+	return t.namesOf(version, func(f *field[R]) bool { return f.initial })
 }
 
 // patchable names what PATCH may change, sorted.

@@ -64,7 +64,7 @@ func nodeFilterTable() []nodeFilter {
 	}
 	since := func(version int, f nodeFilter) nodeFilter { f.since = version; return f }
 	return []nodeFilter{
-		{"instance_uuid", 0, text(func(f *store) *string { return &f.InstanceUUID })},
+		{"instance_uuid", 0, filterInstance},
 		{"driver", 16, text(func(f *store) *string { return &f.Driver })},
 		{"resource_class", 21, text(func(f *store) *string { return &f.ResourceClass })},
 		{"owner", 50, text(func(f *store) *string { return &f.Owner })},
@@ -97,6 +97,14 @@ func filterState(_ *call, v string, f *ironic.NodeFilter) error {
 		return badRequest("Provision state \"%s\" is not valid", v).choosing(v, known)
 	}
 	f.ProvisionState = v
+	return nil
+}
+
+func filterInstance(_ *call, v string, f *ironic.NodeFilter) error {
+	if !ironic.IsUUID(v) {
+		return badRequest("Expected UUID for instance_uuid: %s", v)
+	}
+	f.InstanceUUID = v
 	return nil
 }
 

@@ -78,7 +78,7 @@ func (k kind) checkText(resource, name string, v any) (any, error) {
 		return nil, schemaError(resource, name, v, "'string', 'null'")
 	}
 	if k == shortText && len([]rune(s)) > 255 {
-		return nil, badRequest("Schema error for %s: %s is longer than 255 characters", resource, name)
+		return nil, tooLong(resource, name, 255)
 	}
 	if k == uuidText && s != "" && !ironic.IsUUID(s) {
 		return nil, badRequest("Expected a UUID for %s but received %s.", name, s)
@@ -86,7 +86,11 @@ func (k kind) checkText(resource, name string, v any) (any, error) {
 	return s, nil
 }
 
-func schemaError(resource, name string, v any, types string) error {
+func tooLong(resource, name string, longest int) *apiError {
+	return badRequest("Schema error for %s: %s is longer than %d characters", resource, name, longest)
+}
+
+func schemaError(resource, name string, v any, types string) *apiError {
 	text, _ := json.Marshal(v)
 	if ironic.Secret(name) {
 		text = []byte(masked)

@@ -131,11 +131,17 @@ func objectFields() table[*ironic.Node] {
 		{name: "extra", kind: dict, initial: true, patch: true, noSort: true,
 			get: func(_ *call, n *ironic.Node) any { return mapOrEmpty(n.Extra) },
 			set: func(n *ironic.Node, v any) { n.Extra = v.(m) }},
-		{name: "network_data", since: 66, kind: dict, initial: true, patch: true, noSort: true,
+		{name: "network_data", since: 66, parse: networkData, initial: true, patch: true, noSort: true,
 			get: func(_ *call, n *ironic.Node) any { return mapOrEmpty(n.NetworkData) },
 			set: func(n *ironic.Node, v any) { n.NetworkData = v.(m) }},
 	}
 }
+
+// Lengths of texts in characters, where Ironic has others than 255.
+const (
+	maxResourceClass = 80
+	maxDescription   = 4096
+)
 
 func textFields() table[*ironic.Node] {
 	text := func(name string, since int, k kind, at func(*ironic.Node) *string) nodeField {
@@ -148,12 +154,14 @@ func textFields() table[*ironic.Node] {
 	group.set = func(n *ironic.Node, v any) { n.ConductorGroup = strings.ToLower(v.(string)) }
 	chassis := text("chassis_uuid", 0, uuidText, func(n *ironic.Node) *string { return &n.ChassisUUID })
 	chassis.set = func(n *ironic.Node, v any) { n.ChassisUUID = strings.ToLower(v.(string)) }
+	class := text("resource_class", 21, shortText, func(n *ironic.Node) *string { return &n.ResourceClass })
+	class.longest = maxResourceClass
 	return table[*ironic.Node]{
 		text("name", 5, shortText, func(n *ironic.Node) *string { return &n.Name }),
 		text("driver", 0, shortText, func(n *ironic.Node) *string { return &n.Driver }),
 		text("instance_uuid", 0, uuidText, func(n *ironic.Node) *string { return &n.InstanceUUID }),
 		chassis,
-		text("resource_class", 21, shortText, func(n *ironic.Node) *string { return &n.ResourceClass }),
+		class,
 		group,
 		text("owner", 50, shortText, func(n *ironic.Node) *string { return &n.Owner }),
 		text("lessee", 65, shortText, func(n *ironic.Node) *string { return &n.Lessee }),

@@ -149,6 +149,9 @@ func checkNodeChange(version int, old, n *ironic.Node, changed map[string]bool) 
 	if changed["name"] && n.Name != "" && !validName(n.Name, version) {
 		return badRequest("Node %s: Cannot change name to invalid name '%s'", old.UUID, n.Name)
 	}
+	if changed["description"] && len([]rune(n.Description)) > maxDescription {
+		return badRequest("Cannot update node with description exceeding %d characters", maxDescription)
+	}
 	if n.Driver == "" {
 		return badRequest("Schema error for node: 'driver' can not be removed")
 	}

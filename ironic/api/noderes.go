@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -109,10 +110,9 @@ func (s *server) supportedBootDevices(c *call) error {
 
 func checkTrait(resource, name string) error {
 	if !ironic.ValidTrait(name) {
-		refusal := badRequest("Schema error for %s: '%s' is not valid under any of the given schemas. "+
-			"Possible root cause: '%s' does not match '^CUSTOM_[A-Z0-9_]+$'", resource, name, name)
-		refusal.hint = "a trait is one of OpenStack's list os-traits, such as HW_CPU_X86_VMX, or CUSTOM_ and then A-Z, 0-9 and _, 255 characters at most"
-		return refusal
+		return badRequest("Schema error for %s: '%s' is not valid under any of the given schemas. "+
+			"Possible root cause: '%s' does not match '^CUSTOM_[A-Z0-9_]+$'", resource, name, name).
+			hinting("a trait is one of %s and then A-Z, 0-9 and _, 255 characters at most; names of your own begin with CUSTOM_", strings.Join(ironic.TraitSpaces(), ", "))
 	}
 	return nil
 }
@@ -133,13 +133,20 @@ func (s *server) setTraits(c *call) error {
 	if err := only("body", body, "traits"); err != nil {
 		return err
 	}
+	if _, given := body["traits"]; !given {
+		return badRequest("A single node trait may be added via PUT /v1/nodes/<node identifier>/traits/<trait> with no body, " +
+			"or all node traits may be replaced via PUT /v1/nodes/<node identifier>/traits with the list of traits specified in the request body.")
+	}
 	list, ok := body["traits"].([]any)
 	if !ok {
 		return schemaError("body", "traits", body["traits"], "'array'")
 	}
 	traits := []string{}
 	for _, item := range list {
-		name, _ := item.(string)
+		name, ok := item.(string)
+		if !ok {
+			return schemaError("body", "traits", item, "'string'")
+		}
 		if err := checkTrait("body", name); err != nil {
 			return err
 		}

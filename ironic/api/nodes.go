@@ -96,6 +96,9 @@ func (s *server) createNode(c *call) error {
 	if n.Name != "" && !validName(n.Name, c.version) {
 		return badRequest("Cannot create node with invalid name '%s'", n.Name)
 	}
+	if len([]rune(n.Description)) > maxDescription {
+		return tooLong("node", "description", maxDescription)
+	}
 	if err := checkFlags(n, true); err != nil {
 		return err
 	}

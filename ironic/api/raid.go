@@ -1,9 +1,11 @@
 package api
 
 import (
+	"errors"
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 
 	"trefoil/ironic"
 )
@@ -47,37 +49,74 @@ func checkRAID(body map[string]any) error {
 		return badRequest("Schema error for raid: 'logical_disks' must be a list of at least one disk")
 	}
 	for i, d := range disks {
-		disk, _ := d.(map[string]any)
-		if err := checkDisk(i, disk); err != nil {
-			return err
+		disk, ok := d.(map[string]any)
+		if !ok {
+			return schemaError("raid", "logical_disks", d, "'object'")
 		}
-		size, isNumber := disk["size_gb"].(float64)
-		if disk["size_gb"] != "MAX" && (!isNumber || size < 1 || size != math.Trunc(size)) {
-			return badRequest("Schema error for raid: size_gb of disk %d is neither a whole number of GiB from 1 on nor \"MAX\"", i)
+		if err := checkDisk(disk); err != nil {
+			return inDisk(i, err)
 		}
 	}
 	return nil
 }
 
-// checkDisk looks at the members of a logical disk but its size.
-func checkDisk(i int, disk map[string]any) error {
-	if err := only("raid", disk, diskMembers().names()...); err != nil {
+// inDisk says in the hint of a refusal which disk it is about.
+func inDisk(i int, err error) error {
+	var refusal *apiError
+	if !errors.As(err, &refusal) {
 		return err
 	}
-	for _, c := range []struct {
-		name     string
-		choices  []string
-		required bool
-	}{
-		{"raid_level", []string{"JBOD", "0", "1", "2", "5", "6", "1+0", "5+0", "6+0"}, true},
-		{"disk_type", []string{"hdd", "ssd"}, false},
-		{"interface_type", []string{"sata", "scsi", "sas"}, false},
-	} {
-		word, _ := disk[c.name].(string)
-		if _, given := disk[c.name]; (given || c.required) && !slices.Contains(c.choices, word) {
-			return badRequest("Schema error for raid: %s of disk %d is not one of %v", c.name, i, c.choices)
+	if refusal.hint != "" {
+		return refusal.hinting("logical_disks[%d]: %s", i, refusal.hint)
+	}
+	return refusal.hinting("see logical_disks[%d]", i)
+}
+
+// checkDisk looks at the members of a logical disk.
+func checkDisk(disk map[string]any) error {
+	for name := range disk {
+		if known := diskMembers().names(); !slices.Contains(known, name) {
+			return unexpected("raid", name, known)
 		}
 	}
+	for _, name := range []string{"raid_level", "size_gb"} {
+		if _, given := disk[name]; !given {
+			return badRequest("Schema error for raid: '%s' is a required property", name)
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		choices []string
+	}{{"raid_level", raidLevels()}, {"disk_type", []string{"hdd", "ssd"}}, {"interface_type", []string{"sata", "scsi", "sas"}}} {
+		if v, given := disk[c.name]; given {
+			if err := checkWord(c.name, v, c.choices); err != nil {
+				return err
+			}
+		}
+	}
+	size, isNumber := disk["size_gb"].(float64)
+	if disk["size_gb"] != "MAX" && (!isNumber || size < 1 || size != math.Trunc(size)) {
+		return badRequest("Schema error for raid: size_gb %s is neither a whole number of GiB from 1 on nor 'MAX'", ironic.PyRepr(disk["size_gb"]))
+	}
+	return checkDiskMembers(disk)
+}
+
+func raidLevels() []string { return []string{"JBOD", "0", "1", "2", "5", "6", "1+0", "5+0", "6+0"} }
+
+// checkWord wants one of some words, which a number is not.
+func checkWord(name string, v any, choices []string) error {
+	word, ok := v.(string)
+	switch quoted := "['" + strings.Join(choices, "', '") + "']"; {
+	case !ok:
+		return schemaError("raid", name, v, "'string'").hinting("%s is a text, one of %s", name, quoted)
+	case !slices.Contains(choices, word):
+		return badRequest("Schema error for raid: %s is not one of %s", ironic.PyRepr(v), quoted).hinting("%s", name)
+	}
+	return nil
+}
+
+// checkDiskMembers looks at what a logical disk need not have.
+func checkDiskMembers(disk map[string]any) error {
 	for name, k := range map[string]kind{"controller": anyText, "volume_name": anyText, "is_root_volume": flag,
 		"share_physical_disks": flag, "number_of_physical_disks": integer} {
 		if v, given := disk[name]; given {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -28,7 +29,7 @@ func (s *server) lookup(c *call) error {
 	}
 	found, err := s.conductor.Lookup(c.ctx(), macs, uuid)
 	if err != nil {
-		return s.discreet(c, err)
+		return s.discreet(c, slog.LevelWarn, err)
 	}
 	for _, m := range []*map[string]any{&found.Node.Properties, &found.Node.InstanceInfo, &found.Node.DriverInternalInfo} {
 		if *m == nil { // agents look into them; null is no object
@@ -77,7 +78,7 @@ func (s *server) heartbeat(c *call) error {
 		AgentStatusMessage: values["agent_status_message"],
 	})
 	if err != nil {
-		return s.discreet(c, err)
+		return s.discreet(c, slog.LevelWarn, err)
 	}
 	return c.status(http.StatusAccepted)
 }
@@ -90,7 +91,7 @@ func (s *server) continueInspection(c *call) error {
 	}
 	uuid, err := s.conductor.ContinueInspection(c.ctx(), data)
 	if err != nil {
-		return s.discreet(c, err)
+		return s.discreet(c, slog.LevelInfo, err) // the conductor has warned
 	}
 	note(c.ctx(), func(t *trail) { t.node = uuid })
 	return c.json(http.StatusAccepted, object{{"uuid", uuid}})
@@ -98,10 +99,10 @@ func (s *server) continueInspection(c *call) error {
 
 // discreet keeps from callers without credentials which machines there are and
 // what they do; the log has the reason, under the id of the request.
-func (s *server) discreet(c *call, err error) error {
+func (s *server) discreet(c *call, level slog.Level, err error) error {
 	if !errs.Is(err, errs.NotFound) {
 		return err
 	}
-	s.log.Warn("a ramdisk was not recognised", "request_id", requestID(c.ctx()), "path", c.r.URL.Path, "reason", err)
+	s.log.Log(c.ctx(), level, "a ramdisk was not recognised", "request_id", requestID(c.ctx()), "path", c.r.URL.Path, "reason", err)
 	return clientError(http.StatusNotFound, "Resource could not be found.")
 }

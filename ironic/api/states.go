@@ -2,10 +2,12 @@ package api
 
 import (
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
 
+	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/fsm"
 	"trefoil/ironic/steps"
@@ -95,8 +97,11 @@ func (c *call) powerTimeout(body map[string]any) (int, error) {
 	if !ok || seconds != float64(int(seconds)) {
 		return 0, schemaError("body", "timeout", v, "'integer'")
 	}
-	if seconds < 1 || seconds > 1<<31 {
-		return 0, badRequest("Schema error for body: timeout %v is less than the minimum of 1 or too large", v)
+	switch {
+	case seconds < 1:
+		return 0, badRequest("Schema error for body: %v is less than the minimum of 1 (field timeout)", v)
+	case seconds > math.MaxInt32:
+		return 0, badRequest("Schema error for body: %.0f is greater than the maximum of %d (field timeout)", v, math.MaxInt32)
 	}
 	return int(seconds), nil
 }
@@ -138,7 +143,11 @@ func (s *server) putProvision(c *call) error {
 	if err := c.useRunbook(n, req); err != nil {
 		return err
 	}
-	if err := s.conductor.Provision(c.ctx(), n.UUID, *req); err != nil {
+	err = s.conductor.Provision(c.ctx(), n.UUID, *req)
+	if _, leads := fsm.Next(fsm.State(n.ProvisionState), verb.Event); leads != nil && errs.Is(err, errs.Invalid) {
+		return badRequest("%s", err).choosing("", verbsOf(n, c.version)) // a known verb, so that no other is meant
+	}
+	if err != nil {
 		return err
 	}
 	return c.accepted(c.r.PathValue("node"))

@@ -223,7 +223,7 @@ func TestRAIDLayoutIsKeptForTheNextCleaning(t *testing.T) {
 	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", body).want(t, 204, "")
 	r.do("PUT", "/v1/nodes/none/states/raid", "1.12", body).want(t, 404, "does not support raid")
 	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":"much","raid_level":"5"}]}`).want(t, 400, "size_gb")
-	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":1,"raid_level":"7"}]}`).want(t, 400, "raid_level")
+	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":1,"raid_level":"7"}]}`).want(t, 400, "'7' is not one of")
 	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":0,"raid_level":"1"}]}`).want(t, 400, "size_gb")
 	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":1,"raid_level":"1","raidlevel":"1"}]}`).want(t, 400, "'raidlevel' was unexpected")
 	right := map[string]any{"controller": "c", "disk_type": "ssd", "interface_type": "sas", "is_root_volume": true, "number_of_physical_disks": 2,

@@ -106,6 +106,7 @@ func TestWrongRequestsAreRefused(t *testing.T) {
 		"no verb at all":          {"fly", nil, errs.Invalid, "fly"},
 		"no image source":         {"active", func(n *ironic.Node) { n.InstanceInfo = nil }, errs.Invalid, "image_source"},
 		"unknown image":           {"active", func(n *ironic.Node) { n.InstanceInfo["image_source"] = "x" }, errs.NotFound, "no image x"},
+		"FTP":                     {"active", func(n *ironic.Node) { n.InstanceInfo["image_source"] = "ftp://me:secret@x/y" }, errs.Invalid, `image_source "ftp://x/y" is fetched by ftp://, which is not spoken here`},
 		"URL without checksum":    {"active", func(n *ironic.Node) { n.InstanceInfo["image_source"] = "http://x/y" }, errs.Invalid, "checksum"},
 		"deploying a broken node": {"active", func(n *ironic.Node) { n.Maintenance = true }, errs.Invalid, "maintenance"},
 	} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -29,8 +30,12 @@ func (c *Conductor) checkDeploy(ctx context.Context, n *ironic.Node) error {
 	if isRemote(src) {
 		return c.checkSource(n, src)
 	}
+	if scheme, _, found := strings.Cut(src, "://"); found {
+		return errs.New(errs.Invalid, "Node %s can not be deployed: image_source %q is fetched by %s://, which is not spoken here.", title(n), shownURL(src), scheme).
+			WithHint("expected http://, https:// or file:///")
+	}
 	if c.Images == nil || c.ImageCache == nil {
-		return errs.New(errs.Invalid, "Node %s can not be deployed: image_source %q is no URL, and there is no image service here.", title(n), src).
+		return errs.New(errs.Invalid, "Node %s can not be deployed: image_source %q is the name of an image, and there is no image service here.", title(n), src).
 			WithHint("expected http://, https:// or file:///")
 	}
 	_, err := c.Images.Image(ctx, src)

@@ -75,7 +75,6 @@ func TestWhatIsNoStrangerIsNotEnrolled(t *testing.T) {
 	for what, payload := range map[string]string{
 		"a known address":                inventory,
 		"a known address beside unknown": strings.Replace(stranger(), "52:54:00:00:99:02", mac, 1),
-		"no address":                     `{"inventory":{"interfaces":[]}}`,
 	} {
 		if _, err := w.c.ContinueInspection(t.Context(), []byte(payload)); !errs.Is(err, errs.NotFound) {
 			t.Errorf("%s: %v", what, err)

@@ -193,7 +193,8 @@ func restore(inv *ironic.Inventory) (*agentapi.InspectionData, error) {
 }
 
 // findInspected finds the node that waits for an inventory: by the MAC addresses
-// of its ports, else by the address of its BMC. The error says what matched what.
+// of its ports, else by the address of its BMC. The error says what matched what; it is
+// Invalid where the inventory has no address to go by.
 func (c *Conductor) findInspected(ctx context.Context, d *agentapi.InspectionData) (*ironic.Node, error) {
 	macs := inspect.MACs(d)
 	n, why, err := c.findByMACs(ctx, macs, "")
@@ -206,6 +207,10 @@ func (c *Conductor) findInspected(ctx context.Context, d *agentapi.InspectionDat
 			return nil, err
 		}
 		why += "; " + byBMC
+		if fault := inspect.NoMAC(d); n == nil && fault != "" { // what is wrong is in what the ramdisk sent, and it may know
+			return nil, errs.New(errs.Invalid, "the inventory has no usable MAC address: %s; %s", fault, byBMC).
+				WithHint("expected interfaces with a mac_address such as 52:54:00:12:34:56")
+		}
 	}
 	if n == nil {
 		return nil, errs.New(errs.NotFound, "no node fits the inventory with addresses %s: %s", strings.Join(macs, ", "), why).

@@ -84,6 +84,17 @@ func TestAnInventoryWithoutANodeIsExplained(t *testing.T) {
 	if !errs.Is(err, errs.NotFound) || !strings.Contains(err.Error(), "no port has any of these addresses; the ramdisk saw no BMC") {
 		t.Errorf("%v", err)
 	}
+	for inventory, words := range map[string]string{
+		`{}`:                "no usable MAC address: inventory.interfaces has no entry; the ramdisk saw no BMC",
+		`{"interfaces":[]}`: "inventory.interfaces has no entry",
+		`{"interfaces":[{"name":"eth0","mac_address":"zz"},{"name":"eth1"},{"name":"lo","mac_address":"00:00:00:00:00:00"}],"bmc_address":"192.0.2.77"}`: `inventory.interfaces[0].mac_address is "zz", no address of an Ethernet card; inventory.interfaces[1].mac_address is missing or empty; ` +
+			"inventory.interfaces[2].mac_address is that of lo; no waiting node has the BMC address 192.0.2.77",
+	} {
+		_, err := w.c.ContinueInspection(t.Context(), []byte(`{"inventory":`+inventory+`}`))
+		if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), words) {
+			t.Errorf("%s: %v", inventory, err)
+		}
+	}
 	if _, err = w.c.ContinueInspection(t.Context(), []byte("{")); !errs.Is(err, errs.Invalid) {
 		t.Errorf("%v", err)
 	}

@@ -107,21 +107,7 @@ func (c *Conductor) legal(n *ironic.Node, v fsm.Verb) error {
 		return lockedBy(n, n.Reservation, holder)
 	}
 	return errs.New(errs.Invalid, "The requested action \"%s\" can not be performed on node \"%s\" while it is in state \"%s\".",
-		v.Name, n.UUID, n.ProvisionState).WithHint("from here these lead on: %v", userVerbs(fsm.State(n.ProvisionState)))
-}
-
-// userVerbs names what a person may ask for in a state.
-func userVerbs(s fsm.State) []string {
-	var out []string
-	for _, e := range fsm.Events(s) {
-		for _, v := range fsm.Verbs() {
-			if v.Event == e {
-				out = append(out, v.Name)
-				break
-			}
-		}
-	}
-	return out
+		v.Name, n.UUID, n.ProvisionState)
 }
 
 // allowed checks what the state table does not know.

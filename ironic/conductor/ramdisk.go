@@ -175,8 +175,11 @@ func (t *task) bootFile(ctx context.Context, key, otherwise string, look bool) (
 	if path, ok := filePath(ref); ok {
 		return t.URLs.File(key, path)
 	}
+	if scheme, _, found := strings.Cut(ref, "://"); found {
+		return "", errs.New(errs.Invalid, "%s is %q: %s:// is not spoken here", what, shownURL(ref), scheme).WithHint("expected http://, https:// or file:///")
+	}
 	if t.Images == nil {
-		return "", errs.New(errs.Invalid, "%s is %q, which is no URL, and there is no image service here", what, ref).
+		return "", errs.New(errs.Invalid, "%s is %q, the name of an image, and there is no image service here", what, ref).
 			WithHint("expected http://, https:// or file:///")
 	}
 	img, err := t.Images.Image(ctx, ref)

@@ -71,14 +71,23 @@ func firstBad(data []byte) (int, string) {
 	return at + 1, "a quote is opened and never closed"
 }
 
-// lineNumbers finds where each key stands: the INI library does not tell.
+// lineNumbers finds where each key stands: the INI library does not tell. A key that is
+// there twice stands where it was last, as its value does.
 func lineNumbers(data []byte) map[string]int {
 	out := map[string]int{}
-	section, inValue := ini.DefaultSection, false
+	eachKey(data, func(section, key string, line int) { out[section+"/"+key] = line })
+	return out
+}
+
+// eachKey visits the sections' headers, as the key "", and their keys.
+func eachKey(data []byte, visit func(section, key string, line int)) {
+	section, inValue, quoted := ini.DefaultSection, false, false
 	for i, raw := range bytes.Split(data, []byte("\n")) {
 		line := string(raw)
 		trimmed := strings.TrimSpace(line)
 		switch {
+		case quoted:
+			quoted = !strings.Contains(line, longQuote)
 		case trimmed == "":
 			inValue = false
 		case inValue && strings.ContainsAny(line[:1], " \t\f"): // goes on
@@ -86,15 +95,33 @@ func lineNumbers(data []byte) map[string]int {
 			inValue = false
 		case trimmed[0] == '[':
 			section, inValue = trimmed[1:max(1, strings.LastIndex(trimmed, "]"))], false
-			out[section+"/"] = i + 1
+			visit(section, "", i+1)
 		default:
 			inValue = true
-			if at := strings.IndexAny(trimmed, "=:"); at > 0 {
-				out[section+"/"+strings.TrimSpace(trimmed[:at])] = i + 1
+			at := strings.IndexAny(trimmed, "=:")
+			if at <= 0 {
+				continue
 			}
+			visit(section, strings.TrimSpace(trimmed[:at]), i+1)
+			rest, opens := strings.CutPrefix(strings.TrimSpace(trimmed[at+1:]), longQuote)
+			quoted = opens && !strings.Contains(rest, longQuote)
 		}
 	}
-	return out
+}
+
+// longQuote begins and ends a value of several lines.
+const longQuote = `"""`
+
+// twice refuses options that a section has two times: which of them holds is a guess.
+func (p *parser) twice(data []byte) {
+	first := map[string]int{}
+	eachKey(data, func(section, key string, line int) {
+		before := first[section+"/"+key]
+		first[section+"/"+key] = line
+		if key != "" && before > 0 {
+			p.fail(errs.New(errs.Invalid, "%s:%d: %s stands here and in line %d; leave one of them out", p.name, line, key, before))
+		}
+	})
 }
 
 // place is where a key stands, "file:line", or the file alone where it does not have it.
@@ -109,6 +136,20 @@ func place(name string, lines map[string]int, section, key string) string {
 // problem notes one mistake, with the place of the key.
 func (p *parser) problem(section, key, format string, args ...any) {
 	p.fail(errs.New(errs.Invalid, "%s: %s", place(p.name, p.lines, section, key), fmt.Sprintf(format, args...)))
+}
+
+// wrong tells whether one of the keys has a value that could not be read: then what
+// follows from its having none is not said, too.
+func (p *parser) wrong(section string, keys ...string) bool {
+	return slices.ContainsFunc(keys, func(k string) bool { return slices.Contains(p.bad, section+"/"+k) })
+}
+
+// meant is the section that is likely meant by a name; "": none.
+func meant(section string, known []string) string {
+	if i := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, section) }); i >= 0 {
+		return known[i]
+	}
+	return nearest.Name(section, known)
 }
 
 // unknown notes an option that its section does not have, and names what may be meant.
@@ -160,6 +201,7 @@ func (p *parser) read(section string, options []entry) {
 			continue
 		}
 		if err := o.set(v); err != nil {
+			p.bad = append(p.bad, section+"/"+o.name)
 			p.problem(section, o.name, "%s: %v", o.name, err)
 		}
 	}

@@ -87,7 +87,7 @@ func keystoneURLInto(dst *string) func(string) error {
 func (p *standaloneParser) keystone() {
 	wrong := func(key, format string, args ...any) { p.problem(keystoneSection, key, format, args...) }
 	if p.s.Auth != AuthKeystone {
-		if p.has(keystoneSection) {
+		if p.has(keystoneSection) && !p.wrong(ini.DefaultSection, "auth_strategy") {
 			wrong("", "[%s] is given, and with auth_strategy %s no Keystone is asked; set auth_strategy = %s, or leave the section out", keystoneSection, p.s.Auth, AuthKeystone)
 		}
 		return

@@ -11,7 +11,6 @@ import (
 	"gopkg.in/ini.v1"
 
 	"trefoil/internal/errs"
-	"trefoil/internal/nearest"
 )
 
 // Load reads the file. Its error is a *multierror.Error with every mistake of the
@@ -70,6 +69,7 @@ type parser struct {
 	lines map[string]int // "section/key" → line
 	name  string
 	errs  *multierror.Error
+	bad   []string // "section/key" of values that could not be read
 
 	sections []sectionKeys // what may be where
 }
@@ -157,7 +157,7 @@ func (p *parser) noOthers() {
 	for _, s := range p.file.SectionStrings() {
 		if !slices.Contains(known, s) {
 			msg := fmt.Sprintf("unknown section [%s]; a subnet's section must be named in subnets", s)
-			if near := nearest.Name(s, known); near != "" {
+			if near := meant(s, known); near != "" {
 				msg += "; did you mean [" + near + "]?"
 			}
 			p.problem(s, "", "%s", msg)

@@ -14,7 +14,6 @@ import (
 	"gopkg.in/ini.v1"
 
 	"trefoil/internal/errs"
-	"trefoil/internal/nearest"
 )
 
 // Ways of asking who a client is: auth_strategy of a standalone service.
@@ -90,6 +89,7 @@ func LoadStandalone(path string, addresses func(string) ([]netip.Prefix, error))
 	}
 	p := &standaloneParser{parser: parser{file: file, lines: lines, name: path}, s: &Standalone{Path: path, lines: lines}, addresses: addresses}
 	p.sections = []sectionKeys{{ini.DefaultSection, names(p.options())}, {"audit", names(p.s.Audit.options())}, {"netboot", names(new(Netboot).options())}, {keystoneSection, names(new(Keystone).options())}}
+	p.twice(data)
 	p.read(ini.DefaultSection, p.options())
 	p.read("audit", p.s.Audit.options())
 	if p.has("netboot") {
@@ -113,6 +113,11 @@ func (s *Standalone) Place(option string) string {
 	return place(s.Path, s.lines, ini.DefaultSection, option)
 }
 
+// PlaceIn is Place for an option of another section.
+func (s *Standalone) PlaceIn(section, option string) string {
+	return place(s.Path, s.lines, section, option)
+}
+
 // noOthers refuses sections that the service does not have.
 func (p *standaloneParser) noOthers() {
 	var known []string
@@ -121,7 +126,11 @@ func (p *standaloneParser) noOthers() {
 	}
 	for _, name := range p.file.SectionStrings() {
 		if !slices.Contains(known, name) {
-			p.problem(name, "", "unknown section [%s]; expected [%s]%s", name, strings.Join(known, "], ["), nearest.Hint(name, known))
+			hint := ""
+			if m := meant(name, known); m != "" {
+				hint = "; did you mean [" + m + "]?"
+			}
+			p.problem(name, "", "unknown section [%s]; expected [%s]%s", name, strings.Join(known, "], ["), hint)
 		}
 	}
 }
@@ -263,6 +272,7 @@ func (p *standaloneParser) check() {
 	wrong := func(key, format string, args ...any) { p.problem(ini.DefaultSection, key, format, args...) }
 	p.listeners()
 	switch {
+	case p.wrong(ini.DefaultSection, "http_basic_auth_user_file"):
 	case s.Auth == AuthBasic && s.UserFile == "":
 		wrong("auth_strategy", "auth_strategy %s needs http_basic_auth_user_file, a file made by htpasswd -cB", AuthBasic)
 	case s.Auth == AuthNone && s.UserFile != "":
@@ -270,14 +280,14 @@ func (p *standaloneParser) check() {
 	case s.Auth == AuthKeystone && s.UserFile != "":
 		wrong("http_basic_auth_user_file", "http_basic_auth_user_file is given, and with auth_strategy %s users are Keystone's; leave the file out, or set auth_strategy = %s", AuthKeystone, AuthBasic)
 	}
-	if (s.TLSCert == "") != (s.TLSKey == "") {
+	if (s.TLSCert == "") != (s.TLSKey == "") && !p.wrong(ini.DefaultSection, "tls_certificate_file", "tls_key_file") {
 		key := "tls_certificate_file"
 		if s.TLSCert == "" {
 			key = "tls_key_file"
 		}
 		wrong(key, "tls_certificate_file and tls_key_file come together, and only %s is given", key)
 	}
-	if (s.DeployKernel == "") != (s.DeployRamdisk == "") {
+	if (s.DeployKernel == "") != (s.DeployRamdisk == "") && !p.wrong(ini.DefaultSection, "deploy_kernel", "deploy_ramdisk") {
 		key := "deploy_kernel"
 		if s.DeployKernel == "" {
 			key = "deploy_ramdisk"
@@ -299,6 +309,9 @@ func (p *standaloneParser) check() {
 // listeners lets nobody offer machines to strangers by mistake.
 func (p *standaloneParser) listeners() {
 	s := p.s
+	if p.wrong(ini.DefaultSection, "allow_unauthenticated") {
+		return
+	}
 	given := s.IntrospectionListen.IsValid()
 	if !given && s.Listen.IsValid() {
 		s.IntrospectionListen = netip.AddrPortFrom(s.Listen.Addr(), 5050)
@@ -323,6 +336,9 @@ func (p *standaloneParser) netboot(n *Netboot) {
 	}
 	if n.Interface == "" {
 		wrong("", "[netboot] needs interface, the network interface that machines boot from")
+		return
+	}
+	if p.wrong("netboot", "address", "dhcp", "range") {
 		return
 	}
 	if p.address(n); !n.Address.IsValid() {

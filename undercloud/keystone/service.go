@@ -200,7 +200,11 @@ func reason(err error) string {
 	var hint *errs.Error
 	switch {
 	case errors.As(err, &code):
-		return fmt.Sprintf("status %d to %s /v3/auth/tokens", code.Actual, code.Method)
+		out := fmt.Sprintf("status %d to %s /v3/auth/tokens", code.Actual, code.Method)
+		if code.Method == http.MethodPost && (code.Actual < 400 || code.Actual == http.StatusNotFound || code.Actual == http.StatusMethodNotAllowed) {
+			out += "; expected 201 from Keystone's API v3: is auth_url Keystone's?"
+		}
+		return out
 	case errors.As(err, &syntax), errors.As(err, &kind), errors.As(err, &when):
 		return "the answer is not Keystone's: it is not the JSON that was expected"
 	case errors.As(err, &transport):

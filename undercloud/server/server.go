@@ -23,6 +23,7 @@ import (
 type Service struct {
 	Name    string
 	Addr    string // host:port
+	From    string // where that was configured, in words for messages; may be empty
 	Handler http.Handler
 	TLS     *tls.Config // nil: plain HTTP
 }
@@ -88,7 +89,11 @@ func (s *Server) Listen(ctx context.Context) ([]net.Listener, error) {
 			for _, open := range all {
 				open.Close()
 			}
-			return nil, fmt.Errorf("listen for %s on %s: %w", svc.Name, svc.Addr, err)
+			err = fmt.Errorf("listen for %s on %s: %w", svc.Name, svc.Addr, err)
+			if svc.From != "" {
+				err = fmt.Errorf("%s: %w", svc.From, err)
+			}
+			return nil, err
 		}
 		all = append(all, l)
 	}

@@ -56,6 +56,11 @@ func parse(n *ironic.Node) (info, error) {
 		return errs.New(errs.Invalid, "driver_info of node %s: %s %s", name(n), key, fmt.Sprintf(format, args...)).
 			WithHint("openstack baremetal node set %s --driver-info %s=…", n.UUID, key)
 	}
+	if v := n.DriverInfo["ipmi_address"]; v != nil {
+		if _, text := v.(string); !text {
+			return i, bad("ipmi_address", "is %s, no text; expected an address or a host name", ironic.PyRepr(v))
+		}
+	}
 	if i.host = strings.Trim(str(n, "ipmi_address"), "[] "); i.host == "" {
 		return i, errs.New(errs.Invalid, "Missing the following IPMI credentials in node's driver_info: ['ipmi_address'].").
 			WithHint("openstack baremetal node set %s --driver-info ipmi_address=…", n.UUID)

@@ -195,12 +195,9 @@ func (s *server) continued(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return errs.New(errs.Invalid, "Inspection data could not be read whole: at most %d bytes are taken.", payloadLimit)
 	}
-	if !json.Valid(data) {
-		return errs.New(errs.Invalid, "Inspection data is not valid JSON.")
-	}
 	id, err := s.Conductor.ContinueInspection(r.Context(), data)
-	if errs.Is(err, errs.NotFound) { // whoever has no credentials need not know which machines there are
-		s.Log.Warn("a ramdisk was not recognised", "request_id", w.Header().Get("X-Openstack-Request-Id"), "reason", err)
+	if errs.Is(err, errs.NotFound) { // whoever has no credentials need not know which machines there are; the conductor has warned
+		s.Log.Info("a ramdisk was not recognised", "request_id", w.Header().Get("X-Openstack-Request-Id"), "reason", err)
 		return notFound(w, r)
 	}
 	if err != nil {

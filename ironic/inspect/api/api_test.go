@@ -219,8 +219,8 @@ func TestRamdiskContinues(t *testing.T) {
 	if status, got := r.do("POST", "/v1/continue", "", body); status != 200 || got != `{"uuid":"`+n.UUID+`"}` {
 		t.Errorf("%d %s", status, got)
 	}
-	if status, _ := r.do("POST", "/v1/continue", "", "{"); status != 400 {
-		t.Errorf("malformed: %d", status)
+	if status, got := r.do("POST", "/v1/continue", "", "{\n  oops"); status != 400 || !strings.Contains(got, "line 2, byte 5") {
+		t.Errorf("malformed: %d %s", status, got)
 	}
 	if status, got := r.do("POST", "/v1/continue", "", `{"inventory":{}}`); status != 404 {
 		t.Errorf("unknown machine: %d %s", status, got)
