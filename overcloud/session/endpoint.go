@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -70,7 +71,12 @@ func fixed(kind string, o Options) (*Session, error) {
 		}
 		s.headers = map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))}
 	}
+	o.Silent = "is a service listening there? see its log or systemctl status"
 	o.finish(p)
+	explain := p.RetryFunc
+	p.RetryFunc = func(ctx context.Context, method, url string, opts *gophercloud.RequestOpts, err error, n uint) error {
+		return astray(s.base, url, explain(ctx, method, url, opts, err, n))
+	}
 	return s, nil
 }
 
