@@ -3,6 +3,7 @@
 package cliargs
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -15,6 +16,7 @@ type Optional map[string]string
 // Reorder returns args (args[0] is the program) with global flags in front,
 // then the words that name the command, then its flags, then "--" and its
 // arguments. Words that are unknown stay where they are: the parser will name them.
+// A flag whose value is missing at the end stays the last, so that no other word is taken for it.
 func Reorder(app *cli.App, optional Optional, args []string) []string {
 	if len(args) == 0 {
 		return args
@@ -52,9 +54,14 @@ func Reorder(app *cli.App, optional Optional, args []string) []string {
 			continue
 		}
 		*dst = append(*dst, a)
-		if takesValue && !joined && i+1 < len(args) {
+		switch {
+		case takesValue && !joined && i+1 < len(args):
 			i++
 			*dst = append(*dst, args[i])
+		case takesValue && !joined && dst == &front:
+			return append([]string{args[0]}, front...)
+		case takesValue && !joined:
+			return slices.Concat(args[:1], front, path, flags)
 		}
 	}
 	out := append([]string{args[0]}, front...)

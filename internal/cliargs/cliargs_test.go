@@ -30,6 +30,8 @@ func TestReorder(t *testing.T) {
 		{"optional value given", "p deploy --templates dir -e a -e b", "p deploy --templates dir -e a -e b"},
 		{"an argument that is also a command's name", "p node import import", "p node import -- import"},
 		{"what follows -- is never a flag", "p node import -- --provide", "p node import -- --provide"},
+		{"a value missing at the end", "p --debug node import x.json --provide -f", "p --debug node import --provide -f"},
+		{"of a global flag", "p node import x.json --provide --os-cloud", "p --os-cloud"},
 		{"an unknown word stays", "p nope --provide", "p --provide nope"},
 	}
 	for _, c := range cases {
