@@ -62,7 +62,7 @@ func (p *program) app() *cli.App {
 		DisableSliceFlagSeparator: true, // capabilities='profile:control,boot_option:local' is one value
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "os-cloud", Usage: "cloud of clouds.yaml (OS_CLOUD)"},
-			&cli.StringFlag{Name: "os-auth-type", Usage: "none and http_basic are for a standalone bare-metal service, password for a cloud (OS_AUTH_TYPE)"},
+			&cli.StringFlag{Name: "os-auth-type", Usage: "none and http_basic are for a standalone bare-metal service, password and v3applicationcredential for a cloud (OS_AUTH_TYPE)"},
 			&cli.StringFlag{Name: "os-endpoint", Usage: "URL of a standalone service (OS_ENDPOINT)"},
 			&cli.StringFlag{Name: "os-username", Usage: "user (OS_USERNAME)"},
 			&cli.StringFlag{Name: "os-password", Usage: "password; better in OS_PASSWORD, which is in no list of processes"},
@@ -86,19 +86,27 @@ func (u usageError) Error() string { return u.err.Error() }
 
 func usage(_ *cli.Context, err error, _ bool) error { return usageError{reworded(err)} }
 
-var badValue = regexp.MustCompile(`^invalid value "(.*)" for flag -+(\S+): .*$`)
+var (
+	badValue = regexp.MustCompile(`^invalid value "(.*)" for flag -+(\S+): .*$`)
+	noValue  = regexp.MustCompile(`^flag needs an argument: -+(\S+)$`)
+)
 
 // reworded says what is wrong with a flag as the Python client does.
 func reworded(err error) error {
-	m := badValue.FindStringSubmatch(err.Error())
-	if m == nil {
-		return err
+	if m := noValue.FindStringSubmatch(err.Error()); m != nil {
+		return fmt.Errorf("argument %s: expected one argument", dashed(m[1]))
 	}
-	dashes := "--"
-	if len(m[2]) == 1 {
-		dashes = "-"
+	if m := badValue.FindStringSubmatch(err.Error()); m != nil {
+		return fmt.Errorf("argument %s: invalid value: '%s'", dashed(m[2]), m[1])
 	}
-	return fmt.Errorf("argument %s%s: invalid value: '%s'", dashes, m[2], m[1])
+	return err
+}
+
+func dashed(flag string) string {
+	if len(flag) == 1 {
+		return "-" + flag
+	}
+	return "--" + flag
 }
 
 // usageEverywhere has every command tell a wrong flag in one line, with exit code 2.

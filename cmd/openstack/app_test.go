@@ -20,7 +20,7 @@ func typedAs(t *testing.T, line string, env map[string]string) (code int, out, e
 	t.Helper()
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("HOME", t.TempDir())
-	for _, k := range []string{"OS_CLOUD", "OS_AUTH_URL", "OS_AUTH_TYPE", "OS_ENDPOINT", "OS_USERNAME", "OS_PASSWORD", "OS_CACERT"} {
+	for _, k := range []string{"OS_CLOUD", "OS_AUTH_URL", "OS_AUTH_TYPE", "OS_ENDPOINT", "OS_USERNAME", "OS_PASSWORD", "OS_CACERT", "OS_BAREMETAL_API_VERSION"} {
 		t.Setenv(k, env[k])
 	}
 	var o, e bytes.Buffer
@@ -64,6 +64,10 @@ func TestCommandLines(t *testing.T) {
 		{"a j2 environment", "overcloud deploy --templates -e x.j2.yaml", 1, "Did you mean -e x.yaml?"},
 		{"both uuids and all", "overcloud node provide --all-manageable abc", 2, "either node UUIDs or --all-manageable"},
 		{"set without anything", "baremetal node set x", 2, "nothing to set"},
+		{"a value missing at the end", "baremetal node set x --property", 2, "openstack: error: argument --property: expected one argument\n"},
+		{"of another", "baremetal node set x --driver-info", 2, "openstack: error: argument --driver-info: expected one argument\n"},
+		{"of a short one", "baremetal node list -f", 2, "openstack: error: argument -f: expected one argument\n"},
+		{"of a global one", "baremetal node list --os-cloud", 2, "openstack: error: argument --os-cloud: expected one argument\n"},
 		{"set with half a pair", "baremetal node set x --property capabilities", 2, "expected KEY=VALUE"},
 	}
 	for _, c := range cases {

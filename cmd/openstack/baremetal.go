@@ -41,15 +41,6 @@ func (p *program) baremetalCommand() *cli.Command {
 	}}
 }
 
-// baremetal opens the bare-metal API as the global options and the environment say.
-func (p *program) baremetal(c *cli.Context) (*gophercloud.ServiceClient, error) {
-	s, err := p.session(c)
-	if err != nil {
-		return nil, err
-	}
-	return s.Baremetal()
-}
-
 // get reads one JSON document of a service.
 func get(ctx context.Context, c *gophercloud.ServiceClient, path string, out any) error {
 	_, err := c.Get(ctx, c.ServiceURL(path), out, &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK, http.StatusMultipleChoices}})

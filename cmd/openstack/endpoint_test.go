@@ -66,7 +66,7 @@ func TestAStandaloneServiceNeedsNoKeystone(t *testing.T) {
 		{"no password", map[string]string{"OS_USERNAME": "admin"}, basic + list, exitFailed, "--os-password, or OS_USERNAME and OS_PASSWORD"},
 		{"no endpoint", nil, "--os-auth-type none" + list, exitFailed, "The Bare Metal API endpoint cannot be detected and was not provided explicitly"},
 		{"no URL", nil, "--os-auth-type none --os-endpoint 127.0.0.1:6385" + list, exitFailed, "the endpoint is no http or https URL"},
-		{"an unknown type", nil, "--os-auth-type kerberos" + list, exitFailed, "The plugin kerberos could not be found\nhint: auth types (--os-auth-type, OS_AUTH_TYPE) are none, http_basic and password"},
+		{"an unknown type", nil, "--os-auth-type kerberos" + list, exitFailed, "The plugin kerberos could not be found\nhint: auth types (--os-auth-type, OS_AUTH_TYPE) are none, http_basic, password and v3applicationcredential"},
 		{"an API that is not there", nil, "--os-auth-type none --os-endpoint " + open + " image list", exitFailed, "no endpoint for service image"},
 		{"nothing", nil, list, exitFailed, "of a standalone bare-metal service --os-auth-type none --os-endpoint http://HOST:6385"},
 		{"no certificates", nil, strings.Replace(basic, ca, "/nowhere", 1) + " --os-username a --os-password b" + list, exitFailed, "/nowhere"},

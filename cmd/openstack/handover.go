@@ -30,7 +30,7 @@ func (p *program) handOver(app *cli.App, args []string) (func() int, bool) {
 			return exitFailed
 		}
 		fmt.Fprintf(p.err, "openstack: %s is not %s, and there is no other openstack on PATH that has it.\n", quote(unknown), what)
-		if near := nearest.Name(unknown, leaves(app.Commands, nil)); near != "" && what == "a known command" {
+		if near := nearCommand(app.Commands, strings.Fields(unknown)); near != "" && near != unknown && what == "a known command" {
 			fmt.Fprintf(p.err, "Did you mean one of these?\n  %s\n", near)
 		}
 		if option, of := strings.CutPrefix(what, optionOf); of {
@@ -40,7 +40,7 @@ func (p *program) handOver(app *cli.App, args []string) (func() int, bool) {
 			fmt.Fprintf(p.err, "hint: openstack %s --help lists the options\n", option)
 			return exitUsage
 		}
-		fmt.Fprintln(p.err, "hint: openstack --help lists the commands; the Python client is in Debian's package python3-openstackclient")
+		fmt.Fprintf(p.err, "hint: openstack --help lists the commands; the Python client with this one is in Debian's %s\n", debianPackages(unknown))
 		return exitUsage
 	}, true
 }
@@ -153,16 +153,44 @@ func find(cmds []*cli.Command, name string) *cli.Command {
 	return nil
 }
 
-func leaves(cmds []*cli.Command, path []string) []string {
-	var out []string
-	for _, c := range cmds {
-		here := append(append([]string{}, path...), c.Name)
-		if len(c.Subcommands) == 0 {
-			out = append(out, strings.Join(here, " "))
+// nearCommand is the command that may be meant by words of which one is none; what follows
+// a whole command are its arguments. "": a word is not close to any that may stand there.
+func nearCommand(cmds []*cli.Command, words []string) string {
+	var path []string
+	for _, word := range words {
+		if len(cmds) == 0 {
+			break
 		}
-		out = append(out, leaves(c.Subcommands, here)...)
+		var there []string
+		for _, c := range cmds {
+			there = append(there, c.Names()...)
+		}
+		c := find(cmds, word)
+		if c == nil {
+			near := nearest.Name(word, there)
+			if nearest.Distance(word, near) > max(1, len(word)/3) { // unset is no slip of set
+				return ""
+			}
+			c = find(cmds, near)
+		}
+		if c == nil {
+			return ""
+		}
+		path, cmds = append(path, c.Name), c.Subcommands
 	}
-	return out
+	return strings.Join(path, " ")
+}
+
+// debianPackages are those of the Python client that have a command.
+func debianPackages(command string) string {
+	packages := "package python3-openstackclient"
+	switch {
+	case strings.HasPrefix(command, "baremetal introspection"):
+		packages = "packages python3-openstackclient and python3-ironic-inspector-client"
+	case strings.HasPrefix(command, "baremetal"):
+		packages = "packages python3-openstackclient and python3-ironicclient"
+	}
+	return packages
 }
 
 // nextOnPath finds a program of that name that is not this one.

@@ -33,7 +33,7 @@ func run(ctx context.Context, args []string, out, errw io.Writer) int {
 		ExitErrHandler: func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			{Name: "serve", Usage: "run in the foreground", Flags: []cli.Flag{
-				&cli.StringFlag{Name: "config", Usage: "undercloud.json, written by `openstack undercloud install`", Value: config.ServicePath(stateDir)},
+				&cli.StringFlag{Name: "config", Usage: "the undercloud's `FILE`, which openstack undercloud install writes", Value: config.ServicePath(stateDir)},
 				&cli.StringFlag{Name: "standalone", Usage: "only the bare-metal API, introspection and network boot, as this `FILE` says; examples/baremetal.conf is one"}},
 				Action: func(c *cli.Context) error { return serveAction(c, errw) }},
 			{Name: "start", Usage: "run in the background", Action: func(c *cli.Context) error { return start(c.Context, stateDir, out) }},

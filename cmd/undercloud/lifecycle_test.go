@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -66,6 +68,19 @@ func TestAPartThatFailsEndsAll(t *testing.T) {
 		change(&l)
 		if err := l.run(t.Context()); !errors.Is(err, broken) || err.Error() != broken.Error() || stopped != 1 {
 			t.Errorf("%s: %v, stopped %d times", name, err, stopped)
+		}
+	}
+}
+
+// Backquotes in a flag's text are taken for the name of its value.
+func TestHelpNamesTheValuesOfFlags(t *testing.T) {
+	var out, errw bytes.Buffer
+	if code := run(t.Context(), []string{"undercloud", "serve", "--help"}, &out, &errw); code != 0 {
+		t.Fatalf("%d %s", code, errw.String())
+	}
+	for _, want := range []string{"--config FILE ", "--standalone FILE "} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -70,7 +71,12 @@ func fixed(kind string, o Options) (*Session, error) {
 		}
 		s.headers = map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))}
 	}
+	o.Silent = "is a service listening there? see its log or systemctl status"
 	o.finish(p)
+	explain := p.RetryFunc
+	p.RetryFunc = func(ctx context.Context, method, url string, opts *gophercloud.RequestOpts, err error, n uint) error {
+		return astray(s.base, url, explain(ctx, method, url, opts, err, n))
+	}
 	return s, nil
 }
 
@@ -91,7 +97,16 @@ func (o Options) client(tlsCfg *tls.Config) http.Client {
 	if o.Debug != nil {
 		rt = debugTransport{rt, o.Debug}
 	}
-	return http.Client{Transport: rt, Timeout: o.Timeout}
+	return http.Client{Transport: rt, Timeout: o.Timeout, CheckRedirect: sameServer}
+}
+
+// sameServer follows a redirect within one server only: tokens and passwords in headers are
+// for it, and not for whom it names. Of another one the client shows the answer itself.
+func sameServer(r *http.Request, via []*http.Request) error {
+	if first := via[0].URL; r.URL.Scheme != first.Scheme || r.URL.Host != first.Host || len(via) > 10 {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 // authority is the own certificate authority that --os-cacert or OS_CACERT names; nil: none.

@@ -28,32 +28,47 @@ func Explain(err error) error {
 	}
 	var code gophercloud.ErrUnexpectedResponseCode
 	if errors.As(err, &code) {
-		msg := Message(code.Body)
-		if msg == "" {
-			msg = http.StatusText(code.Actual)
-		}
-		kind := codeOf(code.Actual)
-		if kind == errs.Conflict && strings.Contains(msg, " is locked by host ") {
-			kind = errs.Locked // Ironic's words for "in a moment"
-		}
-		return errs.New(kind, "%s (HTTP %d)", msg, code.Actual)
+		return answered(err, code)
 	}
 	var u *url.Error
-	if errors.As(err, &u) && broken(u) {
-		where, cause := u.URL, u.Err
-		if p, perr := url.Parse(u.URL); perr == nil {
-			where = p.Scheme + "://" + p.Host
+	if errors.As(err, &u) {
+		if e := misunderstood(u); e != nil {
+			return e
 		}
+	}
+	if u != nil && broken(u) {
+		cause := u.Err
 		var op *net.OpError
 		if errors.As(err, &op) {
 			cause = op
 		}
-		return errs.Wrap(errs.Unavailable, cause, "no answer from %s", where)
+		return errs.Wrap(errs.Unavailable, cause, "no answer from %s", origin(u.URL))
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
 		return errs.Wrap(errs.Unavailable, err, "the connection broke in the middle of an answer")
 	}
 	return err
+}
+
+// answered is an answer that says no, with what the service or, failing that, the session
+// has to say on what to do.
+func answered(err error, code gophercloud.ErrUnexpectedResponseCode) *errs.Error {
+	msg, hint := sentence(code.Body)
+	if msg == "" {
+		msg = http.StatusText(code.Actual)
+	}
+	kind := codeOf(code.Actual)
+	if kind == errs.Conflict && strings.Contains(msg, " is locked by host ") {
+		kind = errs.Locked // Ironic's words for "in a moment"
+	}
+	var a advised
+	if hint == "" && errors.As(err, &a) {
+		hint = a.hint
+	}
+	if code.Actual == http.StatusBadRequest && wantsTLS(code.Body) {
+		hint = useScheme(code.URL, "https")
+	}
+	return errs.New(kind, "%s (HTTP %d)", msg, code.Actual).WithHint("%s", hint)
 }
 
 // silence explains an error of a service that did not answer, with what the caller
@@ -100,22 +115,50 @@ func codeOf(status int) errs.Code {
 // error_message, Keystone and Heat use error.message, Nova and Neutron one key of any name,
 // Placement a list of errors.
 func Message(body []byte) string {
+	msg, _ := sentence(body)
+	return msg
+}
+
+// sentence is Message with the hint that our own services have beside it.
+func sentence(body []byte) (msg, hint string) {
 	var m map[string]json.RawMessage
 	if json.Unmarshal(body, &m) != nil {
 		s := strings.TrimSpace(string(body))
 		if len(s) > 300 || strings.HasPrefix(s, "<") {
-			return ""
+			return "", ""
 		}
-		return s
+		return s, ""
 	}
+	if f, inner, ok := fault(body); ok {
+		if f.Faultstring+f.Description+f.Title != "" {
+			return first(f.Faultstring, f.Description, f.Title), f.Hint
+		}
+		return inner, ""
+	}
+	return plain(m, body), ""
+}
+
+// ironicFault is what Ironic's error_message holds: a fault of the API, or code, title
+// and description where no API was reached.
+type ironicFault struct{ Faultstring, Description, Title, Hint string }
+
+// fault reads Ironic's error body. ok is false for one of another service.
+func fault(body []byte) (f ironicFault, inner string, ok bool) {
+	var m struct {
+		Message *string `json:"error_message"`
+	}
+	if json.Unmarshal(body, &m) != nil || m.Message == nil {
+		return f, "", false
+	}
+	if json.Unmarshal([]byte(*m.Message), &f) != nil {
+		f = ironicFault{} // a text that is no JSON
+	}
+	return f, *m.Message, true
+}
+
+// plain is the sentence of the other services.
+func plain(m map[string]json.RawMessage, body []byte) string {
 	var inner string
-	if raw, ok := m["error_message"]; ok && json.Unmarshal(raw, &inner) == nil {
-		var f struct{ Faultstring, Description, Title string }
-		if json.Unmarshal([]byte(inner), &f) == nil && f.Faultstring+f.Description+f.Title != "" {
-			return first(f.Faultstring, f.Description, f.Title)
-		}
-		return inner
-	}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		var f struct {
 			Message string

@@ -91,14 +91,35 @@ func Open(ctx context.Context, auth gophercloud.AuthOptions, ep gophercloud.Endp
 	}
 	p, err := config.NewProviderClient(ctx, auth, config.WithHTTPClient(o.client(tlsCfg)))
 	if err != nil {
-		e := Explain(err)
-		if errs.Is(e, errs.Unauthorized) {
-			return nil, errs.Wrap(errs.Unauthorized, e, "log in to %s as %s", auth.IdentityEndpoint, auth.Username).WithHint("source the rc file again; was the password changed?")
-		}
-		return nil, errs.Wrap(errs.Unavailable, e, "log in to %s", auth.IdentityEndpoint).WithHint("%s", o.Silent)
+		return nil, o.loginFailed(auth, Explain(err))
 	}
 	o.finish(p)
 	return &Session{provider: p, endpoint: ep}, nil
+}
+
+// loginFailed says which login, and what to do where the reason does not say that itself.
+func (o Options) loginFailed(auth gophercloud.AuthOptions, err error) error {
+	if errs.Is(err, errs.Unauthorized) {
+		who, hint := first(auth.Username, auth.UserID), "source the rc file again; was the password changed?"
+		if c := first(auth.ApplicationCredentialName, auth.ApplicationCredentialID); c != "" {
+			who, hint = "application credential "+c, "was it deleted, has it expired, is its secret right?"
+		}
+		return errs.Wrap(errs.Unauthorized, err, "log in to %s as %s", auth.IdentityEndpoint, who).WithHint("%s", hint)
+	}
+	code := errs.Unavailable
+	if errs.Is(err, errs.Invalid) {
+		code = errs.Invalid
+	}
+	e := errs.Wrap(code, err, "log in to %s", auth.IdentityEndpoint)
+	switch {
+	case errs.HintOf(err) != "":
+		return e
+	case errs.Is(err, errs.NotFound):
+		return e.WithHint("is that Keystone? Its URL (OS_AUTH_URL, auth_url of clouds.yaml) ends in /v3, such as http://HOST:5000/v3")
+	case errs.Is(err, errs.Unavailable):
+		return e.WithHint("%s", o.Silent)
+	}
+	return e
 }
 
 // finish says what all requests have in common.

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestWhatAnUnknownCommandMayMean: words are compared with the words that may stand there,
+// arguments with none, and the package is named that has the command.
+func TestWhatAnUnknownCommandMayMean(t *testing.T) {
+	const client, ironic = "package python3-openstackclient\n", "packages python3-openstackclient and python3-ironicclient\n"
+	for line, want := range map[string]struct{ near, packages string }{
+		"baremetal node manage node1":      {"", ironic},
+		"baremetal node clean node1":       {"", ironic},
+		"baremetal node unset x":           {"", ironic},
+		"baremetal node delte node1":       {"baremetal node delete", ironic},
+		"baremetl node list":               {"baremetal node list", client},
+		"baremetal introspection start x":  {"", "packages python3-openstackclient and python3-ironic-inspector-client\n"},
+		"baremetal introspection rule lst": {"baremetal introspection rule list", "packages python3-openstackclient and python3-ironic-inspector-client\n"},
+		"overcloud nod import x":           {"overcloud node import", client},
+		"overcloud node":                   {"", client},
+		"network list":                     {"", client},
+		"overclod deploy --templates":      {"overcloud deploy", client},
+	} {
+		code, out, errw := typed(t, line)
+		_, near, _ := strings.Cut(errw, "Did you mean one of these?\n  ")
+		near, _, _ = strings.Cut(near, "\n")
+		if code != exitUsage || out != "" || near != want.near || !strings.HasSuffix(errw, "the Python client with this one is in Debian's "+want.packages) {
+			t.Errorf("%s: %d %s", line, code, errw)
+		}
+	}
+}
