@@ -136,5 +136,5 @@ func lacking(kind string, a gophercloud.AuthOptions, n namesOf) []string {
 // isURL tells whether requests can go there.
 func isURL(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+	return err == nil && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && (u.Scheme == "http" || u.Scheme == "https")
 }
