@@ -14,7 +14,9 @@ func TestRedirectsStayOnTheServer(t *testing.T) {
 	defer other.Close()
 	seen := 0
 	mux := http.NewServeMux()
-	mux.HandleFunc("/v1/here", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v1/there", http.StatusTemporaryRedirect) })
+	mux.HandleFunc("/v1/here", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/v1/there", http.StatusTemporaryRedirect)
+	})
 	mux.HandleFunc("/v1/there", func(http.ResponseWriter, *http.Request) { seen++ })
 	mux.HandleFunc("/v1/away", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, other.URL+"/v1/there", http.StatusTemporaryRedirect)
