@@ -41,6 +41,9 @@ func discovered(n *ironic.Node) bool {
 // reason is why no node fits, and the error where discovery does not help.
 func (c *Conductor) discover(ctx context.Context, d *agentapi.InspectionData, payload []byte, reason error) (string, error) {
 	macs := inspect.MACs(d)
+	if len(macs) == 0 { // one that was found by its BMC, and waits no more
+		return "", reason
+	}
 	if len(macs) > maxDiscoveredMACs || len(payload) > maxDiscoveredBytes {
 		return "", errs.New(errs.Invalid, "an unknown machine sent %d addresses and an inventory of %d bytes; discovery takes %d and %d",
 			len(macs), len(payload), maxDiscoveredMACs, maxDiscoveredBytes).WithHint("enroll the machine by hand: openstack baremetal node create")
