@@ -41,7 +41,7 @@ func (o *observed) Probe(_ context.Context, w resource.Wait) error {
 // Who asks for health listens to no events: a query that takes long is told to nobody.
 func TestHealthOfASlowDatabase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := &observed{fake: fake{look: "scheduler\n", onRun: func([]string) { time.Sleep(20 * time.Second) }}}
+		o := &observed{fake: fake{look: "scheduler\n", onRun: func([]string) { time.Sleep(7 * time.Second) }}}
 		e := &Engine{Root: t.TempDir(), System: o, Now: time.Now}
 		got, err := e.Health(t.Context(), []resource.Check{{Service: "nova_scheduler", Waits: []resource.Wait{{Name: "rows", SQL: "SELECT 1"}}}})
 		if err != nil || len(got) != 1 || got[0].Detail != "rows: missing: scheduler" {
