@@ -27,6 +27,9 @@ const (
 // reconnectWait is how long a node that was reached before may be silent.
 const reconnectWait = 5 * time.Minute
 
+// loginPause is the time between a login that broke and the next one.
+const loginPause = time.Second
+
 // wrongUse is the exit status of an os-apply-config that does not know a command.
 const wrongUse = 2
 
@@ -55,12 +58,17 @@ func target(n stack.Node) ssh.Target {
 // os-apply-config is ours.
 func (r *Remote) Reach(ctx context.Context, n stack.Node, tell func(string)) error {
 	r.Leave(n) // the machine may have booted since
+	ours, err := openProgram(r.Program)
+	if err != nil {
+		return err
+	}
+	defer ours.close()
 	for {
 		c, err := r.Dialer.Wait(ctx, target(n), tell)
 		if err != nil {
 			return err
 		}
-		err = r.renew(ctx, c, n, tell)
+		err = ours.renew(ctx, c, n, tell)
 		if err == nil {
 			r.put(n, c)
 			return nil
@@ -71,6 +79,11 @@ func (r *Remote) Reach(ctx context.Context, n stack.Node, tell func(string)) err
 		}
 		if tell != nil { // a machine that has just booted may drop its first login
 			tell(err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(loginPause):
 		}
 	}
 }

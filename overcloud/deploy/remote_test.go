@@ -190,6 +190,10 @@ func TestRenewedProgram(t *testing.T) {
 	if err := os.WriteFile(remote.Program, []byte("of the undercloud"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	missing := &deploy.Remote{Dialer: remote.Dialer, Program: remote.Program + ".missing"}
+	if err := missing.Reach(t.Context(), n.Node, nil); !errs.Is(err, errs.Invalid) || n.logins != 0 {
+		t.Errorf("without a program to give: %v, %d logins", err, n.logins)
+	}
 	n.full = true
 	if err := remote.Reach(t.Context(), n.Node, nil); !errs.Is(err, errs.Unavailable) || string(n.program) != "of the image" {
 		t.Errorf("full disk: %v, the node has the program %s", err, n.program)

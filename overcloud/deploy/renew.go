@@ -26,33 +26,62 @@ const (
 		`sync $t; mv -f $t os-apply-config'`
 )
 
-// renew gives a node our own os-apply-config when it has another one: that of its image is
-// older than an undercloud that was updated since, and would not know new resources. An
-// error of the connection is one that lost knows.
-func (r *Remote) renew(ctx context.Context, c *ssh.Client, n stack.Node, tell func(string)) error {
-	if r.Program == "" {
-		return nil
+// program is our own os-apply-config; nil: nodes keep theirs.
+type program struct {
+	file *os.File
+	sum  string // SHA-256 in hex
+}
+
+// openProgram finds out what nodes are to have.
+func openProgram(path string) (*program, error) {
+	if path == "" {
+		return nil, nil
 	}
-	program, want, err := hashed(r.Program)
-	if err != nil {
+	wrong := func(err error) error {
 		return errs.Wrap(errs.Invalid, err, "read the program that configures nodes").WithHint("install all five programs into one directory: make build")
 	}
-	defer program.Close()
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, wrong(err)
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		f.Close()
+		return nil, wrong(err)
+	}
+	return &program{f, hex.EncodeToString(h.Sum(nil))}, nil
+}
+
+func (p *program) close() {
+	if p != nil {
+		p.file.Close()
+	}
+}
+
+// renew gives a node our os-apply-config when it has another one: that of its image is
+// older than an undercloud that was updated since, and would not know new resources. An
+// error of the connection is one that lost knows.
+func (p *program) renew(ctx context.Context, c *ssh.Client, n stack.Node, tell func(string)) error {
+	if p == nil {
+		return nil
+	}
 	has := ""
-	err = c.Run(ctx, programSum, nil, func(line []byte) {
-		text, _, _ := strings.Cut(string(bytes.TrimSpace(line)), " ")
-		has = text
+	err := c.Run(ctx, programSum, nil, func(line []byte) {
+		has, _, _ = strings.Cut(string(bytes.TrimSpace(line)), " ")
 	})
-	if err != nil && lost(err) {
+	if lost(err) {
 		return fmt.Errorf("look at os-apply-config of %s: %w", n.Name, err)
 	}
-	if has == want { // without the file there is nothing to compare, and ours is put there
+	if has == p.sum { // without the file there is nothing to compare, and ours is put there
 		return nil
 	}
 	if tell != nil {
 		tell("os-apply-config is replaced by the one of this undercloud")
 	}
-	err = c.RunFrom(ctx, fmt.Sprintf(programPut, want), program, func([]byte) {})
+	if _, err := p.file.Seek(0, io.SeekStart); err != nil {
+		return errs.Wrap(errs.Invalid, err, "read the program that configures nodes")
+	}
+	err = c.RunFrom(ctx, fmt.Sprintf(programPut, p.sum), p.file, func([]byte) {})
 	switch {
 	case err == nil:
 		return nil
@@ -60,21 +89,4 @@ func (r *Remote) renew(ctx context.Context, c *ssh.Client, n stack.Node, tell fu
 		return fmt.Errorf("replace os-apply-config of %s: %w", n.Name, err)
 	}
 	return errs.Wrap(errs.Unavailable, err, "replace os-apply-config of %s", n.Name).WithHint("is there room on the node? df /usr/local/bin; is the os-apply-config beside undercloud for its processor?")
-}
-
-// hashed opens a file at its beginning, with its SHA-256.
-func hashed(path string) (*os.File, string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, "", err
-	}
-	h := sha256.New()
-	if _, err = io.Copy(h, f); err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		f.Close()
-		return nil, "", err
-	}
-	return f, hex.EncodeToString(h.Sum(nil)), nil
 }
