@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"trefoil/internal/initramfs"
+	"trefoil/internal/sibling"
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/image"
 	"trefoil/overcloud/plan"
@@ -35,11 +36,11 @@ func (p *program) imageBuild(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	agent, err := sibling("ironic-agent")
+	agent, err := sibling.Find("ironic-agent")
 	if err != nil {
 		return err
 	}
-	apply, err := sibling("os-apply-config")
+	apply, err := sibling.Find("os-apply-config")
 	if err != nil {
 		return err
 	}

@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
-	"trefoil/internal/errs"
+	"trefoil/internal/sibling"
 	"trefoil/undercloud/install"
 )
 
@@ -27,28 +26,12 @@ func (p *program) undercloudCommand() *cli.Command {
 	}}
 }
 
-// sibling finds a program of this project: beside this one.
-func sibling(name string) (string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("find this program: %w", err)
-	}
-	if self, err = filepath.EvalSymlinks(self); err != nil {
-		return "", fmt.Errorf("find this program: %w", err)
-	}
-	path := filepath.Join(filepath.Dir(self), name)
-	if st, err := os.Stat(path); err != nil || st.IsDir() {
-		return "", errs.New(errs.NotFound, "the program %s is not beside %s", name, self).WithHint("install all five programs into one directory: make build")
-	}
-	return path, nil
-}
-
 func (p *program) installOptions() (install.Options, error) {
 	h, err := home()
 	if err != nil {
 		return install.Options{}, err
 	}
-	binary, err := sibling("undercloud")
+	binary, err := sibling.Find("undercloud")
 	if err != nil {
 		return install.Options{}, err
 	}

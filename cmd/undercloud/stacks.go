@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	xssh "golang.org/x/crypto/ssh"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/sibling"
 	"trefoil/overcloud/catalog"
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/deploy/cloud"
@@ -47,16 +47,9 @@ type stackInput struct {
 // applyConfig is the path of the os-apply-config beside this program, which nodes get.
 // Without it they keep that of their image.
 func applyConfig(log *slog.Logger) string {
-	self, err := os.Executable()
-	if err == nil {
-		self, err = filepath.EvalSymlinks(self)
-	}
-	path := filepath.Join(filepath.Dir(self), "os-apply-config")
-	if err == nil {
-		_, err = os.Stat(path)
-	}
+	path, err := sibling.Find("os-apply-config")
 	if err != nil {
-		log.Warn("nodes keep the os-apply-config of their image; install all five programs into one directory", "reason", err)
+		log.Warn("nodes keep the os-apply-config of their image", "reason", err, "hint", errs.HintOf(err))
 		return ""
 	}
 	return path
