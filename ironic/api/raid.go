@@ -48,6 +48,7 @@ func checkRAID(body map[string]any) error {
 	if !ok || len(disks) == 0 {
 		return badRequest("Schema error for raid: 'logical_disks' must be a list of at least one disk")
 	}
+	roots := 0
 	for i, d := range disks {
 		disk, ok := d.(map[string]any)
 		if !ok {
@@ -56,6 +57,12 @@ func checkRAID(body map[string]any) error {
 		if err := checkDisk(disk); err != nil {
 			return inDisk(i, err)
 		}
+		if disk["is_root_volume"] == true {
+			roots++
+		}
+	}
+	if roots > 1 {
+		return badRequest("Raid config cannot have more than one root volume. %d root volumes were specified", roots)
 	}
 	return nil
 }
@@ -117,8 +124,13 @@ func checkWord(name string, v any, choices []string) error {
 
 // checkDiskMembers looks at what a logical disk need not have.
 func checkDiskMembers(disk map[string]any) error {
-	for name, k := range map[string]kind{"controller": anyText, "volume_name": anyText, "is_root_volume": flag,
-		"share_physical_disks": flag, "number_of_physical_disks": integer} {
+	for _, name := range []string{"is_root_volume", "share_physical_disks"} { // "yes" is none in this schema
+		v, given := disk[name]
+		if _, ok := v.(bool); given && !ok {
+			return schemaError("raid", name, v, "'boolean'")
+		}
+	}
+	for name, k := range map[string]kind{"controller": anyText, "volume_name": anyText, "number_of_physical_disks": integer} {
 		if v, given := disk[name]; given {
 			if _, err := k.check("raid", name, v); err != nil {
 				return err

@@ -226,6 +226,9 @@ func TestRAIDLayoutIsKeptForTheNextCleaning(t *testing.T) {
 	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":1,"raid_level":"7"}]}`).want(t, 400, "'7' is not one of")
 	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":0,"raid_level":"1"}]}`).want(t, 400, "size_gb")
 	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":1,"raid_level":"1","raidlevel":"1"}]}`).want(t, 400, "'raidlevel' was unexpected")
+	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":1,"raid_level":"1","is_root_volume":true},{"size_gb":1,"raid_level":"1","is_root_volume":true}]}`).
+		want(t, 400, "cannot have more than one root volume")
+	r.do("PUT", "/v1/nodes/n/states/raid", "1.12", `{"logical_disks":[{"size_gb":1,"raid_level":"1","is_root_volume":"yes"}]}`).want(t, 400, "is_root_volume")
 	right := map[string]any{"controller": "c", "disk_type": "ssd", "interface_type": "sas", "is_root_volume": true, "number_of_physical_disks": 2,
 		"physical_disks": []string{"a"}, "raid_level": "1", "share_physical_disks": false, "size_gb": "MAX", "volume_name": "v"}
 	for member := range r.do("GET", "/v1/drivers/fake-hardware/raid/logical_disk_properties", "1.12", "").object(t) {

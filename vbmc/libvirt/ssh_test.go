@@ -88,6 +88,10 @@ func TestShownURI(t *testing.T) {
 		"qemu+ssh://root:p@ss@h:22/system":   "qemu+ssh://root:***@h:22/system",
 		"qemu+tcp://[fe80::1]:1/system?x=a@": "qemu+tcp://[fe80::1]:1/system?x=a@",
 		"://u:p@":                            "://u:***@",
+		"qemu+tcp://root:p4ss/wd@h/system":   "qemu+tcp://root:***@h/system",
+		"qemu+tcp://root:p4#s@swd@h/system":  "qemu+tcp://root:***@h/system",
+		"root:p4sswd@host":                   "root:***@host",
+		"qemu+tcp:root:p4sswd@host":          "qemu+tcp:***@host",
 	} {
 		if got := Shown(uri); got != want {
 			t.Errorf("%s: %s, want %s", uri, got, want)

@@ -128,19 +128,18 @@ func CheckURI(uri string) error {
 	return err
 }
 
-// Shown is a URI for people: a password in it is left out.
+// Shown is a URI for people: a password in it is left out, also one with a / or # in it
+// and in what is no URI. So all goes from a colon that is before the first @ to the last @.
 func Shown(uri string) string {
 	scheme, rest, ok := strings.Cut(uri, "//")
-	end := strings.IndexAny(rest, "/?#")
-	if end < 0 {
-		end = len(rest)
+	if scheme += "//"; !ok {
+		scheme, rest = "", uri
 	}
-	at := strings.LastIndexByte(rest[:end], '@')
-	colon := strings.IndexByte(rest, ':')
-	if !ok || colon < 0 || at < colon {
+	colon, first := strings.IndexByte(rest, ':'), strings.IndexByte(rest, '@')
+	if colon < 0 || first < colon || strings.HasPrefix(rest, "[") { // no user, or one without a password
 		return uri
 	}
-	return scheme + "//" + rest[:colon] + ":***" + rest[at:]
+	return scheme + rest[:colon] + ":***" + rest[strings.LastIndexByte(rest, '@'):]
 }
 
 func orDefault(s, d string) string {
