@@ -288,7 +288,7 @@ func (b *builder) leftOut() []string {
 		services, _ := b.root.Parameters[r.Name+"Services"].([]any)
 		for _, s := range services {
 			if target, from, _ := b.env.Resolve(hot.String(s)); target == "OS::Heat::None" && from.File == withoutTemplate {
-				names = append(names, strings.TrimPrefix(hot.String(s), "OS::TripleO::Services::"))
+				names = append(names, strings.TrimPrefix(hot.String(s), serviceTypes))
 			}
 		}
 		if len(names) > 0 {

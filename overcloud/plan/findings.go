@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"trefoil/internal/nearest"
 	"trefoil/overcloud/hot"
@@ -12,7 +13,8 @@ import (
 
 // Kinds of findings.
 const (
-	Unused     = "unused"     // no evaluated template declares the parameter
+	Unused     = "unused"     // no template declares the parameter
+	NoService  = "service"    // only a service declares it that no role has
 	Deprecated = "deprecated" // a template says that it is on its way out
 	RootOnly   = "root"       // it is given in the section parameters, which only the root template reads, and others declare it too
 	NotOfRole  = "role"       // it stands in a role's parameters, and no template lets a role set it
@@ -24,7 +26,7 @@ type Finding struct {
 	Parameter string `json:"parameter"`
 	Where     string `json:"where"`             // file and line, or the command line
 	Nearest   string `json:"nearest,omitempty"` // of unused ones and those of a role: the declared name that may be meant
-	Says      string `json:"says,omitempty"`    // of deprecated ones: the template's description
+	Says      string `json:"says,omitempty"`    // of deprecated ones: the template's description; of a service: its type
 }
 
 // String is the finding as a warning.
@@ -40,6 +42,9 @@ func (f Finding) String() string {
 	if f.Kind == RootOnly {
 		return fmt.Sprintf("%s: %s stands in the section parameters, which only overcloud.yaml reads; services read parameter_defaults", f.Where, f.Parameter)
 	}
+	if f.Kind == NoService {
+		return fmt.Sprintf("%s: parameter %s is of %s, which no role has", f.Where, f.Parameter, f.Says)
+	}
 	if f.Kind == NotOfRole {
 		s = fmt.Sprintf("%s: %s is not supported as a role-specific input", f.Where, f.Parameter)
 	}
@@ -51,7 +56,7 @@ func (f Finding) String() string {
 
 // findings are those of the parameters that a person gave, in their order.
 func (b *builder) findings() []Finding {
-	declared, deprecated := b.ev.Declared(), b.ev.Deprecated()
+	declared, deprecated, others := b.ev.Declared(), b.ev.Deprecated(), sync.OnceValue(b.undeployed)
 	var out []Finding
 	for _, g := range b.given {
 		says, old := deprecated[g.name]
@@ -59,8 +64,10 @@ func (b *builder) findings() []Finding {
 		case !b.ev.Used(g.name) && (ofProvisioning(g.name) || generated.MatchString(g.name)):
 		case g.root && b.ev.DeclaredBelow(g.name, rootTemplate):
 			out = append(out, Finding{Kind: RootOnly, Parameter: g.name, Where: g.origin.String()})
+		case !b.ev.Used(g.name) && others()[g.name] != "":
+			out = append(out, Finding{Kind: NoService, Parameter: g.name, Where: g.origin.String(), Says: others()[g.name]})
 		case !b.ev.Used(g.name):
-			near := nearest.Name(g.name, declared)
+			near := nearest.Name(g.name, append(declared, sortedKeys(others())...))
 			if b.nothing(g.name) && (near == "" || nearest.Distance(g.name, near) > slip) {
 				continue
 			}
@@ -71,6 +78,36 @@ func (b *builder) findings() []Finding {
 	}
 	return append(out, b.ofRoles()...)
 }
+
+// undeployed are the parameters of services that the tree has and no role asks for, each
+// with the first such service: nobody misspelt them. A template that cannot be read says
+// nothing here, as nothing is deployed from it.
+func (b *builder) undeployed() map[string]string {
+	out := map[string]string{}
+	for _, typ := range b.env.Types() {
+		file, _, _ := b.env.Resolve(typ)
+		if !strings.HasPrefix(typ, serviceTypes) || !hot.IsFile(file) || b.ev.Asked(typ) {
+			continue
+		}
+		data, err := b.ev.Read(file)
+		if err != nil {
+			continue
+		}
+		t, err := hot.ParseTemplate(file, data)
+		if err != nil {
+			continue
+		}
+		for _, d := range t.Parameters {
+			if out[d.Name] == "" {
+				out[d.Name] = typ
+			}
+		}
+	}
+	return out
+}
+
+// serviceTypes begin the types of services, which roles list.
+const serviceTypes = "OS::TripleO::Services::"
 
 // slip is how many letters of a name somebody may have got wrong for it to be taken for
 // another, where it is harmless if it is meant.

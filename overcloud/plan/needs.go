@@ -191,9 +191,8 @@ func (p *Plan) cureNeed(service string, running []string) string {
 		}
 	}
 	flat := strings.ReplaceAll(service, "_", "")
-	const prefix = "OS::TripleO::Services::"
 	for _, typ := range sortedKeys(p.Registry) {
-		name, ours := strings.CutPrefix(typ, prefix)
+		name, ours := strings.CutPrefix(typ, serviceTypes)
 		if !ours || strings.ToLower(name) != flat {
 			continue
 		}
