@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,6 +21,7 @@ import (
 	"trefoil/ironic/conductor"
 	"trefoil/overcloud/deploy"
 	stackapi "trefoil/overcloud/stack/api"
+	"trefoil/undercloud/certificate"
 	"trefoil/undercloud/compute"
 	"trefoil/undercloud/config"
 	"trefoil/undercloud/identity"
@@ -72,7 +75,9 @@ func serve(ctx context.Context, configFile string, logw io.Writer) error {
 	}
 	defer u.db.Close()
 	p := newProgram(log)
-	u.mount(p.srv, p.starting)
+	if err := u.mount(p.srv, p.starting); err != nil {
+		return err
+	}
 	p.boot, p.start, p.stop, p.guard = u.boot.Run, u.start, u.stop, u.guard
 	return p.run(ctx, "the undercloud", "identity", cfg.AuthURL())
 }
@@ -94,7 +99,7 @@ func (u *undercloud) open(ctx context.Context) error {
 		return err
 	}
 	u.jobs = durable.New(durable.Config{Path: u.path("jobs.db"), Log: u.log})
-	u.identity = identity.New(identity.Config{Key: u.key, AuthURL: u.cfg.AuthURL(), Catalog: identity.DefaultCatalog(u.cfg.LocalIP.Addr().String()),
+	u.identity = identity.New(identity.Config{Key: u.key, AuthURL: u.cfg.AuthURL(), Catalog: identity.DefaultCatalog(u.cfg.LocalIP.Addr().String(), u.tlsHost()),
 		Users: []identity.User{{Name: "admin", Password: u.cfg.AdminPassword, Projects: []string{"admin", "service"}}}, Revocations: sqlite.NewRevocations(u.db),
 		TTL: time.Duration(u.cfg.TokenLifetime) * time.Second, Log: u.log})
 	if err := u.identity.Open(u.path("people.json")); err != nil {
@@ -148,9 +153,43 @@ func (u *undercloud) openBareMetal() error {
 		}})
 }
 
-// mount puts every API on its address.
-func (u *undercloud) mount(srv *server.Server, ready func() error) {
-	add := func(name string, h http.Handler) { srv.Add(name, u.cfg.Addr(name), h) }
+// tlsHost is where clients reach the services over TLS; empty: nowhere.
+func (u *undercloud) tlsHost() string {
+	if len(u.cfg.TLSPorts) == 0 {
+		return ""
+	}
+	return u.cfg.PublicHost
+}
+
+// certificate is the public endpoints' side of TLS, nil where they have none. Our own
+// certificate is made anew when it has less than a year left.
+func (u *undercloud) certificate() (*tls.Config, error) {
+	path := u.cfg.ServiceCertificate
+	switch {
+	case len(u.cfg.TLSPorts) == 0:
+		return nil, nil
+	case path == "":
+		dir := certificate.Dir(u.cfg.StateDir)
+		if _, err := (certificate.Maker{Rand: rand.Reader, Now: time.Now}).Ensure(dir, u.cfg.TLSHosts()); err != nil {
+			return nil, err
+		}
+		path = certificate.Service(dir)
+	}
+	return server.LoadTLS(path, path, u.log)
+}
+
+// mount puts every API on its address, and on the public one where there is TLS.
+func (u *undercloud) mount(srv *server.Server, ready func() error) error {
+	secure, err := u.certificate()
+	if err != nil {
+		return err
+	}
+	add := func(name string, h http.Handler) {
+		srv.Add(name, u.cfg.Addr(name), h)
+		if u.cfg.TLSPorts[name] != 0 {
+			srv.AddService(server.Service{Name: name + "_tls", Addr: u.cfg.TLSAddr(name), Handler: h, TLS: secure})
+		}
+	}
 	add("identity", srv.Health(u.identity.Handler(), ready))
 	guard := func(h http.Handler) http.Handler { return u.identity.Middleware(h) }
 	add("baremetal", u.api(func(h http.Handler) http.Handler { return u.identity.Authenticated(h) }, u.cfg.Audit, u.log))
@@ -161,6 +200,7 @@ func (u *undercloud) mount(srv *server.Server, ready func() error) {
 	add("orchestration", stackapi.New(stackapi.Config{Store: u.db, Service: u.stacks.service, Documents: deploy.Documents{Plans: u.stacks.plans}, Plan: u.stacks.plans.Of, Health: u.stacks.engine.Health, Report: u.report,
 		Host: u.cfg.Hostname, Version: version, Auth: guard, Log: u.log}))
 	add("httpboot", u.boot.Handler())
+	return nil
 }
 
 // start begins the work: jobs first (they were all registered), then nodes and stacks.

@@ -113,7 +113,7 @@ func ctlplane(s *config.Subnet, mtu int) eval.Subnet {
 // loopback logs in to the undercloud's own APIs: the deployer uses no other way to nodes.
 func (u *undercloud) loopback(ctx context.Context) (*session.Session, error) {
 	return session.Open(ctx, gophercloud.AuthOptions{IdentityEndpoint: u.cfg.AuthURL() + "/v3", Username: "admin", Password: u.cfg.AdminPassword,
-		DomainName: "Default", Scope: &gophercloud.AuthScope{ProjectName: "admin", DomainName: "Default"}}, gophercloud.EndpointOpts{}, nil,
+		DomainName: "Default", Scope: &gophercloud.AuthScope{ProjectName: "admin", DomainName: "Default"}}, gophercloud.EndpointOpts{Availability: gophercloud.AvailabilityInternal}, nil,
 		session.Options{Silent: "is the service running? undercloud status"})
 }
 

@@ -95,7 +95,30 @@ func (u *user) use() {
 	}
 	wants(u.t, agents, "L3 agent overcloud-controller-0.localdomain True", "DHCP agent", "Metadata agent")
 	wants(u.t, u.ok("openstack overcloud status"), "overcloud-novacompute-1", "nova_compute", "neutron_l3", "ceph_osd")
+	u.python("router list")
+	u.python("server list --all-projects")
+	u.store()
 	wants(u.t, u.ok("openstack overcloud support report collect -o report; ls report"), "overcloud-controller-0", "overcloud-cephstorage-0", ".tar.gz")
+}
+
+// last is the last word, behind what a client may have warned of.
+func last(out string) string {
+	words := strings.Fields(out)
+	if len(words) == 0 {
+		return "nothing"
+	}
+	return words[len(words)-1]
+}
+
+// store puts an image and a volume into the cloud, and looks for both in Ceph.
+func (u *user) store() {
+	image := last(u.python("image create --disk-format raw --container-format bare --file overcloudrc an-image -f value -c id"))
+	volume := last(u.python("volume create --size 1 a-volume -f value -c id"))
+	u.until("the volume", "unset ${!OS_*}; source overcloudrc; /usr/bin/openstack volume show a-volume -f value -c status", 10*time.Minute,
+		func(s string) bool { return last(s) == "available" })
+	wants(u.t, u.ssh("overcloud-controller-0", "sudo rbd -p images ls; sudo rbd -p volumes ls"), image, "volume-"+volume)
+	u.python("volume delete a-volume")
+	u.python("image delete an-image")
 }
 
 // check has two servers ping each other, and looks from outside while they do.
@@ -138,6 +161,8 @@ func (u *user) broken() {
 	u.fails(u.command(1))
 	wants(u.t, u.ok("openstack overcloud failures"), "overcloud-controller-0", "neutron-l3-agent")
 	u.ssh("overcloud-controller-0", "sudo chmod 755 /usr/bin/neutron-l3-agent")
+	// The deployment that mends it gives Glance another password, at the database and at Keystone, too.
+	wants(u.t, u.ok("openstack overcloud passwords rotate -y GlancePassword"), "GlancePassword")
 	wants(u.t, u.ok(u.command(1)), "UPDATE_COMPLETE")
 }
 

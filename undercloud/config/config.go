@@ -5,6 +5,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 )
 
 // Subnet is one provisioning subnet: a section of its own, named in subnets.
@@ -100,6 +101,20 @@ func (c *Config) MasqueradeNetworks() []netip.Prefix {
 	for _, s := range c.Subnets {
 		if s.Masquerade {
 			add(s.CIDR)
+		}
+	}
+	return out
+}
+
+// TLS tells whether the public endpoints have a certificate.
+func (c *Config) TLS() bool { return c.GenerateServiceCertificate || c.ServiceCertificate != "" }
+
+// TLSHosts are the names and addresses that a certificate of our own is for.
+func (c *Config) TLSHosts() []string {
+	out := []string{c.PublicHost}
+	for _, h := range []string{c.LocalIP.Addr().String(), c.Hostname} {
+		if h != "" && !slices.Contains(out, h) {
+			out = append(out, h)
 		}
 	}
 	return out

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"trefoil/internal/errs"
 	"trefoil/undercloud/secret"
@@ -22,8 +25,9 @@ type Service struct {
 	StateDir      string         `json:"state_dir"`
 	Bridge        string         `json:"bridge"`
 	AdminPassword string         `json:"admin_password"`
-	SSHPublicKey  string         `json:"ssh_public_key"` // the operator's; nodes let it in
-	Ports         map[string]int `json:"ports"`          // service → TCP port on local_ip
+	SSHPublicKey  string         `json:"ssh_public_key"`      // the operator's; nodes let it in
+	Ports         map[string]int `json:"ports"`               // service → TCP port on local_ip
+	TLSPorts      map[string]int `json:"tls_ports,omitempty"` // service → TCP port for TLS on undercloud_public_host; empty: no TLS
 }
 
 // DefaultPorts are OpenStack's usual ports of the services that the undercloud has.
@@ -32,8 +36,33 @@ func DefaultPorts() map[string]int {
 		"network": 9696, "compute": 8774, "orchestration": 8004, "httpboot": 8088}
 }
 
-// AuthURL is where the identity service answers, without a path.
+// DefaultTLSPorts are those on which TripleO's undercloud answers over TLS. Machines that
+// boot have no authority to trust: httpboot has none.
+func DefaultTLSPorts() map[string]int {
+	return map[string]int{"identity": 13000, "baremetal": 13385, "introspection": 13050, "image": 13292,
+		"network": 13696, "compute": 13774, "orchestration": 13004}
+}
+
+// AuthURL is where the identity service answers the undercloud itself, without a path.
 func (s *Service) AuthURL() string { return "http://" + s.Addr("identity") }
+
+// PublicAuthURL is where it answers users.
+func (s *Service) PublicAuthURL() string {
+	if len(s.TLSPorts) == 0 {
+		return s.AuthURL()
+	}
+	return "https://" + net.JoinHostPort(s.PublicHost, strconv.Itoa(s.TLSPorts["identity"]))
+}
+
+// TLSAddr is where a service listens for TLS: undercloud_public_host if that is an
+// address, local_ip if it is a name.
+func (s *Service) TLSAddr(service string) string {
+	host := s.PublicHost
+	if _, err := netip.ParseAddr(host); err != nil {
+		host = s.LocalIP.Addr().String()
+	}
+	return net.JoinHostPort(host, strconv.Itoa(s.TLSPorts[service]))
+}
 
 // Addr is where a service listens: host and port.
 func (s *Service) Addr(service string) string {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -32,8 +33,8 @@ func (c *Config) Validate(interfaces func() ([]string, error)) error {
 	if c.InspectionRunbench && !c.InspectionExtras {
 		v.add("inspection_runbench", "inspection_extras must be enabled for inspection_runbench to work")
 	}
-	if c.GenerateServiceCertificate || c.ServiceCertificate != "" {
-		v.add("generate_service_certificate", "TLS on the undercloud's endpoints is not available; set generate_service_certificate = false and leave undercloud_service_certificate out")
+	if c.TLS() {
+		v.tls()
 	}
 	for _, a := range c.Architectures {
 		v.add("additional_architectures", "additional_architectures: %s nodes cannot be deployed; only x86_64 is supported", a)
@@ -99,6 +100,23 @@ func (v *validation) hosts() {
 				v.add(key, "%s \"%s\" is inside a DHCP range of subnet %s: a node would get the same address", key, a, s.Name)
 			}
 		}
+	}
+}
+
+// tls checks that the public endpoints have a place, and one certificate.
+func (v *validation) tls() {
+	c := v.c
+	if c.GenerateServiceCertificate && c.ServiceCertificate != "" {
+		v.add("undercloud_service_certificate", "generate_service_certificate and undercloud_service_certificate are both set; expected one of them")
+	}
+	if c.ServiceCertificate != "" && !filepath.IsAbs(c.ServiceCertificate) {
+		v.add("undercloud_service_certificate", "undercloud_service_certificate \"%s\" is not an absolute path of a PEM file with the certificate and its key", c.ServiceCertificate)
+	}
+	a, err := netip.ParseAddr(c.PublicHost)
+	switch {
+	case err != nil && c.PublicHost != "", err == nil && a == c.LocalIP.Addr(), slices.Contains(c.VirtualHosts(), a):
+	default:
+		v.add("undercloud_public_host", "undercloud_public_host \"%s\" is neither a name nor an address of local_ip's network %s: with a certificate the endpoints answer there", c.PublicHost, c.LocalIP.Masked())
 	}
 }
 

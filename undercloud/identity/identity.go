@@ -11,6 +11,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -59,11 +60,12 @@ type User struct {
 	Projects []string // where it has the role admin
 }
 
-// Endpoint is one service of the catalog. URL may hold %(project_id)s.
+// Endpoint is one service of the catalog. URLs may hold %(project_id)s.
 type Endpoint struct {
-	Type string // baremetal
-	Name string // ironic
-	URL  string
+	Type   string // baremetal
+	Name   string // ironic
+	URL    string
+	Public string // of the interface public; empty: URL
 }
 
 // Revocations remembers revoked tokens. Safe for concurrent use.
@@ -95,9 +97,18 @@ type named struct {
 }
 
 type service struct {
-	named // ID, Name
-	typ   string
-	url   string
+	named  // ID, Name
+	typ    string
+	url    string
+	public string
+}
+
+// at is the service's URL by an interface.
+func (s service) at(iface string) string {
+	if iface == public {
+		return s.public
+	}
+	return s.url
 }
 
 // New makes a Service.
@@ -136,7 +147,7 @@ func New(cfg Config) *Service {
 	}
 	s.state.Store(s.own.with(Records{}))
 	for _, e := range cfg.Catalog {
-		s.catalog = append(s.catalog, service{named{s.id("service", e.Type), e.Name}, e.Type, e.URL})
+		s.catalog = append(s.catalog, service{named{s.id("service", e.Type), e.Name}, e.Type, e.URL, cmp.Or(e.Public, e.URL)})
 	}
 	s.cfg.Users = nil // passwords are not needed any more
 	return s
@@ -166,16 +177,23 @@ func (s *Service) ProjectID(name string) string {
 	return ""
 }
 
-// DefaultCatalog returns the undercloud's services, each on its own port of host.
-func DefaultCatalog(host string) []Endpoint {
-	at := func(port string) string { return "http://" + net.JoinHostPort(host, port) }
+// DefaultCatalog returns the undercloud's services, each on its own port of host. tlsHost
+// answers over TLS, on TripleO's ports for that, and is the public interface then.
+func DefaultCatalog(host, tlsHost string) []Endpoint {
+	at := func(typ, name, port, tlsPort, path string) Endpoint {
+		e := Endpoint{Type: typ, Name: name, URL: "http://" + net.JoinHostPort(host, port) + path}
+		if tlsHost != "" {
+			e.Public = "https://" + net.JoinHostPort(tlsHost, tlsPort) + path
+		}
+		return e
+	}
 	return []Endpoint{
-		{"identity", "keystone", at("5000")},
-		{"baremetal", "ironic", at("6385")},
-		{"baremetal-introspection", "ironic-inspector", at("5050")},
-		{"image", "glance", at("9292")},
-		{"network", "neutron", at("9696")},
-		{"compute", "nova", at("8774") + "/v2.1"},
-		{"orchestration", "heat", at("8004") + "/v1/%(project_id)s"},
+		at("identity", "keystone", "5000", "13000", ""),
+		at("baremetal", "ironic", "6385", "13385", ""),
+		at("baremetal-introspection", "ironic-inspector", "5050", "13050", ""),
+		at("image", "glance", "9292", "13292", ""),
+		at("network", "neutron", "9696", "13696", ""),
+		at("compute", "nova", "8774", "13774", "/v2.1"),
+		at("orchestration", "heat", "8004", "13004", "/v1/%(project_id)s"),
 	}
 }

@@ -28,7 +28,7 @@ func testService(t *testing.T) (*Service, *clock) {
 }
 
 func config(c *clock) Config {
-	return Config{Key: secret.Key{42}, AuthURL: "http://192.0.2.1:5000", Catalog: DefaultCatalog("192.0.2.1"), Now: c.now,
+	return Config{Key: secret.Key{42}, AuthURL: "http://192.0.2.1:5000", Catalog: DefaultCatalog("192.0.2.1", ""), Now: c.now,
 		Users: []User{{Name: "admin", Password: "s3cret", Projects: []string{"admin"}}}}
 }
 
@@ -295,4 +295,33 @@ func FuzzAuthenticate(f *testing.F) {
 			t.Errorf("%d for %q", w.Code, body)
 		}
 	})
+}
+
+// With TLS the public interface is where clients of outside go, and the others stay.
+func TestCatalogWithTLS(t *testing.T) {
+	for _, e := range DefaultCatalog("192.0.2.1", "fd00::2") {
+		if !strings.HasPrefix(e.URL, "http://192.0.2.1:") || !strings.HasPrefix(e.Public, "https://[fd00::2]:13") {
+			t.Errorf("%+v", e)
+		}
+	}
+	s := New(Config{Key: secret.Key{42}, Catalog: DefaultCatalog("192.0.2.1", "192.0.2.2")})
+	want := map[string]string{"public": "https://192.0.2.2:13774/v2.1", "internal": "http://192.0.2.1:8774/v2.1", "admin": "http://192.0.2.1:8774/v2.1"}
+	for _, svc := range s.tokenCatalog("p") {
+		if svc["type"] != "compute" {
+			continue
+		}
+		for _, e := range svc["endpoints"].([]map[string]any) {
+			if iface := e["interface"].(string); e["url"] != want[iface] {
+				t.Errorf("%s: %s", iface, e["url"])
+			}
+			delete(want, e["interface"].(string))
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("no %v", want)
+	}
+	r := httptest.NewRequest("GET", "https://192.0.2.2:13000/v3", nil)
+	if got := BaseURL(r); got != "https://192.0.2.2:13000" {
+		t.Error(got)
+	}
 }

@@ -21,7 +21,7 @@ func (s *Service) list(all rows) handle {
 			}
 		}
 		writeJSON(w, http.StatusOK, map[string]any{kind: kept,
-			"links": map[string]any{"self": "http://" + r.Host + r.URL.Path, "next": nil, "previous": nil}})
+			"links": map[string]any{"self": BaseURL(r) + r.URL.Path, "next": nil, "previous": nil}})
 		return nil
 	}
 }
@@ -93,7 +93,7 @@ func (s *Service) endpointRows(*http.Request) (string, []map[string]any) {
 	for _, e := range s.catalog {
 		for _, iface := range interfaces() {
 			out = append(out, map[string]any{"id": s.id("endpoint", e.typ+"/"+iface), "service_id": e.ID, "interface": iface,
-				"region": s.cfg.Region, "region_id": s.cfg.Region, "url": e.url, "enabled": true})
+				"region": s.cfg.Region, "region_id": s.cfg.Region, "url": e.at(iface), "enabled": true})
 		}
 	}
 	return "endpoints", out

@@ -143,11 +143,13 @@ func (s *Service) tokenCatalog(projectID string) []map[string]any {
 		for _, iface := range interfaces() {
 			eps = append(eps, map[string]any{"id": s.id("endpoint", e.typ+"/"+iface), "interface": iface,
 				"region": s.cfg.Region, "region_id": s.cfg.Region,
-				"url": strings.ReplaceAll(e.url, "%(project_id)s", projectID)})
+				"url": strings.ReplaceAll(e.at(iface), "%(project_id)s", projectID)})
 		}
 		out = append(out, map[string]any{"id": e.ID, "type": e.typ, "name": e.Name, "endpoints": eps})
 	}
 	return out
 }
 
-func interfaces() []string { return []string{"public", "internal", "admin"} }
+const public = "public"
+
+func interfaces() []string { return []string{public, "internal", "admin"} }

@@ -32,7 +32,7 @@ func (in *installer) bootstrap(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("log in: %w", err)
 	}
-	eo := gophercloud.EndpointOpts{Region: "regionOne"}
+	eo := gophercloud.EndpointOpts{Region: "regionOne", Availability: gophercloud.AvailabilityInternal}
 	net, err := openstack.NewNetworkV2(p, eo)
 	if err != nil {
 		return fmt.Errorf("find the network service: %w", err)

@@ -253,7 +253,8 @@ func routes(c *config.Config) []any {
 
 // clientFiles writes stackrc and adds the cloud to clouds.yaml.
 func (in *installer) clientFiles(context.Context) error {
-	if err := in.homeFile(in.stackrcPath(), []byte(stackrc(in.svc.AuthURL(), in.svc.AdminPassword)), 0o600); err != nil {
+	at := access{in.svc.PublicAuthURL(), in.authority(), in.svc.AdminPassword}
+	if err := in.homeFile(in.stackrcPath(), []byte(stackrc(at)), 0o600); err != nil {
 		return err
 	}
 	dir := in.home(".config", "openstack")
@@ -265,19 +266,29 @@ func (in *installer) clientFiles(context.Context) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	data, err := addCloud(path, old, in.svc.AuthURL(), in.svc.AdminPassword)
+	data, err := addCloud(path, old, at)
 	if err != nil {
 		return err
 	}
 	return in.homeFile(path, data, 0o600)
 }
 
-func stackrc(authURL, password string) string {
+// access is what a client needs.
+type access struct {
+	authURL   string
+	authority string // file of an own certificate authority; empty: none
+	password  string
+}
+
+func stackrc(at access) string {
 	var b strings.Builder
 	b.WriteString("# Forget every other cloud first: its settings would mix with these.\n" +
 		"for key in $(env | sed -n 's/^\\(OS_[A-Za-z0-9_]*\\)=.*/\\1/p'); do unset \"$key\"; done\n\n")
+	if at.authority != "" {
+		fmt.Fprintf(&b, "export OS_CACERT=%s\n", shellWord(at.authority))
+	}
 	for _, kv := range [][2]string{
-		{"NOVA_VERSION", "1.1"}, {"OS_PASSWORD", shellWord(password)}, {"OS_AUTH_TYPE", "password"}, {"OS_AUTH_URL", shellWord(authURL + "/")},
+		{"NOVA_VERSION", "1.1"}, {"OS_PASSWORD", shellWord(at.password)}, {"OS_AUTH_TYPE", "password"}, {"OS_AUTH_URL", shellWord(at.authURL + "/")},
 		{"OS_USERNAME", "admin"}, {"OS_PROJECT_NAME", "admin"}, {"COMPUTE_API_VERSION", "1.1"}, {"IRONIC_API_VERSION", "latest"},
 		{"OS_BAREMETAL_API_VERSION", "$IRONIC_API_VERSION"}, {"OS_NO_CACHE", "True"}, {"OS_CLOUDNAME", "undercloud"},
 		{"OS_IDENTITY_API_VERSION", "'3'"}, {"OS_PROJECT_DOMAIN_NAME", "'Default'"}, {"OS_USER_DOMAIN_NAME", "'Default'"}} {
@@ -302,10 +313,14 @@ func shellWord(s string) string {
 }
 
 // addCloud puts the cloud into a clouds.yaml and keeps all else in it, comments too.
-func addCloud(name string, old []byte, authURL, password string) ([]byte, error) {
-	entry, err := yaml.Marshal(map[string]any{"auth": map[string]any{"auth_url": authURL, "username": "admin", "password": password,
+func addCloud(name string, old []byte, at access) ([]byte, error) {
+	fields := map[string]any{"auth": map[string]any{"auth_url": at.authURL, "username": "admin", "password": at.password,
 		"project_name": "admin", "user_domain_name": "Default", "project_domain_name": "Default"},
-		"region_name": "regionOne", "identity_api_version": "3", "baremetal_api_version": "latest"})
+		"region_name": "regionOne", "identity_api_version": "3", "baremetal_api_version": "latest"}
+	if at.authority != "" {
+		fields["cacert"] = at.authority
+	}
+	entry, err := yaml.Marshal(fields)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 // TestStackrcKeepsAnyPassword sources the file with passwords that a shell would read otherwise.
 func TestStackrcKeepsAnyPassword(t *testing.T) {
 	for _, password := range []string{"plain0", "two words", "it's", `a"b`, "$HOME", "`id`", `back\slash`, "a;exit 1", "a#b", "*", "~root", "ä", "!!"} {
-		text := stackrc("http://192.168.255.1:5000", password)
+		text := stackrc(access{authURL: "http://192.168.255.1:5000", password: password})
 		path := filepath.Join(t.TempDir(), "stackrc")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -190,6 +190,7 @@ func (in *installer) steps() []step {
 			return EnsureNetwork(ctx, in.svc, in.ConfigRoot)
 		}},
 		{"write os-net-config", "Writing /etc/os-net-config/config.json", in.netConfigFile},
+		{"make certificate", "Making the certificate of the public endpoints, if there is to be one", in.certificate},
 		{"write stackrc", "Writing stackrc and clouds.yaml", in.clientFiles},
 		{"start service", "Starting the undercloud service", func(ctx context.Context) error { return in.start(ctx, changed) }},
 		{"configure ctlplane", "Configuring the ctlplane network, flavors and keypair", in.bootstrap},
@@ -250,5 +251,8 @@ func (in *installer) serviceFile() (bool, error) {
 	}
 	in.svc = &config.Service{Config: *in.conf, StateDir: in.StateDir, Bridge: config.Bridge,
 		AdminPassword: in.passwords["undercloud_admin_password"], SSHPublicKey: string(key), Ports: config.DefaultPorts()}
+	if in.conf.TLS() {
+		in.svc.TLSPorts = config.DefaultTLSPorts()
+	}
 	return in.svc.Save(config.ServicePath(in.StateDir))
 }

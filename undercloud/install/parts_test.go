@@ -222,7 +222,7 @@ func TestNetConfigHasTheArticlesShape(t *testing.T) {
 // TestStackrcInAShell sources the file as the article does.
 func TestStackrcInAShell(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stackrc")
-	if err := os.WriteFile(path, []byte(stackrc("http://192.168.255.1:5000", "s3cret")), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(stackrc(access{authURL: "http://192.168.255.1:5000", password: "s3cret"})), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("bash", "-c", `PS1='$ '; source "$0"; env | grep -E '^(OS_|NOVA_|COMPUTE_|IRONIC_)' | sort; eval "echo \"$PS1\""`, path)
@@ -249,9 +249,25 @@ OS_USER_DOMAIN_NAME=Default
 	}
 }
 
+// Clients learn of an own certificate authority, and of none where there is none.
+func TestClientsOfAnOwnAuthority(t *testing.T) {
+	for _, authority := range []string{"", "/home/stack/undercloud-ca.pem"} {
+		at := access{authURL: "https://192.0.2.2:13000", authority: authority, password: "p"}
+		clouds, err := addCloud("clouds.yaml", nil, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for text, want := range map[string]string{stackrc(at): "export OS_CACERT=" + authority + "\n", string(clouds): "cacert: " + authority + "\n"} {
+			if strings.Contains(text, want) != (authority != "") || authority == "" && strings.Contains(strings.ToLower(text), "cacert") {
+				t.Errorf("%q in\n%s", want, text)
+			}
+		}
+	}
+}
+
 func TestCloudsYAMLKeepsOtherClouds(t *testing.T) {
 	old := "# my clouds\nclouds:\n  other: {region_name: x} # mine\n  undercloud:\n    auth: {password: old}\ncache: {class: memory}\n"
-	got, err := addCloud("clouds.yaml", []byte(old), "http://192.0.2.1:5000", "new")
+	got, err := addCloud("clouds.yaml", []byte(old), access{authURL: "http://192.0.2.1:5000", password: "new"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +279,7 @@ func TestCloudsYAMLKeepsOtherClouds(t *testing.T) {
 	if strings.Contains(string(got), "password: old") {
 		t.Errorf("the old password is left:\n%s", got)
 	}
-	if _, err := addCloud("clouds.yaml", []byte("- a list"), "u", "p"); err == nil {
+	if _, err := addCloud("clouds.yaml", []byte("- a list"), access{authURL: "u", password: "p"}); err == nil {
 		t.Error("a list is taken for clouds")
 	}
 	path := filepath.Join(t.TempDir(), "clouds.yaml")

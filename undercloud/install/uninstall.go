@@ -52,7 +52,7 @@ func Uninstall(ctx context.Context, o Options, purge bool) error {
 	} else if ours {
 		files = append(files, o.etc("os-net-config", "config.json"))
 	}
-	files = append(files, o.stackrcPath())
+	files = append(files, o.stackrcPath(), o.authorityPath())
 	if purge {
 		files = append(files, o.passwordsPath())
 	}

@@ -152,7 +152,7 @@ func (c *Cloud) make(dir string) {
 func (c *Cloud) listen() []identity.Endpoint {
 	c.t.Helper()
 	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), rand.IntN(256), 1+rand.IntN(250))
-	catalog := identity.DefaultCatalog(host)
+	catalog := identity.DefaultCatalog(host, "")
 	for i, e := range catalog {
 		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 		if err != nil {

@@ -27,21 +27,24 @@ type Checker struct {
 	at   time.Time
 }
 
-// askEvery is the time between two questions to the server. What lies on the disk is
-// looked at each time, since the start of the others goes by it.
-const askEvery = time.Second
+// askEvery is the least time between two questions to the server, and askSeldom the
+// most. What lies on the disk is looked at each time, since the start of the others
+// goes by it.
+const askEvery, askSeldom = time.Second, 4 * time.Second
 
 // tooOld is the age at which an answer counts for nothing.
 const tooOld = 10 * time.Second
 
-// Refresh asks the server until ctx ends.
+// Refresh asks the server until ctx ends. On a machine that is so busy that a question
+// takes long, it asks seldom: the questions would be what keeps it busy.
 func (c *Checker) Refresh(ctx context.Context) {
 	for {
+		began := time.Now()
 		c.ask(ctx)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(askEvery):
+		case <-time.After(min(max(askEvery, 9*time.Since(began)), askSeldom)):
 		}
 	}
 }
