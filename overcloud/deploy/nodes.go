@@ -226,7 +226,7 @@ func (r *run) closeRoles(ctx context.Context, roles []plan.Role, nodes []stack.N
 
 func (r *run) provisionNode(ctx context.Context, p *plan.Plan, n stack.Node) error {
 	in := instanceOf(r.machines, n.Name)
-	addr, err := r.Cloud.EnsurePort(ctx, n.UUID, n.Name, n.InstanceUUID, in.FixedIP())
+	addr, err := r.Cloud.EnsurePort(ctx, n.UUID, n.Name, n.InstanceUUID, r.askedFor(p, n))
 	if err != nil {
 		return fmt.Errorf("give %s an address: %w", n.Name, err)
 	}
