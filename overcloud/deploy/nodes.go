@@ -149,8 +149,8 @@ func (r *run) newNode(p *plan.Plan, c placement.Choice, role plan.Role, image st
 		return nil, fmt.Errorf("make instance uuid: %w", err)
 	}
 	return &stack.Node{
-		Node:         plan.Node{Name: name, Role: role.Name, Index: c.Index, UUID: c.Node.UUID},
-		InstanceUUID: id.String(), HostKey: pub, HostKeyPEM: pem, Flavor: role.Flavor, Image: image, Resource: role.ServerResource, Hashes: map[int]string{},
+		Node:         plan.Node{Name: name, Role: role.Name, Index: c.Index, UUID: c.Node.UUID, HostKey: pub},
+		InstanceUUID: id.String(), HostKeyPEM: pem, Flavor: role.Flavor, Image: image, Resource: role.ServerResource, Hashes: map[int]string{},
 	}, nil
 }
 
