@@ -35,6 +35,7 @@ func TestTheCloud(t *testing.T) {
 		{"broken", u.broken, false},
 		{"scale", u.scale, false},
 		{"use", u.use, false}, // behind these, so that what was scaled and mended is used
+		{"move", u.move, false},
 		{"check", u.check, false},
 		{"shrink", u.shrink, false},
 		{"delete", u.delete, false},
@@ -121,6 +122,14 @@ func (u *user) store() {
 	u.python("image delete an-image")
 }
 
+// move looks at what it takes to move servers: libvirtd, which is root, reaches the other hypervisor's
+// as Nova tells it to, and nova-compute, which is root in a lab, its files. Host keys are checked.
+func (u *user) move() {
+	const other = `$(getent hosts overcloud-novacompute-1.internalapi | cut -d" " -f1)`
+	wants(u.t, u.ssh("overcloud-novacompute-0", `sudo virsh -c "$(printf "$(sudo sed -n "s/^live_migration_uri = //p" /etc/nova/nova-compute.conf)" `+other+`)" list --all`), "Id", "Name", "State")
+	wants(u.t, u.ssh("overcloud-novacompute-0", "sudo ssh -o BatchMode=yes "+other+" whoami; sudo -u nova ssh -o BatchMode=yes overcloud-novacompute-1 whoami"), "nova\nnova")
+}
+
 // check has two servers ping each other, and looks from outside while they do.
 func (u *user) check() {
 	check := u.start("openstack overcloud check --require-all "+outside, false)
@@ -167,7 +176,7 @@ func (u *user) broken() {
 }
 
 func (u *user) scale() {
-	wants(u.t, u.start(u.command(2)+" --dry-run", false).wait(3), "overcloud-novacompute-1", "ComputeCount: 1 → 2", "~ file:/etc/hosts")
+	wants(u.t, u.start(u.command(2)+" --dry-run", false).wait(3), "overcloud-novacompute-1", "ComputeCount: 1 → 2", "~ file:/etc/hosts", "~ file:/etc/ssh/ssh_known_hosts")
 	wants(u.t, u.ok(u.command(2)), "UPDATE_COMPLETE", "1 node(s) added, 0 removed")
 	wants(u.t, u.ok("openstack server list -f value -c Name"), "overcloud-novacompute-1")
 	wants(u.t, u.ssh("overcloud-novacompute-0", "getent hosts overcloud-novacompute-1"), "overcloud-novacompute-1.localdomain")

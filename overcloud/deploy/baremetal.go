@@ -55,10 +55,10 @@ const machinesTemplate = "heat_template_version: queens\ndescription: Machines t
 
 // machinesOnly is the plan of an action that only provisions: roles, counts and
 // names of the file, nothing to configure. It needs no templates.
-func machinesOnly(s *stack.Stack, d *baremetal.Deployment) *plan.Plan {
+func (w Plans) machinesOnly(s *stack.Stack, d *baremetal.Deployment) (*plan.Plan, error) {
 	p := &plan.Plan{Stack: s.Name, CloudDomain: cloudDomain, Outputs: map[string]any{}, RootTemplate: []byte(machinesTemplate)}
 	if d == nil {
-		return p
+		return p, nil
 	}
 	for _, r := range d.Roles {
 		server := r.Name
@@ -67,7 +67,23 @@ func machinesOnly(s *stack.Stack, d *baremetal.Deployment) *plan.Plan {
 		}
 		p.Roles = append(p.Roles, plan.Role{Name: r.Name, Count: r.Count, HostnameFormat: r.HostnameFormat, ServerResource: server})
 	}
-	return p
+	return p, plan.CheckFixed(plan.Options{Stack: s.Name, Ctlplane: w.Ctlplane, Addresses: s.Addresses, Fixed: fixed(s, d)})
+}
+
+// fixed are the addresses that a file of machines asks for.
+func fixed(s *stack.Stack, d *baremetal.Deployment) []plan.Fixed {
+	if d == nil {
+		return nil
+	}
+	var out []plan.Fixed
+	for _, in := range d.Instances {
+		for _, n := range in.Networks() {
+			if n.FixedIP != "" {
+				out = append(out, plan.Fixed{Role: in.Role, Host: in.Hostname, Index: in.Index, Network: n.Network, IP: n.FixedIP, File: s.Input.BaremetalFile, Line: in.Line})
+			}
+		}
+	}
+	return out
 }
 
 // counted is the environment by which the file's roles, counts and names reach

@@ -239,6 +239,9 @@ func (r *run) deploy(ctx context.Context) error {
 		return err
 	}
 	nodes = r.concerned(nodes)
+	if err := r.askedAddresses(ctx, p, nodes); err != nil {
+		return err
+	}
 	if err := r.virtualAddress(ctx, p); err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func TestConnectionThatBreaksInAStepIsUnavailable(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &deploy.Remote{Dialer: &ssh.Dialer{Key: key}}
-	n := stack.Node{Node: plan.Node{Name: "overcloud-controller-0", Address: brittle(t, pem)}, HostKey: pub}
+	n := stack.Node{Node: plan.Node{Name: "overcloud-controller-0", Address: brittle(t, pem), HostKey: pub}}
 	var seen []string
 	tell := func(ev resource.Event) { seen = append(seen, ev.Event+" "+ev.Key) }
 	err = r.Apply(t.Context(), n, resource.Document{Step: 3}, tell)

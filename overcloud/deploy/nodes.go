@@ -149,8 +149,8 @@ func (r *run) newNode(p *plan.Plan, c placement.Choice, role plan.Role, image st
 		return nil, fmt.Errorf("make instance uuid: %w", err)
 	}
 	return &stack.Node{
-		Node:         plan.Node{Name: name, Role: role.Name, Index: c.Index, UUID: c.Node.UUID},
-		InstanceUUID: id.String(), HostKey: pub, HostKeyPEM: pem, Flavor: role.Flavor, Image: image, Resource: role.ServerResource, Hashes: map[int]string{},
+		Node:         plan.Node{Name: name, Role: role.Name, Index: c.Index, UUID: c.Node.UUID, HostKey: pub},
+		InstanceUUID: id.String(), HostKeyPEM: pem, Flavor: role.Flavor, Image: image, Resource: role.ServerResource, Hashes: map[int]string{},
 	}, nil
 }
 
@@ -226,7 +226,7 @@ func (r *run) closeRoles(ctx context.Context, roles []plan.Role, nodes []stack.N
 
 func (r *run) provisionNode(ctx context.Context, p *plan.Plan, n stack.Node) error {
 	in := instanceOf(r.machines, n.Name)
-	addr, err := r.Cloud.EnsurePort(ctx, n.UUID, n.Name, n.InstanceUUID, in.FixedIP())
+	addr, err := r.Cloud.EnsurePort(ctx, n.UUID, n.Name, n.InstanceUUID, r.askedFor(p, n))
 	if err != nil {
 		return fmt.Errorf("give %s an address: %w", n.Name, err)
 	}

@@ -89,13 +89,13 @@ func (w Plans) Of(ctx context.Context, s *stack.Stack, there ...plan.Node) (*pla
 		return nil, err
 	}
 	if s.Input.Only != "" || onlyMachines(s) {
-		return machinesOnly(s, machines), nil
+		return w.machinesOnly(s, machines)
 	}
 	tree, o, err := given(s)
 	if err != nil {
 		return nil, err
 	}
-	o.Ctlplane, o.Machines, o.AddressHeld = w.Ctlplane, there, addressHeld(s, there)
+	o.Ctlplane, o.Machines, o.AddressHeld, o.Fixed = w.Ctlplane, there, addressHeld(s, there), fixed(s, machines)
 	if machines == nil {
 		return plan.Build(ctx, tree, o)
 	}

@@ -62,7 +62,7 @@ func newSSHNode(t *testing.T) (*sshNode, *deploy.Remote) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	n := &sshNode{t: t, Node: stack.Node{Node: plan.Node{Name: "n", Address: l.Addr().String()}, HostKey: public}}
+	n := &sshNode{t: t, Node: stack.Node{Node: plan.Node{Name: "n", Address: l.Addr().String(), HostKey: public}}}
 	cfg := &xssh.ServerConfig{NoClientAuth: true}
 	cfg.AddHostKey(host)
 	go func() {

@@ -37,6 +37,7 @@ type fakeCloud struct {
 	disks    map[string]map[string]int64 // of data, by node
 	released map[string]bool             // ids whose ports were deleted
 	vip      string                      // given to who asks for none
+	order    []string                    // of addresses that were taken: "NAME ADDRESS", any where none was asked for
 }
 
 func (f *fakeCloud) Nodes(context.Context) ([]placement.Node, error) {
@@ -67,6 +68,9 @@ func (f *fakeCloud) DataDisks(_ context.Context, node string) (map[string]int64,
 }
 
 func (f *fakeCloud) EnsurePort(_ context.Context, node, server, instance, ip string) (deploy.Address, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.order = append(f.order, server+" "+cmp.Or(ip, "any"))
 	i := slices.IndexFunc(f.nodes, func(n placement.Node) bool { return n.UUID == node })
 	if ip == "" {
 		ip = fmt.Sprintf("192.168.255.%d", 11+i)
@@ -76,6 +80,9 @@ func (f *fakeCloud) EnsurePort(_ context.Context, node, server, instance, ip str
 
 // EnsureVIP gives every stack the same address, unless it asks for another.
 func (f *fakeCloud) EnsureVIP(_ context.Context, _, _, ip string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.order = append(f.order, "vip "+cmp.Or(ip, "any"))
 	return cmp.Or(ip, f.vip, "192.168.255.9"), nil
 }
 

@@ -236,19 +236,23 @@ func TestTreeBecomesAMachineWithoutIdentity(t *testing.T) {
 		{"etc/nova/nova-api-metadata-uwsgi.ini", "[uwsgi]\nprocesses=8\nenable-threads = true\nthreads = 32\n", 0o644},
 		{"etc/pam.d/common-session", "session required pam_unix.so\nsession optional pam_systemd.so\n", 0o644},
 		{"var/log/journal/1/system.journal", "of the build", 0o640},
+		{"etc/iscsi/initiatorname.iscsi", "# of the build\nInitiatorName=iqn.1993-08.org.debian:01:9da2f9f13016\n", 0o600},
+		{"etc/nvme/hostid", "57971b20-1a27-42cf-800b-e711c4135a79\n", 0o644}, {"etc/nvme/hostnqn", "nqn.2014-08.org.nvmexpress:uuid:30f1aa3f\n", 0o644},
+		{"etc/nvme/discovery.conf", "# Debian's\n", 0o644},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(b.oneThread(), b.noSessions(), b.anonymous()); err != nil {
 		t.Fatal(err)
 	}
-	for _, gone := range []string{"etc/ssh/ssh_host_rsa_key", "var/lib/rabbitmq/.erlang.cookie", "var/log/dpkg.log", "var/log/journal/1"} {
+	for _, gone := range []string{"etc/ssh/ssh_host_rsa_key", "var/lib/rabbitmq/.erlang.cookie", "var/log/dpkg.log", "var/log/journal/1", "etc/nvme/hostid", "etc/nvme/hostnqn"} {
 		if _, err := os.Stat(filepath.Join(b.tree, gone)); err == nil {
 			t.Errorf("%s is still there", gone)
 		}
 	}
 	// Where eventlet is, an API has one thread; how many processes there are is the templates' business.
-	for name, want := range map[string]string{"etc/keystone/keystone-uwsgi.ini": "[uwsgi]\nprocesses = 8\nthreads = 1\n", "etc/nova/nova-api-metadata-uwsgi.ini": "[uwsgi]\nprocesses=8\nenable-threads = true\nthreads = 1\n", "etc/pam.d/common-session": "session required pam_unix.so\n"} {
+	for name, want := range map[string]string{"etc/keystone/keystone-uwsgi.ini": "[uwsgi]\nprocesses = 8\nthreads = 1\n", "etc/nova/nova-api-metadata-uwsgi.ini": "[uwsgi]\nprocesses=8\nenable-threads = true\nthreads = 1\n", "etc/pam.d/common-session": "session required pam_unix.so\n",
+		"etc/iscsi/initiatorname.iscsi": "GenerateName=yes\n", "etc/nvme/discovery.conf": "# Debian's\n"} { // the name is made at the first boot
 		if got, _ := os.ReadFile(filepath.Join(b.tree, name)); string(got) != want {
 			t.Errorf("%s: %q", name, got)
 		}

@@ -195,12 +195,18 @@ func (b *build) oneThread() error {
 // stays, without which systemd would keep it in memory.
 func (b *build) anonymous() error {
 	for _, pattern := range []string{"etc/ssh/ssh_host_*", "var/lib/dbus/machine-id", "var/lib/rabbitmq/.erlang.cookie",
-		"var/cache/apt/*.bin", "var/log/*.log", "var/log/apt/*", "var/log/journal/*", "var/lib/systemd/random-seed", "root/.bash_history", "tmp/*", "run/*"} {
+		"var/cache/apt/*.bin", "var/log/*.log", "var/log/apt/*", "var/log/journal/*", "var/lib/systemd/random-seed", "root/.bash_history", "tmp/*", "run/*",
+		"etc/nvme/hostid", "etc/nvme/hostnqn"} { // without them NVMe's follow from the machine's own UUID
 		names, _ := filepath.Glob(filepath.Join(b.tree, pattern))
 		for _, n := range names {
 			if err := os.RemoveAll(n); err != nil {
 				return fmt.Errorf("clean the tree: %w", err)
 			}
+		}
+	}
+	if _, err := os.Stat(filepath.Join(b.tree, firstboot.InitiatorPath)); err == nil {
+		if err := writeFiles(b.tree, []rootFile{{firstboot.InitiatorPath, firstboot.NoInitiator, 0o600}}); err != nil {
+			return err
 		}
 	}
 	return os.MkdirAll(filepath.Join(b.tree, "var/log/journal"), 0o755) // systemd-tmpfiles gives it owner and mode

@@ -116,6 +116,17 @@ func (c *configurer) hostLines(n *Node) string {
 	return b.String()
 }
 
+// knownHost is the line of /etc/ssh/ssh_known_hosts of one machine: every name and address that
+// it has in /etc/hosts, and the key that the deployer knows it by (sshd(8), SSH_KNOWN_HOSTS FILE
+// FORMAT); nothing for a machine whose key is not made yet.
+func (c *configurer) knownHost(n *Node) string {
+	key := strings.Fields(n.HostKey) // kind, key, comment
+	if len(key) < 2 {
+		return ""
+	}
+	return strings.Join(strings.Fields(c.hostLines(n)), ",") + " " + key[0] + " " + key[1] + "\n"
+}
+
 // Isolated are the planned addresses on networks beside ctlplane, where the undercloud
 // keeps those of machines, and the virtual one in front of several controllers. Given to
 // the next plan they are kept, whatever machine leaves in between.

@@ -35,6 +35,7 @@ type Options struct {
 	Passwords    map[string]string // from GeneratePasswords
 	Ctlplane     eval.Subnet       // the provisioning network; empty: 192.168.24.0/24, as TripleO's
 	Addresses    map[string]string // of an earlier plan: they are kept
+	Fixed        []Fixed           // addresses that a file of machines asks for
 	Machines     []Node            // that are there already, with their indexes and addresses
 	AddressHeld  bool              // the machines are laid out for the virtual address in Addresses
 }
@@ -152,7 +153,7 @@ func (b *builder) plan() (*Plan, error) {
 	p.NetworkLabels, p.CopiesBy = b.labels(), b.setBy(copiesParameter)+copiesParameter
 	p.NetworkConfigs = b.networkConfigs(p.Outputs)
 	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), slices.Concat(b.ev.Secrets(), p.keystonePasswords())
-	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.livedWith(), b.balancedElsewhere(p), p.open(), b.idleAddresses(p), b.idleNetworks(p), p.cutOff())
+	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.livedWith(), b.balancedElsewhere(p), p.open(), b.idleAddresses(p), b.idleFixed(), b.idleNetworks(p), p.cutOff())
 	p.Hidden = b.ev.Hidden()
 	for _, k := range slices.Concat(sortedKeys(b.o.Passwords), b.env.Encrypted) {
 		if !slices.Contains(p.Hidden, k) && k != SeedName {

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -69,48 +68,6 @@ func (b *builder) names(p *Plan) error {
 	return nil
 }
 
-// claim is an address that somebody asked for.
-type claim struct {
-	network string // name_lower
-	ip      string
-	what    string // parameter and place in it
-	from    hot.Origin
-}
-
-// fixed: each address that is asked for lies in its network, is not the gateway's,
-// and is asked for once.
-func (b *builder) fixed(*Plan) error {
-	claims, err := b.claims()
-	if err != nil {
-		return err
-	}
-	nets, err := b.subnets()
-	if err != nil {
-		return err
-	}
-	var all problems
-	taken := map[netip.Addr]claim{}
-	for _, c := range claims {
-		ip, err := netip.ParseAddr(c.ip)
-		if err != nil {
-			all.add(c.from.File, c.from.Line, "%s: %q is not an IP address", c.what, c.ip)
-			continue
-		}
-		if o, twice := taken[ip]; twice {
-			all.add(c.from.File, c.from.Line, "%s: %s is also that of %s", c.what, ip, o.what)
-		}
-		taken[ip] = c
-		if c.network != network.ControlPlane || b.o.Ctlplane.CIDR != "" { // what the provisioning network is, only the undercloud may know
-			all = append(all, outside(c, ip, nets[c.network])...)
-		}
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	return errs.New(errs.Invalid, "%s", strings.Join(all, "\n")).
-		WithHint("the networks are those of network_data and, for ctlplane, of undercloud.conf; choose free addresses within them")
-}
-
 // outside tells why an address cannot be of a network with these subnets; nothing
 // is said of a network that has none.
 func outside(c claim, ip netip.Addr, subnets []subnetOf) (out problems) {
@@ -131,40 +88,6 @@ func outside(c claim, ip netip.Addr, subnets []subnetOf) (out problems) {
 		out.add(c.from.File, c.from.Line, "%s: %s is not in network %s (%s)", c.what, ip, c.network, strings.Join(ranges, ", "))
 	}
 	return out
-}
-
-// claims are the addresses in parameters: ControlFixedIPs, PublicVirtualFixedIPs,
-// <Network>VirtualFixedIPs, and <Role>IPs by network.
-func (b *builder) claims() ([]claim, error) {
-	var out []claim
-	virtual := func(parameter, net string) {
-		list, _ := b.env.Defaults[parameter].([]any)
-		for i, v := range list {
-			m, _ := v.(map[string]any)
-			if ip := hot.String(m["ip_address"]); ip != "" {
-				out = append(out, claim{net, ip, fmt.Sprintf("%s[%d]", parameter, i), b.env.Origins[parameter]})
-			}
-		}
-	}
-	nets, err := network.Parse(b.networksFile.Name, b.networksFile.Data)
-	if err != nil {
-		return nil, err
-	}
-	virtual(controlAddresses, network.ControlPlane)
-	for _, n := range nets {
-		virtual(fixedAddresses(n.NameLower, nets), n.NameLower)
-	}
-	for _, r := range b.roles.roles {
-		parameter := r.Name + "IPs"
-		byNet, _ := b.env.Defaults[parameter].(map[string]any)
-		for _, net := range sortedKeys(byNet) {
-			list, _ := byNet[net].([]any)
-			for i, ip := range list {
-				out = append(out, claim{net, hot.String(ip), fmt.Sprintf("%s %s[%d]", parameter, net, i), b.env.Origins[parameter]})
-			}
-		}
-	}
-	return out, nil
 }
 
 // subnetOf is where addresses of a network may lie.

@@ -96,14 +96,16 @@ func newConfigurer(p *Plan, nodes []Node) (*configurer, error) {
 
 // shared fills in the names that mean the same everywhere.
 func (c *configurer) shared() {
-	var hosts strings.Builder
+	var hosts, keys strings.Builder
 	var addresses, all []string
 	for i := range c.nodes {
 		hosts.WriteString(c.hostLines(&c.nodes[i]))
+		keys.WriteString(c.knownHost(&c.nodes[i]))
 		addresses, all = append(addresses, c.nodes[i].Address), append(all, c.allAddresses(&c.nodes[i])...)
 	}
 	c.common["cloud.node_ips"], c.common["cloud.node_all_ips"] = strings.Join(addresses, ","), strings.Join(all, ",")
 	c.common["hosts.entries"] = strings.TrimSuffix(hosts.String(), "\n")
+	c.common["hosts.keys"] = strings.TrimSuffix(keys.String(), "\n")
 	c.common["stack.name"] = c.p.Stack
 	c.common["cloud.domain"] = c.p.CloudDomain
 	if address := c.p.CloudAddress(c.nodes); address != "" {

@@ -43,8 +43,7 @@ func networkAttributes(s eval.Subnet) map[string]any {
 }
 
 // known are the addresses that are kept, and the indexes of the machines that are
-// there already, by the paths that their resources have: a server, or the port of
-// a server that somebody else deployed (Wallaby).
+// there already, by the paths that their resources have.
 func (b *builder) known(network string) (map[string]string, map[string][]int) {
 	addresses, indexes := map[string]string{}, map[string][]int{}
 	for k, v := range b.o.Addresses {
@@ -57,10 +56,11 @@ func (b *builder) known(network string) (map[string]string, map[string][]int) {
 		if i < 0 || m.Address == "" {
 			continue
 		}
-		server := fmt.Sprintf("%s.%d.%s", group, m.Index, b.roles.roles[i].ServerResource)
-		addresses[server+"/"+network] = m.Address
-		addresses[server+".ControlPlanePort/"+network] = m.Address
+		for _, key := range b.serverKeys(memberOf{m.Role, m.Index}, i, network) {
+			addresses[key] = m.Address
+		}
 	}
+	b.reserve(addresses, network)
 	for _, list := range indexes {
 		slices.Sort(list)
 	}

@@ -129,9 +129,10 @@ type Entry struct {
 type Node struct {
 	Name    string `json:"name"` // overcloud-controller-0
 	Role    string `json:"role"`
-	Index   int    `json:"index"`   // within its role
-	Address string `json:"address"` // ctlplane, without prefix length
-	UUID    string `json:"uuid"`    // bare-metal node
+	Index   int    `json:"index"`              // within its role
+	Address string `json:"address"`            // ctlplane, without prefix length
+	UUID    string `json:"uuid"`               // bare-metal node
+	HostKey string `json:"host_key,omitempty"` // its public SSH key, as in authorized_keys; empty: not made yet
 
 	Configured bool `json:"-"` // it has done a step of some deployment
 }

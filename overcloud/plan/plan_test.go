@@ -51,11 +51,11 @@ func article(t testing.TB) plan.Options {
 
 // machines are those of the article.
 var machines = []plan.Node{
-	{Name: "overcloud-novacompute-1", Role: "Compute", Index: 1, Address: "192.168.255.26"},
-	{Name: "overcloud-controller-0", Role: "Controller", Index: 0, Address: "192.168.255.15"},
-	{Name: "overcloud-cephstorage-1", Role: "CephStorage", Index: 1, Address: "192.168.255.34"},
-	{Name: "overcloud-novacompute-0", Role: "Compute", Index: 0, Address: "192.168.255.19"},
-	{Name: "overcloud-cephstorage-0", Role: "CephStorage", Index: 0, Address: "192.168.255.44"},
+	{Name: "overcloud-novacompute-1", Role: "Compute", Index: 1, Address: "192.168.255.26", HostKey: "ssh-ed25519 AAAA-of-novacompute-1 deployer"},
+	{Name: "overcloud-controller-0", Role: "Controller", Index: 0, Address: "192.168.255.15", HostKey: "ssh-ed25519 AAAA-of-controller-0 deployer"},
+	{Name: "overcloud-cephstorage-1", Role: "CephStorage", Index: 1, Address: "192.168.255.34", HostKey: "ssh-ed25519 AAAA-of-cephstorage-1 deployer"},
+	{Name: "overcloud-novacompute-0", Role: "Compute", Index: 0, Address: "192.168.255.19", HostKey: "ssh-ed25519 AAAA-of-novacompute-0 deployer"},
+	{Name: "overcloud-cephstorage-0", Role: "CephStorage", Index: 0, Address: "192.168.255.44", HostKey: "ssh-ed25519 AAAA-of-cephstorage-0 deployer"},
 }
 
 func build(t testing.TB, o plan.Options) *plan.Plan {

@@ -131,8 +131,7 @@ type Node struct {
 	plan.Node
 	InstanceUUID string         `json:"instance_uuid"`
 	PortID       string         `json:"port_id"`
-	HostKey      string         `json:"host_key"`     // public SSH host key, authorized_keys form
-	HostKeyPEM   string         `json:"host_key_pem"` // private half; secret, goes into the config drive
+	HostKeyPEM   string         `json:"host_key_pem"` // private half of HostKey; secret, goes into the config drive
 	Flavor       string         `json:"flavor"`
 	Image        string         `json:"image"`
 	Resource     string         `json:"resource"` // name of the server in events: NovaCompute

@@ -1,7 +1,7 @@
 // Package firstboot makes a freshly written overcloud image into the machine
 // that the deployer asked for: it reads the config drive (label config-2,
 // openstack/latest/*) and sets host name, network, administrator's keys, SSH
-// host key and the size of the root filesystem. It runs before the network
+// host key, iSCSI initiator name and the size of the root filesystem. It runs before the network
 // and before sshd, once per instance; on later boots it only checks its stamp.
 package firstboot
 
@@ -70,12 +70,12 @@ func Run(ctx context.Context, o Options) error {
 	defer cancel()
 	release, err := o.Machine.ConfigDrive(waiting, mnt)
 	if err != nil {
-		return errors.Join(fmt.Errorf("find config drive: %w", err), r.fallbackNetwork(), r.hostKey(nil), r.grow())
+		return errors.Join(fmt.Errorf("find config drive: %w", err), r.fallbackNetwork(), r.hostKey(nil), r.initiator(), r.grow())
 	}
 	drive, err := ReadDrive(os.DirFS(mnt))
 	release()
 	if err != nil {
-		return errors.Join(err, r.fallbackNetwork(), r.hostKey(nil), r.grow())
+		return errors.Join(err, r.fallbackNetwork(), r.hostKey(nil), r.initiator(), r.grow())
 	}
 	for _, w := range drive.Warnings {
 		r.say("warning: %s", w)
@@ -84,7 +84,7 @@ func Run(ctx context.Context, o Options) error {
 		r.say("instance %s is set up already", drive.Meta.UUID)
 		return r.Machine.SetHostname(drive.Hostname())
 	}
-	err = errors.Join(r.hostname(drive), r.network(drive), r.keys(drive), r.hostKey(drive.User.SSHKeys), r.grow())
+	err = errors.Join(r.hostname(drive), r.network(drive), r.keys(drive), r.hostKey(drive.User.SSHKeys), r.initiator(), r.grow())
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -133,6 +134,41 @@ func TestWithoutConfigDriveTheMachineStillComesUp(t *testing.T) {
 	}
 	if m.newKeys != 1 || m.grown != 1 || !strings.Contains(read(t, root, "etc/systemd/network/90-dhcp.network"), "DHCP=yes") {
 		t.Error("no host key, disk or network")
+	}
+}
+
+// TestMachinesOfAnImageHaveInitiatorsOfTheirOwn: made before anybody reads the name, with a config
+// drive or without, and once.
+func TestMachinesOfAnImageHaveInitiatorsOfTheirOwn(t *testing.T) {
+	drive := driveOf(map[string]string{"meta_data.json": meta, "network_data.json": netData, "user_data": userDoc})
+	valid := regexp.MustCompile(`^InitiatorName=iqn\.1993-08\.org\.debian:01:[0-9a-f]{12}\n$`)
+	seen := map[string]bool{}
+	for _, m := range []*fakeMachine{{drive: drive}, {drive: drive}, {drive: driveOf(map[string]string{"meta_data.json": "junk"})}, {}} {
+		root := t.TempDir()
+		file := filepath.Join(root, InitiatorPath)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(NoInitiator), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		boot(t, root, m)
+		name := read(t, root, InitiatorPath)
+		if !valid.MatchString(name) || seen[name] {
+			t.Errorf("the initiator is %q; those of other machines are %v", name, seen)
+		}
+		seen[name] = true
+		if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
+			t.Errorf("mode %v: %v", info.Mode(), err)
+		}
+		os.Remove(filepath.Join(root, stampPath)) // another instance
+		if boot(t, root, m); read(t, root, InitiatorPath) != name {
+			t.Errorf("the name has changed from %q", name)
+		}
+	}
+	root := t.TempDir()
+	if _, err := boot(t, root, &fakeMachine{drive: drive}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, InitiatorPath)); err == nil {
+		t.Error("a machine without iSCSI has an initiator")
 	}
 }
 

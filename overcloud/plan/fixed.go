@@ -1,0 +1,229 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/hot"
+	"trefoil/overcloud/network"
+)
+
+// Fixed is an address that a file of machines (baremetal_deployment) asks for.
+type Fixed struct {
+	Role, Host string
+	Index      int    // within the role
+	Network    string // name_lower
+	IP         string
+	File       string
+	Line       int
+}
+
+// claim is an address that somebody asked for.
+type claim struct {
+	network string // name_lower
+	ip      string
+	what    string // parameter and place in it
+	from    hot.Origin
+	machine memberOf // whose it is to be; the zero one: a virtual address
+}
+
+// fixed: each address that is asked for lies in its network, is not the gateway's,
+// and is asked for once.
+func (b *builder) fixed(*Plan) error {
+	claims, err := b.claims()
+	if err != nil {
+		return err
+	}
+	nets, err := b.subnets()
+	if err != nil {
+		return err
+	}
+	if b.o.Ctlplane.CIDR == "" { // what the provisioning network is, only the undercloud may know
+		delete(nets, network.ControlPlane)
+	}
+	return hold(claims, nets, b.o.held())
+}
+
+// CheckFixed holds the addresses in o.Fixed against the provisioning network, for machines that
+// come up before any template is read. The error is an errs.Invalid that lists every problem.
+func CheckFixed(o Options) error {
+	b := &builder{o: o}
+	nets := map[string][]subnetOf{}
+	if cidr, err := netip.ParsePrefix(o.Ctlplane.CIDR); err == nil {
+		gateway, _ := netip.ParseAddr(o.Ctlplane.Gateway)
+		nets[network.ControlPlane] = []subnetOf{{cidr, gateway}}
+	}
+	return hold(b.filed(), nets, o.held())
+}
+
+// held is the virtual address that the stack has.
+func (o *Options) held() []claim {
+	if ip := o.Addresses[VirtualKey(o.Stack)]; ip != "" {
+		return []claim{{network: network.ControlPlane, ip: ip, what: "the stack's virtual address"}}
+	}
+	return nil
+}
+
+// hold holds claims against networks and each other, and against those that are kept unless
+// something else is asked for.
+func hold(claims []claim, nets map[string][]subnetOf, kept []claim) error {
+	taken, own := map[netip.Addr]claim{}, map[string]claim{}
+	for _, k := range kept {
+		other := func(c claim) bool { return c.machine == k.machine && c.network == k.network }
+		if ip, err := netip.ParseAddr(k.ip); err == nil && !slices.ContainsFunc(claims, other) {
+			taken[ip] = k
+		}
+	}
+	var all problems
+	for _, c := range claims {
+		ip, err := netip.ParseAddr(c.ip)
+		if err != nil {
+			all.add(c.from.File, c.from.Line, "%s: %q is not an IP address", c.what, c.ip)
+			continue
+		}
+		place := fmt.Sprint(c.machine, c.network)
+		if o, also := own[place]; also && c.machine.role != "" {
+			if o.ip != c.ip {
+				all.add(c.from.File, c.from.Line, "%s: %s, and %s (%s) is %s: which is it?", c.what, ip, o.what, o.from, o.ip)
+			}
+			continue
+		}
+		own[place] = c
+		if o, twice := taken[ip]; twice {
+			all.add(c.from.File, c.from.Line, "%s: %s is also that of %s", c.what, ip, o.what)
+		}
+		taken[ip] = c
+		all = append(all, outside(c, ip, nets[c.network])...)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "%s", strings.Join(all, "\n")).
+		WithHint("the networks are those of network_data and, for ctlplane, of undercloud.conf; choose free addresses within them")
+}
+
+// claims are the addresses in parameters: ControlFixedIPs, PublicVirtualFixedIPs,
+// <Network>VirtualFixedIPs, and <Role>IPs by network; and those of a file of machines.
+func (b *builder) claims() ([]claim, error) {
+	var out []claim
+	virtual := func(parameter, net string) {
+		list, _ := b.env.Defaults[parameter].([]any)
+		for i, v := range list {
+			m, _ := v.(map[string]any)
+			if ip := hot.String(m["ip_address"]); ip != "" {
+				out = append(out, claim{network: net, ip: ip, what: fmt.Sprintf("%s[%d]", parameter, i), from: b.env.Origins[parameter]})
+			}
+		}
+	}
+	nets, err := network.Parse(b.networksFile.Name, b.networksFile.Data)
+	if err != nil {
+		return nil, err
+	}
+	virtual(controlAddresses, network.ControlPlane)
+	for _, n := range nets {
+		virtual(fixedAddresses(n.NameLower, nets), n.NameLower)
+	}
+	for _, r := range b.roles.roles {
+		parameter := ownAddresses(r.Name)
+		byNet := byNetwork(b.env.Defaults[parameter])
+		for _, net := range sortedKeys(byNet) {
+			list, _ := byNet[net].([]any)
+			for i, ip := range list {
+				out = append(out, claim{net, hot.String(ip), fmt.Sprintf("%s %s[%d]", parameter, net, i), b.env.Origins[parameter], memberOf{r.Name, i}})
+			}
+		}
+	}
+	return append(out, b.filed()...), nil
+}
+
+// filed are those of a file of machines.
+func (b *builder) filed() []claim {
+	var out []claim
+	for _, f := range b.o.Fixed {
+		out = append(out, claim{f.Network, f.IP, "instance " + f.Host + ": fixed_ip of network " + f.Network, hot.Origin{File: f.File, Line: f.Line}, memberOf{f.Role, f.Index}})
+	}
+	return out
+}
+
+// ownAddresses is the parameter for the addresses of a role's machines.
+func ownAddresses(role string) string { return role + "IPs" }
+
+// byNetwork is what such a parameter holds; Heat takes JSON as a text too.
+func byNetwork(v any) map[string]any {
+	if text, ok := v.(string); ok {
+		v = nil
+		if json.Unmarshal([]byte(text), &v) != nil {
+			return nil // Heat's own reader tells
+		}
+	}
+	m, _ := v.(map[string]any)
+	return m
+}
+
+// FixedAddress is the address on ctlplane that a parameter, ControllerIPs for example, asks for
+// a role's machine; "" for any.
+func (p *Plan) FixedAddress(role string, index int) string {
+	list, _ := byNetwork(p.Parameters[ownAddresses(role)])[network.ControlPlane].([]any)
+	if index < 0 || index >= len(list) {
+		return ""
+	}
+	return hot.String(list[index])
+}
+
+// reserve adds the addresses on ctlplane that are asked for machines to the ones that are kept, by
+// path: no other is planned there. Machines that are there keep theirs, and of an address that two
+// want fixed tells.
+func (b *builder) reserve(addresses map[string]string, net string) {
+	claims, err := b.claims()
+	if err != nil {
+		return // told when the file was read
+	}
+	owner := map[string]memberOf{}
+	for _, ip := range addresses {
+		owner[ip] = memberOf{}
+	}
+	for _, c := range claims {
+		if o, taken := owner[c.ip]; taken && (o != c.machine || o.role == "") {
+			continue
+		}
+		owner[c.ip] = c.machine
+		i := slices.IndexFunc(b.roles.roles, func(r roleDef) bool { return r.Name == c.machine.role })
+		if _, err := netip.ParseAddr(c.ip); err != nil || i < 0 || c.network != network.ControlPlane {
+			continue
+		}
+		for _, key := range b.serverKeys(c.machine, i, net) {
+			if addresses[key] == "" {
+				addresses[key] = c.ip
+			}
+		}
+	}
+}
+
+// serverKeys are the paths that a machine's address on ctlplane may have: a server's, or that of
+// the port of a server that somebody else deployed (Wallaby). i is its role's place.
+func (b *builder) serverKeys(m memberOf, i int, net string) []string {
+	server := fmt.Sprintf("%s.%s.%d.%s", b.o.Stack, m.role, m.index, b.roles.roles[i].ServerResource)
+	return []string{server + "/" + net, server + ".ControlPlanePort/" + net}
+}
+
+// idleFixed warns of addresses on ctlplane that are asked for machines that have another.
+func (b *builder) idleFixed() []string {
+	claims, err := b.claims()
+	if err != nil {
+		return nil // told when the file was read
+	}
+	var out []string
+	for _, c := range claims {
+		for _, m := range b.o.Machines {
+			if c.network == network.ControlPlane && c.machine == (memberOf{m.Role, m.Index}) && m.Address != "" && m.Address != c.ip {
+				out = append(out, fmt.Sprintf("%s: %s: %s has no effect: %s has %s, and a machine keeps its address on ctlplane; to change it give the machine back (openstack overcloud node delete) and deploy it again",
+					c.from, c.what, c.ip, m.Name, m.Address))
+			}
+		}
+	}
+	return out
+}

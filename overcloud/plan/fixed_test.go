@@ -1,0 +1,94 @@
+package plan_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/stack/eval"
+	"trefoil/templates"
+)
+
+// onCtlplane are the addresses on ctlplane by machine.
+func onCtlplane(p *plan.Plan) map[string]string {
+	out := map[string]string{}
+	for _, s := range p.Servers {
+		out[s.Name] = s.Networks["ctlplane"]
+	}
+	return out
+}
+
+// TestAddressesOnCtlplaneAreThoseAskedFor: of a parameter, as JSON too, and of a file; nobody else is
+// planned there. Machines that are there keep theirs, which is told.
+func TestAddressesOnCtlplaneAreThoseAskedFor(t *testing.T) {
+	for _, ips := range []string{"{ctlplane: [192.168.24.40, 192.168.24.5]}", `'{"ctlplane": ["192.168.24.40", "192.168.24.5"]}'`} {
+		o := article(t)
+		o.Ctlplane = provisioning()
+		o.Environments = []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  ComputeIPs: " + ips + "\n")}}
+		o.Fixed = []plan.Fixed{{Role: "Controller", Host: "ctl", Network: "ctlplane", IP: "192.168.24.6", File: "nodes.yaml", Line: 3}}
+		p := build(t, o)
+		if got := onCtlplane(p); got["overcloud-novacompute-0"] != "192.168.24.40" || got["overcloud-novacompute-1"] != "192.168.24.5" || got["overcloud-controller-0"] != "192.168.24.6" || got["overcloud-cephstorage-0"] != "192.168.24.7" {
+			t.Errorf("%s: planned %v", ips, got)
+		}
+		if p.FixedAddress("Compute", 1) != "192.168.24.5" || p.FixedAddress("Compute", 2) != "" || p.FixedAddress("Controller", 0) != "" {
+			t.Errorf("%s: asked for %q, %q, %q", ips, p.FixedAddress("Compute", 1), p.FixedAddress("Compute", 2), p.FixedAddress("Controller", 0))
+		}
+		if text := strings.Join(p.Warnings, "\n"); strings.Contains(text, "has no effect: overcloud") {
+			t.Error(text)
+		}
+		o.Machines = []plan.Node{{Name: "overcloud-novacompute-0", Role: "Compute", Address: "192.168.24.17"}, {Name: "overcloud-novacompute-1", Role: "Compute", Index: 1, Address: "192.168.24.5"}}
+		p = build(t, o)
+		if got := onCtlplane(p); got["overcloud-novacompute-0"] != "192.168.24.17" || got["overcloud-novacompute-1"] != "192.168.24.5" {
+			t.Errorf("%s: machines that are there: %v", ips, got)
+		}
+		text := strings.Join(p.Warnings, "\n")
+		if !strings.Contains(text, "my.yaml:2: ComputeIPs ctlplane[0]: 192.168.24.40 has no effect: overcloud-novacompute-0 has 192.168.24.17") || strings.Contains(text, "ctlplane[1]") {
+			t.Error(text)
+		}
+	}
+}
+
+// TestAddressesOfAFileOfMachinesAreHeldWithTheOthers: against networks, and those of parameters.
+func TestAddressesOfAFileOfMachinesAreHeldWithTheOthers(t *testing.T) {
+	env := "parameter_defaults:\n  ControlFixedIPs: [{ip_address: 192.168.24.9}]\n  ControllerIPs: {ctlplane: [192.168.24.41], internal_api: [172.16.2.9]}\n  ComputeIPs: {ctlplane: [192.168.24.42]}\n"
+	for _, c := range []struct{ role, network, ip, want string }{
+		{"Controller", "ctlplane", "192.168.24.41", ""}, // the same said twice
+		{"Controller", "ctlplane", "192.168.24.77", "192.168.24.77, and ControllerIPs ctlplane[0] (my.yaml:3) is 192.168.24.41: which is it?"},
+		{"CephStorage", "ctlplane", "192.168.24.42", "192.168.24.42 is also that of ComputeIPs ctlplane[0]"},
+		{"CephStorage", "ctlplane", "192.168.24.9", "192.168.24.9 is also that of ControlFixedIPs[0]"},
+		{"CephStorage", "ctlplane", "192.168.24.1", "192.168.24.1 is the gateway of network ctlplane"},
+		{"CephStorage", "ctlplane", "192.168.24.255", "it is the first or the last address of network ctlplane"},
+		{"CephStorage", "ctlplane", "10.9.9.9", "10.9.9.9 is not in network ctlplane (192.168.24.0/24)"},
+		{"CephStorage", "internal_api", "172.16.2.9", "172.16.2.9 is also that of ControllerIPs internal_api[0]"},
+		{"CephStorage", "internal_api", "192.168.24.43", "192.168.24.43 is not in network internal_api"},
+	} {
+		o := article(t)
+		o.Ctlplane = provisioning()
+		o.Environments = []plan.File{{Name: "my.yaml", Data: []byte(env)}}
+		o.Fixed = []plan.Fixed{{Role: c.role, Host: "one", Network: c.network, IP: c.ip, File: "nodes.yaml", Line: 7}}
+		_, err := plan.Build(context.Background(), templates.FS, o)
+		if c.want == "" && err == nil {
+			continue
+		}
+		text := fmt.Sprint(err)
+		if where := "nodes.yaml:7: instance one: fixed_ip of network " + c.network + ": "; !errs.Is(err, errs.Invalid) || c.want == "" || !strings.Contains(text, where) || !strings.Contains(text, c.want) || strings.Contains(text, "\n") {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// TestAddressOfTheStackIsNoMachines: the virtual address that it has, though nobody asks for it now.
+func TestAddressOfTheStackIsNoMachines(t *testing.T) {
+	o := plan.Options{Stack: "overcloud", Ctlplane: eval.Subnet{CIDR: "192.168.24.0/24"}, Addresses: map[string]string{plan.VirtualKey("overcloud"): "192.168.24.9"},
+		Fixed: []plan.Fixed{{Role: "Compute", Host: "one", Network: "ctlplane", IP: "192.168.24.9"}}}
+	if err := plan.CheckFixed(o); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "192.168.24.9 is also that of the stack's virtual address") {
+		t.Error(err)
+	}
+	o.Fixed[0].IP = "192.168.24.10"
+	if err := plan.CheckFixed(o); err != nil {
+		t.Error(err)
+	}
+}
