@@ -52,6 +52,20 @@ func TestHyperConvergedIsAComputeWithOSDs(t *testing.T) {
 	}
 }
 
+// TestControllerWithoutCephIsAController: whatever controllers get, but for what CephMon has.
+func TestControllerWithoutCephIsAController(t *testing.T) {
+	moved := []string{"OS::TripleO::Services::CephMgr", "OS::TripleO::Services::CephMon"}
+	want := slices.DeleteFunc(services(t, "Controller"), func(s string) bool { return slices.Contains(moved, s) })
+	if got := services(t, "ControllerNoCeph"); !slices.Equal(got, want) {
+		t.Errorf("ControllerNoCeph.yaml lists\n%q\nexpected\n%q", got, want)
+	}
+	for _, s := range moved {
+		if !slices.Contains(services(t, "CephMon"), s) {
+			t.Errorf("CephMon.yaml does not list %s", s)
+		}
+	}
+}
+
 // TestEveryFileParses: also those that no default role uses.
 func TestEveryFileParses(t *testing.T) {
 	err := fs.WalkDir(templates.FS, ".", func(name string, d fs.DirEntry, err error) error {

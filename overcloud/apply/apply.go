@@ -193,6 +193,8 @@ func (s *step) handler(r resource.Resource) (handler, error) {
 		return s.ceph(r), nil
 	case r.LibvirtSecret != nil:
 		return s.libvirtSecret(r.LibvirtSecret), nil
+	case r.Probe != nil:
+		return passedOver(), nil
 	case r.MySQLDatabase != nil, r.MySQLUser != nil:
 		return handler{}, nil // in batches, by mysql
 	}

@@ -106,6 +106,9 @@ func (s *step) problems(ctx context.Context, c resource.Check) []string {
 			out = append(out, fmt.Sprintf("%s: %v", w.Name, err))
 		}
 	}
+	for _, p := range c.Probes {
+		out = append(out, s.unserved(ctx, &p)...)
+	}
 	if c.Ceph != nil {
 		out = append(out, s.cephProblems(ctx, c.Ceph)...)
 	}

@@ -128,7 +128,8 @@ type Engine struct {
 	Observer   Observer
 	Reporter   Reporter
 	Catalog    Catalog
-	Overcloud  Login // nil: machines leave without a word to the deployed cloud
+	Overcloud  Login    // nil: machines leave without a word to the deployed cloud
+	Database   Database // nil: what no API deletes of them stays there, and is told
 	Plan       Planner
 	PublicKeys []string // that may log in to nodes
 	Rand       io.Reader

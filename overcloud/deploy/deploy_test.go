@@ -306,10 +306,13 @@ func TestLimitedDeployment(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			w := newWorld(t)
 			w.begin(stack.Create, 1)
+			w.run("CREATE_COMPLETE")
+			w.nodes.applied, w.nodes.order = map[string]string{}, nil // the machines know nothing of it any more
+			w.begin(stack.Update, 1)
 			if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error { s.Input.Limits = x.limits; return nil }); err != nil {
 				t.Fatal(err)
 			}
-			s := w.run("CREATE_COMPLETE")
+			s := w.run("UPDATE_COMPLETE")
 			if !strings.Contains(s.Reason, "limited: "+x.limits.String()) || s.Summary.Limited == "" || !s.Input.Limits.None() {
 				t.Errorf("reason %q, summary %+v, kept %+v", s.Reason, s.Summary, s.Input.Limits)
 			}

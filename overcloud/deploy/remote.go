@@ -48,6 +48,7 @@ var (
 	_ Configurator = (*Remote)(nil)
 	_ Observer     = (*Remote)(nil)
 	_ Reporter     = (*Remote)(nil)
+	_ Database     = (*Remote)(nil)
 )
 
 func target(n stack.Node) ssh.Target {

@@ -21,9 +21,10 @@ type Overcloud interface {
 	// Disable has nothing new scheduled on them; Enable undoes it.
 	Disable(ctx context.Context, machines []string) error
 	Enable(ctx context.Context, machines []string) error
-	// Forget has a machine's services and agents leave the catalog, once it is off.
-	// left tells what stays, and how to remove it.
-	Forget(ctx context.Context, machine string) (left []string, err error)
+	// Forget has a machine's services and agents leave the catalog, once it is off. sql,
+	// if not nil, reaches the database for what no API deletes. left tells what stays,
+	// and how to remove it.
+	Forget(ctx context.Context, machine string, sql scaledown.SQL) (left []string, err error)
 }
 
 // Login opens the deployed cloud, as its admin.
@@ -34,7 +35,8 @@ type departure struct {
 	r     *run
 	gone  []stack.Node
 	stay  []stack.Node
-	cloud Overcloud // nil: there is none that could know them
+	plan  *plan.Plan // of what is deployed; nil: nobody needs it
+	cloud Overcloud  // nil: there is none that could know them
 }
 
 // depart makes sure that nodes may leave, before the first of them is touched:
@@ -52,6 +54,7 @@ func (r *run) depart(ctx context.Context, planned func() (*plan.Plan, error), go
 	if err != nil {
 		return nil, err
 	}
+	d.plan = p
 	force := r.s.Input.Force
 	refusals := loses(p, gone, stay)
 	last := lastController(p, gone, stay)
@@ -124,7 +127,7 @@ func (d *departure) forget(ctx context.Context, n stack.Node) error {
 	if d == nil || d.cloud == nil {
 		return nil
 	}
-	left, err := d.cloud.Forget(ctx, n.Name)
+	left, err := d.cloud.Forget(ctx, n.Name, d.sql())
 	if err != nil && d.r.s.Input.Force {
 		left, err = append(left, "the cloud's catalog may still name it: "+err.Error()), nil
 	}
@@ -158,7 +161,7 @@ func loses(p *plan.Plan, gone, stay []stack.Node) []stack.Failure {
 		if p.Runs(n.Role, "ceph_osd") {
 			out = append(out, stack.Failure{Node: n.Name, Phase: "removal", Service: "ceph_osd",
 				Error: "its OSDs hold data; marking them out and waiting for Ceph to copy it elsewhere is not done here",
-				Hint:  cures(gone, "on a controller, for each OSD of the node (ceph osd tree): ceph osd out ID, wait until ceph -s is HEALTH_OK and ceph osd safe-to-destroy ID agrees, ceph osd purge ID")})
+				Hint:  cures(gone, "on a machine with a monitor of Ceph, for each OSD of the node (ceph osd tree): ceph osd out ID, wait until ceph -s is HEALTH_OK and ceph osd safe-to-destroy ID agrees, ceph osd purge ID")})
 		}
 	}
 	return out

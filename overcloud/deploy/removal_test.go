@@ -73,7 +73,12 @@ func (f *fakeOvercloud) Enable(_ context.Context, machines []string) error {
 	return nil
 }
 
-func (f *fakeOvercloud) Forget(ctx context.Context, machine string) ([]string, error) {
+func (f *fakeOvercloud) Forget(ctx context.Context, machine string, sql scaledown.SQL) ([]string, error) {
+	if sql != nil {
+		if err := sql(ctx, "forget "+machine); err != nil {
+			return nil, err
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if machine == f.stopAt {

@@ -139,7 +139,7 @@ func TestHostnameMapNamesMachines(t *testing.T) {
 
 // TestNicConfigs: what machines of two roles are told of their interfaces.
 func TestNicConfigs(t *testing.T) {
-	for _, name := range []string{"net-single-nic-with-vlans", "net-multiple-nics"} {
+	for _, name := range []string{"net-single-nic-with-vlans", "net-multiple-nics", "net-bond-with-vlans"} {
 		o := apart(t, "  TenantMtu: 1600\n")
 		o.Environments = append(o.Environments, plan.File{Name: "environments/" + name + ".yaml"})
 		o.Machines = machines

@@ -117,6 +117,7 @@ func TestServicesBesideTheirDatabase(t *testing.T) {
 		{"a wait on another role", wait, roles(sql, kernel), true},
 		{"a database on another role", base, roles(sql, kernel), true},
 		{"a user on another role", "mysql_user: {name: k, password: p, databases: [k]}", roles(sql, kernel), true},
+		{"a probe on another role", "probe: {name: p, sql: SELECT 1, pid_file: '/run/*/pid', program: p, missing: 'no *'}", roles(sql, kernel), true},
 		{"on the same role", wait, roles(sql+", "+kernel, kernel), true},
 		{"on the same role, where the first machine is", base + ", bootstrap_only: true", roles(sql+", "+kernel, kernel), false},
 		{"where the first machine is not", base + ", bootstrap_only: true", roles(kernel, kernel+", "+sql), true},

@@ -3,11 +3,12 @@ package resource
 import "slices"
 
 // Check is what shows that a service of a node is alive: its units run, and what
-// its steps waited for still answers.
+// its steps waited for still answers, and its probes find nothing missing.
 type Check struct {
 	Service string   `json:"service"`
 	Units   []string `json:"units,omitempty"`
 	Waits   []Wait   `json:"waits,omitempty"`
+	Probes  []Probe  `json:"probes,omitempty"`
 
 	OSDs bool        `json:"osds,omitempty"` // Ceph's, whose units only the node knows
 	Ceph *CephHealth `json:"ceph,omitempty"` // the cluster
@@ -30,8 +31,8 @@ type Health struct {
 }
 
 // Checks are those of a node, in the order of its services, out of what its steps
-// do: the units that they start, what they wait for, and Ceph. A service that has neither
-// leaves nothing that could fail, and is left out.
+// do: the units that they start, what they wait for, their probes, and Ceph. A service that
+// has none of them leaves nothing that could fail, and is left out.
 func Checks(docs []Document) []Check {
 	var out []Check
 	index := map[string]int{}
@@ -56,6 +57,8 @@ func Checks(docs []Document) []Check {
 				of(r.Service).OSDs = true
 			case r.CephHealth != nil:
 				of(r.Service).Ceph = r.CephHealth
+			case r.Probe != nil:
+				of(r.Service).Probes = append(of(r.Service).Probes, *r.Probe)
 			case r.Wait != nil:
 				c := of(r.Service)
 				c.Waits = slices.DeleteFunc(c.Waits, func(w Wait) bool { return w.Name == r.Wait.Name }) // the last step's is the strictest
@@ -63,5 +66,5 @@ func Checks(docs []Document) []Check {
 			}
 		}
 	}
-	return slices.DeleteFunc(out, func(c Check) bool { return len(c.Units)+len(c.Waits) == 0 && !c.OSDs && c.Ceph == nil })
+	return slices.DeleteFunc(out, func(c Check) bool { return len(c.Units)+len(c.Waits)+len(c.Probes) == 0 && !c.OSDs && c.Ceph == nil })
 }

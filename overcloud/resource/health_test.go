@@ -22,11 +22,13 @@ func TestChecksAreTheUnitsAndWaitsOfAllSteps(t *testing.T) {
 		{Step: 5, Resources: []resource.Resource{unit("ntp", "chrony", "stopped"), wait("mysql", "mysql", "a:2"), unit("nova_api", "nova-old", "stopped")}},
 	})
 	got = append(got, resource.Checks([]resource.Document{{Step: 2, Resources: []resource.Resource{
+		{Type: "probe", Service: "dhcp", Probe: &resource.Probe{Name: "dnsmasq"}},
 		{Type: "ceph_osd", Service: "ceph_osd", CephOSD: &resource.CephOSD{}},
 		{Type: "ceph_health", Service: "ceph_mon", CephHealth: &resource.CephHealth{OSDHosts: "a,b"}}}}})...)
 	want := []resource.Check{
 		{Service: "mysql", Units: []string{"mariadb"}, Waits: []resource.Wait{{Name: "mysql", TCP: "a:2"}}},
 		{Service: "nova_api", Units: []string{"nova-api"}},
+		{Service: "dhcp", Probes: []resource.Probe{{Name: "dnsmasq"}}},
 		{Service: "ceph_osd", OSDs: true},
 		{Service: "ceph_mon", Ceph: &resource.CephHealth{OSDHosts: "a,b"}},
 	}

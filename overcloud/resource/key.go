@@ -44,6 +44,8 @@ func (r Resource) Key() string {
 		name = "ceph"
 	case r.LibvirtSecret != nil:
 		name = r.LibvirtSecret.UUID
+	case r.Probe != nil:
+		name = r.Probe.Name
 	}
 	return r.Type + ":" + name
 }

@@ -40,6 +40,7 @@ type Resource struct {
 	CephCluster   *CephCluster   `json:"ceph_cluster,omitempty" yaml:"ceph_cluster,omitempty"`
 	CephHealth    *CephHealth    `json:"ceph_health,omitempty" yaml:"ceph_health,omitempty"`
 	LibvirtSecret *LibvirtSecret `json:"libvirt_secret,omitempty" yaml:"libvirt_secret,omitempty"`
+	Probe         *Probe         `json:"probe,omitempty" yaml:"probe,omitempty"`
 }
 
 // File is a whole file, written atomically. Secret content never shows in output.

@@ -100,7 +100,7 @@ func (r Resource) fields() map[string]bool {
 		"exec": r.Exec != nil, "wait": r.Wait != nil, "disks": r.Disks != nil,
 		"packages": r.Packages != nil, "network_config": r.NetworkConfig != nil,
 		"ceph_mon": r.CephMon != nil, "ceph_osd": r.CephOSD != nil, "ceph_cluster": r.CephCluster != nil,
-		"ceph_health": r.CephHealth != nil, "libvirt_secret": r.LibvirtSecret != nil,
+		"ceph_health": r.CephHealth != nil, "libvirt_secret": r.LibvirtSecret != nil, "probe": r.Probe != nil,
 	}
 }
 
@@ -146,6 +146,8 @@ func check(r Resource) []error {
 		c.exec(r.Exec)
 	case "wait":
 		c.wait(r.Wait)
+	case "probe":
+		c.probe(r.Probe)
 	case "disks":
 		c.disks(r.Disks)
 	case "network_config":

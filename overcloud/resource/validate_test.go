@@ -38,6 +38,8 @@ func TestEachMistakeIsNamedWithItsField(t *testing.T) {
 		"sysctl":                {Resource{Type: "sysctl", Sysctl: &Sysctl{Key: "../x", Value: "1"}}, "sysctl.key"},
 		"module":                {Resource{Type: "kernel_module", KernelModule: &KernelModule{Name: "a/b"}}, "kernel_module.name"},
 		"package":               {Resource{Type: "packages", Packages: &Packages{Names: []string{"chrony", "Chrony"}}}, "packages.names[1]"},
+		"probe without a row":   {Resource{Type: "probe", Probe: &Probe{Name: "a", SQL: "SELECT 1", PIDFile: "/run/a.pid", Program: "a", Missing: "no *"}}, "probe.pid_file"},
+		"probe of a long name":  {Resource{Type: "probe", Probe: &Probe{Name: "a", SQL: "SELECT 1", PIDFile: "/run/*.pid", Program: "seventeen-letters", Missing: "no *"}}, "probe.program"},
 		"disk":                  {Resource{Type: "disks", Disks: &Disks{Count: 1, Devices: []string{"vdb"}}}, "disks.devices[0]"},
 	} {
 		c.r.Service = "svc"

@@ -3,12 +3,8 @@ package scaledown
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 
-	"github.com/gophercloud/gophercloud/v2"
-	volumeservices "github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/services"
-	"github.com/gophercloud/gophercloud/v2/openstack/blockstorage/v3/volumes"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/services"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/agents"
 	"github.com/gophercloud/gophercloud/v2/openstack/placement/v1/resourceproviders"
@@ -18,9 +14,11 @@ import (
 )
 
 // Forget has everything of a machine leave the catalog. The machine must be off: a
-// service that runs registers again. left tells what stays, and how to remove it.
-func (c *Cloud) Forget(ctx context.Context, machine string) (left []string, err error) {
-	for _, forget := range []func(context.Context, string) ([]string, error){c.forgetCompute, c.forgetProviders, c.forgetAgents, c.retireVolumes} {
+// service that runs registers again. sql is for what no API deletes; nil: there is no way
+// to the database. left tells what stays, and how to remove it.
+func (c *Cloud) Forget(ctx context.Context, machine string, sql SQL) (left []string, err error) {
+	volumes := func(ctx context.Context, machine string) ([]string, error) { return c.forgetVolumes(ctx, machine, sql) }
+	for _, forget := range []func(context.Context, string) ([]string, error){c.forgetCompute, c.forgetProviders, c.forgetAgents, volumes} {
 		more, err := forget(ctx, machine)
 		left = append(left, more...)
 		if err != nil {
@@ -143,70 +141,4 @@ func (c *Cloud) routersOn(ctx context.Context, machines []string) ([]Blocker, er
 		out = append(out, b)
 	}
 	return out, nil
-}
-
-func (c *Cloud) volumeServices(ctx context.Context, machines []string) ([]volumeservices.Service, error) {
-	if c.volume == nil {
-		return nil, nil
-	}
-	pages, err := volumeservices.List(c.volume, nil).AllPages(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list volume services: %w", session.Explain(err))
-	}
-	all, err := volumeservices.ExtractServices(pages)
-	if err != nil {
-		return nil, fmt.Errorf("read volume services: %w", err)
-	}
-	return slices.DeleteFunc(all, func(s volumeservices.Service) bool {
-		_, ours := onAny(s.Host, machines)
-		return !ours
-	}), nil
-}
-
-// volumesOn are the volumes that the machines' cinder-volume serves.
-func (c *Cloud) volumesOn(ctx context.Context, machines []string) ([]Blocker, error) {
-	of, err := c.volumeServices(ctx, machines)
-	if err != nil || !slices.ContainsFunc(of, func(s volumeservices.Service) bool { return s.Binary == "cinder-volume" }) {
-		return nil, err
-	}
-	pages, err := volumes.List(c.volume, volumes.ListOpts{AllTenants: true}).AllPages(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list volumes: %w", session.Explain(err))
-	}
-	all, err := volumes.ExtractVolumes(pages)
-	if err != nil {
-		return nil, fmt.Errorf("read volumes: %w", err)
-	}
-	byMachine := map[string][]string{}
-	for _, v := range all {
-		if machine, ours := onAny(v.Host, machines); ours {
-			byMachine[machine] = append(byMachine[machine], fmt.Sprintf("%s (%s)", v.Name, v.ID))
-		}
-	}
-	var out []Blocker
-	for _, m := range machines {
-		if names := byMachine[m]; len(names) > 0 {
-			out = append(out, Blocker{Machine: m, What: "volumes", Names: names,
-				Cure: "with the overcloud's rc file, for each: openstack volume migrate --host HOST ID, or openstack volume delete ID"})
-		}
-	}
-	return out, nil
-}
-
-// retireVolumes disables Cinder's services: its API has no call that deletes one.
-func (c *Cloud) retireVolumes(ctx context.Context, machine string) ([]string, error) {
-	all, err := c.volumeServices(ctx, []string{machine})
-	if err != nil {
-		return nil, err
-	}
-	var left []string
-	for _, s := range all {
-		body := map[string]string{"binary": s.Binary, "host": s.Host, "disabled_reason": reason}
-		_, err := c.volume.Put(ctx, c.volume.ServiceURL("os-services", "disable-log-reason"), body, nil, &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK}})
-		if err = gone(err); err != nil {
-			return left, fmt.Errorf("disable %s on %s: %w", s.Binary, s.Host, err)
-		}
-		left = append(left, fmt.Sprintf("%s on %s is disabled; Cinder's API cannot delete it: on a controller, cinder-manage service remove %s %s", s.Binary, s.Host, s.Binary, s.Host))
-	}
-	return left, nil
 }

@@ -167,7 +167,7 @@ func TestForgetTakesOneMachineOutAndNoOther(t *testing.T) {
 	f := newFake(t)
 	c := f.start()
 	for range 2 { // the second time, as after a kill, there is nothing left to do
-		left, err := c.Forget(t.Context(), "overcloud-novacompute-1")
+		left, err := c.Forget(t.Context(), "overcloud-novacompute-1", nil)
 		if err != nil || len(left) != 0 {
 			t.Fatalf("%v %v", left, err)
 		}
@@ -177,17 +177,6 @@ func TestForgetTakesOneMachineOutAndNoOther(t *testing.T) {
 	}
 	if want := "DELETE compute/os-services/s1, DELETE placement/resource_providers/p1, DELETE network/agents/a1"; strings.Join(f.asked, ", ") != want {
 		t.Errorf("asked: %s", strings.Join(f.asked, ", "))
-	}
-}
-
-func TestCinderIsDisabledAndToldBecauseItsAPICannotDelete(t *testing.T) {
-	f := newFake(t)
-	left, err := f.start().Forget(t.Context(), "overcloud-controller-0")
-	if err != nil || len(left) != 1 || !strings.Contains(left[0], "cinder-manage service remove cinder-volume overcloud-controller-0@lvm") {
-		t.Errorf("%q %v", left, err)
-	}
-	if f.rows["volumev3/os-services"][0]["status"] != "disabled" || f.ids("compute/os-services", "id") != "s1 s2" {
-		t.Errorf("%v", f.rows)
 	}
 }
 
@@ -237,7 +226,7 @@ func TestDisableAndEnableLeaveWhatTheOperatorDid(t *testing.T) {
 func TestComputeThatHostsServersStaysAndIsTold(t *testing.T) {
 	f := newFake(t)
 	f.hosting = true
-	left, err := f.start().Forget(t.Context(), "overcloud-novacompute-1")
+	left, err := f.start().Forget(t.Context(), "overcloud-novacompute-1", nil)
 	if err != nil || len(left) != 1 || !strings.Contains(left[0], "openstack compute service delete s1") {
 		t.Errorf("%q %v", left, err)
 	}
@@ -251,7 +240,7 @@ func TestCloudOfKeystoneAloneHasNothingToForget(t *testing.T) {
 	f.catalog = nil
 	c := f.start()
 	found, err := c.Blocking(t.Context(), []string{"overcloud-novacompute-1"})
-	left, ferr := c.Forget(t.Context(), "overcloud-novacompute-1")
+	left, ferr := c.Forget(t.Context(), "overcloud-novacompute-1", nil)
 	if err != nil || ferr != nil || len(found)+len(left)+len(f.asked) != 0 {
 		t.Errorf("%v %v %v %v %v", found, err, left, ferr, f.asked)
 	}

@@ -73,9 +73,10 @@ func (l Limits) Check(p *plan.Plan, there []Node) error {
 	return nil
 }
 
-// Ready refuses to leave out machines that have steps yet to do: services of the
-// others wait for theirs, a controller for every hypervisor, until they give up. A
-// deployment of all takes no step twice that stands, so nothing is lost by it.
+// Ready refuses to leave out machines, or of a machine the first steps, that are yet
+// to do: services of the others wait for theirs, a controller for every hypervisor,
+// until they give up. A deployment of all takes no step twice that stands, so nothing
+// is lost by it.
 func (l Limits) Ready(p *plan.Plan, there []Node) error {
 	var behind []string
 	for _, s := range p.Servers {
@@ -88,28 +89,81 @@ func (l Limits) Ready(p *plan.Plan, there []Node) error {
 		}
 	}
 	if len(behind) == 0 {
-		return nil
+		return l.begun(p, there)
 	}
 	return errs.New(errs.Invalid, "limit: %s would be left out, with steps yet to do that services on the other machines wait for", strings.Join(behind, ", ")).
 		WithHint("deploy without --limit first: steps that stand are not taken again; a machine that cannot be mended is given back first: openstack overcloud node delete %s", behind[0])
 }
 
-// lastStep is the last one in which every machine of a role has something to do; 0: none.
-func lastStep(p *plan.Plan, role string) int {
-	last := 0
-	for _, r := range p.Roles {
-		if r.Name != role {
+// begun refuses to take machines into steps, or to do single services there, before
+// what comes first was done on them: a bare machine has no address on its networks,
+// no names of the others and no firewall.
+func (l Limits) begun(p *plan.Plan, there []Node) error {
+	var behind []string
+	for _, s := range p.Servers {
+		if !l.Allow(plan.Node{Name: s.Name, Role: s.Role}) {
 			continue
 		}
-		for _, s := range r.Data {
-			for i, entries := range s.Steps {
-				if slices.ContainsFunc(entries, func(e plan.Entry) bool {
-					return e.ForEachPeer == "" && e.OnlyBeside == "" && !e.BootstrapOnly && !e.NotOnBootstrap
-				}) {
-					last = max(last, i+1)
+		i := slices.IndexFunc(there, func(n Node) bool { return n.Name == s.Name })
+		switch first := l.firstStep(p, s.Role); {
+		case i < 0 && lastStep(p, s.Role) > 0 && (len(l.Tags) > 0 || first > 1):
+			behind = append(behind, s.Name+" is new")
+		case i >= 0:
+			for step := 1; step < first; step++ {
+				if there[i].Hashes[step] == "" && always(p, s.Role, step) {
+					behind = append(behind, fmt.Sprintf("%s has not done step %d", s.Name, step))
+					break
 				}
 			}
 		}
 	}
-	return last
+	if len(behind) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "%s: %s, and what was asked for builds on the steps before", l.String(), strings.Join(behind, ", ")).
+		WithHint("deploy without --from-step and --tags first: steps that stand are not taken again")
+}
+
+// firstStep is the one that a machine of a role would begin with; 0: it has none of the
+// services.
+func (l Limits) firstStep(p *plan.Plan, role string) int {
+	first := max(1, l.FromStep)
+	if len(l.Tags) == 0 {
+		return first
+	}
+	for step := first; step <= plan.Steps; step++ {
+		if does(p, role, step, func(service string, _ plan.Entry) bool { return slices.Contains(l.Tags, service) }) {
+			return step
+		}
+	}
+	return 0
+}
+
+// lastStep is the last one in which every machine of a role has something to do; 0: none.
+func lastStep(p *plan.Plan, role string) int {
+	for step := plan.Steps; step > 0; step-- {
+		if always(p, role, step) {
+			return step
+		}
+	}
+	return 0
+}
+
+// always tells whether every machine of a role has something to do in a step.
+func always(p *plan.Plan, role string, step int) bool {
+	return does(p, role, step, func(_ string, e plan.Entry) bool {
+		return e.ForEachPeer == "" && e.OnlyBeside == "" && !e.BootstrapOnly && !e.NotOnBootstrap
+	})
+}
+
+// does tells whether a role's services have an entry in a step that counts.
+func does(p *plan.Plan, role string, step int, counts func(service string, e plan.Entry) bool) bool {
+	for _, r := range p.Roles {
+		for _, s := range r.Data {
+			if r.Name == role && slices.ContainsFunc(s.Steps[step-1], func(e plan.Entry) bool { return counts(s.Name, e) }) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -79,3 +79,68 @@ func TestLimitsLeaveNobodyOutWhoIsWaitedFor(t *testing.T) {
 		t.Errorf("all were deployed once: %v", err)
 	}
 }
+
+// A bare machine is not taken into the middle of its steps, and gets no single services.
+func TestLimitsBeginWithNoBareMachine(t *testing.T) {
+	w := newWorld(t)
+	entry := func(n int) (out [plan.Steps][]plan.Entry) {
+		out[n-1] = []plan.Entry{{Resource: map[string]any{"type": "unit"}}}
+		return out
+	}
+	now := entry(2)
+	now[2] = []plan.Entry{{Resource: map[string]any{"type": "exec"}, OnlyBeside: "mysql"}} // of this not every machine has anything
+	w.made = plan.Plan{Roles: []plan.Role{{Name: "Controller", Data: []plan.ServiceData{{Name: "hosts", Steps: entry(1)}, {Name: "keystone", Steps: entry(4)}}},
+		{Name: "Compute", Data: []plan.ServiceData{{Name: "hosts", Steps: entry(1)}, {Name: "ovs", Steps: now}, {Name: "nova_compute", Steps: entry(5)}}}},
+		Servers: []plan.Server{{Name: "c0", Role: "Controller"}, {Name: "n0", Role: "Compute"}}}
+	limited := func(l stack.Limits) stack.Input { return stack.Input{Limits: l} }
+	if _, err := w.Create(t.Context(), "overcloud", 240, limited(stack.Limits{Tags: []string{"hosts"}})); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "only services hosts: c0 is new, n0 is new") {
+		t.Errorf("a new stack: %v", err)
+	}
+	if _, err := w.Create(t.Context(), "overcloud", 240, stack.Input{}); err != nil {
+		t.Fatal(err)
+	}
+	w.end(t, "id2")
+	done := func(name, role string, steps ...int) {
+		n := stack.Node{Node: plan.Node{Name: name, Role: role, UUID: "uuid-" + name}, Hashes: map[int]string{}}
+		for _, s := range steps {
+			n.Hashes[s] = "done"
+		}
+		if err := w.Store.PutStackNode(t.Context(), "id2", n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done("c0", "Controller", 1, 4)
+	done("n0", "Compute", 1)
+	for _, x := range []struct {
+		l    stack.Limits
+		want string // "" is no error
+	}{
+		{stack.Limits{FromStep: 4}, "from step 4 on: n0 has not done step 2, and what was asked for builds on the steps before"},
+		{stack.Limits{FromStep: 2}, ""},
+		{stack.Limits{Tags: []string{"nova_compute"}}, "only services nova_compute: n0 has not done step 2"},
+		{stack.Limits{Tags: []string{"keystone"}}, ""}, // n0 has nothing of it
+		{stack.Limits{Tags: []string{"nova_compute", "ovs"}}, ""},
+		{stack.Limits{Tags: []string{"nova_compute", "ovs"}, FromStep: 3}, "from step 3 on; only services nova_compute, ovs: n0 has not done step 2"},
+	} {
+		err := w.Update(t.Context(), "overcloud", 240, limited(x.l))
+		if x.want == "" && err != nil || x.want != "" && (!errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), x.want) || errs.HintOf(err) == "") {
+			t.Errorf("%+v: got %v, want %q", x.l, err, x.want)
+		}
+		if err == nil {
+			w.end(t, "id2")
+		}
+	}
+	done("n0", "Compute", 1, 2)
+	if err := w.Update(t.Context(), "overcloud", 240, limited(stack.Limits{FromStep: 4})); err != nil {
+		t.Errorf("a step that some machines do nothing in: %v", err)
+	}
+	w.end(t, "id2")
+	done("n0", "Compute", 1, 2, 5)
+	w.made.Servers = append(w.made.Servers, plan.Server{Name: "n1", Role: "Compute", Index: 1})
+	if err := w.Update(t.Context(), "overcloud", 240, limited(stack.Limits{FromStep: 4})); err == nil || !strings.Contains(err.Error(), "from step 4 on: n1 is new") {
+		t.Errorf("a machine that is not there: %v", err)
+	}
+	if err := w.Update(t.Context(), "overcloud", 240, limited(stack.Limits{Nodes: []string{"n1"}})); err != nil {
+		t.Errorf("a new machine alone, from its first step on: %v", err)
+	}
+}
