@@ -82,6 +82,10 @@ func (p *program) tell(r *control.Reply) error {
 			fmt.Fprintf(p.err, "%s.%03d %d INFO VirtualBMC [-] %s\n", now.Format("2006-01-02 15:04:05,000"), now.Nanosecond()/1e6, os.Getpid(), m)
 			continue
 		}
+		if r.RC == 0 {
+			fmt.Fprintln(p.err, "warning:", m)
+			continue
+		}
 		fmt.Fprintf(p.err, "(1): %s\n", m)
 	}
 	if r.RC != 0 {

@@ -224,14 +224,14 @@ func (m *Manager) Start(name string) (changed bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c, err := m.configured(name)
-	if err != nil {
+	if key, _ := mostlyRead(err); err != nil && key != "active" { // that one it gives
 		return false, withoutPrefix(err)
 	}
 	if in := m.running[name]; in != nil && c.Active && c == in.config && !in.ended() {
 		m.logOf(name).Warn("BMC instance " + name + " already running")
 		return false, nil
 	}
-	if _, c, err = m.change(name, func(c *Config) error { c.Active = true; return nil }); err != nil {
+	if _, c, err = m.change(name, func(c *Config, _ error) error { c.setActive(true); return nil }); err != nil {
 		return false, err
 	}
 	err = m.match(name, c)
