@@ -72,17 +72,20 @@ func New(s Settings, m Machines, log *slog.Logger) *Manager {
 }
 
 // Run keeps running BMCs and configuration files together until ctx ends; then
-// all BMCs stop and stay `active`, so that they come back with the daemon.
-func (m *Manager) Run(ctx context.Context) {
+// all BMCs stop and stay `active`, so that they come back with the daemon. ready is
+// called once, as soon as those that can run do.
+func (m *Manager) Run(ctx context.Context, ready func()) {
 	if err := m.machines.Resume(); err != nil {
 		m.log.Warn("boot orders of earlier BMCs", "reason", err)
 	}
 	tick := time.NewTicker(m.settings.Rescan)
 	defer tick.Stop()
+	m.Sync()
+	ready()
 	for {
-		m.Sync()
 		select {
 		case <-tick.C:
+			m.Sync()
 		case <-ctx.Done():
 			m.stopAll()
 			return
