@@ -266,7 +266,7 @@ func showFields(b manager.Info) []format.Field {
 
 // longFields are what virtualbmc does not show.
 func longFields(b manager.Info) []format.Field {
-	out := []format.Field{{Name: "kg", Value: none(b.KG)}, {Name: "cipher_suites", Value: or(b.CipherSuites, "17,3")}, {Name: "console", Value: or(b.Console, "always")},
+	out := []format.Field{{Name: "kg", Value: none(b.KG)}, {Name: "cipher_suites", Value: or(b.CipherSuites, "17,3")}, {Name: "console", Value: b.ConsoleOrDefault()},
 		{Name: "boot_mac", Value: none(b.BootMAC)}, {Name: "efi", Value: or(b.EFI, "record")}, {Name: "live_boot_order", Value: or(b.LiveBootOrder, "qmp")}}
 	l := b.Live
 	if l == nil {

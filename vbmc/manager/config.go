@@ -168,13 +168,19 @@ func (c Config) Masked() Config {
 	return c
 }
 
+// ConsoleOrDefault is Console, or what holds where it says nothing.
+func (c Config) ConsoleOrDefault() string {
+	switch {
+	case c.Console != "":
+		return c.Console
+	case isRemote(c.LibvirtURI): // each console that is held open would be an ssh process of its own
+		return "ondemand"
+	}
+	return "always"
+}
+
 func (c Config) consoleMode() (ipmi.ConsoleMode, error) {
-	switch c.Console {
-	case "":
-		if isRemote(c.LibvirtURI) { // each console that is held open would be an ssh process of its own
-			return ipmi.ConsoleOnDemand, nil
-		}
-		return ipmi.ConsoleAlways, nil
+	switch c.ConsoleOrDefault() {
 	case "always":
 		return ipmi.ConsoleAlways, nil
 	case "ondemand":

@@ -267,9 +267,14 @@ func TestRemoteConsolesAreOpenedOnDemand(t *testing.T) {
 		{"qemu+ssh://root@h/system", "always", ipmi.ConsoleAlways},
 		{"qemu:///system", "ondemand", ipmi.ConsoleOnDemand},
 	} {
-		got, err := Config{LibvirtURI: row.uri, Console: row.console}.consoleMode()
+		c := Config{LibvirtURI: row.uri, Console: row.console}
+		got, err := c.consoleMode()
 		if err != nil || got != row.want {
 			t.Errorf("%s %q: %v, %v", row.uri, row.console, got, err)
+		}
+		want := map[ipmi.ConsoleMode]string{ipmi.ConsoleAlways: "always", ipmi.ConsoleOnDemand: "ondemand"}[row.want]
+		if shown := c.ConsoleOrDefault(); shown != want {
+			t.Errorf("%s %q is shown as %s", row.uri, row.console, shown)
 		}
 	}
 }
