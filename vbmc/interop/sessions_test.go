@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-
-	"trefoil/vbmc/manager"
 )
 
 // sessionsTable is how clients log in: with each cipher suite one after another, on both
