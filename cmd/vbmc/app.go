@@ -28,6 +28,7 @@ const (
 type program struct {
 	out, err io.Writer
 	settings manager.Settings
+	service  string // socket of the service manager that started this program
 }
 
 type usageError struct{ err error }
@@ -47,7 +48,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if err != nil {
 		return fail(errw, fmt.Errorf("vbmc: %w", err))
 	}
-	p := &program{out: out, err: errw, settings: settings}
+	p := &program{out: out, err: errw, settings: settings, service: getenv("NOTIFY_SOCKET")}
 	app := p.app(args)
 	err = app.RunContext(ctx, cliargs.Reorder(app, nil, args))
 	var u usageError

@@ -82,6 +82,10 @@ func (p *program) tell(r *control.Reply) error {
 			fmt.Fprintf(p.err, "%s.%03d %d INFO VirtualBMC [-] %s\n", now.Format("2006-01-02 15:04:05,000"), now.Nanosecond()/1e6, os.Getpid(), m)
 			continue
 		}
+		if r.RC == 0 {
+			fmt.Fprintln(p.err, "warning:", m)
+			continue
+		}
 		fmt.Fprintf(p.err, "(1): %s\n", m)
 	}
 	if r.RC != 0 {
@@ -262,7 +266,7 @@ func showFields(b manager.Info) []format.Field {
 
 // longFields are what virtualbmc does not show.
 func longFields(b manager.Info) []format.Field {
-	out := []format.Field{{Name: "kg", Value: none(b.KG)}, {Name: "cipher_suites", Value: or(b.CipherSuites, "17,3")}, {Name: "console", Value: or(b.Console, "always")},
+	out := []format.Field{{Name: "kg", Value: none(b.KG)}, {Name: "cipher_suites", Value: or(b.CipherSuites, "17,3")}, {Name: "console", Value: b.ConsoleOrDefault()},
 		{Name: "boot_mac", Value: none(b.BootMAC)}, {Name: "efi", Value: or(b.EFI, "record")}, {Name: "live_boot_order", Value: or(b.LiveBootOrder, "qmp")}}
 	l := b.Live
 	if l == nil {

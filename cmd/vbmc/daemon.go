@@ -91,7 +91,11 @@ func (p *program) serve(ctx context.Context, log *slog.Logger, reopen func() err
 	}()
 	onHangup(ctx, log, reopen, m)
 	log.Info("vbmc daemon is ready", "config", p.settings.ConfigDir, "pid", os.Getpid())
-	m.Run(ctx)
+	m.Run(ctx, func() {
+		if err := notify(p.service, "READY=1"); err != nil {
+			log.Warn(err.Error())
+		}
+	})
 	cancel()
 	return <-served
 }

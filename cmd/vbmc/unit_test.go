@@ -48,6 +48,11 @@ func TestUnitLeavesWhatTheDaemonNeeds(t *testing.T) {
 		"ProtectHome":             {"read-only"}, // keys of ssh, certificates
 		"Environment":             {"HOME=/root"},
 		"ExecReload":              {"-HUP"},
+		"ExecStartPre":            {"+/bin/mkdir", "/root/.vbmc"}, // a path that is not there cannot be made writable
+		"Type":                    {"notify"},                     // notify.go
+		"KillMode":                {"mixed"},                      // ssh is not killed under its user
+		"Restart":                 {"on-failure"},
+		"StartLimitIntervalSec":   {"0"},
 	} {
 		for _, n := range needs {
 			if !slices.Contains(unit[key], n) {

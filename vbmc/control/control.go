@@ -256,14 +256,12 @@ func (s *Server) edit(req Request) *Reply {
 	if len(req.Domains) != 1 {
 		return result(errs.New(errs.Invalid, "edit takes one domain"))
 	}
-	return result(s.Manager.Edit(req.Domains[0], func(c *manager.Config) error {
-		for key, value := range req.Args {
-			if err := c.Set(key, value); err != nil {
-				return err
-			}
-		}
-		return nil
-	}))
+	beside, err := s.Manager.Edit(req.Domains[0], req.Args)
+	r := result(err)
+	if beside != nil { // the edit itself is done
+		r.tell(beside)
+	}
+	return r
 }
 
 // log gives what is kept of a domain's log and its BMC's event log, in the order of
@@ -336,6 +334,10 @@ func (r *Reply) merge(err error) {
 		return
 	}
 	r.RC = 1
+	r.tell(err)
+}
+
+func (r *Reply) tell(err error) {
 	msg := err.Error()
 	if h := errs.HintOf(err); h != "" {
 		msg += " (" + h + ")"

@@ -46,7 +46,7 @@ func startLab(t *testing.T) *lab {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		l.manager.Run(ctx)
+		l.manager.Run(ctx, func() {})
 	}()
 	t.Cleanup(func() {
 		stop()

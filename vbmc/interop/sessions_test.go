@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-
-	"trefoil/vbmc/manager"
 )
 
 // sessionsTable is how clients log in: with each cipher suite one after another, on both
@@ -76,7 +74,7 @@ func kgRows(t *testing.T, l *lab, b bed) {
 // edit changes a key of a BMC's configuration.
 func (l *lab) edit(t *testing.T, name, key, value string) {
 	t.Helper()
-	if err := l.manager.Edit(name, func(c *manager.Config) error { return c.Set(key, value) }); err != nil {
+	if beside, err := l.manager.Edit(name, map[string]string{key: value}); err != nil || beside != nil {
 		t.Fatal(err)
 	}
 }

@@ -16,7 +16,9 @@ import (
 // dialSSH runs one ssh process that joins its standard streams to the daemon's
 // socket on the far side. It lives as long as the connection and is reaped.
 func dialSSH(_ context.Context, t target) (net.Conn, error) {
-	args := []string{"-T", "-e", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=10"}
+	// A master for the user's other sessions, as ~/.ssh/config may ask for, it must not be:
+	// it ends with this connection, and ssh gives up where it cannot make its socket.
+	args := []string{"-T", "-e", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=10", "-o", "ControlMaster=no"}
 	if t.port != "" {
 		args = append(args, "-p", t.port)
 	}

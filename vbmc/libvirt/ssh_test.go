@@ -33,6 +33,24 @@ func TestSSHSaysWhy(t *testing.T) {
 	}
 }
 
+// TestSSHIsNoMaster: with ControlMaster in the user's file ssh would make a socket, and
+// ends where it cannot, as under vbmcd.service.
+func TestSSHIsNoMaster(t *testing.T) {
+	real, err := exec.LookPath("ssh")
+	if err != nil {
+		t.Skip("no ssh here: ", err)
+	}
+	conf := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(conf, []byte("Host h\n ControlMaster auto\n ControlPath /nowhere/%C\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program(t, "ssh", `exec `+real+` -G -F `+conf+` "$@" | grep -i controlmaster >&2; exit 255`) // what it would do
+	_, err = Dial(t.Context(), "qemu+ssh://root@h/system")
+	if err == nil || !strings.Contains(err.Error(), "controlmaster false") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestSSHTriesAllSockets: the far side's shell joins the first that is there, whatever
 // its path looks like, and says which it looked for when there is none.
 func TestSSHTriesAllSockets(t *testing.T) {

@@ -3,27 +3,67 @@ package manager
 import (
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 
 	"trefoil/internal/errs"
 )
 
-// portError is a file whose port is no number, all else of which could be read.
-type portError struct{ err error }
+// valueError is a file whose port is no number or whose active is no boolean, all else of
+// which could be read.
+type valueError struct {
+	key string
+	err error
+}
 
-func (p *portError) Error() string { return p.err.Error() }
-func (p *portError) Unwrap() error { return p.err }
+func (v *valueError) Error() string { return v.err.Error() }
+func (v *valueError) Unwrap() error { return v.err }
 
-// lacksPort reports an error that a new port mends.
-func lacksPort(err error) bool {
-	var p *portError
-	return errors.As(err, &p)
+// readPort takes the port from a file, or keeps what stands in its place.
+func (c *Config) readPort(f iniFile, name string) error {
+	e, there := f.sections[configSection]["port"]
+	n, err := strconv.Atoi(e.text)
+	if c.Port = n; err != nil {
+		c.Port = 0
+	}
+	if there && c.Port == 0 {
+		c.badPort = line("port", e.text)
+	}
+	if err == nil {
+		return nil
+	}
+	refused := f.wrong(configSection, "port", "a number from 1 to 65535")
+	return &valueError{"port", refused.WithHint("%s, or: vbmc edit '%s' --port VALUE", refused.Hint, name)}
+}
+
+// readActive takes active from a file, or keeps what stands in its place.
+func (c *Config) readActive(f iniFile, name string) (err error) {
+	if c.Active, err = f.boolean(configSection, "active"); err == nil {
+		return nil
+	}
+	c.badActive = line("active", f.text(configSection, "active"))
+	return &valueError{"active", errs.New(errs.Invalid, "%s", err).WithHint("%s, or: vbmc start '%s', or: vbmc stop '%s'", errs.HintOf(err), name, name)}
+}
+
+func line(key, value string) string {
+	var b strings.Builder
+	put(&b, key, value)
+	return b.String()
+}
+
+// mostlyRead reports an error that another value of one key mends.
+func mostlyRead(err error) (key string, ok bool) {
+	var v *valueError
+	if !errors.As(err, &v) {
+		return "", false
+	}
+	return v.key, true
 }
 
 // deactivate writes that a BMC is not to run. Of a file that is wrong only the line that
 // says so is changed: the rest is for its owner to mend, and must not start it again.
 func (m *Manager) deactivate(name string) error {
-	_, _, err := m.change(name, func(c *Config) error { c.Active = false; return nil })
+	_, _, err := m.change(name, func(c *Config, unread error) error { c.setActive(false); return unread })
 	if !errs.Is(err, errs.Invalid) {
 		return err
 	}

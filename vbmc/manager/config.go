@@ -12,7 +12,6 @@ import (
 	"trefoil/vbmc/domain/virt"
 	"trefoil/vbmc/ipmi"
 	"trefoil/vbmc/ipmi/wire"
-	"trefoil/vbmc/libvirt"
 )
 
 // Defaults of `vbmc add`.
@@ -46,7 +45,9 @@ type Config struct {
 	EFI           string `json:"efi,omitempty"`             // record or refuse: an EFI override on a domain with BIOS
 	LiveBootOrder string `json:"live_boot_order,omitempty"` // qmp, restart or off: see virt.LiveOrder
 
-	extra string // keys that we do not know, as lines of the file: kept when it is written
+	// Lines of the file that are kept when it is written: keys that we do not know, and
+	// port and active where they cannot be read.
+	extra, badPort, badActive string
 }
 
 // maxKG is the length of the BMC key K_G (IPMI 2.0 table 22-34).
@@ -88,7 +89,7 @@ func (c *Config) text(key string) *string {
 // Set changes one key as `vbmc edit` does: all but the domain's name and `active`.
 func (c *Config) Set(key, value string) error {
 	if key == "port" && value == "auto" {
-		c.Port = AutoPort
+		c.Port, c.badPort = AutoPort, ""
 		return nil
 	}
 	if key == "port" {
@@ -96,7 +97,7 @@ func (c *Config) Set(key, value string) error {
 		if err != nil || n < 0 { // one below 0 is how auto is kept
 			return wrong("port", strconv.Quote(value), "expected a number or auto")
 		}
-		c.Port = n
+		c.Port, c.badPort = n, ""
 		return nil
 	}
 	f := c.text(key)
@@ -107,46 +108,8 @@ func (c *Config) Set(key, value string) error {
 	return nil
 }
 
-// Validate refuses what can never work, with the option's name.
-func (c Config) Validate() error {
-	if err := validName(c.Domain); err != nil {
-		return err
-	}
-	switch {
-	case c.Port < 1 || c.Port > 65535:
-		return wrong("port", strconv.Itoa(c.Port), "expected 1 to 65535")
-	case c.Username == "" || len(c.Username) > ipmi.MaxNameLen:
-		return wrong("username", "", "IPMI user names have 1 to %d bytes", ipmi.MaxNameLen)
-	case len(c.Password) > ipmi.MaxPasswordLen:
-		return wrong("password", "", "IPMI passwords have at most %d bytes", ipmi.MaxPasswordLen)
-	case (c.SASLUsername == "") != (c.SASLPassword == ""):
-		return errs.New(errs.Invalid, "A password and username are required to use Libvirt's SASL authentication")
-	case c.SASLUsername != "":
-		return wrong("libvirt_sasl_username", "", "SASL authentication to libvirt is not supported").WithHint("%s", insteadOfSASL)
-	}
-	for _, key := range []string{"username", "password", "kg", "libvirt_uri"} {
-		switch v := *c.text(key); {
-		case strings.ContainsAny(v, "\r\n"):
-			return wrong(key, "", "line breaks are not allowed")
-		case strings.TrimSpace(v) != v:
-			return wrong(key, "", "blanks around it would be lost in the configuration file")
-		}
-	}
-	if err := libvirt.CheckURI(c.LibvirtURI); err != nil {
-		return wrong("libvirt_uri", "", "%v", err).WithHint("%s", errs.HintOf(err))
-	}
-	if _, err := netip.ParseAddr(c.Address); err != nil {
-		return wrong("address", strconv.Quote(c.Address), "expected an IPv4 or IPv6 address")
-	}
-	if _, err := c.Credentials(); err != nil {
-		return err
-	}
-	if _, err := c.consoleMode(); err != nil {
-		return err
-	}
-	_, err := c.bootOptions()
-	return err
-}
+// setActive is Set of the key that start and stop write.
+func (c *Config) setActive(to bool) { c.Active, c.badActive = to, "" }
 
 // Credentials are what a running BMC takes without a restart.
 func (c Config) Credentials() (ipmi.Credentials, error) {
@@ -205,13 +168,19 @@ func (c Config) Masked() Config {
 	return c
 }
 
+// ConsoleOrDefault is Console, or what holds where it says nothing.
+func (c Config) ConsoleOrDefault() string {
+	switch {
+	case c.Console != "":
+		return c.Console
+	case isRemote(c.LibvirtURI): // each console that is held open would be an ssh process of its own
+		return "ondemand"
+	}
+	return "always"
+}
+
 func (c Config) consoleMode() (ipmi.ConsoleMode, error) {
-	switch c.Console {
-	case "":
-		if isRemote(c.LibvirtURI) { // each console that is held open would be an ssh process of its own
-			return ipmi.ConsoleOnDemand, nil
-		}
-		return ipmi.ConsoleAlways, nil
+	switch c.ConsoleOrDefault() {
 	case "always":
 		return ipmi.ConsoleAlways, nil
 	case "ondemand":
@@ -223,32 +192,48 @@ func (c Config) consoleMode() (ipmi.ConsoleMode, error) {
 }
 
 // bootOptions are how the machine of a libvirt domain boots.
-func (c Config) bootOptions() (virt.Options, error) {
-	o := virt.Options{}
-	if c.BootMAC != "" {
-		mac, err := net.ParseMAC(c.BootMAC)
-		if err != nil || len(mac) != 6 {
-			return o, wrong("boot_mac", strconv.Quote(c.BootMAC), "expected a MAC address such as 52:54:00:12:34:56")
-		}
-		o.BootMAC = mac.String()
+func (c Config) bootOptions() (o virt.Options, err error) {
+	if o.BootMAC, err = c.bootMAC(); err != nil {
+		return o, err
 	}
+	if o.RefuseEFI, err = c.refuseEFI(); err != nil {
+		return o, err
+	}
+	o.LiveOrder, err = c.liveOrder()
+	return o, err
+}
+
+func (c Config) bootMAC() (string, error) {
+	if c.BootMAC == "" {
+		return "", nil
+	}
+	mac, err := net.ParseMAC(c.BootMAC)
+	if err != nil || len(mac) != 6 {
+		return "", wrong("boot_mac", strconv.Quote(c.BootMAC), "expected a MAC address such as 52:54:00:12:34:56")
+	}
+	return mac.String(), nil
+}
+
+func (c Config) refuseEFI() (bool, error) {
 	switch c.EFI {
 	case "", "record":
+		return false, nil
 	case "refuse":
-		o.RefuseEFI = true
-	default:
-		return o, wrong("efi", strconv.Quote(c.EFI), "expected record or refuse")
+		return true, nil
 	}
+	return false, wrong("efi", strconv.Quote(c.EFI), "expected record or refuse")
+}
+
+func (c Config) liveOrder() (o virt.LiveOrder, err error) {
 	switch c.LiveBootOrder {
 	case "", "qmp":
+		return o, nil
 	case "restart":
-		o.LiveOrder = virt.LiveOrderRestart
+		return virt.LiveOrderRestart, nil
 	case "off":
-		o.LiveOrder = virt.LiveOrderOff
-	default:
-		return o, wrong("live_boot_order", strconv.Quote(c.LiveBootOrder), "expected qmp, restart or off")
+		return virt.LiveOrderOff, nil
 	}
-	return o, nil
+	return o, wrong("live_boot_order", strconv.Quote(c.LiveBootOrder), "expected qmp, restart or off")
 }
 
 // needsRestart tells whether a running BMC must be made anew to follow an edit;

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -130,7 +131,8 @@ func (d dirStore) each(f func(name string, s stamp, err error)) error {
 const configSection = "VirtualBMC"
 
 // load reads one configuration. Missing keys have the defaults of `vbmc add`,
-// except port, without which virtualbmc too refuses the file.
+// except port, without which virtualbmc too refuses the file. Beside an error that
+// mostlyRead takes stands all that could be read.
 func (d dirStore) load(name string) (Config, error) {
 	path := d.file(name)
 	raw, err := os.ReadFile(path)
@@ -164,15 +166,8 @@ func parseConfig(path, name, text string) (Config, error) {
 		}
 	}
 	c.extra = extra.String()
-	var noPort error
-	if c.Port, err = strconv.Atoi(keys["port"].text); err != nil {
-		e := f.wrong(configSection, "port", "a number from 1 to 65535")
-		c.Port, noPort = 0, &portError{e.WithHint("%s, or: vbmc edit '%s' --port VALUE", e.Hint, name)}
-	}
-	if c.Active, err = f.boolean(configSection, "active"); err != nil {
-		return c, err
-	}
-	return c, noPort
+	noPort, noActive := c.readPort(f, name), c.readActive(f, name)
+	return c, cmp.Or(noPort, noActive)
 }
 
 // put writes a key so that ConfigParser reads it back.
@@ -192,14 +187,23 @@ func (c Config) ini() string {
 	put(&b, "domain_name", c.Domain)
 	put(&b, "username", c.Username)
 	put(&b, "password", c.Password)
-	put(&b, "port", strconv.Itoa(c.Port))
+	if c.Port == 0 {
+		b.WriteString(c.badPort)
+	} else {
+		put(&b, "port", strconv.Itoa(c.Port))
+	}
 	put(&b, "address", c.Address)
 	put(&b, "libvirt_uri", c.LibvirtURI)
-	if c.SASLUsername != "" {
-		put(&b, "libvirt_sasl_username", c.SASLUsername)
-		put(&b, "libvirt_sasl_password", c.SASLPassword)
+	for _, key := range []string{"libvirt_sasl_username", "libvirt_sasl_password"} {
+		if v := *c.text(key); v != "" {
+			put(&b, key, v)
+		}
 	}
-	put(&b, "active", map[bool]string{true: "True", false: "False"}[c.Active])
+	if c.badActive != "" {
+		b.WriteString(c.badActive)
+	} else {
+		put(&b, "active", map[bool]string{true: "True", false: "False"}[c.Active])
+	}
 	for _, key := range []string{"kg", "cipher_suites", "console", "boot_mac", "efi", "live_boot_order"} {
 		if v := *c.text(key); v != "" {
 			put(&b, key, v)

@@ -114,7 +114,7 @@ func TestHintsOfAConnectionThatFails(t *testing.T) {
 func TestAWrongURIIsRefusedWhereItStands(t *testing.T) {
 	m, _ := newManager(t)
 	running(t, m, "a")
-	err := m.Edit("a", func(c *Config) error { return c.Set("libvirt_uri", "qemu:///system?sock=/x") })
+	err := edit(m, "libvirt_uri", "qemu:///system?sock=/x")
 	if err == nil || !strings.HasPrefix(err.Error(), "--libvirt-uri: libvirt URI") || !strings.Contains(errs.HintOf(err), `did you mean "socket"?`) {
 		t.Errorf("%v (%s)", err, errs.HintOf(err))
 	}

@@ -72,17 +72,20 @@ func New(s Settings, m Machines, log *slog.Logger) *Manager {
 }
 
 // Run keeps running BMCs and configuration files together until ctx ends; then
-// all BMCs stop and stay `active`, so that they come back with the daemon.
-func (m *Manager) Run(ctx context.Context) {
+// all BMCs stop and stay `active`, so that they come back with the daemon. ready is
+// called once, as soon as those that can run do.
+func (m *Manager) Run(ctx context.Context, ready func()) {
 	if err := m.machines.Resume(); err != nil {
 		m.log.Warn("boot orders of earlier BMCs", "reason", err)
 	}
 	tick := time.NewTicker(m.settings.Rescan)
 	defer tick.Stop()
+	m.Sync()
+	ready()
 	for {
-		m.Sync()
 		select {
 		case <-tick.C:
+			m.Sync()
 		case <-ctx.Done():
 			m.stopAll()
 			return
@@ -224,14 +227,14 @@ func (m *Manager) Start(name string) (changed bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c, err := m.configured(name)
-	if err != nil {
+	if key, _ := mostlyRead(err); err != nil && key != "active" { // that one it gives
 		return false, withoutPrefix(err)
 	}
 	if in := m.running[name]; in != nil && c.Active && c == in.config && !in.ended() {
 		m.logOf(name).Warn("BMC instance " + name + " already running")
 		return false, nil
 	}
-	if _, c, err = m.change(name, func(c *Config) error { c.Active = true; return nil }); err != nil {
+	if _, c, err = m.change(name, func(c *Config, _ error) error { c.setActive(true); return nil }); err != nil {
 		return false, err
 	}
 	err = m.match(name, c)

@@ -145,77 +145,21 @@ func (m *Manager) update(name string, in *instance, c Config) error {
 
 // change edits a configuration file: read, f, check, write. One at a time, and
 // without m.mu, so that a BMC may call it while the manager waits for that BMC.
-// A file whose port is no number is written when f gives it one.
-func (m *Manager) change(name string, f func(*Config) error) (before, after Config, err error) {
+// f is told of a value that could not be read (see mostlyRead); what it leaves of
+// such a value is written as it was.
+func (m *Manager) change(name string, f func(c *Config, unread error) error) (before, after Config, err error) {
 	m.editing.Lock()
 	defer m.editing.Unlock()
 	before, unread := m.store.load(name)
-	if unread != nil && !lacksPort(unread) {
+	if _, ok := mostlyRead(unread); unread != nil && !ok {
 		return before, before, unread
 	}
 	after = before
-	err = f(&after)
-	switch {
-	case unread != nil && after.Port == before.Port:
-		return before, before, unread
+	switch err := f(&after, unread); {
 	case err != nil:
 		return before, before, err
 	case after == before:
 		return before, after, nil
 	}
 	return before, after, m.store.save(name, after)
-}
-
-// Edit changes a BMC's configuration and the running BMC with it. What cannot work
-// is refused and changes nothing. Sessions stay open when only users, keys or suites
-// change; those of a user whose name or password changes end.
-func (m *Manager) Edit(name string, f func(*Config) error) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, err := m.configured(name); err != nil && !lacksPort(err) {
-		return err
-	}
-	undo := m.undoer(name)
-	before, after, err := m.change(name, func(c *Config) error {
-		old := *c
-		if err := f(c); err != nil {
-			return err
-		}
-		if c.Port == AutoPort {
-			p, err := m.configuredPorts()
-			if err == nil {
-				err = m.choose(p, c, firstPort)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if err := c.Validate(); err != nil {
-			return err
-		}
-		if c.Port == old.Port && c.Address == old.Address {
-			return nil
-		}
-		return m.portFreeFor(name, *c)
-	})
-	if err != nil {
-		return err
-	}
-	if err := m.match(name, after); err != nil {
-		return errors.Join(err, undo(before))
-	}
-	if after.Active {
-		m.note(name, nil)
-	}
-	return nil
-}
-
-// setPassword stores a password that the configuration's user got over IPMI. The
-// BMC has it already; Sync sees the file and finds both alike.
-func (m *Manager) setPassword(name, password string) error {
-	_, _, err := m.change(name, func(c *Config) error {
-		c.Password = password
-		return c.Validate()
-	})
-	return err
 }

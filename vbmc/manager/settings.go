@@ -6,10 +6,13 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"trefoil/internal/errs"
 )
 
 // Settings is the daemon's own configuration (virtualbmc.conf).
@@ -41,9 +44,9 @@ func (s Settings) DaemonLog() string {
 // ~/.vbmc/virtualbmc.conf and /etc/virtualbmc/virtualbmc.conf; without any of
 // them the defaults hold. A file named by the variable must exist.
 func LoadSettings(getenv func(string) string) (Settings, error) {
-	home := getenv("HOME")
-	if home == "" {
-		home, _ = os.UserHomeDir()
+	home, err := homeOf(getenv)
+	if err != nil {
+		return Settings{}, err
 	}
 	candidates := []string{filepath.Join(home, ".vbmc", "virtualbmc.conf"), "/etc/virtualbmc/virtualbmc.conf"}
 	explicit := getenv("VIRTUALBMC_CONFIG")
@@ -68,6 +71,20 @@ func LoadSettings(getenv func(string) string) (Settings, error) {
 		s.PIDFile = filepath.Join(s.ConfigDir, "master.pid")
 	}
 	return s, nil
+}
+
+// homeOf is where "~" leads, as in Python's expanduser: a service, or what it starts, may
+// have no $HOME, and a directory of secrets below whatever is current must not be made.
+func homeOf(getenv func(string) string) (string, error) {
+	if home := getenv("HOME"); home != "" {
+		return home, nil
+	}
+	u, err := user.Current()
+	if err != nil || u.HomeDir == "" {
+		return "", errs.New(errs.Invalid, "user %d has no home directory: HOME is not set and /etc/passwd does not tell it", os.Getuid()).
+			WithHint("set HOME; .vbmc is looked for there")
+	}
+	return u.HomeDir, nil
 }
 
 func (s *Settings) read(path, text, home string) error {

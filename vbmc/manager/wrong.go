@@ -30,15 +30,9 @@ func optionOf(key string) string { return "--" + strings.ReplaceAll(key, "_", "-
 func (d dirStore) locate(name string, err error) error {
 	var w *wrongValue
 	if !errors.As(err, &w) {
-		return err
+		return d.locateWhole(name, err)
 	}
-	place := d.file(name)
-	if raw, err := os.ReadFile(place); err == nil {
-		if f, err := parseINI(place, string(raw)); err == nil {
-			place = f.place(configSection, w.key)
-		}
-	}
-	what := place + ": " + w.key
+	what := d.place(name, w.key) + ": " + w.key
 	if w.shown != "" {
 		what += " = " + w.shown
 	}
@@ -47,6 +41,33 @@ func (d dirStore) locate(name string, err error) error {
 		hint = fmt.Sprintf("change that line, or: vbmc edit '%s' %s VALUE", name, optionOf(w.key))
 	}
 	return errs.Wrap(errs.Invalid, w, "%s", what).WithHint("%s", hint)
+}
+
+// locateWhole is locate for what is said in the same words wherever it comes from.
+func (d dirStore) locateWhole(name string, err error) error {
+	var r *refusal
+	if !errors.As(err, &r) {
+		return err
+	}
+	e := errs.Wrap(errs.Invalid, err, "%s: %s", d.place(name, r.keys[0]), r.keys[0])
+	if errs.HintOf(err) == "" {
+		return e.WithHint("change that line")
+	}
+	return e
+}
+
+// place is FILE:LINE of a key.
+func (d dirStore) place(name, key string) string {
+	file := d.file(name)
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return file
+	}
+	f, err := parseINI(file, string(raw))
+	if err != nil {
+		return file
+	}
+	return f.place(configSection, key)
 }
 
 // explain is an error with what to do about it.

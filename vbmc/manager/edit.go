@@ -1,0 +1,110 @@
+package manager
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"trefoil/internal/errs"
+)
+
+// Edit gives options of a BMC's configuration new values, as Config.Set takes them, and
+// the running BMC with it. What cannot work is refused (err) and changes nothing.
+// Sessions stay open when only users, keys or suites change; those of a user whose name
+// or password changes end.
+//
+// Another option that is wrong in the file does not stand in the way: the edit is written,
+// the wrong value stays as it is, and beside tells its line and what the BMC does meanwhile.
+func (m *Manager) Edit(name string, options map[string]string) (beside, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, err = m.configured(name)
+	if _, ok := mostlyRead(err); err != nil && !ok {
+		return nil, err
+	}
+	undo := m.undoer(name)
+	before, after, err := m.change(name, func(c *Config, _ error) error { return m.give(name, c, options) })
+	if err != nil {
+		return nil, err
+	}
+	if err := m.wrongIn(name); err != nil {
+		return m.beside(name, after.Active, err), nil
+	}
+	if err := m.match(name, after); err != nil {
+		return nil, errors.Join(err, undo(before))
+	}
+	if after.Active {
+		m.note(name, nil)
+	}
+	return nil, nil
+}
+
+// give sets options and refuses what they are wrong in, and no other. m.mu is held.
+func (m *Manager) give(name string, c *Config, options map[string]string) error {
+	old := *c
+	given := slices.Sorted(maps.Keys(options))
+	for _, key := range given {
+		if err := c.Set(key, options[key]); err != nil {
+			return err
+		}
+	}
+	_, newAddress := options["address"]
+	noAddress := c.refusalOf("address")
+	if options["port"] == "auto" {
+		switch {
+		case noAddress != nil && newAddress:
+			return noAddress
+		case noAddress != nil: // ports are tried on it
+			return m.store.locate(name, noAddress)
+		}
+		p, err := m.configuredPorts()
+		if err == nil {
+			err = m.choose(p, c, firstPort)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := c.refusalOf(given...); err != nil {
+		return err
+	}
+	same := c.Port == old.Port && c.Address == old.Address
+	if same || c.refusalOf("port") != nil || noAddress != nil { // the edit that mends the other asks
+		return nil
+	}
+	return m.portFreeFor(name, *c)
+}
+
+// wrongIn is what is wrong in a BMC's file, with its line. m.mu is held.
+func (m *Manager) wrongIn(name string) error {
+	c, err := m.load(name)
+	if err == nil {
+		err = c.Validate()
+	}
+	return m.store.locate(name, err)
+}
+
+// beside says what a BMC does after an edit of a file that is still wrong. m.mu is held.
+func (m *Manager) beside(name string, active bool, why error) error {
+	does := "cannot be started"
+	switch {
+	case m.running[name] != nil:
+		does = "goes on as before"
+	case active:
+		does = "still does not run"
+	}
+	if active || m.running[name] != nil {
+		m.note(name, why)
+	}
+	return errs.Wrap(errs.Invalid, why, "the edit is written, but the vBMC of domain %s %s", name, does)
+}
+
+// setPassword stores a password that the configuration's user got over IPMI. The
+// BMC has it already; Sync sees the file and finds both alike.
+func (m *Manager) setPassword(name, password string) error {
+	_, _, err := m.change(name, func(c *Config, _ error) error {
+		c.Password = password
+		return c.refusalOf("password")
+	})
+	return err
+}
