@@ -80,4 +80,9 @@ func TestLibvirtDomains(t *testing.T) {
 		})
 	}
 	t.Run("sessions", func(t *testing.T) { sessionsTable(t, l) })
+	t.Run("trouble", func(t *testing.T) { // the last, as libvirtd is killed
+		b := l.bmc(t, "troubled", machine{})
+		undefinedDomain(t, l, b, "troubled")
+		killedLibvirtd(t, l, b, "troubled")
+	})
 }

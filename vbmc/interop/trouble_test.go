@@ -11,48 +11,56 @@ import (
 	"trefoil/vbmc/libvirt"
 )
 
-// TestTrouble: what is the matter with the hypervisor is in the answers, as their code, and
-// never a power state that nobody knows; the truth comes back by itself.
-func TestTrouble(t *testing.T) {
-	l := startLab(t)
-	b := l.bmc(t, "troubled", machine{})
+// undefinedDomain: a domain that is gone while its BMC serves is told as that, and comes back by
+// itself.
+func undefinedDomain(t *testing.T, l *lab, b bed, name string) {
+	t.Helper()
 	tool := func(rows ...row) { t.Helper(); b.play(t, rows, "ipmitool", b.ipmitool("17")...) }
-	t.Run("the domain is undefined", func(t *testing.T) {
-		xml, err := l.conn.DomainXML(t.Context(), "troubled", libvirt.XMLInactive)
-		if err == nil {
-			err = l.conn.UndefineDomain(t.Context(), "troubled", 0)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.refusedAtLast(t, "raw 0 1", `rsp=0xd5`)
-		b.refused(t, "power on of no machine", `not supported in present state`, append(b.ipmitool("17"), "power", "on")...)
-		tool(row{"mc selftest", `passed`}) // the BMC itself is well
-		if _, err := l.conn.DefineDomain(t.Context(), xml); err != nil {
-			t.Fatal(err)
-		}
-		tool(row{"until power status", `^Chassis Power is off\s*$`}, row{"power on", `Up/On`}, row{"power status", `is on`})
-	})
-	t.Run("libvirtd is killed in the middle of a command", func(t *testing.T) {
-		l.Freeze(t)
-		asked := l.commands("troubled")
-		home, end := t.TempDir(), make(chan string, 1)
-		go func() {
-			out, _ := output(t, home, "", "ipmitool", append(b.ipmitool("17"), "power", "off")...)
-			end <- string(out)
-		}()
-		l.asked(t, "troubled", asked+2) // the level of the session, and then the command
-		l.Stop()
-		// Whoever has waited for 2.5 s was told that it is accepted.
-		if out := <-end; !strings.Contains(out, "Node busy") && !strings.Contains(out, "Down/Off") {
-			t.Errorf("power off reads %s", out)
-		}
-		b.refusedAtLast(t, "raw 0 1", `rsp=0xc0`)
-		b.refused(t, "power on without libvirtd", `(?i)Node busy`, append(b.ipmitool("17"), "power", "on")...)
-		l.Start(t)
-		tool(row{"until power status", `^Chassis Power is on\s*$`}, row{"power off", `Down/Off`}, row{"power status", `is off`})
-		l.isOff(t, "troubled")
-	})
+	xml, err := l.conn.DomainXML(t.Context(), name, libvirt.XMLInactive)
+	if err == nil {
+		err = l.conn.UndefineDomain(t.Context(), name, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.refusedAtLast(t, "raw 0 1", `rsp=0xd5`)
+	b.refused(t, "power on of no machine", `not supported in present state`, append(b.ipmitool("17"), "power", "on")...)
+	tool(row{"mc selftest", `passed`}) // the BMC itself is well
+	if _, err := l.conn.DefineDomain(t.Context(), xml); err != nil {
+		t.Fatal(err)
+	}
+	tool(row{"until power status", `^Chassis Power is off\s*$`}, row{"power on", `Up/On`}, row{"until power status", `^Chassis Power is on\s*$`})
+}
+
+// killedLibvirtd ends libvirtd in the middle of a command to a machine that is on. Nobody knows
+// its state then, and that is what the BMC tells, until libvirtd is back.
+func killedLibvirtd(t *testing.T, l *lab, b bed, name string) {
+	t.Helper()
+	l.Freeze(t)
+	asked := l.commands(name)
+	home, end := t.TempDir(), make(chan string, 1)
+	go func() {
+		out, _ := output(t, home, "", "ipmitool", append(b.ipmitool("17"), "power", "off")...)
+		end <- string(out)
+	}()
+	l.asked(t, name, asked+2) // the level of the session, and then the command
+	l.Stop()
+	// Whoever has waited for 2.5 s was told that it is accepted.
+	if out := <-end; !strings.Contains(out, "Node busy") && !strings.Contains(out, "Down/Off") {
+		t.Errorf("power off reads %s", out)
+	}
+	b.refusedAtLast(t, "raw 0 1", `rsp=0xc0`)
+	b.refused(t, "power on without libvirtd", `Node busy`, append(b.ipmitool("17"), "power", "on")...)
+	l.Start(t)
+	if err := l.conn.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.play(t, []row{
+		{"until power status", `^Chassis Power is on\s*$`},
+		{"power off", `Down/Off`},
+		{"until power status", `^Chassis Power is off\s*$`},
+	}, "ipmitool", b.ipmitool("17")...)
+	l.isOff(t, name)
 }
 
 // refusedAtLast asks until the BMC refuses with a code; it is told of a change a little later.
