@@ -81,7 +81,7 @@ func powerRows() []row {
 		{"chassis policy list", `always-off.*always-on.*previous`},
 		{"chassis policy always-on", ``},
 		{"power on", `Chassis Power Control: Up/On`},
-		{"power status", `^Chassis Power is on\s*$`},
+		{"until power status", `^Chassis Power is on\s*$`},
 		{"chassis status", `System Power +: on\n.*Power Restore Policy *: always-on\n.*Last Power Event +: command`},
 		{"chassis policy always-off", ``},
 		{"chassis restart_cause", `chassis power control command`},
@@ -215,8 +215,9 @@ func bootRows() []row {
 		{"chassis bootparam get 5", `Options apply to all future boots\n.*Boot Device Selector : Force Boot from default Hard-Drive`},
 		{"power cycle", `Chassis Power Control: Cycle`},
 		{"power soft", `Chassis Power Control: Soft`},
-		{"power status", `^Chassis Power is {SOFT}\s*$`},
+		{"until power status", `^Chassis Power is {SOFT}\s*$`},
 		{"power off", `Chassis Power Control: Down/Off`},
+		{"until power status", `^Chassis Power is off\s*$`},
 	}
 }
 

@@ -22,7 +22,7 @@ func sessionsTable(t *testing.T, l *lab) {
 	for _, suite := range []int{1, 2, 3, 6, 7, 8, 15, 16, 17} {
 		s, power := strconv.Itoa(suite), map[bool]string{true: "on", false: "off"}[suite%2 == 1]
 		b4.play(t, []row{{"power " + power, `Chassis Power Control`}}, "ipmitool", b4.ipmitool(s)...)
-		b6.play(t, []row{{"power status", "Chassis Power is " + power}}, "ipmitool", b6.ipmitool(s)...)
+		b6.play(t, []row{{"until power status", "Chassis Power is " + power}}, "ipmitool", b6.ipmitool(s)...)
 		b4.play(t, []row{{"ipmipower --stat", ": " + power + `\s*$`}}, "", b4.freeipmi(s)...)
 		b6.play(t, []row{{"bmc-info", `IPMI Version +: 2.0\n`}}, "", b6.freeipmi(s)...)
 		if slices.Contains(goipmiSuites(), suite) {
@@ -33,19 +33,19 @@ func sessionsTable(t *testing.T, l *lab) {
 		b4.refused(t, r.who, r.want, append(r.args, "-H", b4.host, "-p", strconv.Itoa(b4.port), "power", "status")...)
 	}
 	l.edit(t, "sessions", "cipher_suites", "17")
-	b4.refused(t, "suite 3 is not served any more", noSuite, append(b4.ipmitool("3"), "power", "status")...)
+	b4.refused(t, "suite 3 is not served any more", noAuth, append(b4.ipmitool("3"), "power", "status")...)
 	kgRows(t, l, b4)
 	b4.play(t, []row{{"power off", `Down/Off`}}, "ipmitool", append(b4.ipmitool("17"), "-k", textKG)...)
 	l.isOff(t, "sessions")
 }
 
-// What ipmitool says of the BMC's refusals. That of a wrong name or password is in its
+// What ipmitool says of the BMC's refusals. That of a wrong name, password or level is in its
 // answer RAKP 2: a code made of another password.
 const (
-	wrongKey         = `RAKP 2 HMAC is invalid`
-	wrongBMCKey      = `RAKP 4 message has invalid integrity check value`
-	noSuite          = `Error in open session response message : no matching cipher suite`
-	unauthorizedRole = `RAKP 2 message indicates an error : unauthorized role`
+	wrongKey    = `RAKP 2 HMAC is invalid`
+	wrongBMCKey = `RAKP 4 message has invalid integrity check value`
+	noAuth      = `Error in open session response message : invalid authentication algorithm`
+	noIntegrity = `Error in open session response message : invalid integrity algorithm`
 )
 
 // refusal is a login that is met with an answer, and not with silence.
@@ -61,8 +61,8 @@ func refusals() []refusal {
 	return []refusal{
 		{"a wrong password", wrongKey, plus("17", "admin", "wrong")},
 		{"an unknown user", wrongKey, plus("17", "nobody", "secret")},
-		{"suite 0", noSuite, plus("0", "admin", "secret")},
-		{"suite 11", noSuite, plus("11", "admin", "secret")},
+		{"suite 0", noAuth, plus("0", "admin", "secret")},
+		{"suite 11", noIntegrity, plus("11", "admin", "secret")},
 		{"IPMI 1.5", `Authentication type`, []string{"-I", "lan", "-U", "admin", "-P", "secret"}},
 	}
 }

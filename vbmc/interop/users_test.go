@@ -27,7 +27,7 @@ func usersTable(t *testing.T, b bed) {
 	watcher := b.ipmitool("17", "watcher", "look")
 	b.play(t, []row{{"-L USER power status", `Power is off`}}, "ipmitool", watcher...)
 	b.refused(t, "a USER switches", `Insufficient privilege level`, append(watcher, "-L", "USER", "power", "on")...)
-	b.refused(t, "a USER asks to be ADMINISTRATOR", unauthorizedRole, append(watcher, "power", "status")...)
+	b.refused(t, "a USER asks to be ADMINISTRATOR", wrongKey, append(watcher, "power", "status")...)
 	b.play(t, []row{
 		{"user list 1", `3   maas`},
 		{"power on", `Up/On`},
