@@ -108,7 +108,7 @@ func goipmiPower() []call {
 		{"power", plain((*client.Client).GetChassisStatus), `PowerIsOn:false`},
 		{"reset while it is off", control(chassis.ChassisControlHardReset), `cc: 0xd5`},
 		{"on", control(chassis.ChassisControlPowerUp), `^&`},
-		{"power", plain((*client.Client).GetChassisStatus), `PowerIsOn:true LastPowerOnByCommand:true`},
+		{"until power", plain((*client.Client).GetChassisStatus), `PowerIsOn:true LastPowerOnByCommand:true`},
 		{"an NMI", control(chassis.ChassisControlDiagnosticInterrupt), `^&`},
 		{"restart cause", plain((*client.Client).GetSystemRestartCause), `SystemRestartCause:.*ChannelNumber:1`},
 		{"hours", plain((*client.Client).GetPOHCounter), `MinutesPerCount:1 CounterReading:0`},

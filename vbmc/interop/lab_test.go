@@ -108,12 +108,17 @@ func (l *lab) bmc(t *testing.T, name string, m machine) bed {
 	}}
 }
 
-// isOff asks libvirt, not the BMC.
+// isOff asks libvirt, not the BMC, which may have answered that it has accepted a power off.
 func (l *lab) isOff(t *testing.T, name string) {
 	t.Helper()
-	d, err := l.conn.LookupDomain(t.Context(), name)
-	if err != nil || d.State != libvirt.StateShutoff {
-		t.Errorf("the domain is in state %v, %v; want it off", d.State, err)
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		d, err := l.conn.LookupDomain(t.Context(), name)
+		if err == nil && d.State == libvirt.StateShutoff {
+			return
+		}
+		if err != nil || time.Since(began) > clientLimit {
+			t.Fatalf("the domain is in state %v, %v; want it off", d.State, err)
+		}
 	}
 }
 
