@@ -10,7 +10,8 @@ import (
 
 // evaluator logs in once and evaluates an expression for each row; c is the session.
 // readings waits until all sensors have one: a hypervisor counts when it likes. sol types
-// until the guest has echoed it, as the guest may be booting still.
+// until the guest has echoed it, as the guest may be booting still; it has a session of its
+// own, since a console in one that is open is not told of it.
 //
 // Pyghmi's thread that receives is another than the one that waits: an answer that is there
 // before somebody waits for it is looked at when it is time to ask again. So it is with every
@@ -36,7 +37,7 @@ def readings():
 def sol(key):
     said = []
     text = lambda: ''.join(d.decode('latin-1') if isinstance(d, bytes) else str(d) for d in said)
-    s = console.Console(host, 'admin', 'secret', said.append, port=port, kg=kg)
+    s = console.Console('::1', 'admin', 'secret', said.append, port=port, kg=kg)
     end = time.time() + 60
     while '<%s>' % key not in text() and 'error' not in text() and time.time() < end:
         s.send_data(key)
