@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -199,4 +201,51 @@ func TestMetrics(t *testing.T) {
 	if len(got) != 10 {
 		t.Errorf("%d series, want 9 of a running BMC and 1 of one that does not run", len(got))
 	}
+}
+
+// TestMetricsOverHTTP asks a daemon as Prometheus does, at the address of its configuration.
+func TestMetricsOverHTTP(t *testing.T) {
+	home := t.TempDir()
+	dir := filepath.Join(home, ".vbmc", "a")
+	for name, text := range map[string]string{
+		filepath.Join(dir, "config"):                        "[VirtualBMC]\nport = 99999\nactive = True\n",
+		filepath.Join(filepath.Dir(dir), "virtualbmc.conf"): "[metrics]\nlisten = 127.0.0.1:0\n",
+	} {
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(name, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log, stop := startDaemon(t, home)
+	log.await(t, "cannot run as configured")
+	said, _ := log.now()
+	at := regexp.MustCompile(`address=(http://127\.0\.0\.1:\d+)/metrics`).FindStringSubmatch(said)
+	if at == nil {
+		t.Fatalf("the daemon does not say where its metrics are: %s", said)
+	}
+	for path, want := range map[string]string{
+		"/metrics": "\n# TYPE vbmc_up gauge\nvbmc_up{domain=\"a\"} 0\n", "/": "404 page not found\n",
+	} {
+		if got := get(t, at[1]+path); !strings.Contains("\n"+got, want) {
+			t.Errorf("%s has %q, want %q", path, got, want)
+		}
+	}
+	stop()
+	if r, err := http.Get(at[1] + "/metrics"); err == nil {
+		r.Body.Close()
+		t.Error("the metrics are there without the daemon")
+	}
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	r, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

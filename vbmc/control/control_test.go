@@ -7,9 +7,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"trefoil/internal/errs"
 	"trefoil/vbmc/control"
@@ -19,13 +23,21 @@ import (
 // daemon answers on a socket of the test's own; its manager has no machines.
 func daemon(t *testing.T) string {
 	t.Helper()
+	socket, _ := daemonThatTells(t)
+	return socket
+}
+
+// daemonThatTells is one whose log is kept.
+func daemonThatTells(t *testing.T) (string, *lines) {
+	t.Helper()
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "vbmcd.sock")
 	l, err := control.Listen(socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
+	said := &lines{}
+	log := slog.New(slog.NewTextHandler(said, nil))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	srv := control.Server{Manager: manager.New(manager.Settings{ConfigDir: dir, Rescan: time.Minute}, &manager.Libvirt{Log: log}, log), Log: log}
@@ -36,7 +48,7 @@ func daemon(t *testing.T) string {
 			t.Errorf("the server ended with %v", err)
 		}
 	})
-	return socket
+	return socket, said
 }
 
 func TestCommands(t *testing.T) {
@@ -97,4 +109,65 @@ func TestSocketOfACrashIsReplacedThatOfADaemonIsNot(t *testing.T) {
 		t.Fatalf("the socket that a crash left: %v", err)
 	}
 	again.Close()
+}
+
+// TestAnotherUser: the mode of the socket is one thing, and who calls another: whoever gets
+// to it all the same is refused by his number, before he says anything.
+func TestAnotherUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can be somebody else")
+	}
+	const nobody = 65534
+	socket, said := daemonThatTells(t)
+	for _, path := range []string{filepath.Dir(filepath.Dir(socket)), filepath.Dir(socket), socket} {
+		if err := os.Chmod(path, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := as(nobody, func() (*control.Reply, error) {
+		return control.Call(t.Context(), socket, control.Request{Command: "list"})
+	})
+	if err == nil || !strings.Contains(err.Error(), "gave no answer") {
+		t.Errorf("another user gets %+v, %v", r, err)
+	}
+	if r, err := control.Call(t.Context(), socket, control.Request{Command: "list"}); err != nil || r.RC != 0 {
+		t.Errorf("root gets %+v, %v", r, err)
+	}
+	if !strings.Contains(said.String(), "user 65534 may not command this daemon") {
+		t.Errorf("the log has %s", said)
+	}
+}
+
+// as runs f on a thread that is another user's; nothing else runs there any more.
+func as(uid uintptr, f func() (*control.Reply, error)) (r *control.Reply, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // it ends with the goroutine
+		if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, uid, uid, uid); e != 0 {
+			err = e
+			return
+		}
+		r, err = f()
+	}()
+	<-done
+	return r, err
+}
+
+// lines is what a daemon says, for any goroutine.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

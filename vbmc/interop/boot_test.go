@@ -62,7 +62,8 @@ func (s *screen) find(t *testing.T, pattern string) string {
 }
 
 // TestBIOSBoots: once from the network, and after the guest's own reboot from the disk
-// again; always from the network; and as its own order says. What boots tells who it is.
+// again; always from the network; and as its own order says. What boots tells who it is, and
+// that it got an NMI.
 func TestBIOSBoots(t *testing.T) {
 	l := startLab(t)
 	n := startSegment(t, guest('N'))
@@ -76,6 +77,8 @@ func TestBIOSBoots(t *testing.T) {
 	n.asked(t, func() { tool("power on", `Up/On`) })
 	s.find(t, "(N)")
 	tool("chassis bootparam get 5", `Boot Device Selector : No override`) // it was spent
+	tool("power diag", `Diag`)
+	s.find(t, "(<NMI>)")
 	s.reboot(t)
 	s.find(t, "(D)")
 	tool("chassis bootdev pxe options=persistent", `Set Boot Device to pxe`)

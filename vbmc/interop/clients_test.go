@@ -27,6 +27,8 @@ func TestMachineInMemory(t *testing.T) {
 		"pyghmi":                {"127.0.0.1", pyghmiTable, []domain.Device{on, domain.PXE}},
 		"go-ipmi":               {"127.0.0.1", goipmiTable, []domain.Device{on, domain.PXE}},
 		"users":                 {"127.0.0.1", usersTable, []domain.Device{on}},
+		"windows":               {"127.0.0.1", windowsTable, nil},
+		"repeated power":        {"127.0.0.1", repeatedPower, []domain.Device{on, on}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -67,6 +69,10 @@ func TestLibvirtDomains(t *testing.T) {
 		"pyghmi":     pyghmiTable,
 		"go-ipmi":    goipmiTable,
 		"users":      usersTable,
+		"windows": func(t *testing.T, b bed) {
+			windowsTable(t, b)
+			repeatedPower(t, b)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, l.bmc(t, name, machine{}))
@@ -74,4 +80,9 @@ func TestLibvirtDomains(t *testing.T) {
 		})
 	}
 	t.Run("sessions", func(t *testing.T) { sessionsTable(t, l) })
+	t.Run("trouble", func(t *testing.T) { // the last, as libvirtd is killed
+		b := l.bmc(t, "troubled", machine{})
+		undefinedDomain(t, l, b, "troubled")
+		killedLibvirtd(t, l, b, "troubled")
+	})
 }

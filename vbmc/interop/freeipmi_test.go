@@ -17,7 +17,7 @@ func freeipmiTable(t *testing.T, b bed, suite string) {
 func freeipmiPowerRows() []row {
 	return []row{
 		{"bmc-info", `IPMI Version +: 2.0\n.*Sensor Device +: supported\n.*SEL Device +: supported\n.*FRU Inventory Device +: supported\n.*System GUID : {DIUU}`},
-		{"bmc-info --get-device-guid", `[0-9a-f]{8}-`},
+		{"bmc-info --get-device-guid", `{DIUU}`},
 		{"ipmi-chassis --get-chassis-capabilities", `Intrusion sensor +: not provided`},
 		{"ipmi-chassis --set-power-restore-policy=RESTORE", ``},
 		{"ipmi-chassis --chassis-control=POWER-UP", ``},

@@ -48,7 +48,10 @@ func goipmiManagement() []call {
 			r, err := c.GetSystemGUID(ctx)
 			return dashed(turned(r.GUID)), err
 		}, `^{UUID}$`},
-		{"device GUID", plain((*client.Client).GetDeviceGUID), `GUID:\[\d+ `},
+		{"device GUID", func(ctx context.Context, c *client.Client) (string, error) {
+			r, err := c.GetDeviceGUID(ctx)
+			return dashed(turned(r.GUID)), err
+		}, `^{UUID}$`},
 		{"authentication", func(ctx context.Context, c *client.Client) (string, error) {
 			return said(c.GetChannelAuthenticationCapabilities(ctx, lan, types.PrivilegeLevelAdministrator))
 		}, `IPMIv20ExtendedAvailable:true.*KgStatus:false.*NonNullUsernamesEnabled:true NullUsernamesEnabled:false AnonymousLoginEnabled:false.*SupportIPMIv20:true`},
@@ -71,7 +74,8 @@ func goipmiManagement() []call {
 	}
 }
 
-// turned is a UUID of the wire, in SMBIOS's order, in that of its text form.
+// turned is a UUID of the wire, in SMBIOS's order, in that of its text form; and the other
+// way round.
 func turned(w [16]byte) []byte {
 	return append([]byte{w[3], w[2], w[1], w[0], w[5], w[4], w[7], w[6]}, w[8:]...)
 }
@@ -104,7 +108,7 @@ func goipmiPower() []call {
 		{"power", plain((*client.Client).GetChassisStatus), `PowerIsOn:false`},
 		{"reset while it is off", control(chassis.ChassisControlHardReset), `cc: 0xd5`},
 		{"on", control(chassis.ChassisControlPowerUp), `^&`},
-		{"power", plain((*client.Client).GetChassisStatus), `PowerIsOn:true LastPowerOnByCommand:true`},
+		{"until power", plain((*client.Client).GetChassisStatus), `PowerIsOn:true LastPowerOnByCommand:true`},
 		{"an NMI", control(chassis.ChassisControlDiagnosticInterrupt), `^&`},
 		{"restart cause", plain((*client.Client).GetSystemRestartCause), `SystemRestartCause:.*ChannelNumber:1`},
 		{"hours", plain((*client.Client).GetPOHCounter), `MinutesPerCount:1 CounterReading:0`},

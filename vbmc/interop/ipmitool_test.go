@@ -3,22 +3,34 @@
 package interop
 
 import (
+	"fmt"
+	"net"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
+
+	"trefoil/vbmc/ipmi/ipmiclient"
+	"trefoil/vbmc/ipmi/wire"
 )
 
 // ipmitoolTable is all that ipmitool is asked on one BMC, in this order.
 func ipmitoolTable(t *testing.T, b bed, suite string) {
 	t.Helper()
-	b.play(t, slices.Concat(managementRows(), messageRows(), powerRows(), sensorRows(), eventRows(), fruRows(), dcmiRows(), solRows(),
-		watchdogRows(), bootRows(), bootRegisterRows()), "ipmitool", b.ipmitool(suite)...)
+	b.play(t, slices.Concat(managementRows(), messageRows(), powerRows(), sensorRows(), eventRows(), sensorSettingRows(), fruRows(), dcmiRows(), solRows(),
+		watchdogRows(), bootRows()), "ipmitool", b.ipmitool(suite)...)
+	otherSession(t, b, suite)
+	for _, r := range wrongRows() {
+		b.refused(t, r.command, r.want, append(b.ipmitool(suite), strings.Fields(r.command)...)...)
+	}
+	b.play(t, bootRegisterRows(), "ipmitool", b.ipmitool(suite)...)
 }
 
 func managementRows() []row {
 	return []row{
 		{"mc info", `Firmware Revision +: \d+\.\d+\n.*IPMI Version +: 2.0\n.*Device Available +: yes.*Sensor Device\s+SDR Repository Device\s+SEL Device\s+FRU Inventory Device\s+Chassis Device`},
 		{"mc guid", `System GUID +: {UUID}\n`},
-		{"raw 6 8", `^( [0-9a-f]{2}){16}\s*$`}, // the device's own
+		{"raw 6 8", `^ {WIRE}\s*$`}, // the device is the machine
 		{"mc selftest", `Selftest: passed`},
 		{"session info active", `user id +: 2\n.*privilege level +: ADMINISTRATOR\n`},
 		{"-L OPERATOR session info active", `privilege level +: OPERATOR\n`},
@@ -56,7 +68,8 @@ func messageRows() []row {
 		{"raw 6 0x30 1", `^\s*$`},
 		{"-m 0x24 -t 0x20 -b 0 mc selftest", `Selftest: passed`},
 		{"-m 0x24 -t 0x20 -b 0 power status", `Chassis Power is off`},
-		{"raw 4 1", `^ 20 00\s*$`}, // events come here
+		{"raw 4 0 0x20 0", `^\s*$`}, // events shall come here
+		{"raw 4 1", `^ 20 00\s*$`},  // they do
 	}
 }
 
@@ -68,7 +81,7 @@ func powerRows() []row {
 		{"chassis policy list", `always-off.*always-on.*previous`},
 		{"chassis policy always-on", ``},
 		{"power on", `Chassis Power Control: Up/On`},
-		{"power status", `^Chassis Power is on\s*$`},
+		{"until power status", `^Chassis Power is on\s*$`},
 		{"chassis status", `System Power +: on\n.*Power Restore Policy *: always-on\n.*Last Power Event +: command`},
 		{"chassis policy always-off", ``},
 		{"chassis restart_cause", `chassis power control command`},
@@ -111,6 +124,27 @@ func eventRows() []row {
 	}
 }
 
+// sensorSettingRows are about the temperature, which is beyond the threshold that sensorRows
+// set.
+func sensorSettingRows() []row {
+	return []row{
+		{"raw 4 0x24 0x10 0xff 3 4", `^\s*$`}, // hysteresis
+		{"raw 4 0x25 0x10 0xff", `^ 03 04\s*$`},
+		{"raw 4 0x28 0x10 0xe0 0x80 0 0 0", `^\s*$`}, // no event when it goes beyond the first threshold
+		{"raw 4 0x29 0x10", `^ c0 00 0a 80 0a\s*$`},
+		{"raw 4 0x28 0x10 0x40", `^\s*$`}, // none at all, and the masks as they were
+		{"raw 4 0x29 0x10", `^ 40 00 0a 80 0a\s*$`},
+		{"raw 4 0x28 0x10 0xd0 0x80 0", `^\s*$`},
+		{"raw 4 0x29 0x10", `^ c0 80 0a 80 0a\s*$`},
+		{"raw 4 0x2b 0x10", `^ c0 80 00 00 00\s*$`},
+		{"raw 4 0x2a 0x10 0", `^\s*$`}, // what it told is told again
+		{"raw 4 0x2b 0x10", `^ c0 00 00 00 00\s*$`},
+		{"sensor reading CPU~Temp", `^CPU Temp +\| {C}\s*$`},
+		{"sel elist last 1", `Temperature CPU Temp \| Upper Non-critical going high \| Asserted \| Reading {C} > Threshold 30 degrees C`},
+		{"raw 4 0x2b 0x10", `^ c0 80 00 00 00\s*$`},
+	}
+}
+
 func fruRows() []row {
 	return []row{
 		{"fru print", `Product Manufacturer +: Trefoil\n.*Product Serial +: {UUID}\n.*Processors: {CPUS}\n.*Memory: {MIB} MiB`},
@@ -147,6 +181,10 @@ func solRows() []row {
 		{"sol info 1", `Enabled +: true\n.*Privilege Level +: \w+\n.*Retry Count +: \d+\n.*Payload Channel +: 1 .*Payload Port +: \d+\s*$`},
 		{"sol set character-send-threshold 40 1", ``},
 		{"sol info 1", `Character Send Threshold +: 40\n`},
+		{"sol payload disable 1 2", ``},
+		{"sol payload status 1 2", `User 2 on channel 1 is disabled`},
+		{"raw 6 0x4d 1 2", `^ 00 00 00 00\s*$`},
+		{"sol payload enable 1 2", ``},
 		{"sol payload status 1 2", `User 2 on channel 1 is enabled`},
 		{"raw 6 0x4a 1", `^ 01 00 00\s*$`},            // nobody has it
 		{"raw 6 0x4e 1", `^ 03( [0-9a-f]{2}){7}\s*$`}, // IPMI and SOL
@@ -177,8 +215,45 @@ func bootRows() []row {
 		{"chassis bootparam get 5", `Options apply to all future boots\n.*Boot Device Selector : Force Boot from default Hard-Drive`},
 		{"power cycle", `Chassis Power Control: Cycle`},
 		{"power soft", `Chassis Power Control: Soft`},
-		{"power status", `^Chassis Power is {SOFT}\s*$`},
+		{"until power status", `^Chassis Power is {SOFT}\s*$`},
 		{"power off", `Chassis Power Control: Down/Off`},
+		{"until power status", `^Chassis Power is off\s*$`},
+	}
+}
+
+// otherSession ends a session of our client, which is told apart by its handle.
+func otherSession(t *testing.T, b bed, suite string) {
+	t.Helper()
+	c, err := ipmiclient.Dial(t.Context(), net.JoinHostPort(b.host, strconv.Itoa(b.port)), ipmiclient.Options{Username: "admin", Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	cc, info, err := c.Do(wire.App, 0x3d, 0)
+	if cc != 0 || err != nil || len(info) == 0 {
+		t.Fatalf("our client asks for its session: %02xh, %v", cc, err)
+	}
+	h := fmt.Sprintf("%02x", info[0])
+	b.play(t, []row{
+		{"raw 6 0x3d 0xfe 0x" + h, `^ ` + h + ` 3f 02 02 04 11 `}, // one of two, user 2, ADMINISTRATOR, IPMI 2.0 on channel 1
+		{"raw 6 0x3c 0 0 0 0 0x" + h, `^\s*$`},
+		{"raw 6 0x3d 0xfe 0x" + h, `^ 00 3f 01\s*$`},
+	}, "ipmitool", b.ipmitool(suite)...)
+}
+
+// wrongRows are requests that a BMC does not do, and the code of each.
+func wrongRows() []row {
+	return []row{
+		{"raw 6 0x3c 9 9 9 9", `rsp=0x87`},        // no such session
+		{"raw 4 0 0x24 0", `rsp=0xcc`},            // events for another receiver
+		{"raw 4 0x24 0x99 0xff 1 1", `rsp=0xcb`},  // no such sensor
+		{"raw 4 0x28 0x10 0xf0 0 0", `rsp=0xcc`},  // select and deselect
+		{"raw 6 0x4c 1 0x82 2 0 0 0", `rsp=0xcc`}, // neither enable nor disable
+		{"raw 0 2 9", `rsp=0xcc`},
+		{"raw 0 2 3", `rsp=0xd5`}, // it is off
+		{"raw 0 8 4 1", `rsp=0xc7`},
+		{"raw 0 8 5 0x80 0x18 0 0 0", `rsp=0xcc`}, // the setup screen
+		{"raw 0 9 8 0 0", `rsp=0x80`},
 	}
 }
 
@@ -193,8 +268,21 @@ func bootRegisterRows() []row {
 		{"raw 0 8 0 1", `^\s*$`},
 		{"raw 0 9 0 0 0", `^ 01 00 00\s*$`}, // it ended with its session
 		{"raw 0 8 0 0", `^\s*$`},
-		{"raw 0 8 4 1 1", `^\s*$`},
-		{"raw 0 9 4 0 0", `^ 01 04 `},
+		{"raw 0 9 1 0 0", `^ 01 01 00\s*$`},
+		{"raw 0 8 1 0x5a", `^\s*$`},
+		{"raw 0 9 1 0 0", `^ 01 01 5a\s*$`},
+		{"raw 0 8 2 3", `^\s*$`},
+		{"raw 0 9 2 0 0", `^ 01 02 03\s*$`},
+		{"raw 0 8 0x82", `^\s*$`}, // not valid any more
+		{"raw 0 9 2 0 0", `^ 01 82 03\s*$`},
+		{"raw 0 8 3 0x1f", `^\s*$`},
+		{"raw 0 9 3 0 0", `^ 01 03 1f\s*$`},
+		{"raw 0 8 4 0x1f 0x11", `^\s*$`},
+		{"raw 0 9 4 0 0", `^ 01 04 00 11\s*$`},
+		{"raw 0 8 4 3 2", `^\s*$`}, // bits 0 and 1 only
+		{"raw 0 9 4 0 0", `^ 01 04 00 12\s*$`},
+		{"raw 0 8 6 1 0x11 0x22 0x33 0x44 0x55 0x66 0x77 0x88", `^\s*$`}, // channel, session, time
+		{"raw 0 9 6 0 0", `^ 01 06 01 11 22 33 44 55 66 77 88\s*$`},
 		{"raw 0 8 7 0 0x57 1 0 1", `^\s*$`},
 		{"raw 0 9 7 0 0", `^ 01 07 00 57 01 00 01`},
 		{"chassis bootdev none", `Set Boot Device to none`},

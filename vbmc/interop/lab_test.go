@@ -59,6 +59,7 @@ func startLab(t *testing.T) *lab {
 // where nothing is to be booted.
 type machine struct {
 	os      string // "": BIOS
+	serial  string // "": a terminal
 	network string // "": QEMU's own
 	disk    []byte // nil: it boots guest('D')
 	suites  string
@@ -77,13 +78,16 @@ func (l *lab) bmc(t *testing.T, name string, m machine) bed {
 	if m.disk == nil {
 		m.disk = mbr(guest('D'))
 	}
+	if m.serial == "" {
+		m.serial = "<serial type='pty'/>"
+	}
 	if m.mib == 0 {
 		m.mib = 64
 	}
 	d, err := l.conn.DefineDomain(t.Context(), fmt.Sprintf(`<domain type='qemu'><name>%s</name><memory unit='MiB'>%d</memory><vcpu>1</vcpu>
 %s<features><acpi/></features><devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
 <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='%s'/><target dev='vda' bus='virtio'/><boot order='1'/></disk>
-%s<serial type='pty'/></devices></domain>`, name, m.mib, m.os, l.File(t, name+".img", m.disk), m.network))
+%s%s</devices></domain>`, name, m.mib, m.os, l.File(t, name+".img", m.disk), m.network, m.serial))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,27 +102,32 @@ func (l *lab) bmc(t *testing.T, name string, m machine) bed {
 		t.Fatal(err)
 	}
 	return bed{host: "127.0.0.1", port: c.Port, values: map[string]string{
-		"UUID": d.UUID.String(), "DIUU": backwards(d.UUID), "CPUS": "1", "MIB": fmt.Sprint(m.mib),
+		"UUID": d.UUID.String(), "DIUU": backwards(d.UUID), "WIRE": onWire(d.UUID), "CPUS": "1", "MIB": fmt.Sprint(m.mib),
 		"SOFT": "on", // this guest knows no ACPI
 		"C":    `\d+`, "RPM": `\d+`, "W": `\d+`, "LOAD": `\d+`, "MEM": `\d+`,
 	}}
 }
 
-// isOff asks libvirt, not the BMC.
+// isOff asks libvirt, not the BMC, which may have answered that it has accepted a power off.
 func (l *lab) isOff(t *testing.T, name string) {
 	t.Helper()
-	d, err := l.conn.LookupDomain(t.Context(), name)
-	if err != nil || d.State != libvirt.StateShutoff {
-		t.Errorf("the domain is in state %v, %v; want it off", d.State, err)
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		d, err := l.conn.LookupDomain(t.Context(), name)
+		if err == nil && d.State == libvirt.StateShutoff {
+			return
+		}
+		if err != nil || time.Since(began) > clientLimit {
+			t.Fatalf("the domain is in state %v, %v; want it off", d.State, err)
+		}
 	}
 }
 
 // guest is a program that firmware boots from a disk or the network. Its letter goes to the
 // serial port 18 times a second. Of what is typed, R reboots it as guests do (by the
 // keyboard controller), L has it print 4096 X, all else it echoes in angle brackets; a
-// break is "<!>".
+// break is "<!>", an NMI is "<NMI>".
 func guest(letter byte) []byte {
-	return []byte{
+	loop := []byte{
 		0xBA, 0xF8, 0x03, // start: mov dx, 0x3F8: the port
 		0xB0, letter, // mov al, letter
 		0xEE,       // out dx, al
@@ -154,6 +163,20 @@ func guest(letter byte) []byte {
 		0xB0, 0xFE, 0xE6, 0x64, // reset: mov al, 0xFE; out 0x64, al
 		0xEB, 0xFE, // jmp itself
 	}
+	const at, setup = 0x7C00, 16 // where firmware loads it; the length of what follows
+	nmi := at + setup + len(loop)
+	program := []byte{
+		0x31, 0xC0, // xor ax, ax
+		0x8E, 0xD8, // mov ds, ax
+		0xC7, 0x06, 8, 0, byte(nmi), byte(nmi >> 8), // mov word [8], nmi: interrupt 2
+		0xC7, 0x06, 10, 0, 0, 0, // mov word [10], 0
+	}
+	program = append(program, loop...)
+	program = append(program, 0x50, 0x52, 0xBA, 0xF8, 0x03) // nmi: push ax; push dx; mov dx, 0x3F8
+	for _, c := range []byte("<NMI>") {
+		program = append(program, 0xB0, c, 0xEE) // mov al, c; out dx, al
+	}
+	return append(program, 0x5A, 0x58, 0xCF) // pop dx; pop ax; iret
 }
 
 // mbr is a disk that boots a program.

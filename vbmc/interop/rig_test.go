@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -44,10 +45,16 @@ type bed struct {
 // suites it has those that a BMC has by default.
 func inMemory(t *testing.T, address string, suites ...wire.Suite) (*fake.Machine, bed) {
 	t.Helper()
+	return inMemoryAt(t, address, time.Now, suites...)
+}
+
+// inMemoryAt has the BMC read a clock.
+func inMemoryAt(t *testing.T, address string, now func() time.Time, suites ...wire.Suite) (*fake.Machine, bed) {
+	t.Helper()
 	uuid := [16]byte{0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0x4d, 0xef, 0x80, 1, 2, 3, 4, 5, 6, 7}
 	m := fake.New(uuid)
 	m.SetUsage(domain.Usage{VCPUs: 4, MemoryMax: 4 << 30, MemoryUsed: 1 << 30})
-	b, err := ipmi.New(ipmi.Config{Machine: m, Username: "admin", Password: "secret", Name: "node-1", Suites: suites})
+	b, err := ipmi.New(ipmi.Config{Machine: m, Username: "admin", Password: "secret", Name: "node-1", Suites: suites, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +70,7 @@ func inMemory(t *testing.T, address string, suites ...wire.Suite) (*fake.Machine
 		}
 	})
 	return m, bed{host: address, port: conn.LocalAddr().(*net.UDPAddr).Port, values: map[string]string{
-		"UUID": "12345678-9abc-4def-8001-020304050607", "DIUU": backwards(uuid),
+		"UUID": "12345678-9abc-4def-8001-020304050607", "DIUU": backwards(uuid), "WIRE": onWire(uuid),
 		"CPUS": "4", "MIB": "4096", "SOFT": "off",
 		"C": "35", "RPM": "2400", "W": "60", "LOAD": "0", "MEM": "25",
 	}}
@@ -72,13 +79,13 @@ func inMemory(t *testing.T, address string, suites ...wire.Suite) (*fake.Machine
 // backwards is a UUID as FreeIPMI shows it: it knows the specification's byte order only,
 // and BMCs have SMBIOS's.
 func backwards(uuid [16]byte) string {
-	d := slices.Clone(uuid[:])
-	slices.Reverse(d[0:4])
-	slices.Reverse(d[4:6])
-	slices.Reverse(d[6:8])
+	d := turned(uuid)
 	slices.Reverse(d)
 	return dashed(d)
 }
+
+// onWire are the bytes of a UUID as BMCs send them, in ipmitool's writing.
+func onWire(uuid [16]byte) string { return fmt.Sprintf("% x", turned(uuid)) }
 
 func dashed(d []byte) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", d[0:4], d[4:6], d[6:8], d[8:10], d[10:])
@@ -98,9 +105,18 @@ func expectOff(t *testing.T, m *fake.Machine, starts ...domain.Device) {
 // clientLimit ends a client that hangs, and the wait for a value.
 const clientLimit = 90 * time.Second
 
-// output runs a client with a home of its own: FreeIPMI keeps sensor records there.
+// output runs a client with a home of its own: FreeIPMI keeps sensor records there, and
+// ipmitool looks for the names of vendors. The system's list of them has 5 MB, and each
+// ipmitool reads it all before it says a word; that of a user comes before it.
 func output(t *testing.T, home, stdin, name string, args ...string) ([]byte, error) {
 	t.Helper()
+	vendors := filepath.Join(home, ".local", "usr", "share", "misc", "enterprise-numbers.txt")
+	if err := os.MkdirAll(filepath.Dir(vendors), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(vendors, []byte("0\n  Reserved\n    IANA\n      iana&iana.org\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), clientLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)

@@ -20,34 +20,48 @@ func sessionsTable(t *testing.T, l *lab) {
 	for _, suite := range []int{1, 2, 3, 6, 7, 8, 15, 16, 17} {
 		s, power := strconv.Itoa(suite), map[bool]string{true: "on", false: "off"}[suite%2 == 1]
 		b4.play(t, []row{{"power " + power, `Chassis Power Control`}}, "ipmitool", b4.ipmitool(s)...)
-		b6.play(t, []row{{"power status", "Chassis Power is " + power}}, "ipmitool", b6.ipmitool(s)...)
+		b6.play(t, []row{{"until power status", "Chassis Power is " + power}}, "ipmitool", b6.ipmitool(s)...)
 		b4.play(t, []row{{"ipmipower --stat", ": " + power + `\s*$`}}, "", b4.freeipmi(s)...)
 		b6.play(t, []row{{"bmc-info", `IPMI Version +: 2.0\n`}}, "", b6.freeipmi(s)...)
 		if slices.Contains(goipmiSuites(), suite) {
 			goipmiSuite(t, map[bool]bed{true: b4, false: b6}[suite == 3], suite, power == "on")
 		}
 	}
-	for who, args := range refusals() {
-		b4.refused(t, who, append(args, "-H", b4.host, "-p", strconv.Itoa(b4.port), "power", "status")...)
+	for _, r := range refusals() {
+		b4.refused(t, r.who, r.want, append(r.args, "-H", b4.host, "-p", strconv.Itoa(b4.port), "power", "status")...)
 	}
 	l.edit(t, "sessions", "cipher_suites", "17")
-	b4.refused(t, "suite 3 is not served any more", append(b4.ipmitool("3"), "power", "status")...)
+	b4.refused(t, "suite 3 is not served any more", noAuth, append(b4.ipmitool("3"), "power", "status")...)
 	kgRows(t, l, b4)
 	b4.play(t, []row{{"power off", `Down/Off`}}, "ipmitool", append(b4.ipmitool("17"), "-k", textKG)...)
 	l.isOff(t, "sessions")
 }
 
-// refusals are met at once, and not with silence.
-func refusals() map[string][]string {
+// What ipmitool says of the BMC's refusals. That of a wrong name, password or level is in its
+// answer RAKP 2: a code made of another password.
+const (
+	wrongKey    = `RAKP 2 HMAC is invalid`
+	wrongBMCKey = `RAKP 4 message has invalid integrity check value`
+	noAuth      = `Error in open session response message : invalid authentication algorithm`
+	noIntegrity = `Error in open session response message : invalid integrity algorithm`
+)
+
+// refusal is a login that is met with an answer, and not with silence.
+type refusal struct {
+	who, want string
+	args      []string
+}
+
+func refusals() []refusal {
 	plus := func(suite, user, password string) []string {
 		return []string{"-I", "lanplus", "-C", suite, "-U", user, "-P", password}
 	}
-	return map[string][]string{
-		"a wrong password": plus("17", "admin", "wrong"),
-		"an unknown user":  plus("17", "nobody", "secret"),
-		"suite 0":          plus("0", "admin", "secret"),
-		"suite 11":         plus("11", "admin", "secret"),
-		"IPMI 1.5":         {"-I", "lan", "-U", "admin", "-P", "secret"},
+	return []refusal{
+		{"a wrong password", wrongKey, plus("17", "admin", "wrong")},
+		{"an unknown user", wrongKey, plus("17", "nobody", "secret")},
+		{"suite 0", noAuth, plus("0", "admin", "secret")},
+		{"suite 11", noIntegrity, plus("11", "admin", "secret")},
+		{"IPMI 1.5", `Authentication type`, []string{"-I", "lan", "-U", "admin", "-P", "secret"}},
 	}
 }
 
@@ -64,8 +78,15 @@ func kgRows(t *testing.T, l *lab, b bed) {
 	b.play(t, status, "ipmitool", append(b.ipmitool("17"), "-y", hex)...)
 	b.play(t, []row{{"ipmipower --stat", `: on\s*$`}, {"bmc-info", `IPMI Version +: 2.0\n`}}, "", append(b.freeipmi("17"), "-k", "0x"+hex)...)
 	b.play(t, []row{{"ipmipower --stat", `: on\s*$`}}, "", append(b.freeipmi("17"), "-k", textKG)...)
-	b.refused(t, "no BMC key", append(b.ipmitool("17"), "power", "status")...)
-	b.refused(t, "another BMC key", append(b.ipmitool("17"), "-k", "another", "power", "status")...)
+	b6 := b
+	b6.host = "::1"
+	b6.pyghmi(t, textKG, []row{
+		{"c.get_power()", `^{'powerstate': 'on'}$`},
+		{"login('another')", `wrong Kg`},
+		{"c.get_power()", `^{'powerstate': 'on'}$`}, // the first session is well
+	})
+	b.refused(t, "no BMC key", wrongBMCKey, append(b.ipmitool("17"), "power", "status")...)
+	b.refused(t, "another BMC key", wrongBMCKey, append(b.ipmitool("17"), "-k", "another", "power", "status")...)
 	if out, err := output(t, t.TempDir(), "", "bmc-info", append(b.freeipmi("17"), "-k", "another")...); err == nil {
 		t.Errorf("FreeIPMI is let in with another BMC key: %s", out)
 	}

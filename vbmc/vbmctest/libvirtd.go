@@ -106,6 +106,15 @@ func (l *Libvirtd) notify(t *testing.T) *net.UnixConn {
 	return c
 }
 
+// Freeze has the daemon answer nobody any more, with all its connections open. Stop ends it,
+// too.
+func (l *Libvirtd) Freeze(t *testing.T) {
+	t.Helper()
+	if err := l.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Stop ends the daemon; its domains go on, as they do when libvirtd restarts.
 func (l *Libvirtd) Stop() {
 	if l.cmd != nil {
@@ -150,10 +159,13 @@ func (l *Libvirtd) sweep() {
 	_ = os.RemoveAll(l.dir)
 }
 
+// Path is where domains of this daemon can make a file.
+func (l *Libvirtd) Path(name string) string { return filepath.Join(l.dir, name) }
+
 // File makes a file that domains of this daemon can use, and returns its path.
 func (l *Libvirtd) File(t *testing.T, name string, content []byte) string {
 	t.Helper()
-	path := filepath.Join(l.dir, name)
+	path := l.Path(name)
 	if err := os.WriteFile(path, content, 0o666); err != nil {
 		t.Fatal(err)
 	}
