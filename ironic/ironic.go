@@ -165,6 +165,7 @@ type NodeFilter struct {
 	Health         *string  // any case
 	Unreserved     bool     // nobody holds their lock
 	Introspected   bool     // an introspection of theirs has begun, at whatever time
+	BegunBefore    *Begun   // their introspection stands behind this one where the latest is first; nil: whatever it is
 	ExceptStates   []string // none of these provision states
 	UprightOr      string   // a fault: they are not in maintenance, or it is for this one
 	AfterID        int64    // their ID is greater

@@ -70,6 +70,12 @@ func InterfaceNames() []string {
 		"rescue", "storage", "vendor"}
 }
 
+// Begun is the place of an introspection among all, which is there whether its node still is or not.
+type Begun struct {
+	At time.Time // when it began
+	ID int64     // of its node: of two that began at once, the higher one counts as the later
+}
+
 // PortSortKeys are those of ports.
 func PortSortKeys() map[string]func(*Port) string {
 	return map[string]func(*Port) string{

@@ -44,46 +44,83 @@ func (o Options) authType() (string, error) {
 
 func (o Options) cloud() string { return first(o.Cloud, os.Getenv("OS_CLOUD")) }
 
-// fixed is a session with a service that stands alone.
-func fixed(kind string, o Options) (*Session, error) {
-	given := first(o.Endpoint, os.Getenv("OS_ENDPOINT"))
-	if given == "" {
-		return nil, errs.New(errs.Invalid, "The Bare Metal API endpoint cannot be detected and was not provided explicitly").
+// standing is a service that stands alone, and how it is logged in to.
+type standing struct {
+	endpoint       string            // of all services that urls has not; may be empty
+	urls           map[string]string // by service
+	user, password string
+	trust          *tls.Config
+}
+
+// standingByEnv has it from the options and variables.
+func standingByEnv(kind string, o Options) (standing, error) {
+	s := standing{endpoint: first(o.Endpoint, os.Getenv("OS_ENDPOINT")), user: first(o.Username, os.Getenv("OS_USERNAME")),
+		password: first(o.Password, os.Getenv("OS_PASSWORD"))}
+	if s.endpoint == "" {
+		return s, errs.New(errs.Invalid, "The Bare Metal API endpoint cannot be detected and was not provided explicitly").
 			WithHint("auth type %s needs --os-endpoint or OS_ENDPOINT, such as http://127.0.0.1:6385", kind)
 	}
-	if !isURL(given) {
+	if kind == authHTTPBasic && (s.user == "" || s.password == "") {
+		return s, errs.New(errs.Unauthorized, "No user or no password found via --os-username and --os-password, or OS_USERNAME and OS_PASSWORD").
+			WithHint("a password in OS_PASSWORD is in no list of processes")
+	}
+	var err error
+	s.trust, err = authority(o)
+	return s, err
+}
+
+// fixed is a session with a service that stands alone.
+func fixed(kind string, to standing, o Options) (*Session, error) {
+	if to.endpoint != "" && !isURL(to.endpoint) {
 		return nil, errs.New(errs.Invalid, "the endpoint is no http or https URL").WithHint("such as --os-endpoint http://127.0.0.1:6385")
 	}
-	trust, err := authority(o)
-	if err != nil {
-		return nil, err
+	p := &gophercloud.ProviderClient{HTTPClient: o.client(to.trust)}
+	s := &Session{provider: p, alone: true, urls: map[string]string{}}
+	for _, service := range []string{baremetalService, introspectionService} {
+		if s.urls[service] = to.urls[service]; s.urls[service] == "" && to.endpoint != "" {
+			s.urls[service] = root(to.endpoint)
+		}
 	}
-	p := &gophercloud.ProviderClient{HTTPClient: o.client(trust)}
-	s := &Session{provider: p, base: strings.TrimSuffix(strings.TrimRight(given, "/"), "/v1") + "/"}
 	switch kind {
 	case authNone:
 		s.headers = map[string]string{"X-Auth-Token": "notused"} // as the Python client
 	case authHTTPBasic:
-		user, password := first(o.Username, os.Getenv("OS_USERNAME")), first(o.Password, os.Getenv("OS_PASSWORD"))
-		if password == "" || user == "" {
-			return nil, errs.New(errs.Unauthorized, "No user or no password found via --os-username and --os-password, or OS_USERNAME and OS_PASSWORD").
-				WithHint("a password in OS_PASSWORD is in no list of processes")
-		}
-		s.headers = map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))}
+		s.headers = map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(to.user+":"+to.password))}
 	}
 	o.Silent = "is a service listening there? see its log or systemctl status"
 	o.finish(p)
 	explain := p.RetryFunc
 	p.RetryFunc = func(ctx context.Context, method, url string, opts *gophercloud.RequestOpts, err error, n uint) error {
-		return astray(s.base, url, explain(ctx, method, url, opts, err, n))
+		return astray(s.baseOf(url), url, explain(ctx, method, url, opts, err, n))
 	}
 	return s, nil
 }
 
-// service is an API of a service that stands alone.
-func (s *Session) service(kind, version string) *gophercloud.ServiceClient {
-	return &gophercloud.ServiceClient{ProviderClient: s.provider, Endpoint: s.base, ResourceBase: s.base + "v1/", Type: kind,
-		Microversion: version, MoreHeaders: s.headers}
+// root is the URL of an API as it was given, without its version.
+func root(given string) string {
+	return strings.TrimSuffix(strings.TrimRight(given, "/"), "/v1") + "/"
+}
+
+// baseOf is the root that a request went to.
+func (s *Session) baseOf(asked string) string {
+	base := ""
+	for _, u := range s.urls {
+		if strings.HasPrefix(asked, u) && len(u) > len(base) {
+			base = u
+		}
+	}
+	return base
+}
+
+// service is an API at a URL of its own. ok is false where the catalog has it.
+func (s *Session) service(kind, version string) (c *gophercloud.ServiceClient, ok bool, err error) {
+	base := s.urls[kind]
+	if base == "" && s.alone {
+		return nil, true, errs.New(errs.NotFound, "no endpoint for service %s", kind).
+			WithHint("the cloud of clouds.yaml needs %s_endpoint_override, or endpoint in its section auth", strings.ReplaceAll(kind, "-", "_"))
+	}
+	return &gophercloud.ServiceClient{ProviderClient: s.provider, Endpoint: base, ResourceBase: base + "v1/", Type: kind,
+		Microversion: version, MoreHeaders: s.headers}, base != "", nil
 }
 
 // client makes requests.

@@ -24,12 +24,19 @@ import (
 // BaremetalVersion is the microversion our clients speak.
 const BaremetalVersion = "1.81"
 
+// Services that may have a URL of their own.
+const (
+	baremetalService     = "baremetal"
+	introspectionService = "baremetal-introspection"
+)
+
 // Session is a login. Safe for concurrent use; it logs in again when its token ends.
 type Session struct {
 	provider *gophercloud.ProviderClient
 	endpoint gophercloud.EndpointOpts
-	base     string            // of a service that stands alone; empty: the catalog has them
-	headers  map[string]string // what each request to it carries
+	alone    bool              // there is no catalog
+	urls     map[string]string // roots of services that are not where the catalog says
+	headers  map[string]string // what each request to them carries
 }
 
 // Options choose the cloud.
@@ -50,16 +57,46 @@ func FromEnv(ctx context.Context, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind == authNone || kind == authHTTPBasic {
-		return fixed(kind, o)
+	isFixed := func() bool { return kind == authNone || kind == authHTTPBasic }
+	name := o.cloud()
+	var own *entry
+	if name != "" && (!isFixed() || o.Endpoint == "") {
+		if own, err = readEntry(name); err != nil {
+			return nil, err
+		}
+	}
+	if own != nil && o.AuthType == "" {
+		kind = first(own.kind(), kind)
+	}
+	if isFixed() {
+		to, err := o.standing(kind, own)
+		if err != nil {
+			return nil, err
+		}
+		return fixed(kind, to, o)
 	}
 	if o.Endpoint != "" {
 		return nil, errs.New(errs.Invalid, "--os-endpoint is for a service that stands alone; with Keystone the catalog says where services are").
 			WithHint("add --os-auth-type none or http_basic, or leave it out")
 	}
-	name := o.cloud()
 	if name == "" {
 		return fromVariables(ctx, kind, o)
+	}
+	return fromCloud(ctx, kind, name, own, o)
+}
+
+// standing is how a service without Keystone is reached: as the cloud says, or the variables.
+func (o Options) standing(kind string, own *entry) (standing, error) {
+	if own != nil {
+		return own.standing(kind, o)
+	}
+	return standingByEnv(kind, o)
+}
+
+// fromCloud logs in to the Keystone of a cloud. own is nil where no file has it.
+func fromCloud(ctx context.Context, kind, name string, own *entry, o Options) (*Session, error) {
+	if own != nil && own.auth == nil && own.keys["profile"] == nil && own.keys["cloud"] == nil { // of which gophercloud would panic
+		return nil, own.wrong("it has no section auth").WithHint("with auth_url, username, password …; or auth_type: none and endpoint for a standalone service")
 	}
 	auth, ep, tlsCfg, err := clouds.Parse(clouds.WithCloudName(name))
 	if err != nil {
@@ -79,7 +116,14 @@ func FromEnv(ctx context.Context, o Options) (*Session, error) {
 			return nil, err
 		}
 	}
-	return Open(ctx, auth, ep, tlsCfg, o)
+	s, err := Open(ctx, auth, ep, tlsCfg, o)
+	if err == nil && own != nil {
+		s.urls, err = own.overrides()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Open logs in with what is given.
@@ -149,8 +193,8 @@ func (d debugTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // Baremetal is Ironic's API v1.
 func (s *Session) Baremetal() (*gophercloud.ServiceClient, error) {
-	if s.base != "" {
-		return s.service("baremetal", BaremetalVersion), nil
+	if c, ok, err := s.service(baremetalService, BaremetalVersion); ok || err != nil {
+		return c, err
 	}
 	c, err := openstack.NewBareMetalV1(s.provider, s.endpoint)
 	if err != nil {
@@ -162,8 +206,8 @@ func (s *Session) Baremetal() (*gophercloud.ServiceClient, error) {
 
 // Introspection is the inspector's API v1.
 func (s *Session) Introspection() (*gophercloud.ServiceClient, error) {
-	if s.base != "" {
-		return s.service("baremetal-introspection", ""), nil
+	if c, ok, err := s.service(introspectionService, ""); ok || err != nil {
+		return c, err
 	}
 	c, err := wrap("baremetal-introspection")(openstack.NewBareMetalIntrospectionV1(s.provider, s.endpoint))
 	// The catalog may have the service without its version, which gophercloud does not add here.
@@ -210,7 +254,7 @@ func (s *Session) Identity() (*gophercloud.ServiceClient, error) {
 
 // catalogued is an API that only a cloud with a catalog has.
 func (s *Session) catalogued(service string, open func(*gophercloud.ProviderClient, gophercloud.EndpointOpts) (*gophercloud.ServiceClient, error)) (*gophercloud.ServiceClient, error) {
-	if s.base != "" {
+	if s.alone {
 		return nil, errs.New(errs.NotFound, "no endpoint for service %s: auth types none and http_basic reach the bare-metal service of --os-endpoint alone", service)
 	}
 	return wrap(service)(open(s.provider, s.endpoint))

@@ -119,7 +119,7 @@ func (p *parser) twice(data []byte) {
 		before := first[section+"/"+key]
 		first[section+"/"+key] = line
 		if key != "" && before > 0 {
-			p.fail(errs.New(errs.Invalid, "%s:%d: %s stands here and in line %d; leave one of them out", p.name, line, key, before))
+			p.fail(errs.New(errs.Invalid, "%s:%d: %s stands here and in line %d; leave one of them out", p.name, line, p.shown(section, key), before))
 		}
 	})
 }
@@ -150,23 +150,6 @@ func meant(section string, known []string) string {
 		return known[i]
 	}
 	return nearest.Name(section, known)
-}
-
-// unknown notes an option that its section does not have, and names what may be meant.
-func (p *parser) unknown(section, key string, known []string) {
-	msg := fmt.Sprintf("unknown option %s in [%s]", key, section)
-	for _, s := range p.sections {
-		if s.name != section && slices.Contains(s.keys, key) {
-			p.problem(section, key, "%s; it is one of [%s]", msg, s.name)
-			return
-		}
-	}
-	if near := nearest.Name(key, known); near != "" {
-		msg += "; did you mean " + near + "?"
-	} else if len(known) <= 30 {
-		msg += "; expected some of " + strings.Join(known, ", ")
-	}
-	p.problem(section, key, "%s", msg)
 }
 
 // sectionKeys is a section with the options that it may have.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -40,20 +41,32 @@ func (k *Keystone) options() []entry {
 		{"auth_url", "", keystoneURLInto(&k.AuthURL)},
 		{"www_authenticate_uri", "", keystoneURLInto(&k.PublicURL)},
 		{"auth_type", "password", oneOf("password", "v3password")},
-		{"username", "", use(text(&k.Username))},
-		{"password", "", use(text(&k.Password))},
+		{"username", "", line(&k.Username)},
+		{"password", "", line(&k.Password)},
 		{"password_file", "", pathInto(&k.PasswordFile)},
-		{"user_domain_id", "", use(text(&k.UserDomainID))},
-		{"user_domain_name", "", use(text(&k.UserDomainName))},
-		{"project_name", "", use(text(&k.ProjectName))},
-		{"project_domain_id", "", use(text(&k.ProjectDomainID))},
-		{"project_domain_name", "", use(text(&k.ProjectDomainName))},
+		{"user_domain_id", "", line(&k.UserDomainID)},
+		{"user_domain_name", "", line(&k.UserDomainName)},
+		{"project_name", "", line(&k.ProjectName)},
+		{"project_domain_id", "", line(&k.ProjectDomainID)},
+		{"project_domain_name", "", line(&k.ProjectDomainName)},
 		{"system_scope", "", func(v string) error { k.SystemScope = true; return oneOf("all")(v) }},
 		{"cafile", "", pathInto(&k.CAFile)},
 		{"insecure", "false", use(truth(&k.Insecure))},
-		{"service_type", "baremetal", use(text(&k.ServiceType))},
+		{"service_type", "baremetal", line(&k.ServiceType)},
 		{"token_cache_time", "300", use(number(&k.CacheTime, 0))},
 		{"http_connect_timeout", "10", use(number(&k.Timeout, 1))},
+	}
+}
+
+// line takes a value of one line. An option that is indented belongs to the value above it, and a password
+// that has swallowed one would be refused by Keystone, without a word of why.
+func line(dst *string) func(string) error {
+	return func(v string) error {
+		if strings.ContainsAny(v, "\r\n") {
+			return errors.New("expected a value of one line; the lines below it that begin with a space belong to it")
+		}
+		*dst = v
+		return nil
 	}
 }
 
@@ -64,7 +77,7 @@ func oneOf(words ...string) func(string) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("%q is not known; expected %s", v, strings.Join(words, " or "))
+		return fmt.Errorf("expected %s", strings.Join(words, " or "))
 	}
 }
 
@@ -74,9 +87,9 @@ func keystoneURLInto(dst *string) func(string) error {
 		u, err := url.Parse(v)
 		switch {
 		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-			return fmt.Errorf("expected an http:// or https:// URL such as https://keystone.example.org:5000")
+			return errors.New("expected an http:// or https:// URL such as https://keystone.example.org:5000")
 		case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(v, `"\`):
-			return fmt.Errorf("expected a URL with nothing but host, port and path, such as https://keystone.example.org:5000/v3")
+			return errors.New("expected a URL with nothing but host, port and path, such as https://keystone.example.org:5000/v3")
 		}
 		*dst = v
 		return nil
@@ -110,10 +123,10 @@ func (p *standaloneParser) keystone() {
 		k.ProjectDomainName = "Default"
 	}
 	if k.CacheTime > 300 {
-		wrong("token_cache_time", "token_cache_time is %d; expected at most 300 seconds: for so long a token that was revoked stays good", k.CacheTime)
+		wrong("token_cache_time", "token_cache_time: expected at most 300 seconds: for so long a token that was revoked stays good")
 	}
 	if k.Timeout > 60 {
-		wrong("http_connect_timeout", "http_connect_timeout is %d; expected at most 60 seconds", k.Timeout)
+		wrong("http_connect_timeout", "http_connect_timeout: expected at most 60 seconds")
 	}
 	if k.Insecure && k.CAFile != "" {
 		wrong("insecure", "insecure = true looks at no certificate, and cafile is given; leave one of them out")

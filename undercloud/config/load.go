@@ -156,7 +156,7 @@ func (p *parser) noOthers() {
 	}
 	for _, s := range p.file.SectionStrings() {
 		if !slices.Contains(known, s) {
-			msg := fmt.Sprintf("unknown section [%s]; a subnet's section must be named in subnets", s)
+			msg := fmt.Sprintf("unknown section%s; a subnet's section must be named in subnets", sectionShown(s))
 			if near := meant(s, known); near != "" {
 				msg += "; did you mean [" + near + "]?"
 			}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -98,6 +99,8 @@ func inert() map[string]string {
 	return out
 }
 
+// setter takes a value, or says what it expected. Its error never shows the value: it may be a password that stands
+// at the wrong option, and file, line and option tell where to look.
 type setter = func(c *Config, value string) error
 
 func text(dst *string) setter {
@@ -115,17 +118,17 @@ func parseBool(v string) (bool, error) {
 	case "false", "no", "off", "0":
 		return false, nil
 	}
-	return false, fmt.Errorf("%q is neither true nor false", v)
+	return false, errors.New("expected true or false")
 }
 
 func number(dst *int, least int) setter {
 	return func(_ *Config, v string) error {
 		n, err := strconv.Atoi(v)
 		if err != nil {
-			return fmt.Errorf("%q is not a whole number", v)
+			return errors.New("expected a whole number")
 		}
 		if n < least {
-			return fmt.Errorf("%d is less than %d, the least possible value", n, least)
+			return fmt.Errorf("expected %d or more", least)
 		}
 		*dst = n
 		return nil
@@ -152,7 +155,7 @@ func addresses(dst *[]netip.Addr) setter {
 		for _, s := range split(v) {
 			a, err := netip.ParseAddr(s)
 			if err != nil {
-				return fmt.Errorf("%q is not an IP address", s)
+				return errors.New("expected IP addresses with commas between them")
 			}
 			*dst = append(*dst, a)
 		}
@@ -164,7 +167,7 @@ func prefixInto(dst *netip.Prefix) setter {
 	return func(_ *Config, v string) error {
 		p, err := netip.ParsePrefix(v)
 		if err != nil {
-			return fmt.Errorf("%q is not an address with a prefix length such as 192.168.24.1/24", v)
+			return errors.New("expected an address with a prefix length, such as 192.168.24.1/24")
 		}
 		*dst = p
 		return nil
@@ -175,7 +178,7 @@ func network(dst *string) setter {
 	return func(_ *Config, v string) error {
 		if v != "" {
 			if _, err := netip.ParsePrefix(v); err != nil {
-				return fmt.Errorf("%q is not a network such as 192.168.24.0/24", v)
+				return errors.New("expected a network such as 192.168.24.0/24")
 			}
 		}
 		*dst = v

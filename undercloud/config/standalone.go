@@ -130,7 +130,7 @@ func (p *standaloneParser) noOthers() {
 			if m := meant(name, known); m != "" {
 				hint = "; did you mean [" + m + "]?"
 			}
-			p.problem(name, "", "unknown section [%s]; expected [%s]%s", name, strings.Join(known, "], ["), hint)
+			p.problem(name, "", "unknown section%s; expected [%s]%s", sectionShown(name), strings.Join(known, "], ["), hint)
 		}
 	}
 }
@@ -157,7 +157,7 @@ func (p *standaloneParser) options() []entry {
 				v = AuthNone // Ironic's name for it
 			}
 			if v != AuthNone && v != AuthBasic && v != AuthKeystone {
-				return fmt.Errorf("%q is not known; expected %s, %s or %s", v, AuthNone, AuthBasic, AuthKeystone)
+				return fmt.Errorf("expected %s, %s or %s", AuthNone, AuthBasic, AuthKeystone)
 			}
 			s.Auth = v
 			return nil
@@ -194,7 +194,7 @@ func (n *Netboot) options() []entry {
 		{"range", "", func(v string) error {
 			a, b, ok := strings.Cut(v, ",")
 			if !ok {
-				return fmt.Errorf("%q is not a range such as 192.0.2.100,192.0.2.200", v)
+				return errors.New("expected a range such as 192.0.2.100,192.0.2.200")
 			}
 			if err := addrInto(&n.Start)(strings.TrimSpace(a)); err != nil {
 				return err
@@ -211,7 +211,7 @@ func addrPortInto(dst *netip.AddrPort) func(string) error {
 	return func(v string) error {
 		a, err := netip.ParseAddrPort(v)
 		if err != nil {
-			return fmt.Errorf("%q is not an IP address with a port, such as 127.0.0.1:6385 or [::1]:6385", v)
+			return errors.New("expected an IP address with a port, such as 127.0.0.1:6385 or [::1]:6385")
 		}
 		*dst = a
 		return nil
@@ -221,7 +221,7 @@ func addrPortInto(dst *netip.AddrPort) func(string) error {
 func pathInto(dst *string) func(string) error {
 	return func(v string) error {
 		if !filepath.IsAbs(v) {
-			return fmt.Errorf("%q is not an absolute path", v)
+			return errors.New("expected an absolute path, such as /etc/trefoil/file")
 		}
 		*dst = filepath.Clean(v)
 		return nil
@@ -246,7 +246,7 @@ func bootFileInto(dst *string) func(string) error {
 		u, err := url.Parse(v)
 		ok := err == nil && ((u.Scheme == "http" || u.Scheme == "https") && u.Host != "" || u.Scheme == "file" && u.Host == "" && filepath.IsAbs(u.Path))
 		if !ok && !filepath.IsAbs(v) {
-			return fmt.Errorf("%q is neither an absolute path nor an http://, https:// or file:/// URL", v)
+			return errors.New("expected an absolute path, or an http://, https:// or file:/// URL")
 		}
 		*dst = v
 		return nil
@@ -258,7 +258,7 @@ func networksInto(dst *[]netip.Prefix) func(string) error {
 		for _, one := range split(v) {
 			n, err := netip.ParsePrefix(one)
 			if err != nil {
-				return fmt.Errorf("%q is not a network such as 192.0.2.0/24", one)
+				return errors.New("expected networks such as 192.0.2.0/24, with commas between them")
 			}
 			*dst = append(*dst, n.Masked())
 		}

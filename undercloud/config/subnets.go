@@ -1,7 +1,7 @@
 package config
 
 import (
-	"fmt"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -97,7 +97,7 @@ func (p *parser) subnet(s *Subnet) {
 	p.assign(s, "inspection_iprange", get("inspection_iprange"), func(v string) error {
 		a, b, ok := strings.Cut(v, ",")
 		if !ok {
-			return fmt.Errorf("%q is not a range such as 192.168.24.100,192.168.24.120", v)
+			return errors.New("expected a range such as 192.168.24.100,192.168.24.120")
 		}
 		if err := addrInto(&s.InspectionStart)(strings.TrimSpace(a)); err != nil {
 			return err
@@ -128,7 +128,7 @@ func addrInto(dst *netip.Addr) func(string) error {
 	return func(v string) error {
 		a, err := netip.ParseAddr(v)
 		if err != nil {
-			return fmt.Errorf("%q is not an IP address", v)
+			return errors.New("expected an IP address")
 		}
 		*dst = a
 		return nil
@@ -142,16 +142,16 @@ func (s *Subnet) setRoutes(v string) error {
 		NextHop     string `yaml:"nexthop"`
 	}
 	if err := yaml.Decode("host_routes", []byte(v), &list); err != nil {
-		return fmt.Errorf("%q is not a list of {destination: CIDR, nexthop: ADDRESS}", v)
+		return errors.New("expected a list of {destination: CIDR, nexthop: ADDRESS}")
 	}
 	for _, r := range list {
 		dst, err := netip.ParsePrefix(r.Destination)
 		if err != nil {
-			return fmt.Errorf("destination %q is not a network", r.Destination)
+			return errors.New("expected a network as each destination")
 		}
 		hop, err := netip.ParseAddr(r.NextHop)
 		if err != nil {
-			return fmt.Errorf("nexthop %q is not an address", r.NextHop)
+			return errors.New("expected an address as each nexthop")
 		}
 		s.HostRoutes = append(s.HostRoutes, Route{dst, hop})
 	}

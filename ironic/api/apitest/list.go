@@ -92,6 +92,10 @@ func ofProjects(n *ironic.Node, projects []string) bool {
 	return !slices.ContainsFunc(projects, func(p string) bool { return n.Owner != p && n.Lessee != p })
 }
 
+func begunBefore(n *ironic.Node, b *ironic.Begun) bool {
+	return cmp.Or(n.InspectionStartedAt.Compare(b.At), cmp.Compare(n.ID, b.ID)) < 0
+}
+
 func passes(n *ironic.Node, f ironic.NodeFilter) bool {
 	flag := func(want *bool, have bool) bool { return want == nil || *want == have }
 	exact := func(want *string, have string) bool { return want == nil || *want == have }
@@ -103,5 +107,6 @@ func passes(n *ironic.Node, f ironic.NodeFilter) bool {
 		exact(f.Parent, n.ParentNode) && exact(f.Conductor, n.Conductor) && exact(f.InstanceName, n.InstanceName) &&
 		(f.Health == nil || strings.EqualFold(*f.Health, n.Health)) && strings.Contains(n.Description, f.Description) &&
 		(!f.Unreserved || n.Reservation == "") && (!f.Introspected || n.InspectionStartedAt != nil) && !slices.Contains(f.ExceptStates, n.ProvisionState) &&
+		(f.BegunBefore == nil || n.InspectionStartedAt != nil && begunBefore(n, f.BegunBefore)) &&
 		(f.UprightOr == "" || !n.Maintenance || n.Fault == f.UprightOr) && n.ID > f.AfterID
 }

@@ -106,7 +106,8 @@ func (i *info) rest(n *ironic.Node, bad func(string, string, ...any) error) erro
 		return bad("ipmi_protocol_version", "is %q; only 2.0 is spoken", s)
 	}
 	if str(n, "ipmi_hex_kg_key") != "" {
-		return bad("ipmi_hex_kg_key", "is set, but two-key logins are not supported: clear the BMC key, here and on the BMC")
+		return errs.New(errs.Invalid, "driver_info of node %s: ipmi_hex_kg_key is set, but this driver cannot log in with a BMC key: clear it, here and on the BMC", name(n)).
+			WithHint("openstack baremetal node set %s --driver-info ipmi_hex_kg_key=  (or node unset %s --driver-info ipmi_hex_kg_key); %s", n.UUID, n.UUID, clearKey)
 	}
 	for _, key := range []string{"ipmi_disable_boot_timeout", "ipmi_force_boot_device"} {
 		s := strings.ToLower(str(n, key))
@@ -123,6 +124,9 @@ func (i *info) rest(n *ironic.Node, bad func(string, string, ...any) error) erro
 	}
 	return nil
 }
+
+// clearKey is how a BMC loses its key.
+const clearKey = "on the BMC clear the key K_g of its LAN channel; on a virtual one: vbmc edit NAME --kg ''"
 
 // str reads a key as text; numbers, which JSON makes of ports, are taken too.
 func str(n *ironic.Node, key string) string {

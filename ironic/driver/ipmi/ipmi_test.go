@@ -46,7 +46,16 @@ func (p pressed) WarmReset(ctx context.Context) error { return p.SetPower(ctx, f
 
 func startBMC(t testing.TB, port int, opts ...server.ServerOption) *testBMC {
 	t.Helper()
-	b := bmc.New(bmc.DeviceInfo{DeviceID: 32, IPMIVersion: 0x20, ManufacturerID: 0x157}, [16]byte{1}, &obedient{HAL: mock.New()}, bmc.WithClock(clock.Real))
+	return serveBMC(t, port, newBMC(), opts...)
+}
+
+func newBMC(opts ...bmc.Option) *bmc.BMC {
+	return bmc.New(bmc.DeviceInfo{DeviceID: 32, IPMIVersion: 0x20, ManufacturerID: 0x157}, [16]byte{1}, &obedient{HAL: mock.New()},
+		append(opts, bmc.WithClock(clock.Real))...)
+}
+
+func serveBMC(t testing.TB, port int, b *bmc.BMC, opts ...server.ServerOption) *testBMC {
+	t.Helper()
 	u, err := b.Users.Add(2, user)
 	if err != nil {
 		t.Fatal(err)
@@ -221,7 +230,7 @@ func TestValidateNamesTheKey(t *testing.T) {
 		"ipmi_password":             {strings.Repeat("p", 21), "IPMI allows 20"},
 		"ipmi_cipher_suite":         {"2", "17 and 3"},
 		"ipmi_priv_level":           {"KING", "ADMINISTRATOR"},
-		"ipmi_hex_kg_key":           {strings.Repeat("0", 40), "not supported"},
+		"ipmi_hex_kg_key":           {strings.Repeat("0", 40), "cannot log in with a BMC key"},
 		"ipmi_protocol_version":     {"1.5", "only 2.0"},
 		"ipmi_disable_boot_timeout": {"maybe", "true or false"},
 	} {

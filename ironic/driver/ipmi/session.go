@@ -158,6 +158,9 @@ func explain(err error, i info, waited time.Duration) error {
 		return fmt.Errorf("the BMC %s was not waited for: %w", at, context.Canceled)
 	case answered:
 		return errs.Wrap(errs.Conflict, err, "the BMC %s refused the command (completion code 0x%02x)", at, uint8(re.CompletionCode()))
+	case says(err, "RAKP4 integrity check value"): // message 2 has shown that the password is right; what is left is the key
+		return errs.New(errs.Invalid, "the BMC %s has a BMC key (K_g), with which this driver cannot log in; user %q and password are right", at, user).
+			WithHint("%s", clearKey)
 	case wrongPassword(err):
 		return errs.New(errs.Invalid, "the BMC %s refused the login of user %q: wrong user name or password", at, user).
 			WithHint("try: ipmitool -I lanplus -H %s -p %d -U %s -a power status; then openstack baremetal node set --driver-info ipmi_password=…", i.host, i.port, user)

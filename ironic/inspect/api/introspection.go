@@ -162,55 +162,37 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	marker := q.Get("marker")
-	if err := s.checkMarker(r, marker, q.Get("state")); err != nil {
+	f := ironic.NodeFilter{Introspected: true, Page: ironic.Page{Limit: limit + 1, SortKey: "inspection_started_at", Desc: true}}
+	if f.BegunBefore, err = s.begin(r, q); err != nil {
 		return err
 	}
-	f := ironic.NodeFilter{Introspected: true,
-		Page: ironic.Page{Limit: limit + 1, Marker: marker, SortKey: "inspection_started_at", Desc: true}}
 	if q.Get("state") != "" {
 		f.Limit = max(f.Limit, searched)
 	}
-	all := []Status{}
+	all, places := []Status{}, []*ironic.Begun{}
 	for len(all) <= limit {
 		nodes, err := s.Store.Nodes(r.Context(), f)
 		if err != nil {
 			return fmt.Errorf("list nodes: %w", err)
 		}
 		for _, n := range nodes {
+			f.BegunBefore = &ironic.Begun{At: *n.InspectionStartedAt, ID: n.ID}
 			if st, ok := statusOf(n); ok && matches(st.State, q.Get("state")) {
 				st.Links = []link{{"self", s.base(r) + "/v1/introspection/" + n.UUID}}
-				all = append(all, st)
+				all, places = append(all, st), append(places, f.BegunBefore)
 			}
 		}
 		if len(nodes) < f.Limit {
 			break
 		}
-		f.Marker = nodes[len(nodes)-1].UUID
 	}
 	out := map[string]any{"introspection": all[:min(limit, len(all))]}
 	if len(all) > limit {
 		q.Set("marker", all[limit-1].UUID)
+		q.Set(placeKey, placeText(places[limit-1]))
 		out["introspection_links"] = []link{{"next", s.base(r) + "/v1/introspection?" + q.Encode()}}
 	}
 	return send(w, http.StatusOK, out)
-}
-
-// checkMarker refuses a marker that the list does not have; none is no marker.
-func (s *server) checkMarker(r *http.Request, marker, state string) error {
-	if marker == "" {
-		return nil
-	}
-	n, err := s.Store.Node(r.Context(), marker)
-	if err != nil && !errs.Is(err, errs.NotFound) {
-		return fmt.Errorf("read node: %w", err)
-	}
-	if err == nil && n.UUID == marker && n.InspectionStartedAt != nil {
-		if st, ok := statusOf(n); ok && matches(st.State, state) {
-			return nil
-		}
-	}
-	return errs.New(errs.Invalid, "Could not find marker %s", marker)
 }
 
 const maxLimit = 1000

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"trefoil/ironic"
 	"trefoil/ironic/api/apitest"
@@ -61,14 +63,72 @@ func TestPagesOfIntrospectionsReadTheirNodesOnly(t *testing.T) {
 	if page := listed(t, server.URL+"/v1/introspection?limit=7&state=error"); len(page.Introspection) != 7 || page.Links == nil {
 		t.Errorf("%d errors, next %v", len(page.Introspection), page.Links)
 	}
-	for _, marker := range []string{"n1", "00000000-0000-4000-8000-000000000001", want[0] + "&state=starting"} {
-		resp, err := http.Get(server.URL + "/v1/introspection?marker=" + marker)
-		if err != nil {
-			t.Fatal(err)
+	// A marker of another state is a place, too: between two pages what waited may have finished.
+	if page := listed(t, server.URL+"/v1/introspection?state=finished&marker="+want[1]); len(page.Introspection) == 0 {
+		t.Error("nothing behind a marker whose state the filter leaves out")
+	}
+}
+
+// Whoever follows the links loses no place, whatever becomes of the last of a page before the next one is asked for.
+func TestLinksOfPagesGoOnBehindWhatIsGone(t *testing.T) {
+	r := newRig(t)
+	var want []string
+	for i := range 9 {
+		want = append([]string{r.add(fmt.Sprintf("n%d", i), "manageable", true, true, "").UUID}, want...)
+	}
+	change := func(uuid string, f func(*ironic.Node)) error {
+		_, err := r.store.UpdateNode(t.Context(), uuid, func(n *ironic.Node) error { f(n); return nil })
+		return err
+	}
+	meanwhile := []func(last string) error{
+		func(last string) error { return r.store.DeleteNode(t.Context(), last) },
+		func(last string) error {
+			return change(last, func(n *ironic.Node) { again := began.Add(24 * time.Hour); n.InspectionStartedAt = &again })
+		},
+		func(last string) error { return change(last, func(n *ironic.Node) { n.InspectionStartedAt = nil }) },
+		func(last string) error {
+			return change(last, func(n *ironic.Node) { n.ProvisionState = "inspect wait" })
+		},
+	}
+	var got []string
+	for url := r.url + "/v1/introspection?limit=2&state=finished"; url != ""; {
+		page := listed(t, url)
+		for _, one := range page.Introspection {
+			got = append(got, one.UUID)
 		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusBadRequest {
-			t.Errorf("marker %s: %s; there is no such introspection in the list", marker, resp.Status)
+		if url = ""; page.Links != nil {
+			url = page.Links[0].Href
+			if !strings.Contains(url, "marker="+got[len(got)-1]) {
+				t.Errorf("%s lacks the marker, which is what a person reads", url)
+			}
+			if err := meanwhile[len(got)/2-1](got[len(got)-1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// A marker that the client made itself is the inspector's: what is not there is refused, with what to do.
+func TestWrongMarkersAreRefused(t *testing.T) {
+	r := newRig(t)
+	never := r.add("never", "manageable", false, false, "")
+	for query, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"marker=never": {400, "Marker not UUID-like: never"},
+		"marker=" + never.UUID: {404, "Node not found for marker: " + never.UUID + "; it was deleted, or never introspected. " +
+			"Begin the list anew, or follow introspection_links"},
+		"marker=00000000-0000-4000-8000-999999999999": {404, "Node not found for marker: 00000000-0000-4000-8000-999999999999"},
+		"place=2026-11-21":                            {400, "place=2026-11-21 is not out of a link of ours"},
+		"place=x_1":                                   {400, "place=x_1 is not"},
+		"place=2026-11-21T01:02:03_1x":                {400, "is not out of a link"},
+	} {
+		if status, body := r.do("GET", "/v1/introspection?"+query, "", ""); status != want.status || !strings.Contains(body, want.text) {
+			t.Errorf("%s: %d %s", query, status, body)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"trefoil/ironic"
 )
@@ -112,6 +113,20 @@ func TestPagesByTwoColumnsComeOutOfOneIndex(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A page of introspections behind a place goes over none that are before it.
+func TestPagesOfIntrospectionsBeginAtAnIndex(t *testing.T) {
+	d := grown(t)
+	f := ironic.NodeFilter{Introspected: true, BegunBefore: &ironic.Begun{At: time.Now(), ID: 5},
+		Page: ironic.Page{Limit: 10, SortKey: "inspection_started_at", Desc: true}}
+	query, args, err := nodes().query(t.Context(), d.read, nodeWhere(f), f.Page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan := planOf(t, d, query, args...); !strings.HasPrefix(plan, "SEARCH nodes USING INDEX nodes_inspection_started (") || strings.Contains(plan, "\n") {
+		t.Errorf("%s\n%s", query, plan)
 	}
 }
 

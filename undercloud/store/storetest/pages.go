@@ -193,6 +193,40 @@ func wrongPages(t *testing.T, s ironic.Store) {
 	code(t, err, errs.Invalid)
 }
 
+// introspectionsBehind: pages that begin behind a place make up the list, whoever is deleted or introspected again meanwhile.
+func introspectionsBehind(t *testing.T, s ironic.Store) {
+	many(t, s)
+	f := ironic.NodeFilter{Introspected: true, Page: ironic.Page{SortKey: "inspection_started_at", Desc: true}}
+	all, err := s.Nodes(t.Context(), f)
+	must(t, err)
+	var want, got []string
+	for _, n := range all {
+		want = append(want, n.UUID)
+	}
+	f.Introspected, f.Limit = false, 2
+	for page := all[:0]; len(got) == 0 || len(page) > 0; {
+		page, err = s.Nodes(t.Context(), f)
+		must(t, err)
+		for i, n := range page {
+			got = append(got, n.UUID)
+			f.BegunBefore = &ironic.Begun{At: *n.InspectionStartedAt, ID: n.ID}
+			if i == 1 && len(got)%4 == 0 {
+				must(t, s.DeleteNode(t.Context(), n.UUID))
+			} else if i == 1 {
+				_, err := s.UpdateNode(t.Context(), n.UUID, func(n *ironic.Node) error {
+					later := n.InspectionStartedAt.Add(time.Hour)
+					n.InspectionStartedAt = &later
+					return nil
+				})
+				must(t, err)
+			}
+		}
+	}
+	if !slices.Equal(got, want) || len(want) == 0 || len(want) == 17 {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
 func walk(t *testing.T, s ironic.Store) {
 	for i := range 450 {
 		n := node(fmt.Sprintf("n%03d", i))

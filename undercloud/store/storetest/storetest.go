@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) ironic.Store) {
 		"filters of ports narrow their list":        portFilters,
 		"pages of nodes give every row once":        pagesOfNodes,
 		"pages of ports give every row once":        pagesOfPorts,
+		"introspections behind a place":             introspectionsBehind,
 		"what a page cannot begin or go by":         wrongPages,
 		"a walk visits every node":                  walk,
 		"shards are counted":                        shards,
