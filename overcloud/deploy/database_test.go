@@ -39,3 +39,15 @@ func TestRemovalReachesTheDatabaseOfAMachineThatStays(t *testing.T) {
 		t.Errorf("%+v", s.Failures)
 	}
 }
+
+// Statements go by standard input: a command line shows in the node's process list.
+func TestStatementsOfANode(t *testing.T) {
+	n, remote := newSSHNode(t)
+	if err := remote.SQL(t.Context(), n.Node, "UPDATE a;\n"); err != nil || strings.Join(n.commands, "|") != "UPDATE a;\n" {
+		t.Errorf("%q %v", n.commands, err)
+	}
+	n.old = true
+	if err := remote.SQL(t.Context(), n.Node, "UPDATE b;\n"); err == nil || !strings.Contains(err.Error(), "no such table") {
+		t.Errorf("a server that refuses: %v", err)
+	}
+}
