@@ -27,7 +27,7 @@ const (
 func payloadCommands() map[uint16]command {
 	return map[uint16]command{
 		key(wire.App, 0x48): {name: "Activate Payload", priv: privUser, min: 6, max: 6, run: activatePayload},
-		key(wire.App, 0x49): {name: "Deactivate Payload", priv: privUser, min: 2, max: 6, run: deactivatePayload},
+		key(wire.App, 0x49): {name: "Deactivate Payload", priv: privUser, min: 2, max: 6, once: true, run: deactivatePayload},
 		key(wire.App, 0x4a): {name: "Get Payload Activation Status", priv: privUser, min: 1, max: 1, run: payloadStatus},
 		key(wire.App, 0x4b): {name: "Get Payload Instance Info", priv: privUser, min: 2, max: 2, run: payloadInstance},
 		key(wire.App, 0x4c): {name: "Set User Payload Access", priv: privAdmin, min: 6, max: 6, waits: true, run: setUserPayloads},

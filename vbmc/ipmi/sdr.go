@@ -25,7 +25,7 @@ func sdrCommands() map[uint16]command {
 		key(wire.Storage, 0x22): {name: "Reserve SDR Repository", priv: privUser, run: reserveSDR},
 		key(wire.Storage, 0x23): {name: "Get SDR", priv: privUser, min: 6, max: 6, run: getSDR},
 		key(wire.Storage, 0x28): {name: "Get SDR Repository Time", priv: privUser, run: getSELTime}, // one clock
-		key(wire.Storage, 0x29): {name: "Set SDR Repository Time", priv: privOperator, min: 4, max: 4, run: setSELTime},
+		key(wire.Storage, 0x29): {name: "Set SDR Repository Time", priv: privOperator, min: 4, max: 4, once: true, run: setSELTime},
 	}
 }
 
