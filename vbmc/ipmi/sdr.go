@@ -14,7 +14,7 @@ const deviceSupport = 0x80 | 0x08 | 0x04 | 0x02 | 0x01
 
 // sdrChanged is when the records were last changed in this source. Clients keep the
 // repository and look only at this: change it with the records.
-const sdrChanged = 1795766400 // 2026-11-27 08:00 UTC
+const sdrChanged = 1795816800 // 2026-11-27 22:00 UTC
 
 // sdrCommands are the SDR repository commands of Storage (section 33). Records are
 // part of the program: none can be added or deleted.

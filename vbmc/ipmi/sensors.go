@@ -74,6 +74,7 @@ func discreteSensors() []sdrec.Discrete {
 		{Number: sensorHypervisor, Type: typeManagement, Entity: sdrec.EntityManager, Name: "Hypervisor", States: 1<<healthSensors | 1<<healthController},
 		{Number: sensorSEL, Type: typeSEL, Entity: sdrec.EntityManager, Name: "Event Log", States: 1<<selCleared | 1<<selAlmostFull},
 		{Number: sensorACPI, Type: typeACPI, Entity: sdrec.EntitySystem, Name: "ACPI State", States: 1<<acpiWorking | 1<<acpiSoftOff},
+		{Number: sensorSystemEvent, Type: typeSystemEvent, Entity: sdrec.EntityFirmware, Name: "System Event", EventOnly: true},
 	}
 }
 
