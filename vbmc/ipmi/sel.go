@@ -210,9 +210,14 @@ func stampOrNone(b []byte, t uint32) []byte {
 	return binary.LittleEndian.AppendUint32(b, t)
 }
 
+// measureForLog has the log tell of this moment: what sensors would say if they were
+// read now. While they cannot be, the log is what it is. b.mu is not held.
+func (b *BMC) measureForLog() { _, _ = b.measure() }
+
 // selInfo (31.2): version, entries, free bytes, times; delete, reserve and
 // allocation info are there, partial add is not.
 func selInfo(b *BMC, _ request) (byte, []byte) {
+	b.measureForLog()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	l := &b.parts.sel.kept.Log
@@ -273,6 +278,7 @@ func slice(record []byte, offset, count byte) ([]byte, bool) {
 
 // getSELEntry (31.5): only a read from the middle needs a reservation.
 func getSELEntry(b *BMC, r request) (byte, []byte) {
+	b.measureForLog()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := &b.parts.sel

@@ -128,8 +128,8 @@ func (b *BMC) changeSettings(a sdrec.Analog, f func(*sensorSettings)) {
 }
 
 // measure takes readings of this moment. Crossed thresholds and the power limit get
-// their entry in the log; as nobody is woken for it, that is when someone looks.
-// b.mu is not held.
+// their entry in the log; as nobody is woken for it, that is when someone looks, at a
+// sensor or into the log. b.mu is not held.
 func (b *BMC) measure() (model.Sample, error) {
 	usage, sample, err := b.look()
 	if err != nil {

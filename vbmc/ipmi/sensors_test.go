@@ -276,3 +276,30 @@ func TestFullRecordBytes(t *testing.T) {
 		t.Errorf("events of the fan %#x", got)
 	}
 }
+
+// TestLogTellsWithoutAReading: who only reads the log learns of a threshold, and of the
+// power limit, as well.
+func TestLogTellsWithoutAReading(t *testing.T) {
+	for name, read := range map[string]func(c *client){
+		"info":  func(c *client) { c.call(wire.Storage, 0x40) },
+		"entry": func(c *client) { c.call(wire.Storage, 0x43, 0, 0, 0, 0, 0, 0xff) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, c := meterRig(t)
+			c.call(wire.Sensor, 0x26, sensorTemperature, 0x08, 0, 0, 0, 55, 0, 0)
+			c.call(wire.Group, 4, 0xdc, 0, 0, 0, 0x11, 70, 0, 0, 0, 0, 0, 0, 0, 1, 0)
+			c.call(wire.Group, 5, 0xdc, 1, 0, 0)
+			r.parts.sel.kept.Log.Clear(0)
+			r.work(t, 0)
+			read(c)
+			wantEvents(t, r.BMC)
+			r.work(t, 2)
+			read(c)
+			wantEvents(t, r.BMC, [4]byte{1, 0x10, 0x01, 0x57}, [4]byte{0x0b, 0x12, 0x05, 1})
+			r.m.Fail(domain.ErrUnavailable)
+			if cc, _ := c.call(wire.Storage, 0x40); cc != ccOK {
+				t.Errorf("the log while the hypervisor is away: %#x", cc)
+			}
+		})
+	}
+}
