@@ -40,6 +40,8 @@ type selState struct {
 	On byte
 	// Away: the hypervisor is lost, and the log says so.
 	Away bool
+	// MachineCheck is the auxiliary log of that name; nil: it never had an entry.
+	MachineCheck *auxLog
 }
 
 const (
@@ -62,6 +64,7 @@ func selCommands() map[uint16]command {
 		key(wire.Storage, 0x48): {name: "Get SEL Time", priv: privUser, run: getSELTime},
 		key(wire.Storage, 0x49): {name: "Set SEL Time", priv: privOperator, min: 4, max: 4, once: true, run: setSELTime},
 		key(wire.Storage, 0x5a): {name: "Get Auxiliary Log Status", priv: privUser, min: 1, max: 1, run: auxLogStatus},
+		key(wire.Storage, 0x5b): {name: "Set Auxiliary Log Status", priv: privAdmin, min: 1, max: 17, run: setAuxLog},
 		key(wire.Storage, 0x5c): {name: "Get SEL Time UTC Offset", priv: privUser, run: getUTCOffset},
 		key(wire.Storage, 0x5d): {name: "Set SEL Time UTC Offset", priv: privOperator, min: 2, max: 2, run: setUTCOffset},
 	}
@@ -372,16 +375,6 @@ func setSELTime(b *BMC, r request) (byte, []byte) {
 	b.parts.sel.kept.Ahead = int64(binary.LittleEndian.Uint32(r.data)) - b.now().Unix()
 	b.selChanged()
 	return ccOK, nil
-}
-
-// auxLogStatus (31.12): the machine check log has never had an entry; there are no
-// OEM logs.
-func auxLogStatus(_ *BMC, r request) (byte, []byte) {
-	const machineCheck = 0
-	if r.data[0]&0x0f != machineCheck {
-		return ccDataInvalid, nil
-	}
-	return ccOK, []byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}
 }
 
 func getUTCOffset(b *BMC, _ request) (byte, []byte) {
