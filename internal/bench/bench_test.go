@@ -42,6 +42,8 @@ func TestMain(m *testing.M) {
 		end("peer's BMC", servePeer())
 	case roleBMCs:
 		end("BMCs", serveBMCs())
+	case roleVbmcd:
+		end("vBMC daemon", serveVbmcd())
 	case rolePlan:
 		end("plan", makePlan())
 	default:

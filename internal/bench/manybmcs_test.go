@@ -116,6 +116,7 @@ func benchManyBMCs(t *testing.T) []Row {
 			Note: fmt.Sprintf("machines in memory, each BMC had a session; one more: %s KiB", number((last-first)*1024/(most-1)))},
 		{What: "the same, until each answered a session", Series: strings.Join(answer[:len(sizes)], ", ") + " s", Note: answer[len(sizes)]},
 	}
+	rows = append(rows, benchVbmcd(t)...)
 	return append(rows, rawRates(t)...)
 }
 

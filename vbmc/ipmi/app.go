@@ -17,7 +17,7 @@ func appCommands() map[uint16]command {
 		key(wire.App, 0x37): {name: "Get System GUID", run: getGUID},
 		key(wire.App, 0x38): {name: "Get Channel Authentication Capabilities", min: 2, max: 2, run: authCapabilities},
 		key(wire.App, 0x3b): {name: "Set Session Privilege Level", priv: privCallback, min: 1, max: 1, run: setPrivilege},
-		key(wire.App, 0x3c): {name: "Close Session", priv: privCallback, min: 4, max: 5, run: closeSession},
+		key(wire.App, 0x3c): {name: "Close Session", priv: privCallback, min: 4, max: 5, once: true, run: closeSession},
 		key(wire.App, 0x3d): {name: "Get Session Info", priv: privUser, min: 1, max: 5, run: sessionInfo},
 		key(wire.App, 0x54): {name: "Get Channel Cipher Suites", min: 3, max: 3, run: cipherSuites},
 	}

@@ -77,15 +77,16 @@ type BMC struct {
 
 	saving sync.Mutex // of keep; taken before mu
 
-	mu       sync.Mutex            // guards what follows
-	logins   map[loginOf]time.Time // that are in the event log
-	closed   bool
-	kg       []byte
-	suites   []wire.Suite
-	sessions table
-	boot     bootOptions
-	chassis  chassisState
-	parts    parts
+	mu          sync.Mutex            // guards what follows
+	logins      map[loginOf]time.Time // that are in the event log
+	lastAnswers []lastAnswer
+	closed      bool
+	kg          []byte
+	suites      []wire.Suite
+	sessions    table
+	boot        bootOptions
+	chassis     chassisState
+	parts       parts
 }
 
 // New makes a BMC. Names and passwords that IPMI cannot carry are refused.

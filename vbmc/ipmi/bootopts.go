@@ -24,6 +24,7 @@ const (
 	keepValid      = 0x08 // of parameter 3: no 60-second rule
 
 	bootUserPXE = 0x03 // offset of sensor type System Boot: user requested PXE boot
+	bootOEM     = 0x01 // offset of sensor type System Event: OEM system boot event
 
 	bootFlagsTime   = 60 * time.Second
 	mailboxBlocks   = 5
@@ -302,9 +303,21 @@ func setBootFlags(b *BMC, r request) (byte, []byte) {
 		b.boot.restart(b.now())
 	})
 	b.keepBoot()
-	if o.Device == domain.PXE { // the only device that this sensor type knows
-		b.record(typeSystemBoot, sensorSystemBoot, readingSpecific, [3]byte{bootUserPXE, 0xff, 0xff})
-	}
+	b.recordOverride(o, flags)
 	b.log.Info("boot device set", "device", o.Device, "persistent", o.Persistent, "efi", o.EFI, "from", r.src)
 	return ccOK, nil
+}
+
+// recordOverride notes who is to blame when a machine boots from elsewhere. The standard
+// has an event of its own for the network only; the others are an OEM boot event, whose
+// data are the device and the flags as they were written (28.13, parameter 5).
+func (b *BMC) recordOverride(o domain.Override, flags [5]byte) {
+	const bothOEM = 0xa0 // of the event's first byte: the other two are ours
+	switch o.Device {
+	case domain.None:
+	case domain.PXE:
+		b.record(typeSystemBoot, sensorSystemBoot, readingSpecific, [3]byte{bootUserPXE, 0xff, 0xff})
+	default:
+		b.record(typeSystemEvent, sensorSystemEvent, readingSpecific, [3]byte{bothOEM | bootOEM, flags[1] & 0x3c, flags[0]})
+	}
 }

@@ -1,11 +1,13 @@
 package ipmi
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"trefoil/vbmc/domain"
 	"trefoil/vbmc/domain/fake"
+	"trefoil/vbmc/ipmi/selrec"
 	"trefoil/vbmc/ipmi/wire"
 )
 
@@ -141,6 +143,33 @@ func TestExpiryKeepsThePersistentOne(t *testing.T) {
 			r.wait(c, 61*time.Second)
 			c.call(wire.Chassis, 2, 1)
 			wantStart(t, r.m, tc.want)
+		})
+	}
+}
+
+// TestOverridesAreLogged: every device that is asked for, with the flags.
+func TestOverridesAreLogged(t *testing.T) {
+	for name, tc := range map[string]struct {
+		flags []byte
+		want  []selrec.Event
+	}{
+		"network": {[]byte{0xa0, 4, 0, 0, 0}, []selrec.Event{{Generator: 0x20, SensorType: 0x1d, Sensor: 3, EventType: 0x6f, Data: [3]byte{3, 0xff, 0xff}}}},
+		"disk":    {[]byte{0xc0, 8, 0, 0, 0}, []selrec.Event{{Generator: 0x20, SensorType: 0x12, Sensor: 8, EventType: 0x6f, Data: [3]byte{0xa1, 8, 0xc0}}}},
+		"CD":      {[]byte{0x80, 0x94, 0, 0, 0}, []selrec.Event{{Generator: 0x20, SensorType: 0x12, Sensor: 8, EventType: 0x6f, Data: [3]byte{0xa1, 0x14, 0x80}}}},
+		"floppy":  {[]byte{0x80, 0x3c, 0, 0, 0}, []selrec.Event{{Generator: 0x20, SensorType: 0x12, Sensor: 8, EventType: 0x6f, Data: [3]byte{0xa1, 0x3c, 0x80}}}},
+		"none":    {[]byte{0x80, 0, 0, 0, 0}, nil},
+		"screen":  {[]byte{0x80, 6 << 2, 0, 0, 0}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			admin(t, r).call(wire.Chassis, 8, append([]byte{5}, tc.flags...)...)
+			var got []selrec.Event
+			for _, e := range machineRecords(r.BMC) {
+				got = append(got, e.Event())
+			}
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("records %+v, want %+v", got, tc.want)
+			}
 		})
 	}
 }

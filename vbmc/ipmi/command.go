@@ -51,9 +51,11 @@ type command struct {
 	name     string
 	priv     byte // lowest privilege; 0: also outside a session
 	min, max int  // length of the request data
-	// waits: it may wait for the hypervisor, so it runs on its own goroutine and a
-	// repeated request is answered from memory, never run twice.
+	// waits: it may wait for the hypervisor, so it runs on its own goroutine, and once.
 	waits bool
+	// once: run twice it would do more, or fail. A repeated request, whose answer was
+	// lost, is answered from memory.
+	once bool
 	// early: it may be answered "accepted" before it is done.
 	early bool
 	run   func(b *BMC, r request) (cc byte, data []byte)
@@ -125,7 +127,9 @@ func (b *BMC) inSession(src netip.AddrPort, p wire.V20, reply func([]byte)) {
 	now := b.now()
 	s := b.sessions.get(p.SessionID, now)
 	if s == nil || s.stage != stageActive {
-		b.drop()
+		if !b.answerEnded(p, now, reply) {
+			b.drop()
+		}
 		return
 	}
 	body, err := s.keys.Open(p)
@@ -160,7 +164,8 @@ func (b *BMC) dispatch(s *session, seq uint32, body []byte, reply func([]byte)) 
 	}
 	now := b.now()
 	c, cc := b.find(m, s.privilege)
-	if cc == ccOK && c.waits {
+	once := c.once || c.waits
+	if cc == ccOK && once {
 		if a := s.sameRequest(body, now); a != nil {
 			if a.done {
 				reply(b.sealAs(s, wire.PayloadIPMI, a.reply))
@@ -171,7 +176,7 @@ func (b *BMC) dispatch(s *session, seq uint32, body []byte, reply func([]byte)) 
 	}
 	b.count.commands.Add(1)
 	a, kept := s.newAnswer(seq, body, now)
-	if cc == ccOK && c.waits && !kept {
+	if cc == ccOK && once && !kept {
 		cc = ccBusy // it could not be told from its own repetition
 	}
 	if cc != ccOK {
@@ -233,6 +238,9 @@ func (b *BMC) finish(s *session, a *answer, m wire.Message, cc byte, data []byte
 	a.done = true
 	reply(a.packet)
 	b.sendBridged(s, a, reply)
+	if s.gone {
+		b.keepLastAnswer(s, a)
+	}
 }
 
 // sendBridged sends what follows the answer to Send Message. b.mu is held.

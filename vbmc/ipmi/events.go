@@ -31,7 +31,7 @@ func eventCommands() map[uint16]command {
 	return map[uint16]command{
 		key(wire.Sensor, 0x00): {name: "Set Event Receiver", priv: privAdmin, min: 2, max: 2, run: setEventReceiver},
 		key(wire.Sensor, 0x01): {name: "Get Event Receiver", priv: privUser, run: getEventReceiver},
-		key(wire.Sensor, 0x02): {name: "Platform Event", priv: privOperator, min: 5, max: 8, run: platformEvent},
+		key(wire.Sensor, 0x02): {name: "Platform Event", priv: privOperator, min: 5, max: 8, once: true, run: platformEvent},
 	}
 }
 

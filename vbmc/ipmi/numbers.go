@@ -10,6 +10,7 @@ const (
 	sensorHypervisor   = 0x05
 	sensorSEL          = 0x06
 	sensorACPI         = 0x07
+	sensorSystemEvent  = 0x08
 	sensorTemperature  = 0x10
 	sensorFan          = 0x11
 	sensorWatts        = 0x12
@@ -24,6 +25,7 @@ const (
 	typePowerUnit    = 0x09
 	typeOtherUnits   = 0x0b // watts and percentages
 	typeSEL          = 0x10
+	typeSystemEvent  = 0x12
 	typeSystemBoot   = 0x1d
 	typeACPI         = 0x22
 	typeWatchdog2    = 0x23

@@ -15,6 +15,12 @@ const (
 	ccWithEncryption     = 0x83
 	ccWithoutEncryption  = 0x84
 	ccPayloadUnavailable = 0x80 // Get Channel Payload Version, Get Channel OEM Payload Info
+
+	// Of Suspend/Resume Payload Encryption (24.3).
+	ccEncryptionFixed   = 0x80 // of this payload type it cannot be changed
+	ccEncryptionForced  = 0x81
+	ccNoEncryption      = 0x82 // the session has none
+	ccPayloadNotRunning = 0x83
 )
 
 const (
@@ -27,7 +33,7 @@ const (
 func payloadCommands() map[uint16]command {
 	return map[uint16]command{
 		key(wire.App, 0x48): {name: "Activate Payload", priv: privUser, min: 6, max: 6, run: activatePayload},
-		key(wire.App, 0x49): {name: "Deactivate Payload", priv: privUser, min: 2, max: 6, run: deactivatePayload},
+		key(wire.App, 0x49): {name: "Deactivate Payload", priv: privUser, min: 2, max: 6, once: true, run: deactivatePayload},
 		key(wire.App, 0x4a): {name: "Get Payload Activation Status", priv: privUser, min: 1, max: 1, run: payloadStatus},
 		key(wire.App, 0x4b): {name: "Get Payload Instance Info", priv: privUser, min: 2, max: 2, run: payloadInstance},
 		key(wire.App, 0x4c): {name: "Set User Payload Access", priv: privAdmin, min: 6, max: 6, waits: true, run: setUserPayloads},
@@ -35,6 +41,7 @@ func payloadCommands() map[uint16]command {
 		key(wire.App, 0x4e): {name: "Get Channel Payload Support", priv: privUser, min: 1, max: 1, run: payloadSupport},
 		key(wire.App, 0x4f): {name: "Get Channel Payload Version", priv: privUser, min: 2, max: 2, run: payloadVersion},
 		key(wire.App, 0x50): {name: "Get Channel OEM Payload Info", priv: privUser, min: 7, max: 7, run: oemPayload},
+		key(wire.App, 0x55): {name: "Suspend/Resume Payload Encryption", priv: privUser, min: 3, max: 3, run: payloadEncryption},
 	}
 }
 
@@ -210,3 +217,29 @@ func payloadVersion(_ *BMC, r request) (byte, []byte) {
 
 // oemPayload is about payloads of vendors; there are none (24.10).
 func oemPayload(*BMC, request) (byte, []byte) { return ccPayloadUnavailable, nil }
+
+// payloadEncryption is Suspend/Resume Payload Encryption (24.3), about the SOL of the
+// session that asks. A session that encrypts does so for all it sends, so that cannot be
+// suspended, and goes on already; each packet has an initialisation vector of its own.
+func payloadEncryption(b *BMC, r request) (byte, []byte) {
+	const suspend, newVector = 0, 2 // 1: resume
+	op := r.data[2] & 0x1f
+	switch {
+	case r.data[0]&0x3f != byte(wire.PayloadSOL):
+		return ccEncryptionFixed, nil
+	case !isSOL(r.data) || op > newVector:
+		return ccDataInvalid, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.solRun()
+	switch {
+	case a == nil || a.s != r.session:
+		return ccPayloadNotRunning, nil
+	case r.session.ex.Suite.Crypt == 0:
+		return ccNoEncryption, nil
+	case op == suspend:
+		return ccEncryptionForced, nil
+	}
+	return ccOK, nil
+}

@@ -245,3 +245,33 @@ func (c *client) solPacket(body []byte) []byte {
 	c.seq++
 	return c.keys.Seal(nil, wire.V20{Type: wire.PayloadSOL, SessionID: c.ex.ManagedID, Sequence: c.seq, Payload: body}, [16]byte{9})
 }
+
+// TestPayloadEncryption: that of a session that encrypts goes on, whatever is asked.
+func TestPayloadEncryption(t *testing.T) {
+	_, b := solBMC(t, Config{})
+	c, other := solLogin(t, b, 40000, privAdmin), solLogin(t, b, 40001, privAdmin)
+	solCheck(t, c, []solRow{{"not active", wire.App, 0x55, []byte{1, 1, 1}, ccPayloadNotRunning, nil}})
+	if cc, _ := c.call(wire.App, 0x48, askSOL()...); cc != ccOK {
+		t.Fatal(cc)
+	}
+	solCheck(t, c, []solRow{
+		{"resume", wire.App, 0x55, []byte{1, 1, 1}, ccOK, nil},
+		{"another vector", wire.App, 0x55, []byte{1, 1, 2}, ccOK, nil},
+		{"suspend", wire.App, 0x55, []byte{1, 1, 0}, ccEncryptionForced, nil},
+		{"operation that is none", wire.App, 0x55, []byte{1, 1, 3}, ccDataInvalid, nil},
+		{"another instance", wire.App, 0x55, []byte{1, 2, 1}, ccDataInvalid, nil},
+		{"messages", wire.App, 0x55, []byte{0, 1, 0}, ccEncryptionFixed, nil},
+		{"too short", wire.App, 0x55, []byte{1, 1}, ccLength, nil},
+	})
+	solCheck(t, other, []solRow{{"another's", wire.App, 0x55, []byte{1, 1, 1}, ccPayloadNotRunning, nil}})
+
+	suite, _ := wire.SuiteByID(2)
+	_, b = solBMC(t, Config{Suites: []wire.Suite{suite}})
+	b.parts.sol.p.Auth = privOperator
+	c = newClient(t, b, suite).mustLogin(privAdmin)
+	c.call(wire.App, 0x3b, privAdmin)
+	solCheck(t, c, []solRow{
+		{"activate without", wire.App, 0x48, []byte{1, 1, 0x40, 0, 0, 0}, ccOK, []byte{0, 0, 0, 0, 204, 0, 204, 0, 0, 0, 0xff, 0xff}},
+		{"a session that does not encrypt", wire.App, 0x55, []byte{1, 1, 1}, ccNoEncryption, nil},
+	})
+}

@@ -241,9 +241,9 @@ func (b *BMC) restorePower(run uint, cause byte, tries int) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), opLimit)
 	defer cancel()
-	err := b.operate(ctx, operation{opOn, b.machine.On, true, cause})
-	b.log.Info("power restore policy: power on after a restart of the host", "cause", cause, "code", b.code("power restore policy", err))
-	if err == nil || tries <= 1 || errors.Is(err, domain.ErrNotFound) {
+	cc, gone := b.restoreNow(ctx, cause)
+	b.log.Info("power restore policy: power on after a restart of the host", "cause", cause, "code", cc)
+	if cc == ccOK || tries <= 1 || gone {
 		return
 	}
 	b.mu.Lock()
@@ -251,6 +251,21 @@ func (b *BMC) restorePower(run uint, cause byte, tries int) {
 	if run == b.chassis.restoring && !b.closed {
 		b.restoreLater(restorePause, cause, tries-1)
 	}
+}
+
+// restoreNow starts the machine. A one-time boot device that lapsed, while the host was
+// away or before, is not for this start either.
+func (b *BMC) restoreNow(ctx context.Context, cause byte) (cc byte, gone bool) {
+	if cc := b.expireBootFlags(ctx); cc != ccOK {
+		return cc, false
+	}
+	var pending bool
+	b.locked(func() { pending = b.boot.pendingOnce() })
+	err := b.operate(ctx, operation{opOn, b.machine.On, true, cause})
+	if pending { // it may be spent
+		b.keepBoot()
+	}
+	return b.code("power restore policy", err), errors.Is(err, domain.ErrNotFound)
 }
 
 // setRestorePolicy (28.8); 3 asks which there are.

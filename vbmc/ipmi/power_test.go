@@ -172,3 +172,36 @@ func TestRestorePolicyValues(t *testing.T) {
 		t.Errorf("identify for ever: %x", d[2])
 	}
 }
+
+// TestRestoreTakesNoLapsedOverride: a one-time boot device holds for sixty seconds, also
+// when the start is the restore policy's.
+func TestRestoreTakesNoLapsedOverride(t *testing.T) {
+	for name, tc := range map[string]struct {
+		keep byte
+		away time.Duration
+		want domain.Device
+	}{
+		"in time": {0, 30 * time.Second, domain.PXE},
+		"lapsed":  {0, time.Hour, domain.None},
+		"kept":    {8, time.Hour, domain.PXE},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newTimedRig(t, fake.New([16]byte{1}), NewMemStore())
+			r.host = "boot 1"
+			r.m.Return(false)
+			r.do(t, wire.Chassis, 6, 2)
+			r.do(t, wire.Chassis, 8, 3, tc.keep)
+			r.do(t, wire.Chassis, 8, 5, 0xa0, 4, 0, 0, 0)
+			r.m.Lose()
+			r.advance(tc.away)
+			r.host = "boot 2"
+			r.m.Return(false)
+			r.advance(0)
+			wantStart(t, r.m, tc.want)
+			cc, d := r.do(t, wire.Chassis, 9, 5, 0, 0)
+			if cc != ccOK || d[2]&flagValid != 0 {
+				t.Errorf("flags after the start: %#x % x", cc, d)
+			}
+		})
+	}
+}

@@ -14,7 +14,7 @@ const deviceSupport = 0x80 | 0x08 | 0x04 | 0x02 | 0x01
 
 // sdrChanged is when the records were last changed in this source. Clients keep the
 // repository and look only at this: change it with the records.
-const sdrChanged = 1795766400 // 2026-11-27 08:00 UTC
+const sdrChanged = 1795816800 // 2026-11-27 22:00 UTC
 
 // sdrCommands are the SDR repository commands of Storage (section 33). Records are
 // part of the program: none can be added or deleted.
@@ -25,7 +25,7 @@ func sdrCommands() map[uint16]command {
 		key(wire.Storage, 0x22): {name: "Reserve SDR Repository", priv: privUser, run: reserveSDR},
 		key(wire.Storage, 0x23): {name: "Get SDR", priv: privUser, min: 6, max: 6, run: getSDR},
 		key(wire.Storage, 0x28): {name: "Get SDR Repository Time", priv: privUser, run: getSELTime}, // one clock
-		key(wire.Storage, 0x29): {name: "Set SDR Repository Time", priv: privOperator, min: 4, max: 4, run: setSELTime},
+		key(wire.Storage, 0x29): {name: "Set SDR Repository Time", priv: privOperator, min: 4, max: 4, once: true, run: setSELTime},
 	}
 }
 

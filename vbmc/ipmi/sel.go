@@ -40,6 +40,8 @@ type selState struct {
 	On byte
 	// Away: the hypervisor is lost, and the log says so.
 	Away bool
+	// MachineCheck is the auxiliary log of that name; nil: it never had an entry.
+	MachineCheck *auxLog
 }
 
 const (
@@ -56,12 +58,13 @@ func selCommands() map[uint16]command {
 		key(wire.Storage, 0x41): {name: "Get SEL Allocation Info", priv: privUser, run: selAllocation},
 		key(wire.Storage, 0x42): {name: "Reserve SEL", priv: privUser, run: reserveSEL},
 		key(wire.Storage, 0x43): {name: "Get SEL Entry", priv: privUser, min: 6, max: 6, run: getSELEntry},
-		key(wire.Storage, 0x44): {name: "Add SEL Entry", priv: privOperator, min: 16, max: 16, run: addSELEntry},
-		key(wire.Storage, 0x46): {name: "Delete SEL Entry", priv: privOperator, min: 4, max: 4, run: deleteSELEntry},
-		key(wire.Storage, 0x47): {name: "Clear SEL", priv: privOperator, min: 6, max: 6, run: clearSEL},
+		key(wire.Storage, 0x44): {name: "Add SEL Entry", priv: privOperator, min: 16, max: 16, once: true, run: addSELEntry},
+		key(wire.Storage, 0x46): {name: "Delete SEL Entry", priv: privOperator, min: 4, max: 4, once: true, run: deleteSELEntry},
+		key(wire.Storage, 0x47): {name: "Clear SEL", priv: privOperator, min: 6, max: 6, once: true, run: clearSEL},
 		key(wire.Storage, 0x48): {name: "Get SEL Time", priv: privUser, run: getSELTime},
-		key(wire.Storage, 0x49): {name: "Set SEL Time", priv: privOperator, min: 4, max: 4, run: setSELTime},
+		key(wire.Storage, 0x49): {name: "Set SEL Time", priv: privOperator, min: 4, max: 4, once: true, run: setSELTime},
 		key(wire.Storage, 0x5a): {name: "Get Auxiliary Log Status", priv: privUser, min: 1, max: 1, run: auxLogStatus},
+		key(wire.Storage, 0x5b): {name: "Set Auxiliary Log Status", priv: privAdmin, min: 1, max: 17, run: setAuxLog},
 		key(wire.Storage, 0x5c): {name: "Get SEL Time UTC Offset", priv: privUser, run: getUTCOffset},
 		key(wire.Storage, 0x5d): {name: "Set SEL Time UTC Offset", priv: privOperator, min: 2, max: 2, run: setUTCOffset},
 	}
@@ -210,9 +213,14 @@ func stampOrNone(b []byte, t uint32) []byte {
 	return binary.LittleEndian.AppendUint32(b, t)
 }
 
+// measureForLog has the log tell of this moment: what sensors would say if they were
+// read now. While they cannot be, the log is what it is. b.mu is not held.
+func (b *BMC) measureForLog() { _, _ = b.measure() }
+
 // selInfo (31.2): version, entries, free bytes, times; delete, reserve and
 // allocation info are there, partial add is not.
 func selInfo(b *BMC, _ request) (byte, []byte) {
+	b.measureForLog()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	l := &b.parts.sel.kept.Log
@@ -273,6 +281,7 @@ func slice(record []byte, offset, count byte) ([]byte, bool) {
 
 // getSELEntry (31.5): only a read from the middle needs a reservation.
 func getSELEntry(b *BMC, r request) (byte, []byte) {
+	b.measureForLog()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := &b.parts.sel
@@ -366,16 +375,6 @@ func setSELTime(b *BMC, r request) (byte, []byte) {
 	b.parts.sel.kept.Ahead = int64(binary.LittleEndian.Uint32(r.data)) - b.now().Unix()
 	b.selChanged()
 	return ccOK, nil
-}
-
-// auxLogStatus (31.12): the machine check log has never had an entry; there are no
-// OEM logs.
-func auxLogStatus(_ *BMC, r request) (byte, []byte) {
-	const machineCheck = 0
-	if r.data[0]&0x0f != machineCheck {
-		return ccDataInvalid, nil
-	}
-	return ccOK, []byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}
 }
 
 func getUTCOffset(b *BMC, _ request) (byte, []byte) {

@@ -74,6 +74,7 @@ func discreteSensors() []sdrec.Discrete {
 		{Number: sensorHypervisor, Type: typeManagement, Entity: sdrec.EntityManager, Name: "Hypervisor", States: 1<<healthSensors | 1<<healthController},
 		{Number: sensorSEL, Type: typeSEL, Entity: sdrec.EntityManager, Name: "Event Log", States: 1<<selCleared | 1<<selAlmostFull},
 		{Number: sensorACPI, Type: typeACPI, Entity: sdrec.EntitySystem, Name: "ACPI State", States: 1<<acpiWorking | 1<<acpiSoftOff},
+		{Number: sensorSystemEvent, Type: typeSystemEvent, Entity: sdrec.EntityFirmware, Name: "System Event", EventOnly: true},
 	}
 }
 
@@ -127,8 +128,8 @@ func (b *BMC) changeSettings(a sdrec.Analog, f func(*sensorSettings)) {
 }
 
 // measure takes readings of this moment. Crossed thresholds and the power limit get
-// their entry in the log; as nobody is woken for it, that is when someone looks.
-// b.mu is not held.
+// their entry in the log; as nobody is woken for it, that is when someone looks, at a
+// sensor or into the log. b.mu is not held.
 func (b *BMC) measure() (model.Sample, error) {
 	usage, sample, err := b.look()
 	if err != nil {

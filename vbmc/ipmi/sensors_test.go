@@ -208,9 +208,9 @@ func TestSDRRepository(t *testing.T) {
 	r := newRig(t)
 	c := admin(t, r)
 	cc, d := c.call(wire.Storage, 0x20)
-	want(t, "info", cc, d, ccOK, 0x51, 14, 0, 0, 0, 0x80, 0x38, 0x09, 0x6b, 255, 255, 255, 255, 3)
+	want(t, "info", cc, d, ccOK, 0x51, 15, 0, 0, 0, 0x60, 0xfd, 0x09, 0x6b, 255, 255, 255, 255, 3)
 	all := readSDRs(t, c)
-	if len(all) != 14 {
+	if len(all) != 15 {
 		t.Fatalf("%d records", len(all))
 	}
 	for i, record := range all {
@@ -221,12 +221,12 @@ func TestSDRRepository(t *testing.T) {
 	}
 	cc, d = c.call(wire.Storage, 0x23, 0, 0, 1, 0, 5, 4)
 	want(t, "from the middle without reservation", cc, d, ccNoReservation)
-	cc, d = c.call(wire.Storage, 0x23, 1, 0, 15, 0, 0, 0xff)
+	cc, d = c.call(wire.Storage, 0x23, 1, 0, 16, 0, 0, 0xff)
 	want(t, "no such record", cc, d, ccNoRecord)
 	cc, d = c.call(wire.Storage, 0x23, 1, 0, 1, 0, 200, 1)
 	want(t, "beyond the end", cc, d, ccOutOfRange)
 	cc, d = c.call(wire.Storage, 0x23, 0, 0, 0xff, 0xff, 0, 3)
-	want(t, "last", cc, d, ccOK, 0xff, 0xff, 14, 0, 0x51)
+	want(t, "last", cc, d, ccOK, 0xff, 0xff, 15, 0, 0x51)
 	cc, d = c.call(wire.Storage, 0x27, 1, 0, 'C', 'L', 'R', 0xaa)
 	want(t, "clear", cc, d, ccInvalid)
 	cc, d = c.call(wire.App, 1)
@@ -274,5 +274,32 @@ func TestFullRecordBytes(t *testing.T) {
 	fan, _ := findAnalog(sensorFan)
 	if got := fan.EventMask(); got != 0x05 || sdrec.Offset(5) != 11 {
 		t.Errorf("events of the fan %#x", got)
+	}
+}
+
+// TestLogTellsWithoutAReading: who only reads the log learns of a threshold, and of the
+// power limit, as well.
+func TestLogTellsWithoutAReading(t *testing.T) {
+	for name, read := range map[string]func(c *client){
+		"info":  func(c *client) { c.call(wire.Storage, 0x40) },
+		"entry": func(c *client) { c.call(wire.Storage, 0x43, 0, 0, 0, 0, 0, 0xff) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, c := meterRig(t)
+			c.call(wire.Sensor, 0x26, sensorTemperature, 0x08, 0, 0, 0, 55, 0, 0)
+			c.call(wire.Group, 4, 0xdc, 0, 0, 0, 0x11, 70, 0, 0, 0, 0, 0, 0, 0, 1, 0)
+			c.call(wire.Group, 5, 0xdc, 1, 0, 0)
+			r.parts.sel.kept.Log.Clear(0)
+			r.work(t, 0)
+			read(c)
+			wantEvents(t, r.BMC)
+			r.work(t, 2)
+			read(c)
+			wantEvents(t, r.BMC, [4]byte{1, 0x10, 0x01, 0x57}, [4]byte{0x0b, 0x12, 0x05, 1})
+			r.m.Fail(domain.ErrUnavailable)
+			if cc, _ := c.call(wire.Storage, 0x40); cc != ccOK {
+				t.Errorf("the log while the hypervisor is away: %#x", cc)
+			}
+		})
 	}
 }

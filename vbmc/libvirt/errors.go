@@ -16,6 +16,7 @@ type Code uint32
 
 // The codes callers branch on. Source: libvirt/virterror.h.
 const (
+	CodeNoSupport        Code = 3
 	CodeNoConnect        Code = 5
 	CodeOperationFailed  Code = 9
 	CodeXML              Code = 27
@@ -72,8 +73,9 @@ func CodeOf(err error) Code {
 // IsNoDomain reports that libvirt has no such domain (42).
 func IsNoDomain(err error) bool { return CodeOf(err) == CodeNoDomain }
 
-// IsInvalidOperation reports that the object is not in a state that allows the
-// operation (55): starting what runs, stopping what is off.
+// IsInvalidOperation reports that an object is not in a state that allows the
+// operation (55): starting what runs, stopping what is off, but also starting what
+// needs a network or a storage pool that is not active.
 func IsInvalidOperation(err error) bool { return CodeOf(err) == CodeOperationInvalid }
 
 // IsUnavailable reports that libvirtd is away or timed out: worth trying again later.

@@ -185,19 +185,22 @@ func (m *Machine) start(ctx context.Context) error {
 	if s.Once != nil {
 		return m.startOnce(ctx, *s.Once)
 	}
-	if _, err := m.create(ctx); err != nil {
+	if _, err := m.create(ctx, false); err != nil {
 		return err
 	}
-	return m.started(false)
+	return m.noteProcess(false, s.Persistent != nil && m.isStale(ctx))
 }
 
 // started notes that a new process runs, from the stored order or a temporary one.
-func (m *Machine) started(temporary bool) error {
+func (m *Machine) started(temporary bool) error { return m.noteProcess(temporary, false) }
+
+// noteProcess notes what order the process has.
+func (m *Machine) noteProcess(temporary, stale bool) error {
 	s := m.snapshot()
-	if !s.Stale && s.Temporary == temporary {
+	if s.Stale == stale && s.Temporary == temporary {
 		return nil
 	}
-	s.Stale, s.Temporary = false, temporary
+	s.Stale, s.Temporary = stale, temporary
 	return m.save(s)
 }
 
@@ -219,7 +222,7 @@ func (m *Machine) startOnce(ctx context.Context, o domain.Override) error {
 		return err
 	}
 	if before.Equal(wrote) {
-		return m.startAsIs(ctx)
+		return m.startAsIs(ctx, wrote)
 	}
 	if err := m.note(Change{Before: before, Wrote: wrote, Start: true}); err != nil {
 		return err
@@ -228,15 +231,16 @@ func (m *Machine) startOnce(ctx context.Context, o domain.Override) error {
 		m.backOut(ctx, err)
 		return err
 	}
-	ours, err := m.create(ctx)
+	ours, err := m.create(ctx, true)
+	used := err == nil && m.used(ctx, wrote, ours) // asked now: of a machine that stopped already libvirt tells the stored order
 	if back := m.repair(ctx); back != nil {
 		m.log.Warn("boot order is put back later", "domain", m.name, "reason", back)
 	}
 	switch {
 	case err != nil:
 		return err
-	case !ours && !m.runsWith(ctx, wrote): // a start by others, before our order was stored
-		return m.started(false)
+	case !used: // a start by others, before our order was stored
+		return m.unused()
 	}
 	if err := m.spent(true); err != nil {
 		return err
@@ -245,11 +249,21 @@ func (m *Machine) startOnce(ctx context.Context, o domain.Override) error {
 }
 
 // startAsIs is a one-time start from what comes first anyway.
-func (m *Machine) startAsIs(ctx context.Context) error {
-	if _, err := m.create(ctx); err != nil {
+func (m *Machine) startAsIs(ctx context.Context, c bootxml.Config) error {
+	ours, err := m.create(ctx, true)
+	switch {
+	case err != nil:
 		return err
+	case !m.used(ctx, c, ours):
+		return m.unused()
 	}
 	return m.spent(false)
+}
+
+// unused leaves the one-time override to the next start: this one was not from it.
+func (m *Machine) unused() error {
+	m.log.Warn("the machine runs, but did not start from the one-time boot device, which stays for the next start", "domain", m.name)
+	return m.started(false)
 }
 
 // repair makes the stored definition what the state says, before anything else is done

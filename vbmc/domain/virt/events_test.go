@@ -90,13 +90,6 @@ func TestRefusedOperationIsNotOurs(t *testing.T) {
 	}
 }
 
-// TestResetAfterItStopped: the machine stops between the question and the reset.
-func TestResetAfterItStopped(t *testing.T) {
-	if err := poweredOff(&libvirt.Error{Code: libvirt.CodeOperationInvalid}); !errors.Is(err, domain.ErrPoweredOff) {
-		t.Errorf("%v", err)
-	}
-}
-
 // TestLiveOrder: after a one-time boot all devices are in the user's order again,
 // none twice, and those that are not in it are out.
 func TestLiveOrder(t *testing.T) {

@@ -14,17 +14,24 @@ import (
 	"trefoil/vbmc/libvirt"
 )
 
-// destroyed is the detail of EventStopped that nothing but tests cares for.
-const destroyed = 1
+// Details of EventStopped and EventStarted that nothing but tests cares for.
+const (
+	destroyed       = 1
+	stoppedSaved    = 4
+	startedRestored = 2
+)
 
 // hypervisor is a libvirt of one domain in memory, with as much of QEMU as decides
 // what the firmware boots from.
 type hypervisor struct {
 	uuid         libvirt.UUID // zero: {1}
 	stored, live string
-	away         error // every call fails with it
-	untold       bool  // the event of its definition is on its way
+	saved        string // what live was, of a guest that was saved
+	away         error  // every call fails with it
+	untold       bool   // the event of its definition is on its way
 	createFails  error
+	refusesOps   error  // what is done to a domain that runs
+	before       func() // what others do just before that, or before a start; may be nil
 	defines      int
 	refuses      error  // a definition
 	noAnswer     bool   // a definition is stored, and its answer is lost
@@ -62,8 +69,11 @@ func (h *hypervisor) Refresh(context.Context, string) (libvirt.Domain, error) {
 }
 
 func (h *hypervisor) when(running bool, f func()) error {
-	if h.away != nil {
-		return h.away
+	if err := cmp.Or(h.away, h.refusesOps); err != nil {
+		return err
+	}
+	if h.before != nil {
+		h.before()
 	}
 	if (h.live != "") != running {
 		return &libvirt.Error{Op: "test", Code: libvirt.CodeOperationInvalid, Msg: "wrong state"}
@@ -84,11 +94,32 @@ var aliases = strings.NewReplacer(
 	"<target dev='sda'/>", "<target dev='sda'/><alias name='cd0'/>",
 	"<mac address='52:54:00:00:00:01'/>", "<mac address='52:54:00:00:00:01'/><alias name='net0'/>")
 
+func (h *hypervisor) BootDomain(ctx context.Context, name string) (bool, error) {
+	saved := h.saved
+	h.saved = ""
+	err := h.CreateDomain(ctx, name)
+	if err != nil {
+		h.saved = saved
+	}
+	return err == nil && saved != "", err
+}
+
+// save is virsh managedsave.
+func (h *hypervisor) save() {
+	h.saved, h.live = h.live, ""
+	h.tell(libvirt.EventStopped, stoppedSaved)
+}
+
 func (h *hypervisor) CreateDomain(context.Context, string) error {
 	if h.createFails != nil {
 		return h.createFails
 	}
 	return h.when(false, func() {
+		if h.saved != "" {
+			h.live, h.saved = h.saved, ""
+			h.tell(libvirt.EventStarted, startedRestored)
+			return
+		}
 		h.live, h.index = aliases.Replace(h.stored), map[string]int{}
 		d, _ := bootxml.Parse(h.live)
 		for _, r := range d.Ranks(d.Config()) {

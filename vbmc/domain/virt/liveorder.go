@@ -20,10 +20,25 @@ func (m *Machine) live(ctx context.Context) (*bootxml.Doc, error) {
 	return bootxml.Parse(text)
 }
 
-// runsWith tells whether the process was started with a boot order.
-func (m *Machine) runsWith(ctx context.Context, c bootxml.Config) bool {
+// used tells whether the process was started with a boot order. Where it cannot be asked,
+// one that we started was: booting from the same device for ever is the worse mistake.
+func (m *Machine) used(ctx context.Context, c bootxml.Config, ours bool) bool {
 	doc, err := m.live(ctx)
-	return err == nil && doc.Config().Equal(c)
+	if err != nil {
+		return ours
+	}
+	return doc.Config().Equal(c)
+}
+
+// isStale tells whether the process has another boot order than the stored one: a guest
+// that was saved goes on with the order of then.
+func (m *Machine) isStale(ctx context.Context) bool {
+	live, err := m.live(ctx)
+	if err != nil {
+		return false
+	}
+	doc, err := m.read(ctx)
+	return err == nil && !live.Config().Equal(doc.Config())
 }
 
 // usedBy tells whether the process was started with an order that is to be undone.

@@ -22,6 +22,7 @@ type Conn interface {
 	Cached(name string) (libvirt.Domain, error)
 	Refresh(ctx context.Context, name string) (libvirt.Domain, error)
 	CreateDomain(ctx context.Context, name string) error
+	BootDomain(ctx context.Context, name string) (dropped bool, err error)
 	DestroyDomain(ctx context.Context, name string) error
 	ShutdownDomain(ctx context.Context, name string) error
 	ResetDomain(ctx context.Context, name string) error
@@ -179,10 +180,7 @@ func (m *Machine) Soft(ctx context.Context) error {
 		m.expect(softly)
 		err := m.conn.ShutdownDomain(ctx, m.name)
 		m.unexpect(softly, err)
-		if libvirt.IsInvalidOperation(err) {
-			return nil
-		}
-		return translate(err)
+		return m.unless(ctx, err, false)
 	})
 }
 
@@ -199,7 +197,7 @@ func (m *Machine) Reset(ctx context.Context) error {
 		m.expect(resetting)
 		err := m.conn.ResetDomain(ctx, m.name)
 		m.unexpect(resetting, err)
-		return poweredOff(err)
+		return m.poweredOff(ctx, err)
 	})
 }
 
@@ -219,17 +217,34 @@ func (m *Machine) Diag(ctx context.Context) error {
 		if err := m.needRunning(ctx); err != nil {
 			return err
 		}
-		return poweredOff(m.conn.InjectNMI(ctx, m.name))
+		return m.poweredOff(ctx, m.conn.InjectNMI(ctx, m.name))
 	})
 }
 
 // poweredOff translates for operations on a running machine: it may have stopped
 // since it was asked.
-func poweredOff(err error) error {
-	if libvirt.IsInvalidOperation(err) {
+func (m *Machine) poweredOff(ctx context.Context, err error) error {
+	if err != nil && m.unless(ctx, err, false) == nil {
 		return fmt.Errorf("%w: %w", domain.ErrPoweredOff, err)
 	}
 	return translate(err)
+}
+
+// unless translates the error of an operation; nil when libvirt refused it only because
+// the machine is on, or off, already. Its 55 says no more than that something is not as
+// the operation needs it: that may be a network or a storage pool that is not active.
+func (m *Machine) unless(ctx context.Context, err error, already bool) error {
+	if !libvirt.IsInvalidOperation(err) {
+		return translate(err)
+	}
+	on, look := m.running(ctx)
+	switch {
+	case look != nil:
+		return fmt.Errorf("%w, and what state the machine is in is not known: %w", err, look)
+	case on == already:
+		return nil
+	}
+	return err
 }
 
 // running asks libvirt, not the cache: an operation acts on the truth.
@@ -250,8 +265,8 @@ func (m *Machine) stop(ctx context.Context) error {
 	m.expect(stopping)
 	err := m.conn.DestroyDomain(ctx, m.name)
 	m.unexpect(stopping, err)
-	if err != nil && !libvirt.IsInvalidOperation(err) {
-		return translate(err)
+	if err != nil {
+		return m.unless(ctx, err, false)
 	}
 	m.settle(ctx)
 	return nil
@@ -264,16 +279,26 @@ func (m *Machine) restart(ctx context.Context) error {
 	return m.start(ctx)
 }
 
-// create starts the process. ours is false when somebody else was faster.
-func (m *Machine) create(ctx context.Context) (ours bool, err error) {
+// create starts the process. A guest that libvirt saved (libvirt-guests does, when the host
+// goes down) goes on where it was, which is no boot: boot has it thrown away. ours is false
+// when somebody else was faster.
+func (m *Machine) create(ctx context.Context, boot bool) (ours bool, err error) {
 	m.expect(starting)
-	err = m.conn.CreateDomain(ctx, m.name)
+	var dropped bool
+	if boot {
+		dropped, err = m.conn.BootDomain(ctx, m.name)
+	} else {
+		err = m.conn.CreateDomain(ctx, m.name)
+	}
 	m.unexpect(starting, err)
-	if err != nil && !libvirt.IsInvalidOperation(err) {
-		return false, translate(err)
+	if dropped {
+		m.log.Warn("the guest that libvirt had saved is thrown away: the machine was to boot from another device", "domain", m.name)
+	}
+	if err != nil {
+		return false, m.unless(ctx, err, true)
 	}
 	m.settle(ctx)
-	return err == nil, nil
+	return true, nil
 }
 
 // settle brings the cache up to date, so that the next status tells the result

@@ -94,13 +94,16 @@ func TestFind(t *testing.T) {
 
 func TestText(t *testing.T) {
 	for want, r := range map[string]Record{
-		"Power Unit #1: power off":                                     Event{SensorType: 0x09, Sensor: 1, EventType: 0x6f, Data: [3]byte{0, 0xff, 0xff}}.Record(1),
-		"Power Unit #1: power off: over":                               Event{SensorType: 0x09, Sensor: 1, EventType: 0xef, Data: [3]byte{0, 0xff, 0xff}}.Record(1),
-		"Watchdog #2: hard reset":                                      Event{SensorType: 0x23, Sensor: 2, EventType: 0x6f, Data: [3]byte{0xc1, 0x24, 0xff}}.Record(1),
-		"Watchdog #2: event type 6fh, data 05 ff ff":                   Event{SensorType: 0x23, Sensor: 2, EventType: 0x6f, Data: [3]byte{5, 0xff, 0xff}}.Record(1),
-		"Temperature #16: upper critical, going high":                  Event{SensorType: 1, Sensor: 16, EventType: 1, Data: [3]byte{0x59, 90, 80}}.Record(1),
-		"Sensor type c0h #9: event type 03h, data 01 02 03":            Event{SensorType: 0xc0, Sensor: 9, EventType: 3, Data: [3]byte{1, 2, 3}}.Record(1),
-		"OEM record, type e0h: 61 62 63 00 00 00 00 00 00 00 00 00 00": {2: 0xe0, 3: 'a', 4: 'b', 5: 'c'},
+		"Power Unit #1: power off":                                         Event{SensorType: 0x09, Sensor: 1, EventType: 0x6f, Data: [3]byte{0, 0xff, 0xff}}.Record(1),
+		"Power Unit #1: power off: over":                                   Event{SensorType: 0x09, Sensor: 1, EventType: 0xef, Data: [3]byte{0, 0xff, 0xff}}.Record(1),
+		"System Event #8: boot from CD asked for by the user, persistent":  Event{Generator: 0x20, SensorType: 0x12, Sensor: 8, EventType: 0x6f, Data: [3]byte{0xa1, 0x14, 0xc0}}.Record(1),
+		"System Event #8: boot from disk asked for by the user, next boot": Event{Generator: 0x20, SensorType: 0x12, Sensor: 8, EventType: 0x6f, Data: [3]byte{0xa1, 0x08, 0xa0}}.Record(1),
+		"System Event #9: OEM boot event":                                  Event{Generator: 0x41, SensorType: 0x12, Sensor: 9, EventType: 0x6f, Data: [3]byte{0xa1, 0x14, 0xc0}}.Record(1),
+		"Watchdog #2: hard reset":                                          Event{SensorType: 0x23, Sensor: 2, EventType: 0x6f, Data: [3]byte{0xc1, 0x24, 0xff}}.Record(1),
+		"Watchdog #2: event type 6fh, data 05 ff ff":                       Event{SensorType: 0x23, Sensor: 2, EventType: 0x6f, Data: [3]byte{5, 0xff, 0xff}}.Record(1),
+		"Temperature #16: upper critical, going high":                      Event{SensorType: 1, Sensor: 16, EventType: 1, Data: [3]byte{0x59, 90, 80}}.Record(1),
+		"Sensor type c0h #9: event type 03h, data 01 02 03":                Event{SensorType: 0xc0, Sensor: 9, EventType: 3, Data: [3]byte{1, 2, 3}}.Record(1),
+		"OEM record, type e0h: 61 62 63 00 00 00 00 00 00 00 00 00 00":     {2: 0xe0, 3: 'a', 4: 'b', 5: 'c'},
 	} {
 		if got := r.Text(); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -21,6 +21,10 @@ func offsets() map[byte][]string {
 		},
 		0x09: {"power off", "power cycle", "240 VA power down", "interlock power down", "AC lost", "soft power control failed", "failure", "predictive failure"},
 		0x10: {"correctable memory error logging disabled", "event logging disabled", "log cleared", "all event logging disabled", "log full", "log almost full"},
+		0x12: {
+			"system reconfigured", "OEM boot event", "hardware failure not found out", "entry added to the auxiliary log",
+			"action of the platform event filter", "clock set",
+		},
 		0x1d: {
 			"by power up", "by hard reset", "by warm reset", "PXE boot asked for by the user", "automatic boot to diagnostics",
 			"hard reset by the operating system", "warm reset by the operating system", "system restart",
@@ -55,6 +59,9 @@ func (r Record) Text() string {
 	if at := int(e.Data[0] & 0x0f); at < len(names) {
 		what = names[at]
 	}
+	if e.isOverride() {
+		what = overrideText(e.Data)
+	}
 	if what == "" {
 		what = fmt.Sprintf("event type %02xh, data % x", e.EventType&0x7f, e.Data)
 	}
@@ -62,4 +69,27 @@ func (r Record) Text() string {
 		what += ": over"
 	}
 	return fmt.Sprintf("%s #%d: %s", kind, e.Sensor, what)
+}
+
+// isOverride tells whether an event is a boot device that a client of this BMC chose.
+func (e Event) isOverride() bool {
+	const bmc, systemEvent, specific, oemBoot = 0x20, 0x12, 0x6f, 0xa1
+	return e.Generator == bmc && e.SensorType == systemEvent && e.EventType == specific && e.Data[0] == oemBoot
+}
+
+// overrideText names the device and how long it is chosen for, which stand in the data as
+// in parameter 5 of the boot options (28.13).
+func overrideText(data [3]byte) string {
+	names := map[byte]string{
+		2: "disk", 3: "disk, safe mode", 5: "CD", 7: "remote floppy", 8: "remote CD", 9: "remote medium", 11: "remote disk", 15: "floppy",
+	}
+	device, known := names[data[1]>>2&0x0f]
+	if !known {
+		return ""
+	}
+	lasts := "next boot"
+	if data[2]&0x40 != 0 {
+		lasts = "persistent"
+	}
+	return fmt.Sprintf("boot from %s asked for by the user, %s", device, lasts)
 }
