@@ -69,10 +69,7 @@ func TestLibvirtDomains(t *testing.T) {
 		"pyghmi":     pyghmiTable,
 		"go-ipmi":    goipmiTable,
 		"users":      usersTable,
-		"windows": func(t *testing.T, b bed) {
-			windowsTable(t, b)
-			repeatedPower(t, b)
-		},
+		"windows":    windowsTable,
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, l.bmc(t, name, machine{}))

@@ -81,6 +81,7 @@ func goipmiTable(t *testing.T, b bed) {
 			for again && !want.MatchString(text) && time.Since(began) < clientLimit {
 				text = answer(t, c, r)
 			}
+			t.Logf("%4d ms %s", time.Since(began).Milliseconds(), name)
 			if !want.MatchString(text) {
 				t.Errorf("%s: %s, want %q", name, text, want)
 			}

@@ -17,14 +17,15 @@ func sessionsTable(t *testing.T, l *lab) {
 	b4 := l.bmc(t, "sessions", machine{suites: all})
 	b6 := b4
 	b6.host = "::1"
+	b4.play(t, []row{{"power on", `Up/On`}, {"until power status", `is on`}}, "ipmitool", b4.ipmitool("1")...)
 	for _, suite := range []int{1, 2, 3, 6, 7, 8, 15, 16, 17} {
-		s, power := strconv.Itoa(suite), map[bool]string{true: "on", false: "off"}[suite%2 == 1]
-		b4.play(t, []row{{"power " + power, `Chassis Power Control`}}, "ipmitool", b4.ipmitool(s)...)
-		b6.play(t, []row{{"until power status", "Chassis Power is " + power}}, "ipmitool", b6.ipmitool(s)...)
-		b4.play(t, []row{{"ipmipower --stat", ": " + power + `\s*$`}}, "", b4.freeipmi(s)...)
+		s := strconv.Itoa(suite)
+		b4.play(t, []row{{"lan set 1 snmp suite-" + s, `suite-` + s}}, "ipmitool", b4.ipmitool(s)...)
+		b6.play(t, []row{{"lan print 1", `SNMP Community String +: suite-` + s + `\n`}}, "ipmitool", b6.ipmitool(s)...)
+		b4.play(t, []row{{"ipmipower --stat", `: on\s*$`}}, "", b4.freeipmi(s)...)
 		b6.play(t, []row{{"bmc-info", `IPMI Version +: 2.0\n`}}, "", b6.freeipmi(s)...)
 		if slices.Contains(goipmiSuites(), suite) {
-			goipmiSuite(t, map[bool]bed{true: b4, false: b6}[suite == 3], suite, power == "on")
+			goipmiSuite(t, map[bool]bed{true: b4, false: b6}[suite == 3], suite, true)
 		}
 	}
 	for _, r := range refusals() {
