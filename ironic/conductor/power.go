@@ -245,7 +245,7 @@ func (c *Conductor) syncNode(ctx context.Context, n *ironic.Node, silent *silenc
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		if silent.add(n.UUID) == syncTries {
+		if silent.add(n.UUID) >= syncTries { // more, where the node was at work at that very sync, or was taken out of maintenance
 			c.powerFault(ctx, n, err)
 		}
 	default:
@@ -253,6 +253,9 @@ func (c *Conductor) syncNode(ctx context.Context, n *ironic.Node, silent *silenc
 		c.recordPower(ctx, n, drv.SetPower, state)
 	}
 }
+
+// errElsewhere leaves a node unwritten that something else happens with.
+var errElsewhere = errors.New("the node is at work")
 
 // powerFault sets a node into maintenance because its BMC stays silent. The fault
 // goes by itself when the BMC answers again.
@@ -262,15 +265,19 @@ func (c *Conductor) powerFault(ctx context.Context, n *ironic.Node, cause error)
 	}
 	words := fmt.Sprintf("During sync_power_state, max retries exceeded for node %s: %v", title(n), cause)
 	_, err := c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
-		if syncs(n) && !n.Maintenance {
-			n.Maintenance, n.MaintenanceReason, n.Fault, n.LastError = true, words, faultPower, words
+		if !syncs(n) || n.Maintenance {
+			return errElsewhere // the next sync looks again
 		}
+		n.Maintenance, n.MaintenanceReason, n.Fault, n.LastError = true, words, faultPower, words
 		return nil
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errElsewhere):
+	case err != nil:
 		c.Log.Error("record a power fault", "node", n.UUID, "error", err)
+	default:
+		c.note(ctx, n.UUID, "power", "ERROR", words)
 	}
-	c.note(ctx, n.UUID, "power", "ERROR", words)
 }
 
 // recordPower takes over what the BMC says, or with ForcePower sets the machine
