@@ -111,8 +111,8 @@ func maskedWithin(v any) any {
 	return v
 }
 
-// findByMACs finds the one node that owns any of the addresses; nil with the
-// reason in words if there is none.
+// findByMACs finds the one node that owns any of the addresses, with words of what led
+// to it; nil with the reason in words if there is none.
 func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID string) (*ironic.Node, string, error) {
 	if nodeUUID != "" {
 		n, err := c.Store.Node(ctx, nodeUUID)
@@ -134,7 +134,9 @@ func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID stri
 		if err != nil {
 			return nil, "", err
 		}
-		found[p.NodeUUID] = mac
+		if found[p.NodeUUID] == "" { // the boot interface's comes first
+			found[p.NodeUUID] = mac
+		}
 	}
 	switch len(found) {
 	case 0:
@@ -142,7 +144,7 @@ func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID stri
 	case 1:
 		for uuid := range found {
 			n, err := c.Store.Node(ctx, uuid)
-			return n, "", err
+			return n, "MAC address " + found[uuid], err
 		}
 	}
 	var who []string
