@@ -216,6 +216,8 @@ type Store interface {
 	// Reserve takes the node's exclusive lock for holder if nobody has it (or
 	// holder itself has), and remembers purpose and time for whoever is refused.
 	Reserve(ctx context.Context, uuid, holder, purpose string) (*Node, error)
+	// Hold tells who has the node's lock; the zero value: nobody.
+	Hold(ctx context.Context, uuid string) (Hold, error)
 	// Release gives the lock back; releasing a lock that holder does not hold is no error.
 	Release(ctx context.Context, uuid, holder string) error
 

@@ -160,7 +160,12 @@ func (k *volumeKind[T]) check(c *call, v *T) error {
 func (k *volumeKind[T]) patch(c *call) error {
 	check := func(_, draft *T, _ map[string]bool) error { return k.check(c, draft) }
 	update := func(ctx context.Context, uuid string, change func(*T) error) (*T, error) {
-		return k.rows(c.s.store).Update(ctx, uuid, change, func(n *ironic.Node) error { return n.MayUpdateVolume("volume " + k.noun) })
+		held := ""
+		v, err := k.rows(c.s.store).Update(ctx, uuid, change, func(n *ironic.Node) error {
+			held = n.UUID
+			return n.MayUpdateVolume("volume " + k.noun)
+		})
+		return v, c.heldBy(held, err)
 	}
 	return patch(c, k.table, k.noun, k.find, check, update)
 }
@@ -172,7 +177,7 @@ func (k *volumeKind[T]) delete(c *call) error {
 	}
 	err = k.rows(c.s.store).Delete(c.ctx(), k.row(v).UUID, func(n *ironic.Node) error { return n.MayDeleteVolume("volume " + k.noun) })
 	if err != nil {
-		return err
+		return c.heldBy(k.row(v).NodeUUID, err)
 	}
 	return c.status(http.StatusNoContent)
 }

@@ -191,7 +191,8 @@ func (c *Conductor) Start(ctx context.Context) error {
 func (c *Conductor) takeUp(ctx context.Context, n *ironic.Node) error {
 	// Under the present name it may be a job's that has begun already; one with another
 	// name nobody has, and jobs wait for it.
-	if h := n.Reservation; h != "" && (h != c.Config.Host || c.locks.holder(n.UUID) == "") {
+	_, _, held := c.locks.holder(n.UUID)
+	if h := n.Reservation; h != "" && (h != c.Config.Host || !held) {
 		if err := c.Store.Release(ctx, n.UUID, h); err != nil {
 			return err
 		}

@@ -51,8 +51,7 @@ func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout 
 	var j jobRef
 	_, err = c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
 		if busy, ok := jobOf(n); ok {
-			return errs.New(errs.Locked, "Node %s is busy: %s is under way in state \"%s\". Its power can not be changed now.",
-				n.UUID, busy.Kind, n.ProvisionState).WithHint("wait for it to end, or openstack baremetal node abort %s", n.UUID)
+			return c.busyWith(n, busy)
 		}
 		n.TargetPowerState, n.LastError = final, ""
 		j = assign(n, jobPower)

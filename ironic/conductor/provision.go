@@ -103,8 +103,8 @@ func (c *Conductor) legal(n *ironic.Node, v fsm.Verb) error {
 	if _, err := fsm.Next(fsm.State(n.ProvisionState), v.Event); err == nil {
 		return nil
 	}
-	if holder := c.locks.holder(n.UUID); holder != "" && n.Reservation != "" && fsm.Busy(fsm.State(n.ProvisionState)) {
-		return lockedBy(n, n.Reservation, holder)
+	if purpose, since, held := c.locks.holder(n.UUID); held && n.Reservation != "" && fsm.Busy(fsm.State(n.ProvisionState)) {
+		return ironic.Hold{Host: n.Reservation, Purpose: purpose, Since: since}.Refusal(n.UUID)
 	}
 	return errs.New(errs.Invalid, "The requested action \"%s\" can not be performed on node \"%s\" while it is in state \"%s\".",
 		v.Name, n.UUID, n.ProvisionState)

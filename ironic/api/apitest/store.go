@@ -209,8 +209,7 @@ func (s *Store) Reserve(ctx context.Context, uuid, holder, purpose string) (*iro
 	return s.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
 		if n.Reservation != "" && n.Reservation != holder {
 			held := s.held[n.UUID]
-			return errs.New(errs.Locked, "Node %s is locked by host %s (%s, held for %s), please retry after the current operation is completed.",
-				uuid, n.Reservation, held.purpose, s.Now().Sub(held.since).Round(time.Second))
+			return ironic.Hold{Host: n.Reservation, Purpose: held.purpose, Since: held.since}.Refusal(uuid)
 		}
 		n.Reservation, s.held[n.UUID] = holder, hold{purpose, s.Now()}
 		return nil
@@ -218,6 +217,18 @@ func (s *Store) Reserve(ctx context.Context, uuid, holder, purpose string) (*iro
 }
 
 // Release gives it back.
+// Hold tells who has the lock.
+func (s *Store) Hold(ctx context.Context, uuid string) (ironic.Hold, error) {
+	n, err := s.Node(ctx, uuid)
+	if err != nil || n.Reservation == "" {
+		return ironic.Hold{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := s.held[n.UUID]
+	return ironic.Hold{Host: n.Reservation, Purpose: held.purpose, Since: held.since}, nil
+}
+
 func (s *Store) Release(ctx context.Context, uuid, holder string) error {
 	_, err := s.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
 		if n.Reservation == holder {

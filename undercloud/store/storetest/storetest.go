@@ -217,6 +217,9 @@ func reserve(t *testing.T, s ironic.Store) {
 	_, err = s.Reserve(t.Context(), n.UUID, "host-2", "power")
 	code(t, err, errs.Locked, "host-1", "again", "held for")
 	must(t, s.Release(t.Context(), n.UUID, "host-2"))
+	if h, err := s.Hold(t.Context(), n.UUID); err != nil || h.Host != "host-1" || h.Purpose != "again" || h.Since.IsZero() {
+		t.Errorf("held by %+v, %v", h, err)
+	}
 	_, err = s.Reserve(t.Context(), n.UUID, "host-2", "power")
 	code(t, err, errs.Locked)
 	must(t, s.Release(t.Context(), n.UUID, "host-1"))
