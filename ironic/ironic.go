@@ -225,6 +225,7 @@ type Store interface {
 	// Port finds one by uuid, MAC address or name.
 	Port(ctx context.Context, ident string) (*Port, error)
 	Ports(ctx context.Context, f PortFilter) ([]*Port, error)
+	// UpdatePort is UpdateNode for a port. change may read the store meanwhile, and sees what nobody else changes.
 	UpdatePort(ctx context.Context, uuid string, change func(*Port) error) (*Port, error)
 	DeletePort(ctx context.Context, uuid string) error
 
