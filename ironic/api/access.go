@@ -90,6 +90,10 @@ func (c *call) subject() (t policy.Target, named bool, err error) {
 			t = target(c.partOf)
 		}
 	case c.r.PathValue("allocation") != "":
+	case c.r.PathValue("volume") != "":
+		if err = c.volume(); err == nil && c.partOf != nil {
+			t = target(c.partOf)
+		}
 		var a *ironic.Allocation
 		if a, err = c.allocation(); err == nil {
 			t = policy.Target{Owner: a.Owner}
@@ -113,7 +117,7 @@ func (c *call) ofRunbook(r *ironic.Runbook) policy.Target {
 	return policy.Target{Owner: r.Owner}
 }
 
-// seesPart is about a port or portgroup: it is there for the caller if its node is.
+// seesPart is about a port, portgroup or volume: it is there for the caller if its node is.
 // Otherwise the answer is gone.
 func (c *call) seesPart(node string, gone error) error {
 	if c.full {
@@ -124,7 +128,7 @@ func (c *call) seesPart(node string, gone error) error {
 	case errs.Is(err, errs.NotFound):
 		return gone
 	case err != nil:
-		return fmt.Errorf("read the node of a port or portgroup: %w", err)
+		return fmt.Errorf("read the node of a port, portgroup or volume: %w", err)
 	case !c.sees(n):
 		return gone
 	}

@@ -29,7 +29,7 @@ type call struct {
 	caller policy.Caller
 	full   bool         // nothing is refused to the caller: see access.go
 	found  *ironic.Node // what authorize has read of the path
-	partOf *ironic.Node // the node of the port or portgroup of the path
+	partOf *ironic.Node // the node of the port, portgroup or volume of the path
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
