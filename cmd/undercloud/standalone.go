@@ -197,7 +197,7 @@ func (s *standalone) mount(p *program) error {
 		second = "listen" // port 5050 of its address
 	}
 	introspection := server.Service{Name: "introspection", Addr: s.cfg.IntrospectionListen.String(), From: s.cfg.Place(second) + ": " + second,
-		Handler: s.introspection(inspectAuth, s.log)}
+		Handler: s.introspection(inspectAuth, s.cfg.Audit, s.log)}
 	if s.cfg.TLSCert != "" {
 		tls, err := server.LoadTLS(s.cfg.TLSCert, s.cfg.TLSKey, s.log)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/audit"
 	"trefoil/ironic/policy"
 )
 
@@ -27,7 +28,7 @@ func (c *call) identify(open bool) {
 		c.caller = c.s.caller(c.ctx())
 	}
 	c.full = open || c.s.caller == nil || c.caller.Everything()
-	note(c.ctx(), func(t *trail) { t.caller = c.caller })
+	audit.Note(c.ctx(), func(t *audit.Trail) { t.Caller = c.caller })
 }
 
 // allowed tells whether the caller satisfies a policy towards a target.
@@ -89,11 +90,11 @@ func (c *call) subject() (t policy.Target, named bool, err error) {
 		if _, err = c.portgroup(); err == nil {
 			t = target(c.partOf)
 		}
-	case c.r.PathValue("allocation") != "":
 	case c.r.PathValue("volume") != "":
 		if err = c.volume(); err == nil && c.partOf != nil {
 			t = target(c.partOf)
 		}
+	case c.r.PathValue("allocation") != "":
 		var a *ironic.Allocation
 		if a, err = c.allocation(); err == nil {
 			t = policy.Target{Owner: a.Owner}

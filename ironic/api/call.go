@@ -94,8 +94,8 @@ func (s *server) outermost(next http.Handler) http.Handler {
 		w.Header().Set("X-Openstack-Request-Id", id)
 		w.Header().Set("Openstack-Request-Id", id)
 		rec := &recorder{ResponseWriter: w}
-		ctx, logChange := s.audited(context.WithValue(r.Context(), requestIDKey{}, id), r, rec)
-		defer logChange()
+		ctx, logChange := s.audit.Begin(context.WithValue(r.Context(), requestIDKey{}, id), r, id)
+		defer func() { logChange(rec.status, rec.Header()) }()
 		start := s.now()
 		defer func() {
 			if p := recover(); p != nil {
