@@ -123,6 +123,7 @@ func (s *standalone) open(ctx context.Context) error {
 	cfg := conductor.Config{Drivers: drivers, AgentNets: s.cfg.AgentNets, Host: s.host(), CleanOnProvide: s.cfg.AutomatedClean,
 		DeployKernel: s.cfg.DeployKernel, DeployRamdisk: s.cfg.DeployRamdisk, KernelParams: s.cfg.KernelParams,
 		DiscoveryDriver: s.cfg.DiscoveryDriver, BuiltInRules: builtIn, PCIAliases: aliases, Log: s.log}
+	s.tune(&cfg)
 	var boot *netboot.Config
 	if n := s.cfg.Netboot; n != nil {
 		boot = &netboot.Config{HTTPURL: "http://" + s.bootAddr(), Interface: n.Interface, Address: n.Address,
@@ -153,7 +154,7 @@ func (s *standalone) host() string {
 
 // drivers are the hardware types that the configuration enables.
 func (s *standalone) drivers() (map[string]driver.Driver, error) {
-	all, out := hardware(), map[string]driver.Driver{}
+	all, out := s.hardware(), map[string]driver.Driver{}
 	for _, name := range s.cfg.HardwareTypes {
 		d, ok := all[name]
 		if !ok {

@@ -236,7 +236,8 @@ func (t *task) callBack(ctx context.Context, wait, back fsm.State) error {
 	}
 	t.note("transition", "waits for the ramdisk to call back")
 	start := *t.node.ProvisionUpdatedAt
-	until := laterOf(start.Add(t.CallbackTimeout), t.Now().Add(min(graceAfterRestart, t.CallbackTimeout)))
+	limit := t.callbackTimeout(wait)
+	until := laterOf(start.Add(limit), t.Now().Add(min(graceAfterRestart, limit)))
 	err := t.wait(ctx, until, func(n *ironic.Node) (bool, error) {
 		return text(n.DriverInternalInfo, agentURL) != "", nil
 	}, func(n *ironic.Node) error {
@@ -250,6 +251,14 @@ func (t *task) callBack(ctx context.Context, wait, back fsm.State) error {
 		return err
 	}
 	return t.enter(ctx, back, nil)
+}
+
+// callbackTimeout is how long a node may wait for its agent in a state.
+func (c *Conductor) callbackTimeout(wait fsm.State) time.Duration {
+	if d, ok := c.CallbackTimeouts[wait]; ok {
+		return d
+	}
+	return c.CallbackTimeout
 }
 
 // graceAfterRestart is left to a wait that was interrupted for long.

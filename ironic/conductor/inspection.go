@@ -38,6 +38,9 @@ func (t *task) inspect() error {
 		}
 	}
 	return t.step("done", func(ctx context.Context) error {
+		if err := t.pretend(ctx, "inspect"); err != nil {
+			return err
+		}
 		t.note("inspection", "introspection finished")
 		return t.enter(ctx, fsm.Manageable, func(n *ironic.Node) {
 			now := t.Now().UTC()

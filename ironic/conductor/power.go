@@ -151,7 +151,7 @@ func (c *Conductor) SupportedBootDevices(ctx context.Context, ident string) ([]s
 // syncWorkers bounds how many BMCs are asked at the same time.
 const syncWorkers = 8
 
-// syncTries is how often a BMC may stay silent before its node is set into maintenance.
+// syncTries is how often a BMC may stay silent before its node is set into maintenance, unless Config says it.
 const syncTries = 3
 
 // syncLoop holds what nodes remember of their power against what their BMCs say.
@@ -244,7 +244,7 @@ func (c *Conductor) syncNode(ctx context.Context, n *ironic.Node, silent *silenc
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		if silent.add(n.UUID) >= syncTries { // more, where the node was at work at that very sync, or was taken out of maintenance
+		if silent.add(n.UUID) >= c.SyncTries { // more, where the node was at work at that very sync, or was taken out of maintenance
 			c.powerFault(ctx, n, err)
 		}
 	default:
