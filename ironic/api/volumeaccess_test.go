@@ -21,7 +21,7 @@ func TestVolumesAreTheirNodes(t *testing.T) {
 	s.free()
 	for _, kind := range []string{"connectors", "targets"} {
 		all, one, other := "/v1/volume/"+kind, "/v1/volume/"+kind+"/"+leasedVolume, "/v1/volume/"+kind+"/"+nobodysVolume
-		for who, n := range map[string]int{"owner_reader": 1, "lessee_reader": 1, "third_party_admin": 0, "system_reader": 2} {
+		for who, n := range map[string]int{"owner_reader": 2, "lessee_reader": 1, "third_party_admin": 0, "system_reader": 3} {
 			for path, want := range map[string]int{all: n, all + "?detail=true": n, "/v1/nodes/" + leasedNode + "/volume/" + kind: min(n, 1)} {
 				got := s.as(who, "GET", path, "")
 				if who == "third_party_admin" && strings.HasPrefix(path, "/v1/nodes/") {
