@@ -217,6 +217,8 @@ type Store interface {
 	// Reserve takes the node's exclusive lock for holder if nobody has it (or
 	// holder itself has), and remembers purpose and time for whoever is refused.
 	Reserve(ctx context.Context, uuid, holder, purpose string) (*Node, error)
+	// Hold tells who has the node's lock; the zero value: nobody.
+	Hold(ctx context.Context, uuid string) (Hold, error)
 	// Release gives the lock back; releasing a lock that holder does not hold is no error.
 	Release(ctx context.Context, uuid, holder string) error
 
@@ -224,6 +226,7 @@ type Store interface {
 	// Port finds one by uuid, MAC address or name.
 	Port(ctx context.Context, ident string) (*Port, error)
 	Ports(ctx context.Context, f PortFilter) ([]*Port, error)
+	// UpdatePort is UpdateNode for a port. change may read the store meanwhile, and sees what nobody else changes.
 	UpdatePort(ctx context.Context, uuid string, change func(*Port) error) (*Port, error)
 	DeletePort(ctx context.Context, uuid string) error
 

@@ -50,6 +50,9 @@ type PortgroupStore interface {
 	Portgroups(ctx context.Context, f PortgroupFilter) ([]*Portgroup, error)
 	// UpdatePortgroup edits one as UpdatePort does. Invalid: its node changes while it has ports.
 	UpdatePortgroup(ctx context.Context, uuid string, change func(*Portgroup) error) (*Portgroup, error)
+	// UpdateWiring lets change edit all ports and portgroups of a node in one transaction, in
+	// which nobody else writes them. An error from change leaves all as it was and is returned as is.
+	UpdateWiring(ctx context.Context, nodeUUID string, change func([]*Port, []*Portgroup) error) error
 	// DeletePortgroup removes it. Invalid while it has ports.
 	DeletePortgroup(ctx context.Context, uuid string) error
 }

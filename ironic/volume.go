@@ -74,7 +74,7 @@ type VolumeStore interface {
 }
 
 // MayUpdateVolume allows a change of a node's connector or target, which what
-// names. Locked: somebody works on the node. Invalid: its machine is not off.
+// names. Locked: somebody works on the node, Store.Hold says at what. Invalid: its machine is not off.
 func (n *Node) MayUpdateVolume(what string) error { return n.mayTouchVolume(what+" update", false) }
 
 // MayDeleteVolume is MayUpdateVolume for a deletion, which a node that may be
@@ -86,8 +86,7 @@ func (n *Node) MayDeleteVolume(what string) error {
 
 func (n *Node) mayTouchVolume(action string, whileOn bool) error {
 	if n.Reservation != "" {
-		return errs.New(errs.Locked, "Node %s is locked by host %s, please retry after the current operation is completed.",
-			n.UUID, n.Reservation)
+		return Hold{Host: n.Reservation}.Refusal(n.UUID)
 	}
 	if n.PowerState == PowerOff || whileOn {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"trefoil/ironic/api"
+	"trefoil/ironic/audit"
 	"trefoil/ironic/conductor"
 	"trefoil/ironic/driver"
 	"trefoil/ironic/driver/fake"
@@ -75,20 +76,27 @@ func (b *bareMetal) open(dir string, boot *netboot.Config, fetch imagecache.Fetc
 }
 
 // api is the bare-metal API; auth may be nil: then everybody may do everything.
-func (b *bareMetal) api(auth func(http.Handler) http.Handler, audit config.Audit, log *slog.Logger) http.Handler {
+func (b *bareMetal) api(auth func(http.Handler) http.Handler, section config.Audit, log *slog.Logger) http.Handler {
 	cfg := api.Config{Store: b.db, Conductor: b.conductor, Auth: auth, Log: log}
 	if auth != nil {
 		cfg.Caller = identity.Caller
 	}
-	if !audit.Off {
-		cfg.Audit, cfg.AuditIgnore = log, audit.Ignore
+	if !section.Off {
+		cfg.Audit, cfg.AuditIgnore = log, section.Ignore
 	}
 	return api.New(cfg)
 }
 
 // introspection is the introspection API; auth may be nil.
-func (b *bareMetal) introspection(auth func(http.Handler) http.Handler, log *slog.Logger) http.Handler {
-	return inspectapi.New(inspectapi.Config{Store: b.db, Conductor: b.conductor, Auth: auth, Log: log})
+func (b *bareMetal) introspection(auth func(http.Handler) http.Handler, section config.Audit, log *slog.Logger) http.Handler {
+	cfg := inspectapi.Config{Store: b.db, Conductor: b.conductor, Auth: auth, Log: log}
+	if auth != nil {
+		cfg.Caller = identity.Caller
+	}
+	if !section.Off {
+		cfg.Audit = audit.Log{To: log, Ignore: section.Ignore}
+	}
+	return inspectapi.New(cfg)
 }
 
 // start begins the work: jobs first (they were all registered), then nodes.

@@ -193,7 +193,7 @@ func (u *undercloud) mount(srv *server.Server, ready func() error) error {
 	add("identity", srv.Health(u.identity.Handler(), ready))
 	guard := func(h http.Handler) http.Handler { return u.identity.Middleware(h) }
 	add("baremetal", u.api(func(h http.Handler) http.Handler { return u.identity.Authenticated(h) }, u.cfg.Audit, u.log))
-	add("introspection", u.introspection(guard, u.log))
+	add("introspection", u.introspection(guard, u.cfg.Audit, u.log))
 	add("image", u.identity.Middleware(u.images.Handler(), "/", "/versions"))
 	add("network", u.identity.Middleware(u.network.Handler(), "/"))
 	add("compute", u.identity.Middleware(u.compute.Handler(), "/", "/v2.1", "/v2.1/"))

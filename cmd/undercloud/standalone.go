@@ -123,6 +123,7 @@ func (s *standalone) open(ctx context.Context) error {
 	cfg := conductor.Config{Drivers: drivers, AgentNets: s.cfg.AgentNets, Host: s.host(), CleanOnProvide: s.cfg.AutomatedClean,
 		DeployKernel: s.cfg.DeployKernel, DeployRamdisk: s.cfg.DeployRamdisk, KernelParams: s.cfg.KernelParams,
 		DiscoveryDriver: s.cfg.DiscoveryDriver, BuiltInRules: builtIn, PCIAliases: aliases, Log: s.log}
+	s.tune(&cfg)
 	var boot *netboot.Config
 	if n := s.cfg.Netboot; n != nil {
 		boot = &netboot.Config{HTTPURL: "http://" + s.bootAddr(), Interface: n.Interface, Address: n.Address,
@@ -153,7 +154,7 @@ func (s *standalone) host() string {
 
 // drivers are the hardware types that the configuration enables.
 func (s *standalone) drivers() (map[string]driver.Driver, error) {
-	all, out := hardware(), map[string]driver.Driver{}
+	all, out := s.hardware(), map[string]driver.Driver{}
 	for _, name := range s.cfg.HardwareTypes {
 		d, ok := all[name]
 		if !ok {
@@ -197,7 +198,7 @@ func (s *standalone) mount(p *program) error {
 		second = "listen" // port 5050 of its address
 	}
 	introspection := server.Service{Name: "introspection", Addr: s.cfg.IntrospectionListen.String(), From: s.cfg.Place(second) + ": " + second,
-		Handler: s.introspection(inspectAuth, s.log)}
+		Handler: s.introspection(inspectAuth, s.cfg.Audit, s.log)}
 	if s.cfg.TLSCert != "" {
 		tls, err := server.LoadTLS(s.cfg.TLSCert, s.cfg.TLSKey, s.log)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/audit"
 	"trefoil/ironic/policy"
 )
 
@@ -27,7 +28,7 @@ func (c *call) identify(open bool) {
 		c.caller = c.s.caller(c.ctx())
 	}
 	c.full = open || c.s.caller == nil || c.caller.Everything()
-	note(c.ctx(), func(t *trail) { t.caller = c.caller })
+	audit.Note(c.ctx(), func(t *audit.Trail) { t.Caller = c.caller })
 }
 
 // allowed tells whether the caller satisfies a policy towards a target.
@@ -89,6 +90,10 @@ func (c *call) subject() (t policy.Target, named bool, err error) {
 		if _, err = c.portgroup(); err == nil {
 			t = target(c.partOf)
 		}
+	case c.r.PathValue("volume") != "":
+		if err = c.volume(); err == nil && c.partOf != nil {
+			t = target(c.partOf)
+		}
 	case c.r.PathValue("allocation") != "":
 		var a *ironic.Allocation
 		if a, err = c.allocation(); err == nil {
@@ -113,7 +118,7 @@ func (c *call) ofRunbook(r *ironic.Runbook) policy.Target {
 	return policy.Target{Owner: r.Owner}
 }
 
-// seesPart is about a port or portgroup: it is there for the caller if its node is.
+// seesPart is about a port, portgroup or volume: it is there for the caller if its node is.
 // Otherwise the answer is gone.
 func (c *call) seesPart(node string, gone error) error {
 	if c.full {
@@ -124,7 +129,7 @@ func (c *call) seesPart(node string, gone error) error {
 	case errs.Is(err, errs.NotFound):
 		return gone
 	case err != nil:
-		return fmt.Errorf("read the node of a port or portgroup: %w", err)
+		return fmt.Errorf("read the node of a port, portgroup or volume: %w", err)
 	case !c.sees(n):
 		return gone
 	}

@@ -39,6 +39,9 @@ const (
 	ownedEvent, leasedEvent, nobodysEvent = "0e21d58f-5de2-4956-85ff-33935ea1ca02", "0e21d58f-5de2-4956-85ff-33935ea1ca03", "0e21d58f-5de2-4956-85ff-33935ea1ca04"
 	oneChassis                            = "e74c40e0-d825-11e2-a28f-0800200c9a66"
 	ownedRunbook                          = "8b5fc7f0-3b1f-4a3a-8d4b-0a5b7a0b5f9e"
+
+	// Each of a connector and of a target.
+	leasedVolume, nobodysVolume, ownedVolume = "9265b0e6-0000-4000-8000-000000000001", "9265b0e6-0000-4000-8000-000000000002", "9265b0e6-0000-4000-8000-000000000003"
 )
 
 // placeholders are those of testdata/rbac.txt.
@@ -50,7 +53,7 @@ func placeholders() *strings.Replacer {
 		"{driver_name}", "fake-driverz", "{owner_allocation}", ownedAllocation, "{lessee_allocation}", leasedAllocation,
 		"{owned_history_ident}", ownedEvent, "{lessee_history_ident}", leasedEvent, "{history_ident}", nobodysEvent,
 		"{port_ident}", nobodysPort, "{portgroup_ident}", nobodysGroup, "{chassis_ident}", oneChassis, "{allocation_ident}", leasedAllocation,
-		"{conductor_ident}", "localhost", "{runbook_ident}", ownedRunbook)
+		"{volume_connector_ident}", leasedVolume, "{volume_target_ident}", leasedVolume, "{conductor_ident}", "localhost", "{runbook_ident}", ownedRunbook)
 }
 
 func fine(t testing.TB, err error) {
@@ -83,6 +86,11 @@ func furnish(t testing.TB, s *apitest.Store) {
 		{UUID: nobodysGroup, NodeUUID: nobodys, Name: "corgis_rule_the_world"}} {
 		g.Mode = "active-backup"
 		fine(t, s.CreatePortgroup(ctx, &g))
+	}
+	for id, node := range map[string]string{leasedVolume: leasedNode, nobodysVolume: nobodys, ownedVolume: ownedNode} {
+		row := ironic.VolumeRow{UUID: id, NodeUUID: node}
+		fine(t, s.VolumeConnectors().Create(ctx, &ironic.VolumeConnector{VolumeRow: row, Type: "iqn", ConnectorID: "iqn." + id}))
+		fine(t, s.VolumeTargets().Create(ctx, &ironic.VolumeTarget{VolumeRow: row, VolumeType: "iscsi", VolumeID: id, Properties: map[string]any{"target_iqn": "iqn.meow"}}))
 	}
 	fits := func(*ironic.Node) error { return nil }
 	fine(t, s.CreateAllocation(ctx, &ironic.Allocation{UUID: ownedAllocation, NodeUUID: ownedNode, Owner: ownerProject, ResourceClass: "CUSTOM_TEST"}, fits))
@@ -167,7 +175,7 @@ func (s *secured) as(who, method, path, body string) answer {
 	return answer{w.Code, w.Header(), string(data)}
 }
 
-// Ironic's own tests of access, more than 750 requests: what is refused there is
+// Ironic's own tests of access, more than 850 requests: what is refused there is
 // refused here, what is not there is not here, and what is let in is let in.
 func TestAccessIsAsIronicsTestsHaveIt(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("testdata", "rbac.txt"))
@@ -212,7 +220,8 @@ func TestEveryGuardedRouteHasItsPolicy(t *testing.T) {
 // outcome says how an answer ends for who asks about a machine.
 func outcome(a answer) string {
 	gone := false
-	for _, kind := range []string{"Node " + leasedNode, "Port " + leasedPort, "Portgroup " + leasedGroup, "Allocation " + leasedAllocation} {
+	for _, kind := range []string{"Node " + leasedNode, "Port " + leasedPort, "Portgroup " + leasedGroup, "Allocation " + leasedAllocation,
+		"Volume connector " + leasedVolume, "Volume target " + leasedVolume} {
 		gone = gone || a.status == http.StatusNotFound && a.fault() == kind+" could not be found."
 	}
 	gone = gone || a.status == http.StatusNotFound && a.fault() == "Allocation for node "+leasedNode+" was not found"
@@ -235,7 +244,7 @@ func TestEveryCallByEverybody(t *testing.T) {
 		}
 	}
 	who = append(who, "system_service", "service_headers_owner_project", "service")
-	names := strings.NewReplacer("{node}", leasedNode, "{port}", leasedPort, "{portgroup}", leasedGroup, "{allocation}", leasedAllocation, "{runbook}", ownedRunbook)
+	names := strings.NewReplacer("{node}", leasedNode, "{port}", leasedPort, "{portgroup}", leasedGroup, "{allocation}", leasedAllocation, "{runbook}", ownedRunbook, "{volume}", leasedVolume)
 	var b strings.Builder
 	for _, c := range api.GuardedCalls(config(apitest.NewStore())) {
 		ends := map[string][]string{}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"trefoil/ironic"
+	"trefoil/ironic/audit"
 	"trefoil/ironic/policy"
 )
 
@@ -52,10 +53,9 @@ type server struct {
 
 	inspectionRules table[*ironic.InspectionRule]
 
-	caller      func(context.Context) policy.Caller
-	policies    *policy.Set
-	audit       *slog.Logger
-	auditIgnore []string
+	caller   func(context.Context) policy.Caller
+	policies *policy.Set
+	audit    audit.Log
 }
 
 // New makes the handler of the whole API, from "/" on.
@@ -74,7 +74,7 @@ func newServer(cfg Config) *server {
 		log: cfg.Log, now: cfg.Now, nodes: nodeTable(), ports: portTable(),
 		portgroups: portgroupTable(), chassis: chassisTable(), connectors: connectorKind(), targets: targetKind(),
 		inspectionRules: inspectionRuleTable(),
-		caller:          cfg.Caller, policies: policy.New(), audit: cfg.Audit, auditIgnore: cfg.AuditIgnore,
+		caller:          cfg.Caller, policies: policy.New(), audit: audit.Log{To: cfg.Audit, Ignore: cfg.AuditIgnore},
 	}
 	if s.log == nil {
 		s.log = slog.Default()

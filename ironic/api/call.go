@@ -29,7 +29,7 @@ type call struct {
 	caller policy.Caller
 	full   bool         // nothing is refused to the caller: see access.go
 	found  *ironic.Node // what authorize has read of the path
-	partOf *ironic.Node // the node of the port or portgroup of the path
+	partOf *ironic.Node // the node of the port, portgroup or volume of the path
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
@@ -94,8 +94,8 @@ func (s *server) outermost(next http.Handler) http.Handler {
 		w.Header().Set("X-Openstack-Request-Id", id)
 		w.Header().Set("Openstack-Request-Id", id)
 		rec := &recorder{ResponseWriter: w}
-		ctx, logChange := s.audited(context.WithValue(r.Context(), requestIDKey{}, id), r, rec)
-		defer logChange()
+		ctx, logChange := s.audit.Begin(context.WithValue(r.Context(), requestIDKey{}, id), r, id)
+		defer func() { logChange(rec.status, rec.Header()) }()
 		start := s.now()
 		defer func() {
 			if p := recover(); p != nil {

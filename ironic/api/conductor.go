@@ -17,7 +17,11 @@ type ProvisionRequest struct {
 	DisableRamdisk bool             `json:"disable_ramdisk,omitempty"`
 	Runbook        string           `json:"runbook,omitempty"`
 	RescuePassword *string          `json:"-"` // in the clear: it is kept nowhere
+	ThenInspect    bool             `json:"-"` // with manage of a node in enroll: inspect it when its BMC has answered
 }
+
+// KeyThenInspect is true in the driver_internal_info of a node that is verified for ThenInspect.
+const KeyThenInspect = "then_inspect"
 
 // Validation is one row of a node's validation.
 type Validation struct {

@@ -14,7 +14,7 @@
 // from one. Events are checked and logged, nobody waits for them.
 //
 // Who may do what is a matter of ironic/policy; access.go holds requests against it,
-// and rules.go has the policy of each route. audit.go logs who changed what.
+// and rules.go has the policy of each route. ironic/audit logs who changed what.
 //
 // Where it is more lenient than Ironic: keys with ~ and / are patched at every
 // version, not from 1.98 on; X-Openstack-Request-Id stands on successes at every

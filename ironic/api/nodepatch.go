@@ -99,7 +99,7 @@ func (c *call) resetInterfaces(ops []operation) (bool, error) {
 
 // draft applies ops to a copy of row and checks the result; row stays as it is.
 func (s *server) draft(c *call, row *ironic.Node, ops []operation, reset bool) (*ironic.Node, map[string]bool, error) {
-	if err := mayPatch(row, ops); err != nil {
+	if err := mayPatch(row, ops, s.conductor.Host()); err != nil {
 		return nil, nil, err
 	}
 	draft := *row
@@ -136,14 +136,14 @@ func mayStayOn(n *ironic.Node) error {
 
 // mayPatch refuses changes while the conductor is at work on the node. One
 // thing always goes in maintenance: freeing the node from its instance.
-func mayPatch(n *ironic.Node, ops []operation) error {
+func mayPatch(n *ironic.Node, ops []operation, host string) error {
 	if n.Maintenance && len(ops) == 1 && ops[0].op == "remove" && ops[0].path == "/instance_uuid" {
 		return nil
 	}
 	if n.Updatable() {
 		return nil
 	}
-	return clientError(http.StatusConflict, "Node %s can not be updated while a state transition is in progress.", n.UUID)
+	return clientError(http.StatusConflict, "Node %s can not be updated while a state transition is in progress: %s has it.", n.UUID, n.Transition(host))
 }
 
 // checkNodeChange has the rules that look at both sides of a change.

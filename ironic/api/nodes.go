@@ -8,6 +8,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/audit"
 	"trefoil/ironic/fsm"
 )
 
@@ -20,7 +21,7 @@ func (c *call) node() (*ironic.Node, error) {
 	}
 	n, err := c.nodeBy(c.r.PathValue("node"))
 	if err == nil {
-		note(c.ctx(), func(t *trail) { t.node = n.UUID })
+		audit.Note(c.ctx(), func(t *audit.Trail) { t.Node = n.UUID })
 	}
 	return n, err
 }

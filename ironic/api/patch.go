@@ -126,7 +126,8 @@ func patched[R any](t table[R], resource string, ops []operation, version int, r
 }
 
 // patch answers a PATCH of what find looks for. check, if there is one, judges a draft,
-// told what changed; then update does the same to the row, which may have moved on.
+// told what changed; then update does the same to the row, which may have moved on: check
+// is asked again, in the transaction that writes it.
 func patch[T any](c *call, t table[*T], resource string, find func(*call) (*T, error),
 	check func(row, draft *T, changed map[string]bool) error,
 	update func(ctx context.Context, uuid string, change func(*T) error) (*T, error)) error {
@@ -149,8 +150,12 @@ func patch[T any](c *call, t table[*T], resource string, find func(*call) (*T, e
 		}
 	}
 	saved, err := update(c.ctx(), t.uuid(row), func(row *T) error {
-		_, err := patched(t, resource, ops, c.version, row)
-		return err
+		was := *row
+		changed, err := patched(t, resource, ops, c.version, row)
+		if err != nil || check == nil {
+			return err
+		}
+		return check(&was, row, changed)
 	})
 	if err != nil {
 		return err

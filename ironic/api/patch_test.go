@@ -93,7 +93,7 @@ func TestPatchDependsOnTheState(t *testing.T) {
 		status int
 		fault  string
 	}{
-		{"while cleaning", ironic.Node{ProvisionState: "cleaning", TargetProvisionState: "available"}, extra, 409, "state transition is in progress"},
+		{"while cleaning", ironic.Node{ProvisionState: "cleaning", TargetProvisionState: "available"}, extra, 409, "state transition is in progress: host localhost (it is in state \"cleaning\""},
 		{"while deploying", ironic.Node{ProvisionState: "wait call-back", TargetProvisionState: "active"}, extra, 409, "in progress"},
 		{"while waiting for inspection", ironic.Node{ProvisionState: "inspect wait", TargetProvisionState: "manageable"}, extra, 200, ""},
 		{"after a failed deployment", ironic.Node{ProvisionState: "deploy failed", TargetProvisionState: "active"}, extra, 200, ""},

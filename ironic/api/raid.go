@@ -28,7 +28,7 @@ func (s *server) putRAID(c *call) error {
 	}
 	_, err = s.store.UpdateNode(c.ctx(), n.UUID, func(row *ironic.Node) error {
 		row.TargetRaidConfig = body
-		return mayPatch(row, nil)
+		return mayPatch(row, nil, s.conductor.Host())
 	})
 	if err != nil {
 		return err

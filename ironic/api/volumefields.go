@@ -56,7 +56,7 @@ func targetKind() *volumeKind[ironic.VolumeTarget] {
 			get: func(_ *call, v *target) any { return v.BootIndex },
 			set: func(v *target, value any) { v.BootIndex = value.(int) }},
 		field[*target]{name: "properties", kind: dict, initial: true, patch: true, noSort: true,
-			get:      func(_ *call, v *target) any { return mask(v.Properties) },
+			get:      targetProperties,
 			unmasked: func(v *target) any { return mapOrEmpty(v.Properties) },
 			set:      func(v *target, value any) { v.Properties = value.(map[string]any) }},
 		volumeText("volume_id", func(v *target) *string { return &v.VolumeID }),

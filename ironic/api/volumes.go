@@ -77,7 +77,11 @@ func (k *volumeKind[T]) find(c *call) (*T, error) {
 	if !ironic.IsUUID(ident) {
 		return nil, badRequest("Expected a UUID but received %s.", ident)
 	}
-	return k.rows(c.s.store).Get(c.ctx(), strings.ToLower(ident))
+	v, err := k.rows(c.s.store).Get(c.ctx(), strings.ToLower(ident))
+	if err != nil {
+		return nil, err
+	}
+	return v, c.seesPart(k.row(v).NodeUUID, clientError(http.StatusNotFound, "Volume %s %s could not be found.", k.noun, ident))
 }
 
 func (k *volumeKind[T]) show(c *call) error { return k.table.show(c, k.find) }
@@ -130,37 +134,57 @@ func (k *volumeKind[T]) send(c *call, path string, l *listQuery, node string) er
 	if err != nil {
 		return err
 	}
+	if list, err = k.seen(c, list); err != nil {
+		return err
+	}
 	return sendList(c, k.table, k.noun+"s", path, l, k.defaults, list)
 }
 
 func (k *volumeKind[T]) create(c *call) error {
 	return create(c, k.table, making[T]{resource: k.noun, path: k.path(""), row: new(T), needs: k.required,
-		check: func(v *T) error { return k.check(c, v) }, store: k.rows(c.s.store).Create})
+		check: func(v *T) error {
+			if err := c.mayAddTo(k.row(v).NodeUUID, "baremetal:volume:create"); err != nil {
+				return err
+			}
+			_, err := k.check(c, v)
+			return err
+		}, store: k.rows(c.s.store).Create})
 }
 
-// check wants what every stored row has.
-func (k *volumeKind[T]) check(c *call, v *T) error {
+// check wants what every stored row has, and returns its node.
+func (k *volumeKind[T]) check(c *call, v *T) (*ironic.Node, error) {
 	for _, name := range k.required {
 		if k.table.find(name).get(nil, v) == nil {
-			return lacks(k.noun, name)
+			return nil, lacks(k.noun, name)
 		}
 	}
 	row := k.row(v)
 	n, err := c.s.store.Node(c.ctx(), row.NodeUUID)
-	if errs.Is(err, errs.NotFound) {
-		return badRequest("Node %s could not be found.", row.NodeUUID)
+	if errs.Is(err, errs.NotFound) || err == nil && !c.sees(n) {
+		return nil, badRequest("Node %s could not be found.", row.NodeUUID)
 	}
 	if err != nil {
-		return fmt.Errorf("read node of volume %s: %w", k.noun, err)
+		return nil, fmt.Errorf("read node of volume %s: %w", k.noun, err)
 	}
 	row.NodeUUID = n.UUID
-	return nil
+	return n, nil
 }
 
 func (k *volumeKind[T]) patch(c *call) error {
-	check := func(_, draft *T, _ map[string]bool) error { return k.check(c, draft) }
+	check := func(_, draft *T, _ map[string]bool) error {
+		n, err := k.check(c, draft)
+		if err != nil {
+			return err
+		}
+		return c.mayMoveTo(n)
+	}
 	update := func(ctx context.Context, uuid string, change func(*T) error) (*T, error) {
-		return k.rows(c.s.store).Update(ctx, uuid, change, func(n *ironic.Node) error { return n.MayUpdateVolume("volume " + k.noun) })
+		held := ""
+		v, err := k.rows(c.s.store).Update(ctx, uuid, change, func(n *ironic.Node) error {
+			held = n.UUID
+			return n.MayUpdateVolume("volume " + k.noun)
+		})
+		return v, c.heldBy(held, err)
 	}
 	return patch(c, k.table, k.noun, k.find, check, update)
 }
@@ -172,7 +196,7 @@ func (k *volumeKind[T]) delete(c *call) error {
 	}
 	err = k.rows(c.s.store).Delete(c.ctx(), k.row(v).UUID, func(n *ironic.Node) error { return n.MayDeleteVolume("volume " + k.noun) })
 	if err != nil {
-		return err
+		return c.heldBy(k.row(v).NodeUUID, err)
 	}
 	return c.status(http.StatusNoContent)
 }

@@ -323,8 +323,8 @@ func TestVolumesOfAMachineThatRunsStay(t *testing.T) {
 		if _, err := r.store.Reserve(t.Context(), locked.UUID, "host-1", "work"); err != nil {
 			t.Fatal(err)
 		}
-		extra(off).want(t, 409, "Node "+locked.UUID+" is locked by host host-1")
-		r.do("DELETE", off, "1.32", "").want(t, 409, "is locked by host host-1")
+		extra(off).want(t, 409, "Node "+locked.UUID+" is locked by host host-1 (work, held for ")
+		r.do("DELETE", off, "1.32", "").want(t, 409, "is locked by host host-1 (work, held for ")
 		if err := r.store.Release(t.Context(), locked.UUID, "host-1"); err != nil {
 			t.Fatal(err)
 		}

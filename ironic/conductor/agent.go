@@ -111,8 +111,8 @@ func maskedWithin(v any) any {
 	return v
 }
 
-// findByMACs finds the one node that owns any of the addresses; nil with the
-// reason in words if there is none.
+// findByMACs finds the one node that owns any of the addresses, with words of what led
+// to it; nil with the reason in words if there is none.
 func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID string) (*ironic.Node, string, error) {
 	if nodeUUID != "" {
 		n, err := c.Store.Node(ctx, nodeUUID)
@@ -134,7 +134,9 @@ func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID stri
 		if err != nil {
 			return nil, "", err
 		}
-		found[p.NodeUUID] = mac
+		if found[p.NodeUUID] == "" { // the boot interface's comes first
+			found[p.NodeUUID] = mac
+		}
 	}
 	switch len(found) {
 	case 0:
@@ -142,7 +144,7 @@ func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID stri
 	case 1:
 		for uuid := range found {
 			n, err := c.Store.Node(ctx, uuid)
-			return n, "", err
+			return n, "MAC address " + found[uuid], err
 		}
 	}
 	var who []string
@@ -234,7 +236,8 @@ func (t *task) callBack(ctx context.Context, wait, back fsm.State) error {
 	}
 	t.note("transition", "waits for the ramdisk to call back")
 	start := *t.node.ProvisionUpdatedAt
-	until := laterOf(start.Add(t.CallbackTimeout), t.Now().Add(min(graceAfterRestart, t.CallbackTimeout)))
+	limit := t.callbackTimeout(wait)
+	until := laterOf(start.Add(limit), t.Now().Add(min(graceAfterRestart, limit)))
 	err := t.wait(ctx, until, func(n *ironic.Node) (bool, error) {
 		return text(n.DriverInternalInfo, agentURL) != "", nil
 	}, func(n *ironic.Node) error {
@@ -248,6 +251,14 @@ func (t *task) callBack(ctx context.Context, wait, back fsm.State) error {
 		return err
 	}
 	return t.enter(ctx, back, nil)
+}
+
+// callbackTimeout is how long a node may wait for its agent in a state.
+func (c *Conductor) callbackTimeout(wait fsm.State) time.Duration {
+	if d, ok := c.CallbackTimeouts[wait]; ok {
+		return d
+	}
+	return c.CallbackTimeout
 }
 
 // graceAfterRestart is left to a wait that was interrupted for long.

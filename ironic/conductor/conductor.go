@@ -84,17 +84,20 @@ type Config struct {
 
 	LockWait        time.Duration // how long short operations wait for a node's lock; 0: 5 s
 	CallbackTimeout time.Duration // for the ramdisk to call back; 0: 1800 s
-	InspectTimeout  time.Duration // for the inventory to come; 0: 1800 s
-	BootStall       time.Duration // without progress of a network boot until its machine is restarted; 0: 180 s
-	CommandTimeout  time.Duration // for one command of the agent; 0: 3600 s
-	AgentPoll       time.Duration // between looks at a running command; 0: 2 s
-	AgentSilence    time.Duration // without any answer of the agent; 0: 300 s
-	PowerTimeout    time.Duration // for one power action; 0: 60 s
-	SoftTimeout     time.Duration // for a soft power action; 0: 600 s
-	BMCPatience     time.Duration // with a BMC that does not answer during an action; 0: 30 s
-	ShutdownWait    time.Duration // for the agent to switch its machine off; 0: 30 s
-	SyncInterval    time.Duration // between power syncs; 0: 60 s, negative: never
-	Concurrency     int           // nodes that boot a ramdisk at the same time; 0: 10
+	// CallbackTimeouts are others than CallbackTimeout, by the state that waits (fsm.CleanWait, fsm.DeployWait …).
+	CallbackTimeouts map[fsm.State]time.Duration
+	InspectTimeout   time.Duration // for the inventory to come; 0: 1800 s
+	BootStall        time.Duration // without progress of a network boot until its machine is restarted; 0: 180 s
+	CommandTimeout   time.Duration // for one command of the agent; 0: 3600 s
+	AgentPoll        time.Duration // between looks at a running command; 0: 2 s
+	AgentSilence     time.Duration // without any answer of the agent; 0: 300 s
+	PowerTimeout     time.Duration // for one power action; 0: 60 s
+	SoftTimeout      time.Duration // for a soft power action; 0: 600 s
+	BMCPatience      time.Duration // with a BMC that does not answer during an action; 0: 30 s
+	ShutdownWait     time.Duration // for the agent to switch its machine off; 0: 30 s
+	SyncInterval     time.Duration // between power syncs; 0: 60 s, negative: never
+	SyncTries        int           // power syncs without an answer until a BMC counts as dead; 0: 3
+	Concurrency      int           // nodes that boot a ramdisk at the same time; 0: 10
 
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: silent
@@ -137,6 +140,9 @@ func New(cfg Config) *Conductor {
 	def(&cfg.BMCPatience, 30*time.Second)
 	def(&cfg.ShutdownWait, 30*time.Second)
 	def(&cfg.SyncInterval, time.Minute)
+	if cfg.SyncTries <= 0 {
+		cfg.SyncTries = syncTries
+	}
 	if cfg.Concurrency <= 0 {
 		cfg.Concurrency = 10
 	}
@@ -191,7 +197,8 @@ func (c *Conductor) Start(ctx context.Context) error {
 func (c *Conductor) takeUp(ctx context.Context, n *ironic.Node) error {
 	// Under the present name it may be a job's that has begun already; one with another
 	// name nobody has, and jobs wait for it.
-	if h := n.Reservation; h != "" && (h != c.Config.Host || c.locks.holder(n.UUID) == "") {
+	_, _, held := c.locks.holder(n.UUID)
+	if h := n.Reservation; h != "" && (h != c.Config.Host || !held) {
 		if err := c.Store.Release(ctx, n.UUID, h); err != nil {
 			return err
 		}

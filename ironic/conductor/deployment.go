@@ -10,6 +10,7 @@ import (
 	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
 	"trefoil/ironic/configdrive"
+	"trefoil/ironic/driver"
 	"trefoil/ironic/fsm"
 	"trefoil/ironic/steps"
 	"trefoil/undercloud/jobs"
@@ -111,8 +112,20 @@ func (t *task) bootInstance(ctx context.Context) error {
 		if err := t.bootFromDisk(ctx); err != nil {
 			return err
 		}
+	} else if err := t.pretend(ctx, "deploy"); err != nil {
+		return err
 	}
 	return t.powerOn(ctx)
+}
+
+// pretend takes the time that a machine needs which does not exist, or fails as it was told
+// to, where an interface of the kind is "fake".
+func (t *task) pretend(ctx context.Context, kind string) error {
+	p, ok := t.drv.(driver.Pretender)
+	if !ok || t.node.Interfaces[kind] != "fake" {
+		return nil
+	}
+	return p.Pretend(ctx, t.node, kind)
 }
 
 func (t *task) endDeploy(ctx context.Context) error {

@@ -3,6 +3,7 @@ package conductor
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ const keyDiscovered = "auto_discovered"
 // the provisioning network may send inventories.
 const (
 	maxDiscovered      = 1000
-	maxDiscoveredMACs  = 64      // of one machine; each becomes a port, which nobody else can have then
+	maxDiscoveredMACs  = 64      // of one machine; those that become ports nobody else can have then
 	maxDiscoveredBytes = 2 << 20 // of one inventory, which the database keeps
 )
 
@@ -51,9 +52,14 @@ func (c *Conductor) discover(ctx context.Context, d *agentapi.InspectionData, pa
 	c.strangers.Lock()
 	defer c.strangers.Unlock()
 	for range 2 {
-		n, _, err := c.findByMACs(ctx, macs, "")
+		n, how, err := c.findByMACs(ctx, macs, "")
 		if err != nil {
 			return "", err
+		}
+		if n != nil && discovered(n) {
+			if err := c.sameBMC(ctx, n, how, d); err != nil {
+				return "", err
+			}
 		}
 		if n == nil {
 			if err := c.checkStranger(ctx, d); err != nil {
@@ -108,6 +114,29 @@ func (c *Conductor) checkStranger(ctx context.Context, d *agentapi.InspectionDat
 	return nil
 }
 
+// sameBMC refuses a machine that has an address of a discovered node, and another BMC than the one
+// in that node's inventory: it is a second machine, whose inventory must not pass for the first one's.
+func (c *Conductor) sameBMC(ctx context.Context, n *ironic.Node, how string, d *agentapi.InspectionData) error {
+	inv, err := c.Store.Inventory(ctx, n.UUID)
+	if errs.Is(err, errs.NotFound) {
+		return nil // its own inventory has yet to be stored
+	}
+	if err != nil {
+		return err
+	}
+	first, err := restore(inv)
+	if err != nil {
+		return err
+	}
+	had, has := bmcAddresses(first), bmcAddresses(d)
+	if len(had) == 0 || len(has) == 0 || slices.ContainsFunc(has, func(a string) bool { return slices.Contains(had, a) }) {
+		return nil
+	}
+	return errs.New(errs.NotFound, "the inventory is of the discovered node %s by its %s, but its BMC is at %s, and that node's at %s: these are two machines",
+		title(n), how, strings.Join(has, ", "), strings.Join(had, ", ")).
+		WithHint("openstack baremetal port delete the address that both have, and boot the machine again; or enroll it by hand: openstack baremetal node create")
+}
+
 // bmcAddresses are the addresses at which the ramdisk saw a BMC.
 func bmcAddresses(d *agentapi.InspectionData) []string {
 	var out []string
@@ -120,7 +149,7 @@ func bmcAddresses(d *agentapi.InspectionData) []string {
 	return out
 }
 
-// enroll makes the node with a port for each network card, all at once.
+// enroll makes the node with the ports that inspection would add, all at once.
 func (c *Conductor) enroll(ctx context.Context, d *agentapi.InspectionData, macs []string) (*ironic.Node, error) {
 	now := c.Now().UTC()
 	n := &ironic.Node{UUID: uuid.NewString(), Driver: c.DiscoveryDriver, ProvisionState: string(fsm.Enroll), ProvisionUpdatedAt: &now,
@@ -137,8 +166,8 @@ func (c *Conductor) enroll(ctx context.Context, d *agentapi.InspectionData, macs
 	}
 	boot := inspect.BootMAC(d)
 	var ports []*ironic.Port
-	for _, mac := range macs {
-		ports = append(ports, &ironic.Port{UUID: uuid.NewString(), Address: mac, PXEEnabled: boot == "" || mac == boot})
+	for _, p := range inspect.StrangerPorts(d, c.AddPorts) {
+		ports = append(ports, &ironic.Port{UUID: uuid.NewString(), Address: p.MAC, PXEEnabled: boot == "" || p.PXE})
 	}
 	if err := c.Store.CreateNode(ctx, n, ports...); err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func TestAnUnknownMachineIsEnrolled(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 	ports, err := w.db.Ports(t.Context(), ironic.PortFilter{NodeUUID: id})
-	if err != nil || len(ports) != 2 || ports[0].Address != "52:54:00:00:99:01" || !ports[0].PXEEnabled || ports[1].PXEEnabled {
+	if err != nil || len(ports) != 1 || ports[0].Address != "52:54:00:00:99:01" || !ports[0].PXEEnabled {
 		t.Errorf("%+v %v", ports, err)
 	}
 	if inv, err := w.db.Inventory(t.Context(), id); err != nil || inv.PluginData["auto_discovered"] != true {

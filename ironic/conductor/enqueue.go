@@ -6,6 +6,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/api"
 )
 
 // cancelOld ends the job that a node had before it was given another one.
@@ -49,7 +50,7 @@ func restoreState(n, before *ironic.Node) {
 	n.InspectionStartedAt, n.InspectionFinishedAt = before.InspectionStartedAt, before.InspectionFinishedAt
 	n.InstanceInfo = before.InstanceInfo
 	n.CleanStep, n.DeployStep, n.ServiceStep = before.CleanStep, before.DeployStep, before.ServiceStep
-	for _, k := range append(flowKeys(), keyReceived) {
+	for _, k := range append(flowKeys(), keyReceived, api.KeyThenInspect) {
 		delete(n.DriverInternalInfo, k)
 		if v, ok := before.DriverInternalInfo[k]; ok {
 			put(n, k, v)

@@ -63,9 +63,17 @@ type order struct {
 	work func(ctx context.Context, n *ironic.Node) (func(*ironic.Node), error)
 }
 
+// kind begins last_error for all orders like this one, whatever value they were for.
+func (o order) kind() string {
+	kind, _, _ := strings.Cut(o.failed, " '")
+	kind, _, _ = strings.Cut(kind, ": ")
+	return kind
+}
+
 // carryOut does o under the node's lock. A driver that cannot, or a BMC that
 // refuses, is no error of the request: Ironic takes it and writes the reason
-// into last_error, and so do we, but it stands there when the answer comes.
+// into last_error, and so do we, but it stands there when the answer comes. Success takes back
+// only what an order of the kind wrote there: why a deployment failed is still worth reading.
 func (c *Conductor) carryOut(ctx context.Context, ident string, o order) error {
 	n, release, err := c.hold(ctx, ident, o.purpose)
 	if err != nil {
@@ -96,7 +104,9 @@ func (c *Conductor) carryOut(ctx context.Context, ident string, o order) error {
 		c.note(work, n.UUID, "management", "INFO", o.done)
 	}
 	_, err = c.Store.UpdateNode(context.WithoutCancel(ctx), n.UUID, func(n *ironic.Node) error {
-		n.LastError = words
+		if words != "" || strings.HasPrefix(n.LastError, o.kind()) {
+			n.LastError = words
+		}
 		if set != nil {
 			set(n)
 		}

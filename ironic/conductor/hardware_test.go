@@ -93,10 +93,25 @@ func TestWhatTheBMCRefusesStandsInLastError(t *testing.T) {
 	if err := w.c.InjectNMI(t.Context(), "control-1"); !errs.Is(err, errs.Unavailable) {
 		t.Errorf("an NMI that failed: %v", err)
 	}
+	w.ok(w.c.SetBootMode(t.Context(), "control-1", ironic.BIOS))
 	w.drv.Fail = nil
 	w.ok(w.c.SetBootMode(t.Context(), "control-1", ironic.UEFI))
 	if row := w.row(); row.LastError != "" {
 		t.Errorf("last_error stays after success: %q", row.LastError)
+	}
+}
+
+// Why a deployment failed stays to be read while people look into it.
+func TestAnOrderThatSucceedsLeavesWhatFailedBefore(t *testing.T) {
+	w := newWorld(t, nil)
+	w.node("deploy failed")
+	w.set(func(n *ironic.Node) { n.LastError = "no disk matches the root device hints" })
+	w.ok(w.c.SetBootMode(t.Context(), "control-1", ironic.UEFI))
+	w.ok(w.c.AttachMedia(t.Context(), "control-1", api.Media{Device: "cdrom", URL: "http://h/x.iso"}))
+	w.ok(w.c.DetachMedia(t.Context(), "control-1", nil))
+	w.ok(w.c.SetConsole(t.Context(), "control-1", true))
+	if row := w.row(); row.LastError != "no disk matches the root device hints" || row.BootMode != ironic.UEFI || !row.ConsoleEnabled {
+		t.Errorf("last_error %q, boot mode %q, console %t", row.LastError, row.BootMode, row.ConsoleEnabled)
 	}
 }
 

@@ -3,12 +3,6 @@ package conductor
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"net"
-	"net/netip"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"trefoil/internal/errs"
@@ -44,6 +38,9 @@ func (t *task) inspect() error {
 		}
 	}
 	return t.step("done", func(ctx context.Context) error {
+		if err := t.pretend(ctx, "inspect"); err != nil {
+			return err
+		}
 		t.note("inspection", "introspection finished")
 		return t.enter(ctx, fsm.Manageable, func(n *ironic.Node) {
 			now := t.Now().UTC()
@@ -104,7 +101,7 @@ func (c *Conductor) ContinueInspection(ctx context.Context, payload []byte) (str
 	if err != nil {
 		return "", err
 	}
-	n, err := c.findInspected(ctx, d)
+	n, how, err := c.findInspected(ctx, d)
 	if errs.Is(err, errs.NotFound) && c.DiscoveryDriver != "" {
 		var id string
 		if id, err = c.discover(ctx, d, payload, err); err == nil {
@@ -131,7 +128,7 @@ func (c *Conductor) ContinueInspection(ctx context.Context, payload []byte) (str
 	if err != nil {
 		return "", err
 	}
-	c.note(ctx, n.UUID, "inspection", "INFO", "the ramdisk sent its inventory")
+	c.note(ctx, n.UUID, "inspection", "INFO", "the ramdisk sent its inventory, which is this node's by the "+how)
 	c.keepLogs(ctx, n.UUID, d)
 	c.bells.ring(n.UUID)
 	return n.UUID, nil
@@ -190,90 +187,4 @@ func restore(inv *ironic.Inventory) (*agentapi.InspectionData, error) {
 		return nil, err
 	}
 	return agentapi.ParseInspectionData(b)
-}
-
-// findInspected finds the node that waits for an inventory: by the MAC addresses
-// of its ports, else by the address of its BMC. The error says what matched what; it is
-// Invalid where the inventory has no address to go by.
-func (c *Conductor) findInspected(ctx context.Context, d *agentapi.InspectionData) (*ironic.Node, error) {
-	macs := inspect.MACs(d)
-	n, why, err := c.findByMACs(ctx, macs, "")
-	if err != nil {
-		return nil, err
-	}
-	if n == nil {
-		var byBMC string
-		if n, byBMC, err = c.findByBMC(ctx, d); err != nil {
-			return nil, err
-		}
-		why += "; " + byBMC
-		if fault := inspect.NoMAC(d); n == nil && fault != "" { // what is wrong is in what the ramdisk sent, and it may know
-			return nil, errs.New(errs.Invalid, "the inventory has no usable MAC address: %s; %s", fault, byBMC).
-				WithHint("expected interfaces with a mac_address such as 52:54:00:12:34:56")
-		}
-	}
-	if n == nil {
-		return nil, errs.New(errs.NotFound, "no node fits the inventory with addresses %s: %s", strings.Join(macs, ", "), why).
-			WithHint("openstack baremetal port list shows the addresses that are known")
-	}
-	if s := fsm.State(n.ProvisionState); s != fsm.InspectWait && !(s == fsm.Inspecting && n.DriverInternalInfo[keyJobID] != nil) {
-		return nil, errs.New(errs.NotFound, "the inventory belongs to node %s, which is in state %q and waits for none", title(n), n.ProvisionState)
-	}
-	return n, nil
-}
-
-func (c *Conductor) findByBMC(ctx context.Context, d *agentapi.InspectionData) (*ironic.Node, string, error) {
-	addrs := bmcAddresses(d)
-	if len(addrs) == 0 {
-		return nil, "the ramdisk saw no BMC", nil
-	}
-	var fit []*ironic.Node
-	err := ironic.Walk(ctx, c.Store, ironic.NodeFilter{ProvisionState: string(fsm.InspectWait)}, func(n *ironic.Node) error {
-		if bmcOf(ctx, n, addrs) != "" {
-			fit = append(fit, n)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, "", err
-	}
-	words := strings.Join(addrs, ", ")
-	switch len(fit) {
-	case 0:
-		return nil, "no waiting node has the BMC address " + words, nil
-	case 1:
-		return fit[0], "", nil
-	}
-	return nil, fmt.Sprintf("%d waiting nodes share the BMC address %s", len(fit), words), nil
-}
-
-// bmcOf is the one of addrs at which n has its BMC, which the node may know by name; "": none.
-func bmcOf(ctx context.Context, n *ironic.Node, addrs []string) string {
-	for _, key := range []string{"ipmi_address", "redfish_address"} {
-		host := text(n.DriverInfo, key)
-		if u, err := url.Parse(host); err == nil && u.Host != "" { // Redfish has URLs, too
-			host = u.Hostname()
-		}
-		ips := hostAddresses(ctx, host)
-		for _, addr := range addrs {
-			if slices.Contains(ips, addr) {
-				return addr
-			}
-		}
-	}
-	return ""
-}
-
-// hostAddresses are the addresses of a host; none where nobody knows them.
-func hostAddresses(ctx context.Context, host string) []string {
-	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		return []string{ip.String()}
-	}
-	if host == "" {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	ips, _ := net.DefaultResolver.LookupHost(ctx, host)
-	return ips
 }

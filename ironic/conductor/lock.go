@@ -2,6 +2,7 @@ package conductor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -23,7 +24,19 @@ type lock struct {
 	free    chan struct{} // closed at release
 }
 
-// take waits until uuid is free or ctx ends; then it is the caller's.
+// heldError says what a lock was held for when somebody gave up waiting for it.
+type heldError struct {
+	purpose string
+	since   time.Time
+	cause   error
+}
+
+func (e *heldError) Error() string {
+	return fmt.Sprintf("%s since %s: %v", e.purpose, e.since.UTC().Format(time.TimeOnly), e.cause)
+}
+func (e *heldError) Unwrap() error { return e.cause }
+
+// take waits until uuid is free; then it is the caller's. A *heldError: ctx ended before.
 func (l *locks) take(ctx context.Context, uuid, purpose string, now time.Time) (release func(), err error) {
 	for {
 		l.mu.Lock()
@@ -46,19 +59,19 @@ func (l *locks) take(ctx context.Context, uuid, purpose string, now time.Time) (
 		select {
 		case <-k.free:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%s since %s: %w", k.purpose, k.since.UTC().Format("15:04:05"), ctx.Err())
+			return nil, &heldError{k.purpose, k.since, ctx.Err()}
 		}
 	}
 }
 
-// holder names what a node is held for; empty when nobody holds it.
-func (l *locks) holder(uuid string) string {
+// holder tells what a node is held for and since when; false when nobody holds it.
+func (l *locks) holder(uuid string) (purpose string, since time.Time, held bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if k := l.held[uuid]; k != nil {
-		return k.purpose
+		return k.purpose, k.since, true
 	}
-	return ""
+	return "", time.Time{}, false
 }
 
 // hold takes a node for a short operation of the API. It waits LockWait for
@@ -74,7 +87,7 @@ func (c *Conductor) hold(ctx context.Context, ident, purpose string) (*ironic.No
 	for {
 		release, err := c.locks.take(wait, n.UUID, purpose, c.Now())
 		if err != nil {
-			return nil, nil, lockedBy(n, c.Config.Host, unwrapText(err))
+			return nil, nil, c.givenUp(n, err)
 		}
 		n, err = c.reserve(ctx, n.UUID, purpose)
 		if err != nil {
@@ -89,24 +102,31 @@ func (c *Conductor) hold(ctx context.Context, ident, purpose string) (*ironic.No
 		// A power action was accepted and has yet to begin: it goes first.
 		release()
 		if c.pause(wait, 10*time.Millisecond) != nil {
-			return nil, nil, lockedBy(n, c.Config.Host, "power action "+text(n.DriverInternalInfo, keyPower))
+			return nil, nil, c.busyWith(n, j)
 		}
 	}
 }
 
-func lockedBy(n *ironic.Node, host, what string) error {
-	return errs.New(errs.Locked, "Node %s is locked by host %s (%s), please retry after the current operation is completed.", n.UUID, host, what)
+// givenUp is the refusal for whoever waited too long for a lock of this process.
+func (c *Conductor) givenUp(n *ironic.Node, err error) error {
+	h := ironic.Hold{Host: c.Config.Host}
+	var held *heldError
+	if errors.As(err, &held) {
+		h.Purpose, h.Since = held.purpose, held.since
+	}
+	return h.Refusal(n.UUID)
 }
 
-// unwrapText drops the context's part of a lock error, which means nothing to people.
-func unwrapText(err error) string {
-	s := err.Error()
-	for _, tail := range []string{": " + context.DeadlineExceeded.Error(), ": " + context.Canceled.Error()} {
-		if len(s) > len(tail) && s[len(s)-len(tail):] == tail {
-			return s[:len(s)-len(tail)]
-		}
+// busyWith is the refusal because of a node's job, which need not have the lock: most of its
+// time it waits for the machine.
+func (c *Conductor) busyWith(n *ironic.Node, j jobRef) error {
+	h := n.Transition(c.Config.Host)
+	if j.Kind == jobPower {
+		h.Purpose, h.Since = "power action "+text(n.DriverInternalInfo, keyPower), time.Time{}
+		return h.Refusal(n.UUID)
 	}
-	return s
+	h.Purpose = fmt.Sprintf("%s is under way in state %q", j.Kind, n.ProvisionState)
+	return h.Refusal(n.UUID).WithHint("wait for it to end, or openstack baremetal node abort %s", n.UUID)
 }
 
 // holdForJob takes a node for a job; it waits as long as the job lives.

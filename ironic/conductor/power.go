@@ -51,8 +51,7 @@ func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout 
 	var j jobRef
 	_, err = c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
 		if busy, ok := jobOf(n); ok {
-			return errs.New(errs.Locked, "Node %s is busy: %s is under way in state \"%s\". Its power can not be changed now.",
-				n.UUID, busy.Kind, n.ProvisionState).WithHint("wait for it to end, or openstack baremetal node abort %s", n.UUID)
+			return c.busyWith(n, busy)
 		}
 		n.TargetPowerState, n.LastError = final, ""
 		j = assign(n, jobPower)
@@ -152,7 +151,7 @@ func (c *Conductor) SupportedBootDevices(ctx context.Context, ident string) ([]s
 // syncWorkers bounds how many BMCs are asked at the same time.
 const syncWorkers = 8
 
-// syncTries is how often a BMC may stay silent before its node is set into maintenance.
+// syncTries is how often a BMC may stay silent before its node is set into maintenance, unless Config says it.
 const syncTries = 3
 
 // syncLoop holds what nodes remember of their power against what their BMCs say.
@@ -245,7 +244,7 @@ func (c *Conductor) syncNode(ctx context.Context, n *ironic.Node, silent *silenc
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		if silent.add(n.UUID) == syncTries {
+		if silent.add(n.UUID) >= c.SyncTries { // more, where the node was at work at that very sync, or was taken out of maintenance
 			c.powerFault(ctx, n, err)
 		}
 	default:
@@ -253,6 +252,9 @@ func (c *Conductor) syncNode(ctx context.Context, n *ironic.Node, silent *silenc
 		c.recordPower(ctx, n, drv.SetPower, state)
 	}
 }
+
+// errElsewhere leaves a node unwritten that something else happens with.
+var errElsewhere = errors.New("the node is at work")
 
 // powerFault sets a node into maintenance because its BMC stays silent. The fault
 // goes by itself when the BMC answers again.
@@ -262,15 +264,19 @@ func (c *Conductor) powerFault(ctx context.Context, n *ironic.Node, cause error)
 	}
 	words := fmt.Sprintf("During sync_power_state, max retries exceeded for node %s: %v", title(n), cause)
 	_, err := c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
-		if syncs(n) && !n.Maintenance {
-			n.Maintenance, n.MaintenanceReason, n.Fault, n.LastError = true, words, faultPower, words
+		if !syncs(n) || n.Maintenance {
+			return errElsewhere // the next sync looks again
 		}
+		n.Maintenance, n.MaintenanceReason, n.Fault, n.LastError = true, words, faultPower, words
 		return nil
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errElsewhere):
+	case err != nil:
 		c.Log.Error("record a power fault", "node", n.UUID, "error", err)
+	default:
+		c.note(ctx, n.UUID, "power", "ERROR", words)
 	}
-	c.note(ctx, n.UUID, "power", "ERROR", words)
 }
 
 // recordPower takes over what the BMC says, or with ForcePower sets the machine

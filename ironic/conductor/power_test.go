@@ -51,14 +51,14 @@ func TestPowerActionsAndLocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = w.c.SetPower(t.Context(), n.UUID, ironic.PowerOff, 0)
-	if !errs.Is(err, errs.Locked) || !strings.Contains(err.Error(), "a long talk since") {
+	if !errs.Is(err, errs.Locked) || !strings.Contains(err.Error(), "host undercloud (a long talk, held for ") {
 		t.Errorf("%v", err)
 	}
 	release()
 	w.script[n.UUID] = "dead"
 	w.provision("inspect")
 	w.await("inspect wait")
-	if err := w.c.SetPower(t.Context(), n.UUID, ironic.PowerOff, 0); !errs.Is(err, errs.Locked) || !strings.Contains(err.Error(), "inspect is under way") {
+	if err := w.c.SetPower(t.Context(), n.UUID, ironic.PowerOff, 0); !errs.Is(err, errs.Locked) || !strings.Contains(err.Error(), `locked by host undercloud (inspect is under way in state "inspect wait", held for `) {
 		t.Errorf("%v", err)
 	}
 }

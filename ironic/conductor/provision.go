@@ -103,8 +103,8 @@ func (c *Conductor) legal(n *ironic.Node, v fsm.Verb) error {
 	if _, err := fsm.Next(fsm.State(n.ProvisionState), v.Event); err == nil {
 		return nil
 	}
-	if holder := c.locks.holder(n.UUID); holder != "" && n.Reservation != "" && fsm.Busy(fsm.State(n.ProvisionState)) {
-		return lockedBy(n, n.Reservation, holder)
+	if purpose, since, held := c.locks.holder(n.UUID); held && n.Reservation != "" && fsm.Busy(fsm.State(n.ProvisionState)) {
+		return ironic.Hold{Host: n.Reservation, Purpose: purpose, Since: since}.Refusal(n.UUID)
 	}
 	return errs.New(errs.Invalid, "The requested action \"%s\" can not be performed on node \"%s\" while it is in state \"%s\".",
 		v.Name, n.UUID, n.ProvisionState)
@@ -117,6 +117,10 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 		return err
 	}
 	switch e {
+	case fsm.EvManage:
+		if req.ThenInspect {
+			return mayInspect(n)
+		}
 	case fsm.EvDeploy, fsm.EvRebuild:
 		if n.Maintenance {
 			return inMaintenance(req.Target, n)
@@ -143,9 +147,7 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 		_, err := steps.Parse(steps.Clean, req.CleanSteps)
 		return err
 	case fsm.EvInspect:
-		if n.Interfaces["inspect"] == "no-inspect" {
-			return errs.New(errs.Invalid, "Driver %s does not support inspect (disabled or not implemented).", n.Driver)
-		}
+		return mayInspect(n)
 	case fsm.EvService:
 		if err := drv.Validate(n); err != nil {
 			return err
@@ -153,6 +155,13 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 		return c.checkService(ctx, drv, n, req)
 	case fsm.EvRescue, fsm.EvUnrescue:
 		return c.checkRescue(ctx, drv, n, e, req)
+	}
+	return nil
+}
+
+func mayInspect(n *ironic.Node) error {
+	if n.Interfaces["inspect"] == "no-inspect" {
+		return errs.New(errs.Invalid, "Driver %s does not support inspect (disabled or not implemented).", n.Driver)
 	}
 	return nil
 }
@@ -224,6 +233,12 @@ func (c *Conductor) cleansOnProvide(n *ironic.Node) bool {
 	return c.CleanOnProvide
 }
 
+func (c *Conductor) beginInspection(n *ironic.Node) {
+	now := c.Now().UTC()
+	n.InspectionStartedAt, n.InspectionFinishedAt = &now, nil
+	delete(n.DriverInternalInfo, keyReceived)
+}
+
 // prepare writes what a verb brings along.
 func (c *Conductor) prepare(n *ironic.Node, e fsm.Event, req api.ProvisionRequest, templates []any) {
 	out := n.ProvisionState != string(fsm.Active) && !bare(n) // of its instance, by a service or a rescue
@@ -238,10 +253,13 @@ func (c *Conductor) prepare(n *ironic.Node, e fsm.Event, req api.ProvisionReques
 		if n.ProvisionState == string(fsm.CleanFailed) {
 			healed(n, faultClean)
 		}
+		delete(n.DriverInternalInfo, api.KeyThenInspect) // of one that failed
+		if req.ThenInspect && n.ProvisionState == string(fsm.Enroll) {
+			put(n, api.KeyThenInspect, true)
+			c.beginInspection(n)
+		}
 	case fsm.EvInspect:
-		now := c.Now().UTC()
-		n.InspectionStartedAt, n.InspectionFinishedAt = &now, nil
-		delete(n.DriverInternalInfo, keyReceived)
+		c.beginInspection(n)
 	case fsm.EvDeploy, fsm.EvRebuild:
 		if req.ConfigDrive != nil {
 			if n.InstanceInfo == nil {

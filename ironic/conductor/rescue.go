@@ -33,6 +33,9 @@ func (t *task) rescue() error {
 		}
 	}
 	return t.step("done", func(ctx context.Context) error {
+		if err := t.pretend(ctx, "rescue"); err != nil {
+			return err
+		}
 		t.note("transition", "rescued; the ramdisk takes logins with the rescue password")
 		return t.enter(ctx, fsm.Rescue, func(n *ironic.Node) {
 			forgetRescue(n)

@@ -249,7 +249,7 @@ func (t *task) waitStep(ctx context.Context, f flow, s steps.Step, ramdisk bool)
 	}
 	until := since.Add(time.Duration(seconds) * time.Second)
 	if !timed {
-		until = since.Add(t.CallbackTimeout)
+		until = since.Add(t.callbackTimeout(f.wait))
 	}
 	came, err := t.linger(ctx, until, func(n *ironic.Node) bool {
 		return !timed && text(n.DriverInternalInfo, agentSeen) != text(began, "heartbeat")

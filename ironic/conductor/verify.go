@@ -2,9 +2,11 @@ package conductor
 
 import (
 	"context"
+	"errors"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/api"
 	"trefoil/ironic/fsm"
 )
 
@@ -16,8 +18,35 @@ func (t *task) verify() error {
 			return err
 		}
 		t.note("transition", "the BMC answers; the machine is in %q", state)
+		if t.node.DriverInternalInfo[api.KeyThenInspect] == true {
+			return t.thenInspect(ctx, state)
+		}
 		return t.enter(ctx, fsm.Manageable, func(n *ironic.Node) { n.PowerState = state })
 	})
+}
+
+// thenInspect gives a node that was verified its next job, as a request for inspection would:
+// in one write, so that a crash leaves it with the one or with the other.
+func (t *task) thenInspect(ctx context.Context, power string) error {
+	var j jobRef
+	err := t.update(ctx, func(n *ironic.Node) {
+		n.PowerState = power
+		delete(n.DriverInternalInfo, api.KeyThenInspect)
+		t.place(n, fsm.Manageable)
+		forgetSteps(n)
+		t.beginInspection(n)
+		t.place(n, fsm.Inspecting)
+		unassign(n)
+		j = assign(n, jobInspect)
+	})
+	if err != nil {
+		return err
+	}
+	t.note("transition", "inspect was asked for: manageable → inspecting")
+	if err := t.enqueue(ctx, t.node, j); err != nil {
+		return errors.Join(err, t.takeBack(context.WithoutCancel(ctx), t.uuid, j, err, func(n *ironic.Node) { t.place(n, fsm.Manageable) }))
+	}
+	return nil
 }
 
 func (t *task) checkPower(ctx context.Context) (string, error) {

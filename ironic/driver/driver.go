@@ -41,6 +41,12 @@ type Driver interface {
 	Close(ctx context.Context, nodeUUID string) error
 }
 
+// Pretender is a driver whose machines do not exist. What the conductor leaves out for them
+// because an interface is "fake" (inspect, deploy, rescue) may take its time there, or fail.
+type Pretender interface {
+	Pretend(ctx context.Context, n *ironic.Node, kind string) error
+}
+
 // BootEntry is what one machine boots from the network until it is removed.
 type BootEntry struct {
 	NodeUUID string   `json:"node_uuid"`

@@ -130,11 +130,8 @@ func choosePorts(d *agentapi.InspectionData, add AddPorts) []Port {
 	boot := BootMAC(d)
 	var all []Port
 	found := false
-	for _, i := range d.Inventory.Interfaces {
-		mac, ok := NormalMAC(i.MACAddress)
-		if !ok || i.Name == "lo" {
-			continue
-		}
+	for _, i := range cards(d, boot) {
+		mac, _ := NormalMAC(i.MACAddress)
 		p := Port{MAC: mac, PXE: mac == boot}
 		found = found || p.PXE
 		if add == AddAll || i.HasCarrier || p.PXE {
@@ -175,7 +172,8 @@ func NormalMAC(s string) (string, bool) {
 	return "", false
 }
 
-// MACs returns the usable addresses of an inventory, the boot interface's first.
+// MACs returns the usable addresses of an inventory, the boot interface's first. Those that
+// BMCs have on their hosts' USB are left out: see bmcCard.
 func MACs(d *agentapi.InspectionData) []string {
 	ports := choosePorts(d, AddAll)
 	sort.SliceStable(ports, func(i, j int) bool { return ports[i].PXE && !ports[j].PXE })

@@ -55,7 +55,8 @@ type Standalone struct {
 	MaxImage     int            // GiB
 	AgentNets    []netip.Prefix // where agents may call from
 
-	Audit    Audit
+	Audit Audit
+	Conductor
 	Netboot  *Netboot  // nil: off
 	Keystone *Keystone // nil unless Auth is AuthKeystone
 }
@@ -89,6 +90,7 @@ func LoadStandalone(path string, addresses func(string) ([]netip.Prefix, error))
 	}
 	p := &standaloneParser{parser: parser{file: file, lines: lines, name: path}, s: &Standalone{Path: path, lines: lines}, addresses: addresses}
 	p.sections = []sectionKeys{{ini.DefaultSection, names(p.options())}, {"audit", names(p.s.Audit.options())}, {"netboot", names(new(Netboot).options())}, {keystoneSection, names(new(Keystone).options())}}
+	p.sections = append(p.sections, p.conductorKeys()...)
 	p.twice(data)
 	p.read(ini.DefaultSection, p.options())
 	p.read("audit", p.s.Audit.options())
@@ -97,6 +99,7 @@ func LoadStandalone(path string, addresses func(string) ([]netip.Prefix, error))
 		p.read("netboot", p.s.Netboot.options())
 		p.netboot(p.s.Netboot)
 	}
+	p.conductor()
 	p.keystone()
 	p.noOthers()
 	p.check()

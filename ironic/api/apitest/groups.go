@@ -99,15 +99,60 @@ func (s *Store) Portgroups(_ context.Context, f ironic.PortgroupFilter) ([]*iron
 }
 
 // UpdatePortgroup changes a copy and keeps it.
-func (s *Store) UpdatePortgroup(_ context.Context, uuid string, change func(*ironic.Portgroup) error) (*ironic.Portgroup, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i, err := s.findGroup(uuid)
+func (s *Store) UpdatePortgroup(ctx context.Context, uuid string, change func(*ironic.Portgroup) error) (*ironic.Portgroup, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	p, err := s.Portgroup(ctx, uuid)
 	if err != nil {
 		return nil, err
 	}
-	p := deep(s.portgroups[i])
 	if err := change(p); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keepGroup(uuid, p)
+}
+
+// UpdateWiring changes copies and keeps all of them, or none.
+func (s *Store) UpdateWiring(ctx context.Context, nodeUUID string, change func([]*ironic.Port, []*ironic.Portgroup) error) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	ports, err := s.Ports(ctx, ironic.PortFilter{NodeUUID: nodeUUID})
+	if err != nil {
+		return err
+	}
+	groups, err := s.Portgroups(ctx, ironic.PortgroupFilter{NodeUUID: nodeUUID})
+	if err != nil {
+		return err
+	}
+	if err := change(ports, groups); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, beforeGroups := slices.Clone(s.ports), slices.Clone(s.portgroups)
+	for _, p := range ports {
+		if _, err = s.keepPort(p.UUID, p); err != nil {
+			break
+		}
+	}
+	for _, g := range groups {
+		if err != nil {
+			break
+		}
+		_, err = s.keepGroup(g.UUID, g)
+	}
+	if err != nil {
+		s.ports, s.portgroups = before, beforeGroups
+	}
+	return err
+}
+
+// keepGroup writes a portgroup that was read under the same writing.
+func (s *Store) keepGroup(uuid string, p *ironic.Portgroup) (*ironic.Portgroup, error) {
+	i, err := s.findGroup(uuid)
+	if err != nil {
 		return nil, err
 	}
 	if p.NodeUUID != s.portgroups[i].NodeUUID && s.hasPorts(p.UUID) {

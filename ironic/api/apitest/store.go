@@ -25,6 +25,7 @@ type hold struct {
 type Store struct {
 	Now func() time.Time
 
+	writing     sync.Mutex // taken before mu by whoever lets a change read the store
 	mu          sync.Mutex
 	last        int64
 	nodes       []*ironic.Node
@@ -209,12 +210,23 @@ func (s *Store) Reserve(ctx context.Context, uuid, holder, purpose string) (*iro
 	return s.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
 		if n.Reservation != "" && n.Reservation != holder {
 			held := s.held[n.UUID]
-			return errs.New(errs.Locked, "Node %s is locked by host %s (%s, held for %s), please retry after the current operation is completed.",
-				uuid, n.Reservation, held.purpose, s.Now().Sub(held.since).Round(time.Second))
+			return ironic.Hold{Host: n.Reservation, Purpose: held.purpose, Since: held.since}.Refusal(uuid)
 		}
 		n.Reservation, s.held[n.UUID] = holder, hold{purpose, s.Now()}
 		return nil
 	})
+}
+
+// Hold tells who has the lock.
+func (s *Store) Hold(ctx context.Context, uuid string) (ironic.Hold, error) {
+	n, err := s.Node(ctx, uuid)
+	if err != nil || n.Reservation == "" {
+		return ironic.Hold{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := s.held[n.UUID]
+	return ironic.Hold{Host: n.Reservation, Purpose: held.purpose, Since: held.since}, nil
 }
 
 // Release gives it back.
@@ -259,15 +271,25 @@ func (s *Store) Port(_ context.Context, ident string) (*ironic.Port, error) {
 }
 
 // UpdatePort changes a copy and keeps it.
-func (s *Store) UpdatePort(_ context.Context, uuid string, change func(*ironic.Port) error) (*ironic.Port, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i, err := s.findPort(uuid)
+func (s *Store) UpdatePort(ctx context.Context, uuid string, change func(*ironic.Port) error) (*ironic.Port, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	p, err := s.Port(ctx, uuid)
 	if err != nil {
 		return nil, err
 	}
-	p := deep(s.ports[i])
 	if err := change(p); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keepPort(uuid, p)
+}
+
+// keepPort writes a port that was read under the same writing.
+func (s *Store) keepPort(uuid string, p *ironic.Port) (*ironic.Port, error) {
+	i, err := s.findPort(uuid)
+	if err != nil {
 		return nil, err
 	}
 	if was := s.ports[i]; p.NodeUUID != was.NodeUUID || p.PortgroupUUID != was.PortgroupUUID {

@@ -110,19 +110,28 @@ func (k volumes[T]) List(_ context.Context, nodeUUID string) ([]*T, error) {
 }
 
 // Update changes a copy and keeps it.
-func (k volumes[T]) Update(_ context.Context, uuid string, change func(*T) error, may func(*ironic.Node) error) (*T, error) {
+func (k volumes[T]) Update(ctx context.Context, uuid string, change func(*T) error, may func(*ironic.Node) error) (*T, error) {
+	k.s.writing.Lock()
+	defer k.s.writing.Unlock()
+	v, err := k.Get(ctx, uuid)
+	if err != nil {
+		return nil, err
+	}
+	row, was := k.row(v), *k.row(v)
+	n, err := k.s.Node(ctx, was.NodeUUID)
+	if err != nil {
+		return nil, err
+	}
+	if err := may(n); err != nil {
+		return nil, err
+	}
+	if err := change(v); err != nil {
+		return nil, err
+	}
 	k.s.mu.Lock()
 	defer k.s.mu.Unlock()
 	i, err := k.find(uuid)
 	if err != nil {
-		return nil, err
-	}
-	v := deep((*k.list)[i])
-	row, was := k.row(v), *k.row((*k.list)[i])
-	if err := k.allowed(was.NodeUUID, may); err != nil {
-		return nil, err
-	}
-	if err := change(v); err != nil {
 		return nil, err
 	}
 	if row.NodeUUID != was.NodeUUID {

@@ -4,16 +4,15 @@
 Ironic's unit tests of access (test_rbac_project_scoped.yaml and test_rbac_system_scoped.yaml)
 say for a thousand requests how they end. What is taken over is who asks for what and
 the status: one line a request, `WHO METHOD PATH STATUS [LIST=LENGTH] [BODY]`. Left out
-are requests to what is asked of no project here (volume), to what is not
-there (deploy_templates, indicators, a BIOS setting), and those of settings that are not the
-default."""
+are requests to what is not there (deploy_templates, indicators, a BIOS setting), and those
+of settings that are not the default."""
 import json
 import pathlib
 import sys
 
 import yaml
 
-LEFT_OUT = ("/volume", "/deploy_templates", "/indicators", "/bios/")
+LEFT_OUT = ("/deploy_templates", "/indicators", "/bios/")
 SYSTEM = {"admin": "system_admin", "scoped_member": "system_member", "reader": "system_reader", "service": "system_service",
           "project_admin": "owner_admin"}
 

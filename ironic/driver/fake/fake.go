@@ -1,6 +1,7 @@
 // Package fake is the driver "fake-hardware": machines that exist only in
 // memory. It serves API tests, demonstrations without hardware and the
-// conductor's own tests, which set delays, failures and what a power-on starts.
+// conductor's own tests, which set what a power-on starts. Users make machines slow or
+// broken by driver_info, and slow by the service's configuration: see Properties.
 package fake
 
 import (
@@ -19,11 +20,14 @@ const Name = "fake-hardware"
 
 // Driver keeps machines in memory. The zero value is ready.
 type Driver struct {
-	// Delay of each power action and query.
+	// Delay of each action and query.
 	Delay time.Duration
+	// Delays of actions by the interface that they belong to (see Interfaces), beside Delay; a node's
+	// driver_info has others.
+	Delays map[string]Span
 	// Fail, when set, may refuse an action ("power on", "power off", "power state",
 	// "boot device", "nmi", "boot mode", "secure boot", "virtual media", "console",
-	// "indicators") on a machine.
+	// "indicators", "inspect", "deploy", "rescue") on a machine.
 	Fail func(nodeUUID, action string) error
 	// Switched, when set, is told after a machine was started or stopped.
 	Switched func(nodeUUID, state, bootDevice string)
@@ -60,8 +64,8 @@ func (d *Driver) machine(n *ironic.Node) *machine {
 }
 
 func (d *Driver) begin(ctx context.Context, n *ironic.Node, action string) error {
-	if d.Delay > 0 {
-		t := time.NewTimer(d.Delay)
+	if delay := d.Delay + d.delay(n, action); delay > 0 {
+		t := time.NewTimer(delay)
 		defer t.Stop()
 		select {
 		case <-ctx.Done():
@@ -73,9 +77,11 @@ func (d *Driver) begin(ctx context.Context, n *ironic.Node, action string) error
 		return fmt.Errorf("%s: %w", action, err)
 	}
 	if d.Fail != nil {
-		return d.Fail(n.UUID, action)
+		if err := d.Fail(n.UUID, action); err != nil {
+			return err
+		}
 	}
-	return nil
+	return refusal(n, action)
 }
 
 // PowerState returns whether the machine is on.
@@ -166,12 +172,6 @@ func (d *Driver) BootDevice(ctx context.Context, n *ironic.Node) (string, bool, 
 	}
 	return m.device, true, nil
 }
-
-// Properties is empty: a fake machine needs no address.
-func (d *Driver) Properties() map[string]string { return map[string]string{} }
-
-// Validate accepts every node.
-func (d *Driver) Validate(*ironic.Node) error { return nil }
 
 // Close keeps the machine: it has no connection to give back.
 func (d *Driver) Close(context.Context, string) error { return nil }

@@ -6,6 +6,7 @@
 package inspectapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/api"
+	"trefoil/ironic/audit"
+	"trefoil/ironic/policy"
 )
 
 // Config says what the API stands on.
@@ -30,9 +33,11 @@ type Config struct {
 	Conductor api.Conductor
 	// Auth guards all but /, /v1 and /v1/continue. Nil means noauth.
 	Auth    func(http.Handler) http.Handler
-	BaseURL string           // what links start with; empty: the request's Host
-	Log     *slog.Logger     // nil: slog.Default()
-	Now     func() time.Time // nil: time.Now
+	Caller  func(context.Context) policy.Caller // who sent a request that Auth let in, for Audit; may be nil
+	Audit   audit.Log                           // of requests that may change something; the zero value: none
+	BaseURL string                              // what links start with; empty: the request's Host
+	Log     *slog.Logger                        // nil: slog.Default()
+	Now     func() time.Time                    // nil: time.Now
 }
 
 type server struct{ Config }
@@ -90,6 +95,10 @@ func (s *server) outermost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := "req-" + uuid.NewString()
 		w.Header().Set("X-Openstack-Request-Id", id)
+		ctx, logChange := s.Audit.Begin(r.Context(), r, id)
+		rec := &recorder{ResponseWriter: w}
+		defer func() { logChange(rec.status, rec.Header()) }()
+		w, r = rec, r.WithContext(ctx)
 		defer func() {
 			if p := recover(); p != nil {
 				s.Log.Error("introspection API panicked", "request_id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -106,11 +115,29 @@ func (s *server) outermost(next http.Handler) http.Handler {
 	})
 }
 
+// recorder remembers the status for the audit log.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
 // handle negotiates the version before h and sends its error.
 func (s *server) handle(m *http.ServeMux, pattern string, h func(http.ResponseWriter, *http.Request) error) {
 	m.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-OpenStack-Ironic-Inspector-API-Minimum-Version", "1."+strconv.Itoa(minMinor))
 		w.Header().Set("X-OpenStack-Ironic-Inspector-API-Maximum-Version", "1."+strconv.Itoa(maxMinor))
+		if s.Caller != nil {
+			audit.Note(r.Context(), func(t *audit.Trail) { t.Caller = s.Caller(r.Context()) })
+		}
 		err := checkVersion(r.Header.Get("X-OpenStack-Ironic-Inspector-API-Version"))
 		if err == nil {
 			err = h(w, r)
@@ -196,6 +223,7 @@ func (s *server) continued(w http.ResponseWriter, r *http.Request) error {
 		return errs.New(errs.Invalid, "Inspection data could not be read whole: at most %d bytes are taken.", payloadLimit)
 	}
 	id, err := s.Conductor.ContinueInspection(r.Context(), data)
+	audit.Note(r.Context(), func(t *audit.Trail) { t.Node = id })
 	if errs.Is(err, errs.NotFound) { // whoever has no credentials need not know which machines there are; the conductor has warned
 		s.Log.Info("a ramdisk was not recognised", "request_id", w.Header().Get("X-Openstack-Request-Id"), "reason", err)
 		return notFound(w, r)

@@ -12,6 +12,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/api"
+	"trefoil/ironic/audit"
 	"trefoil/ironic/fsm"
 )
 
@@ -38,7 +39,7 @@ type Status struct {
 func statusOf(n *ironic.Node) (st Status, ok bool) {
 	st = Status{UUID: n.UUID, StartedAt: timeText(n.InspectionStartedAt)}
 	switch state := fsm.State(n.ProvisionState); {
-	case state == fsm.Inspecting:
+	case state == fsm.Inspecting, state == fsm.Verifying && n.DriverInternalInfo[api.KeyThenInspect] == true:
 		st.State = starting
 	case state == fsm.InspectWait:
 		st.State = waiting
@@ -90,6 +91,7 @@ func (s *server) node(r *http.Request) (*ironic.Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read node: %w", err)
 	}
+	audit.Note(r.Context(), func(t *audit.Trail) { t.Node = n.UUID })
 	return n, nil
 }
 
@@ -115,7 +117,8 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 	return send(w, http.StatusOK, st)
 }
 
-// start asks the conductor for the transition behind verb inspect.
+// start asks the conductor for the transition behind verb inspect. A node in enroll is taken
+// to manageable first, for which its BMC is looked at.
 func (s *server) start(w http.ResponseWriter, r *http.Request) error {
 	if v := r.URL.Query().Get("manage_boot"); v != "" {
 		switch strings.ToLower(v) {
@@ -130,7 +133,11 @@ func (s *server) start(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Conductor.Provision(r.Context(), n.UUID, api.ProvisionRequest{Target: "inspect"}); err != nil {
+	req := api.ProvisionRequest{Target: "inspect"}
+	if n.ProvisionState == string(fsm.Enroll) {
+		req = api.ProvisionRequest{Target: "manage", ThenInspect: true}
+	}
+	if err := s.Conductor.Provision(r.Context(), n.UUID, req); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusAccepted)

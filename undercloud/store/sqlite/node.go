@@ -223,7 +223,11 @@ func (d *DB) Reserve(ctx context.Context, uuid, holder, purpose string) (*ironic
 			return err
 		}
 		if n.Reservation != "" && n.Reservation != holder {
-			return locked(ctx, tx, n)
+			h, err := findHold(ctx, tx, uuid)
+			if err != nil {
+				return err
+			}
+			return h.Refusal(n.UUID)
 		}
 		was := stored(n)
 		n.Reservation = holder
@@ -241,21 +245,24 @@ func (d *DB) Reserve(ctx context.Context, uuid, holder, purpose string) (*ironic
 	return out, nil
 }
 
-// locked says who holds a node, for what and since when.
-func locked(ctx context.Context, tx *sql.Tx, n *ironic.Node) error {
-	var purpose, at string
-	if err := tx.QueryRowContext(ctx, "SELECT reserved_for, reserved_at FROM nodes WHERE id=?", n.ID).Scan(&purpose, &at); err != nil {
-		return fmt.Errorf("read the lock of node %s: %w", n.UUID, err)
+// Hold tells who has a node, for what and since when.
+func (d *DB) Hold(ctx context.Context, uuid string) (ironic.Hold, error) {
+	return findHold(ctx, d.one, uuid)
+}
+
+func findHold(ctx context.Context, q queryer, uuid string) (ironic.Hold, error) {
+	n, err := findNode(ctx, q, uuid)
+	if err != nil || n.Reservation == "" {
+		return ironic.Hold{}, err
 	}
-	age := ""
+	h, at := ironic.Hold{Host: n.Reservation}, ""
+	if err := q.QueryRowContext(ctx, "SELECT reserved_for, reserved_at FROM nodes WHERE id=?", n.ID).Scan(&h.Purpose, &at); err != nil {
+		return h, fmt.Errorf("read the lock of node %s: %w", n.UUID, err)
+	}
 	if t, err := time.Parse(time.RFC3339, at); err == nil {
-		age = fmt.Sprintf(", held for %s", time.Since(t).Round(time.Second))
+		h.Since = t
 	}
-	if purpose != "" {
-		purpose = " (" + purpose + age + ")"
-	}
-	return errs.New(errs.Locked, "Node %s is locked by host %s%s, please retry after the current operation is completed.",
-		n.UUID, n.Reservation, purpose)
+	return h, nil
 }
 
 // Release gives the lock back.

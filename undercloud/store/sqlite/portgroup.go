@@ -99,11 +99,15 @@ func (d *DB) Portgroup(ctx context.Context, ident string) (*ironic.Portgroup, er
 
 // Portgroups lists what the filter lets through, in order of creation.
 func (d *DB) Portgroups(ctx context.Context, f ironic.PortgroupFilter) ([]*ironic.Portgroup, error) {
+	return listPortgroups(ctx, d.read, f)
+}
+
+func listPortgroups(ctx context.Context, q querier, f ironic.PortgroupFilter) ([]*ironic.Portgroup, error) {
 	var w where
 	w.equal("node_uuid", f.NodeUUID)
 	w.equal("address", strings.ToLower(f.Address))
 	w.ofNodes(f.OfNodes)
-	rows, err := d.read.QueryContext(ctx, "SELECT id, doc FROM portgroups"+w.sql()+" ORDER BY id", w.args...)
+	rows, err := q.QueryContext(ctx, "SELECT id, doc FROM portgroups"+w.sql()+" ORDER BY id", w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list portgroups: %w", err)
 	}
@@ -127,36 +131,41 @@ func (d *DB) UpdatePortgroup(ctx context.Context, uuid string, change func(*iron
 		if err != nil {
 			return err
 		}
-		id, created, node := p.ID, p.CreatedAt, p.NodeUUID
-		if err := change(p); err != nil {
-			return err
-		}
-		if p.NodeUUID != node {
-			if ports, err := hasPorts(ctx, tx, p.UUID); err != nil {
-				return err
-			} else if ports {
-				return errs.New(errs.Invalid, "Portgroup %s can not be associated with node %s because there are ports associated "+
-					"with this portgroup.", p.UUID, p.NodeUUID)
-			}
-		}
-		t := now()
-		p.ID, p.CreatedAt, p.UpdatedAt, p.Address = id, created, &t, strings.ToLower(p.Address)
-		doc, err := json.Marshal(p)
-		if err != nil {
-			return fmt.Errorf("encode portgroup %s: %w", p.UUID, err)
-		}
-		_, err = tx.ExecContext(ctx, "UPDATE portgroups SET uuid=?, node_uuid=?, name=?, address=?, doc=? WHERE id=?",
-			p.UUID, p.NodeUUID, null(p.Name), null(p.Address), string(doc), p.ID)
-		if err != nil {
-			return portgroupConflict(p, err)
-		}
 		out = p
-		return nil
+		return changePortgroup(ctx, tx, p, change)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// changePortgroup lets change edit a portgroup that was read in the same transaction.
+func changePortgroup(ctx context.Context, tx *sql.Tx, p *ironic.Portgroup, change func(*ironic.Portgroup) error) error {
+	id, created, node := p.ID, p.CreatedAt, p.NodeUUID
+	if err := change(p); err != nil {
+		return err
+	}
+	if p.NodeUUID != node {
+		if ports, err := hasPorts(ctx, tx, p.UUID); err != nil {
+			return err
+		} else if ports {
+			return errs.New(errs.Invalid, "Portgroup %s can not be associated with node %s because there are ports associated "+
+				"with this portgroup.", p.UUID, p.NodeUUID)
+		}
+	}
+	t := now()
+	p.ID, p.CreatedAt, p.UpdatedAt, p.Address = id, created, &t, strings.ToLower(p.Address)
+	doc, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encode portgroup %s: %w", p.UUID, err)
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE portgroups SET uuid=?, node_uuid=?, name=?, address=?, doc=? WHERE id=?",
+		p.UUID, p.NodeUUID, null(p.Name), null(p.Address), string(doc), p.ID)
+	if err != nil {
+		return portgroupConflict(p, err)
+	}
+	return nil
 }
 
 // DeletePortgroup removes a portgroup without ports.

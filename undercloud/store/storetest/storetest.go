@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) ironic.Store) {
 		"one holder at a time has a node":           reserve,
 		"ports follow their node":                   ports,
 		"portgroups follow their node":              portgroups,
+		"a node's wiring is written as a whole":     wiring,
 		"chassis hold nodes":                        chassis,
 		"volume connectors follow their node":       volumeConnectors,
 		"volume targets follow their node":          volumeTargets,
@@ -217,6 +218,9 @@ func reserve(t *testing.T, s ironic.Store) {
 	must(t, err)
 	_, err = s.Reserve(t.Context(), n.UUID, "host-2", "power")
 	code(t, err, errs.Locked, "host-1", "again", "held for")
+	if h, err := s.Hold(t.Context(), n.UUID); err != nil || h.Host != "host-1" || h.Purpose != "again" || h.Since.IsZero() {
+		t.Errorf("held by %+v, %v", h, err)
+	}
 	must(t, s.Release(t.Context(), n.UUID, "host-2"))
 	_, err = s.Reserve(t.Context(), n.UUID, "host-2", "power")
 	code(t, err, errs.Locked)
