@@ -50,7 +50,7 @@ func serveVbmcd() error {
 	}
 	ring := manager.NewLogRing()
 	log := slog.New(ring.Handler(slog.NewTextHandler(os.Stderr, nil)))
-	manager.New(settings, inMemory{}, log).Run(context.Background())
+	manager.New(settings, inMemory{}, log).Run(context.Background(), func() {})
 	return nil
 }
 
