@@ -127,8 +127,8 @@ func TestAnotherUser(t *testing.T) {
 	r, err := as(nobody, func() (*control.Reply, error) {
 		return control.Call(t.Context(), socket, control.Request{Command: "list"})
 	})
-	if err == nil || !strings.Contains(err.Error(), "gave no answer") {
-		t.Errorf("another user gets %+v, %v", r, err)
+	if err == nil { // that there is no answer, or that nobody reads the question
+		t.Errorf("another user gets %+v", r)
 	}
 	if r, err := control.Call(t.Context(), socket, control.Request{Command: "list"}); err != nil || r.RC != 0 {
 		t.Errorf("root gets %+v, %v", r, err)
