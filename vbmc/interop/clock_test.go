@@ -10,26 +10,28 @@ import (
 	"trefoil/vbmc/domain"
 )
 
-// clock is a BMC's clock that a test puts forward.
-type clock struct{ ahead atomic.Int64 }
+// clock is a BMC's clock that goes when a test says so.
+type clock struct{ seconds atomic.Int64 }
 
-func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+// now is 8 o'clock at first.
+func (c *clock) now() time.Time { return time.Unix(1_800_000_000+c.seconds.Load(), 0) }
 
-func (c *clock) wait(seconds int) { c.ahead.Add(int64(seconds) * int64(time.Second)) }
+func (c *clock) wait(seconds int) { c.seconds.Add(int64(seconds)) }
 
-// TestTimeOfSessions: one that asks nothing for 60 seconds is over, and the log tells why.
+// TestTimeOfSessions: one that asks nothing for 60 seconds is over, and the log tells why
+// and when.
 func TestTimeOfSessions(t *testing.T) {
 	var c clock
 	m, b := inMemoryAt(t, "127.0.0.1", c.now)
 	w, client := b.tapped(t)
 	for range 3 {
-		c.wait(55)
+		c.wait(60)
 		must(t, client, 1)
 	}
 	c.wait(61)
 	ignored(t, w, client, "61 s after the one before")
 	b.play(t, []row{{"raw 6 0x3d 0", `^ [0-9a-f]{2} 3f 01 02 `}}, "ipmitool", b.ipmitool("17")...) // nobody but this one
-	b.play(t, []row{{"ipmi-sel -v", `Session Audit.*(?i)time`}}, "", b.freeipmi("17")...)
+	b.play(t, []row{{"ipmi-sel -v", `08:04:00 \| Session Audit [^\n]*Session Deactivated [^\n]*deactivated by timeout\n`}}, "", b.freeipmi("17")...)
 	expectOff(t, m)
 }
 
@@ -42,8 +44,8 @@ func TestTimeOfBootFlags(t *testing.T) {
 		rows  []row
 		waits int // seconds, behind the rows
 	}{
-		{[]row{{"raw 0 8 3 0", `^\s*$`}, {"raw 0 8 5 0xa0 4 0 0 0", `^\s*$`}}, 58},
-		{[]row{{"raw 0 9 5 0 0", `^ 01 05 a0 04 00 00 00\s*$`}}, 5},
+		{[]row{{"raw 0 8 3 0", `^\s*$`}, {"raw 0 8 5 0xa0 4 0 0 0", `^\s*$`}}, 60},
+		{[]row{{"raw 0 9 5 0 0", `^ 01 05 a0 04 00 00 00\s*$`}}, 1},
 		{[]row{{"raw 0 9 5 0 0", `^ 01 05 20 04 00 00 00\s*$`}, {"power on", `Up/On`}}, 0},
 		{[]row{{"raw 0 8 5 0xe0 8 0 0 0", `^\s*$`}}, 600},
 		{[]row{{"raw 0 9 5 0 0", `^ 01 05 e0 08 00 00 00\s*$`}, {"power cycle", `Cycle`}}, 0},
