@@ -3,15 +3,14 @@
 package api_test
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"trefoil/internal/openstackclient"
 )
 
 // transcript is one command of testdata/cli-transcript.txt with what the real
@@ -70,10 +69,7 @@ func otherConductor(command string) bool {
 
 func runTranscript(t *testing.T, url string, own func(column string) bool, skip func(command string) bool) {
 	t.Helper()
-	client, err := exec.LookPath("openstack")
-	if err != nil {
-		t.Fatal("this test needs the real client: apt-get install python3-openstackclient python3-ironicclient")
-	}
+	client := openstackclient.Start(t)
 	const recorded = "4ab611e7-f466-4b9f-ba8d-dd57fbd60aa2"
 	uuid := recorded
 	for _, tr := range readTranscript(t) {
@@ -95,10 +91,7 @@ var createdUUID = regexp.MustCompile(`(?m)^\| uuid +\| (\S+) `)
 
 // TestRealClientThroughKeystone logs in with the built-in identity service.
 func TestRealClientThroughKeystone(t *testing.T) {
-	client, err := exec.LookPath("openstack")
-	if err != nil {
-		t.Fatal("this test needs the real client: apt-get install python3-openstackclient python3-ironicclient")
-	}
+	client := openstackclient.Start(t)
 	auth, env := keystone(t)
 	login := append(env(realService(t, auth)), "OS_USER_DOMAIN_NAME=Default", "OS_PROJECT_DOMAIN_NAME=Default", "OS_IDENTITY_API_VERSION=3")
 	got, exit := runWith(t, client, login, "openstack baremetal conductor list -f value -c Hostname")
@@ -111,22 +104,14 @@ func TestRealClientThroughKeystone(t *testing.T) {
 	}
 }
 
-func runClient(t *testing.T, client, url, command string) (string, int) {
+func runClient(t *testing.T, client *openstackclient.Client, url, command string) (string, int) {
 	t.Helper()
 	return runWith(t, client, []string{"OS_AUTH_TYPE=none", "OS_ENDPOINT=" + url}, command)
 }
 
-func runWith(t *testing.T, client string, env []string, command string) (string, int) {
+func runWith(t *testing.T, client *openstackclient.Client, env []string, command string) (string, int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, client, strings.Fields(command)[1:]...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LC_ALL=C.UTF-8"}, env...)
-	out, err := cmd.CombinedOutput()
-	if err != nil && cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	return string(out), cmd.ProcessState.ExitCode()
+	return client.Combined(t, env, strings.Fields(command)[1:]...)
 }
 
 var (
