@@ -17,7 +17,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
+
+	"trefoil/internal/openstackclient"
 )
 
 // realKeystone is Debian's Keystone over a directory of the test, on loopback.
@@ -196,21 +197,12 @@ func (k *realKeystone) endpoint(kind, url string) {
 }
 
 // openstack runs Debian's client with an rc file's variables.
-func (k *realKeystone) openstack(rc map[string]string, command string) (string, bool) {
+func (k *realKeystone) openstack(client *openstackclient.Client, rc map[string]string, command string) (string, bool) {
 	k.t.Helper()
-	client, err := exec.LookPath("openstack")
-	if err != nil {
-		k.t.Fatal("this test needs the real client: apt-get install python3-openstackclient python3-ironicclient python3-ironic-inspector-client")
-	}
-	cmd := exec.CommandContext(k.t.Context(), client, strings.Fields(command)...)
-	cmd.WaitDelay = 10 * time.Second
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + k.dir, "LC_ALL=C.UTF-8"}
+	var env []string
 	for name, value := range rc {
-		cmd.Env = append(cmd.Env, name+"="+value)
+		env = append(env, name+"="+value)
 	}
-	out, err := cmd.CombinedOutput()
-	if err != nil && cmd.ProcessState == nil {
-		k.t.Fatal(err)
-	}
-	return string(out), err == nil
+	out, exit := client.Combined(k.t, env, strings.Fields(command)...)
+	return out, exit == 0
 }

@@ -3,38 +3,26 @@
 package main
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"trefoil/internal/openstackclient"
 )
 
 // openstack runs Debian's client against the service.
-func (s *aService) openstack(command string, auth ...string) (string, int) {
+func (s *aService) openstack(client *openstackclient.Client, command string, auth ...string) (string, int) {
 	s.t.Helper()
-	client, err := exec.LookPath("openstack")
-	if err != nil {
-		s.t.Fatal("this test needs the real client: apt-get install python3-openstackclient python3-ironicclient")
-	}
-	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
-	defer cancel()
 	args := append([]string{"--os-endpoint", s.url}, auth...)
-	cmd := exec.CommandContext(ctx, client, append(args, strings.Fields(command)...)...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.t.TempDir(), "LC_ALL=C.UTF-8"}
-	out, err := cmd.CombinedOutput()
-	if err != nil && cmd.ProcessState == nil {
-		s.t.Fatal(err)
-	}
-	return string(out), cmd.ProcessState.ExitCode()
+	return client.Combined(s.t, nil, append(args, strings.Fields(command)...)...)
 }
 
 // whole carries a node through its life with the real client.
-func whole(t *testing.T, s *aService, auth ...string) {
+func whole(t *testing.T, client *openstackclient.Client, s *aService, auth ...string) {
 	t.Helper()
 	for _, c := range []struct{ command, want string }{
 		{"baremetal driver list", "fake-hardware"},
@@ -47,7 +35,7 @@ func whole(t *testing.T, s *aService, auth ...string) {
 		{"baremetal conductor list -f value -c Hostname", "one"},
 		{"baremetal node delete n1", "Deleted node n1"},
 	} {
-		out, exit := s.openstack(c.command, auth...)
+		out, exit := s.openstack(client, c.command, auth...)
 		if exit != 0 || !strings.Contains(out, c.want) {
 			t.Errorf("openstack %s: exit code %d, expected %q:\n%s", c.command, exit, c.want, out)
 		}
@@ -56,7 +44,7 @@ func whole(t *testing.T, s *aService, auth ...string) {
 
 func TestRealClientWithoutAuthentication(t *testing.T) {
 	s := begin(t, conf(t, filepath.Join(t.TempDir(), "state"), ""))
-	whole(t, s, "--os-auth-type", "none")
+	whole(t, openstackclient.Start(t), s, "--os-auth-type", "none")
 }
 
 func TestRealClientWithAPassword(t *testing.T) {
@@ -70,12 +58,13 @@ func TestRealClientWithAPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := begin(t, conf(t, filepath.Join(dir, "state"), "auth_strategy = http_basic\nhttp_basic_auth_user_file = "+file+"\n"))
-	whole(t, s, "--os-auth-type", "http_basic", "--os-username", "admin", "--os-password", "secret")
-	out, exit := s.openstack("baremetal node list", "--os-auth-type", "http_basic", "--os-username", "admin", "--os-password", "wrong")
+	client := openstackclient.Start(t)
+	whole(t, client, s, "--os-auth-type", "http_basic", "--os-username", "admin", "--os-password", "secret")
+	out, exit := s.openstack(client, "baremetal node list", "--os-auth-type", "http_basic", "--os-username", "admin", "--os-password", "wrong")
 	if exit == 0 || !strings.Contains(out, "401") && !strings.Contains(out, "Incorrect username or password") {
 		t.Errorf("wrong password: exit code %d: %s", exit, out)
 	}
-	if out, exit = s.openstack("baremetal node list", "--os-auth-type", "none"); exit == 0 {
+	if out, exit = s.openstack(client, "baremetal node list", "--os-auth-type", "none"); exit == 0 {
 		t.Errorf("no password: %s", out)
 	}
 }

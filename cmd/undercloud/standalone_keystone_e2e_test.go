@@ -8,10 +8,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"trefoil/internal/openstackclient"
 )
 
 // TestRealKeystone has Debian's Keystone and Debian's client around the service.
 func TestRealKeystone(t *testing.T) {
+	client := openstackclient.Start(t)
 	k := startKeystone(t)
 	k.person("ironic", "hunter2", "service", "service")
 	bob, alpha := k.person("bob", "bobs", "alpha", "reader")
@@ -39,7 +42,7 @@ func TestRealKeystone(t *testing.T) {
 		{reader, "baremetal node delete n1", false, "403", ""},
 		{map[string]string{"OS_AUTH_TYPE": "admin_token", "OS_ENDPOINT": s.url, "OS_TOKEN": revoked}, "baremetal node list", false, "401", ""},
 	} {
-		out, well := k.openstack(c.who, c.command)
+		out, well := k.openstack(client, c.who, c.command)
 		if well != c.well || !strings.Contains(out, c.words) || c.noword != "" && strings.Contains(out, c.noword) {
 			t.Errorf("openstack %s of %s: %v\n%s", c.command, c.who["OS_USERNAME"], well, out)
 		}

@@ -3,18 +3,16 @@
 package api_test
 
 import (
-	"os/exec"
 	"strings"
 	"testing"
+
+	"trefoil/internal/openstackclient"
 )
 
 // TestRealClientAllocates takes Debian's openstack client through the life of
 // allocations over the real conductor.
 func TestRealClientAllocates(t *testing.T) {
-	client, err := exec.LookPath("openstack")
-	if err != nil {
-		t.Fatal("this test needs the real client: apt-get install python3-openstackclient python3-ironicclient")
-	}
+	client := openstackclient.Start(t)
 	url := realService(t, nil)
 	for _, c := range []struct {
 		command, says string

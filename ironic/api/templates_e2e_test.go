@@ -3,18 +3,16 @@
 package api_test
 
 import (
-	"os/exec"
 	"strings"
 	"testing"
+
+	"trefoil/internal/openstackclient"
 )
 
 // TestRealClientKeepsDeployTemplates takes Debian's openstack client through the life of
 // deploy templates, and of a node that is deployed with one, over the real conductor.
 func TestRealClientKeepsDeployTemplates(t *testing.T) {
-	client, err := exec.LookPath("openstack")
-	if err != nil {
-		t.Fatal("this test needs the real client: apt-get install python3-openstackclient python3-ironicclient")
-	}
+	client := openstackclient.Start(t)
 	url := realService(t, nil)
 	const steps = `[{"interface":"bios","step":"factory_reset","args":{},"priority":95}]`
 	for _, c := range []struct {

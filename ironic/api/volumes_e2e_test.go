@@ -3,18 +3,16 @@
 package api_test
 
 import (
-	"os/exec"
 	"strings"
 	"testing"
+
+	"trefoil/internal/openstackclient"
 )
 
 // TestRealClientKeepsVolumes takes Debian's openstack client through its commands
 // for volumes, over the real conductor and SQLite.
 func TestRealClientKeepsVolumes(t *testing.T) {
-	client, err := exec.LookPath("openstack")
-	if err != nil {
-		t.Fatal("this test needs the real client: apt-get install python3-openstackclient python3-ironicclient")
-	}
+	client := openstackclient.Start(t)
 	url := realService(t, nil)
 	const node, other = "4ab611e7-f466-4b9f-ba8d-dd57fbd60aa2", "75e85f1a-7305-4d7e-a86e-02b2822c857a"
 	const c1, t1 = "60665831-2dd2-4f6e-90a1-f4f5354e003f", "182740b8-c4b2-4952-b3f0-c423af88a5bc"

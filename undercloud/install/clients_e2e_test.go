@@ -3,6 +3,7 @@
 package install_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,31 +12,32 @@ import (
 	"testing"
 	"time"
 
+	"trefoil/internal/openstackclient"
 	"trefoil/ironic"
 )
 
 // client runs the real openstack client of the distribution.
 type client struct {
-	t   *testing.T
-	env []string
-	dir string
+	t    *testing.T
+	real *openstackclient.Client
+	env  []string
+	dir  string
 }
 
 func newClient(t *testing.T, c *cloud) *client {
 	t.Helper()
-	if _, err := os.Stat("/usr/bin/openstack"); err != nil {
-		t.Fatalf("this test needs the package python3-openstackclient: %v", err)
-	}
-	home := t.TempDir()
-	return &client{t, []string{"HOME=" + home, "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "OS_AUTH_URL=" + c.AuthURL + "/", "OS_USERNAME=admin",
-		"OS_PASSWORD=s3cret", "OS_PROJECT_NAME=admin", "OS_USER_DOMAIN_NAME=Default", "OS_PROJECT_DOMAIN_NAME=Default", "OS_IDENTITY_API_VERSION=3"}, home}
+	real := openstackclient.Start(t)
+	return &client{t, real, []string{"OS_AUTH_URL=" + c.AuthURL + "/", "OS_USERNAME=admin",
+		"OS_PASSWORD=s3cret", "OS_PROJECT_NAME=admin", "OS_USER_DOMAIN_NAME=Default", "OS_PROJECT_DOMAIN_NAME=Default", "OS_IDENTITY_API_VERSION=3"}, real.Home}
 }
 
 func (c *client) try(args ...string) (string, error) {
-	cmd := exec.Command("/usr/bin/openstack", args...)
-	cmd.Env, cmd.Dir = c.env, c.dir
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	c.t.Helper()
+	out, exit := c.real.Combined(c.t, c.env, args...)
+	if exit != 0 {
+		return out, fmt.Errorf("exit code %d", exit)
+	}
+	return out, nil
 }
 
 func (c *client) ok(args ...string) string {
@@ -95,7 +97,7 @@ func identityCommands(c *client) {
 	c.contains(c.columns("ID|Name", "user", "list"), "admin")
 	c.columns("ID|Region|Service Name|Service Type|Enabled|Interface|URL", "endpoint", "list")
 	c.contains(c.columns("Role|User|Group|Project|Domain|System|Inherited", "role", "assignment", "list", "--names"), "admin@Default")
-	bad := &client{c.t, append(c.env, "OS_PASSWORD=wrong"), c.dir}
+	bad := &client{c.t, c.real, append(c.env, "OS_PASSWORD=wrong"), c.dir}
 	if out, err := bad.try("token", "issue"); err == nil || !strings.Contains(out, "HTTP 401") {
 		c.t.Errorf("a wrong password: %v\n%s", err, out)
 	}

@@ -37,10 +37,10 @@ type Driver struct {
 }
 
 type machine struct {
-	power      string
-	device     string
-	persistent bool
-	once       string // boot device of the next start only
+	power  string
+	device string
+	chosen bool   // device was asked for
+	once   string // boot device of the next start only
 	controls
 }
 
@@ -54,7 +54,7 @@ func (d *Driver) machine(n *ironic.Node) *machine {
 	}
 	m := d.machines[n.UUID]
 	if m == nil {
-		m = &machine{power: ironic.PowerOff, device: ironic.BootDisk, persistent: true}
+		m = &machine{power: ironic.PowerOff, device: ironic.BootDisk}
 		if n.PowerState == ironic.PowerOn {
 			m.power = ironic.PowerOn
 		}
@@ -152,14 +152,15 @@ func (d *Driver) SetBootDevice(ctx context.Context, n *ironic.Node, device strin
 	defer d.mu.Unlock()
 	m := d.machine(n)
 	if persistent {
-		m.device, m.once = device, ""
+		m.device, m.chosen, m.once = device, true, ""
 	} else {
 		m.once = device
 	}
 	return nil
 }
 
-// BootDevice returns what the next start will use.
+// BootDevice returns what the next start will use; of a machine that was never told,
+// what Ironic's fake-hardware says of all.
 func (d *Driver) BootDevice(ctx context.Context, n *ironic.Node) (string, bool, error) {
 	if err := d.begin(ctx, n, "boot device"); err != nil {
 		return "", false, err
@@ -169,6 +170,9 @@ func (d *Driver) BootDevice(ctx context.Context, n *ironic.Node) (string, bool, 
 	m := d.machine(n)
 	if m.once != "" {
 		return m.once, false, nil
+	}
+	if !m.chosen {
+		return ironic.BootPXE, false, nil
 	}
 	return m.device, true, nil
 }

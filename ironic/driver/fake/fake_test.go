@@ -21,6 +21,9 @@ func TestAOneTimeDeviceIsUsedOnce(t *testing.T) {
 		}
 	}}
 	n := &ironic.Node{UUID: "n"}
+	if device, persistent, err := d.BootDevice(t.Context(), n); device != ironic.BootPXE || persistent || err != nil {
+		t.Errorf("a machine that was told nothing boots from %s, persistent %v: %v", device, persistent, err)
+	}
 	if err := d.SetBootDevice(t.Context(), n, ironic.BootPXE, false); err != nil {
 		t.Fatal(err)
 	}

@@ -3,56 +3,26 @@
 package api_test
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
+	"trefoil/internal/openstackclient"
 	"trefoil/overcloud/stack"
 	"trefoil/undercloud/undercloudtest"
 )
 
 // heatclient is Debian's python-heatclient against this API.
 type heatclient struct {
-	t   *testing.T
-	in  io.Writer
-	out *bufio.Scanner
+	t    *testing.T
+	real *openstackclient.Client
+	env  []string
 }
-
-// python is the interpreter that Debian's clients are installed for.
-const python = "/usr/bin/python3"
-
-// driver runs command lines in one process of the real client, which takes
-// seconds to start: each line of its input is one; a line of its output says how
-// it ended and how much was printed.
-const driver = `
-import contextlib, io, json, shlex, sys
-from openstackclient.shell import OpenStackShell
-for line in sys.stdin:
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        try:
-            shell = OpenStackShell()
-            shell.stdout = shell.stderr = out
-            code = shell.run(shlex.split(line))
-        except SystemExit as e:
-            code = e.code
-    print(json.dumps({"code": int(code or 0), "out": out.getvalue()}), flush=True)
-`
 
 func newHeatclient(t *testing.T) (*heatclient, *stack.Stack) {
 	t.Helper()
-	if out, err := exec.Command(python, "-c", "import openstackclient.shell, heatclient").CombinedOutput(); err != nil {
-		t.Fatalf("this test needs the real client: apt-get install python3-openstackclient python3-heatclient\n%s", out)
-	}
 	u := undercloudtest.New(t)
 	u.ServeDocuments(&documents{})
 	s, err := u.Stacks.Create(t.Context(), "overcloud", 240, stack.Input{})
@@ -60,38 +30,13 @@ func newHeatclient(t *testing.T) (*heatclient, *stack.Stack) {
 		t.Fatal(err)
 	}
 	s = failedInStep3(t, u.DB, s)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	cmd := exec.CommandContext(ctx, python, "-c", driver)
-	cmd.Env = []string{"HOME=" + t.TempDir(), "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "OS_AUTH_URL=" + u.AuthURL + "/v3", "OS_USERNAME=admin",
-		"OS_PASSWORD=" + undercloudtest.Password, "OS_PROJECT_NAME=admin", "OS_USER_DOMAIN_NAME=Default", "OS_PROJECT_DOMAIN_NAME=Default", "OS_IDENTITY_API_VERSION=3"}
-	cmd.Stderr = t.Output()
-	in, ierr := cmd.StdinPipe()
-	out, oerr := cmd.StdoutPipe()
-	if err := errors.Join(ierr, oerr, cmd.Start()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = in.Close(); _ = cmd.Wait(); cancel() })
-	lines := bufio.NewScanner(out)
-	lines.Buffer(nil, 16<<20)
-	return &heatclient{t, in, lines}, s
+	return &heatclient{t, openstackclient.Start(t), []string{"OS_AUTH_URL=" + u.AuthURL + "/v3", "OS_USERNAME=admin",
+		"OS_PASSWORD=" + undercloudtest.Password, "OS_PROJECT_NAME=admin", "OS_USER_DOMAIN_NAME=Default", "OS_PROJECT_DOMAIN_NAME=Default", "OS_IDENTITY_API_VERSION=3"}}, s
 }
 
 func (h *heatclient) run(line string) (string, int) {
 	h.t.Helper()
-	if _, err := fmt.Fprintln(h.in, line); err != nil {
-		h.t.Fatal(err)
-	}
-	if !h.out.Scan() {
-		h.t.Fatalf("the client died over: openstack %s", line)
-	}
-	var got struct {
-		Code int
-		Out  string
-	}
-	if err := json.Unmarshal(h.out.Bytes(), &got); err != nil {
-		h.t.Fatalf("%v in %s", err, h.out.Bytes())
-	}
-	return got.Out, got.Code
+	return h.real.Combined(h.t, h.env, strings.Fields(line)...)
 }
 
 // TestHeatclientReadsADeployment types what an operator types at Heat. Each row
