@@ -67,7 +67,7 @@ func fine(t testing.TB, err error) {
 func furnish(t testing.TB, s *apitest.Store) {
 	t.Helper()
 	ctx := context.Background()
-	for _, n := range []ironic.Node{{UUID: nobodys2}, {UUID: ownedNode, Owner: ownerProject}, {UUID: "2b3b8adb-add7-4fd0-8e82-dcb714d848e7", ParentNode: ownedNode},
+	for _, n := range []ironic.Node{{UUID: nobodys2}, {UUID: "1be26c0b-03f2-4d2e-ae87-c02d7f33c123"}, {UUID: ownedNode, Owner: ownerProject}, {UUID: "2b3b8adb-add7-4fd0-8e82-dcb714d848e7", ParentNode: ownedNode},
 		{UUID: "3c3b8adb-edd7-4ed0-8e82-aab714d8411a", ParentNode: ownedNode, Owner: ownerProject}, {UUID: leasedNode, Owner: ownerProject, Lessee: lesseeProject}, {UUID: nobodys}} {
 		n.Driver, n.ProvisionState, n.PowerState = "fake-hardware", "manageable", ironic.PowerOff
 		n.LastError, n.Reservation, n.Traits = "meow", "lolcats", []string{"CUSTOM_MEOW"}

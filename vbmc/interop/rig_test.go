@@ -105,9 +105,9 @@ func expectOff(t *testing.T, m *fake.Machine, starts ...domain.Device) {
 // clientLimit ends a client that hangs, and the wait for a value.
 const clientLimit = 90 * time.Second
 
-// output runs a client with a home of its own: FreeIPMI keeps sensor records there, and
-// ipmitool looks for the names of vendors. The system's list of them has 5 MB, and each
-// ipmitool reads it all before it says a word; that of a user comes before it.
+// output runs a client with a home of its own, where ipmitool looks for the names of vendors.
+// The system's list of them has 5 MB, and each ipmitool reads it all before it says a word;
+// that of a user comes before it.
 func output(t *testing.T, home, stdin, name string, args ...string) ([]byte, error) {
 	t.Helper()
 	vendors := filepath.Join(home, ".local", "usr", "share", "misc", "enterprise-numbers.txt")
