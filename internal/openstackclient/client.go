@@ -80,8 +80,14 @@ func pipe(t testing.TB) (r, w *os.File) {
 	return r, w
 }
 
+// environment is that of all commands, with more. PYTHONPATH may lead to clients that
+// Debian has no package of.
 func (c *Client) environment(more []string) []string {
-	return append([]string{"PATH=/usr/bin:/bin", "HOME=" + c.Home, "LC_ALL=C.UTF-8"}, more...)
+	env := []string{"PATH=/usr/bin:/bin", "HOME=" + c.Home, "LC_ALL=C.UTF-8"}
+	if path := os.Getenv("PYTHONPATH"); path != "" {
+		env = append(env, "PYTHONPATH="+path)
+	}
+	return append(env, more...)
 }
 
 // Run types `openstack args...` with the variables of env in an otherwise bare
