@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	"trefoil/internal/errs"
@@ -54,7 +55,8 @@ func (c *commands) start(cmd agentapi.Command) (*entry, error) {
 	if !ok {
 		return nil, errs.New(errs.NotFound, "the agent does not know the command %q", cmd.Name)
 	}
-	e := &entry{done: make(chan struct{}), status: agentapi.CommandStatus{ID: newID(), Name: cmd.Name, Status: agentapi.Running}}
+	_, short, _ := strings.Cut(cmd.Name, ".") // as IPA lists them: Ironic looks for its last command by that name
+	e := &entry{done: make(chan struct{}), status: agentapi.CommandStatus{ID: newID(), Name: short, Status: agentapi.Running}}
 	c.mu.Lock()
 	if h.async && c.running != nil {
 		name := c.running.status.Name

@@ -78,7 +78,7 @@ type ImageInfo struct {
 	ID              string   `json:"id"`
 	URLs            []string `json:"urls"`
 	DiskFormat      string   `json:"disk_format"`
-	ContainerFormat string   `json:"container_format,omitempty"`
+	ContainerFormat string   `json:"container_format"`
 	StreamRawImages bool     `json:"stream_raw_images"`
 	OSHashAlgo      string   `json:"os_hash_algo,omitempty"`
 	OSHashValue     string   `json:"os_hash_value,omitempty"`

@@ -56,7 +56,7 @@ const (
 func (t *task) coreSteps() map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"deploy.write_image":           t.writeImage,
-		"deploy.prepare_instance_boot": t.installBootloader,
+		"deploy.prepare_instance_boot": t.prepareInstanceBoot,
 		tearDownStep:                   t.powerOffByAgent,
 		"deploy.boot_instance":         t.bootInstance,
 	}
@@ -250,6 +250,19 @@ func (t *task) configDrive() (string, error) {
 	default:
 		return "", errs.New(errs.Invalid, "configdrive of node %s is neither text nor an object", title(t.node))
 	}
+}
+
+// prepareInstanceBoot readies the disk for booting from it. As Ironic does after it
+// wrote an image, it first asks for the UUIDs of partitions; they would place the boot
+// loader of an image of one partition. Ours are of whole disks, so the answer has no use
+// here: an agent that acts on the question must be asked all the same.
+func (t *task) prepareInstanceBoot(ctx context.Context) error {
+	if writesImage(t.node) {
+		if _, err := t.call(ctx, "standby.get_partition_uuids", map[string]any{}); err != nil {
+			return err
+		}
+	}
+	return t.installBootloader(ctx)
 }
 
 // installBootloader makes a UEFI machine find what was written. A BIOS machine

@@ -119,6 +119,8 @@ func (a *agent) run(cmd agentapi.Command) agentapi.CommandStatus {
 		kind := strings.TrimPrefix(short, "get_")
 		st.Result = map[string]any{kind: map[string]any{"GenericHardwareManager": a.w.offer(kind)},
 			"hardware_manager_version": map[string]any{"generic_hardware_manager": "1.2"}}
+	case "standby.get_partition_uuids":
+		st.Result = map[string]any{} // as of an image of a whole disk
 	case "rescue.finalize_rescue":
 		go a.stop() // the machine is a person's now
 	case "standby.power_off":
