@@ -16,7 +16,7 @@ func TestMachinesKnowEachOthersHostKeys(t *testing.T) {
 	want := "192.168.255.26,overcloud-novacompute-1.localdomain,overcloud-novacompute-1,overcloud-novacompute-1.ctlplane.localdomain,overcloud-novacompute-1.ctlplane," +
 		"172.16.2.6,overcloud-novacompute-1.internalapi.localdomain,overcloud-novacompute-1.internalapi,"
 	at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, want) })
-	if at < 0 || !strings.HasSuffix(lines[at], " ssh-ed25519 AAAA-of-novacompute-1") || len(lines) != len(machines)+1 {
+	if at < 0 || !strings.HasSuffix(lines[at], " ssh-ed25519 AAAA-of-novacompute-1") || len(lines) != len(machines)+2 {
 		t.Errorf("no line %s… of %d in\n%s", want, len(machines), strings.Join(lines, "\n"))
 	}
 	unknown := slices.Clone(machines)
