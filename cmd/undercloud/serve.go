@@ -170,7 +170,7 @@ func (u *undercloud) certificate() (*tls.Config, error) {
 		return nil, nil
 	case path == "":
 		dir := certificate.Dir(u.cfg.StateDir)
-		if _, err := (certificate.Maker{Rand: rand.Reader, Now: time.Now}).Ensure(dir, u.cfg.TLSHosts()); err != nil {
+		if _, err := (certificate.Maker{Rand: rand.Reader, Now: time.Now}).Renew(dir, u.cfg.TLSHosts(), false); err != nil {
 			return nil, err
 		}
 		path = certificate.Service(dir)

@@ -92,9 +92,16 @@ func (s *step) link(l *resource.Link) handler {
 	path := s.path(l.Path)
 	return handler{
 		cheap: func() (bool, error) {
+			if l.Target == "" { // a file may stand where a link of another configuration does
+				st, err := os.Lstat(path)
+				if err == nil && st.IsDir() {
+					return false, errs.New(errs.Conflict, "%s is there and is a directory", l.Path)
+				}
+				return errors.Is(err, fs.ErrNotExist), nil
+			}
 			target, err := os.Readlink(path)
 			if errors.Is(err, fs.ErrNotExist) {
-				return l.Target == "", nil
+				return false, nil
 			}
 			if err != nil {
 				return false, errs.Wrap(errs.Conflict, err, "%s is there and is not a symbolic link", l.Path)

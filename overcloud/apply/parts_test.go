@@ -2,6 +2,7 @@ package apply
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,6 +44,21 @@ func TestDirectoryLinkSysctlAndModule(t *testing.T) {
 	}
 	n.put("sys/module/br_netfilter/refcnt", "0")
 	n.must("unchanged directory:/var/lib/x\nunchanged link:/etc/l\nunchanged link:/etc/none\nunchanged sysctl:net.ipv4.ip_forward\nunchanged kernel_module:br_netfilter\ndone", rs...)
+}
+
+// Where there is to be no link, a file of another configuration goes, and a directory does not.
+func TestNoLinkInTheFilesPlace(t *testing.T) {
+	n := newNode(t)
+	n.put("etc/conf.d/x.conf", "of before")
+	none := resource.Resource{Type: "link", Link: &resource.Link{Path: "/etc/conf.d/x.conf"}}
+	n.must("changed link:/etc/conf.d/x.conf\ndone", none)
+	if _, err := os.Lstat(filepath.Join(n.Root, "etc/conf.d/x.conf")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+	n.must("unchanged link:/etc/conf.d/x.conf\ndone", none)
+	if got, err := n.apply(resource.Resource{Type: "link", Link: &resource.Link{Path: "/etc/conf.d"}}); !strings.Contains(fmt.Sprint(got, err), "is there and is a directory") {
+		t.Errorf("%s %v", got, err)
+	}
 }
 
 // linked is a tree with symbolic links on the way to directories.

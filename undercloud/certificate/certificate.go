@@ -53,7 +53,13 @@ func (m Maker) Ensure(dir string, hosts []string) (made bool, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return false, err
 	}
-	ca, err := m.authority(dir)
+	return m.Renew(dir, hosts, true)
+}
+
+// Renew is Ensure for an authority that must be there, since clients trust it, unless
+// anew allows another one. One that is missing is NotFound.
+func (m Maker) Renew(dir string, hosts []string, anew bool) (made bool, err error) {
+	ca, err := m.authority(dir, anew)
 	if err != nil {
 		return false, err
 	}
@@ -89,10 +95,14 @@ type issuer struct {
 
 // authority reads the authority or makes it. Key and certificate are in one file for
 // us, so that neither is without the other, and the certificate in one for clients.
-func (m Maker) authority(dir string) (issuer, error) {
+func (m Maker) authority(dir string, anew bool) (issuer, error) {
 	path := filepath.Join(dir, "ca.key")
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
+		if !anew {
+			return issuer{}, errs.New(errs.NotFound, "the certificate authority %s is missing", path).
+				WithHint("restore it from a backup, or openstack undercloud install, which makes one: clients then need the new %s", filepath.Base(Authority(dir)))
+		}
 		now := m.Now()
 		data, err = m.issue(&x509.Certificate{Subject: pkix.Name{CommonName: "Undercloud CA " + now.UTC().Format(time.DateOnly)}, NotBefore: now.Add(-time.Hour),
 			NotAfter: now.Add(authorityLife), IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign}, issuer{})
@@ -175,7 +185,7 @@ func parse(data []byte) (*x509.Certificate, crypto.Signer, error) {
 // good tells whether a certificate may stay.
 func (m Maker) good(data []byte, ca *x509.Certificate, hosts []string) bool {
 	cert, _, err := parse(data)
-	if err != nil || cert.CheckSignatureFrom(ca) != nil || cert.NotAfter.Before(m.Now().Add(renew)) ||
+	if err != nil || cert.CheckSignatureFrom(ca) != nil || cert.NotAfter.Before(m.Now().Add(renew)) || cert.NotBefore.After(m.Now()) ||
 		len(cert.DNSNames)+len(cert.IPAddresses) != len(hosts) {
 		return false
 	}

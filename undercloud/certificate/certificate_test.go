@@ -83,6 +83,22 @@ func TestWhatStays(t *testing.T) {
 	}
 }
 
+// A certificate made while the clock was ahead is made anew, and a service makes no authority.
+func TestClockAheadAndMissingAuthority(t *testing.T) {
+	dir := t.TempDir()
+	ensure(t, at(began.AddDate(1, 0, 0)), dir, true, "a.rnd")
+	ensure(t, at(began), dir, true, "a.rnd")
+	if made, err := at(began).Renew(dir, []string{"a.rnd"}, false); made || err != nil {
+		t.Errorf("%t, %v", made, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "ca.key")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := at(began).Renew(dir, []string{"a.rnd"}, false); !errs.Is(err, errs.NotFound) || errs.HintOf(err) == "" {
+		t.Errorf("%v", err)
+	}
+}
+
 // An authority that cannot be read is not replaced: clients trust the old one.
 func TestBrokenAuthority(t *testing.T) {
 	dir := t.TempDir()

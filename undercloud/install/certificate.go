@@ -25,11 +25,12 @@ func (in *installer) authority() string {
 // certificate has the public endpoints' certificate before the service starts: made, or
 // looked at if it is the operator's.
 func (in *installer) certificate(context.Context) error {
-	switch {
-	case in.conf.ServiceCertificate != "":
-		_, err := server.LoadTLS(in.conf.ServiceCertificate, in.conf.ServiceCertificate, nil)
-		return err
-	case !in.conf.GenerateServiceCertificate:
+	if own := in.conf.ServiceCertificate; own != "" {
+		if _, err := server.LoadTLS(own, own, nil); err != nil {
+			return err
+		}
+	}
+	if !in.conf.GenerateServiceCertificate {
 		if err := os.Remove(in.authorityPath()); !errors.Is(err, os.ErrNotExist) {
 			return err // of an earlier configuration
 		}

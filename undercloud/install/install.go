@@ -182,6 +182,8 @@ func (in *installer) steps() []step {
 		{"make passwords", "Making passwords that are missing", in.makePasswords},
 		{"write /etc/hosts", "Checking the host name " + in.conf.Hostname + " in /etc/hosts", in.hostsFile},
 		{"make ssh key", "Checking the SSH key of the operator", in.sshKey},
+		// Before the configuration, with which the service does not start without it.
+		{"make certificate", "Checking the certificate of the public endpoints", in.certificate},
 		{"write service configuration", "Writing the service configuration", func(context.Context) (err error) {
 			changed, err = in.serviceFile()
 			return err
@@ -190,7 +192,6 @@ func (in *installer) steps() []step {
 			return EnsureNetwork(ctx, in.svc, in.ConfigRoot)
 		}},
 		{"write os-net-config", "Writing /etc/os-net-config/config.json", in.netConfigFile},
-		{"make certificate", "Making the certificate of the public endpoints, if there is to be one", in.certificate},
 		{"write stackrc", "Writing stackrc and clouds.yaml", in.clientFiles},
 		{"start service", "Starting the undercloud service", func(ctx context.Context) error { return in.start(ctx, changed) }},
 		{"configure ctlplane", "Configuring the ctlplane network, flavors and keypair", in.bootstrap},

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -143,21 +145,41 @@ func (in *installer) checkPorts(context.Context) error {
 	if st, err := in.process(nil).Status(); err == nil && st.Running {
 		return nil
 	}
-	busy, err := listening(in.conf.LocalIP.Addr())
+	busy, err := taken(in.conf.LocalIP.Addr(), config.DefaultPorts())
 	if err != nil {
 		return err
 	}
-	var taken []string
-	for name, port := range config.DefaultPorts() {
-		if busy[port] {
-			taken = append(taken, fmt.Sprintf("%d (%s)", port, name))
+	if in.conf.TLS() {
+		public, err := netip.ParseAddr(in.conf.PublicHost)
+		if err != nil {
+			public = in.conf.LocalIP.Addr() // a name's
 		}
+		more, err := taken(public, config.DefaultTLSPorts())
+		if err != nil {
+			return err
+		}
+		busy = append(busy, more...)
 	}
-	if len(taken) == 0 || in.serviceHealthy() {
+	if len(busy) == 0 || in.serviceHealthy() {
 		return nil
 	}
-	return errs.New(errs.Conflict, "Another program listens on port(s) %s", strings.Join(taken, ", ")).
+	return errs.New(errs.Conflict, "Another program listens on port(s) %s", strings.Join(busy, ", ")).
 		WithHint("find it with: ss -ltnp, and stop it")
+}
+
+// taken are those of the services' ports at which something listens.
+func taken(ip netip.Addr, ports map[string]int) ([]string, error) {
+	busy, err := listening(ip)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(ports)) {
+		if busy[ports[name]] {
+			out = append(out, fmt.Sprintf("%d (%s)", ports[name], name))
+		}
+	}
+	return out, nil
 }
 
 // listening returns the TCP ports on which something listens at ip or at every address.

@@ -28,15 +28,18 @@ type Checker struct {
 }
 
 // askEvery is the least time between two questions to the server, and askSeldom the
-// most. What lies on the disk is looked at each time, since the start of the others
-// goes by it.
-const askEvery, askSeldom = time.Second, 4 * time.Second
+// most: who joins wants an answer of freshFor seconds at most. What lies on the disk is
+// looked at each time, since the start of the others goes by it.
+const askEvery, askSeldom = time.Second, 2 * time.Second
+
+// pause is the time from an answer to the next question, where one takes so long. On a
+// busy machine the questions would be what keeps it busy.
+func pause(took time.Duration) time.Duration { return min(max(askEvery, 9*took), askSeldom) }
 
 // tooOld is the age at which an answer counts for nothing.
 const tooOld = 10 * time.Second
 
-// Refresh asks the server until ctx ends. On a machine that is so busy that a question
-// takes long, it asks seldom: the questions would be what keeps it busy.
+// Refresh asks the server until ctx ends.
 func (c *Checker) Refresh(ctx context.Context) {
 	for {
 		began := time.Now()
@@ -44,7 +47,7 @@ func (c *Checker) Refresh(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(min(max(askEvery, 9*time.Since(began)), askSeldom)):
+		case <-time.After(pause(time.Since(began))):
 		}
 	}
 }

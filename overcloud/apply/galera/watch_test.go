@@ -317,6 +317,15 @@ func TestCheckAnswers(t *testing.T) {
 }
 
 // TestCheckAnswersBesideAServerThatHangs: whoever asks is answered all the same.
+// A busy machine is asked seldom, and still often enough for those that join.
+func TestPause(t *testing.T) {
+	for took, want := range map[time.Duration]time.Duration{0: time.Second, 150 * time.Millisecond: 1350 * time.Millisecond, 5 * time.Second: 2 * time.Second} {
+		if got := pause(took); got != want || got >= freshFor*time.Second {
+			t.Errorf("after %s: %s", took, got)
+		}
+	}
+}
+
 func TestCheckAnswersBesideAServerThatHangs(t *testing.T) {
 	n := newNode(t)
 	asked := make(chan bool)

@@ -187,6 +187,12 @@ func versions(w http.ResponseWriter, r *http.Request) {
 		"id": "v1.0", "status": "CURRENT", "links": []any{map[string]any{"rel": "self", "href": self(r) + "/v1/"}}}}})
 }
 
-func self(r *http.Request) string { return "http://" + r.Host }
+// self is how a client reached the service: links and redirects must not lead it out of TLS.
+func self(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
 
 var _ Service = (*stack.Service)(nil)

@@ -28,6 +28,7 @@ type world struct {
 	stopped  []string
 	checked  error
 	url      string
+	handler  http.Handler
 	service  *stack.Service
 }
 
@@ -57,7 +58,8 @@ func newWorld(t *testing.T) *world {
 			return nil
 		}}
 	w.service = svc
-	srv := httptest.NewServer(api.New(api.Config{Store: db, Service: svc, Documents: &documents{}, Host: "undercloud", Version: "1.0", Log: slog.New(slog.DiscardHandler)}))
+	w.handler = api.New(api.Config{Store: db, Service: svc, Documents: &documents{}, Host: "undercloud", Version: "1.0", Log: slog.New(slog.DiscardHandler)})
+	srv := httptest.NewServer(w.handler)
 	t.Cleanup(srv.Close)
 	w.url = srv.URL + "/v1/project/stacks"
 	return w
@@ -237,5 +239,18 @@ func TestBadRequests(t *testing.T) {
 	}
 	if all, _ := w.db.Stacks(context.Background()); len(all) != 0 {
 		t.Errorf("a refused create left %d stacks", len(all))
+	}
+}
+
+// Clients follow links and redirects with their tokens: none leads out of TLS.
+func TestNothingLeadsOutOfTLS(t *testing.T) {
+	w := newWorld(t)
+	w.do("POST", "", create)
+	for _, path := range []string{"/", "/v1/project/stacks/overcloud", "/v1/project/stacks"} {
+		r := httptest.NewRecorder()
+		w.handler.ServeHTTP(r, httptest.NewRequest(http.MethodGet, "https://192.0.2.2:13004"+path, nil))
+		if all := r.Header().Get("Location") + r.Body.String(); strings.Contains(all, "http://") || !strings.Contains(all, "https://192.0.2.2:13004/v1/") {
+			t.Errorf("%s: %d %s", path, r.Code, all)
+		}
 	}
 }
