@@ -67,7 +67,7 @@ func (w Plans) machinesOnly(s *stack.Stack, d *baremetal.Deployment) (*plan.Plan
 		}
 		p.Roles = append(p.Roles, plan.Role{Name: r.Name, Count: r.Count, HostnameFormat: r.HostnameFormat, ServerResource: server})
 	}
-	return p, plan.CheckFixed(plan.Options{Stack: s.Name, Ctlplane: w.Ctlplane, Addresses: s.Addresses, Fixed: fixed(s, d)})
+	return p, plan.CheckFixed(plan.Options{Stack: s.Name, Ctlplane: w.Ctlplane, Leaves: w.Leaves, Addresses: s.Addresses, Fixed: fixed(s, d)})
 }
 
 // fixed are the addresses that a file of machines asks for.

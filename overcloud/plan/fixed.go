@@ -10,6 +10,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/network"
+	"trefoil/overcloud/stack/eval"
 )
 
 // Fixed is an address that a file of machines (baremetal_deployment) asks for.
@@ -42,9 +43,7 @@ func (b *builder) fixed(*Plan) error {
 	if err != nil {
 		return err
 	}
-	if b.o.Ctlplane.CIDR == "" { // what the provisioning network is, only the undercloud may know
-		delete(nets, network.ControlPlane)
-	}
+	nets[network.ControlPlane] = b.o.provisioning() // of it the templates know one subnet only
 	return hold(claims, nets, b.o.held())
 }
 
@@ -52,12 +51,20 @@ func (b *builder) fixed(*Plan) error {
 // come up before any template is read. The error is an errs.Invalid that lists every problem.
 func CheckFixed(o Options) error {
 	b := &builder{o: o}
-	nets := map[string][]subnetOf{}
-	if cidr, err := netip.ParsePrefix(o.Ctlplane.CIDR); err == nil {
-		gateway, _ := netip.ParseAddr(o.Ctlplane.Gateway)
-		nets[network.ControlPlane] = []subnetOf{{cidr, gateway}}
-	}
+	nets := map[string][]subnetOf{network.ControlPlane: o.provisioning()}
 	return hold(b.filed(), nets, o.held())
+}
+
+// provisioning are the subnets of the provisioning network; none where only the undercloud knows them.
+func (o *Options) provisioning() []subnetOf {
+	var out []subnetOf
+	for _, s := range append([]eval.Subnet{o.Ctlplane}, o.Leaves...) {
+		if cidr, err := netip.ParsePrefix(s.CIDR); err == nil {
+			gateway, _ := netip.ParseAddr(s.Gateway)
+			out = append(out, subnetOf{cidr, gateway})
+		}
+	}
+	return out
 }
 
 // held is the virtual address that the stack has.
