@@ -66,3 +66,19 @@ func TestAddressesOfAFileAreCheckedBeforeAnyMachine(t *testing.T) {
 		}
 	}
 }
+
+// TestAddressOfAMachineThatStaysIsNoOthers: it is refused before a machine is taken for it.
+func TestAddressOfAMachineThatStaysIsNoOthers(t *testing.T) {
+	w := newWorld(t)
+	w.asks(stack.Create, provisionOf("- {name: Compute, count: 1, defaults: {profile: compute}}\n"))
+	w.run("CREATE_COMPLETE")
+	nodes, err := w.db.StackNodes(t.Context(), "id")
+	if err != nil || len(nodes) != 1 || nodes[0].Address == "" {
+		t.Fatalf("%+v %v", nodes, err)
+	}
+	w.asks(stack.Update, provisionOf("- name: Controller\n  instances: [{hostname: ctl, networks: [{network: ctlplane, fixed_ip: "+nodes[0].Address+"}]}]\n"))
+	want := "/b.yaml:2: instance ctl: fixed_ip of network ctlplane: " + nodes[0].Address + " is that of " + nodes[0].Name + ", which is there and keeps it"
+	if s := w.run("UPDATE_FAILED"); s.Failures[0].Phase != "plan" || s.Failures[0].Error != want || w.cloud.deploys != 1 {
+		t.Errorf("%+v, %d deploys", s.Failures, w.cloud.deploys)
+	}
+}

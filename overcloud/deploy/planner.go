@@ -90,7 +90,7 @@ func (w Plans) Of(ctx context.Context, s *stack.Stack, there ...plan.Node) (*pla
 		return nil, err
 	}
 	if s.Input.Only != "" || onlyMachines(s) {
-		return w.machinesOnly(s, machines)
+		return w.machinesOnly(s, machines, there)
 	}
 	tree, o, err := given(s)
 	if err != nil {
