@@ -60,7 +60,7 @@ func newStacks(u *undercloud) (*stacks, error) {
 	if err != nil {
 		return nil, err
 	}
-	plans := deploy.Plans{Ctlplane: ctlplane(u.cfg.Local(), u.cfg.LocalMTU)}
+	plans := deploy.Plans{Ctlplane: ctlplane(u.cfg.Local(), u.cfg.LocalMTU), Leaves: leaves(u.cfg)}
 	remote := &deploy.Remote{Dialer: &ssh.Dialer{Key: key}, Program: applyConfig(u.log)}
 	engine := &deploy.Engine{
 		Store: u.db, Cloud: &cloud.Cloud{Open: u.loopback}, Nodes: remote, Observer: remote, Reporter: remote, Database: remote, Catalog: catalog.Keystone{},
@@ -98,6 +98,17 @@ func newStacks(u *undercloud) (*stacks, error) {
 			return st.State == jobs.Done || st.State == jobs.Failed || st.State == jobs.Cancelled, nil
 		},
 	}}, nil
+}
+
+// leaves are the subnets of the provisioning network that the undercloud is not on.
+func leaves(c *config.Config) []eval.Subnet {
+	var out []eval.Subnet
+	for i := range c.Subnets {
+		if s := &c.Subnets[i]; s.Name != c.LocalSubnet {
+			out = append(out, ctlplane(s, c.LocalMTU))
+		}
+	}
+	return out
 }
 
 // ctlplane is the provisioning network as plans see it.

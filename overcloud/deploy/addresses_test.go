@@ -44,15 +44,18 @@ func TestAddressesThatAreAskedForAreTakenFirst(t *testing.T) {
 func TestAddressesOfAFileAreCheckedBeforeAnyMachine(t *testing.T) {
 	for address, want := range map[string]string{
 		"192.168.255.1":  "/b.yaml:3: instance ctl: fixed_ip of network ctlplane: 192.168.255.1 is the gateway of network ctlplane",
-		"192.168.7.7":    "192.168.7.7 is not in network ctlplane (192.168.255.0/24)",
+		"192.168.7.7":    "192.168.7.7 is not in network ctlplane (192.168.255.0/24, 192.168.20.0/24)",
+		"192.168.20.1":   "192.168.20.1 is the gateway of network ctlplane",
 		"192.168.255.77": "",
+		"192.168.20.9":   "", // behind a router
 	} {
 		only := provisionOf(strings.ReplaceAll(twoRoles, "192.168.255.77", address))
 		whole := newWorld(t).begin(stack.Create, 2).Input
 		whole.BaremetalFile, whole.Files, whole.Counts = only.BaremetalFile, only.Files, map[string]int{"CephStorage": 0}
 		for _, in := range []stack.Input{only, whole} {
 			w := newWorld(t)
-			w.engine.Plan = deploy.Plans{Ctlplane: eval.Subnet{CIDR: "192.168.255.0/24", Gateway: "192.168.255.1"}}.Of
+			w.engine.Plan = deploy.Plans{Ctlplane: eval.Subnet{CIDR: "192.168.255.0/24", Gateway: "192.168.255.1"},
+				Leaves: []eval.Subnet{{CIDR: "192.168.20.0/24", Gateway: "192.168.20.1"}}}.Of
 			w.begin(stack.Create, 2) // with passwords
 			w.asks(stack.Update, in)
 			if want == "" {
@@ -61,5 +64,21 @@ func TestAddressesOfAFileAreCheckedBeforeAnyMachine(t *testing.T) {
 				t.Errorf("%s: %q; taken: %v", address, s.Failures[0].Error, w.cloud.order)
 			}
 		}
+	}
+}
+
+// TestAddressOfAMachineThatStaysIsNoOthers: it is refused before a machine is taken for it.
+func TestAddressOfAMachineThatStaysIsNoOthers(t *testing.T) {
+	w := newWorld(t)
+	w.asks(stack.Create, provisionOf("- {name: Compute, count: 1, defaults: {profile: compute}}\n"))
+	w.run("CREATE_COMPLETE")
+	nodes, err := w.db.StackNodes(t.Context(), "id")
+	if err != nil || len(nodes) != 1 || nodes[0].Address == "" {
+		t.Fatalf("%+v %v", nodes, err)
+	}
+	w.asks(stack.Update, provisionOf("- name: Controller\n  instances: [{hostname: ctl, networks: [{network: ctlplane, fixed_ip: "+nodes[0].Address+"}]}]\n"))
+	want := "/b.yaml:2: instance ctl: fixed_ip of network ctlplane: " + nodes[0].Address + " is that of " + nodes[0].Name + ", which is there and keeps it"
+	if s := w.run("UPDATE_FAILED"); s.Failures[0].Phase != "plan" || s.Failures[0].Error != want || w.cloud.deploys != 1 {
+		t.Errorf("%+v, %d deploys", s.Failures, w.cloud.deploys)
 	}
 }

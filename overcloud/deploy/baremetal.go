@@ -55,7 +55,7 @@ const machinesTemplate = "heat_template_version: queens\ndescription: Machines t
 
 // machinesOnly is the plan of an action that only provisions: roles, counts and
 // names of the file, nothing to configure. It needs no templates.
-func (w Plans) machinesOnly(s *stack.Stack, d *baremetal.Deployment) (*plan.Plan, error) {
+func (w Plans) machinesOnly(s *stack.Stack, d *baremetal.Deployment, there []plan.Node) (*plan.Plan, error) {
 	p := &plan.Plan{Stack: s.Name, CloudDomain: cloudDomain, Outputs: map[string]any{}, RootTemplate: []byte(machinesTemplate)}
 	if d == nil {
 		return p, nil
@@ -67,7 +67,7 @@ func (w Plans) machinesOnly(s *stack.Stack, d *baremetal.Deployment) (*plan.Plan
 		}
 		p.Roles = append(p.Roles, plan.Role{Name: r.Name, Count: r.Count, HostnameFormat: r.HostnameFormat, ServerResource: server})
 	}
-	return p, plan.CheckFixed(plan.Options{Stack: s.Name, Ctlplane: w.Ctlplane, Addresses: s.Addresses, Fixed: fixed(s, d)})
+	return p, plan.CheckFixed(plan.Options{Stack: s.Name, Ctlplane: w.Ctlplane, Leaves: w.Leaves, Addresses: s.Addresses, Machines: there, Fixed: fixed(s, d)})
 }
 
 // fixed are the addresses that a file of machines asks for.

@@ -79,7 +79,8 @@ func PlanOf(ctx context.Context, s *stack.Stack, there ...plan.Node) (*plan.Plan
 
 // Plans makes plans. Safe for concurrent use.
 type Plans struct {
-	Ctlplane eval.Subnet // the provisioning network; empty: TripleO's default
+	Ctlplane eval.Subnet   // the provisioning network; empty: TripleO's default
+	Leaves   []eval.Subnet // its subnets behind routers
 }
 
 // Of makes the plan of a stack. It is a Planner.
@@ -89,13 +90,13 @@ func (w Plans) Of(ctx context.Context, s *stack.Stack, there ...plan.Node) (*pla
 		return nil, err
 	}
 	if s.Input.Only != "" || onlyMachines(s) {
-		return w.machinesOnly(s, machines)
+		return w.machinesOnly(s, machines, there)
 	}
 	tree, o, err := given(s)
 	if err != nil {
 		return nil, err
 	}
-	o.Ctlplane, o.Machines, o.AddressHeld, o.Fixed = w.Ctlplane, there, addressHeld(s, there), fixed(s, machines)
+	o.Ctlplane, o.Leaves, o.Machines, o.AddressHeld, o.Fixed = w.Ctlplane, w.Leaves, there, addressHeld(s, there), fixed(s, machines)
 	if machines == nil {
 		return plan.Build(ctx, tree, o)
 	}

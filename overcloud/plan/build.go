@@ -34,6 +34,7 @@ type Options struct {
 	Parameters   map[string]any    // parameter_defaults from other flags: NtpServer, NovaComputeLibvirtType …
 	Passwords    map[string]string // from GeneratePasswords
 	Ctlplane     eval.Subnet       // the provisioning network; empty: 192.168.24.0/24, as TripleO's
+	Leaves       []eval.Subnet     // its other subnets, behind routers: machines may ask for addresses there
 	Addresses    map[string]string // of an earlier plan: they are kept
 	Fixed        []Fixed           // addresses that a file of machines asks for
 	Machines     []Node            // that are there already, with their indexes and addresses

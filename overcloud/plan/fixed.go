@@ -10,6 +10,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/network"
+	"trefoil/overcloud/stack/eval"
 )
 
 // Fixed is an address that a file of machines (baremetal_deployment) asks for.
@@ -29,11 +30,20 @@ type claim struct {
 	what    string // parameter and place in it
 	from    hot.Origin
 	machine memberOf // whose it is to be; the zero one: a virtual address
+	host    string   // the machine's name, where a file of machines says it
+}
+
+// of tells whether a claim is for a machine that is there.
+func (c claim) of(m Node) bool {
+	if c.host != "" {
+		return c.host == m.Name
+	}
+	return c.machine == memberOf{m.Role, m.Index}
 }
 
 // fixed: each address that is asked for lies in its network, is not the gateway's,
-// and is asked for once.
-func (b *builder) fixed(*Plan) error {
+// is asked for once, and no machine that stays has it.
+func (b *builder) fixed(p *Plan) error {
 	claims, err := b.claims()
 	if err != nil {
 		return err
@@ -42,22 +52,64 @@ func (b *builder) fixed(*Plan) error {
 	if err != nil {
 		return err
 	}
-	if b.o.Ctlplane.CIDR == "" { // what the provisioning network is, only the undercloud may know
-		delete(nets, network.ControlPlane)
+	nets[network.ControlPlane] = b.o.provisioning() // of it the templates know one subnet only
+	all := hold(claims, nets, b.o.held())
+	idle := func(c claim) bool { // there is no such machine; for virtual addresses the evaluator looks
+		planned := func(s Server) bool { return c.machine == memberOf{s.Role, s.Index} }
+		return c.host == "" && !slices.ContainsFunc(p.Servers, planned)
 	}
-	return hold(claims, nets, b.o.held())
+	stays := func(m Node) bool {
+		return slices.ContainsFunc(p.Servers, func(s Server) bool { return s.Name == m.Name })
+	}
+	return refused(append(all, b.o.occupied(slices.DeleteFunc(claims, idle), stays)...))
 }
 
 // CheckFixed holds the addresses in o.Fixed against the provisioning network, for machines that
 // come up before any template is read. The error is an errs.Invalid that lists every problem.
 func CheckFixed(o Options) error {
 	b := &builder{o: o}
-	nets := map[string][]subnetOf{}
-	if cidr, err := netip.ParsePrefix(o.Ctlplane.CIDR); err == nil {
-		gateway, _ := netip.ParseAddr(o.Ctlplane.Gateway)
-		nets[network.ControlPlane] = []subnetOf{{cidr, gateway}}
+	nets := map[string][]subnetOf{network.ControlPlane: o.provisioning()}
+	all := func(Node) bool { return true } // an action that only provisions gives no machine back
+	return refused(append(hold(b.filed(), nets, o.held()), o.occupied(b.filed(), all)...))
+}
+
+// refused is the error of problems with addresses.
+func refused(all problems) error {
+	if len(all) == 0 {
+		return nil
 	}
-	return hold(b.filed(), nets, o.held())
+	return errs.New(errs.Invalid, "%s", strings.Join(all, "\n")).
+		WithHint("the networks are those of network_data and, for ctlplane, of undercloud.conf; choose free addresses within them")
+}
+
+// occupied tells of addresses on ctlplane that are asked for and that a machine has which stays. Of
+// machines that are there nothing is told: they keep what they have, and idleFixed warns.
+func (o *Options) occupied(claims []claim, stays func(Node) bool) (all problems) {
+	for _, c := range claims {
+		ip, err := netip.ParseAddr(c.ip)
+		there := func(m Node) bool { return m.Address != "" && c.of(m) }
+		if err != nil || c.network != network.ControlPlane || slices.ContainsFunc(o.Machines, there) {
+			continue
+		}
+		for _, m := range o.Machines {
+			if has, err := netip.ParseAddr(m.Address); err == nil && has == ip && stays(m) {
+				all.add(c.from.File, c.from.Line, "%s: %s is that of %s, which is there and keeps it", c.what, ip, m.Name)
+			}
+		}
+	}
+	return all
+}
+
+// provisioning are the subnets of the provisioning network; none where only the undercloud knows them.
+func (o *Options) provisioning() []subnetOf {
+	var out []subnetOf
+	for _, s := range append([]eval.Subnet{o.Ctlplane}, o.Leaves...) {
+		if cidr, err := netip.ParsePrefix(s.CIDR); err == nil {
+			gateway, _ := netip.ParseAddr(s.Gateway)
+			out = append(out, subnetOf{cidr, gateway})
+		}
+	}
+	return out
 }
 
 // held is the virtual address that the stack has.
@@ -70,7 +122,7 @@ func (o *Options) held() []claim {
 
 // hold holds claims against networks and each other, and against those that are kept unless
 // something else is asked for.
-func hold(claims []claim, nets map[string][]subnetOf, kept []claim) error {
+func hold(claims []claim, nets map[string][]subnetOf, kept []claim) (all problems) {
 	taken, own := map[netip.Addr]claim{}, map[string]claim{}
 	for _, k := range kept {
 		other := func(c claim) bool { return c.machine == k.machine && c.network == k.network }
@@ -78,7 +130,6 @@ func hold(claims []claim, nets map[string][]subnetOf, kept []claim) error {
 			taken[ip] = k
 		}
 	}
-	var all problems
 	for _, c := range claims {
 		ip, err := netip.ParseAddr(c.ip)
 		if err != nil {
@@ -99,11 +150,7 @@ func hold(claims []claim, nets map[string][]subnetOf, kept []claim) error {
 		taken[ip] = c
 		all = append(all, outside(c, ip, nets[c.network])...)
 	}
-	if len(all) == 0 {
-		return nil
-	}
-	return errs.New(errs.Invalid, "%s", strings.Join(all, "\n")).
-		WithHint("the networks are those of network_data and, for ctlplane, of undercloud.conf; choose free addresses within them")
+	return all
 }
 
 // claims are the addresses in parameters: ControlFixedIPs, PublicVirtualFixedIPs,
@@ -133,7 +180,7 @@ func (b *builder) claims() ([]claim, error) {
 		for _, net := range sortedKeys(byNet) {
 			list, _ := byNet[net].([]any)
 			for i, ip := range list {
-				out = append(out, claim{net, hot.String(ip), fmt.Sprintf("%s %s[%d]", parameter, net, i), b.env.Origins[parameter], memberOf{r.Name, i}})
+				out = append(out, claim{network: net, ip: hot.String(ip), what: fmt.Sprintf("%s %s[%d]", parameter, net, i), from: b.env.Origins[parameter], machine: memberOf{r.Name, i}})
 			}
 		}
 	}
@@ -144,7 +191,7 @@ func (b *builder) claims() ([]claim, error) {
 func (b *builder) filed() []claim {
 	var out []claim
 	for _, f := range b.o.Fixed {
-		out = append(out, claim{f.Network, f.IP, "instance " + f.Host + ": fixed_ip of network " + f.Network, hot.Origin{File: f.File, Line: f.Line}, memberOf{f.Role, f.Index}})
+		out = append(out, claim{f.Network, f.IP, "instance " + f.Host + ": fixed_ip of network " + f.Network, hot.Origin{File: f.File, Line: f.Line}, memberOf{f.Role, f.Index}, f.Host})
 	}
 	return out
 }

@@ -92,3 +92,36 @@ func TestAddressOfTheStackIsNoMachines(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAddressThatAnotherMachineHasIsRefused: where machines are deployed and where they are only
+// provisioned; not that of a machine that leaves, nor what has no effect.
+func TestAddressThatAnotherMachineHasIsRefused(t *testing.T) {
+	there := []plan.Node{{Name: "overcloud-controller-0", Role: "Controller", Address: "192.168.24.20"},
+		{Name: "overcloud-novacompute-0", Role: "Compute", Address: "192.168.24.21"}, {Name: "overcloud-novacompute-2", Role: "Compute", Index: 2, Address: "192.168.24.22"}}
+	file := func(role, host string, index int, ip string) []plan.Fixed {
+		return []plan.Fixed{{Role: role, Host: host, Index: index, Network: "ctlplane", IP: ip, File: "nodes.yaml", Line: 7}}
+	}
+	for name, c := range map[string]struct {
+		env   string
+		fixed []plan.Fixed
+		want  string
+	}{
+		"a new machine": {fixed: file("CephStorage", "overcloud-cephstorage-1", 1, "192.168.24.20"), want: "nodes.yaml:7: instance overcloud-cephstorage-1: fixed_ip of network ctlplane: 192.168.24.20 is that of overcloud-controller-0, which is there and keeps it"},
+		"a parameter":   {env: "CephStorageIPs: {ctlplane: [192.168.24.90, 192.168.24.21]}", want: "my.yaml:2: CephStorageIPs ctlplane[1]: 192.168.24.21 is that of overcloud-novacompute-0"},
+		"its own, another keeps its own, no such machine": {env: "ControllerIPs: {ctlplane: [192.168.24.21]}\n  CephStorageIPs: {ctlplane: [192.168.24.90, 192.168.24.91, 192.168.24.20]}",
+			fixed: file("Compute", "overcloud-novacompute-2", 1, "192.168.24.22")},
+		"one that leaves": {env: "ComputeCount: 1", fixed: file("CephStorage", "overcloud-cephstorage-1", 1, "192.168.24.22")},
+	} {
+		o := article(t)
+		o.Ctlplane, o.Machines, o.Fixed = provisioning(), there, c.fixed
+		o.Environments = []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  " + c.env + "\n")}}
+		_, err := plan.Build(t.Context(), templates.FS, o)
+		told := errs.Is(err, errs.Invalid) && c.want != "" && strings.Contains(err.Error(), c.want) && !strings.Contains(err.Error(), "\n")
+		if c.want == "" && err != nil || c.want != "" && !told {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := plan.CheckFixed(o); c.fixed != nil && name != "one that leaves" && (err != nil) != (c.want != "") {
+			t.Errorf("%s, provisioned only: %v", name, err)
+		}
+	}
+}

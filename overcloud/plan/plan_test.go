@@ -278,27 +278,6 @@ func TestMisspeltParameterIsToldWithTheNearest(t *testing.T) {
 	}
 }
 
-// A parameter of a service that no role has is told as that: its name is right.
-func TestParameterOfAServiceThatNoRoleHas(t *testing.T) {
-	o := article(t)
-	var left []any
-	for _, s := range build(t, o).Roles[0].Services {
-		if !strings.HasPrefix(s, "OS::TripleO::Services::Cinder") {
-			left = append(left, s)
-		}
-	}
-	o.Parameters["ControllerServices"] = left
-	o.Environments = []plan.File{{Name: "/home/stack/my.yaml", Data: []byte("parameter_defaults:\n  CinderWorkers: 1\n  CinderWorker: 1\n")}}
-	p := build(t, o)
-	want := []string{
-		`/home/stack/my.yaml:3: parameter CinderWorker is not used by any template; did you mean "CinderWorkers"?`,
-		`/home/stack/my.yaml:2: parameter CinderWorkers is of OS::TripleO::Services::CinderApi, which no role has`,
-	}
-	if !reflect.DeepEqual(p.Warnings, want) {
-		t.Fatalf("got %q", p.Warnings)
-	}
-}
-
 func TestParametersOfOneRoleThatNoTemplateTakes(t *testing.T) {
 	o := realOptions(t, nil)
 	o.Environments = []plan.File{{Name: "/home/stack/my.yaml", Data: []byte("parameter_defaults:\n  ComputeParameters: {NovaReservedHostMemry: 4096, TunedProfileName: x}\n  DockerNobodyImage: x\n")}}

@@ -107,6 +107,44 @@ func TestCloudsWithoutKeystone(t *testing.T) {
 	}
 }
 
+// An endpoint beside a cloud that has one is never passed over without a word, and the cloud's password is never sent there.
+func TestAnEndpointBesideACloud(t *testing.T) {
+	lab, other := alone(t), alone(t)
+	none, basic := "{auth_type: none, auth: {endpoint: "+lab+"/lab}}", "{auth_type: http_basic, auth: {endpoint: "+lab+"/lab, username: admin, password: hunter2}}"
+	for name, c := range map[string]struct {
+		cloud     string
+		o         session.Options
+		env       map[string]string
+		want      string // how the nodes are asked for
+		err, hint string
+	}{
+		"a flag":                    {cloud: none, o: session.Options{Cloud: "bm", Endpoint: other}, err: "nothing of the cloud is sent there", hint: "give --os-auth-type none or http_basic too, or leave --os-endpoint out"},
+		"a flag, the password":      {cloud: basic, o: session.Options{Cloud: "bm", Endpoint: other}, err: "nothing of the cloud is sent there", hint: "leave --os-endpoint out"},
+		"a flag, OS_CLOUD":          {cloud: basic, o: session.Options{Endpoint: other}, env: map[string]string{"OS_CLOUD": "bm"}, err: "nothing of the cloud is sent there", hint: "leave --os-endpoint out"},
+		"both flags":                {cloud: none, o: session.Options{Cloud: "bm", Endpoint: other, AuthType: "none"}, want: "/v1/nodes notused"},
+		"both flags, no password":   {cloud: basic, o: session.Options{Cloud: "bm", Endpoint: other, AuthType: "http_basic"}, err: "No user or no password found"},
+		"variables":                 {cloud: none, o: session.Options{AuthType: "none"}, env: map[string]string{"OS_CLOUD": "bm", "OS_ENDPOINT": other}, want: "/v1/nodes notused"},
+		"variables, Keystone":       {cloud: "{auth: {auth_url: 'http://h:5000/v3'}}", o: session.Options{AuthType: "none"}, env: map[string]string{"OS_CLOUD": "bm", "OS_ENDPOINT": other}, want: "/v1/nodes notused"},
+		"variables, no password":    {cloud: basic, o: session.Options{AuthType: "http_basic"}, env: map[string]string{"OS_CLOUD": "bm", "OS_ENDPOINT": other}, err: "No user or no password found"},
+		"a flag's cloud counts":     {cloud: none, o: session.Options{Cloud: "bm", AuthType: "none"}, env: map[string]string{"OS_ENDPOINT": other}, want: "/lab/v1/nodes notused"},
+		"a cloud that names a type": {cloud: none, o: session.Options{}, env: map[string]string{"OS_CLOUD": "bm", "OS_ENDPOINT": other}, want: "/lab/v1/nodes notused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cloudFile(t, "clouds:\n  bm: "+c.cloud+"\n", "")
+			for k, v := range c.env {
+				t.Setenv(k, v)
+			}
+			nodes, _, err := asked(t, c.o)
+			if c.err == "" && (err != nil || nodes != c.want) {
+				t.Errorf("%q, %v", nodes, err)
+			}
+			if c.err != "" && (!strings.Contains(fmt.Sprint(err), c.err) || !strings.Contains(errs.HintOf(err), c.hint) || strings.Contains(fmt.Sprint(err), "hunter2")) {
+				t.Errorf("%q, %v (hint %q)", nodes, err, errs.HintOf(err))
+			}
+		})
+	}
+}
+
 // The own authority of a cloud is the cloud's.
 func TestACloudWithItsOwnCertificates(t *testing.T) {
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"asked":"x"}`) }))

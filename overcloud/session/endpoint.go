@@ -44,6 +44,15 @@ func (o Options) authType() (string, error) {
 
 func (o Options) cloud() string { return first(o.Cloud, os.Getenv("OS_CLOUD")) }
 
+// ownEndpoint is the URL that counts more than a cloud of clouds.yaml, for who says by --os-auth-type how to log
+// in: the flag, or OS_ENDPOINT where the cloud is a variable's, too. --os-cloud counts more than any variable.
+func (o Options) ownEndpoint() string {
+	if o.Endpoint == "" && o.Cloud == "" {
+		return os.Getenv("OS_ENDPOINT")
+	}
+	return o.Endpoint
+}
+
 // standing is a service that stands alone, and how it is logged in to.
 type standing struct {
 	endpoint       string            // of all services that urls has not; may be empty

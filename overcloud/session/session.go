@@ -60,13 +60,17 @@ func FromEnv(ctx context.Context, o Options) (*Session, error) {
 	isFixed := func() bool { return kind == authNone || kind == authHTTPBasic }
 	name := o.cloud()
 	var own *entry
-	if name != "" && (!isFixed() || o.Endpoint == "") {
+	if name != "" && (!isFixed() || o.ownEndpoint() == "") {
 		if own, err = readEntry(name); err != nil {
 			return nil, err
 		}
 	}
 	if own != nil && o.AuthType == "" {
 		kind = first(own.kind(), kind)
+	}
+	if isFixed() && own != nil && o.Endpoint != "" {
+		return nil, own.wrong("it is a service without Keystone, and so may another at --os-endpoint be: nothing of the cloud is sent there").
+			WithHint("give --os-auth-type none or http_basic too, or leave --os-endpoint out")
 	}
 	if isFixed() {
 		to, err := o.standing(kind, own)

@@ -80,19 +80,37 @@ func TestLimitsLeaveNobodyOutWhoIsWaitedFor(t *testing.T) {
 	}
 }
 
-// A bare machine is not taken into the middle of its steps, and gets no single services.
-func TestLimitsBeginWithNoBareMachine(t *testing.T) {
-	w := newWorld(t)
+// stepsOfTwo is a plan of two machines with steps of their own; of step 3 not every hypervisor has anything.
+func stepsOfTwo() plan.Plan {
 	entry := func(n int) (out [plan.Steps][]plan.Entry) {
 		out[n-1] = []plan.Entry{{Resource: map[string]any{"type": "unit"}}}
 		return out
 	}
-	now := entry(2)
-	now[2] = []plan.Entry{{Resource: map[string]any{"type": "exec"}, OnlyBeside: "mysql"}} // of this not every machine has anything
-	w.made = plan.Plan{Roles: []plan.Role{{Name: "Controller", Data: []plan.ServiceData{{Name: "hosts", Steps: entry(1)}, {Name: "keystone", Steps: entry(4)}}},
-		{Name: "Compute", Data: []plan.ServiceData{{Name: "hosts", Steps: entry(1)}, {Name: "ovs", Steps: now}, {Name: "nova_compute", Steps: entry(5)}}}},
+	ovs := entry(2)
+	ovs[2] = []plan.Entry{{Resource: map[string]any{"type": "exec"}, OnlyBeside: "mysql"}}
+	return plan.Plan{Roles: []plan.Role{{Name: "Controller", Data: []plan.ServiceData{{Name: "hosts", Steps: entry(1)}, {Name: "keystone", Steps: entry(4)}}},
+		{Name: "Compute", Data: []plan.ServiceData{{Name: "hosts", Steps: entry(1)}, {Name: "ovs", Steps: ovs}, {Name: "nova_compute", Steps: entry(5)}}}},
 		Servers: []plan.Server{{Name: "c0", Role: "Controller"}, {Name: "n0", Role: "Compute"}}}
-	limited := func(l stack.Limits) stack.Input { return stack.Input{Limits: l} }
+}
+
+func limited(l stack.Limits) stack.Input { return stack.Input{Limits: l} }
+
+// did writes down a machine with the steps that it has done.
+func (w *world) did(t *testing.T, id, name, role string, steps ...int) {
+	t.Helper()
+	n := stack.Node{Node: plan.Node{Name: name, Role: role, UUID: "uuid-" + name}, Hashes: map[int]string{}}
+	for _, s := range steps {
+		n.Hashes[s] = "done"
+	}
+	if err := w.Store.PutStackNode(t.Context(), id, n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A bare machine is not taken into the middle of its steps, and gets no single services.
+func TestLimitsBeginWithNoBareMachine(t *testing.T) {
+	w := newWorld(t)
+	w.made = stepsOfTwo()
 	if _, err := w.Create(t.Context(), "overcloud", 240, limited(stack.Limits{Tags: []string{"hosts"}})); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "only services hosts: c0 is new, n0 is new") {
 		t.Errorf("a new stack: %v", err)
 	}
@@ -100,17 +118,8 @@ func TestLimitsBeginWithNoBareMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.end(t, "id2")
-	done := func(name, role string, steps ...int) {
-		n := stack.Node{Node: plan.Node{Name: name, Role: role, UUID: "uuid-" + name}, Hashes: map[int]string{}}
-		for _, s := range steps {
-			n.Hashes[s] = "done"
-		}
-		if err := w.Store.PutStackNode(t.Context(), "id2", n); err != nil {
-			t.Fatal(err)
-		}
-	}
-	done("c0", "Controller", 1, 4)
-	done("n0", "Compute", 1)
+	w.did(t, "id2", "c0", "Controller", 1, 4)
+	w.did(t, "id2", "n0", "Compute", 1)
 	for _, x := range []struct {
 		l    stack.Limits
 		want string // "" is no error
@@ -130,12 +139,22 @@ func TestLimitsBeginWithNoBareMachine(t *testing.T) {
 			w.end(t, "id2")
 		}
 	}
-	done("n0", "Compute", 1, 2)
+	w.did(t, "id2", "n0", "Compute", 1, 2)
 	if err := w.Update(t.Context(), "overcloud", 240, limited(stack.Limits{FromStep: 4})); err != nil {
 		t.Errorf("a step that some machines do nothing in: %v", err)
 	}
-	w.end(t, "id2")
-	done("n0", "Compute", 1, 2, 5)
+}
+
+// A new machine comes alone, and from its first step on.
+func TestLimitsTakeANewMachineThroughAllSteps(t *testing.T) {
+	w := newWorld(t)
+	w.made = stepsOfTwo()
+	if _, err := w.Create(t.Context(), "overcloud", 240, stack.Input{}); err != nil {
+		t.Fatal(err)
+	}
+	w.end(t, "id1")
+	w.did(t, "id1", "c0", "Controller", 1, 4)
+	w.did(t, "id1", "n0", "Compute", 1, 2, 5)
 	w.made.Servers = append(w.made.Servers, plan.Server{Name: "n1", Role: "Compute", Index: 1})
 	if err := w.Update(t.Context(), "overcloud", 240, limited(stack.Limits{FromStep: 4})); err == nil || !strings.Contains(err.Error(), "from step 4 on: n1 is new") {
 		t.Errorf("a machine that is not there: %v", err)
