@@ -80,7 +80,7 @@ func TestEditBesideAWrongLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, errs := vbmc(t, home, "edit", "a", "--username", "root")
-	want := "warning: the edit is written, but the vBMC of domain a goes on as before: " + file + ":"
+	want := "warning: the edit is written, but the vBMC of domain a goes on as before except for username: " + file + ":"
 	if code != 0 || out != "" || !strings.HasPrefix(errs, want) || !strings.Contains(errs, `: efi = "maybe": expected record or refuse (change that line, or: vbmc edit 'a' --efi VALUE)`) {
 		t.Errorf("%d %q %q, want %s", code, out, errs, want)
 	}

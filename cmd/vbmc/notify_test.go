@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 // TestServiceManagerIsTold: when it is told, a BMC that is to run listens, commands are
 // answered, and a SIGHUP would not end the daemon any more.
 func TestServiceManagerIsTold(t *testing.T) {
-	for _, socket := range []string{filepath.Join(t.TempDir(), "s"), "@trefoil-" + filepath.Base(t.TempDir()) + "-" + t.Name()} {
+	for _, socket := range []string{filepath.Join(t.TempDir(), "s"), fmt.Sprintf("@trefoil-%d-%s", os.Getpid(), t.Name())} {
 		l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 		if err != nil {
 			t.Fatal(err)

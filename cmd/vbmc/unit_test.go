@@ -50,6 +50,7 @@ func TestUnitLeavesWhatTheDaemonNeeds(t *testing.T) {
 		"ExecReload":              {"-HUP"},
 		"ExecStartPre":            {"+/bin/mkdir", "/root/.vbmc"}, // a path that is not there cannot be made writable
 		"Type":                    {"notify"},                     // notify.go
+		"After":                   {"libvirt-guests.service"},     // what it stops was on: TestRestorePolicy, "both restarted"
 		"KillMode":                {"mixed"},                      // ssh is not killed under its user
 		"Restart":                 {"on-failure"},
 		"StartLimitIntervalSec":   {"0"},

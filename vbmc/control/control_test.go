@@ -23,14 +23,13 @@ import (
 // daemon answers on a socket of the test's own; its manager has no machines.
 func daemon(t *testing.T) string {
 	t.Helper()
-	socket, _ := daemonThatTells(t)
+	socket, _ := daemonThatTells(t, t.TempDir())
 	return socket
 }
 
 // daemonThatTells is one whose log is kept.
-func daemonThatTells(t *testing.T) (string, *lines) {
+func daemonThatTells(t *testing.T, dir string) (string, *lines) {
 	t.Helper()
-	dir := t.TempDir()
 	socket := filepath.Join(dir, "vbmcd.sock")
 	l, err := control.Listen(socket)
 	if err != nil {
@@ -118,11 +117,9 @@ func TestAnotherUser(t *testing.T) {
 		t.Skip("only root can be somebody else")
 	}
 	const nobody = 65534
-	socket, said := daemonThatTells(t)
-	for _, path := range []string{filepath.Dir(filepath.Dir(socket)), filepath.Dir(socket), socket} {
-		if err := os.Chmod(path, 0o777); err != nil {
-			t.Fatal(err)
-		}
+	socket, said := daemonThatTells(t, openToAll(t))
+	if err := os.Chmod(socket, 0o777); err != nil {
+		t.Fatal(err)
 	}
 	r, err := as(nobody, func() (*control.Reply, error) {
 		return control.Call(t.Context(), socket, control.Request{Command: "list"})
@@ -136,6 +133,21 @@ func TestAnotherUser(t *testing.T) {
 	if !strings.Contains(said.String(), "user 65534 may not command this daemon") {
 		t.Errorf("the log has %s", said)
 	}
+}
+
+// openToAll is a directory that everybody gets to: that of the test's own may be below one
+// of root's, by TMPDIR.
+func openToAll(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "trefoil-control-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // as runs f on a thread that is another user's; nothing else runs there any more.

@@ -86,6 +86,13 @@ type Overrider interface {
 	ClearOnce(ctx context.Context) error
 }
 
+// Restorer brings the machine back after a restart of its host, when nobody asks for a boot.
+type Restorer interface {
+	// Restore is On, but that a guest which the hypervisor has saved goes on where it was, and
+	// a one-time override stays for the next start then.
+	Restore(ctx context.Context) error
+}
+
 // Awaiter is a machine that the hypervisor has to tell of first.
 type Awaiter interface {
 	// Await returns when the machine's state is known, or that there is no such machine.

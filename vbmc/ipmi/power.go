@@ -254,14 +254,18 @@ func (b *BMC) restorePower(run uint, cause byte, tries int) {
 }
 
 // restoreNow starts the machine. A one-time boot device that lapsed, while the host was
-// away or before, is not for this start either.
+// away or before, is not for this start either; one in force waits where a saved guest goes on.
 func (b *BMC) restoreNow(ctx context.Context, cause byte) (cc byte, gone bool) {
 	if cc := b.expireBootFlags(ctx); cc != ccOK {
 		return cc, false
 	}
 	var pending bool
 	b.locked(func() { pending = b.boot.pendingOnce() })
-	err := b.operate(ctx, operation{opOn, b.machine.On, true, cause})
+	restore := b.machine.On
+	if m, ok := b.machine.(domain.Restorer); ok {
+		restore = m.Restore
+	}
+	err := b.operate(ctx, operation{opOn, restore, true, cause})
 	if pending { // it may be spent
 		b.keepBoot()
 	}

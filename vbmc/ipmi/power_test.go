@@ -125,7 +125,7 @@ func TestRestoreIsTriedAgain(t *testing.T) {
 	for name, tc := range map[string]struct {
 		command bool
 		log     string
-	}{"ready later": {false, "on on"}, "user decides": {true, "on off"}} {
+	}{"ready later": {false, "on restore"}, "user decides": {true, "on off"}} {
 		t.Run(name, func(t *testing.T) {
 			r := newTimedRig(t, fake.New([16]byte{1}), NewMemStore())
 			r.host = "boot 1"
@@ -204,4 +204,28 @@ func TestRestoreTakesNoLapsedOverride(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRestoreLetsASavedGuestGoOn: the policy brings back what was, and a one-time boot device
+// waits for a boot that somebody asks for.
+func TestRestoreLetsASavedGuestGoOn(t *testing.T) {
+	r := newTimedRig(t, fake.New([16]byte{1}), NewMemStore())
+	r.host = "boot 1"
+	r.m.Return(false)
+	r.do(t, wire.Chassis, 6, 2)
+	r.do(t, wire.Chassis, 2, 1)
+	r.m.Save()
+	r.do(t, wire.Chassis, 8, 5, 0xa0, 4, 0, 0, 0)
+	r.m.Lose()
+	r.host = "boot 2"
+	r.m.Return(false)
+	r.advance(0)
+	if on, err := r.m.Power(); !on || err != nil || len(r.m.Starts()) != 1 {
+		t.Errorf("on %v, %v, starts %v", on, err, r.m.Starts())
+	}
+	if cc, d := r.do(t, wire.Chassis, 9, 5, 0, 0); cc != ccOK || d[2]&flagValid == 0 {
+		t.Errorf("flags after the restore: %#x % x", cc, d)
+	}
+	r.do(t, wire.Chassis, 2, 3)
+	wantStart(t, r.m, domain.PXE)
 }

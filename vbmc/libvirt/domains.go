@@ -2,7 +2,6 @@ package libvirt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -148,37 +147,6 @@ func (c *Conn) CreateDomain(ctx context.Context, name string) error {
 		_, err := l.DomainCreateWithFlags(d, 0)
 		return err
 	})
-}
-
-// BootDomain starts a defined domain from its boot devices: a guest that was saved is
-// thrown away, and dropped says so. IsInvalidOperation when it runs already.
-func (c *Conn) BootDomain(ctx context.Context, name string) (dropped bool, err error) {
-	return invoke(ctx, c, fmt.Sprintf("start domain %q", name), c.slow, func(l *golibvirt.Libvirt) (bool, error) {
-		d, err := l.DomainLookupByName(name)
-		if err != nil {
-			return false, err
-		}
-		saved, err := hasSaved(l, d)
-		if err != nil {
-			return false, err
-		}
-		var flags golibvirt.DomainCreateFlags
-		if saved { // hypervisors without saved guests do not know the flag
-			flags = golibvirt.DomainStartForceBoot
-		}
-		_, err = l.DomainCreateWithFlags(d, uint32(flags))
-		return saved && err == nil, err
-	})
-}
-
-// hasSaved asks whether there is a saved guest; hypervisors that cannot tell have none.
-func hasSaved(l *golibvirt.Libvirt, d golibvirt.Domain) (bool, error) {
-	n, err := l.DomainHasManagedSaveImage(d, 0)
-	var e golibvirt.Error
-	if errors.As(err, &e) && Code(e.Code) == CodeNoSupport {
-		return false, nil
-	}
-	return n > 0, err
 }
 
 // DestroyDomain pulls the plug. IsInvalidOperation when it is off already.

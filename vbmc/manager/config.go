@@ -111,6 +111,9 @@ func (c *Config) Set(key, value string) error {
 // setActive is Set of the key that start and stop write.
 func (c *Config) setActive(to bool) { c.Active, c.badActive = to, "" }
 
+// credentialKeys are the keys of what Credentials gives.
+func credentialKeys() []string { return []string{"username", "password", "kg", "cipher_suites"} }
+
 // Credentials are what a running BMC takes without a restart.
 func (c Config) Credentials() (ipmi.Credentials, error) {
 	out := ipmi.Credentials{Username: c.Username, Password: c.Password}

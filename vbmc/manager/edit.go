@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"trefoil/internal/errs"
 )
@@ -15,6 +16,8 @@ import (
 //
 // Another option that is wrong in the file does not stand in the way: the edit is written,
 // the wrong value stays as it is, and beside tells its line and what the BMC does meanwhile.
+// A running BMC takes new credentials all the same: an old password that leaked must not
+// open it any longer.
 func (m *Manager) Edit(name string, options map[string]string) (beside, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -28,7 +31,7 @@ func (m *Manager) Edit(name string, options map[string]string) (beside, err erro
 		return nil, err
 	}
 	if err := m.wrongIn(name); err != nil {
-		return m.beside(name, after.Active, err), nil
+		return m.editedBeside(name, after, options, err)
 	}
 	if err := m.match(name, after); err != nil {
 		return nil, errors.Join(err, undo(before))
@@ -84,10 +87,50 @@ func (m *Manager) wrongIn(name string) error {
 	return m.store.locate(name, err)
 }
 
+// editedBeside gives a running BMC the credentials of an edit of a file that is still
+// wrong, and says what it does with the rest. m.mu is held.
+func (m *Manager) editedBeside(name string, c Config, options map[string]string, why error) (beside, err error) {
+	taken, err := m.takeCredentials(name, c, options)
+	if err != nil {
+		m.note(name, why)
+		e := errs.Wrap(errs.CodeOf(err), err, "the edit is written, but the vBMC of domain %s goes on with its old credentials", name)
+		return nil, e.WithHint("to end them: vbmc stop '%s'", name)
+	}
+	return m.beside(name, c.Active, taken, why), nil
+}
+
+// takeCredentials has a running BMC follow an edit of credentials and of nothing else, and
+// tells which it now has. Of those that were not edited it takes what is right in the file
+// too: a password that came over IPMI is there, and may be nowhere else. m.mu is held.
+func (m *Manager) takeCredentials(name string, file Config, options map[string]string) (taken []string, err error) {
+	in := m.running[name]
+	if in == nil {
+		return nil, nil
+	}
+	c, edited := in.config, false
+	for _, key := range credentialKeys() {
+		if file.refusalOf(key) != nil {
+			continue
+		}
+		if *c.text(key) != *file.text(key) {
+			taken = append(taken, key)
+		}
+		*c.text(key) = *file.text(key)
+		_, given := options[key]
+		edited = edited || given
+	}
+	if !edited {
+		return nil, nil
+	}
+	return taken, m.update(name, in, c)
+}
+
 // beside says what a BMC does after an edit of a file that is still wrong. m.mu is held.
-func (m *Manager) beside(name string, active bool, why error) error {
+func (m *Manager) beside(name string, active bool, taken []string, why error) error {
 	does := "cannot be started"
 	switch {
+	case len(taken) > 0:
+		does = "goes on as before except for " + strings.Join(taken, ", ")
 	case m.running[name] != nil:
 		does = "goes on as before"
 	case active:

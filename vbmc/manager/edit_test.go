@@ -1,11 +1,14 @@
 package manager
 
 import (
+	"net"
 	"strconv"
 	"strings"
 	"testing"
 
 	"trefoil/internal/errs"
+	"trefoil/vbmc/ipmi/ipmiclient"
+	"trefoil/vbmc/ipmi/wire"
 )
 
 // Beside an option that is wrong in the file another one can be edited: the wrong value
@@ -27,7 +30,7 @@ func TestEditBesideAWrongValue(t *testing.T) {
 		m.Sync()
 		kept := value(t, m, row.mends)
 		beside, err := m.Edit("a", map[string]string{"console": "off", "kg": "0x0102"})
-		want := "the edit is written, but the vBMC of domain a goes on as before: "
+		want := "the edit is written, but the vBMC of domain a goes on as before except for kg: "
 		if err != nil || beside == nil || !strings.HasPrefix(beside.Error(), want) || !strings.Contains(beside.Error(), row.told) || errs.HintOf(beside) == "" {
 			t.Errorf("%s: %v, %v (%s), want %s", row.by, err, beside, errs.HintOf(beside), row.told)
 		}
@@ -43,6 +46,56 @@ func TestEditBesideAWrongValue(t *testing.T) {
 		if i, err := m.Show("a"); err != nil || i.Reason != "" || i.Console != "off" || f.opened != 2 {
 			t.Errorf("%s, mended: %+v %v, machine opened %d times", row.by, i, err, f.opened)
 		}
+	}
+}
+
+// A password that leaked is of no use after the edit that changes it, whatever else is wrong
+// in the file; the rest of the BMC goes on, and the mending edit starts nothing anew.
+func TestCredentialsEditedBesideAWrongValue(t *testing.T) {
+	for old, by := range map[string]string{"port = ": "port = abc", "active = True": "active = maybe", "active": "efi = maybe\nactive"} {
+		m, f := newManager(t)
+		c := running(t, m, "a")
+		spoil(t, m, old, by)
+		m.Sync()
+		beside, err := m.Edit("a", map[string]string{"password": "rotated"})
+		if err != nil || beside == nil || !strings.Contains(beside.Error(), "goes on as before except for password: ") || strings.Contains(beside.Error(), "rotated") {
+			t.Errorf("%s: %v, %v", by, err, beside)
+		}
+		s := login(t, c.Port, c.Username, "rotated")
+		refused(t, c.Port, c.Username, c.Password)
+		setOverIPMI(t, s, "by-ipmi")
+		if _, err := m.Edit("a", map[string]string{"password": "rotated"}); err != nil {
+			t.Fatal(err)
+		}
+		setOverIPMI(t, login(t, c.Port, c.Username, "rotated"), "by-ipmi")
+		if beside, err := m.Edit("a", map[string]string{"username": "other", "console": "off"}); err != nil || beside == nil {
+			t.Errorf("%s: %v, %v", by, err, beside)
+		}
+		login(t, c.Port, "other", "by-ipmi")
+		refused(t, c.Port, "other", "rotated")
+		if i, err := m.Show("a"); err != nil || i.Username != "other" || i.Console != "" || f.opened != 1 {
+			t.Errorf("%s: %+v %v, machine opened %d times", by, i, err, f.opened)
+		}
+	}
+}
+
+// setOverIPMI gives the user of a configuration a password (Set User Password, 22.30).
+func setOverIPMI(t *testing.T, c *ipmiclient.Client, password string) {
+	t.Helper()
+	data := append([]byte{0x82, 2}, make([]byte, 20)...)
+	copy(data[2:], password)
+	if cc, _, err := c.Do(wire.App, 0x47, data...); cc != 0 || err != nil {
+		t.Fatalf("set the password over IPMI: %02xh, %v", cc, err)
+	}
+}
+
+// refused is a login that must fail.
+func refused(t *testing.T, port int, user, password string) {
+	t.Helper()
+	c, err := ipmiclient.Dial(t.Context(), net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), ipmiclient.Options{Username: user, Password: password})
+	if err == nil {
+		c.Close()
+		t.Errorf("%s logs in with a password that was changed", user)
 	}
 }
 

@@ -27,7 +27,7 @@ type Lively struct {
 }
 
 // Run checks every promise of the contract that a BMC's own operations show, on machines
-// made by newSubject. They are Overriders too.
+// made by newSubject. They are Overriders and Restorers too.
 func Run(t *testing.T, newSubject func(t *testing.T) Subject) {
 	each(t, newSubject, map[string]func(*testing.T, Subject){
 		"power on and off are idempotent":         idempotent,
@@ -38,6 +38,7 @@ func Run(t *testing.T, newSubject func(t *testing.T) Subject) {
 		"reset and cycle honour a pending one":    pending,
 		"a missing device is refused":             missing,
 		"dropping the one-time override":          clearOnce,
+		"a restore uses a pending one":            restore,
 	})
 }
 
@@ -190,6 +191,24 @@ func clearOnce(t *testing.T, s Subject) {
 	must(t, "clear once again", o.ClearOnce(ctx))
 	must(t, "on", m.On(ctx))
 	wantBoot(t, s, domain.PXE)
+	must(t, "off", m.Off(ctx))
+}
+
+// restore is a start where no guest is saved.
+func restore(t *testing.T, s Subject) {
+	ctx, m := context.Background(), s.Machine
+	r, ok := m.(domain.Restorer)
+	if !ok {
+		t.Fatal("the machine is no Restorer")
+	}
+	must(t, "set", m.SetOverride(ctx, domain.Override{Device: domain.PXE}))
+	must(t, "restore", r.Restore(ctx))
+	must(t, "restore while on", r.Restore(ctx))
+	wantPower(t, m, true)
+	wantBoot(t, s, domain.PXE)
+	if got := m.Override(); got.Device != domain.None {
+		t.Fatalf("override after the restore reads %+v, want none", got)
+	}
 	must(t, "off", m.Off(ctx))
 }
 

@@ -94,3 +94,24 @@ func TestConsole(t *testing.T) {
 		t.Errorf("typing to an output-only console: %v", err)
 	}
 }
+
+// TestSave: a saved guest goes on, and boots only for a one-time override.
+func TestSave(t *testing.T) {
+	ctx := context.Background()
+	m := New([16]byte{1})
+	pxe := func() error { return m.SetOverride(ctx, domain.Override{Device: domain.PXE}) }
+	for _, step := range []struct {
+		do     func() error
+		starts int
+	}{
+		{func() error { return m.On(ctx) }, 1},
+		{func() error { m.Save(); return m.On(ctx) }, 1},
+		{func() error { m.Save(); return errors.Join(pxe(), m.Restore(ctx)) }, 1},
+		{func() error { m.Save(); return m.On(ctx) }, 2},
+		{func() error { return errors.Join(m.Off(ctx), m.Restore(ctx)) }, 3},
+	} {
+		if err := step.do(); err != nil || len(m.Starts()) != step.starts {
+			t.Errorf("%v: starts %v, want %d", err, m.Starts(), step.starts)
+		}
+	}
+}

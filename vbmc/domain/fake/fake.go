@@ -18,6 +18,7 @@ var (
 	_ domain.Meter         = (*Machine)(nil)
 	_ domain.ConsoleOpener = (*Machine)(nil)
 	_ domain.Overrider     = (*Machine)(nil)
+	_ domain.Restorer      = (*Machine)(nil)
 	_ domain.Troubled      = (*Machine)(nil)
 )
 
@@ -31,6 +32,7 @@ type Machine struct {
 	mu         sync.Mutex
 	uuid       [16]byte
 	on         bool
+	saved      bool // its guest, which goes on at a start without a one-time override
 	started    time.Time
 	persistent domain.Override
 	once       *domain.Override
@@ -150,6 +152,20 @@ func (m *Machine) On(ctx context.Context) error {
 	})
 }
 
+// Restore implements domain.Restorer.
+func (m *Machine) Restore(ctx context.Context) error {
+	return m.do(ctx, "restore", func() error {
+		switch {
+		case m.on:
+		case m.saved:
+			m.resume(ours)
+		default:
+			m.start(ours, true)
+		}
+		return nil
+	})
+}
+
 // Off implements domain.Machine.
 func (m *Machine) Off(ctx context.Context) error {
 	return m.do(ctx, "off", func() error { m.stop(domain.Stopped, ours); return nil })
@@ -217,8 +233,18 @@ func (m *Machine) boot(withOnce bool) {
 	m.starts = append(m.starts, dev)
 }
 
+// resume lets a saved guest go on, which is no boot.
+func (m *Machine) resume(by whose) {
+	m.on, m.saved, m.started = true, false, m.Now()
+	m.add(domain.Started, by)
+}
+
 func (m *Machine) start(by whose, withOnce bool) {
-	m.on, m.started = true, m.Now()
+	if m.saved && !(withOnce && m.once != nil) {
+		m.resume(by)
+		return
+	}
+	m.on, m.saved, m.started = true, false, m.Now()
 	m.boot(withOnce)
 	m.add(domain.Started, by)
 }

@@ -37,6 +37,15 @@ func (m *Machine) StartByOther() {
 // StopByOther is what `virsh destroy` does.
 func (m *Machine) StopByOther() { m.happen(func() { m.stop(domain.Stopped, others) }) }
 
+// Save is what `virsh managedsave` does: the machine is off, and its guest goes on at the
+// next start that no one-time override is for, or that is a Restore.
+func (m *Machine) Save() {
+	m.happen(func() {
+		m.saved = m.saved || m.on
+		m.stop(domain.Stopped, others)
+	})
+}
+
 // Lose takes the hypervisor away: operations fail with domain.ErrUnavailable.
 func (m *Machine) Lose() {
 	m.happen(func() {

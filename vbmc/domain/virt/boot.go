@@ -185,10 +185,15 @@ func (m *Machine) start(ctx context.Context) error {
 	if s.Once != nil {
 		return m.startOnce(ctx, *s.Once)
 	}
+	return m.startPlain(ctx)
+}
+
+// startPlain starts from the stored order, or lets a saved guest go on.
+func (m *Machine) startPlain(ctx context.Context) error {
 	if _, err := m.create(ctx, false); err != nil {
 		return err
 	}
-	return m.noteProcess(false, s.Persistent != nil && m.isStale(ctx))
+	return m.noteProcess(false, m.snapshot().Persistent != nil && m.isStale(ctx))
 }
 
 // started notes that a new process runs, from the stored order or a temporary one.

@@ -94,15 +94,15 @@ var aliases = strings.NewReplacer(
 	"<target dev='sda'/>", "<target dev='sda'/><alias name='cd0'/>",
 	"<mac address='52:54:00:00:00:01'/>", "<mac address='52:54:00:00:00:01'/><alias name='net0'/>")
 
+// BootDomain removes the saved guest first, as libvirt does; others may have let it go on.
 func (h *hypervisor) BootDomain(ctx context.Context, name string) (bool, error) {
 	saved := h.saved
 	h.saved = ""
 	err := h.CreateDomain(ctx, name)
-	if err != nil {
-		h.saved = saved
-	}
-	return err == nil && saved != "", err
+	return saved != "" && (err == nil || h.live == ""), err
 }
+
+func (h *hypervisor) HasSaved(context.Context, string) (bool, error) { return h.saved != "", h.away }
 
 // save is virsh managedsave.
 func (h *hypervisor) save() {

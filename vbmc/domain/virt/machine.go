@@ -23,6 +23,7 @@ type Conn interface {
 	Refresh(ctx context.Context, name string) (libvirt.Domain, error)
 	CreateDomain(ctx context.Context, name string) error
 	BootDomain(ctx context.Context, name string) (dropped bool, err error)
+	HasSaved(ctx context.Context, name string) (bool, error)
 	DestroyDomain(ctx context.Context, name string) error
 	ShutdownDomain(ctx context.Context, name string) error
 	ResetDomain(ctx context.Context, name string) error
@@ -60,6 +61,7 @@ var (
 	_ domain.Meter         = (*Machine)(nil)
 	_ domain.ConsoleOpener = (*Machine)(nil)
 	_ domain.Overrider     = (*Machine)(nil)
+	_ domain.Restorer      = (*Machine)(nil)
 	_ domain.Troubled      = (*Machine)(nil)
 )
 
@@ -292,7 +294,7 @@ func (m *Machine) create(ctx context.Context, boot bool) (ours bool, err error) 
 	}
 	m.unexpect(starting, err)
 	if dropped {
-		m.log.Warn("the guest that libvirt had saved is thrown away: the machine was to boot from another device", "domain", m.name)
+		m.tellDropped(err)
 	}
 	if err != nil {
 		return false, m.unless(ctx, err, true)

@@ -1,11 +1,15 @@
 package virt
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"trefoil/vbmc/domain"
+	"trefoil/vbmc/libvirt"
 )
 
 // savedGuest is a machine that ran in its own order, and whose guest libvirt saved.
@@ -70,5 +74,47 @@ func TestSavedBeforeThePersistentOne(t *testing.T) {
 	}
 	if err := m.Reset(ctx); err != nil || h.booted != domain.PXE {
 		t.Errorf("the reset after it: %v, booted %v", err, h.booted)
+	}
+}
+
+// TestALostGuestIsTold also when what it made room for did not start.
+func TestALostGuestIsTold(t *testing.T) {
+	ctx := context.Background()
+	away := &libvirt.UnavailableError{URI: "test", Op: "start", Err: libvirt.ErrTimeout}
+	for fails, want := range map[error]string{nil: " is thrown away", inactive(): "and then did not start", away: "may be thrown away"} {
+		for _, dev := range []domain.Device{domain.PXE, domain.CDROM} {
+			h, m := savedGuest(t)
+			var said bytes.Buffer
+			m.log = slog.New(slog.NewTextHandler(&said, nil))
+			h.createFails = fails
+			err := errors.Join(m.SetOverride(ctx, domain.Override{Device: dev}), m.On(ctx))
+			if (err == nil) != (fails == nil) || strings.Count(said.String(), "the guest that libvirt had saved") != 1 || !strings.Contains(said.String(), want) {
+				t.Errorf("%v, %v: %v, log: %s", fails, dev, err, said.String())
+			}
+		}
+	}
+}
+
+// TestRestoreKeepsTheGuest: when the host comes back nobody asks for a boot. The override
+// waits for the next one, and is used where there is no guest to go on.
+func TestRestoreKeepsTheGuest(t *testing.T) {
+	ctx := context.Background()
+	for _, dev := range []domain.Device{domain.PXE, domain.CDROM} {
+		h, m := savedGuest(t)
+		if err := errors.Join(m.SetOverride(ctx, domain.Override{Device: dev}), m.Restore(ctx), m.Restore(ctx)); err != nil {
+			t.Fatal(err)
+		}
+		if h.live == "" || h.booted != domain.Floppy || m.Override().Device != dev {
+			t.Errorf("%v: booted %v, the guest should have gone on; override %+v", dev, h.booted, m.Override())
+		}
+		same(t, h.stored, perDevice)
+		if err := m.Reset(ctx); err != nil || h.booted == domain.Floppy || m.Override().Device != domain.None {
+			t.Errorf("%v: the reset after it: %v, booted %v, override %+v", dev, err, h.booted, m.Override())
+		}
+	}
+	h, m := savedGuest(t)
+	h.away = &libvirt.UnavailableError{URI: "test", Op: "any", Err: libvirt.ErrTimeout}
+	if err := m.Restore(ctx); !errors.Is(err, domain.ErrUnavailable) || h.saved == "" {
+		t.Errorf("libvirt is away: %v", err)
 	}
 }
