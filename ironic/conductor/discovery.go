@@ -52,9 +52,12 @@ func (c *Conductor) discover(ctx context.Context, d *agentapi.InspectionData, pa
 	c.strangers.Lock()
 	defer c.strangers.Unlock()
 	for range 2 {
-		n, how, err := c.findByMACs(ctx, macs, "")
+		n, how, known, err := c.findByMACs(ctx, macs, "")
 		if err != nil {
 			return "", err
+		}
+		if known > 1 {
+			return "", reason // a card was moved, or a port is the wrong node's: that is no new machine
 		}
 		if n != nil && discovered(n) {
 			if err := c.sameBMC(ctx, n, how, d); err != nil {
@@ -67,7 +70,7 @@ func (c *Conductor) discover(ctx context.Context, d *agentapi.InspectionData, pa
 			}
 			n, err = c.enroll(ctx, d, macs)
 			if errs.Is(err, errs.Conflict) {
-				continue // a port was made beside this, or the addresses are of several nodes
+				continue // a port was made beside this
 			}
 			if err != nil {
 				return "", err

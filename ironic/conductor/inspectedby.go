@@ -22,7 +22,7 @@ import (
 // Invalid where the inventory has no address to go by.
 func (c *Conductor) findInspected(ctx context.Context, d *agentapi.InspectionData) (*ironic.Node, string, error) {
 	macs := inspect.MACs(d)
-	n, why, err := c.findByMACs(ctx, macs, "")
+	n, why, _, err := c.findByMACs(ctx, macs, "")
 	if err != nil {
 		return nil, "", err
 	}
