@@ -63,6 +63,9 @@ func (c *Conductor) discover(ctx context.Context, d *agentapi.InspectionData, pa
 			if err := c.sameBMC(ctx, n, how, d); err != nil {
 				return "", err
 			}
+			if _, err := c.agree(ctx, n, how, d); err != nil { // an inventory that had no BMC must not become another node's
+				return "", err
+			}
 		}
 		if n == nil {
 			if err := c.checkStranger(ctx, d); err != nil {

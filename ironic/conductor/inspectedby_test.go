@@ -90,3 +90,28 @@ func TestABMCThatNoNodeHasIsTold(t *testing.T) {
 		t.Errorf("history:\n%s", h)
 	}
 }
+
+// What is filed under neither of two nodes is not learnt by a discovered one of them, whose first inventory told of no BMC.
+func TestADiscoveredNodeDoesNotLearnTheBMCOfAnother(t *testing.T) {
+	w := newWorld(t, discovering)
+	w.node("manageable")
+	w.set(func(n *ironic.Node) { n.DriverInfo = map[string]any{"ipmi_address": "192.0.2.61"} })
+	w.rule(ironic.RuleInspector, "no", 0, nil, ops{{"action": "fail", "message": "not of ours"}}) // it has yet to learn
+	if _, err := w.c.ContinueInspection(t.Context(), []byte(strings.Replace(stranger(), `"bmc_address": "192.0.2.50", `, "", 1))); !errs.Is(err, errs.Invalid) {
+		t.Fatal(err)
+	}
+	if err := w.db.DeleteInspectionRules(t.Context(), ironic.RuleInspector); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.c.ContinueInspection(t.Context(), []byte(strings.Replace(stranger(), "192.0.2.50", "192.0.2.61", 1)))
+	if !errs.Is(err, errs.NotFound) || !strings.Contains(err.Error(), "and of node control-1 by its BMC address 192.0.2.61: it is filed under neither") {
+		t.Errorf("%v", err)
+	}
+	nodes, err := w.db.Nodes(t.Context(), ironic.NodeFilter{ProvisionState: "enroll"})
+	if err != nil || len(nodes) != 1 {
+		t.Fatalf("%d discovered, %v", len(nodes), err)
+	}
+	if inv, err := w.db.Inventory(t.Context(), nodes[0].UUID); err != nil || inv.Inventory["bmc_address"] != nil {
+		t.Errorf("it was learnt all the same: %v %v", inv, err)
+	}
+}
