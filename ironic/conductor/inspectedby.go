@@ -26,31 +26,28 @@ func (c *Conductor) findInspected(ctx context.Context, d *agentapi.InspectionDat
 	if err != nil {
 		return nil, "", err
 	}
-	if n == nil {
-		var byBMC string
-		if n, byBMC, err = c.findByBMC(ctx, d); err != nil {
+	if n != nil {
+		// Anybody may send inventories: no BMC's name is looked up for one that nobody waits for.
+		if s := fsm.State(n.ProvisionState); s != fsm.InspectWait && !(s == fsm.Inspecting && n.DriverInternalInfo[keyJobID] != nil) {
+			return nil, "", errs.New(errs.NotFound, "the inventory belongs to node %s, which is in state %q and waits for none", title(n), n.ProvisionState)
+		}
+		if why, err = c.agree(ctx, n, why, d); err != nil {
 			return nil, "", err
 		}
-		if n != nil {
-			why = byBMC + "; " + why
-		} else {
-			why += "; " + byBMC
-		}
-		if fault := inspect.NoMAC(d); n == nil && fault != "" { // what is wrong is in what the ramdisk sent, and it may know
-			return nil, "", errs.New(errs.Invalid, "the inventory has no usable MAC address: %s; %s", fault, byBMC).
-				WithHint("expected interfaces with a mac_address such as 52:54:00:12:34:56")
-		}
-	} else if why, err = c.agree(ctx, n, why, d); err != nil {
+		return n, why, nil
+	}
+	n, byBMC, err := c.findByBMC(ctx, d)
+	switch fault := inspect.NoMAC(d); {
+	case err != nil:
 		return nil, "", err
+	case n != nil:
+		return n, byBMC + "; " + why, nil
+	case fault != "": // what is wrong is in what the ramdisk sent, and it may know
+		return nil, "", errs.New(errs.Invalid, "the inventory has no usable MAC address: %s; %s", fault, byBMC).
+			WithHint("expected interfaces with a mac_address such as 52:54:00:12:34:56")
 	}
-	if n == nil {
-		return nil, "", errs.New(errs.NotFound, "no node fits the inventory with addresses %s: %s", strings.Join(macs, ", "), why).
-			WithHint("openstack baremetal port list shows the addresses that are known")
-	}
-	if s := fsm.State(n.ProvisionState); s != fsm.InspectWait && !(s == fsm.Inspecting && n.DriverInternalInfo[keyJobID] != nil) {
-		return nil, "", errs.New(errs.NotFound, "the inventory belongs to node %s, which is in state %q and waits for none", title(n), n.ProvisionState)
-	}
-	return n, why, nil
+	return nil, "", errs.New(errs.NotFound, "no node fits the inventory with addresses %s: %s; %s", strings.Join(macs, ", "), why, byBMC).
+		WithHint("openstack baremetal port list shows the addresses that are known")
 }
 
 // agree refuses an inventory whose MAC addresses are of one node and whose BMC is of

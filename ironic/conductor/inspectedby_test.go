@@ -115,3 +115,17 @@ func TestADiscoveredNodeDoesNotLearnTheBMCOfAnother(t *testing.T) {
 		t.Errorf("it was learnt all the same: %v %v", inv, err)
 	}
 }
+
+// Anybody may send an inventory with an address that is known: nobody's BMC is looked for where no node waits.
+func TestNoBMCIsLookedForWhereNobodyWaits(t *testing.T) {
+	w := newWorld(t, nil)
+	w.node("manageable")
+	b := &ironic.Node{UUID: "00000000-0000-4000-8000-000000000002", Name: "control-2", Driver: fake.Name, ProvisionState: "active",
+		DriverInfo: map[string]any{"ipmi_address": "192.0.2.61"}}
+	if err := w.db.CreateNode(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.c.ContinueInspection(t.Context(), []byte(withBMC(inventory, "192.0.2.61"))); !errs.Is(err, errs.NotFound) || !strings.Contains(err.Error(), `control-1, which is in state "manageable" and waits for none`) {
+		t.Errorf("%v", err)
+	}
+}
