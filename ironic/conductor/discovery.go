@@ -28,9 +28,6 @@ const (
 	maxDiscoveredBytes = 2 << 20 // of one inventory, which the database keeps
 )
 
-// namesTimeout bounds how long names of all BMCs are looked up for one unknown machine.
-const namesTimeout = 30 * time.Second
-
 // discovered is a node that nobody has touched since discovery made it.
 func discovered(n *ironic.Node) bool {
 	yes, _ := n.DriverInternalInfo[keyDiscovered].(bool)
@@ -91,7 +88,7 @@ func (c *Conductor) discover(ctx context.Context, d *agentapi.InspectionData, pa
 // network cards, and somebody must say so.
 func (c *Conductor) checkStranger(ctx context.Context, d *agentapi.InspectionData) error {
 	addrs, waiting := bmcAddresses(d), 0
-	names, cancel := context.WithTimeout(ctx, namesTimeout)
+	names, cancel := context.WithTimeout(ctx, c.NamesTimeout)
 	defer cancel()
 	err := ironic.Walk(ctx, c.Store, ironic.NodeFilter{}, func(n *ironic.Node) error {
 		if discovered(n) {
@@ -106,7 +103,7 @@ func (c *Conductor) checkStranger(ctx context.Context, d *agentapi.InspectionDat
 				WithHint("openstack baremetal port create --node %s <address>, if the machine has got new network cards", n.UUID)
 		}
 		if names.Err() != nil {
-			return errs.New(errs.Unavailable, "whose BMC %s is was not known within %s: names of BMCs resolve too slowly", strings.Join(addrs, ", "), namesTimeout)
+			return errs.New(errs.Unavailable, "whose BMC %s is was not known within %s: names of BMCs resolve too slowly", strings.Join(addrs, ", "), c.NamesTimeout)
 		}
 		return nil
 	})

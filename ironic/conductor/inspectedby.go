@@ -53,20 +53,20 @@ func (c *Conductor) findInspected(ctx context.Context, d *agentapi.InspectionDat
 // agree refuses an inventory whose MAC addresses are of one node and whose BMC is of
 // another: cards were moved, or a port is the wrong node's, and somebody must say which. A BMC
 // that no node has is no contradiction: the node may know it by another address, behind a
-// forwarder. Returned is what speaks for n, in words.
+// forwarder; nor is a name that does not resolve in time. Returned is what speaks for n, in words.
 func (c *Conductor) agree(ctx context.Context, n *ironic.Node, byMAC string, d *agentapi.InspectionData) (string, error) {
 	addrs := bmcAddresses(d)
 	if len(addrs) == 0 {
 		return byMAC + "; the ramdisk saw no BMC", nil
 	}
-	names, cancel := context.WithTimeout(ctx, namesTimeout)
+	names, cancel := context.WithTimeout(ctx, c.NamesTimeout)
 	defer cancel()
 	if addr := bmcOf(names, n, addrs); addr != "" {
 		return byMAC + " and the BMC address " + addr, nil
 	}
 	words := strings.Join(addrs, ", ")
 	err := ironic.Walk(ctx, c.Store, ironic.NodeFilter{}, func(other *ironic.Node) error {
-		if other.UUID == n.UUID || names.Err() != nil { // names that nobody resolves in time contradict nothing
+		if other.UUID == n.UUID {
 			return nil
 		}
 		if addr := bmcOf(names, other, addrs); addr != "" {
@@ -126,12 +126,12 @@ func bmcOf(ctx context.Context, n *ironic.Node, addrs []string) string {
 	return ""
 }
 
-// hostAddresses are the addresses of a host; none where nobody knows them.
+// hostAddresses are the addresses of a host; none where nobody knows them, as of a name once ctx is over.
 func hostAddresses(ctx context.Context, host string) []string {
 	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return []string{ip.String()}
 	}
-	if host == "" {
+	if host == "" || ctx.Err() != nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)

@@ -1,6 +1,7 @@
 package conductor_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -128,4 +129,27 @@ func TestNoBMCIsLookedForWhereNobodyWaits(t *testing.T) {
 	if _, err := w.c.ContinueInspection(t.Context(), []byte(withBMC(inventory, "192.0.2.61"))); !errs.Is(err, errs.NotFound) || !strings.Contains(err.Error(), `control-1, which is in state "manageable" and waits for none`) {
 		t.Errorf("%v", err)
 	}
+}
+
+// Once names of BMCs resolve too slowly they contradict nothing, and addresses still do.
+func TestSlowNamesHideNoAddress(t *testing.T) {
+	w := newWorld(t, func(c *conductor.Config) { c.NamesTimeout = -1 }) // over at once
+	w.node("manageable")
+	for i, host := range []string{"localhost", "192.0.2.61"} {
+		n := &ironic.Node{UUID: fmt.Sprintf("00000000-0000-4000-8000-00000000001%d", i), Name: fmt.Sprintf("other-%d", i), Driver: fake.Name, ProvisionState: "active",
+			DriverInfo: map[string]any{"ipmi_address": host}}
+		if err := w.db.CreateNode(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.say("dead")
+	w.provision("inspect")
+	w.await("inspect wait")
+	if _, err := w.c.ContinueInspection(t.Context(), []byte(withBMC(inventory, "192.0.2.61"))); !errs.Is(err, errs.NotFound) || !strings.Contains(err.Error(), "of node other-1 by its BMC address 192.0.2.61") {
+		t.Errorf("%v", err)
+	}
+	if _, err := w.c.ContinueInspection(t.Context(), []byte(withBMC(inventory, "127.0.0.1"))); err != nil {
+		t.Error(err)
+	}
+	w.await("manageable")
 }
