@@ -53,7 +53,9 @@ func (c *Conductor) findInspected(ctx context.Context, d *agentapi.InspectionDat
 // agree refuses an inventory whose MAC addresses are of one node and whose BMC is of
 // another: cards were moved, or a port is the wrong node's, and somebody must say which. A BMC
 // that no node has is no contradiction: the node may know it by another address, behind a
-// forwarder; nor is a name that does not resolve in time. Returned is what speaks for n, in words.
+// forwarder; nor is a name that does not resolve in time. What a discovered node says is only what
+// somebody sent, without a password: it does not keep the inventory from a node that people
+// made, whose port is known, and is but told. Returned is what speaks for n, in words.
 func (c *Conductor) agree(ctx context.Context, n *ironic.Node, byMAC string, d *agentapi.InspectionData) (string, error) {
 	addrs := bmcAddresses(d)
 	if len(addrs) == 0 {
@@ -64,12 +66,16 @@ func (c *Conductor) agree(ctx context.Context, n *ironic.Node, byMAC string, d *
 	if addr := bmcOf(names, n, addrs); addr != "" {
 		return byMAC + " and the BMC address " + addr, nil
 	}
-	words := strings.Join(addrs, ", ")
+	words := "; its BMC is at " + strings.Join(addrs, ", ") + ", which no node has"
 	err := ironic.Walk(ctx, c.Store, ironic.NodeFilter{}, func(other *ironic.Node) error {
 		if other.UUID == n.UUID {
 			return nil
 		}
-		if addr := bmcOf(names, other, addrs); addr != "" {
+		addr := bmcOf(names, other, addrs)
+		switch {
+		case addr != "" && discovered(other) && !discovered(n):
+			words += " but " + title(other) + ", which discovery made"
+		case addr != "":
 			return errs.New(errs.NotFound, "the inventory is of node %s by its %s, and of node %s by its BMC address %s: it is filed under neither",
 				title(n), byMAC, title(other), addr).
 				WithHint("openstack baremetal port delete, if the card was moved, or set the BMC's address of the one that is wrong")
@@ -79,7 +85,7 @@ func (c *Conductor) agree(ctx context.Context, n *ironic.Node, byMAC string, d *
 	if err != nil {
 		return "", err
 	}
-	return byMAC + "; its BMC is at " + words + ", which no node has", nil
+	return byMAC + words, nil
 }
 
 // findByBMC finds the one waiting node with the BMC that the ramdisk saw, with words of what led

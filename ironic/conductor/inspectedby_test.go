@@ -153,3 +153,24 @@ func TestSlowNamesHideNoAddress(t *testing.T) {
 	}
 	w.await("manageable")
 }
+
+// A stranger can not keep a node's inventory from it by claiming its BMC first.
+func TestADiscoveredNodeIsNotInTheWayOfOneThatPeopleMade(t *testing.T) {
+	w := newWorld(t, discovering)
+	w.node("manageable")
+	w.set(func(n *ironic.Node) { n.DriverInfo = map[string]any{"ipmi_address": "192.0.2.60"} }) // a forwarder's
+	claim, err := w.c.ContinueInspection(t.Context(), []byte(strings.Replace(stranger(), "192.0.2.50", "10.0.0.7", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.say("dead")
+	w.provision("inspect")
+	w.await("inspect wait")
+	if id, err := w.c.ContinueInspection(t.Context(), []byte(withBMC(inventory, "10.0.0.7"))); err != nil || id == claim {
+		t.Fatalf("%s: %v", id, err)
+	}
+	w.await("manageable")
+	if h := w.history(); !strings.Contains(h, "its BMC is at 10.0.0.7, which no node has but "+claim+", which discovery made") {
+		t.Errorf("history:\n%s", h)
+	}
+}
