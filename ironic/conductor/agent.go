@@ -36,7 +36,7 @@ func waitsForAgent(n *ironic.Node) bool {
 // Lookup answers a ramdisk that asks which node it is on. The token is shown
 // once; an agent that asks again gets a row of stars, as in Ironic.
 func (c *Conductor) Lookup(ctx context.Context, macs []string, nodeUUID string) (*agentapi.Lookup, error) {
-	n, why, err := c.findByMACs(ctx, macs, nodeUUID)
+	n, why, _, err := c.findByMACs(ctx, macs, nodeUUID)
 	if err != nil {
 		return nil, err
 	}
@@ -112,14 +112,14 @@ func maskedWithin(v any) any {
 }
 
 // findByMACs finds the one node that owns any of the addresses, with words of what led
-// to it; nil with the reason in words if there is none.
-func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID string) (*ironic.Node, string, error) {
+// to it, and how many nodes do; nil with the reason in words unless it is one.
+func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID string) (*ironic.Node, string, int, error) {
 	if nodeUUID != "" {
 		n, err := c.Store.Node(ctx, nodeUUID)
 		if errs.Is(err, errs.NotFound) {
-			return nil, "there is no node " + nodeUUID, nil
+			return nil, "there is no node " + nodeUUID, 0, nil
 		}
-		return n, "", err
+		return n, "", 1, err
 	}
 	found := map[string]string{} // node → the address that led to it
 	for _, m := range macs {
@@ -132,7 +132,7 @@ func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID stri
 			continue
 		}
 		if err != nil {
-			return nil, "", err
+			return nil, "", 0, err
 		}
 		if found[p.NodeUUID] == "" { // the boot interface's comes first
 			found[p.NodeUUID] = mac
@@ -140,11 +140,11 @@ func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID stri
 	}
 	switch len(found) {
 	case 0:
-		return nil, "no port has any of these addresses", nil
+		return nil, "no port has any of these addresses", 0, nil
 	case 1:
 		for uuid := range found {
 			n, err := c.Store.Node(ctx, uuid)
-			return n, "MAC address " + found[uuid], err
+			return n, "MAC address " + found[uuid], 1, err
 		}
 	}
 	var who []string
@@ -152,7 +152,7 @@ func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID stri
 		who = append(who, uuid+" (by "+mac+")")
 	}
 	slices.Sort(who)
-	return nil, "the addresses belong to several nodes: " + strings.Join(who, ", "), nil
+	return nil, "the addresses belong to several nodes: " + strings.Join(who, ", "), len(found), nil
 }
 
 // Heartbeat takes a sign of life of an agent. It needs no lock: the job that

@@ -94,6 +94,7 @@ type Config struct {
 	PowerTimeout     time.Duration // for one power action; 0: 60 s
 	SoftTimeout      time.Duration // for a soft power action; 0: 600 s
 	BMCPatience      time.Duration // with a BMC that does not answer during an action; 0: 30 s
+	NamesTimeout     time.Duration // for the names of all BMCs, when an inventory comes; 0: 30 s
 	ShutdownWait     time.Duration // for the agent to switch its machine off; 0: 30 s
 	SyncInterval     time.Duration // between power syncs; 0: 60 s, negative: never
 	SyncTries        int           // power syncs without an answer until a BMC counts as dead; 0: 3
@@ -138,6 +139,7 @@ func New(cfg Config) *Conductor {
 	def(&cfg.PowerTimeout, time.Minute)
 	def(&cfg.SoftTimeout, 10*time.Minute)
 	def(&cfg.BMCPatience, 30*time.Second)
+	def(&cfg.NamesTimeout, 30*time.Second)
 	def(&cfg.ShutdownWait, 30*time.Second)
 	def(&cfg.SyncInterval, time.Minute)
 	if cfg.SyncTries <= 0 {

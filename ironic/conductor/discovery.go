@@ -28,9 +28,6 @@ const (
 	maxDiscoveredBytes = 2 << 20 // of one inventory, which the database keeps
 )
 
-// namesTimeout bounds how long names of all BMCs are looked up for one unknown machine.
-const namesTimeout = 30 * time.Second
-
 // discovered is a node that nobody has touched since discovery made it.
 func discovered(n *ironic.Node) bool {
 	yes, _ := n.DriverInternalInfo[keyDiscovered].(bool)
@@ -52,12 +49,18 @@ func (c *Conductor) discover(ctx context.Context, d *agentapi.InspectionData, pa
 	c.strangers.Lock()
 	defer c.strangers.Unlock()
 	for range 2 {
-		n, how, err := c.findByMACs(ctx, macs, "")
+		n, how, known, err := c.findByMACs(ctx, macs, "")
 		if err != nil {
 			return "", err
 		}
+		if known > 1 {
+			return "", reason // a card was moved, or a port is the wrong node's: that is no new machine
+		}
 		if n != nil && discovered(n) {
 			if err := c.sameBMC(ctx, n, how, d); err != nil {
+				return "", err
+			}
+			if _, err := c.agree(ctx, n, how, d); err != nil { // an inventory that had no BMC must not become another node's
 				return "", err
 			}
 		}
@@ -67,7 +70,7 @@ func (c *Conductor) discover(ctx context.Context, d *agentapi.InspectionData, pa
 			}
 			n, err = c.enroll(ctx, d, macs)
 			if errs.Is(err, errs.Conflict) {
-				continue // a port was made beside this, or the addresses are of several nodes
+				continue // a port was made beside this
 			}
 			if err != nil {
 				return "", err
@@ -85,7 +88,7 @@ func (c *Conductor) discover(ctx context.Context, d *agentapi.InspectionData, pa
 // network cards, and somebody must say so.
 func (c *Conductor) checkStranger(ctx context.Context, d *agentapi.InspectionData) error {
 	addrs, waiting := bmcAddresses(d), 0
-	names, cancel := context.WithTimeout(ctx, namesTimeout)
+	names, cancel := context.WithTimeout(ctx, c.NamesTimeout)
 	defer cancel()
 	err := ironic.Walk(ctx, c.Store, ironic.NodeFilter{}, func(n *ironic.Node) error {
 		if discovered(n) {
@@ -100,7 +103,7 @@ func (c *Conductor) checkStranger(ctx context.Context, d *agentapi.InspectionDat
 				WithHint("openstack baremetal port create --node %s <address>, if the machine has got new network cards", n.UUID)
 		}
 		if names.Err() != nil {
-			return errs.New(errs.Unavailable, "whose BMC %s is was not known within %s: names of BMCs resolve too slowly", strings.Join(addrs, ", "), namesTimeout)
+			return errs.New(errs.Unavailable, "whose BMC %s is was not known within %s: names of BMCs resolve too slowly", strings.Join(addrs, ", "), c.NamesTimeout)
 		}
 		return nil
 	})

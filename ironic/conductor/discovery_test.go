@@ -72,8 +72,13 @@ func TestWhatIsNoStrangerIsNotEnrolled(t *testing.T) {
 	}
 	w := newWorld(t, discovering)
 	w.node("manageable")
+	b := &ironic.Node{UUID: "00000000-0000-4000-8000-000000000002", Name: "control-2", Driver: fake.Name, ProvisionState: "manageable"}
+	if err := w.db.CreateNode(t.Context(), b, &ironic.Port{UUID: "p2", Address: "52:54:00:00:88:01"}); err != nil {
+		t.Fatal(err)
+	}
 	for what, payload := range map[string]string{
 		"a known address":                inventory,
+		"addresses of two nodes":         strings.Replace(strings.Replace(stranger(), "52:54:00:00:99:02", mac, 1), `{"name": "lo",`, `{"name": "eth2", "mac_address": "52:54:00:00:88:01"}, {"name": "lo",`, 1),
 		"a known address beside unknown": strings.Replace(stranger(), "52:54:00:00:99:02", mac, 1),
 	} {
 		if _, err := w.c.ContinueInspection(t.Context(), []byte(payload)); !errs.Is(err, errs.NotFound) {
@@ -91,7 +96,7 @@ func TestWhatIsNoStrangerIsNotEnrolled(t *testing.T) {
 			t.Errorf("a BMC known as %s: %v", host, err)
 		}
 	}
-	if nodes, err := w.db.Nodes(t.Context(), ironic.NodeFilter{}); err != nil || len(nodes) != 1 {
+	if nodes, err := w.db.Nodes(t.Context(), ironic.NodeFilter{}); err != nil || len(nodes) != 2 {
 		t.Errorf("%d nodes, %v", len(nodes), err)
 	}
 }

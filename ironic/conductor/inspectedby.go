@@ -22,57 +22,60 @@ import (
 // Invalid where the inventory has no address to go by.
 func (c *Conductor) findInspected(ctx context.Context, d *agentapi.InspectionData) (*ironic.Node, string, error) {
 	macs := inspect.MACs(d)
-	n, why, err := c.findByMACs(ctx, macs, "")
+	n, why, _, err := c.findByMACs(ctx, macs, "")
 	if err != nil {
 		return nil, "", err
 	}
-	if n == nil {
-		var byBMC string
-		if n, byBMC, err = c.findByBMC(ctx, d); err != nil {
+	if n != nil {
+		// Anybody may send inventories: no BMC's name is looked up for one that nobody waits for.
+		if s := fsm.State(n.ProvisionState); s != fsm.InspectWait && !(s == fsm.Inspecting && n.DriverInternalInfo[keyJobID] != nil) {
+			return nil, "", errs.New(errs.NotFound, "the inventory belongs to node %s, which is in state %q and waits for none", title(n), n.ProvisionState)
+		}
+		if why, err = c.agree(ctx, n, why, d); err != nil {
 			return nil, "", err
 		}
-		if n != nil {
-			why = byBMC + "; " + why
-		} else {
-			why += "; " + byBMC
-		}
-		if fault := inspect.NoMAC(d); n == nil && fault != "" { // what is wrong is in what the ramdisk sent, and it may know
-			return nil, "", errs.New(errs.Invalid, "the inventory has no usable MAC address: %s; %s", fault, byBMC).
-				WithHint("expected interfaces with a mac_address such as 52:54:00:12:34:56")
-		}
-	} else if why, err = c.agree(ctx, n, why, d); err != nil {
+		return n, why, nil
+	}
+	n, byBMC, err := c.findByBMC(ctx, d)
+	switch fault := inspect.NoMAC(d); {
+	case err != nil:
 		return nil, "", err
+	case n != nil:
+		return n, byBMC + "; " + why, nil
+	case fault != "": // what is wrong is in what the ramdisk sent, and it may know
+		return nil, "", errs.New(errs.Invalid, "the inventory has no usable MAC address: %s; %s", fault, byBMC).
+			WithHint("expected interfaces with a mac_address such as 52:54:00:12:34:56")
 	}
-	if n == nil {
-		return nil, "", errs.New(errs.NotFound, "no node fits the inventory with addresses %s: %s", strings.Join(macs, ", "), why).
-			WithHint("openstack baremetal port list shows the addresses that are known")
-	}
-	if s := fsm.State(n.ProvisionState); s != fsm.InspectWait && !(s == fsm.Inspecting && n.DriverInternalInfo[keyJobID] != nil) {
-		return nil, "", errs.New(errs.NotFound, "the inventory belongs to node %s, which is in state %q and waits for none", title(n), n.ProvisionState)
-	}
-	return n, why, nil
+	return nil, "", errs.New(errs.NotFound, "no node fits the inventory with addresses %s: %s; %s", strings.Join(macs, ", "), why, byBMC).
+		WithHint("openstack baremetal port list shows the addresses that are known")
 }
 
 // agree refuses an inventory whose MAC addresses are of one node and whose BMC is of
 // another: cards were moved, or a port is the wrong node's, and somebody must say which. A BMC
 // that no node has is no contradiction: the node may know it by another address, behind a
-// forwarder. Returned is what speaks for n, in words.
+// forwarder; nor is a name that does not resolve in time. What a discovered node says is only what
+// somebody sent, without a password: it does not keep the inventory from a node that people
+// made, whose port is known, and is but told. Returned is what speaks for n, in words.
 func (c *Conductor) agree(ctx context.Context, n *ironic.Node, byMAC string, d *agentapi.InspectionData) (string, error) {
 	addrs := bmcAddresses(d)
 	if len(addrs) == 0 {
 		return byMAC + "; the ramdisk saw no BMC", nil
 	}
-	names, cancel := context.WithTimeout(ctx, namesTimeout)
+	names, cancel := context.WithTimeout(ctx, c.NamesTimeout)
 	defer cancel()
 	if addr := bmcOf(names, n, addrs); addr != "" {
 		return byMAC + " and the BMC address " + addr, nil
 	}
-	words := strings.Join(addrs, ", ")
+	words := "; its BMC is at " + strings.Join(addrs, ", ") + ", which no node has"
 	err := ironic.Walk(ctx, c.Store, ironic.NodeFilter{}, func(other *ironic.Node) error {
-		if other.UUID == n.UUID || names.Err() != nil { // names that nobody resolves in time contradict nothing
+		if other.UUID == n.UUID {
 			return nil
 		}
-		if addr := bmcOf(names, other, addrs); addr != "" {
+		addr := bmcOf(names, other, addrs)
+		switch {
+		case addr != "" && discovered(other) && !discovered(n):
+			words += " but " + title(other) + ", which discovery made"
+		case addr != "":
 			return errs.New(errs.NotFound, "the inventory is of node %s by its %s, and of node %s by its BMC address %s: it is filed under neither",
 				title(n), byMAC, title(other), addr).
 				WithHint("openstack baremetal port delete, if the card was moved, or set the BMC's address of the one that is wrong")
@@ -82,7 +85,7 @@ func (c *Conductor) agree(ctx context.Context, n *ironic.Node, byMAC string, d *
 	if err != nil {
 		return "", err
 	}
-	return byMAC + "; its BMC is at " + words + ", which no node has", nil
+	return byMAC + words, nil
 }
 
 // findByBMC finds the one waiting node with the BMC that the ramdisk saw, with words of what led
@@ -129,12 +132,12 @@ func bmcOf(ctx context.Context, n *ironic.Node, addrs []string) string {
 	return ""
 }
 
-// hostAddresses are the addresses of a host; none where nobody knows them.
+// hostAddresses are the addresses of a host; none where nobody knows them, as of a name once ctx is over.
 func hostAddresses(ctx context.Context, host string) []string {
 	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return []string{ip.String()}
 	}
-	if host == "" {
+	if host == "" || ctx.Err() != nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)

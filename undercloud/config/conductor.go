@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,19 @@ type Conductor struct {
 	FakeDelays map[string]fake.Span // by interface
 }
 
+// mostSeconds are ten years: nobody waits longer, and some hundred of them no longer fit a time.Duration.
+const mostSeconds = 10 * 365 * 24 * 60 * 60
+
+// seconds takes least to mostSeconds.
+func seconds(dst *int, least int) setter {
+	return func(c *Config, v string) error {
+		if n, _ := strconv.Atoi(v); n > mostSeconds { // the greatest number there is, for one that is greater
+			return fmt.Errorf("expected at most %d seconds, which are ten years", mostSeconds)
+		}
+		return number(dst, least)(c, v)
+	}
+}
+
 // sections are those of the file, each with its options.
 func (c *Conductor) sections() map[string][]entry {
 	return map[string][]entry{"conductor": c.conductor(), "deploy": c.deploy(), "inspector": {
@@ -48,16 +62,16 @@ func conductorSections() []string {
 func (c *Conductor) conductor() []entry {
 	use := func(set setter) func(string) error { return func(v string) error { return set(nil, v) } }
 	return []entry{
-		{"sync_power_state_interval", "60", use(number(&c.SyncInterval, 0))},
+		{"sync_power_state_interval", "60", use(seconds(&c.SyncInterval, 0))},
 		{"power_state_sync_max_retries", "3", use(number(&c.SyncRetries, 1))},
 		{"force_power_state_during_sync", "false", use(truth(&c.ForcePower))},
-		{"power_state_change_timeout", "60", use(number(&c.PowerTimeout, 2))},
-		{"soft_power_off_timeout", "600", use(number(&c.SoftTimeout, 1))},
-		{"deploy_callback_timeout", "1800", use(number(&c.DeployTimeout, 0))},
-		{"clean_callback_timeout", "1800", use(number(&c.CleanTimeout, 0))},
-		{"rescue_callback_timeout", "1800", use(number(&c.RescueTimeout, 0))},
-		{"service_callback_timeout", "1800", use(number(&c.ServeTimeout, 0))},
-		{"inspect_wait_timeout", "1800", use(number(&c.InspectWait, 0))},
+		{"power_state_change_timeout", "60", use(seconds(&c.PowerTimeout, 2))},
+		{"soft_power_off_timeout", "600", use(seconds(&c.SoftTimeout, 1))},
+		{"deploy_callback_timeout", "1800", use(seconds(&c.DeployTimeout, 0))},
+		{"clean_callback_timeout", "1800", use(seconds(&c.CleanTimeout, 0))},
+		{"rescue_callback_timeout", "1800", use(seconds(&c.RescueTimeout, 0))},
+		{"service_callback_timeout", "1800", use(seconds(&c.ServeTimeout, 0))},
+		{"inspect_wait_timeout", "1800", use(seconds(&c.InspectWait, 0))},
 	}
 }
 
@@ -92,7 +106,7 @@ func (c *Conductor) ipmi() []entry {
 			c.CommandInterval = time.Duration(s * float64(time.Second))
 			return nil
 		}},
-		{"command_retry_timeout", "30", func(v string) error { return number(&c.BMCPatience, 1)(nil, v) }},
+		{"command_retry_timeout", "30", func(v string) error { return seconds(&c.BMCPatience, 1)(nil, v) }},
 	}
 }
 

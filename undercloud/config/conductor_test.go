@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,25 @@ raid_delay = 0.25
 	}
 	if d := c.FakeDelays; len(d) != 2 || d["power"] != (fake.Span{Least: time.Second, Most: 5 * time.Second}) || d["raid"].Most != 250*time.Millisecond {
 		t.Errorf("%v", d)
+	}
+}
+
+// Seconds become nanoseconds, of which a number of 64 bits holds 292 years: beyond, the power sync would be off
+// and a time-out over before it began.
+func TestSecondsThatNobodyWaitsAreRefused(t *testing.T) {
+	var c Conductor
+	for section, options := range map[string][]entry{"conductor": c.conductor(), "ipmi": c.ipmi()} {
+		for _, o := range options {
+			if !strings.HasSuffix(o.name, "_timeout") && !strings.HasSuffix(o.name, "_interval") || o.name == "min_command_interval" {
+				continue // no whole seconds
+			}
+			for value, refused := range map[string]bool{"315360000": false, "315360001": true, "9999999999": true, "99999999999999999999": true} {
+				_, path, err := loadText(t, fmt.Sprintf("[%s]\n%s = %s\n", section, o.name, value))
+				if want := fmt.Sprintf("%s:2: %s: expected at most 315360000 seconds, which are ten years", path, o.name); refused != (err != nil && strings.Contains(err.Error(), want)) {
+					t.Errorf("%s = %s: %v", o.name, value, err)
+				}
+			}
+		}
 	}
 }
 

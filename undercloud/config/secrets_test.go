@@ -62,10 +62,11 @@ func TestUnknownNamesAreShownWhereTheyAreNames(t *testing.T) {
 		"hunter2 =\nhunter2 =":        ":5: an option stands here and in line 4",
 		"password = x\n  hunter2":     ":4: password: expected a value of one line; the lines below it that begin with a space belong to it",
 		"[keystone] hunter2 = ]":      ":4: unknown section; expected [DEFAULT]",
-		"[keystone_authtokn]":         ":4: unknown section [keystone_authtokn]; expected [DEFAULT], [audit], [netboot], [keystone_authtoken]; did you mean [keystone_authtoken]?",
+		"[keystone_authtokn]":         ":4: unknown section [keystone_authtokn]; expected [DEFAULT], <more>; did you mean [keystone_authtoken]?",
 	} {
 		_, path, err := loadText(t, head+text+"\n")
-		if err == nil || !strings.Contains(err.Error(), path+want) || strings.Contains(err.Error(), "hunter2") {
+		want, rest, _ := strings.Cut(want, "<more>") // the sections that there are besides
+		if err == nil || !strings.Contains(err.Error(), path+want) || !strings.Contains(err.Error(), rest) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
