@@ -60,7 +60,7 @@ func newStacks(u *undercloud) (*stacks, error) {
 	if err != nil {
 		return nil, err
 	}
-	plans := deploy.Plans{Ctlplane: ctlplane(u.cfg.Local(), u.cfg.LocalMTU), Leaves: leaves(u.cfg)}
+	plans := deploy.Plans{Ctlplane: ctlplane(u.cfg.Local(), u.cfg.LocalMTU), Leaves: leaves(&u.cfg.Config)}
 	remote := &deploy.Remote{Dialer: &ssh.Dialer{Key: key}, Program: applyConfig(u.log)}
 	engine := &deploy.Engine{
 		Store: u.db, Cloud: &cloud.Cloud{Open: u.loopback}, Nodes: remote, Observer: remote, Reporter: remote, Database: remote, Catalog: catalog.Keystone{},
