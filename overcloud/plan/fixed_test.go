@@ -125,3 +125,14 @@ func TestAddressThatAnotherMachineHasIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestAddressesBehindRoutersAreCheckedToo: where the provisioning network has several subnets.
+func TestAddressesBehindRoutersAreCheckedToo(t *testing.T) {
+	for ip, want := range map[string]string{"10.1.0.9": "", "10.1.0.1": "10.1.0.1 is the gateway of network ctlplane", "10.1.0.255": "it is the first or the last address", "10.2.0.9": "10.2.0.9 is not in network ctlplane (192.168.24.0/24, 10.1.0.0/24)"} {
+		err := plan.CheckFixed(plan.Options{Ctlplane: provisioning(), Leaves: []eval.Subnet{{CIDR: "10.1.0.0/24", Gateway: "10.1.0.1"}},
+			Fixed: []plan.Fixed{{Role: "Compute", Host: "one", Network: "ctlplane", IP: ip}}})
+		if want == "" && err != nil || want != "" && (!errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", ip, err)
+		}
+	}
+}
