@@ -31,6 +31,7 @@ func TestTimeOfSessions(t *testing.T) {
 	c.wait(61)
 	ignored(t, w, client, "61 s after the one before")
 	b.play(t, []row{{"raw 6 0x3d 0", `^ [0-9a-f]{2} 3f 01 02 `}}, "ipmitool", b.ipmitool("17")...) // nobody but this one
+	b.play(t, freeipmiFlush(), "", b.freeipmi("17")...)
 	b.play(t, []row{{"ipmi-sel -v", `08:04:00 \| Session Audit [^\n]*Session Deactivated [^\n]*deactivated by timeout\n`}}, "", b.freeipmi("17")...)
 	expectOff(t, m)
 }

@@ -11,8 +11,12 @@ import (
 // freeipmiTable is all that FreeIPMI's programs are asked on one BMC, in this order.
 func freeipmiTable(t *testing.T, b bed, suite string) {
 	t.Helper()
-	b.play(t, slices.Concat(freeipmiPowerRows(), freeipmiRecordRows(), freeipmiOffRows()), "", b.freeipmi(suite)...)
+	b.play(t, slices.Concat(freeipmiFlush(), freeipmiPowerRows(), freeipmiRecordRows(), freeipmiOffRows()), "", b.freeipmi(suite)...)
 }
+
+// freeipmiFlush forgets the sensors of a BMC that had this address before: FreeIPMI keeps
+// them in root's home, whatever HOME says, and refuses ones that have changed.
+func freeipmiFlush() []row { return []row{{"ipmi-sensors --flush-cache", `Flushing cache: `}} }
 
 func freeipmiPowerRows() []row {
 	return []row{
