@@ -99,7 +99,7 @@ func (u *undercloud) open(ctx context.Context) error {
 		return err
 	}
 	u.jobs = durable.New(durable.Config{Path: u.path("jobs.db"), Log: u.log})
-	u.identity = identity.New(identity.Config{Key: u.key, AuthURL: u.cfg.AuthURL(), Catalog: identity.DefaultCatalog(u.cfg.LocalIP.Addr().String(), u.tlsHost()),
+	u.identity = identity.New(identity.Config{Key: u.key, AuthURL: u.cfg.AuthURL(), Catalog: identity.DefaultCatalog(u.cfg.URL, u.cfg.PublicURL),
 		Users: []identity.User{{Name: "admin", Password: u.cfg.AdminPassword, Projects: []string{"admin", "service"}}}, Revocations: sqlite.NewRevocations(u.db),
 		TTL: time.Duration(u.cfg.TokenLifetime) * time.Second, Log: u.log})
 	if err := u.identity.Open(u.path("people.json")); err != nil {
@@ -153,14 +153,6 @@ func (u *undercloud) openBareMetal() error {
 		}})
 }
 
-// tlsHost is where clients reach the services over TLS; empty: nowhere.
-func (u *undercloud) tlsHost() string {
-	if len(u.cfg.TLSPorts) == 0 {
-		return ""
-	}
-	return u.cfg.PublicHost
-}
-
 // certificate is the public endpoints' side of TLS, nil where they have none. Our own
 // certificate is made anew when it has less than a year left.
 func (u *undercloud) certificate() (*tls.Config, error) {
@@ -170,7 +162,7 @@ func (u *undercloud) certificate() (*tls.Config, error) {
 		return nil, nil
 	case path == "":
 		dir := certificate.Dir(u.cfg.StateDir)
-		if _, err := (certificate.Maker{Rand: rand.Reader, Now: time.Now}).Renew(dir, u.cfg.TLSHosts(), false); err != nil {
+		if _, err := (certificate.Maker{Rand: rand.Reader, Now: time.Now}).Renew(dir, u.cfg.TLSHosts()); err != nil {
 			return nil, err
 		}
 		path = certificate.Service(dir)

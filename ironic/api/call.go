@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"trefoil/internal/baseurl"
 	"trefoil/ironic"
 	"trefoil/ironic/policy"
 )
@@ -39,11 +40,7 @@ func (c *call) base() string {
 	if c.s.baseURL != "" {
 		return c.s.baseURL
 	}
-	scheme := "http"
-	if c.r.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + c.r.Host
+	return baseurl.Of(c.r)
 }
 
 type requestIDKey struct{}

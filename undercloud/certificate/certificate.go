@@ -53,13 +53,18 @@ func (m Maker) Ensure(dir string, hosts []string) (made bool, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return false, err
 	}
-	return m.Renew(dir, hosts, true)
+	if _, err := os.Stat(keyPath(dir)); errors.Is(err, os.ErrNotExist) {
+		if err := m.found(dir); err != nil {
+			return false, err
+		}
+	}
+	return m.Renew(dir, hosts)
 }
 
-// Renew is Ensure for an authority that must be there, since clients trust it, unless
-// anew allows another one. One that is missing is NotFound.
-func (m Maker) Renew(dir string, hosts []string, anew bool) (made bool, err error) {
-	ca, err := m.authority(dir, anew)
+// Renew is Ensure for an authority that is there, since clients trust it: one that is
+// missing is NotFound.
+func (m Maker) Renew(dir string, hosts []string) (made bool, err error) {
+	ca, err := authority(dir)
 	if err != nil {
 		return false, err
 	}
@@ -93,22 +98,28 @@ type issuer struct {
 	key  crypto.Signer
 }
 
-// authority reads the authority or makes it. Key and certificate are in one file for
-// us, so that neither is without the other, and the certificate in one for clients.
-func (m Maker) authority(dir string, anew bool) (issuer, error) {
-	path := filepath.Join(dir, "ca.key")
+// keyPath has the authority's certificate and its key in one file, so that neither is
+// without the other.
+func keyPath(dir string) string { return filepath.Join(dir, "ca.key") }
+
+// found makes an authority.
+func (m Maker) found(dir string) error {
+	now := m.Now()
+	data, err := m.issue(&x509.Certificate{Subject: pkix.Name{CommonName: "Undercloud CA " + now.UTC().Format(time.DateOnly)}, NotBefore: now.Add(-time.Hour),
+		NotAfter: now.Add(authorityLife), IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign}, issuer{})
+	if err != nil {
+		return err
+	}
+	return secret.WriteFile(keyPath(dir), data, 0o600)
+}
+
+// authority reads it, and has its certificate in a file for clients.
+func authority(dir string) (issuer, error) {
+	path := keyPath(dir)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		if !anew {
-			return issuer{}, errs.New(errs.NotFound, "the certificate authority %s is missing", path).
-				WithHint("restore it from a backup, or openstack undercloud install, which makes one: clients then need the new %s", filepath.Base(Authority(dir)))
-		}
-		now := m.Now()
-		data, err = m.issue(&x509.Certificate{Subject: pkix.Name{CommonName: "Undercloud CA " + now.UTC().Format(time.DateOnly)}, NotBefore: now.Add(-time.Hour),
-			NotAfter: now.Add(authorityLife), IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign}, issuer{})
-		if err == nil {
-			err = secret.WriteFile(path, data, 0o600)
-		}
+		return issuer{}, errs.New(errs.NotFound, "the certificate authority %s is missing", path).
+			WithHint("restore it from a backup, or openstack undercloud install, which makes one: clients then need the new %s", filepath.Base(Authority(dir)))
 	}
 	if err != nil {
 		return issuer{}, err

@@ -88,13 +88,13 @@ func TestClockAheadAndMissingAuthority(t *testing.T) {
 	dir := t.TempDir()
 	ensure(t, at(began.AddDate(1, 0, 0)), dir, true, "a.rnd")
 	ensure(t, at(began), dir, true, "a.rnd")
-	if made, err := at(began).Renew(dir, []string{"a.rnd"}, false); made || err != nil {
+	if made, err := at(began).Renew(dir, []string{"a.rnd"}); made || err != nil {
 		t.Errorf("%t, %v", made, err)
 	}
 	if err := os.Remove(filepath.Join(dir, "ca.key")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := at(began).Renew(dir, []string{"a.rnd"}, false); !errs.Is(err, errs.NotFound) || errs.HintOf(err) == "" {
+	if _, err := at(began).Renew(dir, []string{"a.rnd"}); !errs.Is(err, errs.NotFound) || errs.HintOf(err) == "" {
 		t.Errorf("%v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
 	"trefoil/undercloud/identity"
 )
@@ -63,7 +64,7 @@ func (s *Service) microversion(next http.Handler) http.Handler {
 func versionDoc(r *http.Request) map[string]any {
 	return map[string]any{"id": "v2.1", "status": "CURRENT", "version": "2.1", "min_version": "2.1",
 		"updated":     "2013-07-23T11:33:21Z",
-		"links":       []any{map[string]any{"rel": "self", "href": identity.BaseURL(r) + "/v2.1/"}},
+		"links":       []any{map[string]any{"rel": "self", "href": baseurl.Of(r) + "/v2.1/"}},
 		"media-types": []any{map[string]any{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}}}
 }
 
@@ -105,7 +106,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, out any) error {
 }
 
 func selfLinks(r *http.Request, kind, id string) []any {
-	base := identity.BaseURL(r)
+	base := baseurl.Of(r)
 	return []any{map[string]any{"rel": "self", "href": base + "/v2.1/" + kind + "/" + id},
 		map[string]any{"rel": "bookmark", "href": base + "/" + kind + "/" + id}}
 }
@@ -129,7 +130,7 @@ func page[T any](r *http.Request, list []T, id func(T) string) (out []T, next []
 		if n > 0 && n < len(list) {
 			list = list[:n]
 			q.Set("marker", id(list[n-1]))
-			next = []any{map[string]any{"rel": "next", "href": identity.BaseURL(r) + r.URL.Path + "?" + q.Encode()}}
+			next = []any{map[string]any{"rel": "next", "href": baseurl.Of(r) + r.URL.Path + "?" + q.Encode()}}
 		}
 	}
 	return list, next, nil

@@ -44,14 +44,17 @@ func DefaultTLSPorts() map[string]int {
 }
 
 // AuthURL is where the identity service answers the undercloud itself, without a path.
-func (s *Service) AuthURL() string { return "http://" + s.Addr("identity") }
+func (s *Service) AuthURL() string { return s.URL("identity") }
 
-// PublicAuthURL is where it answers users.
-func (s *Service) PublicAuthURL() string {
+// URL is where a service answers the undercloud itself and nodes, without a path.
+func (s *Service) URL(service string) string { return "http://" + s.Addr(service) }
+
+// PublicURL is where a service answers users, without a path.
+func (s *Service) PublicURL(service string) string {
 	if len(s.TLSPorts) == 0 {
-		return s.AuthURL()
+		return s.URL(service)
 	}
-	return "https://" + net.JoinHostPort(s.PublicHost, strconv.Itoa(s.TLSPorts["identity"]))
+	return "https://" + net.JoinHostPort(s.PublicHost, strconv.Itoa(s.TLSPorts[service]))
 }
 
 // TLSAddr is where a service listens for TLS: undercloud_public_host if that is an

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
 )
 
@@ -77,7 +78,7 @@ func (s *Service) version(w http.ResponseWriter, r *http.Request) {
 
 func versionDoc(r *http.Request) map[string]any {
 	return map[string]any{"id": "v3.14", "status": "stable", "updated": "2020-04-07T00:00:00Z",
-		"links":       []any{map[string]any{"rel": "self", "href": BaseURL(r) + "/v3/"}},
+		"links":       []any{map[string]any{"rel": "self", "href": baseurl.Of(r) + "/v3/"}},
 		"media-types": []any{map[string]any{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}}}
 }
 

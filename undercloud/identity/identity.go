@@ -17,7 +17,6 @@ import (
 	"encoding/hex"
 	"io"
 	"log/slog"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -177,23 +176,23 @@ func (s *Service) ProjectID(name string) string {
 	return ""
 }
 
-// DefaultCatalog returns the undercloud's services, each on its own port of host. tlsHost
-// answers over TLS, on TripleO's ports for that, and is the public interface then.
-func DefaultCatalog(host, tlsHost string) []Endpoint {
-	at := func(typ, name, port, tlsPort, path string) Endpoint {
-		e := Endpoint{Type: typ, Name: name, URL: "http://" + net.JoinHostPort(host, port) + path}
-		if tlsHost != "" {
-			e.Public = "https://" + net.JoinHostPort(tlsHost, tlsPort) + path
-		}
-		return e
+// DefaultCatalog returns the undercloud's services. internal gives the root of each by the
+// name that config.DefaultPorts has for it; so does public of those that clients are sent
+// to, nil: the same.
+func DefaultCatalog(internal, public func(service string) string) []Endpoint {
+	if public == nil {
+		public = internal
+	}
+	at := func(typ, name, service, path string) Endpoint {
+		return Endpoint{Type: typ, Name: name, URL: internal(service) + path, Public: public(service) + path}
 	}
 	return []Endpoint{
-		at("identity", "keystone", "5000", "13000", ""),
-		at("baremetal", "ironic", "6385", "13385", ""),
-		at("baremetal-introspection", "ironic-inspector", "5050", "13050", ""),
-		at("image", "glance", "9292", "13292", ""),
-		at("network", "neutron", "9696", "13696", ""),
-		at("compute", "nova", "8774", "13774", "/v2.1"),
-		at("orchestration", "heat", "8004", "13004", "/v1/%(project_id)s"),
+		at("identity", "keystone", "identity", ""),
+		at("baremetal", "ironic", "baremetal", ""),
+		at("baremetal-introspection", "ironic-inspector", "introspection", ""),
+		at("image", "glance", "image", ""),
+		at("network", "neutron", "network", ""),
+		at("compute", "nova", "compute", "/v2.1"),
+		at("orchestration", "heat", "orchestration", "/v1/%(project_id)s"),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
 )
 
@@ -21,7 +22,7 @@ func (s *Service) list(all rows) handle {
 			}
 		}
 		writeJSON(w, http.StatusOK, map[string]any{kind: kept,
-			"links": map[string]any{"self": BaseURL(r) + r.URL.Path, "next": nil, "previous": nil}})
+			"links": map[string]any{"self": baseurl.Of(r) + r.URL.Path, "next": nil, "previous": nil}})
 		return nil
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
 	"trefoil/undercloud/identity"
 )
@@ -58,7 +59,7 @@ func (s *Service) versions(status int) http.HandlerFunc {
 				st = "CURRENT"
 			}
 			out = append(out, map[string]any{"id": "v2." + strconv.Itoa(minor), "status": st,
-				"links": []any{map[string]any{"rel": "self", "href": identity.BaseURL(r) + "/v2/"}}})
+				"links": []any{map[string]any{"rel": "self", "href": baseurl.Of(r) + "/v2/"}}})
 		}
 		writeJSON(w, status, map[string]any{"versions": out})
 	}
@@ -86,7 +87,7 @@ func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
 	if err := s.cfg.Store.CreateImage(r.Context(), i); err != nil {
 		return err
 	}
-	w.Header().Set("Location", identity.BaseURL(r)+"/v2/images/"+i.ID)
+	w.Header().Set("Location", baseurl.Of(r)+"/v2/images/"+i.ID)
 	writeJSON(w, http.StatusCreated, i.view())
 	return nil
 }

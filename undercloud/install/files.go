@@ -253,7 +253,7 @@ func routes(c *config.Config) []any {
 
 // clientFiles writes stackrc and adds the cloud to clouds.yaml.
 func (in *installer) clientFiles(context.Context) error {
-	at := access{in.svc.PublicAuthURL(), in.authority(), in.svc.AdminPassword}
+	at := access{in.svc.PublicURL("identity"), in.authority(), in.svc.AdminPassword}
 	if err := in.homeFile(in.stackrcPath(), []byte(stackrc(at)), 0o600); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
 	"trefoil/undercloud/identity"
 )
@@ -61,14 +62,14 @@ func (s *Service) route(mux *http.ServeMux, pattern string, h func(http.Response
 
 func (s *Service) versions(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{"versions": []any{map[string]any{"id": "v2.0", "status": "CURRENT",
-		"links": []any{map[string]any{"rel": "self", "href": identity.BaseURL(r) + "/v2.0/"}}}}})
+		"links": []any{map[string]any{"rel": "self", "href": baseurl.Of(r) + "/v2.0/"}}}}})
 }
 
 func (s *Service) resources(w http.ResponseWriter, r *http.Request) {
 	var out []any
 	for _, k := range s.kinds() {
 		out = append(out, map[string]any{"name": k.singular, "collection": k.plural,
-			"links": []any{map[string]any{"rel": "self", "href": identity.BaseURL(r) + "/v2.0/" + k.plural}}})
+			"links": []any{map[string]any{"rel": "self", "href": baseurl.Of(r) + "/v2.0/" + k.plural}}})
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"resources": out})
 }

@@ -152,7 +152,7 @@ func (c *Cloud) make(dir string) {
 func (c *Cloud) listen() []identity.Endpoint {
 	c.t.Helper()
 	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), rand.IntN(256), 1+rand.IntN(250))
-	catalog := identity.DefaultCatalog(host, "")
+	catalog := identity.DefaultCatalog(func(string) string { return "http://" + host }, nil)
 	for i, e := range catalog {
 		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 		if err != nil {
@@ -161,6 +161,7 @@ func (c *Cloud) listen() []identity.Endpoint {
 		c.listeners[e.Type], c.addresses[e.Type] = l, l.Addr().String()
 		_, path, _ := strings.Cut(strings.TrimPrefix(e.URL, "http://"), "/")
 		catalog[i].URL = strings.TrimSuffix("http://"+c.addresses[e.Type]+"/"+path, "/")
+		catalog[i].Public = catalog[i].URL
 	}
 	c.AuthURL = "http://" + c.addresses["identity"]
 	return catalog

@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/api"
@@ -191,11 +192,7 @@ func (s *server) base(r *http.Request) string {
 	if s.BaseURL != "" {
 		return strings.TrimRight(s.BaseURL, "/")
 	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + r.Host
+	return baseurl.Of(r)
 }
 
 type link struct {

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/plan/diff"
@@ -184,15 +185,7 @@ func decode(body io.Reader, out any) error {
 
 func versions(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusMultipleChoices, map[string]any{"versions": []any{map[string]any{
-		"id": "v1.0", "status": "CURRENT", "links": []any{map[string]any{"rel": "self", "href": self(r) + "/v1/"}}}}})
-}
-
-// self is how a client reached the service: links and redirects must not lead it out of TLS.
-func self(r *http.Request) string {
-	if r.TLS != nil {
-		return "https://" + r.Host
-	}
-	return "http://" + r.Host
+		"id": "v1.0", "status": "CURRENT", "links": []any{map[string]any{"rel": "self", "href": baseurl.Of(r) + "/v1/"}}}}})
 }
 
 var _ Service = (*stack.Service)(nil)

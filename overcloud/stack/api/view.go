@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
 	"trefoil/overcloud/stack"
 )
@@ -155,7 +156,7 @@ func (v *view) root(what string) error {
 func (v *view) href(l *stack.Level) string { return v.hrefOf(l.Name, l.ID) }
 
 func (v *view) hrefOf(name, id string) string {
-	return self(v.r) + "/v1/" + v.r.PathValue("project") + "/stacks/" + name + "/" + id
+	return baseurl.Of(v.r) + "/v1/" + v.r.PathValue("project") + "/stacks/" + name + "/" + id
 }
 
 func link(rel, href string) map[string]any { return map[string]any{"rel": rel, "href": href} }
