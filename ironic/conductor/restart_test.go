@@ -3,6 +3,7 @@ package conductor_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -115,7 +116,14 @@ func TestATokenThatWasNeverUsedIsShownOnceMoreAfterAKill(t *testing.T) {
 	}
 	w.stop()
 	w.start()
-	hb := agentapi.Heartbeat{CallbackURL: "http://127.0.0.1:1", AgentToken: token}
+	// It takes the conductor's connection and says nothing: an agent that refuses would end
+	// the deployment, and with it the token, at an instant that the test does not choose.
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	hb := agentapi.Heartbeat{CallbackURL: "http://" + silent.Addr().String(), AgentToken: token}
 	if err := w.c.Heartbeat(t.Context(), n.UUID, hb); err != nil {
 		t.Error(err)
 	}
