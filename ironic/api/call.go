@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type call struct {
 	r       *http.Request
 	version int // minor
 	wrote   bool
+	reached string // base, when somebody has asked for it
 
 	caller policy.Caller
 	full   bool         // nothing is refused to the caller: see access.go
@@ -37,10 +39,10 @@ func (c *call) ctx() context.Context { return c.r.Context() }
 
 // base is what links start with.
 func (c *call) base() string {
-	if c.s.baseURL != "" {
-		return c.s.baseURL
+	if c.reached == "" {
+		c.reached = cmp.Or(c.s.baseURL, baseurl.Of(c.r))
 	}
-	return baseurl.Of(c.r)
+	return c.reached
 }
 
 type requestIDKey struct{}
@@ -216,9 +218,4 @@ func (c *call) accepted(node string) error {
 }
 
 // links are the self and bookmark links of a resource, e.g. "nodes/UUID".
-func (c *call) links(path string) []object {
-	return []object{
-		{{"href", c.base() + "/v1/" + path}, {"rel", "self"}},
-		{{"href", c.base() + "/" + path}, {"rel", "bookmark"}},
-	}
-}
+func (c *call) links(path string) links { return links{c.base(), path} }

@@ -45,6 +45,8 @@ func appendJSON(buf []byte, v any) ([]byte, error) {
 		return appendObject(buf, x)
 	case []object:
 		return appendList(buf, x, appendObject)
+	case links:
+		return appendLinks(buf, x)
 	case []string:
 		return appendList(buf, x, appendString)
 	case []any:
@@ -113,6 +115,19 @@ func appendObject(buf []byte, o object) ([]byte, error) {
 	return append(buf, '}'), nil
 }
 
+// links are the self and bookmark links of the resource at path. Every answer has some, a node's
+// five of them: as objects they would be dozens of small allocations.
+type links struct{ base, path string }
+
+func appendLinks(buf []byte, l links) ([]byte, error) {
+	buf, err := appendString(append(buf, `[{"href":`...), l.base+"/v1/"+l.path)
+	if err != nil {
+		return nil, err
+	}
+	buf, err = appendString(append(buf, `,"rel":"self"},{"href":`...), l.base+"/"+l.path)
+	return append(buf, `,"rel":"bookmark"}]`...), err
+}
+
 func appendString(buf []byte, s string) ([]byte, error) {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
@@ -179,10 +194,13 @@ const masked = ironic.Masked
 // maskStep is mask for a step: its arguments may be an image and a config drive.
 func maskStep(m map[string]any) map[string]any { return mask(m, "configdrive", "image_url") }
 
-// mask returns a copy of m with every secret replaced, at any depth. Only
+// mask returns a copy of m (nil of an empty one) with every secret replaced, at any depth. Only
 // texts are secrets: a flag such as agent_secret_token_pregenerated stays.
 // always names further keys that are never shown, at any depth.
 func mask(m map[string]any, always ...string) map[string]any {
+	if len(m) == 0 {
+		return nil // is written as {}
+	}
 	out := make(map[string]any, len(m))
 	for k, v := range m {
 		out[k] = maskValue(k, v, always)

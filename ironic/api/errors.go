@@ -56,7 +56,7 @@ func tooNew(what string, since, version int) *apiError {
 // needing adds which version a request must ask for.
 func (e *apiError) needing(what string, since, version int) *apiError {
 	e.hint = fmt.Sprintf("%s needs API version %s, and the request is one of %s: send %s: %s, or a newer one up to %s",
-		what, versionText(since), versionText(version), headerVersion, versionText(since), versionText(maxMinor))
+		what, versionText(since), versionText(version), spelledVersion, versionText(since), versionText(maxMinor))
 	return e
 }
 

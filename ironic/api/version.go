@@ -13,13 +13,17 @@ const (
 	maxMinor = 110
 )
 
-// Headers of version negotiation (Ironic API reference, "API versioning").
+// Headers of version negotiation (Ironic API reference, "API versioning"), as net/http spells them:
+// another spelling is put right at each use, which every request has several of.
 const (
-	headerVersion  = "X-OpenStack-Ironic-API-Version"
-	headerMin      = "X-OpenStack-Ironic-API-Minimum-Version"
-	headerMax      = "X-OpenStack-Ironic-API-Maximum-Version"
-	headerSingular = "OpenStack-API-Version" // the one of all of OpenStack: "baremetal 1.83, compute 2.1"
+	headerVersion  = "X-Openstack-Ironic-Api-Version"
+	headerMin      = "X-Openstack-Ironic-Api-Minimum-Version"
+	headerMax      = "X-Openstack-Ironic-Api-Maximum-Version"
+	headerSingular = "Openstack-Api-Version" // the one of all of OpenStack: "baremetal 1.83, compute 2.1"
 )
+
+// spelledVersion is headerVersion as people write it.
+const spelledVersion = "X-OpenStack-Ironic-API-Version"
 
 // singularSince is the lowest version that the header of all of OpenStack may
 // name. Ironic ignored that header until 25.0; who asks by it for less was
@@ -60,7 +64,7 @@ func negotiate(h http.Header) (int, error) {
 	major, minor, ok := parseVersion(text)
 	if !ok {
 		return 0, &apiError{status: http.StatusNotAcceptable, router: true,
-			text: fmt.Sprintf("Invalid value for %s header", headerVersion),
+			text: fmt.Sprintf("Invalid value for %s header", spelledVersion),
 			hint: fmt.Sprintf("expected latest, or a version from %s to %s", versionText(minMinor), versionText(maxMinor))}
 	}
 	if major != 1 {

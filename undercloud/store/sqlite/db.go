@@ -82,13 +82,15 @@ type lookups struct {
 	ready map[string]*sql.Stmt
 }
 
-// QueryRowContext is that of the database.
+// QueryRowContext is that of the database. A lookup that has begun is not interrupted: it takes
+// microseconds, and each watch over a context that may end would be one more goroutine, of
+// database/sql and of the driver.
 func (l *lookups) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	s, err := l.statement(ctx, query)
-	if err != nil {
+	if err != nil || ctx.Err() != nil {
 		return l.db.QueryRowContext(ctx, query, args...) // the row will say why
 	}
-	return s.QueryRowContext(ctx, args...)
+	return s.QueryRowContext(context.WithoutCancel(ctx), args...)
 }
 
 func (l *lookups) statement(ctx context.Context, query string) (*sql.Stmt, error) {

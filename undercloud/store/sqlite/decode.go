@@ -254,7 +254,7 @@ func (p *cursor) field(at any) (err error) {
 			return err
 		})
 	case *map[string]string:
-		*f = map[string]string{}
+		*f = make(map[string]string, 16) // a node's interfaces: more than a map begins with
 		err = p.members(func(key string) error {
 			s, err := p.string()
 			(*f)[key] = s

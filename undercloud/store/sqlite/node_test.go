@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"testing"
@@ -34,6 +35,24 @@ func TestNodesSurviveReopening(t *testing.T) {
 	}
 	if _, err := open1(t, path).Node(t.Context(), "a"); err != nil {
 		t.Error(err)
+	}
+}
+
+// A lookup is not interrupted, and one of a request that has ended does not begin.
+func TestALookupOfWhoHasGoneDoesNotBegin(t *testing.T) {
+	d := open1(t, filepath.Join(t.TempDir(), "state.db"))
+	if err := d.CreateNode(t.Context(), &ironic.Node{UUID: "u"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the statement is prepared, and ready
+		ctx, gone := context.WithCancel(t.Context())
+		if _, err := d.Node(ctx, "u"); err != nil {
+			t.Fatal(err)
+		}
+		gone()
+		if n, err := d.Node(ctx, "u"); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v, %v", n, err)
+		}
 	}
 }
 
