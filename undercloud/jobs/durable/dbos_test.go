@@ -34,7 +34,7 @@ func start(t *testing.T, path string, handlers map[string]jobs.Handler) *Runner 
 
 func stop(t *testing.T, d *Runner) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := d.Stop(ctx); err != nil {
 		t.Error(err)
