@@ -10,7 +10,8 @@ import (
 
 // spentOf takes in what a machine tells of its processors and memory. Where a step begins
 // and ends it is written down at once: the end of one that is never asked for again must not
-// be lost with this run, nor the beginning of one that the next run goes on with.
+// be lost with this run, nor the beginning of one that the next run goes on with, even where
+// this program is being stopped.
 func (r *run) spentOf(ctx context.Context, at stepOf, ev resource.Event) {
 	r.mu.Lock()
 	r.summary.Spent = hear(r.summary.Spent, at, ev)
@@ -18,7 +19,7 @@ func (r *run) spentOf(ctx context.Context, at stepOf, ev resource.Event) {
 	if ev.Usage == nil || ev.Event == "waiting" {
 		return
 	}
-	if err := r.keep(ctx); err != nil { // it is told again at the end of the step's group
+	if err := r.keep(context.WithoutCancel(ctx)); err != nil { // it is told again at the end of the step's group
 		r.log.Warn("what a step cost is not written down yet", "node", at.node, "step", at.step, "error", err)
 	}
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // TestWhatStepsCostOutlivesTheUndercloud: it is stopped as the controller is at step 4. The
-// controller had 7 s until then, 50 s more unheard, and 10 s when it was asked again; each
-// other step of a machine takes 10 s. A deployment that finds all as it is costs nothing.
+// controller has spent 57 s by the time it is asked again, and spends 10 s more; each other
+// step of a machine takes 10 s. A deployment that finds all as it is costs nothing.
 func TestWhatStepsCostOutlivesTheUndercloud(t *testing.T) {
 	w := newWorld(t)
 	counter := map[string]int64{}

@@ -144,7 +144,7 @@ type fakeNodes struct {
 	lost    func(doc resource.Document) []resource.Event
 	stop    context.CancelFunc
 	stopAt  string                                                                                          // "step node" at which the service is stopped
-	usage   func(node, event string) *resource.Usage // what a machine tells with begun and done; nil: nothing
+	usage   func(node, event string) *resource.Usage                                                        // what a machine tells with begun and done; nil: nothing
 	waits   func(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error // instead of being done; nil: it is
 }
 
