@@ -2,6 +2,7 @@ package apply
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,9 +12,8 @@ import (
 	"trefoil/overcloud/resource"
 )
 
-// kernel makes the node's kernel tell what was used: each look finds 2.5 s more, of
-// two processors, than the one before. Idle time, waiting for disks and what was stolen
-// grow much faster, and are not told.
+// kernel makes the node's kernel tell of so many ticks that its processors were busy, beside
+// much more that they were not: idle, waiting for disks, stolen; and of 4096 MiB of memory.
 func (n *node) kernel(busy, freeMiB int64) {
 	n.put("proc/sys/kernel/random/boot_id", "3c9a-the-first-boot\n")
 	n.put("proc/stat", fmt.Sprintf("cpu  %d 20 30 90000 80000 40 10 70000 500 0\ncpu0 1 1 1 1 1 1 1 1 1 1\nintr 12345\n", busy-100))
@@ -41,7 +41,14 @@ func TestWhatAStepCostsTheMachine(t *testing.T) {
 	n.Now = func() time.Time { n.now = n.now.Add(3 * time.Second); return n.now }
 	n.sys.units["web.service"], n.sys.broken["web.service"] = "inactive", true
 	n.kernel(1000, 3000)
-	n.sys.answers = 3
+	looks := int64(0)
+	n.sys.probe = func(resource.Wait) error {
+		if looks++; looks < 4 {
+			n.kernel(1250+250*looks, 2000-100*looks)
+			return errors.New("connection refused")
+		}
+		return nil
+	}
 	n.sys.onRun = func(args []string) {
 		if strings.Contains(strings.Join(args, " "), "start") {
 			n.kernel(1250, 2000)
