@@ -177,14 +177,10 @@ func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Docume
 	defer f.mu.Unlock()
 	at := fmt.Sprintf("%d %s", doc.Step, n.Name)
 	f.order = append(f.order, at)
-	usage := func(event string) *resource.Usage {
-		if f.usage == nil {
-			return nil
-		}
-		return f.usage(n.Name, event)
-	}
+	usage := func(string, string) *resource.Usage { return nil }
 	if f.usage != nil && f.applied[at] != doc.Hash {
-		tell(resource.Event{Event: "begun", Usage: usage("begun")})
+		usage = f.usage
+		tell(resource.Event{Event: "begun", Usage: usage(n.Name, "begun")})
 	}
 	switch at {
 	case f.stopAt:
@@ -208,7 +204,7 @@ func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Docume
 			tell(resource.Event{Event: "unchanged", Key: x.Key()})
 		}
 	}
-	tell(resource.Event{Event: "done", Usage: usage("done")})
+	tell(resource.Event{Event: "done", Usage: usage(n.Name, "done")})
 	return nil
 }
 
