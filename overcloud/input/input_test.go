@@ -66,7 +66,7 @@ func TestOrderOfEnvironments(t *testing.T) {
 // file, then in the tree.
 func TestAnswersElsewhere(t *testing.T) {
 	machine(t, map[string]string{
-		"site/answers.yaml":  "templates: ./theirs\nenvironments:\n  - a.yaml\n  - only.yaml\n  - environments/made.yaml\nroles: r.yaml\nnetworks: n.yaml\n",
+		"site/answers.yaml":             "templates: ./theirs\nenvironments:\n  - a.yaml\n  - only.yaml\n  - environments/made.yaml\nroles: r.yaml\nnetworks: n.yaml\n",
 		"site/theirs/overcloud.j2.yaml": "", "site/theirs/environments/made.j2.yaml": "", "site/a.yaml": "not this one", "site/only.yaml": "", "site/r.yaml": "- name: A\n", "site/n.yaml": "[]\n", "mine.yaml": "- name: B\n  disable_upgrade_deployment: true\n",
 	})
 	in, warnings, err := input.Gather(input.Args{Answers: "site/answers.yaml"})
