@@ -161,12 +161,14 @@ func TestRegisterAgain(t *testing.T) {
 }
 
 // A node beyond Ironic's first page of a thousand is known as well.
+func withIPMI(n *ironic.Node) { n.Driver = "ipmi" }
+
 func TestRegisterAgainBeyondTheFirstPage(t *testing.T) {
 	w := newWorld(t)
 	for i := range 1001 {
 		w.AddNode(fmt.Sprintf("n%d", i), nil, fmt.Sprintf("52:54:00:bb:%02x:%02x", i/256, i%256))
 	}
-	w.AddNode("a", nil, "52:54:00:aa:00:01")
+	w.AddNode("a", withIPMI, "52:54:00:aa:00:01")
 	w.Requests()
 	ids, err := w.Register(t.Context(), machines(t, "["+entryA+"]"), false)
 	if err != nil || len(ids) != 1 || ids[0] != w.Node("a").UUID {
@@ -198,7 +200,7 @@ func TestRegisterRefuses(t *testing.T) {
 			w.AddNode("a", func(n *ironic.Node) { n.Driver = "fake-hardware" }, "52:54:00:aa:00:01")
 		}, want: "Exception registering nodes: node #0 a: pm_type means the driver ipmi, and the node is registered with fake-hardware: "},
 		{name: "two entries, one node", file: "[" + entryA + "," + entryB + "]", images: true, nodes: func(w *world) {
-			w.AddNode("both", nil, "52:54:00:aa:00:01", "52:54:00:aa:00:02")
+			w.AddNode("both", withIPMI, "52:54:00:aa:00:01", "52:54:00:aa:00:02")
 		}, want: "Exception registering nodes: node #1 b: entry #0 is the same node already: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
