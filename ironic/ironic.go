@@ -228,7 +228,8 @@ type Store interface {
 	Ports(ctx context.Context, f PortFilter) ([]*Port, error)
 	// UpdatePort is UpdateNode for a port. change may read the store meanwhile, and sees what nobody else changes.
 	UpdatePort(ctx context.Context, uuid string, change func(*Port) error) (*Port, error)
-	DeletePort(ctx context.Context, uuid string) error
+	// DeletePort removes one, if may allows it in the same transaction; may reads the store as change does.
+	DeletePort(ctx context.Context, uuid string, may func(*Port) error) error
 
 	AddHistory(ctx context.Context, e HistoryEntry) error
 	History(ctx context.Context, nodeUUID string) ([]HistoryEntry, error)

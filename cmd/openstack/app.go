@@ -44,6 +44,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) 
 	if isNeutron(args) {
 		return p.runNeutron(ctx, args)
 	}
+	args = helpOf(args)
 	app := p.app()
 	usageEverywhere(app.Commands)
 	cliargs.PlainHelp(app)

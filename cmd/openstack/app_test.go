@@ -45,6 +45,11 @@ func TestCommandLines(t *testing.T) {
 	}{
 		{"help", "--help", 0, "overcloud"},
 		{"a mistyped command names the nearest", "overcloud nod import x", 2, "overcloud node import"},
+		{"it names where to look", "overcloud nod import x", 2, "hint: openstack overcloud --help lists the commands"},
+		{"a group alone tells its commands", "overcloud", 0, "deploy"},
+		{"so does a group in a group", "overcloud roles", 0, "generate"},
+		{"help of a command", "help overcloud deploy", 0, "--control-scale"},
+		{"help of what only the Python client has", "help volume create", 2, "'volume create' is not a known command"},
 		{"a mistyped flag", "overcloud node import --provid x", 2, "'--provid' is not a known option of openstack overcloud node import"},
 		{"it names the nearest", "overcloud node import --provid x", 2, "Did you mean --provide?\nhint: openstack overcloud node import --help lists the options"},
 		{"a flag that is one letter short", "overcloud deploy --compute-scal=2", 2, "Did you mean --compute-scale?"},

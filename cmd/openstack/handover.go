@@ -40,6 +40,10 @@ func (p *program) handOver(app *cli.App, args []string) (func() int, bool) {
 			fmt.Fprintf(p.err, "hint: openstack %s --help lists the options\n", option)
 			return exitUsage
 		}
+		if ours(args) {
+			fmt.Fprintf(p.err, "hint: openstack %s --help lists the commands\n", strings.Fields(unknown)[0])
+			return exitUsage
+		}
 		fmt.Fprintf(p.err, "hint: openstack --help lists the commands; the Python client with this one is in Debian's %s\n", debianPackages(unknown))
 		return exitUsage
 	}, true
@@ -72,6 +76,14 @@ func ours(args []string) bool {
 		}
 	}
 	return false
+}
+
+// helpOf makes `openstack help overcloud deploy`, as the Python client has it, the help of that command.
+func helpOf(args []string) []string {
+	if len(args) < 3 || args[1] != "help" {
+		return args
+	}
+	return append(append(args[:1:1], args[2:]...), "--help")
 }
 
 func quote(s string) string { return "'" + s + "'" }
@@ -116,7 +128,7 @@ func (p *program) unknown(app *cli.App, args []string) (unknown, what string) {
 			known[n] = takes
 		}
 	}
-	if !leaf && len(path) > 0 {
+	if !leaf && len(path) > 0 && !ours(args) { // a group that only this program has tells its commands
 		return strings.Join(path, " "), "a known command"
 	}
 	return "", ""

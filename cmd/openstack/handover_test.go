@@ -5,6 +5,14 @@ import (
 	"testing"
 )
 
+// What only this program has is in no package: the hint is where to look.
+func TestAMistypedCommandOfOurs(t *testing.T) {
+	code, out, errw := typed(t, "overcloud nod import x")
+	if code != exitUsage || out != "" || !strings.HasSuffix(errw, "Did you mean one of these?\n  overcloud node import\nhint: openstack overcloud --help lists the commands\n") {
+		t.Errorf("%d %s", code, errw)
+	}
+}
+
 // TestWhatAnUnknownCommandMayMean: words are compared with the words that may stand there,
 // arguments with none, and the package is named that has the command.
 func TestWhatAnUnknownCommandMayMean(t *testing.T) {
@@ -17,8 +25,7 @@ func TestWhatAnUnknownCommandMayMean(t *testing.T) {
 		"baremetl node list":               {"baremetal node list", client},
 		"baremetal introspection start x":  {"", "packages python3-openstackclient and python3-ironic-inspector-client\n"},
 		"baremetal introspection rule lst": {"baremetal introspection rule list", "packages python3-openstackclient and python3-ironic-inspector-client\n"},
-		"overcloud nod import x":           {"overcloud node import", client},
-		"overcloud node":                   {"", client},
+		"network":                          {"", client},
 		"network list":                     {"", client},
 		"overclod deploy --templates":      {"overcloud deploy", client},
 	} {

@@ -40,7 +40,7 @@ func (p *program) overcloudCommand() *cli.Command {
 		{Name: "status", Usage: "how the deployment is, and every service of every machine; exit code 1 when one is not well", Flags: formatFlags(
 			&cli.BoolFlag{Name: "health", Usage: "only the services; with -f for programs"},
 			&cli.StringFlag{Name: "stack", Aliases: []string{"plan"}, Usage: "stack", Value: "overcloud"}), Action: p.overcloudStatus},
-		{Name: "timing", Usage: "where the time of the last deployment went: its phases and the critical path of its steps", Flags: []cli.Flag{
+		{Name: "timing", Usage: "where the time of the last deployment went: its phases, the critical path of its steps, and what they cost the machines", Flags: []cli.Flag{
 			&cli.StringFlag{Name: "stack", Aliases: []string{"plan"}, Usage: "stack", Value: "overcloud"}}, Action: p.overcloudTiming},
 		{Name: "failures", Usage: "why the deployment failed", Flags: []cli.Flag{
 			&cli.StringFlag{Name: "stack", Aliases: []string{"plan"}, Usage: "stack", Value: "overcloud"}}, Action: p.overcloudFailures},

@@ -99,8 +99,9 @@ func (u *undercloud) open(ctx context.Context) error {
 		return err
 	}
 	u.jobs = durable.New(durable.Config{Path: u.path("jobs.db"), Log: u.log})
-	u.identity = identity.New(identity.Config{Key: u.key, AuthURL: u.cfg.AuthURL(), Catalog: identity.DefaultCatalog(u.cfg.URL, u.cfg.PublicURL),
-		Users: []identity.User{{Name: "admin", Password: u.cfg.AdminPassword, Projects: []string{"admin", "service"}}}, Revocations: sqlite.NewRevocations(u.db),
+	u.identity = identity.New(identity.Config{Key: u.key, AuthURL: u.cfg.AuthURL(), PublicURL: u.cfg.PublicURL("identity"),
+		Catalog: identity.DefaultCatalog(u.cfg.URL, u.cfg.PublicURL),
+		Users:   []identity.User{{Name: "admin", Password: u.cfg.AdminPassword, Projects: []string{"admin", "service"}}}, Revocations: sqlite.NewRevocations(u.db),
 		TTL: time.Duration(u.cfg.TokenLifetime) * time.Second, Log: u.log})
 	if err := u.identity.Open(u.path("people.json")); err != nil {
 		return err

@@ -296,7 +296,7 @@ func TestStandaloneAsksForThePassword(t *testing.T) {
 // failing runs the service where it cannot start and returns what it prints.
 func failing(t *testing.T, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
 	if code := run(ctx, append([]string{"undercloud", "serve"}, args...), io.Discard, &out); code == 0 {

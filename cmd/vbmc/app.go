@@ -29,6 +29,8 @@ type program struct {
 	out, err io.Writer
 	settings manager.Settings
 	service  string // socket of the service manager that started this program
+
+	background bool // a command started this daemon
 }
 
 type usageError struct{ err error }
@@ -126,7 +128,8 @@ func (p *program) commands() []*cli.Command {
 		{Name: "doctor", Usage: "find out why a BMC does not answer; all of them without a DOMAIN", ArgsUsage: "[DOMAIN...]", Flags: formatFlags(), Action: p.doctor},
 		{Name: "complete", Usage: "print the bash completion", Action: p.complete},
 		{Name: "daemon", Usage: "serve all BMCs (also when called as vbmcd)", Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "foreground", Usage: "stay in the foreground"}}, Action: p.daemon},
+			&cli.BoolFlag{Name: "foreground", Usage: "stay in the foreground"},
+			&cli.BoolFlag{Name: "background", Hidden: true}}, Action: p.daemon}, // of launch
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // awaitLimit ends a test whose daemon never says what is waited for.
-const awaitLimit = 20 * time.Second
+const awaitLimit = time.Minute
 
 // heard is what a daemon in this process says, for tests that wait for a part of it.
 type heard struct {

@@ -34,6 +34,9 @@ func (p *program) daemon(c *cli.Context) error {
 		}
 	}
 	s := p.settings
+	if p.background = c.Bool("background"); p.background {
+		p.service = "" // of whoever called the command: not this daemon's
+	}
 	if !c.Bool("foreground") {
 		mine, pid, err := p.spawn(c.Context)
 		if err == nil && !mine {
@@ -42,7 +45,7 @@ func (p *program) daemon(c *cli.Context) error {
 		return err
 	}
 	var odd []error // there is no log yet
-	release, err := s.Claim(func(err error) { odd = append(odd, err) })
+	release, err := p.claim(c.Context, func(err error) { odd = append(odd, err) })
 	if err != nil {
 		return err
 	}
@@ -87,6 +90,9 @@ func (p *program) serve(ctx context.Context, log *slog.Logger, reopen func() err
 	go func() {
 		defer cancel()
 		srv := control.Server{Manager: m, ShowPasswords: p.settings.ShowPasswords, Log: log, Lines: ring}
+		if p.background {
+			srv.Yield = cancel
+		}
 		served <- srv.Serve(ctx, l)
 	}()
 	onHangup(ctx, log, reopen, m)
@@ -190,7 +196,7 @@ func (p *program) launch() (*exec.Cmd, error) {
 	defer log.Close()
 	// It opens the file by itself too, to take a new one when this is moved away. Here
 	// only what a fault of the program prints goes.
-	cmd := exec.Command(self, "--log-file", log.Name(), "daemon", "--foreground")
+	cmd := exec.Command(self, "--log-file", log.Name(), "daemon", "--foreground", "--background")
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -67,7 +67,7 @@ func (u *user) deploy() {
 		func(s string) bool { return strings.Contains(s, "ControllerDeployment_Step4.0]: CREATE_IN_PROGRESS") })
 	u.kill()
 	wants(u.t, d.wait(0), "[overcloud]: CREATE_COMPLETE  Stack CREATE completed successfully", " Stack overcloud CREATE_COMPLETE ",
-		"Critical path", "Overcloud Endpoint: http://192.168.255.", "Overcloud Deployed")
+		"Critical path", "Processor seconds of all machines", "Overcloud Endpoint: http://192.168.255.", "Overcloud Deployed")
 
 	wants(u.t, u.ok("openstack server list"), "overcloud-controller-0", "ACTIVE", "ctlplane=192.168.255.", "overcloud-full")
 	wants(u.t, u.ok("openstack stack list -f value -c 'Stack Name' -c 'Stack Status'"), "overcloud CREATE_COMPLETE")

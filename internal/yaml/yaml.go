@@ -84,6 +84,40 @@ func decode(name string, data []byte, out any, strict bool) error {
 	return nil
 }
 
+// The library speaks of Go's types, which whoever wrote the file does not know.
+var (
+	unread  = regexp.MustCompile("cannot unmarshal (!!\\w+)( `[^`]*`)? into (\\S+)")
+	unasked = regexp.MustCompile(`field (\S+) not found in type \S+`)
+)
+
+// plainly says "found a list; expected a map" for a match of unread.
+func plainly(match string) string {
+	m := unread.FindStringSubmatch(match)
+	found, ok := map[string]string{"!!seq": "a list", "!!map": "a map", "!!str": "text", "!!int": "a number", "!!float": "a number",
+		"!!bool": "true or false", "!!null": "nothing"}[m[1]]
+	if !ok {
+		found = m[1]
+	}
+	return "found " + found + m[2] + "; expected " + kindOf(m[3])
+}
+
+// kindOf says what a file has for a Go type.
+func kindOf(goType string) string {
+	switch t := strings.TrimPrefix(goType, "*"); {
+	case strings.HasPrefix(t, "[]"):
+		return "a list"
+	case t == "string":
+		return "text"
+	case t == "bool":
+		return "true or false"
+	case strings.HasPrefix(t, "int"), strings.HasPrefix(t, "uint"):
+		return "a whole number"
+	case strings.HasPrefix(t, "float"):
+		return "a number"
+	}
+	return "a map"
+}
+
 var lineOf = regexp.MustCompile(`line (\d+): `)
 
 // invalid rewrites the library's "yaml: line 3: …" as "file:3: …".
@@ -93,6 +127,8 @@ func invalid(name string, err error) error {
 	if errors.As(err, &te) {
 		msg = strings.Join(te.Errors, "; ")
 	}
+	msg = unread.ReplaceAllStringFunc(msg, plainly)
+	msg = unasked.ReplaceAllString(msg, "unknown key $1")
 	if strings.Contains(msg, "cannot start any token") { // of all characters it is the tab that people type
 		msg = strings.Replace(msg, "found character that cannot start any token", "a character that cannot begin a value here, such as a tab, @ or `; YAML indents with spaces, and other texts want quotes", 1)
 	}

@@ -138,11 +138,22 @@ func (a *Agent) run(ctx context.Context) error {
 		return err
 	}
 	a.cfg.Log.Info("phase: rescued; this agent serves nobody any more")
-	if err := srv.Close(); err != nil {
-		a.cfg.Log.Warn("end the agent's service", "error", err)
-	}
+	a.lastAnswers(ctx, srv)
 	<-ctx.Done()
 	return nil
+}
+
+// answerLimit is how long answers under way may take when the agent's service ends.
+const answerLimit = 30 * time.Second
+
+// lastAnswers takes no more connections, lets the answers under way out and ends: on a machine
+// that is slow, EndAfter may pass before the conductor has read that its command succeeded.
+func (a *Agent) lastAnswers(ctx context.Context, srv *http.Server) {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	if err := errors.Join(srv.Shutdown(ctx), srv.Close()); err != nil {
+		a.cfg.Log.Warn("end the agent's service", "error", err)
+	}
 }
 
 // idle waits to be powered off, with a sign of life.

@@ -129,7 +129,7 @@ func people() map[string]policy.Caller {
 
 type callerKey struct{}
 
-// secured is the API with people who log in by a header.
+// secured is the API with people who log in by a header. Each answer is held to the OpenAPI document.
 type secured struct {
 	*testing.T
 	store   *apitest.Store
@@ -143,7 +143,7 @@ func config(store *apitest.Store) api.Config {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				c, ok := people()[r.Header.Get("X-Auth-Token")]
 				if !ok {
-					w.WriteHeader(http.StatusUnauthorized)
+					unauthorized(w)
 					return
 				}
 				next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
@@ -161,7 +161,7 @@ func newSecured(t *testing.T) *secured {
 	furnish(t, s.store)
 	cfg := config(s.store)
 	cfg.Audit = slog.New(slog.NewTextHandler(s.audit, nil))
-	s.handler = api.New(cfg)
+	s.handler = held(t, api.New(cfg))
 	return s
 }
 

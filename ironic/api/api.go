@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"trefoil/ironic"
+	"trefoil/ironic/api/openapi"
 	"trefoil/ironic/audit"
 	"trefoil/ironic/policy"
 )
@@ -120,7 +121,7 @@ func (s *server) mux(routes []route, fallback http.Handler) http.Handler {
 func (s *server) publicRoutes() []route {
 	return []route{
 		{path: "/{$}", lenient: true, methods: methods{"GET": s.getRoot}},
-		{path: documentPath, lenient: true, methods: methods{"GET": s.getDocument}},
+		{path: openapi.Path, lenient: true, methods: methods{"GET": s.getDocument}},
 		{path: "/v1", methods: methods{"GET": s.getV1}},
 		{path: "/v1/lookup", since: 22, methods: methods{"GET": s.lookup}},
 		{path: "/v1/heartbeat/{node}", since: 22, methods: methods{"POST": s.heartbeat}},

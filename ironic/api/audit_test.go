@@ -73,7 +73,7 @@ func TestTheAuditLogHasItsLimits(t *testing.T) {
 	var b strings.Builder
 	cfg := config(store)
 	cfg.Audit, cfg.AuditIgnore = slog.New(slog.NewTextHandler(&b, nil)), []string{"PUT"}
-	h := api.New(cfg)
+	h := held(t, api.New(cfg))
 	send := func(method, path string) {
 		r := httptest.NewRequest(method, path, strings.NewReader("{}"))
 		h.ServeHTTP(httptest.NewRecorder(), r)

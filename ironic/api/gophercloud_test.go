@@ -60,7 +60,7 @@ func TestGophercloudTakesANodeThroughItsLife(t *testing.T) {
 		if err := nodes.ChangeProvisionState(ctx, c, n.UUID, opts).ExtractErr(); err != nil {
 			t.Fatalf("%s: %v", step.target, err)
 		}
-		wait, cancel := context.WithTimeout(ctx, 10*time.Second)
+		wait, cancel := context.WithTimeout(ctx, time.Minute)
 		if err := nodes.WaitForProvisionState(wait, c, n.UUID, step.ends); err != nil {
 			t.Fatalf("%s: %v", step.target, err)
 		}

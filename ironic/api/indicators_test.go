@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"context"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -42,9 +41,7 @@ const indicatorsPath = "/v1/nodes/n/management/indicators"
 func lampRig(t *testing.T) (*rig, *lamps, *ironic.Node) {
 	r := newRig(t)
 	l := &lamps{Conductor: r.conductor, shows: map[string]string{"led@system": "on"}}
-	server := httptest.NewServer(api.New(api.Config{Store: r.store, Conductor: l}))
-	t.Cleanup(server.Close)
-	r.url = server.URL
+	r.url = serve(t, api.New(api.Config{Store: r.store, Conductor: l}))
 	return r, l, r.add(ironic.Node{Name: "n"})
 }
 

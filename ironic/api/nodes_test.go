@@ -324,10 +324,10 @@ func TestOurOwnFailuresTellNothing(t *testing.T) {
 
 func TestAuthGuardsAllButThePublicRoutes(t *testing.T) {
 	deny := func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) })
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { unauthorized(w) })
 	}
 	r := newRig(t)
-	h := api.New(api.Config{Store: r.store, Conductor: r.conductor, Auth: deny})
+	h := held(t, api.New(api.Config{Store: r.store, Conductor: r.conductor, Auth: deny}))
 	for path, guarded := range map[string]bool{"/": false, "/v1": false, "/v1/": false, "/v1/lookup?addresses=x": false,
 		"/v1/heartbeat/x": false, "/v1/continue_inspection": false, "/openapi.json": false, "/v1/nodes": true, "/v1/nodes/": true, "/v1/drivers": true,
 		"/v1/nope": true, "/v1/lookup/x": true, "/v1/heartbeat": true} {

@@ -184,11 +184,25 @@ func (s *server) deletePort(c *call) error {
 	if err != nil {
 		return err
 	}
-	if vif := p.VIF(); vif != "" {
-		return clientError(http.StatusConflict, "Cannot delete the port %s as VIF %s is attached to it.", p.UUID, vif)
-	}
-	if err := s.store.DeletePort(c.ctx(), p.UUID); err != nil {
+	if err := s.store.DeletePort(c.ctx(), p.UUID, c.mayDeletePort); err != nil {
 		return err
 	}
 	return c.status(http.StatusNoContent)
+}
+
+// mayDeletePort is asked in the transaction that deletes: since the request was authorized, the port
+// may have got a virtual interface or come to another node, and that node to another owner.
+func (c *call) mayDeletePort(p *ironic.Port) error {
+	if !c.full {
+		if err := c.seesPart(p.NodeUUID, clientError(http.StatusNotFound, "Port %s could not be found.", p.UUID)); err != nil {
+			return err
+		}
+		if err := c.require("baremetal:port:delete", target(c.partOf)); err != nil {
+			return err
+		}
+	}
+	if vif := p.VIF(); vif != "" {
+		return clientError(http.StatusConflict, "Cannot delete the port %s as VIF %s is attached to it.", p.UUID, vif)
+	}
+	return nil
 }

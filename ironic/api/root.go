@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"trefoil/ironic/api/openapi"
 )
 
 // versionObject is how both discovery documents describe v1; gophercloud and
@@ -19,7 +21,7 @@ func (c *call) versionObject() object {
 }
 
 func (s *server) getRoot(c *call) error {
-	c.linkDocument()
+	c.w.Header().Set("Link", openapi.Link(c.base()))
 	return c.json(http.StatusOK, object{
 		{"name", "OpenStack Ironic API"},
 		{"description", "Ironic is an OpenStack project which enables the provision and management of baremetal machines. " +

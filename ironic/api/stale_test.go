@@ -9,6 +9,7 @@ import (
 	"trefoil/ironic"
 	"trefoil/ironic/api"
 	"trefoil/ironic/api/apitest"
+	"trefoil/ironic/policy"
 )
 
 // hurried is a store in which something else happens once, between what a request reads and what it writes.
@@ -44,6 +45,11 @@ func (h *hurried) UpdatePort(ctx context.Context, uuid string, change func(*iron
 func (h *hurried) UpdatePortgroup(ctx context.Context, uuid string, change func(*ironic.Portgroup) error) (*ironic.Portgroup, error) {
 	h.hurry()
 	return h.Store.UpdatePortgroup(ctx, uuid, change)
+}
+
+func (h *hurried) DeletePort(ctx context.Context, uuid string, may func(*ironic.Port) error) error {
+	h.hurry()
+	return h.Store.DeletePort(ctx, uuid, may)
 }
 
 // hurriedRig serves over such a store a node n with two ports.
@@ -115,4 +121,43 @@ func TestAPatchIsJudgedByTheRowThatItChanges(t *testing.T) {
 		fine(t, err)
 	}
 	r.do("PATCH", "/v1/portgroups/"+g.UUID, "1.82", `[{"op":"replace","path":"/standalone_ports_supported","value":false}]`).want(t, 409, "'pxe_enabled' is set to True")
+}
+
+// So is a deletion: a port that got a virtual interface meanwhile stays.
+func TestAPortThatIsAttachedMeanwhileIsNotDeleted(t *testing.T) {
+	r, h, ports := hurriedRig(t)
+	h.then = func() {
+		r.do("POST", "/v1/nodes/n/vifs", "1.67", `{"id":"v1","port_uuid":"`+ports[0].UUID+`"}`).want(t, 204, "")
+	}
+	r.do("DELETE", "/v1/ports/"+ports[0].UUID, "1.82", "").want(t, 409, "as VIF v1 is attached")
+	if got := r.vifs(); got != 1 {
+		t.Errorf("the interface is on %d ports", got)
+	}
+}
+
+// Who lost the node, or his role on it, between the look at the port and its deletion deletes nothing.
+func TestAPortWhoseNodeChangesHandsIsNotDeleted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*ironic.Node)
+		status int
+	}{
+		"sold":   {func(n *ironic.Node) { n.Owner = otherProject }, 404},
+		"leased": {func(n *ironic.Node) { n.Owner, n.Lessee = otherProject, ownerProject }, 403},
+	} {
+		store := apitest.NewStore()
+		furnish(t, store)
+		h := &hurried{Store: store}
+		h.then = func() {
+			_, err := store.UpdateNode(t.Context(), ownedNode, func(n *ironic.Node) error { tc.change(n); return nil })
+			fine(t, err)
+		}
+		admin := policy.Caller{ProjectID: ownerProject, Roles: implied("admin")}
+		url := serve(t, api.New(api.Config{Store: h, Conductor: apitest.NewConductor(store), Log: slog.New(slog.DiscardHandler),
+			Caller: func(context.Context) policy.Caller { return admin }}))
+		r := &rig{T: t, url: url}
+		r.do("DELETE", "/v1/ports/"+ownedPort, "1.82", "").want(t, tc.status, "")
+		if _, err := store.Port(t.Context(), ownedPort); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -77,7 +77,7 @@ func (w *world) has(a *ironic.Allocation, node string) {
 // held takes a node, once the search has given it back.
 func (w *world) held(node, purpose string) (release func()) {
 	w.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		_, release, err := w.c.Hold(context.Background(), node, purpose)
 		if err == nil {
 			return release
@@ -90,7 +90,7 @@ func (w *world) held(node, purpose string) (release func()) {
 
 // unheld waits for a lock that is being given back.
 func (w *world) unheld(uuid string) bool {
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if n, err := w.db.Node(context.Background(), uuid); err == nil && n.Reservation == "" {
 			return true
 		}

@@ -110,7 +110,7 @@ func spawn(t *testing.T, dir, addr, parent string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(awaitLimit); ; time.Sleep(5 * time.Millisecond) {
 		if resp, err := http.Get("http://" + addr + "/v1"); err == nil {
 			resp.Body.Close()
 			return cmd
@@ -204,7 +204,7 @@ func put1(t *testing.T, addr, body string) {
 
 func awaitActive(t *testing.T, db *sqlite.DB) *ironic.Node {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(awaitLimit); ; time.Sleep(10 * time.Millisecond) {
 		n, err := db.Node(context.Background(), "control-1")
 		if err != nil {
 			t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 )
 
 func TestABMCThatIsAwayForAMomentFailsNothing(t *testing.T) {
-	w := newWorld(t, func(c *conductor.Config) { c.BMCPatience = time.Second })
+	w := newWorld(t, func(c *conductor.Config) { c.BMCPatience = 3 * time.Second })
 	w.node("available")
 	var mu sync.Mutex
 	away := map[string]int{"power off": 1, "boot device": 1, "power on": 1}

@@ -17,7 +17,7 @@ import (
 // rested waits until nobody works on the node and returns it.
 func (w *world) rested(walk []string) *ironic.Node {
 	w.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(awaitLimit); ; time.Sleep(time.Millisecond) {
 		n, err := w.db.Node(context.Background(), "control-1")
 		if err != nil {
 			w.t.Fatal(err)

@@ -80,6 +80,7 @@ func (e *Engine) Apply(ctx context.Context, doc *resource.Document) (int, error)
 		return 0, err
 	}
 	defer unlock()
+	before := e.usage()
 	s := &step{Engine: e, shared: &shared{started: map[string]bool{}}, doc: doc, began: e.Now(), last: e.Now(), hide: newMask(doc), own: doc.Resources}
 	sum := resource.Sum(doc.Resources)
 	same, err := s.asRecorded(ctx, sum)
@@ -90,9 +91,10 @@ func (e *Engine) Apply(ctx context.Context, doc *resource.Document) (int, error)
 		for _, r := range doc.Resources {
 			s.emit("unchanged", r.Key())
 		}
-		s.done()
+		s.done(nil)
 		return 0, nil
 	}
+	s.begun(before)
 	if s.past, err = e.readPending(doc.Step); err != nil {
 		return 0, err
 	}
@@ -109,7 +111,7 @@ func (e *Engine) Apply(ctx context.Context, doc *resource.Document) (int, error)
 	if err := e.record(doc, sum, s.count); err != nil {
 		return s.count, s.fail("file:/"+stateDir, err, nil)
 	}
-	s.done()
+	s.done(e.usage())
 	return s.count, nil
 }
 
@@ -250,11 +252,20 @@ func (s *step) emit(event, key string) {
 
 // waiting tells that a resource is still waited for, and for what.
 func (s *step) waiting(key string, missing error) {
-	s.Emit(resource.Event{Event: "waiting", Key: key, Step: s.doc.Step, MS: s.Now().Sub(s.last).Milliseconds(), Missing: s.hide.line(missing.Error())})
+	s.Emit(resource.Event{Event: "waiting", Key: key, Step: s.doc.Step, MS: s.Now().Sub(s.last).Milliseconds(),
+		Missing: s.hide.line(missing.Error()), Usage: s.usage()})
 }
 
-func (s *step) done() {
-	s.Emit(resource.Event{Event: "done", Step: s.doc.Step, MS: s.Now().Sub(s.began).Milliseconds(), Changed: s.count})
+// begun tells what the machine had used when it turned to the step. One that is as it was
+// recorded is not begun: looking at it is no part of what the step costs.
+func (s *step) begun(before *resource.Usage) {
+	if before != nil {
+		s.Emit(resource.Event{Event: "begun", Step: s.doc.Step, Usage: before})
+	}
+}
+
+func (s *step) done(after *resource.Usage) {
+	s.Emit(resource.Event{Event: "done", Step: s.doc.Step, MS: s.Now().Sub(s.began).Milliseconds(), Changed: s.count, Usage: after})
 }
 
 func (s *step) fail(key string, err error, tail []string) error {
@@ -269,7 +280,7 @@ func (s *step) fail(key string, err error, tail []string) error {
 	}
 	err = errors.New(s.hide.line(err.Error()))
 	s.Emit(resource.Event{Event: "failed", Key: key, Step: s.doc.Step, MS: s.Now().Sub(s.last).Milliseconds(),
-		Error: err.Error(), Hint: s.hide.line(hint), Tail: hidden})
+		Error: err.Error(), Hint: s.hide.line(hint), Tail: hidden, Usage: s.usage()})
 	s.cause = &Failure{Key: key, Err: err, Tail: hidden}
 	if s.abandon != nil {
 		s.abandon()

@@ -18,7 +18,8 @@ import (
 	"trefoil/overcloud/session"
 )
 
-// quick are options of a check that waits milliseconds; its lines go to out.
+// quick are options of a check whose waits for a guest end at once when their first look was in
+// vain; those for a removal last as long as a busy machine needs. Its lines go to out.
 func quick(out *bytes.Buffer) check.Options {
 	return check.Options{
 		Guest: func(context.Context) (*guest.Files, error) {
@@ -26,23 +27,26 @@ func quick(out *bytes.Buffer) check.Options {
 		},
 		External: check.External{CIDR: netip.MustParsePrefix("10.0.0.0/24"), Gateway: netip.MustParseAddr("10.0.0.1"),
 			First: netip.MustParseAddr("10.0.0.100"), Last: netip.MustParseAddr("10.0.0.120"), PhysicalNetwork: "datacentre"},
-		Poll: time.Millisecond, Active: 50 * time.Millisecond, Boot: 50 * time.Millisecond, Settle: time.Second, Late: 3 * lateness, Removal: time.Minute, Lines: out, Waiting: out,
+		Poll: time.Millisecond, Active: 50 * time.Millisecond, Boot: 50 * time.Millisecond, Settle: time.Minute, Late: 3 * lateness, Removal: time.Minute, Lines: out, Waiting: out,
 	}
+}
+
+// get is HTTP to the floating IP.
+func (f *fakeCloud) get(context.Context, string) (string, error) {
+	f.Lock()
+	defer f.Unlock()
+	for _, srv := range f.rows["servers"] {
+		if name := srv["name"].(string); strings.HasSuffix(name, "-a") {
+			return name + ".novalocal\n", nil
+		}
+	}
+	return "", errors.New("connection refused")
 }
 
 // run checks the cloud; its servers answer HTTP with the name of server a.
 func run(t *testing.T, f *fakeCloud, s *session.Session, o check.Options) *check.Report {
 	t.Helper()
-	o.Get = func(context.Context, string) (string, error) {
-		f.Lock()
-		defer f.Unlock()
-		for _, srv := range f.rows["servers"] {
-			if name := srv["name"].(string); strings.HasSuffix(name, "-a") {
-				return name + ".novalocal\n", nil
-			}
-		}
-		return "", errors.New("connection refused")
-	}
+	o.Get = f.get
 	k, err := check.New(s, o)
 	if err != nil {
 		t.Fatal(err)
@@ -269,7 +273,7 @@ func TestDeletionsThatFail(t *testing.T) {
 
 	f.looked, f.refuse["DELETE servers"] = nil, `{"forbidden": {"message": "locked by mary"}}`
 	o := quick(&bytes.Buffer{})
-	o.Settle = 2 * time.Second
+	o.Settle = 2 * time.Second // what is in use by the servers stays
 	r = run(t, f, s, o)
 	if got := r.Steps[len(r.Steps)-1]; got.Result != check.Failed || strings.Count(got.Detail, "locked by mary") != 2 || strings.Contains(got.Detail, "servers to be gone") {
 		t.Errorf("%+v", got)
@@ -304,7 +308,7 @@ func TestSideBySide(t *testing.T) {
 	o := quick(&bytes.Buffer{})
 	build := o.Guest
 	o.Guest = func(ctx context.Context) (*guest.Files, error) {
-		for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
+		for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(time.Millisecond) {
 			f.Lock()
 			n := len(f.rows["volumes"])
 			f.Unlock()

@@ -58,7 +58,7 @@ func interruptedAt(t *testing.T, chosen func(n int, request string) bool) {
 		}
 	}
 	o := quick(&bytes.Buffer{})
-	o.Get = func(context.Context, string) (string, error) { return "", errors.New("connection refused") }
+	o.Get = f.get
 	k, err := check.New(s, o)
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -266,11 +267,13 @@ func (r *run) timed(phase string, f func() error) error {
 
 // keep writes the summary down, so that a restart does not forget what was done.
 func (r *run) keep(ctx context.Context) error {
-	r.mu.Lock()
-	sum := r.summary
-	sum.Seconds = maps.Clone(sum.Seconds)
-	r.mu.Unlock()
-	_, err := r.Store.UpdateStack(ctx, r.s.ID, func(s *stack.Stack) error { s.Summary = sum; return nil })
+	_, err := r.Store.UpdateStack(ctx, r.s.ID, func(s *stack.Stack) error {
+		r.mu.Lock() // within the transaction: who comes last writes the newest
+		defer r.mu.Unlock()
+		s.Summary = r.summary
+		s.Summary.Seconds, s.Summary.Spent = maps.Clone(r.summary.Seconds), slices.Clone(r.summary.Spent)
+		return nil
+	})
 	return err
 }
 

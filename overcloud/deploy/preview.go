@@ -44,7 +44,8 @@ func (e *Engine) Preview(ctx context.Context, before, after *stack.Stack) (*diff
 	if before != nil {
 		notes = append(notes, forgotten(before.Input, after.Input)...)
 	}
-	for _, refused := range []func() error{now.Plan.Deployable, now.Plan.Shared} {
+	left := func() error { return after.Input.Limits.Ready(now.Plan, have) }
+	for _, refused := range []func() error{now.Plan.Deployable, now.Plan.Shared, left} {
 		if err := refused(); err != nil {
 			notes = append(notes, "it cannot be deployed: "+err.Error())
 		}

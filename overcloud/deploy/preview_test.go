@@ -90,6 +90,21 @@ func TestPreviewChoosesMachinesAsADeploymentDoes(t *testing.T) {
 	}
 }
 
+// What a deployment refuses to leave out, a dry run must not call valid without a word.
+func TestPreviewTellsWhatCannotBeLeftOut(t *testing.T) {
+	w := newWorld(t)
+	w.begin(stack.Create, 1)
+	w.run("CREATE_COMPLETE")
+	from3 := func(in *stack.Input) { in.Limits.FromStep = 3 }
+	if d, err := w.preview(1, from3); err != nil || len(d.Notes) > 0 {
+		t.Errorf("all have done the steps before: %+v, %v", d, err)
+	}
+	d, err := w.preview(2, from3)
+	if err != nil || len(d.Notes) != 1 || !strings.HasPrefix(d.Notes[0], "it cannot be deployed: from step 3 on: overcloud-novacompute-1 is new") {
+		t.Errorf("a new machine: %+v, %v", d, err)
+	}
+}
+
 func TestPreviewTellsWhatIsForgotten(t *testing.T) {
 	w := newWorld(t)
 	w.begin(stack.Create, 1)

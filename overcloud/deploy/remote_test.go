@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	xssh "golang.org/x/crypto/ssh"
 
@@ -181,7 +180,6 @@ func TestOneLoginANode(t *testing.T) {
 	apply(1)
 	apply(1)
 	n.cut()
-	time.Sleep(10 * time.Millisecond)
 	apply(2) // a login that has gone stale is made again
 	remote.Leave(n.Node)
 	apply(3)

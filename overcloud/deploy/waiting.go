@@ -42,7 +42,11 @@ func (w *waits) see(ev resource.Event, now time.Time) string {
 		return ""
 	}
 	w.told = now
-	text := fmt.Sprintf("waits for %s of %s, %.0f s so far: %s", longest.Key, serviceOf(w.doc, longest.Key), so.Seconds(), cmp.Or(longest.Missing, "no answer"))
+	of := serviceOf(w.doc, longest.Key)
+	if of != "" { // not of what the node itself made of another resource, such as an OSD for each disk
+		of = " of " + of
+	}
+	text := fmt.Sprintf("waits for %s%s, %.0f s so far: %s", longest.Key, of, so.Seconds(), cmp.Or(longest.Missing, "no answer"))
 	if n := len(w.open) - 1; n > 0 {
 		text += fmt.Sprintf(" (and for %d more)", n)
 	}

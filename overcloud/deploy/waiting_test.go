@@ -26,7 +26,11 @@ func TestWhatIsWaitedForIsToldOnceAMinute(t *testing.T) {
 		{120, resource.Event{Event: "waiting", Key: "wait:agents", MS: 40000, Missing: "missing: L3 agent"},
 			"waits for wait:horizon of horizon, 65 s so far: no answer (and for 1 more); its log: journalctl -u apache2"},
 		{130, resource.Event{Event: "unchanged", Key: "wait:horizon"}, ""},
-		{181, resource.Event{Event: "waiting", Key: "wait:agents", MS: 101000, Missing: "missing: L3 agent"},
+		{131, resource.Event{Event: "waiting", Key: "wait:osd.0", MS: 50000, Missing: "osd.0 is \"booting\""}, ""},
+		{181, resource.Event{Event: "waiting", Key: "wait:osd.0", MS: 105000, Missing: "osd.0 is \"booting\""},
+			"waits for wait:osd.0, 105 s so far: osd.0 is \"booting\" (and for 1 more)"},
+		{182, resource.Event{Event: "unchanged", Key: "wait:osd.0"}, ""},
+		{242, resource.Event{Event: "waiting", Key: "wait:agents", MS: 101000, Missing: "missing: L3 agent"},
 			"waits for wait:agents of neutron_api, 101 s so far: missing: L3 agent; its log: /var/log/neutron/neutron-api.log"},
 	} {
 		if got := w.see(c.event, began.Add(time.Duration(c.at)*time.Second)); got != c.want {

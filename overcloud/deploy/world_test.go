@@ -144,6 +144,7 @@ type fakeNodes struct {
 	lost    func(doc resource.Document) []resource.Event
 	stop    context.CancelFunc
 	stopAt  string                                                                                          // "step node" at which the service is stopped
+	usage   func(node, event string) *resource.Usage                                                        // what a machine tells with begun and done; nil: nothing
 	waits   func(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error // instead of being done; nil: it is
 }
 
@@ -176,6 +177,11 @@ func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Docume
 	defer f.mu.Unlock()
 	at := fmt.Sprintf("%d %s", doc.Step, n.Name)
 	f.order = append(f.order, at)
+	usage := func(string, string) *resource.Usage { return nil }
+	if f.usage != nil && f.applied[at] != doc.Hash {
+		usage = f.usage
+		tell(resource.Event{Event: "begun", Usage: usage(n.Name, "begun")})
+	}
 	switch at {
 	case f.stopAt:
 		f.stop()
@@ -198,7 +204,7 @@ func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Docume
 			tell(resource.Event{Event: "unchanged", Key: x.Key()})
 		}
 	}
-	tell(resource.Event{Event: "done"})
+	tell(resource.Event{Event: "done", Usage: usage(n.Name, "done")})
 	return nil
 }
 

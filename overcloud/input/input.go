@@ -90,7 +90,20 @@ func OpenTree(dir string) (fs.FS, error) {
 	if !st.IsDir() {
 		return nil, errs.New(errs.Invalid, "--templates %s: not a directory", dir)
 	}
-	return os.DirFS(dir), nil
+	tree := os.DirFS(dir)
+	return tree, isTree(dir, tree)
+}
+
+// isTree refuses a directory that has none of what each tree has, before all of it is read.
+func isTree(dir string, tree fs.FS) error {
+	marks := []string{"overcloud.j2.yaml", "overcloud.yaml", "roles_data.yaml", "plan-environment.yaml"}
+	for _, name := range marks {
+		if _, err := fs.Stat(tree, name); err == nil {
+			return nil
+		}
+	}
+	return errs.New(errs.Invalid, "--templates %s: this is no template tree: it has none of %s", dir, strings.Join(marks, ", ")).
+		WithHint("--templates alone means the tree in this program")
 }
 
 // BuiltIn is the tree in this program, if dir is where TripleO's own would be and is not.

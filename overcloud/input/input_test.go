@@ -66,8 +66,8 @@ func TestOrderOfEnvironments(t *testing.T) {
 // file, then in the tree.
 func TestAnswersElsewhere(t *testing.T) {
 	machine(t, map[string]string{
-		"site/answers.yaml":  "templates: ./theirs\nenvironments:\n  - a.yaml\n  - only.yaml\n  - environments/made.yaml\nroles: r.yaml\nnetworks: n.yaml\n",
-		"site/theirs/x.yaml": "", "site/theirs/environments/made.j2.yaml": "", "site/a.yaml": "not this one", "site/only.yaml": "", "site/r.yaml": "- name: A\n", "site/n.yaml": "[]\n", "mine.yaml": "- name: B\n  disable_upgrade_deployment: true\n",
+		"site/answers.yaml":             "templates: ./theirs\nenvironments:\n  - a.yaml\n  - only.yaml\n  - environments/made.yaml\nroles: r.yaml\nnetworks: n.yaml\n",
+		"site/theirs/overcloud.j2.yaml": "", "site/theirs/environments/made.j2.yaml": "", "site/a.yaml": "not this one", "site/only.yaml": "", "site/r.yaml": "- name: A\n", "site/n.yaml": "[]\n", "mine.yaml": "- name: B\n  disable_upgrade_deployment: true\n",
 	})
 	in, warnings, err := input.Gather(input.Args{Answers: "site/answers.yaml"})
 	if err != nil {
@@ -104,6 +104,7 @@ func TestProblems(t *testing.T) {
 				"Error: The following environment directories were not found: nodir, a.yaml, noextra"},
 		{"a template outside the tree makes nothing", map[string]string{"mine.j2.yaml": ""}, input.Args{Templates: "tree", Environments: []string{"mine.yaml"}}, "Error: The following files were not found: mine.yaml"},
 		{"no tree", nil, input.Args{Templates: "nope"}, "--templates: stat nope: no such file or directory"},
+		{"another directory", map[string]string{"other/readme": "x"}, input.Args{Templates: "other"}, "--templates other: this is no template tree: it has none of overcloud.j2.yaml"},
 		{"a file for a tree", nil, input.Args{Templates: "a.yaml"}, "--templates a.yaml: not a directory"},
 		{"no answers file", nil, input.Args{Answers: "nope.yaml"}, "Error: The following files were not found: nope.yaml"},
 		{"wrong answers, all of them", answers("template: tree\nenvironments: a.yaml\nroles: [r]\nnetworks:\n"), input.Args{Answers: "answers.yaml"},

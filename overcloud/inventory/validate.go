@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"regexp"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 )
 
 // Options of Machines.
@@ -26,6 +28,9 @@ var fields = map[string]bool{
 	"capabilities": true, "root_device": true, "resource_class": true, "platform": true,
 	"kernel_id": true, "ramdisk_id": true, "_comment": true, "conductor_group": true, "uuid": true, "profile": true,
 }
+
+// several are the fields that may be a list or a map; they are looked at by themselves.
+var several = map[string]bool{"mac": true, "ports": true, "capabilities": true, "root_device": true, "_comment": true, "pm_type": true}
 
 var interfaceField = regexp.MustCompile(`^(boot|console|deploy|inspect|management|network|power|raid|rescue|storage|vendor)_interface$`)
 
@@ -78,8 +83,11 @@ func (v *validator) fail(format string, args ...any) {
 }
 
 func (v *validator) machine(n map[string]any) (*Machine, error) {
-	pm, _ := n["pm_type"].(string)
-	if pm == "" {
+	pm, isText := n["pm_type"].(string)
+	switch {
+	case n["pm_type"] != nil && !isText:
+		return nil, errs.New(errs.Invalid, "pm_type (ironic driver to use): expected a name such as ipmi, found %v (node #%d)", n["pm_type"], v.i)
+	case pm == "":
 		return nil, errs.New(errs.Invalid, "pm_type (ironic driver to use) is required (node #%d)", v.i)
 	}
 	hw, prefix, known := hardwareType(pm)
@@ -114,6 +122,7 @@ func (v *validator) unknown(n map[string]any, prefix string, m *Machine) {
 	for _, k := range keys {
 		switch {
 		case fields[k]:
+			v.scalar(k, n[k])
 		case strings.HasPrefix(k, prefix+"_"):
 			m.DriverInfo[k] = n[k]
 		case interfaceField.MatchString(k):
@@ -122,6 +131,38 @@ func (v *validator) unknown(n map[string]any, prefix string, m *Machine) {
 			v.fail("Unknown field %s", k)
 		}
 	}
+}
+
+// scalar refuses a list or a map where a text or a number belongs. It is not shown: it may
+// be a password.
+func (v *validator) scalar(key string, value any) {
+	if several[key] {
+		return
+	}
+	switch value.(type) {
+	case []any:
+		v.fail("%s: expected a text, found a list", key)
+	case map[string]any:
+		v.fail("%s: expected a text, found a map", key)
+	}
+}
+
+// hints of root_device, as Ironic's documentation of root device hints has them; tran is a newer one.
+var hints = []string{"size", "model", "wwn", "serial", "vendor", "wwn_with_extension", "wwn_vendor_extension", "name", "rotational", "hctl", "by_path", "tran"}
+
+// rootDevice refuses a hint that no agent knows, long before a machine boots for it.
+func (v *validator) rootDevice(hint map[string]any, m *Machine) {
+	for _, k := range slices.Sorted(maps.Keys(hint)) {
+		if slices.Contains(hints, k) {
+			continue
+		}
+		meant := ""
+		if near := nearest.Name(k, hints); near != "" {
+			meant = "; did you mean " + near + "?"
+		}
+		v.fail("Invalid root device: unknown hint %s; expected one of %s%s", k, strings.Join(hints, ", "), meant)
+	}
+	m.Properties["root_device"] = hint
 }
 
 func (v *validator) bmc(n map[string]any, prefix string, m *Machine) {
@@ -236,7 +277,7 @@ func (v *validator) properties(n map[string]any, m *Machine) {
 	switch rd := n["root_device"].(type) {
 	case nil:
 	case map[string]any:
-		m.Properties["root_device"] = rd
+		v.rootDevice(rd, m)
 	default:
 		v.fail("Invalid root device: expected dict, got %v", rd)
 	}

@@ -95,7 +95,7 @@ func TestAnotherNameTakesAnotherNamespace(t *testing.T) {
 func TestABadDescriptionSaysWhere(t *testing.T) {
 	const head = "name: x\nmachines:\n"
 	for _, tt := range []struct{ name, text, want string }{
-		{"unknown key", "name: x\nmachine: []\n", "lab.yaml:2: field machine not found"},
+		{"unknown key", "name: x\nmachine: []\n", "lab.yaml:2: unknown key machine"},
 		{"broken YAML", "name: [\n", "lab.yaml"},
 		{"bad lab name", "name: X Y\nmachines: [{name: a}]\n", `lab.yaml:1: name: "X Y" is no lab name`},
 		{"no machines", "name: x\n", "lab.yaml:1: machines: a lab needs at least one machine"},

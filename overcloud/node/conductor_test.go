@@ -46,7 +46,7 @@ func (r *real) start(t *testing.T) {
 func (r *real) stop(t *testing.T) {
 	t.Helper()
 	r.w.Stop()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := errors.Join(r.jobs.Stop(ctx), r.c.Stop(ctx), r.db.Close()); err != nil {
 		t.Error(err)

@@ -132,7 +132,7 @@ func (w *Workflow) bootImages(ctx context.Context, machines []inventory.Machine)
 	return nil
 }
 
-// index maps what identifies a node (MAC, BMC, uuid) to the uuids that have it.
+// index maps what identifies a node (MAC, BMC, uuid) to the uuids that have it, and a node to its driver.
 type index map[string]map[string]bool
 
 func (x index) add(key, id string) {
@@ -145,12 +145,13 @@ func (x index) add(key, id string) {
 // known reads what identifies all nodes: two lists, however many nodes there are.
 func (w *Workflow) known(ctx context.Context, bm *gophercloud.ServiceClient) (index, error) {
 	out := index{}
-	all, err := session.All[nodes.Node](ctx, bm, "nodes", url.Values{"fields": {"uuid,driver_info"}})
+	all, err := session.All[nodes.Node](ctx, bm, "nodes", url.Values{"fields": {"uuid,driver,driver_info"}})
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range all {
 		out.add("uuid "+n.UUID, n.UUID)
+		out.add("driver of "+n.UUID, n.Driver)
 		if a := n.DriverInfo["ipmi_address"]; a != nil {
 			port := "623"
 			if p := n.DriverInfo["ipmi_port"]; p != nil {
@@ -195,6 +196,11 @@ func match(machines []inventory.Machine, known index) ([]string, error) {
 		if other, twice := taken[candidates[0]]; twice {
 			return nil, errs.New(errs.Conflict, "node #%d %s: entry #%d is the same node already: %s", m.Index, m.Name, machines[other].Index, candidates[0]).
 				WithHint("openstack baremetal node show %s; correct the MAC or the BMC of one of the two entries", candidates[0])
+		}
+		if is := known["driver of "+candidates[0]]; len(is) > 0 && !is[m.Driver] {
+			return nil, errs.New(errs.Conflict, "node #%d %s: pm_type means the driver %s, and the node is registered with %s: %s", m.Index, m.Name,
+				m.Driver, strings.Join(slices.Sorted(maps.Keys(is)), ", "), candidates[0]).
+				WithHint("correct pm_type; or openstack baremetal node set --driver %s %s, with the driver_info that it needs", m.Driver, candidates[0])
 		}
 		ids[i], taken[candidates[0]] = candidates[0], i
 	}

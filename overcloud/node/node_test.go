@@ -161,12 +161,14 @@ func TestRegisterAgain(t *testing.T) {
 }
 
 // A node beyond Ironic's first page of a thousand is known as well.
+func withIPMI(n *ironic.Node) { n.Driver = "ipmi" }
+
 func TestRegisterAgainBeyondTheFirstPage(t *testing.T) {
 	w := newWorld(t)
 	for i := range 1001 {
 		w.AddNode(fmt.Sprintf("n%d", i), nil, fmt.Sprintf("52:54:00:bb:%02x:%02x", i/256, i%256))
 	}
-	w.AddNode("a", nil, "52:54:00:aa:00:01")
+	w.AddNode("a", withIPMI, "52:54:00:aa:00:01")
 	w.Requests()
 	ids, err := w.Register(t.Context(), machines(t, "["+entryA+"]"), false)
 	if err != nil || len(ids) != 1 || ids[0] != w.Node("a").UUID {
@@ -194,8 +196,11 @@ func TestRegisterRefuses(t *testing.T) {
 				n.DriverInfo = map[string]any{"ipmi_address": "10.0.0.1", "ipmi_port": "6230"}
 			})
 		}, want: "Exception registering nodes: node #1 a: Several candidates found for the same node data: "},
+		{name: "another driver", file: "[" + entryA + "]", images: true, nodes: func(w *world) {
+			w.AddNode("a", func(n *ironic.Node) { n.Driver = "fake-hardware" }, "52:54:00:aa:00:01")
+		}, want: "Exception registering nodes: node #0 a: pm_type means the driver ipmi, and the node is registered with fake-hardware: "},
 		{name: "two entries, one node", file: "[" + entryA + "," + entryB + "]", images: true, nodes: func(w *world) {
-			w.AddNode("both", nil, "52:54:00:aa:00:01", "52:54:00:aa:00:02")
+			w.AddNode("both", withIPMI, "52:54:00:aa:00:01", "52:54:00:aa:00:02")
 		}, want: "Exception registering nodes: node #1 b: entry #0 is the same node already: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -300,6 +305,22 @@ func TestIntrospect(t *testing.T) {
 		"Retrying 1 nodes that failed introspection. Attempt 2 of 3 \n"+
 		"Introspection of node <b> completed. Status:SUCCESS. Errors:None\n"+
 		"Successfully introspected 2 node(s).\n")
+}
+
+// A refusal that cannot change is told at once, of all nodes.
+func TestIntrospectRefuses(t *testing.T) {
+	w := newWorld(t)
+	w.AddNode("a", func(n *ironic.Node) { n.ProvisionState = "available" })
+	w.AddNode("b", func(n *ironic.Node) { n.ProvisionState = "active" })
+	w.AddNode("c", manageable)
+	err := w.Introspect(t.Context(), []string{"a", "b", "c"})
+	want := "Node a is \"available\", and only manageable nodes are introspected\nNode b is \"active\", and only manageable nodes are introspected"
+	if err == nil || err.Error() != want || errs.HintOf(err) != "openstack baremetal node manage NODE makes an available node manageable again; one with an instance stays as it is" {
+		t.Errorf("got %v (hint %q)", err, errs.HintOf(err))
+	}
+	if got := w.lines(t); strings.Contains(got, "Retrying") || strings.Contains(got, "completed") {
+		t.Errorf("printed\n%s", got)
+	}
 }
 
 func TestIntrospectGivesUp(t *testing.T) {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/baremetal/v1/nodes"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/session"
 )
 
@@ -106,6 +108,9 @@ func (w *Workflow) Introspect(ctx context.Context, idents []string) error {
 	if err != nil {
 		return err
 	}
+	if err := introspectable(all); err != nil {
+		return err
+	}
 	left, attempts := all, max(w.Retries, 1)
 	var failed map[string]error
 	for attempt := 1; attempt <= attempts && len(left) > 0; attempt++ {
@@ -129,6 +134,21 @@ func (w *Workflow) Introspect(ctx context.Context, idents []string) error {
 	}
 	fmt.Fprintf(w.Out, "Successfully introspected %d node(s).\n", len(all))
 	return nil
+}
+
+// introspectable refuses nodes in a state that no new attempt would change, before one is asked for.
+func introspectable(all []state) error {
+	var wrong []string
+	for _, n := range all {
+		if n.Provision == "available" || n.Provision == "active" {
+			wrong = append(wrong, fmt.Sprintf("Node %s is %q, and only manageable nodes are introspected", n.label(), n.Provision))
+		}
+	}
+	if wrong == nil {
+		return nil
+	}
+	return errs.New(errs.Conflict, "%s", strings.Join(wrong, "\n")).
+		WithHint("openstack baremetal node manage NODE makes an available node manageable again; one with an instance stays as it is")
 }
 
 func (w *Workflow) introspectOnce(ctx context.Context, all []state) map[string]error {

@@ -169,7 +169,7 @@ type Packages struct {
 
 // Event is one line of what os-apply-config prints on standard output (JSON lines).
 type Event struct {
-	Event   string   `json:"event"`         // start, unchanged, changed, failed, waiting, verified, done
+	Event   string   `json:"event"`         // begun, start, unchanged, changed, failed, waiting, verified, done
 	Key     string   `json:"key,omitempty"` // file:/etc/hosts, unit:mariadb …
 	Step    int      `json:"step"`
 	MS      int64    `json:"ms"`
@@ -178,4 +178,12 @@ type Event struct {
 	Tail    []string `json:"tail,omitempty"`    // last log lines of what failed
 	Changed int      `json:"changed,omitempty"` // with done: how many changed
 	Missing string   `json:"missing,omitempty"` // with waiting: what did not answer yet
+	Usage   *Usage   `json:"usage,omitempty"`   // with begun, waiting, failed, done; nil: not told
+}
+
+// Usage is what a machine has used. Two of one boot tell what it used in between.
+type Usage struct {
+	Boot      string `json:"boot"`                 // changes with each start of the machine
+	CPUMS     int64  `json:"cpu_ms"`               // user and system time of all processors since then, in milliseconds
+	MemoryMiB int64  `json:"memory_mib,omitempty"` // in use now; 0: not told
 }

@@ -57,6 +57,9 @@ func answered(err error, code gophercloud.ErrUnexpectedResponseCode) *errs.Error
 	if msg == "" {
 		msg = http.StatusText(code.Actual)
 	}
+	if text, advice, ok := strings.Cut(msg, "\nhint: "); ok { // our stack API has it in Heat's one message
+		msg, hint = text, advice
+	}
 	kind := codeOf(code.Actual)
 	if kind == errs.Conflict && strings.Contains(msg, " is locked by host ") {
 		kind = errs.Locked // Ironic's words for "in a moment"

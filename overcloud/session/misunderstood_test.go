@@ -159,6 +159,7 @@ func TestAStandaloneServiceThatHasNoSuchPath(t *testing.T) {
 		{"a node that is not there", noNode, "", "nodes/n", "Node n could not be found. (HTTP 404)", "", 404},
 		{"the service's own hint", withHint, "", "nodes/n", "No. (HTTP 400)", "did you mean n1?", 400},
 		{"it goes before ours", routeHint, "", "rules", "No. (HTTP 404)", "did you mean n1?", 404},
+		{"the stack API's hint", `{"error": {"message": "No.\nhint: did you mean n1?"}}`, "", "nodes/n", "No. (HTTP 400)", "did you mean n1?", 400},
 		{"the router's hint", routeHint, "", "nodes/n", "No. (HTTP 406)", "did you mean n1?", 406},
 	} {
 		t.Run(c.name, func(t *testing.T) {

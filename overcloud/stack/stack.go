@@ -87,6 +87,7 @@ type Summary struct {
 	Seconds      map[string]int `json:"seconds"`            // phase → how long
 	Total        int            `json:"total,omitempty"`    // seconds from the start of the action to its end
 	Path         []Hop          `json:"path,omitempty"`     // the critical path of the steps
+	Spent        []Spent        `json:"spent,omitempty"`    // what steps cost the machines; none of a step that stood
 	Limited      string         `json:"limited,omitempty"`  // what alone was done; empty: all
 	LeftOut      []string       `json:"left_out,omitempty"` // machines that failed and were gone on without
 }

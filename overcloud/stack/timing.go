@@ -20,8 +20,9 @@ type Hop struct {
 	LongestSeconds float64 `json:"longest_seconds,omitempty"`
 }
 
-// Timing says where the time of an action went, in at most a dozen lines: its phases,
-// which overlap, and the critical path of the steps. None where nothing was timed.
+// Timing says where the time of an action went, in at most two dozen lines: its phases,
+// which overlap, the critical path of the steps, and what each step cost the machines.
+// None where nothing was timed.
 func (s Summary) Timing() []string {
 	if len(s.Seconds) == 0 {
 		return nil
@@ -47,7 +48,7 @@ func (s Summary) Timing() []string {
 		}
 		out = append(out, line)
 	}
-	return out
+	return append(out, s.spent()...)
 }
 
 // phases are in the order of a deployment.

@@ -106,6 +106,7 @@ func TestMistakes(t *testing.T) {
 		"unknown section":                 {"[DEFAULT]", "[DEFAULT]\n[ctlplane-subnte]\n[DEFAULT]", `u.conf:2: unknown section [ctlplane-subnte]; a subnet's section must be named in subnets; did you mean [ctlplane-subnet]?`},
 		"a number that is none":           {"1450", "large", "u.conf:10: local_mtu: expected a whole number"},
 		"too few attempts":                {"scheduler_max_attempts = 10", "scheduler_max_attempts = 0", "scheduler_max_attempts: expected 1 or more"},
+		"an option that is there twice":   {"dhcp_end = 192.168.255.50", "dhcp_end = 192.168.255.50\ndhcp_end = 192.168.255.60", "u.conf:16: dhcp_end stands here and in line 15; leave one of them out"},
 		"an address that is none":         {"dhcp_end = 192.168.255.50", "dhcp_end = 192.168.255.500", "u.conf:15: dhcp_end of subnet ctlplane-subnet: expected an IP address"},
 		"a nameserver that is none":       {"undercloud_nameservers = 192.168.255.253", "undercloud_nameservers = dns", "undercloud_nameservers: expected IP addresses with commas between them"},
 		"a truth that is none":            {"masquerade = true", "masquerade = perhaps", "masquerade of subnet ctlplane-subnet: expected true or false"},

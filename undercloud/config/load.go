@@ -41,6 +41,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	p := &parser{c: &Config{Path: name, Auth: map[string]string{}, given: map[string]bool{}}, file: file, lines: lines, name: name}
 	p.sections = p.c.sections()
 	p.c.lines = p.lines
+	p.twice(data)
 	p.defaults()
 	p.legacy()
 	p.subnets()

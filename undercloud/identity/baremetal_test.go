@@ -13,6 +13,7 @@ import (
 	"trefoil/ironic"
 	"trefoil/ironic/api"
 	"trefoil/ironic/api/apitest"
+	"trefoil/ironic/api/openapi/openapitest"
 	"trefoil/undercloud/identity"
 	"trefoil/undercloud/secret"
 )
@@ -76,8 +77,12 @@ func newSite(t *testing.T) *site {
 	if err := store.CreateNode(t.Context(), &ironic.Node{UUID: "22222222-2222-4222-8222-222222222222", Name: "old", Driver: "fake-hardware", ProvisionState: "enroll"}); err != nil {
 		t.Fatal(err)
 	}
-	return &site{t, id, api.New(api.Config{Store: store, Conductor: apitest.NewConductor(store), Log: slog.New(slog.DiscardHandler),
-		Auth: func(h http.Handler) http.Handler { return id.Authenticated(h) }, Caller: identity.Caller})}
+	document, err := openapitest.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &site{t, id, document.Held(t, api.New(api.Config{Store: store, Conductor: apitest.NewConductor(store), Log: slog.New(slog.DiscardHandler),
+		Auth: func(h http.Handler) http.Handler { return id.Authenticated(h) }, Caller: identity.Caller}))}
 }
 
 // What the undercloud is wired from: tokens of real people against the real API.

@@ -58,7 +58,7 @@ func (s *Service) route(mux *http.ServeMux, pattern string, h handle) {
 		if err == nil {
 			err = h(w, r, c)
 		} else {
-			w.Header().Set("WWW-Authenticate", `Keystone uri="`+s.cfg.AuthURL+`"`)
+			s.challenge(w, r)
 		}
 		if err != nil {
 			s.fail(w, r, err)

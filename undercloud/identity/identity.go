@@ -39,6 +39,7 @@ const (
 type Config struct {
 	Key         secret.Key  // signs tokens and names things; one per undercloud
 	AuthURL     string      // http://192.168.24.1:5000, for WWW-Authenticate
+	PublicURL   string      // the same over TLS, for clients that came over TLS; empty: AuthURL
 	Region      string      // default regionOne
 	Catalog     []Endpoint  // see DefaultCatalog
 	Users       []User      // who may log in

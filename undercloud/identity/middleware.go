@@ -57,7 +57,7 @@ func (s *Service) Authenticated(next http.Handler, open ...string) http.Handler 
 		}
 		c, err := s.check(r.Context(), r.Header.Get("X-Auth-Token"))
 		if errs.Is(err, errs.Unauthorized) {
-			w.Header().Set("WWW-Authenticate", `Keystone uri="`+s.cfg.AuthURL+`"`)
+			s.challenge(w, r)
 		}
 		if err == nil && c.roles == nil {
 			err = errs.New(errs.Forbidden, "The token is not scoped to a project; log in with OS_PROJECT_NAME.")
@@ -68,6 +68,16 @@ func (s *Service) Authenticated(next http.Handler, open ...string) http.Handler 
 		}
 		next.ServeHTTP(w, r.WithContext(WithIdentity(r.Context(), s.identity(c))))
 	})
+}
+
+// challenge names where to log in, by the way that the client came: a password goes there, and must not
+// leave TLS; and who came from outside may not reach the plain address at all.
+func (s *Service) challenge(w http.ResponseWriter, r *http.Request) {
+	uri := s.cfg.AuthURL
+	if r.TLS != nil && s.cfg.PublicURL != "" {
+		uri = s.cfg.PublicURL
+	}
+	w.Header().Set("WWW-Authenticate", `Keystone uri="`+uri+`"`)
 }
 
 func (s *Service) identity(c session) Identity {

@@ -23,7 +23,7 @@ import (
 
 // Request is one command.
 type Request struct {
-	Command string         `json:"command"` // add, add-all, edit, delete, start, stop, list, show, doctor, log
+	Command string         `json:"command"` // add, add-all, edit, delete, start, stop, list, show, doctor, log, yield
 	Domains []string       `json:"domains,omitempty"`
 	Config  manager.Config `json:"config"` // of add and add-all
 
@@ -55,6 +55,7 @@ type Server struct {
 	ShowPasswords bool
 	Log           *slog.Logger
 	Lines         *manager.LogRing // of `vbmc log`; nil: there are none
+	Yield         func()           // ends this daemon in favour of another; nil: it does not make room
 }
 
 // Listen makes the socket at path, mode 0600. A socket that nobody answers, left
@@ -204,6 +205,8 @@ func (s *Server) do(ctx context.Context, req Request) *Reply {
 		return r
 	case "start", "stop", "delete":
 		return s.each(req)
+	case "yield":
+		return s.yield()
 	}
 	return result(errs.New(errs.Invalid, "unknown command %q", req.Command))
 }

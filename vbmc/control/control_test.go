@@ -61,6 +61,7 @@ func TestCommands(t *testing.T) {
 		want string
 	}{
 		{control.Request{Command: "list"}, 0, ""},
+		{control.Request{Command: "yield"}, 1, "makes no room for another (stop it where it was started)"},
 		{control.Request{Command: "format-disk"}, 1, `unknown command "format-disk"`},
 		{control.Request{Command: "show", Domains: []string{"nope"}}, 1, "No domain with matching name nope was found"},
 		{control.Request{Command: "start", Domains: []string{"nope"}}, 1, "No domain with matching name nope was found"},

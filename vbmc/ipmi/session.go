@@ -1,6 +1,7 @@
 package ipmi
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -218,35 +219,43 @@ func source(a netip.Addr) netip.Addr {
 	return p.Addr()
 }
 
-// makeRoom makes place for one more half-open session of addr. Half-open ones go
-// first, the oldest of the same source before others; established ones never do.
+// makeRoom makes place for one more half-open session of addr, if need be at the cost of
+// another half-open one: of the same source where that has its share, else of the source that
+// has most. Established ones stay; it tells whether there is place for one more of these.
 func (t *table) makeRoom(addr netip.Addr) bool {
 	addr = source(addr)
-	var established, half, mine int
-	var oldest, myOldest uint32
-	for id, s := range t.byID {
+	half, of, established := 0, map[netip.Addr]int{}, 0
+	for _, s := range t.byID {
 		if s.stage == stageActive {
 			established++
 			continue
 		}
 		half++
-		if oldest == 0 || s.last.Before(t.byID[oldest].last) {
-			oldest = id
-		}
-		if source(s.src.Addr()) == addr {
-			mine++
-			if myOldest == 0 || s.last.Before(t.byID[myOldest].last) {
-				myOldest = id
-			}
-		}
+		of[source(s.src.Addr())]++
 	}
 	switch {
-	case mine >= maxHalfOpenPerSource:
-		t.remove(myOldest, endUnspecified)
+	case of[addr] >= maxHalfOpenPerSource:
+		t.remove(t.leastMissed(map[netip.Addr]int{addr: of[addr]}), endUnspecified)
 	case half >= maxHalfOpen:
-		t.remove(oldest, endUnspecified)
+		t.remove(t.leastMissed(of), endUnspecified)
 	}
 	return established < maxEstablished
+}
+
+// leastMissed is the oldest half-open session of the source that has most of them. A few
+// sources with their shares would push out whoever begins a login, were it only the oldest.
+func (t *table) leastMissed(of map[netip.Addr]int) (id uint32) {
+	var least *session
+	for n, s := range t.byID {
+		many := of[source(s.src.Addr())]
+		if s.stage == stageActive || many == 0 {
+			continue
+		}
+		if least == nil || cmp.Or(cmp.Compare(of[source(least.src.Addr())], many), s.last.Compare(least.last)) < 0 {
+			id, least = n, s
+		}
+	}
+	return id
 }
 
 // nextHandle numbers established sessions from 1 to 255 for Get Session Info. There

@@ -41,7 +41,7 @@ type left struct {
 // ending counts still when whoever waited for it goes on.
 func leftNow(t *testing.T, goroutines int) left {
 	t.Helper()
-	for began := time.Now(); goroutines > 0 && runtime.NumGoroutine() > goroutines && time.Since(began) < 10*time.Second; {
+	for began := time.Now(); goroutines > 0 && runtime.NumGoroutine() > goroutines && time.Since(began) < time.Minute; {
 		runtime.Gosched()
 	}
 	files, err := os.ReadDir("/proc/self/fd")

@@ -2,6 +2,7 @@ package ipmi
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -50,6 +51,32 @@ func TestHalfOpenOfAWholePrefix(t *testing.T) {
 	}
 	if n := len(r.sessions.byID); n != maxHalfOpenPerSource+1 {
 		t.Errorf("%d half-open sessions, want %d", n, maxHalfOpenPerSource+1)
+	}
+}
+
+// TestHalfOpenOfAFewSources: sources that fill the table with their shares, and go on, lose
+// their own sessions and not the login that somebody else begins.
+func TestHalfOpenOfAFewSources(t *testing.T) {
+	r := newRig(t)
+	const sources = maxHalfOpen / maxHalfOpenPerSource
+	host := uint64(0)
+	flood := func() {
+		for range maxHalfOpen {
+			host++
+			r.now = r.now.Add(time.Millisecond)
+			r.from(t, fmt.Sprintf("2001:db8:0:%d::", 2+host%sources), host).open()
+		}
+	}
+	flood()
+	other := r.from(t, "2001:db8:0:1::", 1)
+	other.open()
+	flood()
+	flood()
+	if r.sessions.byID[other.ex.ManagedID] == nil {
+		t.Error("another source's login was pushed out")
+	}
+	if n := len(r.sessions.byID); n != maxHalfOpen {
+		t.Errorf("%d half-open sessions, want %d", n, maxHalfOpen)
 	}
 }
 

@@ -3,6 +3,7 @@ package libvirt
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -170,6 +171,10 @@ func (c *Conn) connect(ctx context.Context, through func(net.Conn) net.Conn) (*s
 	ctx, cancel := context.WithTimeout(ctx, c.dial)
 	defer cancel()
 	raw, err := dialTarget(ctx, c.target)
+	var network net.Error
+	if errors.As(err, &network) && network.Timeout() {
+		err = fmt.Errorf("%w: %w", ErrTimeout, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -309,8 +309,17 @@ func (s *Store) keepPort(uuid string, p *ironic.Port) (*ironic.Port, error) {
 	return deep(p), nil
 }
 
-// DeletePort removes it.
-func (s *Store) DeletePort(_ context.Context, uuid string) error {
+// DeletePort removes it, if may has no objection.
+func (s *Store) DeletePort(ctx context.Context, uuid string, may func(*ironic.Port) error) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	p, err := s.Port(ctx, uuid)
+	if err != nil {
+		return err
+	}
+	if err := may(p); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i, err := s.findPort(uuid)

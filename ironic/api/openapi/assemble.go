@@ -12,9 +12,9 @@ import (
 
 type object = map[string]any
 
-// assemble reads all files of document/ and makes one object of them.
-func assemble(fsys fs.FS) (object, error) {
-	names, err := fs.Glob(fsys, "document/*.yaml") // sorted
+// assemble reads all files of a folder and makes one object of them.
+func assemble(fsys fs.FS, dir string) (object, error) {
+	names, err := fs.Glob(fsys, dir+"/*.yaml") // sorted
 	if err != nil {
 		return nil, err
 	}

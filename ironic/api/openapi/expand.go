@@ -11,6 +11,7 @@ import (
 // expander writes out what the files say short.
 type expander struct {
 	sets, parameters, responses, schemas object
+	headers, created                     object // of all answers, and of 201
 }
 
 // expand changes doc into what OpenAPI has words for.
@@ -18,10 +19,13 @@ func expand(doc object) error {
 	components := member(doc, "components")
 	x := &expander{sets: member(doc, "parameterSets"), parameters: member(components, "parameters"),
 		responses: member(components, "responses"), schemas: member(components, "schemas")}
-	delete(doc, "parameterSets")
+	x.headers, x.created = headerRefs(member(doc, "answerHeaders")), headerRefs(member(doc, "createdHeaders"))
+	for _, ours := range []string{"parameterSets", "answerHeaders", "createdHeaders"} {
+		delete(doc, ours)
+	}
 	for _, name := range slices.Sorted(maps.Keys(x.responses)) {
 		if r, ok := x.responses[name].(object); ok && name != "Unauthorized" { // that one comes from before the API
-			addHeaders(r, versionHeaders())
+			addHeaders(r, x.headers)
 		}
 	}
 	paths := member(doc, "paths")
@@ -131,9 +135,9 @@ func (x *expander) answers(op object) error {
 		}
 		if r["$ref"] == nil {
 			r = maps.Clone(r) // the files may use one in several places
-			addHeaders(r, versionHeaders())
+			addHeaders(r, x.headers)
 			if status == "201" {
-				addHeaders(r, object{"Location": ref("headers", "Location")})
+				addHeaders(r, x.created)
 			}
 		}
 		out[status] = r
@@ -160,13 +164,13 @@ func (x *expander) answer(status, name string) (object, error) {
 	return object{"description": http.StatusText(code) + ".", "content": jsonOf(name)}, nil
 }
 
-func versionHeaders() object {
-	return object{
-		"X-OpenStack-Ironic-API-Version":         ref("headers", "Version"),
-		"X-OpenStack-Ironic-API-Minimum-Version": ref("headers", "MinimumVersion"),
-		"X-OpenStack-Ironic-API-Maximum-Version": ref("headers", "MaximumVersion"),
-		"Openstack-Request-Id":                   ref("headers", "RequestID"),
+// headerRefs turns the names of components.headers into references to them.
+func headerRefs(names object) object {
+	out := object{}
+	for header, name := range names {
+		out[header] = ref("headers", fmt.Sprint(name))
 	}
+	return out
 }
 
 // addHeaders gives an answer headers beside those it has.

@@ -11,18 +11,21 @@ import (
 	"testing/fstest"
 )
 
-// whole is the document as clients read it.
-func whole(t *testing.T) object {
-	t.Helper()
-	d, err := Load()
-	if err != nil {
-		t.Fatal(err)
+// each runs a test with each document, as clients read it.
+func each(t *testing.T, test func(t *testing.T, doc object)) {
+	for name, load := range map[string]func() (Document, error){"baremetal": Load, "introspection": LoadIntrospection} {
+		t.Run(name, func(t *testing.T) {
+			d, err := load()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var doc object
+			if err := json.Unmarshal(d.JSON, &doc); err != nil {
+				t.Fatal(err)
+			}
+			test(t, doc)
+		})
 	}
-	var doc object
-	if err := json.Unmarshal(d.JSON, &doc); err != nil {
-		t.Fatal(err)
-	}
-	return doc
 }
 
 // operations calls do with each operation of the document.
@@ -51,8 +54,9 @@ func walk(v any, at string, do func(at string, o object)) {
 	}
 }
 
-func TestEachReferenceLeadsSomewhereAndEachComponentIsUsed(t *testing.T) {
-	doc := whole(t)
+func TestEachReferenceLeadsSomewhereAndEachComponentIsUsed(t *testing.T) { each(t, references) }
+
+func references(t *testing.T, doc object) {
 	components := member(doc, "components")
 	used := map[string]bool{}
 	walk(doc, "", func(at string, o object) {
@@ -75,8 +79,9 @@ func TestEachReferenceLeadsSomewhereAndEachComponentIsUsed(t *testing.T) {
 	}
 }
 
-func TestEachOperationIsDescribed(t *testing.T) {
-	doc := whole(t)
+func TestEachOperationIsDescribed(t *testing.T) { each(t, descriptions) }
+
+func descriptions(t *testing.T, doc object) {
 	tags := map[string]bool{}
 	for _, tag := range doc["tags"].([]any) {
 		tags[tag.(object)["name"].(string)] = true
@@ -102,8 +107,9 @@ func TestEachOperationIsDescribed(t *testing.T) {
 var parameterInPath = regexp.MustCompile(`\{([a-z]+)\}`)
 
 // A client made from the document fills the braces of a path out of its parameters.
-func TestEachPathHasItsParameters(t *testing.T) {
-	doc := whole(t)
+func TestEachPathHasItsParameters(t *testing.T) { each(t, pathParameters) }
+
+func pathParameters(t *testing.T, doc object) {
 	for path, item := range member(doc, "paths") {
 		var want, got []string
 		for _, m := range parameterInPath.FindAllStringSubmatch(path, -1) {
@@ -127,22 +133,26 @@ func TestEachPathHasItsParameters(t *testing.T) {
 }
 
 // Bodies are components: generated clients have a type with a name for each.
-func TestEachBodyIsAComponent(t *testing.T) {
-	walk(whole(t)["paths"], "", func(at string, o object) {
+func TestEachBodyIsAComponent(t *testing.T) { each(t, bodies) }
+
+func bodies(t *testing.T, doc object) {
+	walk(doc["paths"], "", func(at string, o object) {
 		if body, ok := o["application/json"].(object); ok && member(body, "schema")["$ref"] == nil {
 			t.Errorf("the schema at %s is not a component", at)
 		}
 	})
 }
 
-func TestMinimumVersionsAreMicroversions(t *testing.T) {
+func TestMinimumVersionsAreMicroversions(t *testing.T) { each(t, minimumVersions) }
+
+func minimumVersions(t *testing.T, doc object) {
 	version := regexp.MustCompile(`^1\.[1-9][0-9]*$`)
 	check := func(at string, v any) {
 		if s, ok := v.(string); !ok || !version.MatchString(s) {
 			t.Errorf("%s is %v, want a text such as '1.38'", at, v)
 		}
 	}
-	walk(whole(t), "", func(at string, o object) {
+	walk(doc, "", func(at string, o object) {
 		if v, ok := o["x-ironic-min-version"]; ok {
 			check(at, v)
 		}
@@ -152,8 +162,10 @@ func TestMinimumVersionsAreMicroversions(t *testing.T) {
 	})
 }
 
-func TestWhatAllOperationsShareIsAdded(t *testing.T) {
-	operations(whole(t), func(path, method string, item, op object) {
+func TestWhatAllOperationsShareIsAdded(t *testing.T) { each(t, shared) }
+
+func shared(t *testing.T, doc object) {
+	operations(doc, func(path, method string, item, op object) {
 		here := method + " " + path
 		if list := item["parameters"].([]any); !slices.ContainsFunc(list, func(p any) bool {
 			return p.(object)["$ref"] == "#/components/parameters/ApiVersion"
@@ -189,7 +201,7 @@ func TestFilesThatAreWrongAreNamed(t *testing.T) {
 		"/v1/y is not an object":                           "paths: {/v1/y: 5}",
 		`set s: parameters: "Nobody" is neither`:           "parameterSets: {s: [Nobody]}\npaths: {/v1/y: {parameters: [s]}}",
 	} {
-		doc, err := assemble(fstest.MapFS{"document/a.yaml": {Data: []byte("info: {}\npaths: {/v1/x: {}}")}, "document/b.yaml": {Data: []byte(file)}})
+		doc, err := assemble(fstest.MapFS{"document/a.yaml": {Data: []byte("info: {}\npaths: {/v1/x: {}}")}, "document/b.yaml": {Data: []byte(file)}}, "document")
 		if err == nil {
 			err = expand(doc)
 		}
@@ -202,6 +214,8 @@ func TestFilesThatAreWrongAreNamed(t *testing.T) {
 func TestShortFormsAreWrittenOut(t *testing.T) {
 	const text = `
 parameterSets: {page: [Limit, {name: marker, in: query}]}
+answerHeaders: {X-Number: RequestID}
+createdHeaders: {Location: Location}
 components:
   parameters: {Limit: {name: limit, in: query}}
   responses: {NoContent: {description: Done.}}
@@ -210,7 +224,7 @@ paths:
   /v1/x:
     post: {parameters: [page], requestBody: Node, responses: {'201': Node, '204': NoContent}}
 `
-	doc, err := assemble(fstest.MapFS{"document/a.yaml": {Data: []byte(text)}})
+	doc, err := assemble(fstest.MapFS{"document/a.yaml": {Data: []byte(text)}}, "document")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,13 +233,13 @@ paths:
 	}
 	op := member(member(member(doc, "paths"), "/v1/x"), "post")
 	got, err := json.Marshal([]any{op["parameters"], op["requestBody"], member(op, "responses")["204"],
-		member(member(op, "responses"), "201")["content"], member(member(member(op, "responses"), "201"), "headers")["Location"], doc["parameterSets"]})
+		member(member(op, "responses"), "201")["content"], member(member(member(op, "responses"), "201"), "headers"), doc["parameterSets"], doc["answerHeaders"], doc["createdHeaders"]})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const node = `{"application/json":{"schema":{"$ref":"#/components/schemas/Node"}}}`
 	want := `[[{"$ref":"#/components/parameters/Limit"},{"in":"query","name":"marker"}],{"content":` + node + `,"required":true},` +
-		`{"$ref":"#/components/responses/NoContent"},` + node + `,{"$ref":"#/components/headers/Location"},null]`
+		`{"$ref":"#/components/responses/NoContent"},` + node + `,{"Location":{"$ref":"#/components/headers/Location"},"X-Number":{"$ref":"#/components/headers/RequestID"}},null,null,null]`
 	if string(got) != want {
 		t.Errorf("got\n%s, want\n%s", got, want)
 	}

@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,6 +25,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/api"
+	"trefoil/ironic/api/openapi"
 	"trefoil/ironic/audit"
 	"trefoil/ironic/policy"
 )
@@ -32,7 +34,7 @@ import (
 type Config struct {
 	Store     ironic.Store
 	Conductor api.Conductor
-	// Auth guards all but /, /v1 and /v1/continue. Nil means noauth.
+	// Auth guards all but /, /v1, /openapi.json and /v1/continue. Nil means noauth.
 	Auth    func(http.Handler) http.Handler
 	Caller  func(context.Context) policy.Caller // who sent a request that Auth let in, for Audit; may be nil
 	Audit   audit.Log                           // of requests that may change something; the zero value: none
@@ -41,7 +43,10 @@ type Config struct {
 	Now     func() time.Time                    // nil: time.Now
 }
 
-type server struct{ Config }
+type server struct {
+	Config
+	document func() (openapi.Document, error) // put together when it is first asked for
+}
 
 // The range of versions, as minors of 1.
 const (
@@ -54,35 +59,26 @@ const payloadLimit = 32 << 20
 
 // New makes the handler of the whole API, from "/" on.
 func New(cfg Config) http.Handler {
-	s := &server{cfg}
+	s := &server{Config: cfg, document: sync.OnceValues(openapi.LoadIntrospection)}
 	if s.Log == nil {
 		s.Log = slog.Default()
 	}
 	if s.Now == nil {
 		s.Now = time.Now
 	}
-	guarded := http.NewServeMux()
-	s.handle(guarded, "GET /v1/introspection", s.list)
-	s.handle(guarded, "GET /v1/introspection/{node}", s.status)
-	s.handle(guarded, "POST /v1/introspection/{node}", s.start)
-	s.handle(guarded, "POST /v1/introspection/{node}/abort", s.abort)
-	s.handle(guarded, "GET /v1/introspection/{node}/data", s.data)
-	s.handle(guarded, "GET /v1/introspection/{node}/data/unprocessed", s.unprocessed)
-	s.handle(guarded, "POST /v1/introspection/{node}/data/unprocessed", s.reprocess)
-	s.handle(guarded, "GET /v1/rules", s.listRules)
-	s.handle(guarded, "POST /v1/rules", s.createRule)
-	s.handle(guarded, "DELETE /v1/rules", s.deleteRules)
-	s.handle(guarded, "GET /v1/rules/{rule}", s.showRule)
-	s.handle(guarded, "DELETE /v1/rules/{rule}", s.deleteRule)
-	s.handle(guarded, "/", notFound)
+	guarded, public := http.NewServeMux(), http.NewServeMux()
+	for _, rt := range s.routes() {
+		if rt.public {
+			s.handle(public, rt)
+		} else {
+			s.handle(guarded, rt)
+		}
+	}
+	s.handle(guarded, route{pattern: "/", handle: notFound})
 	var inner http.Handler = guarded
 	if s.Auth != nil {
 		inner = s.Auth(inner)
 	}
-	public := http.NewServeMux()
-	s.handle(public, "GET /{$}", s.root)
-	s.handle(public, "GET /v1", s.v1)
-	s.handle(public, "POST /v1/continue", s.continued)
 	public.Handle("/", inner)
 	return s.outermost(public)
 }
@@ -131,17 +127,20 @@ func (r *recorder) WriteHeader(status int) {
 
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// handle negotiates the version before h and sends its error.
-func (s *server) handle(m *http.ServeMux, pattern string, h func(http.ResponseWriter, *http.Request) error) {
-	m.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+// handle negotiates the version before the route's handler and sends its error.
+func (s *server) handle(m *http.ServeMux, rt route) {
+	m.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-OpenStack-Ironic-Inspector-API-Minimum-Version", "1."+strconv.Itoa(minMinor))
 		w.Header().Set("X-OpenStack-Ironic-Inspector-API-Maximum-Version", "1."+strconv.Itoa(maxMinor))
 		if s.Caller != nil {
 			audit.Note(r.Context(), func(t *audit.Trail) { t.Caller = s.Caller(r.Context()) })
 		}
-		err := checkVersion(r.Header.Get("X-OpenStack-Ironic-Inspector-API-Version"))
+		var err error
+		if !rt.lenient {
+			err = checkVersion(r.Header.Get("X-OpenStack-Ironic-Inspector-API-Version"))
+		}
 		if err == nil {
-			err = h(w, r)
+			err = rt.handle(w, r)
 		}
 		if err != nil {
 			s.fail(w, r, err)
@@ -193,24 +192,6 @@ func (s *server) base(r *http.Request) string {
 		return strings.TrimRight(s.BaseURL, "/")
 	}
 	return baseurl.Of(r)
-}
-
-type link struct {
-	Rel  string `json:"rel"`
-	Href string `json:"href"`
-}
-
-func (s *server) root(w http.ResponseWriter, r *http.Request) error {
-	return send(w, http.StatusOK, map[string]any{"versions": []any{map[string]any{
-		"id": "1." + strconv.Itoa(maxMinor), "status": "CURRENT", "links": []link{{"self", s.base(r) + "/v1"}}}}})
-}
-
-func (s *server) v1(w http.ResponseWriter, r *http.Request) error {
-	var resources []any
-	for _, name := range []string{"introspection", "continue", "rules"} {
-		resources = append(resources, map[string]any{"name": name, "links": []link{{"self", s.base(r) + "/v1/" + name}}})
-	}
-	return send(w, http.StatusOK, map[string]any{"resources": resources})
 }
 
 // continued takes what a ramdisk found out.

@@ -33,7 +33,7 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	store := apitest.NewStore()
 	r := &rig{T: t, store: store, conductor: apitest.NewConductor(store)}
-	server := httptest.NewServer(inspectapi.New(inspectapi.Config{Store: store, Conductor: r.conductor, Log: slog.New(slog.DiscardHandler)}))
+	server := httptest.NewServer(held(t, inspectapi.Config{Store: store, Conductor: r.conductor, Log: slog.New(slog.DiscardHandler)}))
 	t.Cleanup(server.Close)
 	r.url = server.URL
 	return r
@@ -192,10 +192,10 @@ func TestVersionsAndAuth(t *testing.T) {
 		}
 	}
 	deny := func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) })
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { unauthorized(w) })
 	}
-	h := inspectapi.New(inspectapi.Config{Store: r.store, Conductor: r.conductor, Auth: deny})
-	for request, guarded := range map[string]bool{"GET /": false, "GET /v1": false, "GET /v1/": false, "POST /v1/continue": false,
+	h := held(t, inspectapi.Config{Store: r.store, Conductor: r.conductor, Auth: deny})
+	for request, guarded := range map[string]bool{"GET /": false, "GET /v1": false, "GET /v1/": false, "GET /openapi.json": false, "POST /v1/continue": false,
 		"GET /v1/introspection": true, "POST /v1/introspection/x": true, "GET /v1/continue": true, "POST /v1/rules": true, "DELETE /v1/rules/x": true} {
 		method, path, _ := strings.Cut(request, " ")
 		w := httptest.NewRecorder()

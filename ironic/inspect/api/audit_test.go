@@ -24,7 +24,7 @@ func TestIntrospectionsAreAudited(t *testing.T) {
 	r := &rig{T: t, store: store, conductor: apitest.NewConductor(store)}
 	n := r.add("ready", "manageable", false, false, "")
 	var log strings.Builder
-	h := inspectapi.New(inspectapi.Config{Store: store, Conductor: r.conductor, Log: slog.New(slog.DiscardHandler),
+	h := held(t, inspectapi.Config{Store: store, Conductor: r.conductor, Log: slog.New(slog.DiscardHandler),
 		Audit: audit.Log{To: slog.New(slog.NewTextHandler(&log, nil)), Ignore: []string{"DELETE"}},
 		Auth: func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -32,7 +32,7 @@ func TestIntrospectionsAreAudited(t *testing.T) {
 					next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, user)))
 					return
 				}
-				w.WriteHeader(http.StatusUnauthorized)
+				unauthorized(w)
 			})
 		},
 		Caller: func(ctx context.Context) policy.Caller {

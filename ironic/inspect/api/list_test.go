@@ -40,7 +40,7 @@ func TestPagesOfIntrospectionsReadTheirNodesOnly(t *testing.T) {
 		}
 	}
 	store := &counted{Store: r.store}
-	server := httptest.NewServer(inspectapi.New(inspectapi.Config{Store: store, Conductor: apitest.NewConductor(r.store)}))
+	server := httptest.NewServer(held(t, inspectapi.Config{Store: store, Conductor: apitest.NewConductor(r.store)}))
 	t.Cleanup(server.Close)
 	var got []string
 	for url := server.URL + "/v1/introspection?limit=3"; url != ""; {

@@ -122,7 +122,7 @@ func TestReprocess(t *testing.T) {
 	r := newRig(t)
 	n := r.add("n", "manageable", true, true, "")
 	c := &again{Conductor: r.conductor}
-	h := inspectapi.New(inspectapi.Config{Store: r.store, Conductor: c})
+	h := held(t, inspectapi.Config{Store: r.store, Conductor: c})
 	for _, tc := range []struct {
 		path, body string
 		status     int

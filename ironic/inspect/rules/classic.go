@@ -8,12 +8,13 @@ import (
 	"trefoil/ironic"
 )
 
-// Operators and actions of ironic-inspector.
-func classicOps() []string {
+// ClassicOps are the operators of ironic-inspector's conditions.
+func ClassicOps() []string {
 	return []string{"contains", "eq", "ge", "gt", "in-net", "is-empty", "le", "lt", "matches", "ne"}
 }
 
-func classicActions() []string {
+// ClassicActions are the actions of ironic-inspector's rules.
+func ClassicActions() []string {
 	return []string{"add-trait", "extend-attribute", "fail", "remove-trait", "set-attribute", "set-capability"}
 }
 
@@ -74,7 +75,7 @@ func classicCondition(given map[string]any) (condition, error) {
 		return condition{}, err
 	}
 	op := given["op"].(string)
-	if err := oneOfTexts("op", op, classicOps()); err != nil {
+	if err := oneOfTexts("op", op, ClassicOps()); err != nil {
 		return condition{}, err
 	}
 	multiple, invert := "any", false
@@ -183,7 +184,7 @@ func classicAction(given map[string]any) (action, error) {
 		return action{}, err
 	}
 	name := given["action"].(string)
-	if err := oneOfTexts("action", name, classicActions()); err != nil {
+	if err := oneOfTexts("action", name, ClassicActions()); err != nil {
 		return action{}, err
 	}
 	d, params := deeds()[name], others(given, "action")

@@ -244,7 +244,7 @@ func TestDaemonTellsItsStateThroughItsSocket(t *testing.T) {
 	}
 	defer l.Close()
 	go func() {
-		for _, state := range []string{"booting", "active"} {
+		for _, reply := range []string{`{"whoami": 3, "state": "booting"}`, "ERROR: (38) Function not implemented\n", `{"whoami": 3, "state": "active"}`} {
 			c, err := l.Accept()
 			if err != nil {
 				return
@@ -254,12 +254,14 @@ func TestDaemonTellsItsStateThroughItsSocket(t *testing.T) {
 			if string(b[:k]) != "{\"prefix\": \"status\", \"format\": \"json\"}\x00" {
 				t.Errorf("asked %q", b[:k])
 			}
-			reply := `{"whoami": 3, "state": "` + state + `"}`
 			fmt.Fprintf(c, "\x00\x00\x00%c%s", len(reply), reply)
 			c.Close()
 		}
 	}()
 	if err := InService(t.Context(), root, "osd.3"); err == nil || !strings.Contains(err.Error(), `osd.3 is "booting", not active`) {
+		t.Errorf("error %v", err)
+	}
+	if err := InService(t.Context(), root, "osd.3"); err == nil || !strings.Contains(err.Error(), `osd.3 answers status with "ERROR: (38) Function not implemented"`) {
 		t.Errorf("error %v", err)
 	}
 	if err := InService(t.Context(), root, "osd.3"); err != nil {

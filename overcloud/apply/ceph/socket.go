@@ -42,8 +42,9 @@ func InService(ctx context.Context, root, daemon string) error {
 	var is struct {
 		State string `json:"state"`
 	}
-	if err := json.Unmarshal(b, &is); err != nil {
-		return fmt.Errorf("%s: answer to %s: %w", daemon, command, err)
+	if err := json.Unmarshal(b, &is); err != nil { // a daemon that is not that far answers with a sentence
+		line, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
+		return fmt.Errorf("%s answers %s with %.200q; expected its state as JSON", daemon, command, line)
 	}
 	if !slices.Contains(good, is.State) {
 		return fmt.Errorf("%s is %q, not %s", daemon, is.State, strings.Join(good, " or "))

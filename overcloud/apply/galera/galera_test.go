@@ -185,7 +185,7 @@ func TestOneBegins(t *testing.T) {
 			for _, n := range nodes {
 				prepare.data(n)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			began := make(chan int, len(starters))
 			var wg sync.WaitGroup

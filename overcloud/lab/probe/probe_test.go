@@ -30,7 +30,7 @@ func fake(t *testing.T, script string) *Prober {
 	write("proc/sys/kernel/osrelease", "6.1\n", 0o644)
 	write("proc/cpuinfo", "processor\t: 0\nmodel name\t: Some CPU\n", 0o644)
 	p := New(filepath.Join(dir, "cache", "accel.json"))
-	p.root = dir
+	p.root, p.Limit = dir, time.Minute // a shell that is to say something may wait for a processor
 	p.QEMU = write("qemu", "#!/bin/sh\necho run >> "+dir+"/runs\n"+script+"\n", 0o755)
 	p.Device = write("kvm", "", 0o600)
 	p.Kernels = []string{write("vmlinuz-6.1-cloud", "", 0o644)}
@@ -50,7 +50,8 @@ func TestTheProbeAnswers(t *testing.T) {
 		reason       string
 	}{
 		{name: "kernel reaches userspace", script: "echo booting; echo '" + marker + "'; exec sleep 60", accel: KVM, reason: "vmlinuz-6.1-cloud reached userspace under KVM"},
-		{name: "kernel hangs", script: "echo 'Probing EDD'; exec sleep 60", accel: TCG, reason: "opens but a kernel did not reach userspace in 1 s"},
+		{name: "kernel hangs", script: "echo 'Probing EDD'; exec sleep 60", change: func(p *Prober) { p.Limit = time.Second },
+			accel: TCG, reason: "opens but a kernel did not reach userspace in 1 s"},
 		{name: "QEMU refuses", script: "echo 'failed to initialize kvm'; exit 1", accel: TCG, reason: "QEMU gave up (failed to initialize kvm)"},
 		{name: "no device", script: "exit 9", change: func(p *Prober) { p.Device += "x" }, accel: TCG, reason: "does not exist"},
 		{name: "kernel has to be fetched", script: "echo '" + marker + "'", change: func(p *Prober) {
@@ -64,7 +65,6 @@ func TestTheProbeAnswers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := fake(t, tt.script)
-			p.Limit = time.Second
 			if tt.change != nil {
 				tt.change(p)
 			}

@@ -37,7 +37,7 @@ func TestStacksDoNotWaitForOneAnother(t *testing.T) {
 		done <- err
 	}()
 	<-d.begun
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := c.get(ctx, &stack.Stack{ID: "quick"}); err != nil {
 		t.Error("another stack waits:", err)

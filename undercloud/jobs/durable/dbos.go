@@ -47,6 +47,7 @@ type Runner struct {
 	handlers map[string]jobs.Handler
 	running  map[string]context.CancelCauseFunc
 	dbos     dbos.Context
+	starting chan struct{} // closed when Start has ended; nil before it
 	stopped  bool
 }
 
@@ -83,8 +84,15 @@ type envelope struct {
 	Input string `json:"input"` // JSON
 }
 
-// Start opens the job file and takes up unfinished jobs where they were.
+// Start opens the job file and takes up unfinished jobs where they were. Meanwhile
+// the other methods wait: jobs that are taken up make new ones, and the APIs answer
+// already, long before DBOS takes any. It is called once.
 func (d *Runner) Start(ctx context.Context) error {
+	ended := make(chan struct{})
+	defer close(ended)
+	d.mu.Lock()
+	d.starting = ended
+	d.mu.Unlock()
 	if err := os.MkdirAll(filepath.Dir(d.cfg.Path), 0o700); err != nil {
 		return fmt.Errorf("make the job directory: %w", err)
 	}
@@ -101,12 +109,12 @@ func (d *Runner) Start(ctx context.Context) error {
 		return fmt.Errorf("open the job file %s: %w", d.cfg.Path, err)
 	}
 	dbos.RegisterWorkflow(c, d.run, dbos.WithWorkflowName("job"), dbos.WithMaxRecoveryAttempts(math.MaxInt32))
+	if err := dbos.Launch(c); err != nil { // it has shut down what it began
+		return fmt.Errorf("start the jobs of %s: %w", d.cfg.Path, err)
+	}
 	d.mu.Lock()
 	d.dbos = c
 	d.mu.Unlock()
-	if err := dbos.Launch(c); err != nil {
-		return fmt.Errorf("start the jobs of %s: %w", d.cfg.Path, err)
-	}
 	d.forgetOld(c)
 	return nil
 }
@@ -198,7 +206,11 @@ func (r *run) Step(name string, f func(ctx context.Context) (any, error)) (json.
 	return json.RawMessage(out), nil
 }
 
-func (d *Runner) context() (dbos.Context, error) {
+// context is DBOS's, as soon as Start, if it is at work, has ended.
+func (d *Runner) context(ctx context.Context) (dbos.Context, error) {
+	if err := d.started(ctx); err != nil {
+		return nil, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.dbos == nil || d.stopped {
@@ -207,9 +219,25 @@ func (d *Runner) context() (dbos.Context, error) {
 	return d.dbos, nil
 }
 
+// started waits until Start, if it is at work, has ended.
+func (d *Runner) started(ctx context.Context) error {
+	d.mu.Lock()
+	starting := d.starting
+	d.mu.Unlock()
+	if starting == nil {
+		return nil
+	}
+	select {
+	case <-starting:
+		return nil
+	case <-ctx.Done():
+		return errs.Wrap(errs.Unavailable, context.Cause(ctx), "the job runner is still starting")
+	}
+}
+
 // Enqueue stores a job and starts it; a job whose id exists is left as it is.
 func (d *Runner) Enqueue(ctx context.Context, kind, id string, input any) error {
-	c, err := d.context()
+	c, err := d.context(ctx)
 	if err != nil {
 		return err
 	}
@@ -233,7 +261,7 @@ func (d *Runner) Enqueue(ctx context.Context, kind, id string, input any) error 
 
 // Cancel ends a job.
 func (d *Runner) Cancel(ctx context.Context, id string) error {
-	c, err := d.context()
+	c, err := d.context(ctx)
 	if err != nil {
 		return err
 	}
@@ -255,6 +283,9 @@ func (d *Runner) Cancel(ctx context.Context, id string) error {
 
 // Stop cancels the contexts of running steps and waits for them; the jobs stay unfinished.
 func (d *Runner) Stop(ctx context.Context) error {
+	if err := d.started(ctx); err != nil {
+		return err
+	}
 	d.mu.Lock()
 	c := d.dbos
 	was := d.stopped

@@ -34,7 +34,7 @@ func start(t *testing.T, path string, handlers map[string]jobs.Handler) *Runner 
 
 func stop(t *testing.T, d *Runner) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := d.Stop(ctx); err != nil {
 		t.Error(err)
@@ -284,4 +284,48 @@ func TestKilledInStepThreeItGoesOnThere(t *testing.T) {
 	if string(b) != "1 2 3 3 4 " {
 		t.Errorf("steps ran: %s", b)
 	}
+}
+
+// The APIs answer before the jobs are there: whoever comes while they are taken up
+// waits, and is not told that the service is broken.
+func TestAJobThatComesWhileJobsAreTakenUpIsStored(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	begun := make(chan bool)
+	again := func(r jobs.Run, _ json.RawMessage) error {
+		select {
+		case begun <- true:
+		case <-r.Done():
+		}
+		<-r.Done()
+		return r.Err()
+	}
+	const many = 10 // so that taking them up takes a while
+	first := start(t, path, map[string]jobs.Handler{"again": again})
+	for i := range many {
+		if err := first.Enqueue(t.Context(), "again", fmt.Sprintf("n%d/again/1", i), nil); err != nil {
+			t.Fatal(err)
+		}
+		<-begun
+	}
+	stop(t, first)
+
+	second := New(Config{Path: path})
+	second.Register("again", again)
+	second.Register("new", func(jobs.Run, json.RawMessage) error { return nil })
+	stored := make(chan error)
+	go func() {
+		err := second.Enqueue(t.Context(), "new", "n/new/1", nil)
+		for errs.Is(err, errs.Unavailable) { // Start has not begun
+			err = second.Enqueue(t.Context(), "new", "n/new/1", nil)
+		}
+		stored <- err
+	}()
+	if err := second.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer stop(t, second)
+	if err := <-stored; err != nil {
+		t.Errorf("while jobs are taken up: %v", err)
+	}
+	waitState(t, second, "n/new/1", jobs.Done)
 }

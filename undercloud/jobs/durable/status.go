@@ -13,7 +13,7 @@ import (
 
 // Status tells how a job stands; NotFound when it is not known.
 func (d *Runner) Status(ctx context.Context, id string) (*jobs.Status, error) {
-	c, err := d.context()
+	c, err := d.context(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (d *Runner) Status(ctx context.Context, id string) (*jobs.Status, error) {
 // List returns jobs of a kind (all kinds when empty) in any of the states (all
 // when none is named), oldest first.
 func (d *Runner) List(ctx context.Context, kind string, states ...jobs.State) ([]jobs.Status, error) {
-	c, err := d.context()
+	c, err := d.context(ctx)
 	if err != nil {
 		return nil, err
 	}

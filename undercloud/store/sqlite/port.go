@@ -171,15 +171,18 @@ func changePort(ctx context.Context, tx *sql.Tx, p *ironic.Port, change func(*ir
 	return nil
 }
 
-// DeletePort removes a port.
-func (d *DB) DeletePort(ctx context.Context, uuid string) error {
+// DeletePort removes a port that may allows to remove, inside one write transaction.
+func (d *DB) DeletePort(ctx context.Context, uuid string, may func(*ironic.Port) error) error {
 	return d.Update(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "DELETE FROM ports WHERE uuid = ?", uuid)
+		p, err := findPort(ctx, tx, uuid)
 		if err != nil {
-			return fmt.Errorf("delete port %s: %w", uuid, err)
+			return err
 		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, errs.New(errs.NotFound, "Port %s could not be found.", uuid))
+		if err := may(p); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM ports WHERE id = ?", p.ID); err != nil {
+			return fmt.Errorf("delete port %s: %w", uuid, err)
 		}
 		return nil
 	})

@@ -264,12 +264,29 @@ func ports(t *testing.T, s ironic.Store) {
 	orphan := port("52:54:00:aa:00:03")
 	orphan.NodeUUID = uuid.NewString()
 	code(t, s.CreatePort(t.Context(), orphan), errs.NotFound)
-	must(t, s.DeletePort(t.Context(), p.UUID))
-	code(t, s.DeletePort(t.Context(), p.UUID), errs.NotFound)
+	deletePort(t, s, p.UUID)
 	must(t, s.DeleteNode(t.Context(), a.UUID))
 	if list, err := s.Ports(t.Context(), ironic.PortFilter{}); err != nil || len(list) != 0 {
 		t.Errorf("%v %v", list, err)
 	}
+}
+
+// A port goes if the one who looks at it as it is now allows it, and nothing changes meanwhile.
+func deletePort(t *testing.T, s ironic.Store, id string) {
+	_, err := s.UpdatePort(t.Context(), id, func(p *ironic.Port) error { p.SetVIF("v1"); return nil })
+	must(t, err)
+	code(t, s.DeletePort(t.Context(), id, func(p *ironic.Port) error {
+		if _, err := s.Node(t.Context(), p.NodeUUID); err != nil {
+			t.Errorf("the store can not be read meanwhile: %v", err)
+		}
+		return errs.New(errs.Conflict, "%s is attached", p.VIF())
+	}), errs.Conflict, "v1 is attached")
+	if p, err := s.Port(t.Context(), id); err != nil || p.VIF() != "v1" {
+		t.Errorf("a port that may not go: %+v %v", p, err)
+	}
+	yes := func(*ironic.Port) error { return nil }
+	must(t, s.DeletePort(t.Context(), id, yes))
+	code(t, s.DeletePort(t.Context(), id, yes), errs.NotFound)
 }
 
 func records(t *testing.T, s ironic.Store) {

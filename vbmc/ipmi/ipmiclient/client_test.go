@@ -178,7 +178,7 @@ func TestLostPacketsAreSentAgain(t *testing.T) {
 	m, addr := serve(t, ipmi.Config{})
 	o := admin()
 	o.Timeout = 10 * time.Millisecond
-	o.Tries = 50 // the machine may be slow, the relay is not: it lets every second one through
+	o.Tries = 4000 // the machine may be slow, the relay is not: it lets every second one through
 	c := dial(t, lossy(t, addr), o)
 	if cc, _, err := c.Do(wire.Chassis, 0x02, 1); cc != 0 || err != nil {
 		t.Fatalf("power on: %#x, %v", cc, err)

@@ -1,6 +1,6 @@
-// Package openapitest holds exchanges with the bare-metal API to its OpenAPI
-// document. It is for tests: our own answers and recorded ones of Ironic are
-// checked by it.
+// Package openapitest holds exchanges with the bare-metal API and with the introspection
+// API to their OpenAPI documents. It is for tests: our own answers and recorded ones of
+// Ironic are checked by it.
 package openapitest
 
 import (
@@ -39,10 +39,15 @@ type Contract struct {
 	compiled map[string]*jsonschema.Schema
 }
 
-// Load reads the document of package openapi. Its schemas are held against
+// Load reads the document of the bare-metal API. Its schemas are held against
 // JSON Schema 2020-12 when they are first needed; Schemas does it for all.
-func Load() (*Contract, error) {
-	d, err := openapi.Load()
+func Load() (*Contract, error) { return load(openapi.Load) }
+
+// LoadIntrospection is Load for the introspection API.
+func LoadIntrospection() (*Contract, error) { return load(openapi.LoadIntrospection) }
+
+func load(document func() (openapi.Document, error)) (*Contract, error) {
+	d, err := document()
 	if err != nil {
 		return nil, err
 	}

@@ -1,13 +1,17 @@
 package openapitest
 
 import (
+	"fmt"
+	"io"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
 
-// load is Load for tests.
-func load(t *testing.T) *Contract {
+// loaded is Load for tests.
+func loaded(t *testing.T) *Contract {
 	t.Helper()
 	c, err := Load()
 	if err != nil {
@@ -34,13 +38,13 @@ const (
 )
 
 func TestEverySchemaIsJSONSchema(t *testing.T) {
-	if err := load(t).Schemas(); err != nil {
+	if err := loaded(t).Schemas(); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestWhatIsAsDocumentedPasses(t *testing.T) {
-	c := load(t)
+	c := loaded(t)
 	located := exchange("PUT", "/v1/nodes/n/states/power", power, 202, "")
 	located.Header.Set("Location", "http://h/v1/nodes/n/states")
 	cut := exchange("GET", "/v1/nodes/n", "", 200, `{"uuid":"75e85f1a-7305-4d7e-a86e-02b2822c857a"}`)
@@ -52,6 +56,7 @@ func TestWhatIsAsDocumentedPasses(t *testing.T) {
 		exchange("GET", "/v1/nodes/n", "", 404, refusal),
 		exchange("HEAD", "/v1/nodes/n", "", 404, ""),
 		exchange("GET", "/v1/nothing", "", 404, refusal),
+		exchange("GET", "/v1/nothing", "", 401, `{"error":{"code":401,"title":"Unauthorized","message":"Log in."}}`),
 		exchange("DELETE", "/v1/nodes", "", 400, refusal),
 		exchange("DELETE", "/v1/nodes/n", "", 204, ""),
 	} {
@@ -62,7 +67,7 @@ func TestWhatIsAsDocumentedPasses(t *testing.T) {
 }
 
 func TestWhatIsNotAsDocumentedIsFound(t *testing.T) {
-	c := load(t)
+	c := loaded(t)
 	plain := exchange("GET", "/v1/nodes", "", 200, `{"nodes":[]}`)
 	plain.Header.Set("Content-Type", "text/plain")
 	unnumbered := exchange("GET", "/v1/nodes", "", 200, `{"nodes":[]}`)
@@ -76,6 +81,7 @@ func TestWhatIsNotAsDocumentedIsFound(t *testing.T) {
 		{exchange("GET", "/v1/nodes", "", 202, ""), "no such status"},
 		{exchange("GET", "/v1/nodes", "", 404, `{"error":"no"}`), "error_message"},
 		{exchange("GET", "/v1/nothing", "", 404, `not here`), "not JSON"},
+		{exchange("GET", "/v1/nothing", "", 401, refusal), "error_message"},
 		{exchange("GET", "/v1/nodes", "", 404, `{"error_message":"no"}`), "error_message"},
 		{exchange("GET", "/v1/nodes", "", 200, `{"nodes":[{"links":[],"speed":1}]}`), "speed"},
 		{exchange("GET", "/v1/nodes", "", 200, `{"nodes":[{"links":[],"created_at":"yesterday"}]}`), "date-time"},
@@ -107,13 +113,38 @@ func TestWhatIsNotAsDocumentedIsFound(t *testing.T) {
 // A member of a request that is null says nothing: clients send them at versions
 // that do not know them.
 func TestANewMemberThatIsNullIsNoNews(t *testing.T) {
-	c := load(t)
+	c := loaded(t)
 	for body, ok := range map[string]bool{`{"target":"active","runbook":null}`: true, `{"target":"active","runbook":"r"}`: false,
 		`{"target":"unhold"}`: false} {
 		x := exchange("PUT", "/v1/nodes/n/states/provision", body, 202, "")
 		x.Header.Set("Location", "http://h/v1/nodes/n/states")
 		if err := c.Check(x); (err == nil) != ok {
 			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+// noted is a test whose failures are read.
+type noted struct {
+	testing.TB
+	said string
+}
+
+func (n *noted) Error(args ...any) { n.said += fmt.Sprintln(args...) }
+
+// What stands before an API fails the test and passes on what the API answered.
+func TestAHandlerIsHeldToItsDocument(t *testing.T) {
+	c := loaded(t)
+	for answer, want := range map[string]string{`{"nodes":[]}`: "", `{"knots":[]}`: "GET /v1/nodes?limit=2 (status 200)"} {
+		n := &noted{TB: t}
+		h := c.Held(n, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			maps.Copy(w.Header(), exchange("GET", "/v1/nodes", "", 200, answer).Header)
+			_, _ = io.WriteString(w, answer)
+		}))
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/v1/nodes?limit=2", nil))
+		if (n.said == "") != (want == "") || !strings.Contains(n.said, want) || w.Body.String() != answer || w.Header().Get("Content-Type") == "" {
+			t.Errorf("%s: said %q, passed on %d %v %s", answer, n.said, w.Code, w.Header(), w.Body)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func (c *Contract) check(x Exchange) error {
 	case op.value == nil && x.Method == http.MethodHead:
 		return nil
 	case op.value == nil:
-		return c.validate("/components/schemas/Error", x.Answer, false)
+		return c.unrouted(x)
 	}
 	if err := c.answer(x, op); err != nil || refused {
 		return err
@@ -65,6 +65,17 @@ func (c *Contract) check(x Exchange) error {
 		return err
 	}
 	return c.request(x, op)
+}
+
+// unrouted checks the refusal of what the document has no operation for. Who sent it is asked
+// before the path is looked at.
+func (c *Contract) unrouted(x Exchange) error {
+	name := "Error"
+	if x.Status == http.StatusUnauthorized {
+		name = "Unauthorized"
+	}
+	schema := c.under(part{pointer: "/components/responses"}, name, "content", "application/json", "schema")
+	return c.validate(schema.pointer, x.Answer, false)
 }
 
 // answer checks status, headers and body.

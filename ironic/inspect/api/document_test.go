@@ -1,0 +1,139 @@
+package inspectapi_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"trefoil/ironic/api/openapi"
+	"trefoil/ironic/api/openapi/openapitest"
+	"trefoil/ironic/inspect/api"
+	"trefoil/ironic/inspect/rules"
+)
+
+// contract is the OpenAPI document.
+var contract = sync.OnceValues(openapitest.LoadIntrospection)
+
+// held is the API, each answer of which must be as the OpenAPI document says.
+func held(t *testing.T, cfg inspectapi.Config) http.Handler {
+	t.Helper()
+	c, err := contract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Held(t, inspectapi.New(cfg))
+}
+
+// unauthorized answers as the undercloud's identity does.
+func unauthorized(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusUnauthorized)
+	_, _ = w.Write([]byte(`{"error":{"code":401,"title":"Unauthorized","message":"Log in."}}`))
+}
+
+type object = map[string]any
+
+// document is the served document.
+func document(t *testing.T) object {
+	t.Helper()
+	d, err := openapi.LoadIntrospection()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc object
+	if err := json.Unmarshal(d.JSON, &doc); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// within is an object at a way of names.
+func within(o object, way ...string) object {
+	for _, name := range way {
+		o, _ = o[name].(object)
+	}
+	return o
+}
+
+func TestEveryRouteIsInTheDocumentAndBack(t *testing.T) {
+	paths := within(document(t), "paths")
+	served := map[string]bool{}
+	for _, rt := range inspectapi.Routes() {
+		name := rt.Method + " " + rt.Path
+		served[name] = true
+		op := within(paths, rt.Path, strings.ToLower(rt.Method))
+		if op == nil {
+			t.Errorf("the OpenAPI document has no entry for the route %s: write it in a file of ironic/api/openapi/introspection", name)
+			continue
+		}
+		if _, open := op["security"]; open != rt.Public {
+			t.Errorf("%s: the document says that it is open to everybody: %t, the API: %t", name, open, rt.Public)
+		}
+		if lenient := op["x-ironic-lenient"] == true; lenient != rt.Lenient {
+			t.Errorf("%s: the document says x-ironic-lenient: %t, the API: %t", name, lenient, rt.Lenient)
+		}
+	}
+	for path := range paths {
+		for _, method := range openapi.Methods() {
+			if name := strings.ToUpper(method) + " " + path; within(paths, path, method) != nil && !served[name] {
+				t.Errorf("the OpenAPI document has an entry for %s, which is no route: take it out of ironic/api/openapi/introspection, or serve it", name)
+			}
+		}
+	}
+}
+
+func TestTheDocumentHasTheMembersOfEachType(t *testing.T) {
+	schemas := within(document(t), "components", "schemas")
+	for name, members := range inspectapi.Members() {
+		got := slices.Sorted(maps.Keys(within(schemas, name, "properties")))
+		slices.Sort(members)
+		if !slices.Equal(got, members) {
+			t.Errorf("members of %s: the document has %v, the API %v", name, got, members)
+		}
+	}
+	for at, want := range map[string][]string{"State": inspectapi.States(), "Condition op": rules.ClassicOps(), "Action action": rules.ClassicActions()} {
+		schema, member, inner := strings.Cut(at, " ")
+		from := within(schemas, schema)
+		if inner {
+			from = within(from, "properties", member)
+		}
+		if got := fmt.Sprint(from["enum"]); got != fmt.Sprint(want) {
+			t.Errorf("values of %s: the document has %s, the API %v", at, got, want)
+		}
+	}
+	if got, want := within(document(t), "info")["version"], fmt.Sprintf("1.%d", inspectapi.MaxMinor); got != want {
+		t.Errorf("info.version is %v, want %s", got, want)
+	}
+}
+
+// It is there for whoever asks, whatever version he names, and who has it is told so.
+func TestTheDocumentIsServed(t *testing.T) {
+	r := newRig(t)
+	d, err := openapi.LoadIntrospection()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []string{"", "1.0", "1.999", "nonsense"} {
+		if status, body := r.do("GET", "/openapi.json", version, ""); status != 200 || body != string(d.JSON) {
+			t.Errorf("version %q: %d, %d bytes", version, status, len(body))
+		}
+	}
+	h := held(t, inspectapi.Config{Store: r.store, Conductor: r.conductor, BaseURL: "https://inspector.example.org:13050/"})
+	req := httptest.NewRequest("GET", "/openapi.json", nil)
+	req.Header.Set("If-None-Match", d.ETag)
+	w := httptest.NewRecorder()
+	if h.ServeHTTP(w, req); w.Code != 304 || w.Body.Len() != 0 {
+		t.Errorf("whoever has it is sent %d, %d bytes", w.Code, w.Body.Len())
+	}
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if got, want := w.Header().Get("Link"), `<https://inspector.example.org:13050/openapi.json>; rel="service-desc"; type="application/json"`; got != want {
+		t.Errorf("Link of / is %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,51 @@
+package deploy
+
+import (
+	"context"
+	"slices"
+
+	"trefoil/overcloud/resource"
+	"trefoil/overcloud/stack"
+)
+
+// spentOf takes in what a machine tells of its processors and memory. Where a step begins
+// and ends it is written down at once: the end of one that is never asked for again must not
+// be lost with this run, nor the beginning of one that the next run goes on with, even where
+// this program is being stopped.
+func (r *run) spentOf(ctx context.Context, at stepOf, ev resource.Event) {
+	r.mu.Lock()
+	r.summary.Spent = hear(r.summary.Spent, at, ev)
+	r.mu.Unlock()
+	if ev.Usage == nil || ev.Event == "waiting" {
+		return
+	}
+	if err := r.keep(context.WithoutCancel(ctx)); err != nil { // it is told again at the end of the step's group
+		r.log.Warn("what a step cost is not written down yet", "node", at.node, "step", at.step, "error", err)
+	}
+}
+
+// hear is what was spent with an event taken in. A machine tells how far the counter of its
+// processors is, so that nothing can be counted twice: a step that is done again, because
+// this program or the machine's was ended in between, goes on from where the counter stood
+// when it began first. Only a boot sets the counter back, and begins a new row.
+func hear(all []stack.Spent, at stepOf, ev resource.Event) []stack.Spent {
+	boot := ""
+	if ev.Usage != nil {
+		boot = ev.Usage.Boot
+	}
+	known := func(x stack.Spent) bool { return x.Node == at.node && x.Step == at.step }
+	i := slices.IndexFunc(all, func(x stack.Spent) bool { return known(x) && x.Boot == boot })
+	switch {
+	case ev.Event == "begun" && boot != "" && i < 0:
+		return append(all, stack.Spent{Node: at.node, Step: at.step, Boot: boot, FromMS: ev.Usage.CPUMS, ToMS: ev.Usage.CPUMS,
+			MemoryMiB: ev.Usage.MemoryMiB, Open: true})
+	case ev.Event == "changed" && !slices.ContainsFunc(all, known): // a program that does not tell what it costs
+		return append(all, stack.Spent{Node: at.node, Step: at.step, Open: true})
+	case boot == "" || i < 0:
+		return all
+	}
+	x := &all[i]
+	x.ToMS, x.MemoryMiB = max(x.ToMS, ev.Usage.CPUMS), max(x.MemoryMiB, ev.Usage.MemoryMiB)
+	x.Open = ev.Event != "done" && ev.Event != "failed"
+	return all
+}

@@ -1,0 +1,64 @@
+package deploy_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"trefoil/overcloud/resource"
+	"trefoil/overcloud/stack"
+)
+
+// TestWhatStepsCostOutlivesTheUndercloud: it is stopped as the controller is at step 4. The
+// controller has spent 57 s by the time it is asked again, and spends 10 s more; each other
+// step of a machine takes 10 s. A deployment that finds all as it is costs nothing.
+func TestWhatStepsCostOutlivesTheUndercloud(t *testing.T) {
+	w := newWorld(t)
+	counter := map[string]int64{}
+	w.nodes.usage = func(node, event string) *resource.Usage {
+		if event == "done" {
+			counter[node] += 10_000
+		}
+		return &resource.Usage{Boot: "boot of " + node, CPUMS: counter[node]}
+	}
+	w.begin(stack.Create, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	w.nodes.stop, w.nodes.stopAt = cancel, "4 overcloud-controller-0"
+	if err := w.engine.Run(ctx, "id"); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	w.nodes.stopAt = ""
+	counter["overcloud-controller-0"] += 57_000
+	s := w.run("CREATE_COMPLETE")
+	got := map[int]float64{}
+	for _, x := range s.Summary.Spent {
+		if got[x.Step] += x.Seconds(); x.Open {
+			t.Errorf("the end is not known: %+v", x)
+		}
+	}
+	machines := map[int]float64{} // that do a step
+	for at := range w.nodes.applied {
+		machines[int(at[0]-'0')]++
+	}
+	for step, n := range machines {
+		want := 10 * n
+		if step == 4 {
+			want += 57
+		}
+		if got[step] != want {
+			t.Errorf("step %d cost %v s, want %v", step, got[step], want)
+		}
+	}
+	if text := strings.Join(s.Summary.Timing(), "\n"); !strings.Contains(text, "of it 67.0 s on overcloud-controller-0") {
+		t.Error(text)
+	}
+	w.begin(stack.Update, 1)
+	for _, forget := range []bool{false, true} { // the steps stand, and are looked at one by one
+		w.nodes.forget = forget
+		if s := w.run("UPDATE_COMPLETE"); len(s.Summary.Spent) > 0 || strings.Contains(strings.Join(s.Summary.Timing(), "\n"), "Processor") {
+			t.Errorf("steps that changed nothing cost %+v", s.Summary.Spent)
+		}
+		w.begin(stack.Update, 1)
+	}
+}
