@@ -92,7 +92,8 @@ func (p *Process) record() (*pidRecord, error) {
 	}
 	rec := &pidRecord{}
 	if err := json.Unmarshal(data, rec); err != nil {
-		return nil, fmt.Errorf("read pid file %s: %w", p.PIDFile, err)
+		return nil, errs.Wrap(errs.Internal, err, "%s is not what the undercloud writes there", p.PIDFile).
+			WithHint("look whether it runs (pgrep -a undercloud); if it does not, remove that file")
 	}
 	return rec, nil
 }

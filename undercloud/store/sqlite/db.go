@@ -7,6 +7,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -15,7 +16,9 @@ import (
 	"sync"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite"
+
+	"trefoil/internal/errs"
 )
 
 //go:embed migrations/*.sql
@@ -119,8 +122,25 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
-// Update runs f in one write transaction; an error rolls it back.
+// Update runs f in one write transaction; an error rolls it back. A full disk is Unavailable.
 func (d *DB) Update(ctx context.Context, f func(tx *sql.Tx) error) error {
+	return noSpace(d.update(ctx, f))
+}
+
+// resultFull is SQLite's result code of a disk, or a database, that can take no more.
+const resultFull = 13
+
+// noSpace says what SQLite's error of a full disk means for whoever asked.
+func noSpace(err error) error {
+	var se *sqlite.Error
+	if err == nil || !errors.As(err, &se) || se.Code()&0xff != resultFull {
+		return err
+	}
+	return errs.Wrap(errs.Unavailable, err, "the undercloud's disk is full, and nothing was changed").
+		WithHint("make room where its state is (df -h), then the same again")
+}
+
+func (d *DB) update(ctx context.Context, f func(tx *sql.Tx) error) error {
 	tx, err := d.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)

@@ -3,9 +3,12 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/undercloud/store/storetest"
 )
@@ -53,6 +56,29 @@ func TestALookupOfWhoHasGoneDoesNotBegin(t *testing.T) {
 		if n, err := d.Node(ctx, "u"); !errors.Is(err, context.Canceled) {
 			t.Errorf("%v, %v", n, err)
 		}
+	}
+}
+
+// What cannot be written for want of room is told as that, and is whole when there is room again.
+func TestAFullDiskIsToldAsThat(t *testing.T) {
+	d := open1(t, filepath.Join(t.TempDir(), "state.db"))
+	limit := func(pages int) {
+		if _, err := d.write.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(1) // as many as there are: no more
+	big := &ironic.Node{UUID: "u", Extra: map[string]any{"x": strings.Repeat("x", 100000)}}
+	err := d.CreateNode(t.Context(), big)
+	if !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "disk is full, and nothing was changed") || !strings.Contains(errs.HintOf(err), "df -h") {
+		t.Errorf("%v (hint %q)", err, errs.HintOf(err))
+	}
+	if _, err := d.Node(t.Context(), "u"); !errs.Is(err, errs.NotFound) {
+		t.Errorf("half of it is there: %v", err)
+	}
+	limit(1 << 20)
+	if err := d.CreateNode(t.Context(), big); err != nil {
+		t.Error(err)
 	}
 }
 
