@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"trefoil/internal/errs"
@@ -328,4 +329,32 @@ func TestAJobThatComesWhileJobsAreTakenUpIsStored(t *testing.T) {
 		t.Errorf("while jobs are taken up: %v", err)
 	}
 	waitState(t, second, "n/new/1", jobs.Done)
+}
+
+// While Start is at work the others wait for it, and no longer than they may.
+func TestWhoComesWhileStartIsAtWorkWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(Config{})
+		d.starting = make(chan struct{})
+		waited := make(chan error, 1)
+		go func() {
+			_, err := d.context(t.Context())
+			waited <- err
+		}()
+		synctest.Wait()
+		select {
+		case err := <-waited:
+			t.Fatalf("it did not wait: %v", err)
+		default:
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := d.context(short); !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "still starting") {
+			t.Errorf("who may not wait: %v", err)
+		}
+		close(d.starting)
+		if err := <-waited; !errs.Is(err, errs.Unavailable) { // this one has failed to start
+			t.Errorf("after it: %v", err)
+		}
+	})
 }
