@@ -48,7 +48,7 @@ func (s *step) ovsUp(ctx context.Context, bridges []networkd.Bridge) error {
 			args = append(args, "--")
 			switch {
 			case len(p.Members) > 0:
-				args = append(args, bond(b.Name, p)...)
+				args = append(append(append(args, "--may-exist", "add-bond", b.Name, p.Name), p.Members...), p.Options...)
 			case p.Tag > 0:
 				args = append(args, "--may-exist", "add-port", b.Name, p.Name, fmt.Sprintf("tag=%d", p.Tag), "--", "set", "Interface", p.Name, "type=internal")
 			default:
@@ -60,17 +60,6 @@ func (s *step) ovsUp(ctx context.Context, bridges []networkd.Bridge) error {
 		}
 	}
 	return nil
-}
-
-// bond are the orders for a bond. add-bond gives options only to one that it makes, and says nothing: they
-// are set behind it, or BondInterfaceOvsOptions would change nothing on a machine that has the bond.
-func bond(bridge string, p networkd.Port) []string {
-	out := append([]string{"--may-exist", "add-bond", bridge, p.Name}, p.Members...)
-	out = append(out, "--", "clear", "Port", p.Name, "bond_mode", "lacp")
-	if len(p.Options) == 0 {
-		return out
-	}
-	return append(append(out, "--", "set", "Port", p.Name), p.Options...)
 }
 
 // ovsBack takes away what ovsUp made and was not there before.

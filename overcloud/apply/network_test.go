@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"testing"
 
-	"trefoil/overcloud/apply/networkd"
 	"trefoil/overcloud/resource"
 )
 
@@ -184,22 +183,5 @@ func TestOpenVSwitchBridgeIsTakenBackToo(t *testing.T) {
 	}
 	if _, err := n.apply(r); err == nil || !slices.Contains(n.sys.ran, "ovs-vsctl --timeout=60 --if-exists del-br br-ex") {
 		t.Errorf("%v; ran %q", err, n.sys.ran)
-	}
-}
-
-// ovs-vsctl gives options only to a bond that add-bond makes: one that is there must learn of others, too.
-func TestOptionsOfABondThatIsThere(t *testing.T) {
-	n := wired(t)
-	bridges := func(options ...string) []networkd.Bridge {
-		return []networkd.Bridge{{Name: "br-ex", Ports: []networkd.Port{{Name: "bond1", Members: []string{"ens4", "ens5"}, Options: options}}}}
-	}
-	const made = "ovs-vsctl --timeout=60 --may-exist add-br br-ex -- --may-exist add-bond br-ex bond1 ens4 ens5 -- clear Port bond1 bond_mode lacp"
-	for want, b := range map[string][]networkd.Bridge{
-		made + " -- set Port bond1 bond_mode=balance-tcp lacp=active": bridges("bond_mode=balance-tcp", "lacp=active"),
-		made: bridges(),
-	} {
-		if err := (&step{Engine: n.Engine}).ovsUp(t.Context(), b); err != nil || !slices.Contains(n.sys.ran, want) {
-			t.Errorf("%v; ran %q, want %q", err, n.sys.ran, want)
-		}
 	}
 }
