@@ -23,11 +23,16 @@ func (p *program) handOver(app *cli.App, args []string) (func() int, bool) {
 		return nil, false
 	}
 	return func() int {
-		if next := nextOnPath("openstack"); next != "" && !ours(args) {
+		if next := nextOnPath("openstack"); next != "" && !ours(app, args) {
 			// exec returns only when it failed.
 			err := syscall.Exec(next, append([]string{next}, args[1:]...), os.Environ())
 			fmt.Fprintf(p.err, "run %s: %v\n", next, err)
 			return exitFailed
+		}
+		if what == aGroup && ours(app, args) { // a script whose verb is empty has no success, as with the Python client
+			app.Writer = p.err
+			_ = app.Run(append(slices.Clone(args), "--help")) // it only prints
+			return exitUsage
 		}
 		fmt.Fprintf(p.err, "openstack: %s is not %s, and there is no other openstack on PATH that has it.\n", quote(unknown), what)
 		if near := nearCommand(app.Commands, strings.Fields(unknown)); near != "" && near != unknown && what == "a known command" {
@@ -40,7 +45,7 @@ func (p *program) handOver(app *cli.App, args []string) (func() int, bool) {
 			fmt.Fprintf(p.err, "hint: openstack %s --help lists the options\n", option)
 			return exitUsage
 		}
-		if ours(args) {
+		if ours(app, args) {
 			fmt.Fprintf(p.err, "hint: openstack %s --help lists the commands\n", strings.Fields(unknown)[0])
 			return exitUsage
 		}
@@ -48,6 +53,9 @@ func (p *program) handOver(app *cli.App, args []string) (func() int, bool) {
 		return exitUsage
 	}, true
 }
+
+// aGroup is what a group alone is not.
+const aGroup = "a whole command"
 
 // optionOf begins what is said of an unknown option.
 const optionOf = "a known option of openstack "
@@ -69,9 +77,16 @@ func (p *program) nearOption(app *cli.App, command, written string) string {
 
 // ours tells whether the first word is a noun that only this program has: the
 // Python client's answer to a mistyped flag of it would mislead.
-func ours(args []string) bool {
+func ours(app *cli.App, args []string) bool {
+	known, value := names(app.Flags), false
 	for _, a := range args[1:] {
-		if !strings.HasPrefix(a, "-") {
+		switch {
+		case value:
+			value = false
+		case strings.HasPrefix(a, "-"):
+			name, _, joined := strings.Cut(strings.TrimLeft(a, "-"), "=")
+			value = known[name] && !joined
+		default:
 			return a == "overcloud" || a == "undercloud" || a == "lab"
 		}
 	}
@@ -128,8 +143,8 @@ func (p *program) unknown(app *cli.App, args []string) (unknown, what string) {
 			known[n] = takes
 		}
 	}
-	if !leaf && len(path) > 0 && !ours(args) { // a group that only this program has tells its commands
-		return strings.Join(path, " "), "a known command"
+	if !leaf && len(path) > 0 {
+		return strings.Join(path, " "), aGroup
 	}
 	return "", ""
 }

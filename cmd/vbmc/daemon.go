@@ -44,20 +44,16 @@ func (p *program) daemon(c *cli.Context) error {
 		}
 		return err
 	}
-	var odd []error // there is no log yet
-	release, err := p.claim(c.Context, func(err error) { odd = append(odd, err) })
-	if err != nil {
-		return err
-	}
-	defer release()
-	log, reopen, closeLog, err := p.logger()
+	log, reopen, closeLog, err := p.logger() // who cannot write it takes over from nobody
 	if err != nil {
 		return err
 	}
 	defer closeLog()
-	for _, err := range odd {
-		log.Warn(err.Error(), "do", errs.HintOf(err))
+	release, err := p.claim(c.Context, func(err error) { log.Warn(err.Error(), "do", errs.HintOf(err)) })
+	if err != nil {
+		return err
 	}
+	defer release()
 	l, err := control.Listen(s.Socket())
 	if err != nil {
 		return err

@@ -86,8 +86,8 @@ func decode(name string, data []byte, out any, strict bool) error {
 
 // The library speaks of Go's types, which whoever wrote the file does not know.
 var (
-	unread  = regexp.MustCompile("cannot unmarshal (!!\\w+)( `[^`]*`)? into (\\S+)")
-	unasked = regexp.MustCompile(`field (\S+) not found in type \S+`)
+	unread  = regexp.MustCompile("cannot unmarshal (!!\\w+)( `.*`)? into (.+)$")
+	unasked = regexp.MustCompile(`field (.+) not found in type .+$`)
 )
 
 // plainly says "found a list; expected a map" for a match of unread.
@@ -125,10 +125,12 @@ func invalid(name string, err error) error {
 	msg := strings.TrimPrefix(err.Error(), "yaml: ")
 	var te *yaml.TypeError
 	if errors.As(err, &te) {
-		msg = strings.Join(te.Errors, "; ")
+		each := make([]string, len(te.Errors))
+		for i, e := range te.Errors {
+			each[i] = unasked.ReplaceAllString(unread.ReplaceAllStringFunc(e, plainly), "unknown key $1")
+		}
+		msg = strings.Join(each, "; ")
 	}
-	msg = unread.ReplaceAllStringFunc(msg, plainly)
-	msg = unasked.ReplaceAllString(msg, "unknown key $1")
 	if strings.Contains(msg, "cannot start any token") { // of all characters it is the tab that people type
 		msg = strings.Replace(msg, "found character that cannot start any token", "a character that cannot begin a value here, such as a tab, @ or `; YAML indents with spaces, and other texts want quotes", 1)
 	}

@@ -131,7 +131,7 @@ func (a *Agent) run(ctx context.Context) error {
 	}
 	a.url = a.callbackURL(ln)
 	srv := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 30 * time.Second}
-	go func() { _ = srv.Serve(ln) }() // ends with Close
+	go func() { _ = srv.Serve(ln) }() // ends with Shutdown or Close
 	defer srv.Close()
 	a.cfg.Log.Info("phase: serving commands", "url", a.url, "node", a.nodeUUID)
 	if err := a.heartbeats(ctx); err != nil || ctx.Err() != nil {

@@ -74,7 +74,8 @@ func toAPIError(err error, requestID string) (answer *apiError, ok bool) {
 		return &apiError{status: http.StatusInternalServerError,
 			text: "Internal error; the service's log has the reason under " + requestID + "."}, false
 	}
-	return &apiError{status: errs.HTTPStatus(code), text: err.Error(), hint: errs.HintOf(err)}, true
+	status := errs.HTTPStatus(code) // what is unavailable is the operator's to know as well
+	return &apiError{status: status, text: err.Error(), hint: errs.HintOf(err)}, status < http.StatusInternalServerError
 }
 
 // writeError sends Ironic's error body: a JSON text inside a JSON object.

@@ -71,7 +71,7 @@ func (w *world) start() {
 	cfg := conductor.Config{Store: db, Jobs: &crashRunner{w.runner, w}, NetBoot: w.net, Images: images{}, ImageCache: images{},
 		Drivers: map[string]driver.Driver{fake.Name: w.drv}, Host: "undercloud", APIURL: "http://192.0.2.1:6385",
 		DeployKernel: "/k", DeployRamdisk: "/r", AgentPoll: 5 * time.Millisecond, SyncInterval: -1,
-		ShutdownWait: 2 * time.Second, BMCPatience: 100 * time.Millisecond, LockWait: 3 * time.Second, CallbackTimeout: awaitLimit, InspectTimeout: awaitLimit}
+		ShutdownWait: 2 * time.Second, BMCPatience: 100 * time.Millisecond, LockWait: 3 * time.Second, CallbackTimeout: awaitLimit * 4 / 5, InspectTimeout: awaitLimit * 4 / 5}
 	if w.tweak != nil {
 		w.tweak(&cfg)
 	}
@@ -140,7 +140,7 @@ func (w *world) provision(target string, more ...func(*api.ProvisionRequest)) {
 
 // awaitLimit ends a wait for what never comes. On a machine that emulates others beside the tests,
 // a deployment takes most of a minute.
-const awaitLimit = 5 * time.Minute
+const awaitLimit = 4 * time.Minute
 
 // await waits until the node is in the state and, if that is one to rest in, has no job.
 func (w *world) await(state string) *ironic.Node {

@@ -13,7 +13,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -153,7 +152,7 @@ func (e *Engine) Run(ctx context.Context, id string) error {
 	if s.State != stack.InProgress {
 		return nil
 	}
-	r := &run{Engine: e, s: s, log: e.Log.With("stack", s.Name), summary: s.Summary}
+	r := &run{Engine: e, s: s, log: e.Log.With("stack", s.Name), summary: s.Summary, spent: map[string][]stack.Spent{}}
 	if r.summary.Seconds == nil {
 		r.summary.Seconds = map[string]int{}
 	}
@@ -196,10 +195,11 @@ type run struct {
 	*Engine
 	s       *stack.Stack
 	log     *slog.Logger
-	mu      sync.Mutex // guards summary and longest
+	mu      sync.Mutex // guards summary, longest and spent
 	summary stack.Summary
-	longest map[stepOf]longest // by step of a machine
-	leftOut []stack.Failure    // of machines that were gone on without
+	spent   map[string][]stack.Spent // by machine
+	longest map[stepOf]longest       // by step of a machine
+	leftOut []stack.Failure          // of machines that were gone on without
 
 	// Of the steps. gone are the machines that are gone on without, leaveOut makes one of
 	// them if that is tolerated, without is a document that does not wait for them. fatal
@@ -240,6 +240,7 @@ func (r *run) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.recallSpent(nodes)
 	nodes = r.concerned(nodes)
 	if err := r.askedAddresses(ctx, p, nodes); err != nil {
 		return err
@@ -271,7 +272,7 @@ func (r *run) keep(ctx context.Context) error {
 		r.mu.Lock() // within the transaction: who comes last writes the newest
 		defer r.mu.Unlock()
 		s.Summary = r.summary
-		s.Summary.Seconds, s.Summary.Spent = maps.Clone(r.summary.Seconds), slices.Clone(r.summary.Spent)
+		s.Summary.Seconds, s.Summary.Spent = maps.Clone(r.summary.Seconds), r.allSpent()
 		return nil
 	})
 	return err
@@ -280,6 +281,7 @@ func (r *run) keep(ctx context.Context) error {
 // finish writes the outcome: the row, the failures, the closing event.
 func (r *run) finish(ctx context.Context, cause error) error {
 	r.summary.Total = int(r.Now().Sub(r.s.StartedAt).Round(time.Second).Seconds())
+	r.summary.Spent = r.allSpent()
 	state, reason := stack.Complete, fmt.Sprintf("Stack %s completed successfully", r.s.Action)
 	if limits := r.s.Input.Limits; !limits.None() {
 		r.summary.Limited = limits.String()

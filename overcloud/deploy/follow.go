@@ -33,7 +33,7 @@ type following struct {
 
 func (f *following) see(ctx context.Context, ev resource.Event) {
 	f.r.longestOf(f.node, f.doc, ev)
-	f.r.spentOf(ctx, stepOf{f.node.Name, f.doc.Step}, ev)
+	f.r.spentOf(ctx, f.node, f.doc.Step, ev)
 	if text := f.waits.see(ev, f.r.Now()); text != "" {
 		missing := f.waits.missing()
 		f.asking.Go(func() { f.r.askWhy(ctx, f.end, f.node, f.doc, text, missing) })

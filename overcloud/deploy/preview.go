@@ -47,7 +47,11 @@ func (e *Engine) Preview(ctx context.Context, before, after *stack.Stack) (*diff
 	left := func() error { return after.Input.Limits.Ready(now.Plan, have) }
 	for _, refused := range []func() error{now.Plan.Deployable, now.Plan.Shared, left} {
 		if err := refused(); err != nil {
-			notes = append(notes, "it cannot be deployed: "+err.Error())
+			note := "it cannot be deployed: " + err.Error()
+			if hint := errs.HintOf(err); hint != "" {
+				note += "; " + hint
+			}
+			notes = append(notes, note)
 		}
 	}
 	d.Notes = append(d.Notes, notes...)

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"trefoil/overcloud/resource"
@@ -9,19 +10,49 @@ import (
 )
 
 // spentOf takes in what a machine tells of its processors and memory. Where a step begins
-// and ends it is written down at once: the end of one that is never asked for again must not
-// be lost with this run, nor the beginning of one that the next run goes on with, even where
-// this program is being stopped.
-func (r *run) spentOf(ctx context.Context, at stepOf, ev resource.Event) {
+// and ends it is written down at once, in the machine's own row: the end of one that is never
+// asked for again must not be lost with this run, nor the beginning of one that the next run
+// goes on with, even where this program is being stopped.
+func (r *run) spentOf(ctx context.Context, n stack.Node, step int, ev resource.Event) {
+	if ev.Usage == nil && ev.Event != "changed" {
+		return
+	}
 	r.mu.Lock()
-	r.summary.Spent = hear(r.summary.Spent, at, ev)
+	r.spent[n.Name] = hear(r.spent[n.Name], stepOf{n.Name, step}, ev)
 	r.mu.Unlock()
 	if ev.Usage == nil || ev.Event == "waiting" {
 		return
 	}
-	if err := r.keep(context.WithoutCancel(ctx)); err != nil { // it is told again at the end of the step's group
-		r.log.Warn("what a step cost is not written down yet", "node", at.node, "step", at.step, "error", err)
+	if err := r.Store.PutStackNode(context.WithoutCancel(ctx), r.s.ID, r.withSpent(n)); err != nil { // the step's end writes it, too
+		r.log.Warn("what a step cost is not written down yet", "node", n.Name, "step", step, "error", err)
 	}
+}
+
+// withSpent is a machine's row with what it has told in this action.
+func (r *run) withSpent(n stack.Node) stack.Node {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n.Spent, n.SpentOf = slices.Clone(r.spent[n.Name]), r.s.StartedAt
+	return n
+}
+
+// recallSpent goes on with what the machines told earlier in this action, before a restart.
+func (r *run) recallSpent(nodes []stack.Node) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range nodes {
+		if n.SpentOf.Equal(r.s.StartedAt) {
+			r.spent[n.Name] = n.Spent
+		}
+	}
+}
+
+// allSpent is what all machines told, in the order of their names. The caller has r.mu, or is alone.
+func (r *run) allSpent() (out []stack.Spent) {
+	for _, name := range slices.Sorted(maps.Keys(r.spent)) {
+		out = append(out, r.spent[name]...)
+	}
+	return out
 }
 
 // hear is what was spent with an event taken in. A machine tells how far the counter of its

@@ -78,7 +78,7 @@ func (r *run) applyOnce(ctx context.Context, n stack.Node, whole resource.Docume
 	case n.Hashes[doc.Step] != "": // of some services: the whole step is to be done again, on a machine that has been brought to its end
 		n.Hashes[doc.Step] = partly
 	}
-	return r.Store.PutStackNode(ctx, r.s.ID, n)
+	return r.Store.PutStackNode(ctx, r.s.ID, r.withSpent(n))
 }
 
 // failedBy is the failure that a machine told of. One of a wait is of the machines that it

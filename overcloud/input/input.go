@@ -98,12 +98,12 @@ func OpenTree(dir string) (fs.FS, error) {
 func isTree(dir string, tree fs.FS) error {
 	marks := []string{"overcloud.j2.yaml", "overcloud.yaml", "roles_data.yaml", "plan-environment.yaml"}
 	for _, name := range marks {
-		if _, err := fs.Stat(tree, name); err == nil {
-			return nil
+		if _, err := fs.Stat(tree, name); !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
 	return errs.New(errs.Invalid, "--templates %s: this is no template tree: it has none of %s", dir, strings.Join(marks, ", ")).
-		WithHint("--templates alone means the tree in this program")
+		WithHint("the directory of TripleO's tree, or one made from it; without one of your own, leave the value out")
 }
 
 // BuiltIn is the tree in this program, if dir is where TripleO's own would be and is not.

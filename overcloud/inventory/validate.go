@@ -126,6 +126,7 @@ func (v *validator) unknown(n map[string]any, prefix string, m *Machine) {
 		case strings.HasPrefix(k, prefix+"_"):
 			m.DriverInfo[k] = n[k]
 		case interfaceField.MatchString(k):
+			v.scalar(k, n[k])
 			m.Interfaces[k] = fmt.Sprint(n[k])
 		default:
 			v.fail("Unknown field %s", k)

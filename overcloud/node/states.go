@@ -108,10 +108,8 @@ func (w *Workflow) Introspect(ctx context.Context, idents []string) error {
 	if err != nil {
 		return err
 	}
-	if err := introspectable(all); err != nil {
-		return err
-	}
-	left, attempts := all, max(w.Retries, 1)
+	left, refused := introspectable(all)
+	attempts := max(w.Retries, 1)
 	var failed map[string]error
 	for attempt := 1; attempt <= attempts && len(left) > 0; attempt++ {
 		if attempt > 1 {
@@ -132,23 +130,37 @@ func (w *Workflow) Introspect(ctx context.Context, idents []string) error {
 	if len(left) > 0 {
 		return fmt.Errorf("Introspection completed with errors:\nRetry limit reached with %d nodes still failing introspection\n%w", len(left), joined(left, failed)) //nolint:staticcheck // TripleO's words
 	}
-	fmt.Fprintf(w.Out, "Successfully introspected %d node(s).\n", len(all))
-	return nil
+	if n := len(all) - refused.nodes; n > 0 {
+		fmt.Fprintf(w.Out, "Successfully introspected %d node(s).\n", n)
+	}
+	return refused.err()
 }
 
-// introspectable refuses nodes in a state that no new attempt would change, before one is asked for.
-func introspectable(all []state) error {
-	var wrong []string
-	for _, n := range all {
-		if n.Provision == "available" || n.Provision == "active" {
-			wrong = append(wrong, fmt.Sprintf("Node %s is %q, and only manageable nodes are introspected", n.label(), n.Provision))
-		}
-	}
-	if wrong == nil {
+// refused are nodes in a state in which no new attempt would introspect them.
+type refused struct {
+	nodes int
+	lines []string
+}
+
+func (r refused) err() error {
+	if r.nodes == 0 {
 		return nil
 	}
-	return errs.New(errs.Conflict, "%s", strings.Join(wrong, "\n")).
+	return errs.New(errs.Conflict, "%s", strings.Join(r.lines, "\n")).
 		WithHint("openstack baremetal node manage NODE makes an available node manageable again; one with an instance stays as it is")
+}
+
+// introspectable parts the nodes that are refused from the others, before anything is asked for.
+func introspectable(all []state) (may []state, not refused) {
+	for _, n := range all {
+		if n.Provision != "available" && n.Provision != "active" {
+			may = append(may, n)
+			continue
+		}
+		not.nodes++
+		not.lines = append(not.lines, fmt.Sprintf("Node %s is %q, and only manageable nodes are introspected", n.label(), n.Provision))
+	}
+	return may, not
 }
 
 func (w *Workflow) introspectOnce(ctx context.Context, all []state) map[string]error {

@@ -137,6 +137,9 @@ type Node struct {
 	Image        string         `json:"image"`
 	Resource     string         `json:"resource"` // name of the server in events: NovaCompute
 	Hashes       map[int]string `json:"hashes"`   // step → hash of what was applied
+
+	Spent   []Spent   `json:"spent,omitempty"` // of the action that began at SpentOf
+	SpentOf time.Time `json:"spent_of,omitzero"`
 }
 
 // Resource is one row of `openstack stack resource list`.

@@ -115,7 +115,7 @@ const longQuote = `"""`
 // twice refuses options that a section has two times: which of them holds is a guess.
 func (p *parser) twice(data []byte) {
 	first := map[string]int{}
-	eachKey(data, func(section, key string, line int) {
+	eachKey(bytes.TrimPrefix(data, []byte("\ufeff")), func(section, key string, line int) {
 		before := first[section+"/"+key]
 		first[section+"/"+key] = line
 		if key != "" && before > 0 {

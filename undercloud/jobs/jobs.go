@@ -53,7 +53,8 @@ type Status struct {
 type Runner interface {
 	// Register names a handler; all kinds are registered before Start.
 	Register(kind string, h Handler)
-	// Start recovers unfinished jobs and begins to work.
+	// Start recovers unfinished jobs and begins to work. While it does, all methods below
+	// wait for it, or for the end of their context, which is Unavailable; before, they are refused.
 	Start(ctx context.Context) error
 	// Enqueue stores a job and returns; it runs soon. A job whose id exists is left
 	// as it is: the id is the caller's idempotency key.

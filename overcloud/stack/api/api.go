@@ -159,8 +159,10 @@ func (a *api) handler(f handlerFunc) http.Handler {
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := errs.CodeOf(err)
 	status, msg := errs.HTTPStatus(code), err.Error()
-	if code == errs.Internal {
+	if status >= http.StatusInternalServerError {
 		a.Log.Error("orchestration request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	if code == errs.Internal {
 		msg = "internal error; see the undercloud's log"
 	}
 	if h := errs.HintOf(err); h != "" {

@@ -89,7 +89,8 @@ type envelope struct {
 // already, long before DBOS takes any. It is called once.
 func (d *Runner) Start(ctx context.Context) error {
 	ended := make(chan struct{})
-	defer close(ended)
+	over := sync.OnceFunc(func() { close(ended) })
+	defer over()
 	d.mu.Lock()
 	d.starting = ended
 	d.mu.Unlock()
@@ -115,6 +116,7 @@ func (d *Runner) Start(ctx context.Context) error {
 	d.mu.Lock()
 	d.dbos = c
 	d.mu.Unlock()
+	over() // nobody waits for the housekeeping
 	d.forgetOld(c)
 	return nil
 }

@@ -313,10 +313,11 @@ func TestAJobThatComesWhileJobsAreTakenUpIsStored(t *testing.T) {
 	second := New(Config{Path: path})
 	second.Register("again", again)
 	second.Register("new", func(jobs.Run, json.RawMessage) error { return nil })
-	stored := make(chan error)
+	stored := make(chan error, 1)
 	go func() {
 		err := second.Enqueue(t.Context(), "new", "n/new/1", nil)
-		for errs.Is(err, errs.Unavailable) { // Start has not begun
+		for errs.Is(err, errs.Unavailable) && t.Context().Err() == nil { // Start has not begun
+			time.Sleep(time.Millisecond)
 			err = second.Enqueue(t.Context(), "new", "n/new/1", nil)
 		}
 		stored <- err

@@ -136,7 +136,7 @@ func noSpace(err error) error {
 	if err == nil || !errors.As(err, &se) || se.Code()&0xff != resultFull {
 		return err
 	}
-	return errs.Wrap(errs.Unavailable, err, "the undercloud's disk is full, and nothing was changed").
+	return errs.Wrap(errs.Unavailable, err, "the undercloud's disk is full, and this was not written").
 		WithHint("make room where its state is (df -h), then the same again")
 }
 

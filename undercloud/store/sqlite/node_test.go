@@ -70,7 +70,7 @@ func TestAFullDiskIsToldAsThat(t *testing.T) {
 	limit(1) // as many as there are: no more
 	big := &ironic.Node{UUID: "u", Extra: map[string]any{"x": strings.Repeat("x", 100000)}}
 	err := d.CreateNode(t.Context(), big)
-	if !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "disk is full, and nothing was changed") || !strings.Contains(errs.HintOf(err), "df -h") {
+	if !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "disk is full, and this was not written") || !strings.Contains(errs.HintOf(err), "df -h") {
 		t.Errorf("%v (hint %q)", err, errs.HintOf(err))
 	}
 	if _, err := d.Node(t.Context(), "u"); !errs.Is(err, errs.NotFound) {
