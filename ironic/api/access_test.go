@@ -17,6 +17,7 @@ import (
 	"trefoil/ironic"
 	"trefoil/ironic/api"
 	"trefoil/ironic/api/apitest"
+	"trefoil/ironic/api/openapi/openapitest"
 	"trefoil/ironic/policy"
 )
 
@@ -143,7 +144,7 @@ func config(store *apitest.Store) api.Config {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				c, ok := people()[r.Header.Get("X-Auth-Token")]
 				if !ok {
-					unauthorized(w)
+					openapitest.Unauthorized(w)
 					return
 				}
 				next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))

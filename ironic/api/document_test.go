@@ -42,36 +42,10 @@ func serve(t *testing.T, h http.Handler) string {
 	return server.URL
 }
 
-// unauthorized answers as the undercloud's identity does.
-func unauthorized(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusUnauthorized)
-	_, _ = w.Write([]byte(`{"error":{"code":401,"title":"Unauthorized","message":"Log in."}}`))
-}
-
-type object = map[string]any
+type object = openapitest.Object
 
 // document is the served document.
-func document(t *testing.T) object {
-	t.Helper()
-	d, err := openapi.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var doc object
-	if err := json.Unmarshal(d.JSON, &doc); err != nil {
-		t.Fatal(err)
-	}
-	return doc
-}
-
-// within is an object at a way of names.
-func within(o object, way ...string) object {
-	for _, name := range way {
-		o, _ = o[name].(object)
-	}
-	return o
-}
+func document(t *testing.T) object { return openapitest.Document(t, openapi.Load) }
 
 // minor is the version that brought something; 0 means that it was always there.
 func minor(v any) int {
@@ -99,35 +73,15 @@ func (r *rig) placeless(path, method string) bool {
 
 func TestEveryRouteIsInTheDocumentAndBack(t *testing.T) {
 	r := newRig(t)
-	paths := within(document(t), "paths")
-	served := map[string]bool{}
+	served := map[string]openapitest.Route{}
 	for _, rt := range routes() {
 		for _, method := range rt.Methods {
-			if r.placeless(rt.Path, method) {
-				continue
-			}
-			name := method + " " + rt.Path
-			served[name] = true
-			op := within(paths, rt.Path, strings.ToLower(method))
-			if op == nil {
-				t.Errorf("the OpenAPI document has no entry for the route %s (since 1.%d): write it in a file of ironic/api/openapi/document", name, max(rt.Since, 1))
-				continue
-			}
-			if _, open := op["security"]; open != rt.Public {
-				t.Errorf("%s: the document says that it is open to everybody: %t, the API: %t", name, open, rt.Public)
-			}
-			if lenient := op["x-ironic-lenient"] == true; lenient != rt.Lenient {
-				t.Errorf("%s: the document says x-ironic-lenient: %t, the API: %t", name, lenient, rt.Lenient)
+			if !r.placeless(rt.Path, method) {
+				served[method+" "+rt.Path] = openapitest.Route{Public: rt.Public, Lenient: rt.Lenient}
 			}
 		}
 	}
-	for path := range paths {
-		for _, method := range openapi.Methods() {
-			if name := strings.ToUpper(method) + " " + path; within(paths, path, method) != nil && !served[name] {
-				t.Errorf("the OpenAPI document has an entry for %s, which is no route: take it out of ironic/api/openapi/document, or serve it", name)
-			}
-		}
-	}
+	openapitest.HoldRoutes(t, document(t), "ironic/api/openapi/document", served)
 }
 
 // byRouter says that an answer refuses path or method, not what was asked of them.
@@ -138,14 +92,14 @@ func byRouter(a answer) bool {
 func TestTheDocumentSaysWhichVersionBroughtEachRoute(t *testing.T) {
 	r := newRig(t)
 	fill := strings.NewReplacer("{node}", "nobody", "{driver}", "fake-hardware")
-	for path, item := range within(document(t), "paths") {
+	for path, item := range openapitest.Within(document(t), "paths") {
 		target := fill.Replace(path)
 		for strings.Contains(target, "{") {
 			a, b := strings.Index(target, "{"), strings.Index(target, "}")
 			target = target[:a] + "nothing" + target[b+1:]
 		}
 		for _, method := range openapi.Methods() {
-			op := within(item.(object), method)
+			op := openapitest.Within(item.(object), method)
 			if op == nil {
 				continue
 			}
@@ -165,10 +119,10 @@ func TestTheDocumentSaysWhichVersionBroughtEachRoute(t *testing.T) {
 }
 
 func TestTheDocumentHasTheFieldsOfEachTable(t *testing.T) {
-	schemas := within(document(t), "components", "schemas")
+	schemas := openapitest.Within(document(t), "components", "schemas")
 	for resource, table := range api.FieldTables() {
-		shown := within(schemas, resource, "properties")
-		create := within(schemas, resource+"Create", "properties")
+		shown := openapitest.Within(schemas, resource, "properties")
+		create := openapitest.Within(schemas, resource+"Create", "properties")
 		known := map[string]bool{}
 		for _, f := range table {
 			known[f.Name] = true
@@ -207,7 +161,7 @@ func queryParameters(doc object, op object) map[string]int {
 	for _, p := range list {
 		o := p.(object)
 		if to, ok := o["$ref"].(string); ok {
-			o = within(doc, strings.Split(to, "/")[1:]...)
+			o = openapitest.Within(doc, strings.Split(to, "/")[1:]...)
 		}
 		if o["in"] == "query" {
 			out[o["name"].(string)] = since(o)
@@ -226,7 +180,7 @@ func TestTheDocumentHasTheFiltersOfEachTable(t *testing.T) {
 		if !strings.HasSuffix(path, "/detail") {
 			want["fields"], want["detail"] = 8, 43
 		}
-		if got := queryParameters(doc, within(doc, "paths", path, "get")); !maps.Equal(got, want) {
+		if got := queryParameters(doc, openapitest.Within(doc, "paths", path, "get")); !maps.Equal(got, want) {
 			t.Errorf("GET %s: the document has the parameters %v, the API %v", path, got, want)
 		}
 	}
@@ -237,37 +191,37 @@ func valuesOf(schema object) map[string]int {
 	out := map[string]int{}
 	list, _ := schema["enum"].([]any)
 	for _, v := range list {
-		out[v.(string)] = max(minor(within(schema, "x-ironic-min-versions")[v.(string)]), 1)
+		out[v.(string)] = max(minor(openapitest.Within(schema, "x-ironic-min-versions")[v.(string)]), 1)
 	}
 	return out
 }
 
 func TestTheDocumentHasTheStatesAndVerbs(t *testing.T) {
-	schemas := within(document(t), "components", "schemas")
+	schemas := openapitest.Within(document(t), "components", "schemas")
 	var states []any
 	for _, s := range fsm.States() {
 		states = append(states, string(s))
 	}
-	if got := within(schemas, "ProvisionState")["enum"]; !slices.Equal(got.([]any), states) {
+	if got := openapitest.Within(schemas, "ProvisionState")["enum"]; !slices.Equal(got.([]any), states) {
 		t.Errorf("provision states: the document has %v, the table %v", got, states)
 	}
 	verbs := map[string]int{}
 	for _, v := range fsm.Verbs() {
 		verbs[v.Name] = v.Since
 	}
-	if got := valuesOf(within(schemas, "ProvisionVerb")); !maps.Equal(got, verbs) {
+	if got := valuesOf(openapitest.Within(schemas, "ProvisionVerb")); !maps.Equal(got, verbs) {
 		t.Errorf("verbs: the document has %v, the table %v", got, verbs)
 	}
-	if got := valuesOf(within(schemas, "PowerTarget")); !maps.Equal(got, api.PowerVerbs()) {
+	if got := valuesOf(openapitest.Within(schemas, "PowerTarget")); !maps.Equal(got, api.PowerVerbs()) {
 		t.Errorf("targets of power: the document has %v, the API %v", got, api.PowerVerbs())
 	}
 	power := map[string]int{ironic.PowerOn: 1, ironic.PowerOff: 1, ironic.PowerError: 1}
-	if got := valuesOf(within(schemas, "PowerState")); !maps.Equal(got, power) {
+	if got := valuesOf(openapitest.Within(schemas, "PowerState")); !maps.Equal(got, power) {
 		t.Errorf("power states: the document has %v, want %v", got, power)
 	}
 	for schema, want := range api.BodyMembers() {
 		got := map[string]int{}
-		for name, p := range within(schemas, schema, "properties") {
+		for name, p := range openapitest.Within(schemas, schema, "properties") {
 			got[name] = max(since(p.(object)), 1)
 		}
 		if !maps.Equal(got, want) {
@@ -277,7 +231,7 @@ func TestTheDocumentHasTheStatesAndVerbs(t *testing.T) {
 }
 
 func TestTheDocumentNamesTheHighestVersion(t *testing.T) {
-	if got, want := within(document(t), "info")["version"], fmt.Sprintf("1.%d", api.MaxMinor); got != want {
+	if got, want := openapitest.Within(document(t), "info")["version"], fmt.Sprintf("1.%d", api.MaxMinor); got != want {
 		t.Errorf("info.version is %v, want %s", got, want)
 	}
 }

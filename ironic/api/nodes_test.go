@@ -12,6 +12,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/api"
+	"trefoil/ironic/api/openapi/openapitest"
 )
 
 func TestVersionNegotiation(t *testing.T) {
@@ -324,7 +325,7 @@ func TestOurOwnFailuresTellNothing(t *testing.T) {
 
 func TestAuthGuardsAllButThePublicRoutes(t *testing.T) {
 	deny := func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { unauthorized(w) })
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { openapitest.Unauthorized(w) })
 	}
 	r := newRig(t)
 	h := held(t, api.New(api.Config{Store: r.store, Conductor: r.conductor, Auth: deny}))

@@ -19,6 +19,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/api/apitest"
+	"trefoil/ironic/api/openapi/openapitest"
 	"trefoil/ironic/inspect/api"
 )
 
@@ -192,7 +193,7 @@ func TestVersionsAndAuth(t *testing.T) {
 		}
 	}
 	deny := func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { unauthorized(w) })
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { openapitest.Unauthorized(w) })
 	}
 	h := held(t, inspectapi.Config{Store: r.store, Conductor: r.conductor, Auth: deny})
 	for request, guarded := range map[string]bool{"GET /": false, "GET /v1": false, "GET /v1/": false, "GET /openapi.json": false, "POST /v1/continue": false,

@@ -12,6 +12,7 @@ import (
 	"trefoil/ironic"
 	"trefoil/ironic/api"
 	"trefoil/ironic/api/apitest"
+	"trefoil/ironic/api/openapi/openapitest"
 	"trefoil/ironic/audit"
 	"trefoil/ironic/inspect/api"
 	"trefoil/ironic/policy"
@@ -32,7 +33,7 @@ func TestIntrospectionsAreAudited(t *testing.T) {
 					next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, user)))
 					return
 				}
-				unauthorized(w)
+				openapitest.Unauthorized(w)
 			})
 		},
 		Caller: func(ctx context.Context) policy.Caller {

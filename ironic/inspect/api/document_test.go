@@ -1,7 +1,6 @@
 package inspectapi_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -30,68 +29,23 @@ func held(t *testing.T, cfg inspectapi.Config) http.Handler {
 	return c.Held(t, inspectapi.New(cfg))
 }
 
-// unauthorized answers as the undercloud's identity does.
-func unauthorized(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusUnauthorized)
-	_, _ = w.Write([]byte(`{"error":{"code":401,"title":"Unauthorized","message":"Log in."}}`))
-}
-
-type object = map[string]any
-
 // document is the served document.
-func document(t *testing.T) object {
-	t.Helper()
-	d, err := openapi.LoadIntrospection()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var doc object
-	if err := json.Unmarshal(d.JSON, &doc); err != nil {
-		t.Fatal(err)
-	}
-	return doc
-}
-
-// within is an object at a way of names.
-func within(o object, way ...string) object {
-	for _, name := range way {
-		o, _ = o[name].(object)
-	}
-	return o
+func document(t *testing.T) openapitest.Object {
+	return openapitest.Document(t, openapi.LoadIntrospection)
 }
 
 func TestEveryRouteIsInTheDocumentAndBack(t *testing.T) {
-	paths := within(document(t), "paths")
-	served := map[string]bool{}
+	served := map[string]openapitest.Route{}
 	for _, rt := range inspectapi.Routes() {
-		name := rt.Method + " " + rt.Path
-		served[name] = true
-		op := within(paths, rt.Path, strings.ToLower(rt.Method))
-		if op == nil {
-			t.Errorf("the OpenAPI document has no entry for the route %s: write it in a file of ironic/api/openapi/introspection", name)
-			continue
-		}
-		if _, open := op["security"]; open != rt.Public {
-			t.Errorf("%s: the document says that it is open to everybody: %t, the API: %t", name, open, rt.Public)
-		}
-		if lenient := op["x-ironic-lenient"] == true; lenient != rt.Lenient {
-			t.Errorf("%s: the document says x-ironic-lenient: %t, the API: %t", name, lenient, rt.Lenient)
-		}
+		served[rt.Method+" "+rt.Path] = openapitest.Route{Public: rt.Public, Lenient: rt.Lenient}
 	}
-	for path := range paths {
-		for _, method := range openapi.Methods() {
-			if name := strings.ToUpper(method) + " " + path; within(paths, path, method) != nil && !served[name] {
-				t.Errorf("the OpenAPI document has an entry for %s, which is no route: take it out of ironic/api/openapi/introspection, or serve it", name)
-			}
-		}
-	}
+	openapitest.HoldRoutes(t, document(t), "ironic/api/openapi/introspection", served)
 }
 
 func TestTheDocumentHasTheMembersOfEachType(t *testing.T) {
-	schemas := within(document(t), "components", "schemas")
+	schemas := openapitest.Within(document(t), "components", "schemas")
 	for name, members := range inspectapi.Members() {
-		got := slices.Sorted(maps.Keys(within(schemas, name, "properties")))
+		got := slices.Sorted(maps.Keys(openapitest.Within(schemas, name, "properties")))
 		slices.Sort(members)
 		if !slices.Equal(got, members) {
 			t.Errorf("members of %s: the document has %v, the API %v", name, got, members)
@@ -99,15 +53,15 @@ func TestTheDocumentHasTheMembersOfEachType(t *testing.T) {
 	}
 	for at, want := range map[string][]string{"State": inspectapi.States(), "Condition op": rules.ClassicOps(), "Action action": rules.ClassicActions()} {
 		schema, member, inner := strings.Cut(at, " ")
-		from := within(schemas, schema)
+		from := openapitest.Within(schemas, schema)
 		if inner {
-			from = within(from, "properties", member)
+			from = openapitest.Within(from, "properties", member)
 		}
 		if got := fmt.Sprint(from["enum"]); got != fmt.Sprint(want) {
 			t.Errorf("values of %s: the document has %s, the API %v", at, got, want)
 		}
 	}
-	if got, want := within(document(t), "info")["version"], fmt.Sprintf("1.%d", inspectapi.MaxMinor); got != want {
+	if got, want := openapitest.Within(document(t), "info")["version"], fmt.Sprintf("1.%d", inspectapi.MaxMinor); got != want {
 		t.Errorf("info.version is %v, want %s", got, want)
 	}
 }
