@@ -223,6 +223,9 @@ func (r *run) deploy(ctx context.Context) error {
 	if err := r.event(ctx, "", r.s.Action, stack.InProgress, fmt.Sprintf("Stack %s started", r.s.Action), ""); err != nil {
 		return err
 	}
+	if err := r.recallSpent(ctx); err != nil {
+		return err
+	}
 	if r.s.Input.Only == stack.OnlyUnprovision || r.s.Input.Only == stack.OnlyDelete {
 		return r.timed("removal", func() error { return r.unprovision(ctx) })
 	}
@@ -240,7 +243,6 @@ func (r *run) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.recallSpent(nodes)
 	nodes = r.concerned(nodes)
 	if err := r.askedAddresses(ctx, p, nodes); err != nil {
 		return err

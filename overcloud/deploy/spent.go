@@ -36,8 +36,13 @@ func (r *run) withSpent(n stack.Node) stack.Node {
 	return n
 }
 
-// recallSpent goes on with what the machines told earlier in this action, before a restart.
-func (r *run) recallSpent(nodes []stack.Node) {
+// recallSpent goes on with what the machines told earlier in this action, before a restart. It is
+// called before anything else can write the summary down, or end.
+func (r *run) recallSpent(ctx context.Context) error {
+	nodes, err := r.Store.StackNodes(ctx, r.s.ID)
+	if err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, n := range nodes {
@@ -45,6 +50,7 @@ func (r *run) recallSpent(nodes []stack.Node) {
 			r.spent[n.Name] = n.Spent
 		}
 	}
+	return nil
 }
 
 // allSpent is what all machines told, in the order of their names. The caller has r.mu, or is alone.
