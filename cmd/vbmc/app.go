@@ -30,7 +30,7 @@ type program struct {
 	settings manager.Settings
 	service  string // socket of the service manager that started this program
 
-	background bool // a command started this daemon
+	detached bool // a command started this daemon: it makes room for a service's
 }
 
 type usageError struct{ err error }
@@ -129,7 +129,7 @@ func (p *program) commands() []*cli.Command {
 		{Name: "complete", Usage: "print the bash completion", Action: p.complete},
 		{Name: "daemon", Usage: "serve all BMCs (also when called as vbmcd)", Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "foreground", Usage: "stay in the foreground"},
-			&cli.BoolFlag{Name: "background", Hidden: true}}, Action: p.daemon}, // of launch
+			&cli.BoolFlag{Name: "detached", Hidden: true}}, Action: p.daemon}, // of launch
 	}
 }
 

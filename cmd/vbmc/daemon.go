@@ -34,7 +34,7 @@ func (p *program) daemon(c *cli.Context) error {
 		}
 	}
 	s := p.settings
-	if p.background = c.Bool("background"); p.background {
+	if p.detached = c.Bool("detached"); p.detached {
 		p.service = "" // of whoever called the command: not this daemon's
 	}
 	if !c.Bool("foreground") {
@@ -86,7 +86,7 @@ func (p *program) serve(ctx context.Context, log *slog.Logger, reopen func() err
 	go func() {
 		defer cancel()
 		srv := control.Server{Manager: m, ShowPasswords: p.settings.ShowPasswords, Log: log, Lines: ring}
-		if p.background {
+		if p.detached {
 			srv.Yield = cancel
 		}
 		served <- srv.Serve(ctx, l)
@@ -192,7 +192,7 @@ func (p *program) launch() (*exec.Cmd, error) {
 	defer log.Close()
 	// It opens the file by itself too, to take a new one when this is moved away. Here
 	// only what a fault of the program prints goes.
-	cmd := exec.Command(self, "--log-file", log.Name(), "daemon", "--foreground", "--background")
+	cmd := exec.Command(self, "--log-file", log.Name(), "daemon", "--foreground", "--detached")
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

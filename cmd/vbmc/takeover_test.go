@@ -94,6 +94,43 @@ func TestTheServiceEndsNobodyElse(t *testing.T) {
 	}
 }
 
+// TestAServiceThatCannotServeEndsNobody: one that cannot write its pid file, or its log, would end
+// the daemon of a command each time it is started again, for nothing.
+func TestAServiceThatCannotServeEndsNobody(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	configured(t, home)
+	if code, _, errs := vbmc(t, home, "list"); code != 0 {
+		t.Fatalf("list: %d %q", code, errs)
+	}
+	defer endDaemon(t, home)
+	old := pidOf(t, home)
+	_, env := serviceManager(t, home)
+	conf := filepath.Join(t.TempDir(), "vbmc.conf")
+	for text, want := range map[string]string{
+		"[default]\npid_file = " + home + "/nowhere/vbmcd.pid\n": "pid_file: " + home + "/nowhere cannot be written to",
+		"[log]\nlogfile = " + home + "/.vbmc\n":                  home + "/.vbmc",
+	} {
+		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		settings := func(key string) string {
+			if key == "VIRTUALBMC_CONFIG" {
+				return conf
+			}
+			return env(key)
+		}
+		log := newHeard()
+		code := run(t.Context(), []string{"/usr/bin/vbmcd", "--foreground"}, settings, log, log)
+		if text, _ := log.now(); code != 1 || !strings.Contains(text, want) {
+			t.Errorf("code %d, %q; want 1 and %q", code, text, want)
+		}
+		if now := pidOf(t, home); now != old || syscall.Kill(old, 0) != nil {
+			t.Errorf("the daemon of the command was %d, and now there is %d", old, now)
+		}
+	}
+}
+
 // TestACommandsDaemonIsNotItsCallersService: a service that calls vbmc is not told that it
 // were ready itself.
 func TestACommandsDaemonIsNotItsCallersService(t *testing.T) {
