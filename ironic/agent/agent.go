@@ -149,9 +149,9 @@ const answerLimit = 30 * time.Second
 // lastAnswers takes no more connections, lets the answers under way out and ends: on a machine
 // that is slow, EndAfter may pass before the conductor has read that its command succeeded.
 func (a *Agent) lastAnswers(ctx context.Context, srv *http.Server) {
-	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	limited, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	if err := errors.Join(srv.Shutdown(ctx), srv.Close()); err != nil {
+	if err := errors.Join(srv.Shutdown(limited), srv.Close()); err != nil && ctx.Err() == nil {
 		a.cfg.Log.Warn("end the agent's service", "error", err)
 	}
 }

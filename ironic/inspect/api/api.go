@@ -168,9 +168,11 @@ func checkVersion(header string) error {
 // fail sends the inspector's error body. What is our own fault goes to the log only.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code, text := errs.CodeOf(err), err.Error()
-	if code == errs.Internal {
-		id := w.Header().Get("X-Openstack-Request-Id")
+	id := w.Header().Get("X-Openstack-Request-Id")
+	if errs.HTTPStatus(code) >= http.StatusInternalServerError {
 		s.Log.Error("introspection API failed", "request_id", id, "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	if code == errs.Internal {
 		text = "Internal server error; the service's log has the reason under " + id
 	}
 	_ = send(w, errs.HTTPStatus(code), map[string]any{"error": map[string]string{"message": text}}) // two texts always encode
