@@ -8,12 +8,18 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"trefoil/internal/errs"
 )
 
 // namespaceDir is where iproute2 binds named network namespaces.
 const namespaceDir = "/run/netns"
+
+// namespaceGrace is how long a namespace may stay half made before it is made anew.
+const namespaceGrace = time.Second
 
 func (s *State) namespacePath() string { return filepath.Join(namespaceDir, s.Config.Namespace) }
 
@@ -49,10 +55,8 @@ func (s *State) insideArgs(args ...string) []string {
 func (m *Manager) makeNetwork(ctx context.Context, s *State) error {
 	n := &s.Config.Network
 	if s.Config.Private() {
-		if _, err := os.Stat(s.namespacePath()); os.IsNotExist(err) {
-			if _, err := m.Run.Run(ctx, nil, "ip", "netns", "add", s.Config.Namespace); err != nil {
-				return fmt.Errorf("make network namespace %s: %w", s.Config.Namespace, err)
-			}
+		if err := m.makeNamespace(ctx, s); err != nil {
+			return err
 		}
 		if _, err := m.ip(ctx, s, "link", "set", "lo", "up"); err != nil {
 			return fmt.Errorf("bring up lo: %w", err)
@@ -81,6 +85,39 @@ func (m *Manager) makeNetwork(ctx context.Context, s *State) error {
 		}
 	}
 	return nil
+}
+
+// makeNamespace makes the lab's network namespace, unless it is there. `ip netns add` makes an
+// empty file first and puts the namespace on it then; killed in between, it leaves a name that
+// nothing can enter, which is taken away.
+func (m *Manager) makeNamespace(ctx context.Context, s *State) error {
+	path := s.namespacePath()
+	begun := func() bool {
+		_, err := os.Stat(path)
+		return err == nil && !isNamespace(path)
+	}
+	// The `ip` of a command that was killed may still be at it.
+	for until := time.Now().Add(namespaceGrace); begun() && time.Now().Before(until); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if begun() {
+		if _, err := m.Run.Run(ctx, nil, "ip", "netns", "delete", s.Config.Namespace); err != nil {
+			return fmt.Errorf("remove network namespace %s, which was left half made: %w", s.Config.Namespace, err)
+		}
+	}
+	if isNamespace(path) {
+		return nil
+	}
+	if _, err := m.Run.Run(ctx, nil, "ip", "netns", "add", s.Config.Namespace); err != nil {
+		return fmt.Errorf("make network namespace %s: %w", s.Config.Namespace, err)
+	}
+	return nil
+}
+
+// isNamespace is whether a file is one that a namespace is bound to.
+func isNamespace(path string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(path, &fs) == nil && fs.Type == unix.NSFS_MAGIC
 }
 
 // quietARP makes an interface answer only for its own addresses. Otherwise the

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"trefoil/internal/errs"
@@ -358,4 +359,36 @@ func TestDeleteOfAnUnknownLab(t *testing.T) {
 	if err := m.Delete(context.Background(), "../../etc"); !errs.Is(err, errs.Invalid) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// Killed between two of its steps, `ip netns add` leaves a file that no program can enter.
+func TestANamespaceThatIsHalfMadeIsMadeAnew(t *testing.T) {
+	half := filepath.Join(t.TempDir(), "half")
+	if err := os.WriteFile(half, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for path, want := range map[string][]string{
+			half:                       {"delete", "add"},
+			half + "-not-there":        {"add"},
+			"/proc/thread-self/ns/net": nil,
+		} {
+			m, s, run, _ := onTheHost(t)
+			name, err := filepath.Rel(namespaceDir, path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Config.Namespace, run.calls = name, nil
+			if err := m.makeNamespace(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, call := range run.calls {
+				got = append(got, strings.Fields(call)[2])
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: ip netns %q, want %q", path, got, want)
+			}
+		}
+	})
 }
