@@ -177,6 +177,8 @@ func (s *step) handler(r resource.Resource) (handler, error) {
 		return s.module(r.KernelModule), nil
 	case r.Unit != nil:
 		return s.unit(r.Unit), nil
+	case r.KeystoneBootstrap != nil:
+		return s.keystone(r.KeystoneBootstrap), nil
 	case r.OVSBridge != nil:
 		return s.ovsBridge(r.OVSBridge), nil
 	case r.OVSPort != nil:

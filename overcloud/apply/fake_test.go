@@ -22,6 +22,7 @@ type fake struct {
 	broken  map[string]bool   // cannot be started
 	sql     []string
 	look    string // answer to the look at the database
+	changes string // of Keystone's first rows, as the server counts them
 	bridges map[string][]string
 	options map[string]string
 	answers int // probes that fail before one succeeds
@@ -82,6 +83,9 @@ func (f *fake) Run(ctx context.Context, c Command) (string, error) {
 		f.sql = append(f.sql, c.Stdin)
 		if strings.HasPrefix(c.Stdin, "SELECT") {
 			return f.look, nil
+		}
+		if strings.Contains(c.Stdin, "@changes") {
+			return f.changes, nil
 		}
 		return "", nil
 	case "ovs-vsctl":

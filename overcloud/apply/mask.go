@@ -35,6 +35,9 @@ func newMask(doc *resource.Document) mask {
 		if r.MySQLUser != nil {
 			m.add(r.MySQLUser.Password)
 		}
+		if r.KeystoneBootstrap != nil {
+			m.add(r.KeystoneBootstrap.Password)
+		}
 		if r.Exec != nil {
 			for _, v := range r.Exec.Env {
 				m.add(v)

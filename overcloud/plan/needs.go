@@ -175,7 +175,7 @@ func (d *ServiceData) needsSocket(r *Role, elsewhere bool) bool {
 				continue
 			}
 			wait, _ := e.Resource["wait"].(map[string]any)
-			if e.Resource["mysql_database"] != nil || e.Resource["mysql_user"] != nil || e.Resource["probe"] != nil || wait["sql"] != nil {
+			if e.Resource["mysql_database"] != nil || e.Resource["mysql_user"] != nil || e.Resource["keystone_bootstrap"] != nil || e.Resource["probe"] != nil || wait["sql"] != nil {
 				return true
 			}
 		}

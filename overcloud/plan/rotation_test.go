@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -236,30 +235,4 @@ func restarted(docs []resource.Document, key, service string) (string, int) {
 		}
 	}
 	return "", 0
-}
-
-// TestAdminsPasswordThatComesBackIsSetAgain: what was set before must not count as set.
-func TestAdminsPasswordThatComesBackIsSetAgain(t *testing.T) {
-	cfg, err := build(t, article(t)).Configure(machines)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var order []string
-	stamp := ""
-	for _, r := range cfg["overcloud-controller-0"][plan.CatalogStep-1].Resources {
-		switch {
-		case r.Exec != nil && strings.HasPrefix(r.Exec.Name, "keystone-bootstrap"):
-			order = append(order, r.Exec.Name+" "+r.Exec.Creates)
-			stamp = r.Exec.Creates
-			if last := r.Exec.Command[len(r.Exec.Command)-1]; r.Exec.Name == "keystone-bootstrap-anew" &&
-				(last != "-delete" || !slices.Contains(r.Exec.Command, path.Dir(stamp)) || !slices.Contains(r.Exec.Command, "keystone-bootstrap-*")) {
-				t.Errorf("it runs %q", r.Exec.Command)
-			}
-		case r.File != nil && r.File.Path == stamp:
-			order = append(order, "file "+stamp)
-		}
-	}
-	if want := []string{"keystone-bootstrap-anew " + stamp, "keystone-bootstrap " + stamp, "file " + stamp}; !slices.Equal(order, want) || !strings.HasPrefix(path.Base(stamp), "keystone-bootstrap-") {
-		t.Errorf("got %q, want %q", order, want)
-	}
 }

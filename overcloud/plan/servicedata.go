@@ -114,7 +114,7 @@ func (d *ServiceData) readSteps(m map[string]any) error {
 }
 
 // resourceTypes are the kinds of resource.Resource.
-var resourceTypes = strings.Fields("file directory link sysctl kernel_module unit mysql_database mysql_user ovs_bridge ovs_port exec wait disks ceph_mon ceph_osd ceph_cluster ceph_health libvirt_secret probe packages network_config")
+var resourceTypes = strings.Fields("file directory link sysctl kernel_module unit mysql_database mysql_user keystone_bootstrap ovs_bridge ovs_port exec wait disks ceph_mon ceph_osd ceph_cluster ceph_health libvirt_secret probe packages network_config")
 
 // parseEntry takes an entry apart: one key is the resource, the others say where it goes.
 func parseEntry(v any) (Entry, string) {

@@ -24,6 +24,8 @@ func (r Resource) Key() string {
 		name = r.MySQLDatabase.Name
 	case r.MySQLUser != nil:
 		name = r.MySQLUser.Name
+	case r.KeystoneBootstrap != nil:
+		name = "admin"
 	case r.OVSBridge != nil:
 		name = r.OVSBridge.Name
 	case r.OVSPort != nil:

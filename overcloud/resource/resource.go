@@ -20,27 +20,28 @@ type Resource struct {
 	Type    string `json:"type" yaml:"type"`
 	Service string `json:"service,omitempty" yaml:"-"` // the service template it came from
 
-	File          *File          `json:"file,omitempty" yaml:"file,omitempty"`
-	Directory     *Directory     `json:"directory,omitempty" yaml:"directory,omitempty"`
-	Link          *Link          `json:"link,omitempty" yaml:"link,omitempty"`
-	Sysctl        *Sysctl        `json:"sysctl,omitempty" yaml:"sysctl,omitempty"`
-	KernelModule  *KernelModule  `json:"kernel_module,omitempty" yaml:"kernel_module,omitempty"`
-	Unit          *Unit          `json:"unit,omitempty" yaml:"unit,omitempty"`
-	MySQLDatabase *MySQLDatabase `json:"mysql_database,omitempty" yaml:"mysql_database,omitempty"`
-	MySQLUser     *MySQLUser     `json:"mysql_user,omitempty" yaml:"mysql_user,omitempty"`
-	OVSBridge     *OVSBridge     `json:"ovs_bridge,omitempty" yaml:"ovs_bridge,omitempty"`
-	OVSPort       *OVSPort       `json:"ovs_port,omitempty" yaml:"ovs_port,omitempty"`
-	Exec          *Exec          `json:"exec,omitempty" yaml:"exec,omitempty"`
-	Wait          *Wait          `json:"wait,omitempty" yaml:"wait,omitempty"`
-	Disks         *Disks         `json:"disks,omitempty" yaml:"disks,omitempty"`
-	Packages      *Packages      `json:"packages,omitempty" yaml:"packages,omitempty"`
-	NetworkConfig *NetworkConfig `json:"network_config,omitempty" yaml:"network_config,omitempty"`
-	CephMon       *CephMon       `json:"ceph_mon,omitempty" yaml:"ceph_mon,omitempty"`
-	CephOSD       *CephOSD       `json:"ceph_osd,omitempty" yaml:"ceph_osd,omitempty"`
-	CephCluster   *CephCluster   `json:"ceph_cluster,omitempty" yaml:"ceph_cluster,omitempty"`
-	CephHealth    *CephHealth    `json:"ceph_health,omitempty" yaml:"ceph_health,omitempty"`
-	LibvirtSecret *LibvirtSecret `json:"libvirt_secret,omitempty" yaml:"libvirt_secret,omitempty"`
-	Probe         *Probe         `json:"probe,omitempty" yaml:"probe,omitempty"`
+	File              *File              `json:"file,omitempty" yaml:"file,omitempty"`
+	Directory         *Directory         `json:"directory,omitempty" yaml:"directory,omitempty"`
+	Link              *Link              `json:"link,omitempty" yaml:"link,omitempty"`
+	Sysctl            *Sysctl            `json:"sysctl,omitempty" yaml:"sysctl,omitempty"`
+	KernelModule      *KernelModule      `json:"kernel_module,omitempty" yaml:"kernel_module,omitempty"`
+	Unit              *Unit              `json:"unit,omitempty" yaml:"unit,omitempty"`
+	MySQLDatabase     *MySQLDatabase     `json:"mysql_database,omitempty" yaml:"mysql_database,omitempty"`
+	MySQLUser         *MySQLUser         `json:"mysql_user,omitempty" yaml:"mysql_user,omitempty"`
+	KeystoneBootstrap *KeystoneBootstrap `json:"keystone_bootstrap,omitempty" yaml:"keystone_bootstrap,omitempty"`
+	OVSBridge         *OVSBridge         `json:"ovs_bridge,omitempty" yaml:"ovs_bridge,omitempty"`
+	OVSPort           *OVSPort           `json:"ovs_port,omitempty" yaml:"ovs_port,omitempty"`
+	Exec              *Exec              `json:"exec,omitempty" yaml:"exec,omitempty"`
+	Wait              *Wait              `json:"wait,omitempty" yaml:"wait,omitempty"`
+	Disks             *Disks             `json:"disks,omitempty" yaml:"disks,omitempty"`
+	Packages          *Packages          `json:"packages,omitempty" yaml:"packages,omitempty"`
+	NetworkConfig     *NetworkConfig     `json:"network_config,omitempty" yaml:"network_config,omitempty"`
+	CephMon           *CephMon           `json:"ceph_mon,omitempty" yaml:"ceph_mon,omitempty"`
+	CephOSD           *CephOSD           `json:"ceph_osd,omitempty" yaml:"ceph_osd,omitempty"`
+	CephCluster       *CephCluster       `json:"ceph_cluster,omitempty" yaml:"ceph_cluster,omitempty"`
+	CephHealth        *CephHealth        `json:"ceph_health,omitempty" yaml:"ceph_health,omitempty"`
+	LibvirtSecret     *LibvirtSecret     `json:"libvirt_secret,omitempty" yaml:"libvirt_secret,omitempty"`
+	Probe             *Probe             `json:"probe,omitempty" yaml:"probe,omitempty"`
 }
 
 // File is a whole file, written atomically. Secret content never shows in output.

@@ -96,7 +96,8 @@ func (r Resource) fields() map[string]bool {
 	return map[string]bool{
 		"file": r.File != nil, "directory": r.Directory != nil, "link": r.Link != nil, "sysctl": r.Sysctl != nil,
 		"kernel_module": r.KernelModule != nil, "unit": r.Unit != nil, "mysql_database": r.MySQLDatabase != nil,
-		"mysql_user": r.MySQLUser != nil, "ovs_bridge": r.OVSBridge != nil, "ovs_port": r.OVSPort != nil,
+		"mysql_user": r.MySQLUser != nil, "keystone_bootstrap": r.KeystoneBootstrap != nil,
+		"ovs_bridge": r.OVSBridge != nil, "ovs_port": r.OVSPort != nil,
 		"exec": r.Exec != nil, "wait": r.Wait != nil, "disks": r.Disks != nil,
 		"packages": r.Packages != nil, "network_config": r.NetworkConfig != nil,
 		"ceph_mon": r.CephMon != nil, "ceph_osd": r.CephOSD != nil, "ceph_cluster": r.CephCluster != nil,
@@ -140,6 +141,8 @@ func check(r Resource) []error {
 		c.want(slices.Contains([]string{"", "started", "stopped"}, r.Unit.State), "unit.state: %q is neither started nor stopped", r.Unit.State)
 	case "mysql_database", "mysql_user":
 		c.mysql(r)
+	case "keystone_bootstrap":
+		c.keystone(r.KeystoneBootstrap)
 	case "ovs_bridge", "ovs_port":
 		c.ovs(r)
 	case "exec":

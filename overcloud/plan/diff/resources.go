@@ -145,7 +145,7 @@ func secretParts(list ...resource.Resource) []string {
 		switch {
 		case r.File != nil && r.File.Secret:
 			out = append(out, "content")
-		case r.MySQLUser != nil:
+		case r.MySQLUser != nil, r.KeystoneBootstrap != nil:
 			out = append(out, "password")
 		case r.Exec != nil:
 			out = append(out, "env")

@@ -76,6 +76,9 @@ func (s *secrets) ofConfig(cfg plan.Config) {
 				if r.MySQLUser != nil {
 					s.add(r.MySQLUser.Password)
 				}
+				if r.KeystoneBootstrap != nil {
+					s.add(r.KeystoneBootstrap.Password)
+				}
 				if r.File != nil && r.File.Secret && len(strings.Fields(r.File.Content)) == 1 {
 					s.add(strings.TrimSpace(r.File.Content))
 				}
