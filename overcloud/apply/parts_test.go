@@ -304,3 +304,22 @@ func TestMaskHidesWhatTheDocumentHolds(t *testing.T) {
 		t.Errorf("%s\nexpected %s", got, want)
 	}
 }
+
+// TestABridgeThatIsThereKeepsItsFailMode: Neutron's agent has made it secure, where it serves it.
+func TestABridgeThatIsThereKeepsItsFailMode(t *testing.T) {
+	const standalone = "set-fail-mode br-ex standalone"
+	r := resource.Resource{Type: "ovs_bridge", OVSBridge: &resource.OVSBridge{Name: "br-ex", Ports: []string{"eth1"}, FailMode: "standalone"}}
+	n := newNode(t)
+	n.must("changed ovs_bridge:br-ex\ndone", r)
+	if ran := strings.Join(n.sys.ran, "\n"); !strings.Contains(ran, standalone) {
+		t.Errorf("a new one:\n%s", ran)
+	}
+	os.RemoveAll(filepath.Join(n.Root, stateDir))
+	n.must("unchanged ovs_bridge:br-ex\ndone", r)
+	os.RemoveAll(filepath.Join(n.Root, stateDir))
+	n.sys.bridges["br-ex"] = nil
+	n.must("changed ovs_bridge:br-ex\ndone", r)
+	if ran := strings.Join(n.sys.ran, "\n"); !strings.Contains(ran, "add-port br-ex eth1") || strings.Contains(ran, "fail-mode") {
+		t.Errorf("one without its port:\n%s", ran)
+	}
+}

@@ -105,7 +105,8 @@ type MySQLUser struct {
 	Databases []string `json:"databases" yaml:"databases"`
 }
 
-// OVSBridge is an Open vSwitch bridge. FailMode is standalone or secure; empty leaves it.
+// OVSBridge is an Open vSwitch bridge. FailMode, standalone or secure, is that of a new one;
+// one that is there keeps its own, which Neutron's agent may have set since.
 // Ports are plain interfaces to add.
 type OVSBridge struct {
 	Name     string   `json:"name" yaml:"name"`
