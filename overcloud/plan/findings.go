@@ -146,7 +146,7 @@ var generated = regexp.MustCompile(`^((Docker|Container).*Image|SwiftFetchDir(Ge
 // ofProvisioning tells the parameters that node, network and vip provision write
 // into their environments: a tree that has no use for one is not a mistake.
 func ofProvisioning(name string) bool {
-	return strings.HasSuffix(name, "RemovalPolicies") || slices.Contains([]string{"HostnameMap", "DeployedServerPortMap", "NodePortMap",
+	return strings.HasSuffix(name, "RemovalPolicies") || slices.Contains([]string{hostnameMap, "DeployedServerPortMap", "NodePortMap",
 		"DeployedNetworkEnvironment", "VipPortMap", "ControlPlaneVipData"}, name)
 }
 

@@ -88,6 +88,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"scale of a role that is not there", nil, plan.Options{Counts: map[string]int{"BlockStorage": 1}}},
 		{"controllers without a clock", nil, env("  NtpServer: []\n")},
 		{"HostnameMap that names two alike", nil, env("  NtpServer: [a]\n  HostnameMap:\n    overcloud-controller-0: one\n    overcloud-controller-1: One\n    overcloud-novacompute-0: a_b\n")},
+		{"HostnameMap of machines that nobody is", nil, env("  NtpServer: [a]\n  HostnameMap: {overcloud-controler-0: one, overcloud-controller-01: two, overcloud-compute-0: three, mine-0: four}\n")},
 		{"HostnameMap that takes another's name", nil, env("  NtpServer: [a]\n  HostnameMap:\n    overcloud-controller-0: overcloud-controller-1\n")},
 		{"fixed addresses that cannot be", nil, env("  NtpServer: [a]\n  ControlFixedIPs: [{ip_address: 192.168.25.9}]\n  PublicVirtualFixedIPs: [{ip_address: 10.0.0.1}]\n" +
 			"  InternalApiVirtualFixedIPs: [{ip_address: 172.16.2.7}]\n  ControllerIPs:\n    internal_api: [172.16.2.7, 172.16.1.8]\n    storage: [nine]\n")},
