@@ -150,6 +150,19 @@ func TestHostnameMapOfMachinesThatAreNotThere(t *testing.T) {
 	}
 }
 
+// A network that only roles name still is told: machines are not on it.
+func TestNetworkOfARoleThatIsNotDefinedIsTold(t *testing.T) {
+	o := article(t)
+	o.Networks = plan.File{Name: "n.yaml", Data: []byte("- {name: Storage, name_lower: storage, ip_subnet: 172.16.1.0/24}\n- {name: Own, name_lower: own, ip_subnet: 172.16.9.0/24, enabled: false}\n")}
+	o.Roles = plan.File{Name: "r.yaml", Data: []byte("- name: Controller\n  tags: [primary, controller]\n  networks: [Own, Storage]\n" +
+		"- name: Compute\n  networks:\n    - Storage\n    - Tenant\n    - InternalApi\n- name: CephStorage\n- name: Spare\n  CountDefault: 0\n  networks: [Tenant]\n")}
+	want := "r.yaml:7: role Compute: its machines are not on Tenant, InternalApi: not in n.yaml, which has Storage, Own"
+	got := slices.DeleteFunc(build(t, o).Warnings, func(w string) bool { return !strings.Contains(w, "n.yaml") })
+	if !reflect.DeepEqual(got, []string{want}) {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestNicConfigs: what machines of two roles are told of their interfaces.
 func TestNicConfigs(t *testing.T) {
 	for _, name := range []string{"net-single-nic-with-vlans", "net-multiple-nics", "net-bond-with-vlans"} {

@@ -63,6 +63,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"service that nobody knows", nil, role("- name: Controller\n  tags: [primary, controller]\n  ServicesDefault:\n    - OS::TripleO::Services::Kernel\n    - OS::TripleO::Services::Keyston\n")},
 		{"unknown key of a role", nil, role("- name: Controller\n  CountDefalt: 1\n")},
 		{"batch of no machines", nil, role("- name: Controller\n  update_serial: 0\n")},
+		{"network of a role that has a slip", nil, plan.Options{Roles: plan.File{Name: "my_roles.yaml", Data: []byte("- name: A\n  networks:\n    - Storag\n    - Tenant\n    - Own\n- name: B\n  networks:\n    internalApi: {subnet: internal_api_subnet}\n")}}},
 		{"role without a name", nil, role("- CountDefault: 1\n")},
 		{"role given twice", nil, role("- name: A\n- name: A\n")},
 		{"roles file that is no list", nil, role("name: A\n")},

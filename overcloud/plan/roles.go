@@ -32,7 +32,7 @@ type roleDef struct {
 	Name           string
 	Line           int
 	Tags           []string
-	Networks       []string
+	Networks       []located
 	Services       []located
 	ServerResource string // deprecated_server_resource_name, else the role's name
 	UpdateSerial   int    // 1 where the role does not say, as TripleO has it
@@ -119,9 +119,9 @@ func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 		case "name":
 			r.Name = v.Value
 		case "tags":
-			r.Tags = texts(v)
+			r.Tags = texts(placed(v))
 		case "networks":
-			r.Networks = texts(v)
+			r.Networks = placed(v)
 		case "deprecated_server_resource_name":
 			r.ServerResource = v.Value
 		case "update_serial":
@@ -151,15 +151,24 @@ func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 	return r
 }
 
-// texts is a list of strings, or the keys of a map (networks in Wallaby's form).
-func texts(n *yaml.Node) []string {
-	var out []string
+// placed is a list of strings, or the keys of a map (networks in Wallaby's form).
+func placed(n *yaml.Node) []located {
+	var out []located
 	step := 1
 	if n.Kind == yaml.MappingNode {
 		step = 2
 	}
 	for i := 0; i < len(n.Content); i += step {
-		out = append(out, n.Content[i].Value)
+		out = append(out, located{n.Content[i].Value, n.Content[i].Line})
+	}
+	return out
+}
+
+// texts are the strings alone.
+func texts(list []located) []string {
+	var out []string
+	for _, l := range list {
+		out = append(out, l.Text)
 	}
 	return out
 }
