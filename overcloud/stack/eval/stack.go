@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"sort"
 	"strings"
 
@@ -98,12 +97,10 @@ func (s *Stack) setParameters(given map[string]any, from hot.Origin) {
 		if d.Deprecated {
 			s.ev.told.deprecated[d.Name] = d.Description
 		}
-		if slices.Contains(d.Tags, "role_specific") {
-			s.ev.told.ofRoles[d.Name] = true
-		}
 		s.values[i] = s.parameter(d, given, from)
 		s.Parameters[d.Name] = s.values[i]
 	}
+	s.ofRole()
 }
 
 // parameter is the value of one. What a property gives to a nested stack counts
