@@ -82,6 +82,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"value that a parameter refuses", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  NovaComputeLibvirtType: xen\n")}}}},
 		{"region that would be two lines", nil, env("  KeystoneRegion: \"one\\ndebug = true\"\n")},
 		{"password that would end in the middle of a URL", nil, env("  RabbitPassword: s3cret@elsewhere\n")},
+		{"lists and maps where a text is wanted", nil, env("  NtpServer: [a]\n  AdminPassword: [s3cret, b]\n  KeystoneRegion: [one, two]\n  TimeZone: {s3cret: b}\n")},
 		{"port that is none", nil, env("  KeystonePort: 70000\n")},
 		{"service on a network that is not there", nil, env("  NtpServer: [a]\n  ServiceNetMap: {MysqlNetwork: internal}\n")},
 		{"protocol that nothing speaks", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  EndpointProtocol: https\n")}}}},

@@ -118,7 +118,7 @@ func (s *Stack) parameter(d *hot.Parameter, given map[string]any, from hot.Origi
 		if o, known := s.ev.Env.Origins[d.Name]; known {
 			from = o
 		}
-		return s.checked(d, d.Check, v, from)
+		return s.checked(d, d.Given, v, from)
 	}
 	declared := hot.Origin{File: s.t.File, Line: d.Line}
 	if !d.HasDefault {
