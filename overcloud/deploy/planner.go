@@ -100,16 +100,15 @@ func (w Plans) Of(ctx context.Context, s *stack.Stack, there ...plan.Node) (*pla
 	if machines == nil {
 		return plan.Build(ctx, tree, o)
 	}
+	if err := settle(tree, o, s, machines); err != nil {
+		return nil, err
+	}
 	f, err := counted(s, machines)
 	if err != nil {
 		return nil, err
 	}
 	o.Environments = append(o.Environments, f)
-	p, err := plan.Build(ctx, tree, o)
-	if err != nil {
-		return nil, err
-	}
-	return p, settle(p, s, machines)
+	return plan.Build(ctx, tree, o)
 }
 
 // given unpacks what a stack was asked to be.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strconv"
@@ -102,6 +103,23 @@ func parseRoles(f File) (*roleFile, error) {
 		p.add(f.Name, 1, "no roles")
 	}
 	return rf, p.err()
+}
+
+// RoleNames are those of the roles file that a plan would be made with.
+func RoleNames(tree fs.FS, o Options) ([]string, error) {
+	f, err := (&builder{tree: tree, o: o}).file(o.Roles, "roles_data.yaml")
+	if err != nil {
+		return nil, err
+	}
+	rf, err := parseRoles(f)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, r := range rf.roles {
+		out = append(out, r.Name)
+	}
+	return out, nil
 }
 
 var roleName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
