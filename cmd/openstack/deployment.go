@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,7 +45,7 @@ func (d *deployment) plan() error {
 	if err != nil {
 		return err
 	}
-	if d.made, err = deploy.PlanOf(d.c.Context, &stack.Stack{Name: d.name, Input: d.in, Passwords: passwords}); err != nil {
+	if err := d.make(&stack.Stack{Name: d.name, Input: d.in, Passwords: passwords}); err != nil {
 		return err
 	}
 	if err = (stack.Limits{FromStep: d.in.Limits.FromStep, Tags: d.in.Limits.Tags}).Check(d.made, nil); err != nil {
@@ -53,17 +54,7 @@ func (d *deployment) plan() error {
 	if err = d.warn(); err != nil {
 		return err
 	}
-	if d.s, err = d.p.session(d.c); err != nil {
-		return err
-	}
-	if d.h, err = client.New(d.s); err != nil {
-		return err
-	}
-	d.old, err = d.h.Stack(d.c.Context, d.name)
-	if errs.Is(err, errs.NotFound) {
-		err = nil
-	}
-	if err != nil {
+	if err := d.login(); err != nil {
 		return err
 	}
 	if err := d.checkLimits(); err != nil {
@@ -74,6 +65,43 @@ func (d *deployment) plan() error {
 			WithHint("follow it with: openstack stack event list %s --follow; stop it with: openstack stack cancel %s", d.name, d.name)
 	}
 	return nil
+}
+
+// login opens a session and looks for the stack of that name.
+func (d *deployment) login() (err error) {
+	if d.s, err = d.p.session(d.c); err != nil {
+		return err
+	}
+	if d.h, err = client.New(d.s); err != nil {
+		return err
+	}
+	d.old, err = d.h.Stack(d.c.Context, d.name)
+	if errs.Is(err, errs.NotFound) {
+		err = nil
+	}
+	return err
+}
+
+// many is how many machines are evaluated without a look at whether there are as many:
+// that takes seconds, and thousands take minutes.
+const many = 100
+
+// make makes the plan. One of very many machines for which there are too few is refused
+// before all are evaluated; whatever else is wrong with it is told by the whole plan.
+func (d *deployment) make(s *stack.Stack) error {
+	ctx := d.c.Context
+	made, err := deploy.Plans{Sketch: many}.Of(ctx, s)
+	d.made = made
+	if err == nil && !made.Sketched {
+		return nil
+	}
+	if err == nil && !d.c.Bool("update-plan-only") && d.login() == nil {
+		if _, err := d.place(); errors.As(err, new(*placement.NoFit)) {
+			return d.unplaced(err)
+		}
+	}
+	d.made, err = deploy.PlanOf(ctx, s)
+	return err
 }
 
 // checkLimits refuses machines, roles and services that there are not.
@@ -165,6 +193,13 @@ func (d *deployment) oneCloud() error {
 	return d.tell([]string{err.Error()})
 }
 
+// unplaced tells why machines do not fit, in full.
+func (d *deployment) unplaced(err error) error {
+	fmt.Fprintln(d.p.err, "ERRORS")
+	d.p.refusals(err)
+	return fmt.Errorf("%w\nConfiguration has 1 errors, fix them before proceeding. Ignoring these errors is likely to lead to a failed deploy.", err) //nolint:staticcheck // TripleO's words
+}
+
 // checked is place with the errors told in full.
 func (d *deployment) checked() ([]placement.Choice, error) {
 	if err := d.oneCloud(); err != nil {
@@ -172,9 +207,7 @@ func (d *deployment) checked() ([]placement.Choice, error) {
 	}
 	choices, err := d.place()
 	if err != nil {
-		fmt.Fprintln(d.p.err, "ERRORS")
-		d.p.refusals(err)
-		return nil, fmt.Errorf("%w\nConfiguration has 1 errors, fix them before proceeding. Ignoring these errors is likely to lead to a failed deploy.", err) //nolint:staticcheck // TripleO's words
+		return nil, d.unplaced(err)
 	}
 	return choices, d.tell(slices.Concat(deploy.Small(d.made, choices), deploy.Slower(d.made, choices)))
 }

@@ -46,7 +46,8 @@ func (p *program) handOver(app *cli.App, args []string) (func() int, bool) {
 			return exitUsage
 		}
 		if ours(app, args) {
-			fmt.Fprintf(p.err, "hint: openstack %s --help lists the commands\n", strings.Fields(unknown)[0])
+			noun := strings.Fields(unknown)[0]
+			fmt.Fprintf(p.err, "hint: openstack %s --help lists the commands%s\n", noun, fewOf(find(app.Commands, noun)))
 			return exitUsage
 		}
 		fmt.Fprintf(p.err, "hint: openstack --help lists the commands; the Python client with this one is in Debian's %s\n", debianPackages(unknown))
@@ -206,6 +207,21 @@ func nearCommand(cmds []*cli.Command, words []string) string {
 		path, cmds = append(path, c.Name), c.Subcommands
 	}
 	return strings.Join(path, " ")
+}
+
+// fewOf are the commands of a group that has only a few, as the end of a hint.
+func fewOf(group *cli.Command) string {
+	const few = 4
+	var there []string
+	for _, c := range group.Subcommands {
+		if !c.Hidden && c.Name != "help" {
+			there = append(there, c.Name)
+		}
+	}
+	if len(there) > few {
+		return ""
+	}
+	return ": " + strings.Join(there, ", ")
 }
 
 // debianPackages are those of the Python client that have a command.

@@ -13,6 +13,18 @@ func TestAMistypedCommandOfOurs(t *testing.T) {
 	}
 }
 
+// Where nothing is near and there is little, what there is is told.
+func TestAMistypedCommandOfAFew(t *testing.T) {
+	for line, want := range map[string]string{
+		"undercloud strat":  "hint: openstack undercloud --help lists the commands: install, uninstall\n",
+		"undercloud instal": "Did you mean one of these?\n  undercloud install\nhint: openstack undercloud --help lists the commands: install, uninstall\n",
+	} {
+		if code, out, errw := typed(t, line); code != exitUsage || out != "" || !strings.HasSuffix(errw, want) {
+			t.Errorf("%s: %d %s", line, code, errw)
+		}
+	}
+}
+
 // TestWhatAnUnknownCommandMayMean: words are compared with the words that may stand there,
 // arguments with none, and the package is named that has the command.
 func TestWhatAnUnknownCommandMayMean(t *testing.T) {

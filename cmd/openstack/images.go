@@ -2,12 +2,15 @@ package main
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/gophercloud/gophercloud/v2"
 	"github.com/urfave/cli/v2"
 
 	"trefoil/internal/initramfs"
@@ -171,7 +174,19 @@ func (p *program) imageUpload(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return upload.Run(c.Context, upload.Options{Client: api, ImagePath: c.String("image-path"), OSImageName: c.String("os-image-name"),
+	err = upload.Run(c.Context, upload.Options{Client: api, ImagePath: c.String("image-path"), OSImageName: c.String("os-image-name"),
 		AgentName: c.String("ironic-python-agent-name"), UpdateExisting: c.Bool("update-existing"), WholeDisk: c.Bool("whole-disk"),
 		Architecture: c.String("architecture"), Platform: c.String("platform"), Out: p.out})
+	return refusedFile(err)
+}
+
+// refusedFile says why the image service refused a file in its own sentence, behind what
+// was being done with it.
+func refusedFile(err error) error {
+	var code gophercloud.ErrUnexpectedResponseCode
+	if !errors.As(err, &code) {
+		return session.Explain(err)
+	}
+	doing, more, _ := strings.Cut(err.Error(), code.Error())
+	return fmt.Errorf("%s%w%s", doing, session.Explain(err), more)
 }

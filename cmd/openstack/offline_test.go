@@ -57,6 +57,7 @@ func TestRolesCommands(t *testing.T) {
 		{"show of what is not there", "overcloud roles show Contoller", 1, "", "Role 'Contoller' not found. Use 'openstack overcloud roles list' to see the available roles.\nhint: did you mean Controller?\n"},
 		{"generate", "overcloud roles generate --roles-path mine A A:AA A", 0, banner + "- name: A\n  tags: [a]\n- name: AA\n  tags: [a]\n", ""},
 		{"generate into a file", "overcloud roles generate --roles-path mine -o out.yaml A", 0, "", ""},
+		{"generate into a directory that is not there", "overcloud roles generate --roles-path mine -o a/b/out.yaml A", 1, "", "write a/b/out.yaml: stat a/b: no such file or directory\nhint: make the directory first: mkdir -p 'a/b'\n"},
 		{"generate of what is not there", "overcloud roles generate Compte", 1, "", "Invalid roles requested: Compte\nValid Roles:\nCephMon\nCephStorage\nCompute\nComputeHCI\nController\nControllerNoCeph\nhint: did you mean Compute?\n"},
 		{"generate of a wrong file", "overcloud roles generate --roles-path mine A B", 1, "", "mine/B.yaml:2: Role 'B': CountDefault is not of expected type int\n"},
 		{"generate without the check", "overcloud roles generate --skip-validate --roles-path mine B", 0, banner + "- name: B\n  CountDefault: x\n", ""},

@@ -95,6 +95,17 @@ func TestBadInputIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 	}
 }
 
+// TestThousandsOfMachinesAreRefusedBeforeTheyAreEvaluated: more of them than a group may have
+// would be refused by the evaluation, so that what is told here shows which came first.
+func TestThousandsOfMachinesAreRefusedBeforeTheyAreEvaluated(t *testing.T) {
+	o := newOperator(t)
+	o.engine()
+	for _, way := range []string{"", "--dry-run "} {
+		o.want(article+way+"--compute-scale 50000 --ceph-storage-scale 0", 1, "", "not enough baremetal nodes: Compute: 50000 wanted, 49998 missing (flavor compute, profile compute)")
+	}
+	o.want(article+"--update-plan-only --compute-scale 50000 --ceph-storage-scale 0", 1, "", "count of Compute must be a number from 0 to ")
+}
+
 // TestAnImageForOtherRolesIsRefused: its list of packages tells, at the terminal.
 func TestAnImageForOtherRolesIsRefused(t *testing.T) {
 	o := newOperator(t)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/input"
 	"trefoil/overcloud/role"
 	"trefoil/roles"
@@ -78,6 +79,10 @@ func (p *program) rolesGenerate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	file := c.String("output-file")
+	if err := directoryOf(file); err != nil {
+		return err
+	}
 	text, warnings, err := rolesDir(c).Generate(requests, !c.Bool("skip-validate"))
 	if err != nil {
 		return err
@@ -85,9 +90,19 @@ func (p *program) rolesGenerate(c *cli.Context) error {
 	for _, w := range warnings {
 		fmt.Fprintf(p.err, "warning: %s\n", w)
 	}
-	if file := c.String("output-file"); file != "" {
+	if file != "" {
 		return writeFile(file, []byte(text), 0o644)
 	}
 	fmt.Fprint(p.out, text)
+	return nil
+}
+
+// directoryOf refuses a file in a directory that is not there, as TripleO does: it may be a
+// slip, and what is written elsewhere is not found again.
+func directoryOf(file string) error {
+	dir := filepath.Dir(file)
+	if _, err := os.Stat(dir); err != nil {
+		return errs.Wrap(errs.NotFound, err, "write %s", file).WithHint("make the directory first: mkdir -p %s", shell(dir))
+	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -93,11 +94,11 @@ func counted(s *stack.Stack, d *baremetal.Deployment) (plan.File, error) {
 	return plan.File{Name: s.Input.BaremetalFile, Data: data}, err
 }
 
-// settle holds a plan against the file that it was made with.
-func settle(p *plan.Plan, s *stack.Stack, d *baremetal.Deployment) error {
-	var names []string
-	for _, r := range p.Roles {
-		names = append(names, r.Name)
+// settle holds the file of instances against the roles that a plan is to be made of.
+func settle(tree fs.FS, o plan.Options, s *stack.Stack, d *baremetal.Deployment) error {
+	names, err := plan.RoleNames(tree, o)
+	if err != nil {
+		return err
 	}
 	for _, r := range d.Roles {
 		if !slices.Contains(names, r.Name) {

@@ -156,6 +156,9 @@ func (e *Engine) Run(ctx context.Context, id string) error {
 	if r.summary.Seconds == nil {
 		r.summary.Seconds = map[string]int{}
 	}
+	if r.summary.Begun == nil {
+		r.summary.Begun = map[string]time.Time{}
+	}
 	rctx := ctx
 	if s.TimeoutMins > 0 {
 		var cancel context.CancelFunc
@@ -227,7 +230,7 @@ func (r *run) deploy(ctx context.Context) error {
 		return err
 	}
 	if r.s.Input.Only == stack.OnlyUnprovision || r.s.Input.Only == stack.OnlyDelete {
-		return r.timed("removal", func() error { return r.unprovision(ctx) })
+		return r.timed(ctx, "removal", func() error { return r.unprovision(ctx) })
 	}
 	p, err := r.Check(ctx, r.s)
 	if err == nil {
@@ -236,7 +239,7 @@ func (r *run) deploy(ctx context.Context) error {
 	if err != nil {
 		return &Failed{[]stack.Failure{{Phase: "plan", Error: err.Error(), Hint: errs.HintOf(err)}}}
 	}
-	if err := r.timed("placement", func() error { return r.assign(ctx, p) }); err != nil {
+	if err := r.timed(ctx, "placement", func() error { return r.assign(ctx, p) }); err != nil {
 		return err
 	}
 	nodes, err := r.Store.StackNodes(ctx, r.s.ID)
@@ -250,7 +253,7 @@ func (r *run) deploy(ctx context.Context) error {
 	if err := r.virtualAddress(ctx, p); err != nil {
 		return err
 	}
-	if err := r.timed("provisioning", func() error { return r.provision(ctx, p, nodes) }); err != nil {
+	if err := r.timed(ctx, "provisioning", func() error { return r.provision(ctx, p, nodes) }); err != nil {
 		return err
 	}
 	if r.s.Input.Only == stack.OnlyProvision {
@@ -259,22 +262,13 @@ func (r *run) deploy(ctx context.Context) error {
 	return r.configure(ctx)
 }
 
-func (r *run) timed(phase string, f func() error) error {
-	began := r.Now()
-	err := f()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.summary.Seconds[phase] += int(r.Now().Sub(began).Round(time.Second).Seconds())
-	return err
-}
-
 // keep writes the summary down, so that a restart does not forget what was done.
 func (r *run) keep(ctx context.Context) error {
 	_, err := r.Store.UpdateStack(ctx, r.s.ID, func(s *stack.Stack) error {
 		r.mu.Lock() // within the transaction: who comes last writes the newest
 		defer r.mu.Unlock()
 		s.Summary = r.summary
-		s.Summary.Seconds, s.Summary.Spent = maps.Clone(r.summary.Seconds), r.allSpent()
+		s.Summary.Seconds, s.Summary.Begun, s.Summary.Spent = maps.Clone(r.summary.Seconds), maps.Clone(r.summary.Begun), r.allSpent()
 		return nil
 	})
 	return err
@@ -284,6 +278,7 @@ func (r *run) keep(ctx context.Context) error {
 func (r *run) finish(ctx context.Context, cause error) error {
 	r.summary.Total = int(r.Now().Sub(r.s.StartedAt).Round(time.Second).Seconds())
 	r.summary.Spent = r.allSpent()
+	r.endAll()
 	state, reason := stack.Complete, fmt.Sprintf("Stack %s completed successfully", r.s.Action)
 	if limits := r.s.Input.Limits; !limits.None() {
 		r.summary.Limited = limits.String()

@@ -81,6 +81,7 @@ func PlanOf(ctx context.Context, s *stack.Stack, there ...plan.Node) (*plan.Plan
 type Plans struct {
 	Ctlplane eval.Subnet   // the provisioning network; empty: TripleO's default
 	Leaves   []eval.Subnet // its subnets behind routers
+	Sketch   int           // of the machines of a role one is planned, where there are more in all; 0: all
 }
 
 // Of makes the plan of a stack. It is a Planner.
@@ -96,20 +97,20 @@ func (w Plans) Of(ctx context.Context, s *stack.Stack, there ...plan.Node) (*pla
 	if err != nil {
 		return nil, err
 	}
-	o.Ctlplane, o.Leaves, o.Machines, o.AddressHeld, o.Fixed = w.Ctlplane, w.Leaves, there, addressHeld(s, there), fixed(s, machines)
+	o.Ctlplane, o.Leaves, o.Sketch = w.Ctlplane, w.Leaves, w.Sketch
+	o.Machines, o.AddressHeld, o.Fixed = there, addressHeld(s, there), fixed(s, machines)
 	if machines == nil {
 		return plan.Build(ctx, tree, o)
+	}
+	if err := settle(tree, o, s, machines); err != nil {
+		return nil, err
 	}
 	f, err := counted(s, machines)
 	if err != nil {
 		return nil, err
 	}
 	o.Environments = append(o.Environments, f)
-	p, err := plan.Build(ctx, tree, o)
-	if err != nil {
-		return nil, err
-	}
-	return p, settle(p, s, machines)
+	return plan.Build(ctx, tree, o)
 }
 
 // given unpacks what a stack was asked to be.

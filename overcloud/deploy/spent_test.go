@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"trefoil/overcloud/resource"
 	"trefoil/overcloud/stack"
@@ -60,5 +62,35 @@ func TestWhatStepsCostOutlivesTheUndercloud(t *testing.T) {
 			t.Errorf("steps that changed nothing cost %+v", s.Summary.Spent)
 		}
 		w.begin(stack.Update, 1)
+	}
+}
+
+// TestTimeOfAStepOutlivesTheUndercloud: it is killed as the controller is at step 4 and comes
+// back a minute later. Steps that stood keep their time, in which step 3 took 20 s.
+func TestTimeOfAStepOutlivesTheUndercloud(t *testing.T) {
+	w := newWorld(t)
+	var late atomic.Int64
+	w.engine.Now = func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
+	w.nodes.waits = func(_ context.Context, n stack.Node, doc resource.Document, _ func(resource.Event)) error {
+		if n.Role == "Controller" && doc.Step == 3 {
+			late.Add(int64(20 * time.Second))
+		}
+		return nil
+	}
+	w.begin(stack.Create, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	w.nodes.stop, w.nodes.stopAt = cancel, "4 overcloud-controller-0"
+	if err := w.engine.Run(ctx, "id"); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	w.nodes.stopAt = ""
+	late.Add(int64(60 * time.Second))
+	s := w.run("CREATE_COMPLETE")
+	took := s.Summary.Seconds
+	if took["step 3"] < 20 || took["step 4"] < 60 || took["provisioning"] >= 60 {
+		t.Errorf("got %v", took)
+	}
+	if len(s.Summary.Begun) > 0 {
+		t.Errorf("it has ended, and these are under way: %v", s.Summary.Begun)
 	}
 }

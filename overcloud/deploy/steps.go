@@ -61,7 +61,10 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 	all := nodes
 	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n stack.Node) bool { return !limits.Allow(n.Node) })
 	group := func(role string, step int) string { return stack.StepGroup(role, strconv.Itoa(step)) }
-	began := map[int]time.Time{} // by step
+	began, left := map[int]time.Time{}, map[int]int{} // by step: when the first began it, roles that have yet to end it
+	for step := 1; step <= plan.Steps; step++ {
+		left[step] = rolesIn(nodes)
+	}
 	gates := p.Gates(machines, limits.Tags)
 	r.blame = &blame{observer: r.Observer, nodes: all, cfg: cfg, hide: masking(stack.Secrets(p))}
 	r.blame.beyond(limits)
@@ -77,8 +80,11 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 			if step < limits.FromStep {
 				return nil
 			}
+			var err error
 			if began[step].IsZero() {
-				began[step] = r.Now()
+				if began[step], err = r.begun(ctx, phaseOf(step)); err != nil {
+					return err
+				}
 			}
 			return r.event(ctx, group(role, step), r.s.Action, stack.InProgress, "state changed", "")
 		},
@@ -86,7 +92,8 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 			if step < limits.FromStep {
 				return nil
 			}
-			r.took(phaseOf(step), began[step])
+			left[step]--
+			r.took(phaseOf(step), began[step], left[step] == 0)
 			return errors.Join(r.keep(ctx), r.closeGroup(ctx, group(role, step), failed))
 		},
 	}
@@ -96,7 +103,7 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 	if url, _ := outputs["KeystoneURL"].(string); url != "" && withCatalog(limits) {
 		line.keystone = p.Running(plan.KeystoneService, plainNodes(nodes))
 		line.catalog = func(ctx context.Context) error {
-			return r.timed("keystone resources", func() error { return r.catalog(ctx, p, machines, url) })
+			return r.timed(ctx, "keystone resources", func() error { return r.catalog(ctx, p, machines, url) })
 		}
 	}
 	r.gone, r.leaveOut, r.fatal = line.gone, line.leaveOut, line.fatal
@@ -109,6 +116,15 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 		r.leave(line.tolerated())
 	}
 	return err
+}
+
+// rolesIn counts the roles that machines have.
+func rolesIn(nodes []stack.Node) int {
+	roles := map[string]bool{}
+	for _, n := range nodes {
+		roles[n.Role] = true
+	}
+	return len(roles)
 }
 
 // partly stands in place of a step's hash where some services of it were done since.
@@ -152,13 +168,6 @@ func only(docs []resource.Document, services []string) []resource.Document {
 		out[i].Resources = slices.DeleteFunc(slices.Clone(out[i].Resources), func(x resource.Resource) bool { return !slices.Contains(services, x.Service) })
 	}
 	return out
-}
-
-// took sets the time that a phase has taken since it began.
-func (r *run) took(phase string, began time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.summary.Seconds[phase] = int(r.Now().Sub(began).Round(time.Second).Seconds())
 }
 
 // closeGroup ends the resource of a role's step: failed where a machine of it is.

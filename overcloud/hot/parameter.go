@@ -147,6 +147,20 @@ func (d *Parameter) Check(v any) (any, string) {
 	return v, "is " + d.show(v) + ", which " + strings.Join(all, "; and ")
 }
 
+// Given is Check for a value that a person gave in an environment. Heat makes text of a
+// list or map for a string, as Python writes it ("['a', 'b']"), which nobody means: it is refused.
+func (d *Parameter) Given(v any) (any, string) {
+	k := kind(v)
+	if d.Type != "string" || k != "a list" && k != "a map" {
+		return d.Check(v)
+	}
+	s := d.show(v)
+	if s != k {
+		s += ", " + k
+	}
+	return v, "is " + s + "; the value must be a string"
+}
+
 // Property is Check for a value that a resource's property gives to a nested
 // template: Heat converts it by the property's narrower rules first. Lists lose
 // their shape on the way, as they travel as text with commas.

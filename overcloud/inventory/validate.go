@@ -37,12 +37,15 @@ var interfaceField = regexp.MustCompile(`^(boot|console|deploy|inspect|managemen
 var validName = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
 
 // Machines checks entries and turns them into machines. All errors are collected,
-// each "node #<index>: …" in TripleO's words; a missing or unknown pm_type ends it at once.
+// each "node #<index> <name>: …" in TripleO's words; a missing or unknown pm_type ends it at once.
 func Machines(nodes []map[string]any, o Options) ([]Machine, error) {
 	v := validator{macs: map[string]int{}, names: map[string]int{}, bmcs: map[string]int{}, o: o}
 	out := make([]Machine, 0, len(nodes))
 	for i, n := range nodes {
-		v.i = i
+		v.i, v.entry = i, fmt.Sprintf("node #%d", i)
+		if name := text(n["name"]); validName.MatchString(name) {
+			v.entry += " " + name
+		}
 		m, err := v.machine(n)
 		if err != nil {
 			return nil, err
@@ -66,6 +69,7 @@ func lines(es []error) string {
 
 type validator struct {
 	i                 int
+	entry             string // for people: node #0 control-1
 	o                 Options
 	errs              *multierror.Error
 	bad               map[int]bool
@@ -79,20 +83,20 @@ func (v *validator) fail(format string, args ...any) {
 		v.bad = map[int]bool{}
 	}
 	v.bad[v.i] = true
-	v.errs = multierror.Append(v.errs, fmt.Errorf("node #%d: "+format, append([]any{v.i}, args...)...))
+	v.errs = multierror.Append(v.errs, fmt.Errorf("%s: "+format, append([]any{v.entry}, args...)...))
 }
 
 func (v *validator) machine(n map[string]any) (*Machine, error) {
 	pm, isText := n["pm_type"].(string)
 	switch {
 	case n["pm_type"] != nil && !isText:
-		return nil, errs.New(errs.Invalid, "pm_type (ironic driver to use): expected a name such as ipmi, found %v (node #%d)", n["pm_type"], v.i)
+		return nil, errs.New(errs.Invalid, "pm_type (ironic driver to use): expected a name such as ipmi, found %v (%s)", n["pm_type"], v.entry)
 	case pm == "":
-		return nil, errs.New(errs.Invalid, "pm_type (ironic driver to use) is required (node #%d)", v.i)
+		return nil, errs.New(errs.Invalid, "pm_type (ironic driver to use) is required (%s)", v.entry)
 	}
 	hw, prefix, known := hardwareType(pm)
 	if !known {
-		return nil, errs.New(errs.Invalid, "unknown pm_type (ironic driver to use): %s (node #%d)", pm, v.i)
+		return nil, errs.New(errs.Invalid, "unknown pm_type (ironic driver to use): %s (%s)", pm, v.entry)
 	}
 	m := &Machine{Index: v.i, Driver: hw, DriverInfo: map[string]any{}, Properties: map[string]any{}, Interfaces: map[string]string{}}
 	if hw == "" {

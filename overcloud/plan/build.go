@@ -38,6 +38,7 @@ type Options struct {
 	Addresses    map[string]string // of an earlier plan: they are kept
 	Fixed        []Fixed           // addresses that a file of machines asks for
 	Machines     []Node            // that are there already, with their indexes and addresses
+	Sketch       int               // where more machines are asked for in all, one of each role is planned; 0: all are
 	AddressHeld  bool              // the machines are laid out for the virtual address in Addresses
 }
 
@@ -56,11 +57,12 @@ type builder struct {
 
 	networksFile File
 	env          *hot.Environment
-	virtual      []network.VIP // virtual ones that a file asks for
-	warnings     []string      // met while the plan is made
-	mapped       []hot.Mapping // lines of registries that a person gave
-	basic        []string      // types that the tree's own environments map
-	given        []given       // parameters that a person gave, to be checked for misspelling
+	virtual      []network.VIP  // virtual ones that a file asks for
+	warnings     []string       // met while the plan is made
+	mapped       []hot.Mapping  // lines of registries that a person gave
+	basic        []string       // types that the tree's own environments map
+	asked        map[string]int // machines by role, where one of each stands for all
+	given        []given        // parameters that a person gave, to be checked for misspelling
 	ev           *eval.Evaluator
 	root         *eval.Stack
 }
@@ -85,6 +87,7 @@ func Build(ctx context.Context, tree fs.FS, o Options) (*Plan, error) {
 	if err := b.environment(); err != nil {
 		return nil, err
 	}
+	b.sketch()
 	if err := b.checkServices(); err != nil {
 		return nil, err
 	}
@@ -116,7 +119,7 @@ func (b *builder) evaluator() *eval.Evaluator {
 
 // plan reads what the evaluated stack says.
 func (b *builder) plan() (*Plan, error) {
-	p := &Plan{Stack: b.o.Stack, Parameters: b.effective(), Unseeded: b.ev.Random == nil && len(b.ev.Secrets()) > 0, Passwords: map[string]string{}, Outputs: map[string]any{},
+	p := &Plan{Stack: b.o.Stack, Sketched: b.asked != nil, Parameters: b.effective(), Unseeded: b.ev.Random == nil && len(b.ev.Secrets()) > 0, Passwords: map[string]string{}, Outputs: map[string]any{},
 		Networks: b.ev.Networks(), Addresses: b.ev.Planned(), Registry: b.registry(), RootTemplate: b.rendered[rootTemplate]}
 	for k, v := range b.o.Passwords {
 		if p.Passwords[k] = v; k != SeedName {
@@ -154,7 +157,7 @@ func (b *builder) plan() (*Plan, error) {
 	p.NetworkLabels, p.CopiesBy = b.labels(), b.setBy(copiesParameter)+copiesParameter
 	p.NetworkConfigs = b.networkConfigs(p.Outputs)
 	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), slices.Concat(b.ev.Secrets(), p.keystonePasswords())
-	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.livedWith(), b.balancedElsewhere(p), p.open(), b.idleAddresses(p), b.idleFixed(), b.idleNetworks(p), p.cutOff())
+	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.livedWith(), b.balancedElsewhere(p), p.open(), b.idleAddresses(p), b.idleFixed(), b.idleNetworks(p), b.strayNetworks(p), p.cutOff())
 	p.Hidden = b.ev.Hidden()
 	for _, k := range slices.Concat(sortedKeys(b.o.Passwords), b.env.Encrypted) {
 		if !slices.Contains(p.Hidden, k) && k != SeedName {
@@ -197,6 +200,9 @@ func (b *builder) load(ctx context.Context) error {
 		return err
 	}
 	b.networks, b.networksFile = nets, networks
+	if err := b.checkNetworkNames(); err != nil {
+		return err
+	}
 	b.rendered, err = render(ctx, b.tree, b.roles, nets)
 	return err
 }

@@ -13,7 +13,7 @@ import (
 
 // check holds what was asked for against itself: what no single template can see.
 func (b *builder) check(p *Plan) error {
-	for _, f := range []func(*Plan) error{b.clocks, b.names, b.overlaps, b.fixed} {
+	for _, f := range []func(*Plan) error{b.clocks, b.hostnames, b.names, b.overlaps, b.fixed} {
 		if err := f(p); err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (b *builder) names(p *Plan) error {
 		}
 		if o, twice := byName[s.Name]; twice {
 			return errs.New(errs.Invalid, "machine %d of role %s and machine %d of role %s would both be called %s", o.Index, o.Role, s.Index, s.Role, s.Name).
-				WithHint("change %sHostnameFormat or %sHostnameFormat, or HostnameMap (%s)", o.Role, s.Role, b.env.Origins["HostnameMap"])
+				WithHint("change %sHostnameFormat or %sHostnameFormat, or HostnameMap (%s)", o.Role, s.Role, b.env.Origins[hostnameMap])
 		}
 		byName[s.Name] = s
 	}

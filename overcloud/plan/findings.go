@@ -17,7 +17,7 @@ const (
 	NoService  = "service"    // only a service declares it that no role has
 	Deprecated = "deprecated" // a template says that it is on its way out
 	RootOnly   = "root"       // it is given in the section parameters, which only the root template reads, and others declare it too
-	NotOfRole  = "role"       // it stands in a role's parameters, and no template lets a role set it
+	NotOfRole  = "role"       // it stands in a role's parameters, and no template of its services lets a role set it
 )
 
 // Finding is a parameter that somebody gave and should look at again.
@@ -26,7 +26,7 @@ type Finding struct {
 	Parameter string `json:"parameter"`
 	Where     string `json:"where"`             // file and line, or the command line
 	Nearest   string `json:"nearest,omitempty"` // of unused ones and those of a role: the declared name that may be meant
-	Says      string `json:"says,omitempty"`    // of deprecated ones: the template's description; of a service: its type
+	Says      string `json:"says,omitempty"`    // of deprecated ones: the template's description; of a service: its type; of those of a role: what to do
 }
 
 // String is the finding as a warning.
@@ -46,7 +46,7 @@ func (f Finding) String() string {
 		return fmt.Sprintf("%s: parameter %s is of %s, which no role has", f.Where, f.Parameter, f.Says)
 	}
 	if f.Kind == NotOfRole {
-		s = fmt.Sprintf("%s: %s is not supported as a role-specific input", f.Where, f.Parameter)
+		return fmt.Sprintf("%s: %s is not supported as a role-specific input: %s", f.Where, f.Parameter, f.Says)
 	}
 	if f.Nearest != "" {
 		s += fmt.Sprintf("; did you mean %q?", f.Nearest)
@@ -76,7 +76,7 @@ func (b *builder) findings() []Finding {
 			out = append(out, Finding{Kind: Deprecated, Parameter: g.name, Where: g.origin.String(), Says: says})
 		}
 	}
-	return append(out, b.ofRoles()...)
+	return append(out, b.ofRoles(others())...)
 }
 
 // undeployed are the parameters of services that the tree has and no role asks for, each
@@ -119,10 +119,9 @@ func (b *builder) nothing(name string) bool {
 	return strings.HasSuffix(name, "Count") && hot.String(b.effective()[name]) == "0"
 }
 
-// ofRoles are the parameters of single roles (<Role>Parameters) that no template
-// takes from there: only those with the tag role_specific are.
-func (b *builder) ofRoles() []Finding {
-	known := b.ev.RoleSpecific()
+// ofRoles are the parameters of single roles (<Role>Parameters) that no template of the
+// role's services takes from there: only those with the tag role_specific are.
+func (b *builder) ofRoles(others map[string]string) []Finding {
 	var out []Finding
 	for _, g := range b.given {
 		role, ok := strings.CutSuffix(g.name, "Parameters")
@@ -130,13 +129,30 @@ func (b *builder) ofRoles() []Finding {
 			continue
 		}
 		given, _ := b.env.Defaults[g.name].(map[string]any)
+		known := b.ev.RoleSpecific(role)
 		for _, k := range sortedKeys(given) {
-			if !slices.Contains(known, k) {
-				out = append(out, Finding{Kind: NotOfRole, Parameter: g.name + " " + k, Where: g.origin.String(), Nearest: nearest.Name(k, known)})
+			f := Finding{Kind: Unused, Parameter: g.name + " " + k, Where: g.origin.String()}
+			switch {
+			case slices.Contains(known, k):
+				continue
+			case b.ev.Used(k) && b.roleSpecific(k):
+				f.Kind, f.Says = NotOfRole, "no service of role "+role+" takes it"
+			case b.ev.Used(k):
+				f.Kind, f.Says = NotOfRole, "it changes nothing there; under parameter_defaults it is that of all roles"
+			case others[k] != "":
+				f.Kind, f.Says = NoService, others[k]
+			default:
+				f.Nearest = nearest.Name(k, slices.Concat(known, b.ev.Declared()))
 			}
+			out = append(out, f)
 		}
 	}
 	return out
+}
+
+// roleSpecific tells a parameter that some role may set for itself.
+func (b *builder) roleSpecific(name string) bool {
+	return slices.ContainsFunc(b.roles.roles, func(r roleDef) bool { return slices.Contains(b.ev.RoleSpecific(r.Name), name) })
 }
 
 // generated are parameters that tools write for every service there is, used or
@@ -146,7 +162,7 @@ var generated = regexp.MustCompile(`^((Docker|Container).*Image|SwiftFetchDir(Ge
 // ofProvisioning tells the parameters that node, network and vip provision write
 // into their environments: a tree that has no use for one is not a mistake.
 func ofProvisioning(name string) bool {
-	return strings.HasSuffix(name, "RemovalPolicies") || slices.Contains([]string{"HostnameMap", "DeployedServerPortMap", "NodePortMap",
+	return strings.HasSuffix(name, "RemovalPolicies") || slices.Contains([]string{hostnameMap, "DeployedServerPortMap", "NodePortMap",
 		"DeployedNetworkEnvironment", "VipPortMap", "ControlPlaneVipData"}, name)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -134,6 +135,31 @@ func TestHostnameMapNamesMachines(t *testing.T) {
 	}
 	if got := strings.Join(names, " "); got != "overcloud-controller-0 overcloud-novacompute-0 rack2-compute overcloud-cephstorage-0 overcloud-cephstorage-1" {
 		t.Error(got)
+	}
+}
+
+// A name for a machine that there may be later waits, and is told; one for a machine that
+// was removed is what its file says still.
+func TestHostnameMapOfMachinesThatAreNotThere(t *testing.T) {
+	o := article(t)
+	o.Removed = map[string][]int{"CephStorage": {0}}
+	o.Environments = []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  HostnameMap: {overcloud-novacompute-2: rack2-compute, overcloud-cephstorage-0: gone, overcloud-cephstorage-2: kept}\n")}}
+	want := "my.yaml:2: HostnameMap: there is no machine overcloud-novacompute-2, as role Compute has 2: the name waits for it"
+	if got := build(t, o).Warnings; !reflect.DeepEqual(got, []string{want}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A network that only roles name still is told: machines are not on it.
+func TestNetworkOfARoleThatIsNotDefinedIsTold(t *testing.T) {
+	o := article(t)
+	o.Networks = plan.File{Name: "n.yaml", Data: []byte("- {name: Storage, name_lower: storage, ip_subnet: 172.16.1.0/24}\n- {name: Own, name_lower: own, ip_subnet: 172.16.9.0/24, enabled: false}\n")}
+	o.Roles = plan.File{Name: "r.yaml", Data: []byte("- name: Controller\n  tags: [primary, controller]\n  networks: [Own, Storage]\n" +
+		"- name: Compute\n  networks:\n    - Storage\n    - Tenant\n    - InternalApi\n- name: CephStorage\n- name: Spare\n  CountDefault: 0\n  networks: [Tenant]\n")}
+	want := "r.yaml:7: role Compute: its machines are not on Tenant, InternalApi: not in n.yaml, which has Storage, Own"
+	got := slices.DeleteFunc(build(t, o).Warnings, func(w string) bool { return !strings.Contains(w, "n.yaml") })
+	if !reflect.DeepEqual(got, []string{want}) {
+		t.Errorf("got %q", got)
 	}
 }
 

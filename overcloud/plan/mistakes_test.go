@@ -63,6 +63,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"service that nobody knows", nil, role("- name: Controller\n  tags: [primary, controller]\n  ServicesDefault:\n    - OS::TripleO::Services::Kernel\n    - OS::TripleO::Services::Keyston\n")},
 		{"unknown key of a role", nil, role("- name: Controller\n  CountDefalt: 1\n")},
 		{"batch of no machines", nil, role("- name: Controller\n  update_serial: 0\n")},
+		{"network of a role that has a slip", nil, plan.Options{Roles: plan.File{Name: "my_roles.yaml", Data: []byte("- name: A\n  networks:\n    - Storag\n    - Tenant\n    - Own\n- name: B\n  networks:\n    internalApi: {subnet: internal_api_subnet}\n")}}},
 		{"role without a name", nil, role("- CountDefault: 1\n")},
 		{"role given twice", nil, role("- name: A\n- name: A\n")},
 		{"roles file that is no list", nil, role("name: A\n")},
@@ -81,6 +82,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"value that a parameter refuses", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  NovaComputeLibvirtType: xen\n")}}}},
 		{"region that would be two lines", nil, env("  KeystoneRegion: \"one\\ndebug = true\"\n")},
 		{"password that would end in the middle of a URL", nil, env("  RabbitPassword: s3cret@elsewhere\n")},
+		{"lists and maps where a text is wanted", nil, env("  NtpServer: [a]\n  AdminPassword: [s3cret, b]\n  KeystoneRegion: [one, two]\n  TimeZone: {s3cret: b}\n")},
 		{"port that is none", nil, env("  KeystonePort: 70000\n")},
 		{"service on a network that is not there", nil, env("  NtpServer: [a]\n  ServiceNetMap: {MysqlNetwork: internal}\n")},
 		{"protocol that nothing speaks", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  EndpointProtocol: https\n")}}}},
@@ -88,6 +90,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"scale of a role that is not there", nil, plan.Options{Counts: map[string]int{"BlockStorage": 1}}},
 		{"controllers without a clock", nil, env("  NtpServer: []\n")},
 		{"HostnameMap that names two alike", nil, env("  NtpServer: [a]\n  HostnameMap:\n    overcloud-controller-0: one\n    overcloud-controller-1: One\n    overcloud-novacompute-0: a_b\n")},
+		{"HostnameMap of machines that nobody is", nil, env("  NtpServer: [a]\n  HostnameMap: {overcloud-controler-0: one, overcloud-controller-01: two, overcloud-compute-0: three, mine-0: four}\n")},
 		{"HostnameMap that takes another's name", nil, env("  NtpServer: [a]\n  HostnameMap:\n    overcloud-controller-0: overcloud-controller-1\n")},
 		{"fixed addresses that cannot be", nil, env("  NtpServer: [a]\n  ControlFixedIPs: [{ip_address: 192.168.25.9}]\n  PublicVirtualFixedIPs: [{ip_address: 10.0.0.1}]\n" +
 			"  InternalApiVirtualFixedIPs: [{ip_address: 172.16.2.7}]\n  ControllerIPs:\n    internal_api: [172.16.2.7, 172.16.1.8]\n    storage: [nine]\n")},

@@ -42,6 +42,7 @@ type Plan struct {
 	standing standing // what is there already, for Shared
 	external bool     // another load balancer answers at the virtual address
 
+	Sketched     bool   `json:"-"`                       // see Options.Sketch: of each role one machine stands in Servers
 	Unseeded     bool   `json:"unseeded,omitempty"`      // random texts follow from their names alone: nobody gave a seed
 	RootTemplate []byte `json:"root_template,omitempty"` // overcloud.yaml as it was rendered
 	// Configure evaluates service templates for real machines; see Configure in configure.go.

@@ -284,14 +284,24 @@ func TestMisspeltParameterIsToldWithTheNearest(t *testing.T) {
 
 func TestParametersOfOneRoleThatNoTemplateTakes(t *testing.T) {
 	o := realOptions(t, nil)
-	o.Environments = []plan.File{{Name: "/home/stack/my.yaml", Data: []byte("parameter_defaults:\n  ComputeParameters: {NovaReservedHostMemry: 4096, TunedProfileName: x}\n  DockerNobodyImage: x\n")}}
+	o.Environments = []plan.File{{Name: "/home/stack/my.yaml", Data: []byte("parameter_defaults:\n  ComputeParameters: {NovaReservedHostMemry: 4096, TunedProfileName: x, CephOsdPercentageMi: 1, NtpServer: a}\n" +
+		"  ControllerParameters: {NovaReservedHostMemory: 1}\n  DockerNobodyImage: x\n")}}
 	p, err := plan.Build(context.Background(), scripted(t, "queens"), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `/home/stack/my.yaml:2: ComputeParameters NovaReservedHostMemry is not supported as a role-specific input; did you mean "NovaReservedHostMemory"?`
-	if len(p.Findings) != 1 || p.Findings[0].String() != want {
-		t.Fatalf("got %v", p.Findings)
+	want := []string{
+		`/home/stack/my.yaml:2: parameter ComputeParameters CephOsdPercentageMi is not used by any template; did you mean "CephOsdPercentageMin"?`,
+		`/home/stack/my.yaml:2: ComputeParameters NtpServer is not supported as a role-specific input: it changes nothing there; under parameter_defaults it is that of all roles`,
+		`/home/stack/my.yaml:2: parameter ComputeParameters NovaReservedHostMemry is not used by any template; did you mean "NovaReservedHostMemory"?`,
+		`/home/stack/my.yaml:3: ControllerParameters NovaReservedHostMemory is not supported as a role-specific input: no service of role Controller takes it`,
+	}
+	var got []string
+	for _, f := range p.Findings {
+		got = append(got, f.String())
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %q", got)
 	}
 }
 

@@ -18,7 +18,10 @@ func (b *builder) role(def roleDef) (*Role, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Role{Name: def.Name, Count: len(group.Members), Removed: group.Removed(), Tags: def.Tags, Networks: def.Networks, ServerResource: def.ServerResource}
+	r := &Role{Name: def.Name, Count: len(group.Members), Removed: group.Removed(), Tags: def.Tags, Networks: texts(def.Networks), ServerResource: def.ServerResource}
+	if n, sketched := b.asked[def.Name]; sketched {
+		r.Count = n
+	}
 	if group.Model() == nil {
 		return nil, errs.New(errs.Invalid, "%s: resource %s is not a group of servers", rootTemplate, def.Name)
 	}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strconv"
@@ -32,7 +33,7 @@ type roleDef struct {
 	Name           string
 	Line           int
 	Tags           []string
-	Networks       []string
+	Networks       []located
 	Services       []located
 	ServerResource string // deprecated_server_resource_name, else the role's name
 	UpdateSerial   int    // 1 where the role does not say, as TripleO has it
@@ -104,6 +105,23 @@ func parseRoles(f File) (*roleFile, error) {
 	return rf, p.err()
 }
 
+// RoleNames are those of the roles file that a plan would be made with.
+func RoleNames(tree fs.FS, o Options) ([]string, error) {
+	f, err := (&builder{tree: tree, o: o}).file(o.Roles, "roles_data.yaml")
+	if err != nil {
+		return nil, err
+	}
+	rf, err := parseRoles(f)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, r := range rf.roles {
+		out = append(out, r.Name)
+	}
+	return out, nil
+}
+
 var roleName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
 
 func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
@@ -119,9 +137,9 @@ func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 		case "name":
 			r.Name = v.Value
 		case "tags":
-			r.Tags = texts(v)
+			r.Tags = texts(placed(v))
 		case "networks":
-			r.Networks = texts(v)
+			r.Networks = placed(v)
 		case "deprecated_server_resource_name":
 			r.ServerResource = v.Value
 		case "update_serial":
@@ -151,15 +169,24 @@ func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 	return r
 }
 
-// texts is a list of strings, or the keys of a map (networks in Wallaby's form).
-func texts(n *yaml.Node) []string {
-	var out []string
+// placed is a list of strings, or the keys of a map (networks in Wallaby's form).
+func placed(n *yaml.Node) []located {
+	var out []located
 	step := 1
 	if n.Kind == yaml.MappingNode {
 		step = 2
 	}
 	for i := 0; i < len(n.Content); i += step {
-		out = append(out, n.Content[i].Value)
+		out = append(out, located{n.Content[i].Value, n.Content[i].Line})
+	}
+	return out
+}
+
+// texts are the strings alone.
+func texts(list []located) []string {
+	var out []string
+	for _, l := range list {
+		out = append(out, l.Text)
 	}
 	return out
 }

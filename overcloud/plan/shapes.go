@@ -27,11 +27,11 @@ func (b *builder) shapes() error {
 	for _, r := range b.roles.roles {
 		b.ownShape(&all, r.Name+"IPs", known)
 	}
-	if v := b.env.Defaults["HostnameMap"]; v != nil {
+	if v := b.env.Defaults[hostnameMap]; v != nil {
 		if m, ok := v.(map[string]any); ok {
 			b.hostShape(&all, m)
 		} else if !isText(v) {
-			from := b.env.Origins["HostnameMap"]
+			from := b.env.Origins[hostnameMap]
 			all.add(from.File, from.Line, "HostnameMap: expected host names by name, overcloud-controller-0: my-controller; found %s", hot.String(v))
 		}
 	}
@@ -89,7 +89,7 @@ func (b *builder) ownShape(all *problems, parameter string, known []string) {
 
 // hostShape: what machines are to be called, each by a name of its own.
 func (b *builder) hostShape(all *problems, names map[string]any) {
-	from := b.env.Origins["HostnameMap"]
+	from := b.env.Origins[hostnameMap]
 	byHost := map[string]string{}
 	for _, k := range sortedKeys(names) {
 		name := hot.String(names[k])

@@ -116,7 +116,7 @@ func codeOf(status int) errs.Code {
 
 // Message finds the sentence in an OpenStack error body: Ironic nests JSON in
 // error_message, Keystone and Heat use error.message, Nova and Neutron one key of any name,
-// Placement a list of errors.
+// Glance message, Placement a list of errors.
 func Message(body []byte) string {
 	msg, _ := sentence(body)
 	return msg
@@ -162,6 +162,9 @@ func fault(body []byte) (f ironicFault, inner string, ok bool) {
 // plain is the sentence of the other services.
 func plain(m map[string]json.RawMessage, body []byte) string {
 	var inner string
+	if json.Unmarshal(m["message"], &inner) == nil && inner != "" { // Glance's, beside code and title
+		return inner
+	}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		var f struct {
 			Message string

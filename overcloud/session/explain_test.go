@@ -17,6 +17,7 @@ import (
 func TestMessage(t *testing.T) {
 	for _, c := range []struct{ name, body, want string }{
 		{"Ironic nests JSON in JSON", `{"error_message": "{\"faultcode\": \"Client\", \"faultstring\": \"Node nope could not be found.\", \"debuginfo\": null}"}`, "Node nope could not be found."},
+		{"the image service has three keys", `{"code":"400 Bad Request","message":"The data is cut off.","title":"Bad Request"}`, "The data is cut off."},
 		{"Ironic's router", `{"error_message": "{\"code\": 404, \"title\": \"Not Found\", \"description\": \"\"}"}`, "Not Found"},
 		{"Keystone", `{"error": {"code": 401, "title": "Unauthorized", "message": "The request you have made requires authentication."}}`, "The request you have made requires authentication."},
 		{"Heat", `{"code": 404, "error": {"message": "The Stack (x) could not be found.", "type": "EntityNotFound"}, "title": "Not Found"}`, "The Stack (x) could not be found."},

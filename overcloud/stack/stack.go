@@ -81,15 +81,16 @@ func (s *Stack) SecretOutput(name string) bool {
 
 // Summary says what an action did.
 type Summary struct {
-	NodesAdded   int            `json:"nodes_added"`
-	NodesRemoved int            `json:"nodes_removed"`
-	Changed      int            `json:"changed"`            // resources changed on nodes
-	Seconds      map[string]int `json:"seconds"`            // phase → how long
-	Total        int            `json:"total,omitempty"`    // seconds from the start of the action to its end
-	Path         []Hop          `json:"path,omitempty"`     // the critical path of the steps
-	Spent        []Spent        `json:"spent,omitempty"`    // what steps cost the machines; none of a step that stood
-	Limited      string         `json:"limited,omitempty"`  // what alone was done; empty: all
-	LeftOut      []string       `json:"left_out,omitempty"` // machines that failed and were gone on without
+	NodesAdded   int                  `json:"nodes_added"`
+	NodesRemoved int                  `json:"nodes_removed"`
+	Changed      int                  `json:"changed"`            // resources changed on nodes
+	Seconds      map[string]int       `json:"seconds"`            // phase → how long
+	Begun        map[string]time.Time `json:"begun,omitempty"`    // phases that are under way; they go on after a restart
+	Total        int                  `json:"total,omitempty"`    // seconds from the start of the action to its end
+	Path         []Hop                `json:"path,omitempty"`     // the critical path of the steps
+	Spent        []Spent              `json:"spent,omitempty"`    // what steps cost the machines; none of a step that stood
+	Limited      string               `json:"limited,omitempty"`  // what alone was done; empty: all
+	LeftOut      []string             `json:"left_out,omitempty"` // machines that failed and were gone on without
 }
 
 // Failure is why an action failed: the cause first.

@@ -77,7 +77,7 @@ func (ev *Evaluator) Stack(ctx context.Context, file string, params map[string]a
 	ev.templates, ev.first = map[string]*hot.Template{}, map[string]*Stack{}
 	ev.used, ev.hidden = map[string]map[string]bool{}, map[string]bool{}
 	ev.steps, ev.problems, ev.warnings = 0, problems{}, problems{}
-	ev.told = told{deprecated: map[string]string{}, ofRoles: map[string]bool{}, asked: map[string]bool{}, refused: map[string]bool{}}
+	ev.told = told{deprecated: map[string]string{}, ofRoles: map[string]map[string]bool{}, asked: map[string]bool{}, refused: map[string]bool{}}
 	ev.ids = map[string]*Resource{}
 	ev.net = newPlanner(ev.Subnets, ev.Addresses)
 	given := map[string]any{}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"sort"
 	"strings"
 
@@ -98,12 +97,10 @@ func (s *Stack) setParameters(given map[string]any, from hot.Origin) {
 		if d.Deprecated {
 			s.ev.told.deprecated[d.Name] = d.Description
 		}
-		if slices.Contains(d.Tags, "role_specific") {
-			s.ev.told.ofRoles[d.Name] = true
-		}
 		s.values[i] = s.parameter(d, given, from)
 		s.Parameters[d.Name] = s.values[i]
 	}
+	s.ofRole()
 }
 
 // parameter is the value of one. What a property gives to a nested stack counts
@@ -121,7 +118,7 @@ func (s *Stack) parameter(d *hot.Parameter, given map[string]any, from hot.Origi
 		if o, known := s.ev.Env.Origins[d.Name]; known {
 			from = o
 		}
-		return s.checked(d, d.Check, v, from)
+		return s.checked(d, d.Given, v, from)
 	}
 	declared := hot.Origin{File: s.t.File, Line: d.Line}
 	if !d.HasDefault {

@@ -1,0 +1,53 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"trefoil/internal/nearest"
+	"trefoil/overcloud/jinja"
+)
+
+// checkNetworkNames refuses networks of roles whose names are those of network_data but for
+// a slip: templates would leave such a network out, and its machines would not be on it.
+func (b *builder) checkNetworkNames() error {
+	known := b.definedNetworks()
+	var all problems
+	for _, r := range b.roles.roles {
+		own := texts(r.Networks)
+		for _, n := range r.Networks {
+			near := nearest.Name(n.Text, known)
+			if !slices.Contains(known, n.Text) && near != "" && nearest.Distance(n.Text, near) <= slip && !slices.Contains(own, near) {
+				all.add(b.roles.name, n.Line, "role %s: network %q is not in %s; did you mean %q?", r.Name, n.Text, b.networksFile.Name, near)
+			}
+		}
+	}
+	return all.err()
+}
+
+// strayNetworks tells of other networks of roles that network_data does not have: a
+// network is often left out there alone, and roles keep its name.
+func (b *builder) strayNetworks(p *Plan) []string {
+	known := b.definedNetworks()
+	var out []string
+	for _, def := range b.roles.roles {
+		stray := slices.DeleteFunc(slices.Clone(def.Networks), func(n located) bool { return slices.Contains(known, n.Text) })
+		machines := slices.ContainsFunc(p.Roles, func(r Role) bool { return r.Name == def.Name && r.Count > 0 })
+		if len(stray) > 0 && machines {
+			out = append(out, fmt.Sprintf("%s:%d: role %s: its machines are not on %s: not in %s, which has %s",
+				b.roles.name, stray[0].Line, def.Name, strings.Join(texts(stray), ", "), b.networksFile.Name, strings.Join(known, ", ")))
+		}
+	}
+	return out
+}
+
+// definedNetworks are the names in network_data, those of disabled networks too.
+func (b *builder) definedNetworks() []string {
+	var out []string
+	for _, n := range b.networks.Items {
+		name, _ := n.(*jinja.Dict).Get("name") // a map, as parseNetworks has seen
+		out = append(out, jinja.Str(name))
+	}
+	return out
+}
