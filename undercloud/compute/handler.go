@@ -79,9 +79,11 @@ func (s *Service) route(mux *http.ServeMux, pattern string, h func(http.Response
 // fail answers in Nova's shape: the kind of failure is the key.
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := errs.CodeOf(err)
-	status, msg := errs.HTTPStatus(code), err.Error()
-	if status == http.StatusInternalServerError {
+	status, msg := errs.HTTPStatus(code), errs.Told(err)
+	if status >= http.StatusInternalServerError {
 		s.cfg.Log.Error("compute request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	if code == errs.Internal {
 		msg = "Unexpected API Error."
 	}
 	kind := map[errs.Code]string{errs.NotFound: "itemNotFound", errs.Conflict: "conflictingRequest",

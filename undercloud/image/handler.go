@@ -212,8 +212,10 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if hint := errs.HintOf(err); hint != "" {
 		msg += " (" + hint + ")"
 	}
-	if code == http.StatusInternalServerError {
+	if code >= http.StatusInternalServerError {
 		s.cfg.Log.Error("image request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	if code == http.StatusInternalServerError {
 		msg = "The server has either erred or is incapable of performing the requested operation."
 	}
 	title := strconv.Itoa(code) + " " + http.StatusText(code)

@@ -167,7 +167,7 @@ func checkVersion(header string) error {
 
 // fail sends the inspector's error body. What is our own fault goes to the log only.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	code, text := errs.CodeOf(err), err.Error()
+	code, text := errs.CodeOf(err), errs.Told(err)
 	id := w.Header().Get("X-Openstack-Request-Id")
 	if errs.HTTPStatus(code) >= http.StatusInternalServerError {
 		s.Log.Error("introspection API failed", "request_id", id, "method", r.Method, "path", r.URL.Path, "error", err)

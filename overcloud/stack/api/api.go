@@ -158,18 +158,15 @@ func (a *api) handler(f handlerFunc) http.Handler {
 // fail writes Heat's error body. What is ours to mend is logged, not shown.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := errs.CodeOf(err)
-	status, msg := errs.HTTPStatus(code), err.Error()
+	status := errs.HTTPStatus(code)
 	if status >= http.StatusInternalServerError {
 		a.Log.Error("orchestration request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	if code == errs.Internal {
-		msg = "internal error; see the undercloud's log"
-	}
-	if h := errs.HintOf(err); h != "" {
-		msg += "\nhint: " + h
+		err = errs.New(code, "internal error; see the undercloud's log").WithHint("%s", errs.HintOf(err))
 	}
 	reply(w, status, map[string]any{"code": status, "title": http.StatusText(status), "explanation": http.StatusText(status),
-		"error": map[string]any{"message": msg, "traceback": nil, "type": string(code)}})
+		"error": map[string]any{"message": errs.Told(err), "traceback": nil, "type": string(code)}})
 }
 
 func reply(w http.ResponseWriter, status int, body any) {

@@ -256,7 +256,7 @@ func (d *Runner) Enqueue(ctx context.Context, kind, id string, input any) error 
 	_, err = dbos.RunWorkflow(c, d.run, envelope{Kind: kind, Input: string(b)},
 		dbos.WithWorkflowID(id), dbos.WithWorkflowAttributes(map[string]any{"kind": kind}))
 	if err != nil {
-		return fmt.Errorf("store job %s: %w", id, err)
+		return errs.NoSpace(fmt.Errorf("store job %s: %w", id, err))
 	}
 	return nil
 }

@@ -359,3 +359,15 @@ func TestWhoComesWhileStartIsAtWorkWaits(t *testing.T) {
 		}
 	})
 }
+
+// A job that cannot be stored for want of room is refused with what to do.
+func TestAFullDiskIsToldAsThat(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	stop(t, start(t, path, nil))
+	// No page more than there are.
+	d := start(t, path+"?_pragma=max_page_count(1)", map[string]jobs.Handler{"x": func(jobs.Run, json.RawMessage) error { return nil }})
+	err := d.Enqueue(t.Context(), "x", "big", strings.Repeat("x", 1<<20))
+	if !errs.Is(err, errs.Unavailable) || !strings.Contains(errs.HintOf(err), "df -h") {
+		t.Errorf("%v (hint %q)", err, errs.HintOf(err))
+	}
+}

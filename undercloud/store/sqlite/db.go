@@ -7,7 +7,6 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -16,7 +15,7 @@ import (
 	"sync"
 
 	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite"
+	_ "modernc.org/sqlite" // the driver
 
 	"trefoil/internal/errs"
 )
@@ -124,20 +123,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 
 // Update runs f in one write transaction; an error rolls it back. A full disk is Unavailable.
 func (d *DB) Update(ctx context.Context, f func(tx *sql.Tx) error) error {
-	return noSpace(d.update(ctx, f))
-}
-
-// resultFull is SQLite's result code of a disk, or a database, that can take no more.
-const resultFull = 13
-
-// noSpace says what SQLite's error of a full disk means for whoever asked.
-func noSpace(err error) error {
-	var se *sqlite.Error
-	if err == nil || !errors.As(err, &se) || se.Code()&0xff != resultFull {
-		return err
-	}
-	return errs.Wrap(errs.Unavailable, err, "the undercloud's disk is full, and this was not written").
-		WithHint("make room where its state is (df -h), then the same again")
+	return errs.NoSpace(d.update(ctx, f))
 }
 
 func (d *DB) update(ctx context.Context, f func(tx *sql.Tx) error) error {
