@@ -12,7 +12,7 @@ import (
 	"trefoil/undercloud/identity"
 )
 
-const maxBody = 1 << 20
+const maxBody = 1 << 20 // of a request, in bytes
 
 // Handler returns the compute API. The caller guards it with identity.Middleware
 // (open paths: "/", "/v2.1").
@@ -87,7 +87,7 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 		msg = "Unexpected API Error."
 	}
 	kind := map[errs.Code]string{errs.NotFound: "itemNotFound", errs.Conflict: "conflictingRequest",
-		errs.Invalid: "badRequest", errs.Forbidden: "forbidden"}[code]
+		errs.Invalid: "badRequest", errs.Forbidden: "forbidden", errs.TooLarge: "overLimit"}[code]
 	if kind == "" {
 		kind = "computeFault"
 	}
@@ -98,13 +98,6 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // the client is gone: nobody to tell
-}
-
-func readJSON(w http.ResponseWriter, r *http.Request, out any) error {
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(out); err != nil {
-		return errs.Wrap(errs.Invalid, err, "the request body is not the JSON that was expected")
-	}
-	return nil
 }
 
 func selfLinks(r *http.Request, kind, id string) []any {

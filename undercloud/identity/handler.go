@@ -9,6 +9,7 @@ import (
 
 	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 )
 
 const maxBody = 1 << 20
@@ -84,9 +85,8 @@ func versionDoc(r *http.Request) map[string]any {
 
 func (s *Service) authenticate(w http.ResponseWriter, r *http.Request) {
 	var req authRequest
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&req)
-	if err != nil {
-		s.fail(w, r, errs.Wrap(errs.Invalid, err, "The request body is not the JSON that was expected"))
+	if err := jsonbody.Object(r, maxBody, &req); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	c, err := s.issue(r, &req)

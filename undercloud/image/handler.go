@@ -14,6 +14,7 @@ import (
 
 	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 	"trefoil/undercloud/identity"
 )
 
@@ -67,8 +68,8 @@ func (s *Service) versions(status int) http.HandlerFunc {
 
 func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
 	var body map[string]any
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&body); err != nil {
-		return errs.Wrap(errs.Invalid, err, "the request body is not a JSON object")
+	if err := jsonbody.Object(r, maxBody, &body); err != nil {
+		return err
 	}
 	now := s.cfg.Now().UTC()
 	i := &Image{ID: s.cfg.NewID(), Status: Queued, Visibility: "shared", Tags: []string{},

@@ -131,7 +131,8 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if code == errs.Internal {
 		msg = "Request Failed: internal server error while processing your request."
 	}
-	kind := map[errs.Code]string{errs.NotFound: "NotFound", errs.Conflict: "Conflict", errs.Invalid: "HTTPBadRequest"}[code]
+	kind := map[errs.Code]string{errs.NotFound: "NotFound", errs.Conflict: "Conflict", errs.Invalid: "HTTPBadRequest",
+		errs.TooLarge: "HTTPRequestEntityTooLarge"}[code]
 	if kind == "" {
 		kind = "HTTPInternalServerError"
 	}

@@ -14,6 +14,7 @@ import (
 
 	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/plan/diff"
 	"trefoil/overcloud/stack"
@@ -148,7 +149,6 @@ func refuse(what, instead string) handlerFunc {
 
 func (a *api) handler(f handlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
 		if err := f(w, r); err != nil {
 			a.fail(w, r, err)
 		}
@@ -175,12 +175,8 @@ func reply(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // the client is gone if this fails
 }
 
-func decode(body io.Reader, out any) error {
-	if err := json.NewDecoder(body).Decode(out); err != nil {
-		return errs.New(errs.Invalid, "the request is not valid JSON: %v", err)
-	}
-	return nil
-}
+// decode reads a body, which is an object in each request.
+func decode(r *http.Request, out any) error { return jsonbody.Object(r, MaxBody, out) }
 
 func versions(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusMultipleChoices, map[string]any{"versions": []any{map[string]any{
