@@ -53,6 +53,6 @@ type PortgroupStore interface {
 	// UpdateWiring lets change edit all ports and portgroups of a node in one transaction, in
 	// which nobody else writes them. An error from change leaves all as it was and is returned as is.
 	UpdateWiring(ctx context.Context, nodeUUID string, change func([]*Port, []*Portgroup) error) error
-	// DeletePortgroup removes it. Invalid while it has ports.
-	DeletePortgroup(ctx context.Context, uuid string) error
+	// DeletePortgroup removes it as DeletePort does, if may allows it. Invalid while it has ports.
+	DeletePortgroup(ctx context.Context, uuid string, may func(*Portgroup) error) error
 }

@@ -26,6 +26,7 @@ const (
 	Unauthorized  Code = "unauthorized"   // no or bad credentials: 401
 	Forbidden     Code = "forbidden"      // 403
 	NotAcceptable Code = "not_acceptable" // API version: 406
+	TooLarge      Code = "too_large"      // the request's body is longer than is taken: 413
 	Unavailable   Code = "unavailable"    // try again later: 503
 	Internal      Code = "internal"       // our fault: 500
 )
@@ -112,6 +113,8 @@ func HTTPStatus(code Code) int {
 		return http.StatusForbidden
 	case NotAcceptable:
 		return http.StatusNotAcceptable
+	case TooLarge:
+		return http.StatusRequestEntityTooLarge
 	case Unavailable:
 		return http.StatusServiceUnavailable
 	default:

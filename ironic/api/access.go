@@ -137,6 +137,18 @@ func (c *call) seesPart(node string, gone error) error {
 	return nil
 }
 
+// stillMay holds a policy against the node of a part as it is now: since the request was authorized, the
+// node may have got another owner. gone is as with seesPart.
+func (c *call) stillMay(rule, node string, gone error) error {
+	if c.full {
+		return nil
+	}
+	if err := c.seesPart(node, gone); err != nil {
+		return err
+	}
+	return c.require(rule, target(c.partOf))
+}
+
 // seen tells which nodes a list of a resource is about: all, or those that the
 // caller's project owns or leases.
 func (c *call) seen(resource string) (func(*ironic.Node) bool, error) {

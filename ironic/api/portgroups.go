@@ -196,8 +196,15 @@ func (s *server) deletePortgroup(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.DeletePortgroup(c.ctx(), p.UUID); err != nil {
+	if err := s.store.DeletePortgroup(c.ctx(), p.UUID, c.mayDeletePortgroup); err != nil {
 		return err
 	}
 	return c.status(http.StatusNoContent)
+}
+
+// mayDeletePortgroup is asked in the transaction that deletes, as mayDeletePort is. A virtual interface
+// is no objection: Ironic has none.
+func (c *call) mayDeletePortgroup(p *ironic.Portgroup) error {
+	gone := clientError(http.StatusNotFound, "Portgroup %s could not be found.", p.UUID)
+	return c.stillMay("baremetal:portgroup:delete", p.NodeUUID, gone)
 }

@@ -193,13 +193,9 @@ func (s *server) deletePort(c *call) error {
 // mayDeletePort is asked in the transaction that deletes: since the request was authorized, the port
 // may have got a virtual interface or come to another node, and that node to another owner.
 func (c *call) mayDeletePort(p *ironic.Port) error {
-	if !c.full {
-		if err := c.seesPart(p.NodeUUID, clientError(http.StatusNotFound, "Port %s could not be found.", p.UUID)); err != nil {
-			return err
-		}
-		if err := c.require("baremetal:port:delete", target(c.partOf)); err != nil {
-			return err
-		}
+	gone := clientError(http.StatusNotFound, "Port %s could not be found.", p.UUID)
+	if err := c.stillMay("baremetal:port:delete", p.NodeUUID, gone); err != nil {
+		return err
 	}
 	if vif := p.VIF(); vif != "" {
 		return clientError(http.StatusConflict, "Cannot delete the port %s as VIF %s is attached to it.", p.UUID, vif)

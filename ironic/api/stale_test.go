@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"testing"
@@ -50,6 +51,11 @@ func (h *hurried) UpdatePortgroup(ctx context.Context, uuid string, change func(
 func (h *hurried) DeletePort(ctx context.Context, uuid string, may func(*ironic.Port) error) error {
 	h.hurry()
 	return h.Store.DeletePort(ctx, uuid, may)
+}
+
+func (h *hurried) DeletePortgroup(ctx context.Context, uuid string, may func(*ironic.Portgroup) error) error {
+	h.hurry()
+	return h.Store.DeletePortgroup(ctx, uuid, may)
 }
 
 // hurriedRig serves over such a store a node n with two ports.
@@ -135,8 +141,8 @@ func TestAPortThatIsAttachedMeanwhileIsNotDeleted(t *testing.T) {
 	}
 }
 
-// Who lost the node, or his role on it, between the look at the port and its deletion deletes nothing.
-func TestAPortWhoseNodeChangesHandsIsNotDeleted(t *testing.T) {
+// Who lost the node, or his role on it, between the look at a part of it and its deletion deletes nothing.
+func TestAPartWhoseNodeChangesHandsIsNotDeleted(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*ironic.Node)
 		status int
@@ -144,20 +150,24 @@ func TestAPortWhoseNodeChangesHandsIsNotDeleted(t *testing.T) {
 		"sold":   {func(n *ironic.Node) { n.Owner = otherProject }, 404},
 		"leased": {func(n *ironic.Node) { n.Owner, n.Lessee = otherProject, ownerProject }, 403},
 	} {
-		store := apitest.NewStore()
-		furnish(t, store)
-		h := &hurried{Store: store}
-		h.then = func() {
-			_, err := store.UpdateNode(t.Context(), ownedNode, func(n *ironic.Node) error { tc.change(n); return nil })
-			fine(t, err)
-		}
-		admin := policy.Caller{ProjectID: ownerProject, Roles: implied("admin")}
-		url := serve(t, api.New(api.Config{Store: h, Conductor: apitest.NewConductor(store), Log: slog.New(slog.DiscardHandler),
-			Caller: func(context.Context) policy.Caller { return admin }}))
-		r := &rig{T: t, url: url}
-		r.do("DELETE", "/v1/ports/"+ownedPort, "1.82", "").want(t, tc.status, "")
-		if _, err := store.Port(t.Context(), ownedPort); err != nil {
-			t.Errorf("%s: %v", name, err)
+		for _, part := range []string{"ports/" + ownedPort, "portgroups/" + ownedGroup} {
+			store := apitest.NewStore()
+			furnish(t, store)
+			h := &hurried{Store: store}
+			h.then = func() {
+				_, err := store.UpdateNode(t.Context(), ownedNode, func(n *ironic.Node) error { tc.change(n); return nil })
+				fine(t, err)
+			}
+			admin := policy.Caller{ProjectID: ownerProject, Roles: implied("admin")}
+			url := serve(t, api.New(api.Config{Store: h, Conductor: apitest.NewConductor(store), Log: slog.New(slog.DiscardHandler),
+				Caller: func(context.Context) policy.Caller { return admin }}))
+			r := &rig{T: t, url: url}
+			r.do("DELETE", "/v1/"+part, "1.82", "").want(t, tc.status, "")
+			_, portErr := store.Port(t.Context(), ownedPort)
+			_, groupErr := store.Portgroup(t.Context(), ownedGroup)
+			if err := errors.Join(portErr, groupErr); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }

@@ -108,6 +108,8 @@ func codeOf(status int) errs.Code {
 		return errs.NotAcceptable
 	case 409:
 		return errs.Conflict
+	case 413:
+		return errs.TooLarge
 	case 502, 503, 504:
 		return errs.Unavailable
 	}

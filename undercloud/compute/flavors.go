@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 )
 
 func (s *Service) flavorRoutes(mux *http.ServeMux) {
@@ -111,7 +112,7 @@ func (s *Service) createFlavor(w http.ResponseWriter, r *http.Request) error {
 			Public    *bool   `json:"os-flavor-access:is_public"`
 		} `json:"flavor"`
 	}
-	if err := readJSON(w, r, &body); err != nil {
+	if err := jsonbody.Object(r, maxBody, &body); err != nil {
 		return err
 	}
 	a := body.Flavor
@@ -150,8 +151,11 @@ func (s *Service) addSpecs(w http.ResponseWriter, r *http.Request, f *Flavor) er
 	var body struct {
 		ExtraSpecs map[string]any `json:"extra_specs"`
 	}
-	if err := readJSON(w, r, &body); err != nil {
+	if err := jsonbody.Object(r, maxBody, &body); err != nil {
 		return err
+	}
+	if body.ExtraSpecs == nil {
+		return errs.New(errs.Invalid, "Invalid input for extra_specs: an object of texts is required")
 	}
 	specs := map[string]string{}
 	for k, v := range body.ExtraSpecs {

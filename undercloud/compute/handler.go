@@ -12,7 +12,7 @@ import (
 	"trefoil/undercloud/identity"
 )
 
-const maxBody = 1 << 20
+const maxBody = 1 << 20 // of a request, in bytes
 
 // Handler returns the compute API. The caller guards it with identity.Middleware
 // (open paths: "/", "/v2.1").
@@ -79,13 +79,15 @@ func (s *Service) route(mux *http.ServeMux, pattern string, h func(http.Response
 // fail answers in Nova's shape: the kind of failure is the key.
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := errs.CodeOf(err)
-	status, msg := errs.HTTPStatus(code), err.Error()
-	if status == http.StatusInternalServerError {
+	status, msg := errs.HTTPStatus(code), errs.Told(err)
+	if status >= http.StatusInternalServerError {
 		s.cfg.Log.Error("compute request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	if code == errs.Internal {
 		msg = "Unexpected API Error."
 	}
 	kind := map[errs.Code]string{errs.NotFound: "itemNotFound", errs.Conflict: "conflictingRequest",
-		errs.Invalid: "badRequest", errs.Forbidden: "forbidden"}[code]
+		errs.Invalid: "badRequest", errs.Forbidden: "forbidden", errs.TooLarge: "overLimit"}[code]
 	if kind == "" {
 		kind = "computeFault"
 	}
@@ -96,13 +98,6 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // the client is gone: nobody to tell
-}
-
-func readJSON(w http.ResponseWriter, r *http.Request, out any) error {
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(out); err != nil {
-		return errs.Wrap(errs.Invalid, err, "the request body is not the JSON that was expected")
-	}
-	return nil
 }
 
 func selfLinks(r *http.Request, kind, id string) []any {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 )
 
 func (s *Service) keypairRoutes(mux *http.ServeMux) {
@@ -59,7 +60,7 @@ func (s *Service) createKeypair(w http.ResponseWriter, r *http.Request) error {
 			PublicKey string `json:"public_key"`
 		} `json:"keypair"`
 	}
-	if err := readJSON(w, r, &body); err != nil {
+	if err := jsonbody.Object(r, maxBody, &body); err != nil {
 		return err
 	}
 	a := body.Keypair

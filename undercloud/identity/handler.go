@@ -9,6 +9,7 @@ import (
 
 	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 )
 
 const maxBody = 1 << 20
@@ -84,9 +85,8 @@ func versionDoc(r *http.Request) map[string]any {
 
 func (s *Service) authenticate(w http.ResponseWriter, r *http.Request) {
 	var req authRequest
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&req)
-	if err != nil {
-		s.fail(w, r, errs.Wrap(errs.Invalid, err, "The request body is not the JSON that was expected"))
+	if err := jsonbody.Object(r, maxBody, &req); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	c, err := s.issue(r, &req)
@@ -158,10 +158,12 @@ func (s *Service) showCatalog(w http.ResponseWriter, _ *http.Request, c session)
 // fail writes an error in Keystone's shape. What is our own fault is logged, not shown.
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := errs.HTTPStatus(errs.CodeOf(err))
-	msg := err.Error()
+	msg := errs.Told(err)
 	var e *errs.Error
-	if !errors.As(err, &e) {
+	if code >= http.StatusInternalServerError {
 		s.cfg.Log.Error("identity request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	if !errors.As(err, &e) {
 		msg = "An unexpected error prevented the server from fulfilling your request."
 	}
 	writeJSON(w, code, map[string]any{"error": map[string]any{

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 )
 
 // peopleRoutes are those of users, projects and roles. All but a user's own password
@@ -55,8 +56,11 @@ func (s *Service) peopleRoutes(mux *http.ServeMux) {
 // the rest is left alone, as Keystone does.
 func body(w http.ResponseWriter, r *http.Request, name string, into any) error {
 	var outer map[string]json.RawMessage
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&outer)
-	if err != nil || outer[name] == nil {
+	err := jsonbody.Object(r, maxBody, &outer)
+	if errs.Is(err, errs.TooLarge) {
+		return err
+	}
+	if err != nil || outer[name] == nil || string(outer[name]) == "null" {
 		return errs.New(errs.Invalid, "Expecting to find %s in request body.", name)
 	}
 	if err := json.Unmarshal(outer[name], into); err != nil { // its text could repeat a password

@@ -14,6 +14,7 @@ import (
 
 	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 	"trefoil/undercloud/identity"
 )
 
@@ -67,8 +68,8 @@ func (s *Service) versions(status int) http.HandlerFunc {
 
 func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
 	var body map[string]any
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&body); err != nil {
-		return errs.Wrap(errs.Invalid, err, "the request body is not a JSON object")
+	if err := jsonbody.Object(r, maxBody, &body); err != nil {
+		return err
 	}
 	now := s.cfg.Now().UTC()
 	i := &Image{ID: s.cfg.NewID(), Status: Queued, Visibility: "shared", Tags: []string{},
@@ -212,8 +213,10 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if hint := errs.HintOf(err); hint != "" {
 		msg += " (" + hint + ")"
 	}
-	if code == http.StatusInternalServerError {
+	if code >= http.StatusInternalServerError {
 		s.cfg.Log.Error("image request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	if code == http.StatusInternalServerError {
 		msg = "The server has either erred or is incapable of performing the requested operation."
 	}
 	title := strconv.Itoa(code) + " " + http.StatusText(code)

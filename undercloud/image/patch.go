@@ -1,11 +1,11 @@
 package image
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 )
 
 type operation struct {
@@ -21,8 +21,8 @@ func (s *Service) patch(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	var ops []operation
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&ops); err != nil {
-		return errs.Wrap(errs.Invalid, err, "the request body is not a JSON patch")
+	if err := jsonbody.List(r, maxBody, &ops); err != nil {
+		return err
 	}
 	old, err := s.get(r)
 	if err != nil {

@@ -34,7 +34,7 @@ func (s *Service) save(ctx context.Context, id string, r io.Reader) error {
 		return err
 	}
 	part := s.path(id) + partSuffix
-	err = s.receive(i, part, r)
+	err = errs.NoSpace(s.receive(i, part, r))
 	if err == nil {
 		err = os.Rename(part, s.path(id))
 	}

@@ -3,11 +3,11 @@ package network
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 )
 
 const maxBody = 1 << 20
@@ -126,12 +126,11 @@ func (a portArgs) apply(p *Port) {
 // read decodes {"network": {…}}. Unknown attributes are refused, as Neutron does.
 func read[T any](r *http.Request, kind string) (*T, error) {
 	var outer map[string]json.RawMessage
-	dec := json.NewDecoder(io.LimitReader(r.Body, maxBody))
-	if err := dec.Decode(&outer); err != nil {
-		return nil, errs.Wrap(errs.Invalid, err, "the request body is not a JSON object")
+	if err := jsonbody.Object(r, maxBody, &outer); err != nil {
+		return nil, err
 	}
 	inner, ok := outer[kind]
-	if !ok {
+	if !ok || string(inner) == "null" {
 		return nil, errs.New(errs.Invalid, "Unable to find '%s' in request body", kind)
 	}
 	out := new(T)

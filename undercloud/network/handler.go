@@ -124,12 +124,15 @@ func project(r *http.Request) string {
 // fail answers in Neutron's shape.
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := errs.CodeOf(err)
-	status, msg := errs.HTTPStatus(code), err.Error()
-	if status == http.StatusInternalServerError {
+	status, msg := errs.HTTPStatus(code), errs.Told(err)
+	if status >= http.StatusInternalServerError {
 		s.cfg.Log.Error("network request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	if code == errs.Internal {
 		msg = "Request Failed: internal server error while processing your request."
 	}
-	kind := map[errs.Code]string{errs.NotFound: "NotFound", errs.Conflict: "Conflict", errs.Invalid: "HTTPBadRequest"}[code]
+	kind := map[errs.Code]string{errs.NotFound: "NotFound", errs.Conflict: "Conflict", errs.Invalid: "HTTPBadRequest",
+		errs.TooLarge: "HTTPRequestEntityTooLarge"}[code]
 	if kind == "" {
 		kind = "HTTPInternalServerError"
 	}

@@ -1,7 +1,6 @@
 package network
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -9,6 +8,7 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 )
 
 // kind is a sort of resource with what is special about it; the five verbs are the same for all.
@@ -174,11 +174,11 @@ func (s *Service) tags(k kind) func(http.ResponseWriter, *http.Request) error {
 		var body struct {
 			Tags []string `json:"tags"`
 		}
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&body); err != nil {
-			return errs.Wrap(errs.Invalid, err, "the request body is not a list of tags")
+		if err := jsonbody.Object(r, maxBody, &body); err != nil {
+			return err
 		}
 		if body.Tags == nil {
-			body.Tags = []string{}
+			return errs.New(errs.Invalid, "Invalid tags body: expected tags, a list of texts")
 		}
 		err := s.cfg.Store.Update(r.Context(), func(tx Tx) error { return k.setTags(tx, r.PathValue("id"), body.Tags) })
 		if err != nil {

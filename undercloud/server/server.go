@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -151,8 +152,29 @@ func (s *Server) watch(svc Service) http.Handler {
 			// Paths only: queries can hold an agent's token.
 			s.Log.Debug("request", "service", svc.Name, "method", r.Method, "path", r.URL.Path, "status", rec.status, "ms", took.Milliseconds(), "from", r.RemoteAddr)
 		}()
+		body := r.Body // handlers put readers of their own in its place
 		svc.Handler.ServeHTTP(rec, r)
+		linger(rec, r, body)
 	})
+}
+
+// How much of a body that a handler has not read is read all the same, and how long it may take.
+const (
+	lingerBytes = 256 << 20
+	lingerTime  = 10 * time.Second
+)
+
+// linger reads on what the client still sends of a request that is answered already. Most clients send all
+// before they look for an answer; net/http closes half a second after its own, the kernel resets
+// what is still under way, and they would see a broken connection instead of, say, a 413.
+// Who asked first (Expect: 100-continue) and was refused sends nothing more.
+func linger(w http.ResponseWriter, r *http.Request, body io.Reader) {
+	if body == nil || body == http.NoBody || r.Header.Get("Expect") != "" {
+		return
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerTime)) // without one: as long as it takes
+	_, _ = io.CopyN(io.Discard, body, lingerBytes)                                // a client that went away needs no answer
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 }
 
 // method keeps a stranger's made-up methods out of the metrics' labels.

@@ -169,8 +169,17 @@ func (s *Store) keepGroup(uuid string, p *ironic.Portgroup) (*ironic.Portgroup, 
 	return deep(p), nil
 }
 
-// DeletePortgroup removes one without ports.
-func (s *Store) DeletePortgroup(_ context.Context, uuid string) error {
+// DeletePortgroup removes one without ports, if may has no objection.
+func (s *Store) DeletePortgroup(ctx context.Context, uuid string, may func(*ironic.Portgroup) error) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	p, err := s.Portgroup(ctx, uuid)
+	if err != nil {
+		return err
+	}
+	if err := may(p); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.hasPorts(uuid) {

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -23,6 +22,7 @@ import (
 
 	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 	"trefoil/ironic"
 	"trefoil/ironic/api"
 	"trefoil/ironic/api/openapi"
@@ -167,7 +167,7 @@ func checkVersion(header string) error {
 
 // fail sends the inspector's error body. What is our own fault goes to the log only.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	code, text := errs.CodeOf(err), err.Error()
+	code, text := errs.CodeOf(err), errs.Told(err)
 	id := w.Header().Get("X-Openstack-Request-Id")
 	if errs.HTTPStatus(code) >= http.StatusInternalServerError {
 		s.Log.Error("introspection API failed", "request_id", id, "method", r.Method, "path", r.URL.Path, "error", err)
@@ -198,9 +198,9 @@ func (s *server) base(r *http.Request) string {
 
 // continued takes what a ramdisk found out.
 func (s *server) continued(w http.ResponseWriter, r *http.Request) error {
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, payloadLimit))
+	data, err := jsonbody.Bytes(r, payloadLimit)
 	if err != nil {
-		return errs.New(errs.Invalid, "Inspection data could not be read whole: at most %d bytes are taken.", payloadLimit)
+		return err
 	}
 	id, err := s.Conductor.ContinueInspection(r.Context(), data)
 	audit.Note(r.Context(), func(t *audit.Trail) { t.Node = id })

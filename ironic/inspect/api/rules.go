@@ -2,7 +2,6 @@ package inspectapi
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 	"trefoil/ironic"
 	"trefoil/ironic/inspect/rules"
 )
@@ -105,9 +105,9 @@ func (s *server) deleteRules(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) createRule(w http.ResponseWriter, r *http.Request) error {
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, ruleLimit))
+	data, err := jsonbody.Bytes(r, ruleLimit)
 	if err != nil {
-		return errs.New(errs.Invalid, "The rule could not be read whole: at most %d bytes are taken.", ruleLimit)
+		return err
 	}
 	one, err := readRule(data)
 	if err != nil {

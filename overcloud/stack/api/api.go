@@ -14,6 +14,7 @@ import (
 
 	"trefoil/internal/baseurl"
 	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/plan/diff"
 	"trefoil/overcloud/stack"
@@ -148,7 +149,6 @@ func refuse(what, instead string) handlerFunc {
 
 func (a *api) handler(f handlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
 		if err := f(w, r); err != nil {
 			a.fail(w, r, err)
 		}
@@ -158,18 +158,15 @@ func (a *api) handler(f handlerFunc) http.Handler {
 // fail writes Heat's error body. What is ours to mend is logged, not shown.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := errs.CodeOf(err)
-	status, msg := errs.HTTPStatus(code), err.Error()
+	status := errs.HTTPStatus(code)
 	if status >= http.StatusInternalServerError {
 		a.Log.Error("orchestration request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	if code == errs.Internal {
-		msg = "internal error; see the undercloud's log"
-	}
-	if h := errs.HintOf(err); h != "" {
-		msg += "\nhint: " + h
+		err = errs.New(code, "internal error; see the undercloud's log").WithHint("%s", errs.HintOf(err))
 	}
 	reply(w, status, map[string]any{"code": status, "title": http.StatusText(status), "explanation": http.StatusText(status),
-		"error": map[string]any{"message": msg, "traceback": nil, "type": string(code)}})
+		"error": map[string]any{"message": errs.Told(err), "traceback": nil, "type": string(code)}})
 }
 
 func reply(w http.ResponseWriter, status int, body any) {
@@ -178,12 +175,8 @@ func reply(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // the client is gone if this fails
 }
 
-func decode(body io.Reader, out any) error {
-	if err := json.NewDecoder(body).Decode(out); err != nil {
-		return errs.New(errs.Invalid, "the request is not valid JSON: %v", err)
-	}
-	return nil
-}
+// decode reads a body, which is an object in each request.
+func decode(r *http.Request, out any) error { return jsonbody.Object(r, MaxBody, out) }
 
 func versions(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusMultipleChoices, map[string]any{"versions": []any{map[string]any{

@@ -52,7 +52,7 @@ func (a *api) planShow(w http.ResponseWriter, r *http.Request) error {
 
 func (a *api) planCreate(w http.ResponseWriter, r *http.Request) error {
 	var n stack.NewPlan
-	if err := decode(r.Body, &n); err != nil {
+	if err := decode(r, &n); err != nil {
 		return err
 	}
 	p, warnings, err := a.Service.CreatePlan(r.Context(), n)
@@ -67,7 +67,7 @@ func (a *api) planUpdate(w http.ResponseWriter, r *http.Request) error {
 	var req struct {
 		Input *stack.Input `json:"input"`
 	}
-	if err := decode(r.Body, &req); err != nil {
+	if err := decode(r, &req); err != nil {
 		return err
 	}
 	if req.Input == nil {
@@ -95,7 +95,7 @@ func (a *api) planParameters(w http.ResponseWriter, r *http.Request) error {
 		File    string `json:"file"`
 		Content string `json:"content"`
 	}
-	if err := decode(r.Body, &req); err != nil {
+	if err := decode(r, &req); err != nil {
 		return err
 	}
 	warnings, err := a.Service.SetParameters(r.Context(), r.PathValue("name"), req.File, []byte(req.Content))
@@ -110,7 +110,7 @@ func (a *api) planDeploy(w http.ResponseWriter, r *http.Request) error {
 	var req struct {
 		TimeoutMins int `json:"timeout_mins"`
 	}
-	if err := decode(r.Body, &req); err != nil {
+	if err := decode(r, &req); err != nil {
 		return err
 	}
 	if req.TimeoutMins < 1 {
@@ -168,7 +168,7 @@ func (a *api) planRotate(w http.ResponseWriter, r *http.Request) error {
 	var req struct {
 		Names []string `json:"names"`
 	}
-	if err := decode(r.Body, &req); err != nil {
+	if err := decode(r, &req); err != nil {
 		return err
 	}
 	done, err := a.Service.RotatePasswords(r.Context(), r.PathValue("name"), req.Names)

@@ -8,7 +8,7 @@ import (
 // The body is that of a create.
 func (a *api) preview(w http.ResponseWriter, r *http.Request) error {
 	var req Request
-	if err := decode(r.Body, &req); err != nil {
+	if err := decode(r, &req); err != nil {
 		return err
 	}
 	return a.difference(w, r, req.Name, req)
@@ -17,7 +17,7 @@ func (a *api) preview(w http.ResponseWriter, r *http.Request) error {
 // preview serves PUT stacks/NAME/ID/preview: what an update would do.
 func (v *view) preview(w http.ResponseWriter, _ []string) error {
 	var req Request
-	if err := decode(v.r.Body, &req); err != nil {
+	if err := decode(v.r, &req); err != nil {
 		return err
 	}
 	if err := v.root("updated"); err != nil {

@@ -154,7 +154,7 @@ func noTemplate() error {
 
 func (a *api) create(w http.ResponseWriter, r *http.Request) error {
 	var req Request
-	if err := decode(r.Body, &req); err != nil {
+	if err := decode(r, &req); err != nil {
 		return err
 	}
 	if req.Input == nil {
@@ -171,7 +171,7 @@ func (a *api) create(w http.ResponseWriter, r *http.Request) error {
 
 func (v *view) update(w http.ResponseWriter, _ []string) error {
 	var req Request
-	if err := decode(v.r.Body, &req); err != nil {
+	if err := decode(v.r, &req); err != nil {
 		return err
 	}
 	if err := v.root("updated"); err != nil {
@@ -201,7 +201,7 @@ func (v *view) remove(w http.ResponseWriter, _ []string) error {
 // actions serves `stack cancel`, and says why nothing else is done.
 func (v *view) actions(w http.ResponseWriter, _ []string) error {
 	var body map[string]json.RawMessage
-	if err := decode(v.r.Body, &body); err != nil {
+	if err := decode(v.r, &body); err != nil {
 		return err
 	}
 	for what, instead := range map[string]string{"suspend": "to switch machines off: openstack baremetal node power off",

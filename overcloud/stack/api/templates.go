@@ -108,7 +108,7 @@ func validate(w http.ResponseWriter, r *http.Request) error {
 			Defaults   map[string]any `json:"parameter_defaults"`
 		} `json:"environment"`
 	}
-	if err := decode(r.Body, &req); err != nil {
+	if err := decode(r, &req); err != nil {
 		return err
 	}
 	if len(req.Template) == 0 || string(req.Template) == "null" {

@@ -86,19 +86,38 @@ type envelope struct {
 
 // Start opens the job file and takes up unfinished jobs where they were. Meanwhile
 // the other methods wait: jobs that are taken up make new ones, and the APIs answer
-// already, long before DBOS takes any. It is called once.
+// already, long before DBOS takes any. It is called once. Where Stop came before its end
+// it ends what it began, and that is Unavailable.
 func (d *Runner) Start(ctx context.Context) error {
 	ended := make(chan struct{})
 	over := sync.OnceFunc(func() { close(ended) })
 	defer over()
 	d.mu.Lock()
 	d.starting = ended
+	stopped := d.stopped
 	d.mu.Unlock()
+	if stopped {
+		return wasStopped()
+	}
+	c, err := d.launch(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.serve(c); err != nil {
+		return err
+	}
+	over() // nobody waits for the housekeeping
+	d.forgetOld(c)
+	return nil
+}
+
+// launch opens the job file and has DBOS take up the unfinished jobs.
+func (d *Runner) launch(ctx context.Context) (dbos.Context, error) {
 	if err := os.MkdirAll(filepath.Dir(d.cfg.Path), 0o700); err != nil {
-		return fmt.Errorf("make the job directory: %w", err)
+		return nil, fmt.Errorf("make the job directory: %w", err)
 	}
 	if err := touch(d.cfg.Path); err != nil {
-		return fmt.Errorf("make the job file: %w", err)
+		return nil, fmt.Errorf("make the job file: %w", err)
 	}
 	// The jobs outlive ctx, which only bounds the start.
 	c, err := dbos.NewContext(context.WithoutCancel(ctx), dbos.Config{
@@ -107,18 +126,31 @@ func (d *Runner) Start(ctx context.Context) error {
 		SchedulerPollingInterval: time.Hour,
 	})
 	if err != nil {
-		return fmt.Errorf("open the job file %s: %w", d.cfg.Path, err)
+		return nil, fmt.Errorf("open the job file %s: %w", d.cfg.Path, err)
 	}
 	dbos.RegisterWorkflow(c, d.run, dbos.WithWorkflowName("job"), dbos.WithMaxRecoveryAttempts(math.MaxInt32))
 	if err := dbos.Launch(c); err != nil { // it has shut down what it began
-		return fmt.Errorf("start the jobs of %s: %w", d.cfg.Path, err)
+		return nil, fmt.Errorf("start the jobs of %s: %w", d.cfg.Path, err)
 	}
+	return c, nil
+}
+
+// serve has the other methods use c, unless Stop came meanwhile: who stopped may have had no time to wait.
+func (d *Runner) serve(c dbos.Context) error {
 	d.mu.Lock()
-	d.dbos = c
+	stopped := d.stopped
+	if !stopped {
+		d.dbos = c
+	}
 	d.mu.Unlock()
-	over() // nobody waits for the housekeeping
-	d.forgetOld(c)
+	if stopped {
+		return errors.Join(wasStopped(), shutdown(c, stopTime))
+	}
 	return nil
+}
+
+func wasStopped() error {
+	return errs.New(errs.Unavailable, "the job runner was stopped before it had started")
 }
 
 func touch(path string) error {
@@ -256,7 +288,7 @@ func (d *Runner) Enqueue(ctx context.Context, kind, id string, input any) error 
 	_, err = dbos.RunWorkflow(c, d.run, envelope{Kind: kind, Input: string(b)},
 		dbos.WithWorkflowID(id), dbos.WithWorkflowAttributes(map[string]any{"kind": kind}))
 	if err != nil {
-		return fmt.Errorf("store job %s: %w", id, err)
+		return errs.NoSpace(fmt.Errorf("store job %s: %w", id, err))
 	}
 	return nil
 }
@@ -283,23 +315,30 @@ func (d *Runner) Cancel(ctx context.Context, id string) error {
 	return nil
 }
 
+// stopTime is how long running steps have to end where the caller has set no time.
+const stopTime = 30 * time.Second
+
 // Stop cancels the contexts of running steps and waits for them; the jobs stay unfinished.
+// While Start is at work it waits for that, too, as long as ctx allows; Start ends the runner either way.
 func (d *Runner) Stop(ctx context.Context) error {
-	if err := d.started(ctx); err != nil {
-		return err
-	}
 	d.mu.Lock()
-	c := d.dbos
-	was := d.stopped
+	c, was := d.dbos, d.stopped
 	d.stopped = true
 	d.mu.Unlock()
-	if c == nil || was {
+	if c == nil {
+		return d.started(ctx)
+	}
+	if was {
 		return nil
 	}
-	timeout := 30 * time.Second
+	timeout := stopTime
 	if dl, ok := ctx.Deadline(); ok {
 		timeout = time.Until(dl)
 	}
+	return shutdown(c, timeout)
+}
+
+func shutdown(c dbos.Context, timeout time.Duration) error {
 	if err := dbos.Shutdown(c, timeout); err != nil {
 		return fmt.Errorf("stop the jobs: %w", err)
 	}

@@ -359,3 +359,64 @@ func TestWhoComesWhileStartIsAtWorkWaits(t *testing.T) {
 		}
 	})
 }
+
+// A job that cannot be stored for want of room is refused with what to do.
+func TestAFullDiskIsToldAsThat(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	stop(t, start(t, path, nil))
+	// No page more than there are.
+	d := start(t, path+"?_pragma=max_page_count(1)", map[string]jobs.Handler{"x": func(jobs.Run, json.RawMessage) error { return nil }})
+	err := d.Enqueue(t.Context(), "x", "big", strings.Repeat("x", 1<<20))
+	if !errs.Is(err, errs.Unavailable) || !strings.Contains(errs.HintOf(err), "df -h") {
+		t.Errorf("%v (hint %q)", err, errs.HintOf(err))
+	}
+}
+
+// Who has no time to wait for Start has stopped the runner all the same.
+func TestStopDuringStartEndsTheRunner(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	begun := make(chan struct{}, 2)
+	wait := func(r jobs.Run, _ json.RawMessage) error {
+		begun <- struct{}{}
+		<-r.Done()
+		return r.Err()
+	}
+	first := start(t, path, map[string]jobs.Handler{"wait": wait})
+	if err := first.Enqueue(t.Context(), "wait", "w", nil); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	stop(t, first)
+
+	d := New(Config{Path: path})
+	d.Register("wait", wait)
+	d.starting = make(chan struct{}) // what follows is Start, in its parts
+	c, err := d.launch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.Stop(over); !errs.Is(err, errs.Unavailable) || !errors.Is(err, context.Canceled) {
+		t.Errorf("a stop that may not wait: %v", err)
+	}
+	if err := d.serve(c); !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "was stopped") {
+		t.Errorf("the start: %v", err)
+	}
+	close(d.starting)
+	if c.Err() == nil {
+		t.Error("DBOS was not ended")
+	}
+	d.mu.Lock()
+	if len(d.running) > 0 {
+		t.Errorf("jobs run on: %v", d.running)
+	}
+	d.mu.Unlock()
+	if err := d.Enqueue(t.Context(), "wait", "x", nil); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("a new job: %v", err)
+	}
+	stop(t, d) // once more
+	if s := New(Config{Path: path}); s.Stop(t.Context()) != nil || !errs.Is(s.Start(t.Context()), errs.Unavailable) {
+		t.Error("one that was stopped before it is started starts")
+	}
+}

@@ -16,7 +16,7 @@ import (
 	"sync"
 
 	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite"
+	_ "modernc.org/sqlite" // the driver
 
 	"trefoil/internal/errs"
 )
@@ -28,7 +28,7 @@ var migrations embed.FS
 type DB struct {
 	write *sql.DB // one connection: SQLite has one writer
 	read  *sql.DB
-	one   *lookups // over read
+	one   *lookups // over connections of its own
 }
 
 // Open opens or makes the file at path and brings its schema up to date.
@@ -49,7 +49,13 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		write.Close()
 		return nil, err
 	}
-	return &DB{write: write, read: read, one: &lookups{db: read, ready: map[string]*sql.Stmt{}}}, nil
+	one, err := open(path, 2)
+	if err != nil {
+		write.Close()
+		read.Close()
+		return nil, err
+	}
+	return &DB{write: write, read: read, one: &lookups{db: one, ready: map[string]*sql.Stmt{}}}, nil
 }
 
 // private makes the file before SQLite does, readable by its owner only: it holds BMC passwords.
@@ -78,16 +84,17 @@ func open(path string, conns int) (*sql.DB, error) {
 
 // lookups asks for single rows with statements that are prepared once: to parse and
 // plan one takes longer than to find the row. There are as many as the code has texts
-// of queries. Safe for concurrent use.
+// of queries. Lists, which may take long, have other connections: a lookup waits for lookups
+// only. Safe for concurrent use.
 type lookups struct {
 	db    *sql.DB
 	mu    sync.Mutex
 	ready map[string]*sql.Stmt
 }
 
-// QueryRowContext is that of the database. A lookup that has begun is not interrupted: it takes
-// microseconds, and each watch over a context that may end would be one more goroutine, of
-// database/sql and of the driver.
+// QueryRowContext is that of the database. A lookup whose context has ended does not begin. One that
+// has begun is not interrupted, nor is its wait for those before it: each takes microseconds, and each
+// watch over a context that may end would be one more goroutine, of database/sql and of the driver.
 func (l *lookups) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	s, err := l.statement(ctx, query)
 	if err != nil || ctx.Err() != nil {
@@ -124,20 +131,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 
 // Update runs f in one write transaction; an error rolls it back. A full disk is Unavailable.
 func (d *DB) Update(ctx context.Context, f func(tx *sql.Tx) error) error {
-	return noSpace(d.update(ctx, f))
-}
-
-// resultFull is SQLite's result code of a disk, or a database, that can take no more.
-const resultFull = 13
-
-// noSpace says what SQLite's error of a full disk means for whoever asked.
-func noSpace(err error) error {
-	var se *sqlite.Error
-	if err == nil || !errors.As(err, &se) || se.Code()&0xff != resultFull {
-		return err
-	}
-	return errs.Wrap(errs.Unavailable, err, "the undercloud's disk is full, and this was not written").
-		WithHint("make room where its state is (df -h), then the same again")
+	return errs.NoSpace(d.update(ctx, f))
 }
 
 func (d *DB) update(ctx context.Context, f func(tx *sql.Tx) error) error {
@@ -157,9 +151,5 @@ func (d *DB) update(ctx context.Context, f func(tx *sql.Tx) error) error {
 
 // Close closes the file.
 func (d *DB) Close() error {
-	rerr := d.read.Close()
-	if err := d.write.Close(); err != nil {
-		return err
-	}
-	return rerr
+	return errors.Join(d.one.db.Close(), d.read.Close(), d.write.Close())
 }

@@ -59,6 +59,29 @@ func TestALookupOfWhoHasGoneDoesNotBegin(t *testing.T) {
 	}
 }
 
+// Nobody who looks one row up waits for those who list, whose contexts and hurry are not his.
+func TestALookupDoesNotWaitForLists(t *testing.T) {
+	d := open1(t, filepath.Join(t.TempDir(), "state.db"))
+	if err := d.CreateNode(t.Context(), &ironic.Node{UUID: "u"}); err != nil {
+		t.Fatal(err)
+	}
+	for range d.read.Stats().MaxOpenConnections { // as many lists as there can be, all under way
+		rows, err := d.read.QueryContext(t.Context(), "SELECT uuid FROM nodes")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		if !rows.Next() {
+			t.Fatal(rows.Err())
+		}
+	}
+	for range 2 { // the second time with its statement ready
+		if _, err := d.Node(t.Context(), "u"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // What cannot be written for want of room is told as that, and is whole when there is room again.
 func TestAFullDiskIsToldAsThat(t *testing.T) {
 	d := open1(t, filepath.Join(t.TempDir(), "state.db"))

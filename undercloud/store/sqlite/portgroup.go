@@ -168,9 +168,16 @@ func changePortgroup(ctx context.Context, tx *sql.Tx, p *ironic.Portgroup, chang
 	return nil
 }
 
-// DeletePortgroup removes a portgroup without ports.
-func (d *DB) DeletePortgroup(ctx context.Context, uuid string) error {
+// DeletePortgroup removes a portgroup without ports that may allows to remove, inside one write transaction.
+func (d *DB) DeletePortgroup(ctx context.Context, uuid string, may func(*ironic.Portgroup) error) error {
 	return d.Update(ctx, func(tx *sql.Tx) error {
+		p, err := findPortgroup(ctx, tx, uuid)
+		if err != nil {
+			return err
+		}
+		if err := may(p); err != nil {
+			return err
+		}
 		if ports, err := hasPorts(ctx, tx, uuid); err != nil {
 			return err
 		} else if ports {

@@ -56,11 +56,18 @@ func portgroups(t *testing.T, s ironic.Store) {
 	}
 	_, err = s.UpdatePort(t.Context(), "52:54:00:aa:00:01", func(p *ironic.Port) error { p.PortgroupUUID = g.UUID; return nil })
 	must(t, err)
-	code(t, s.DeletePortgroup(t.Context(), g.UUID), errs.Invalid, "contains ports")
+	yes := func(*ironic.Portgroup) error { return nil }
+	code(t, s.DeletePortgroup(t.Context(), g.UUID, yes), errs.Invalid, "contains ports")
 	_, err = s.UpdatePort(t.Context(), "52:54:00:aa:00:01", func(p *ironic.Port) error { p.PortgroupUUID = ""; return nil })
 	must(t, err)
-	must(t, s.DeletePortgroup(t.Context(), g.UUID))
-	code(t, s.DeletePortgroup(t.Context(), g.UUID), errs.NotFound)
+	code(t, s.DeletePortgroup(t.Context(), g.UUID, func(now *ironic.Portgroup) error {
+		if _, err := s.Node(t.Context(), now.NodeUUID); err != nil {
+			t.Errorf("the store can not be read meanwhile: %v", err)
+		}
+		return errs.New(errs.Forbidden, "not %s", now.UUID)
+	}), errs.Forbidden, "not "+g.UUID)
+	must(t, s.DeletePortgroup(t.Context(), g.UUID, yes))
+	code(t, s.DeletePortgroup(t.Context(), g.UUID, yes), errs.NotFound)
 	must(t, s.DeleteNode(t.Context(), b.UUID))
 	if list, err := s.Portgroups(t.Context(), ironic.PortgroupFilter{}); err != nil || len(list) != 0 {
 		t.Errorf("portgroups of a node that is gone: %v %v", list, err)
@@ -165,7 +172,7 @@ func references(t *testing.T, s ironic.Store) {
 		return g
 	}
 	gone, foreign, own := group(a), group(b), group(a)
-	must(t, s.DeletePortgroup(t.Context(), gone.UUID))
+	must(t, s.DeletePortgroup(t.Context(), gone.UUID, func(*ironic.Portgroup) error { return nil }))
 	join := func(g *ironic.Portgroup) error {
 		_, err := s.UpdatePort(t.Context(), p.UUID, func(p *ironic.Port) error { p.PortgroupUUID = g.UUID; return nil })
 		return err

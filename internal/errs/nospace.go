@@ -1,0 +1,35 @@
+package errs
+
+import (
+	"errors"
+	"syscall"
+)
+
+// sqliteFull is SQLite's result code of a disk, or a database, that can take no more.
+const sqliteFull = 13
+
+// NoSpace makes an Unavailable, with what to do, of an error that comes of a full disk: the kernel's
+// (ENOSPC, EDQUOT) or SQLite's, whose errors tell their result code. Others, and nil, stay as they are.
+func NoSpace(err error) error {
+	var sqlite interface {
+		error
+		Code() int
+	}
+	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	if !full && (!errors.As(err, &sqlite) || sqlite.Code()&0xff != sqliteFull) {
+		return err
+	}
+	return Wrap(Unavailable, err, "the undercloud's disk is full, and this was not written").
+		WithHint("make room where its state is (df -h), then the same again")
+}
+
+// hintMark stands between a sentence and its hint where a body has one text for both.
+const hintMark = "\nhint: "
+
+// Told is what a client is told in a body that has one text: the sentence and, in a line of its own, the hint.
+func Told(err error) string {
+	if hint := HintOf(err); hint != "" {
+		return err.Error() + hintMark + hint
+	}
+	return err.Error()
+}
