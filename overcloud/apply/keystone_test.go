@@ -21,10 +21,10 @@ func TestKeystonesFirstRows(t *testing.T) {
 		name, hash, changes, event string
 		kept, set                  bool
 	}{
-		{"nothing is there", "", "17\n", "changed", true, true},
-		{"all is there", hash + "\n", "0\n", "unchanged", false, false},
-		{"another address", hash + "\n", "3\n", "changed", true, false},
-		{"another password", "$2b$04$RtJbACV9y.T.gkfCLqkYdumAzAP4KiZCoocZCarRPh9XfjPkbAquG\n", "2\n", "changed", true, true},
+		{"nothing is there", "", "17\t0\n", "changed", true, true},
+		{"all is there", hash + "\n", "0\t0\n", "unchanged", false, false},
+		{"another address", hash + "\n", "3\t3\n", "changed", true, false},
+		{"another password", "$2b$04$RtJbACV9y.T.gkfCLqkYdumAzAP4KiZCoocZCarRPh9XfjPkbAquG\n", "2\t1\n", "changed", true, true},
 	} {
 		n := newNode(t)
 		n.sys.look, n.sys.changes = c.hash, c.changes

@@ -18,6 +18,7 @@ type mask struct {
 var (
 	inURL    = regexp.MustCompile(`(://[^:/@\s]+:)[^@/\s]+@`)
 	assigned = regexp.MustCompile(`(?i)((?:password|passwd|secret|token|private_key|cookie|credential)[a-z_]*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|\S+)`)
+	bcrypt   = regexp.MustCompile(`\$2[aby]\$\d\d\$[./A-Za-z0-9]{22,53}`)
 	cephKey  = regexp.MustCompile(`AQ[A-Za-z0-9+/]{36,}={0,2}`)
 	header   = regexp.MustCompile(`(?i)((?:authorization["']?\s*[:=]\s*["']?(?:basic|bearer|digest)?|auth_pass)\s+)[^\s"']+`)
 	settings = regexp.MustCompile(`(?i)(pass|password|passwd|secret|token|key|cookie)["']?\s*$`) // service_token_roles is none
@@ -88,7 +89,7 @@ func (m mask) line(s string) string {
 		s = m.all.Replace(s)
 	}
 	s = inURL.ReplaceAllString(s, "${1}"+stars+"@")
-	s = header.ReplaceAllString(cephKey.ReplaceAllString(s, stars), "${1}"+stars)
+	s = header.ReplaceAllString(bcrypt.ReplaceAllString(cephKey.ReplaceAllString(s, stars), stars), "${1}"+stars)
 	return assigned.ReplaceAllString(s, "${1}"+stars)
 }
 

@@ -143,9 +143,13 @@ func TestHostnameMapNamesMachines(t *testing.T) {
 func TestHostnameMapOfMachinesThatAreNotThere(t *testing.T) {
 	o := article(t)
 	o.Removed = map[string][]int{"CephStorage": {0}}
-	o.Environments = []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  HostnameMap: {overcloud-novacompute-2: rack2-compute, overcloud-cephstorage-0: gone, overcloud-cephstorage-2: kept}\n")}}
-	want := "my.yaml:2: HostnameMap: there is no machine overcloud-novacompute-2, as role Compute has 2: the name waits for it"
-	if got := build(t, o).Warnings; !reflect.DeepEqual(got, []string{want}) {
+	o.Environments = []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  HostnameMap: {overcloud-novacompute-2: rack2-compute, overcloud-cephstorage-0: gone, overcloud-cephstorage-2: kept, overcloud-objectstorage-0: other, mine-0: free}\n")}}
+	want := []string{
+		"my.yaml:2: HostnameMap: no machine of any role can be called mine-0: the name waits for such a role",
+		"my.yaml:2: HostnameMap: there is no machine overcloud-novacompute-2, as role Compute has 2: the name waits for it",
+		`my.yaml:2: HostnameMap: no machine of any role can be called overcloud-objectstorage-0; did you mean "overcloud-cephstorage-0"?: the name waits for such a role`,
+	}
+	if got := build(t, o).Warnings; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q", got)
 	}
 }
@@ -155,8 +159,8 @@ func TestNetworkOfARoleThatIsNotDefinedIsTold(t *testing.T) {
 	o := article(t)
 	o.Networks = plan.File{Name: "n.yaml", Data: []byte("- {name: Storage, name_lower: storage, ip_subnet: 172.16.1.0/24}\n- {name: Own, name_lower: own, ip_subnet: 172.16.9.0/24, enabled: false}\n")}
 	o.Roles = plan.File{Name: "r.yaml", Data: []byte("- name: Controller\n  tags: [primary, controller]\n  networks: [Own, Storage]\n" +
-		"- name: Compute\n  networks:\n    - Storage\n    - Tenant\n    - InternalApi\n- name: CephStorage\n- name: Spare\n  CountDefault: 0\n  networks: [Tenant]\n")}
-	want := "r.yaml:7: role Compute: its machines are not on Tenant, InternalApi: not in n.yaml, which has Storage, Own"
+		"- name: Compute\n  networks:\n    - Storage\n    - Tenant\n    - Storage1\n- name: CephStorage\n- name: Spare\n  CountDefault: 0\n  networks: [Tenant]\n")}
+	want := "r.yaml:7: role Compute: its machines are not on Tenant, Storage1: not in n.yaml, which has Storage, Own"
 	got := slices.DeleteFunc(build(t, o).Warnings, func(w string) bool { return !strings.Contains(w, "n.yaml") })
 	if !reflect.DeepEqual(got, []string{want}) {
 		t.Errorf("got %q", got)

@@ -9,6 +9,8 @@ import (
 	"trefoil/overcloud/jinja"
 )
 
+const digits = "0123456789"
+
 // checkNetworkNames refuses networks of roles whose names are those of network_data but for
 // a slip: templates would leave such a network out, and its machines would not be on it.
 func (b *builder) checkNetworkNames() error {
@@ -18,7 +20,9 @@ func (b *builder) checkNetworkNames() error {
 		own := texts(r.Networks)
 		for _, n := range r.Networks {
 			near := nearest.Name(n.Text, known)
-			if !slices.Contains(known, n.Text) && near != "" && nearest.Distance(n.Text, near) <= slip && !slices.Contains(own, near) {
+			// Leafs are numbered: InternalApi1 is no slip of InternalApi.
+			numbered := strings.Trim(n.Text, digits) == strings.Trim(near, digits)
+			if !slices.Contains(known, n.Text) && near != "" && nearest.Distance(n.Text, near) <= slip && !numbered && !slices.Contains(own, near) {
 				all.add(b.roles.name, n.Line, "role %s: network %q is not in %s; did you mean %q?", r.Name, n.Text, b.networksFile.Name, near)
 			}
 		}

@@ -122,8 +122,42 @@ func TestARefusalOfWhoAsksFirst(t *testing.T) {
 	if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || resp.StatusCode != http.StatusUnauthorized {
 		t.Errorf("%v %v", resp, err)
 	}
+	c.Close() // or the server would wait for it
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// Who stalls in the middle of a body that nobody wants is answered and let go, though the connection stays open.
+func TestARefusalOfWhoStalls(t *testing.T) {
+	addr := limited(t)
+	for name, head := range map[string]string{"unasked": "", "asked first": "Expect: 100-continue\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\n"+head+"Content-Length: 4000\r\n\r\n"+strings.Repeat("x", 2000))
+			in := bufio.NewReader(c)
+			for {
+				resp, err := http.ReadResponse(in, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if resp.StatusCode == http.StatusContinue {
+					continue
+				}
+				if resp.StatusCode != http.StatusRequestEntityTooLarge {
+					t.Error(resp.Status)
+				}
+				break
+			}
+			if _, err := in.ReadByte(); err != io.EOF {
+				t.Errorf("the connection is kept: %v", err)
+			}
+		})
 	}
 }

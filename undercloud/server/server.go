@@ -140,6 +140,7 @@ func (s *Server) watch(svc Service) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		defer linger(rec, r, r.Body) // handlers put readers of their own in the body's place
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler {
 				s.Log.Error("panic in a request", "service", svc.Name, "method", r.Method, "path", r.URL.Path, "panic", p)
@@ -152,9 +153,7 @@ func (s *Server) watch(svc Service) http.Handler {
 			// Paths only: queries can hold an agent's token.
 			s.Log.Debug("request", "service", svc.Name, "method", r.Method, "path", r.URL.Path, "status", rec.status, "ms", took.Milliseconds(), "from", r.RemoteAddr)
 		}()
-		body := r.Body // handlers put readers of their own in its place
 		svc.Handler.ServeHTTP(rec, r)
-		linger(rec, r, body)
 	})
 }
 
@@ -167,14 +166,17 @@ const (
 // linger reads on what the client still sends of a request that is answered already. Most clients send all
 // before they look for an answer; net/http closes half a second after its own, the kernel resets
 // what is still under way, and they would see a broken connection instead of, say, a 413.
-// Who asked first (Expect: 100-continue) and was refused sends nothing more.
+// Where the handler has read nothing of a body that was asked for first (Expect: 100-continue) the
+// client sends none; net/http reads what comes otherwise. The deadline holds for that as well, and
+// net/http sets another one for the next request.
 func linger(w http.ResponseWriter, r *http.Request, body io.Reader) {
-	if body == nil || body == http.NoBody || r.Header.Get("Expect") != "" {
+	if body == nil || body == http.NoBody {
 		return
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerTime)) // without one: as long as it takes
-	_, _ = io.CopyN(io.Discard, body, lingerBytes)                                // a client that went away needs no answer
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	if r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, body, lingerBytes) // a client that went away needs no answer
+	}
 }
 
 // method keeps a stranger's made-up methods out of the metrics' labels.

@@ -1,8 +1,9 @@
 -- Keystone's first rows, as keystone-manage bootstrap has them: the domain Default, the
 -- roles, the project and the user admin, the service and its endpoints. What is there
 -- stays. @region, @url and @hash (NULL: the password stays) are set before, and what
--- follows either keeps it all or takes it back.
-SET @changes = 0, @again = 0, @now = CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED);
+-- follows either keeps it all or takes it back. @told counts what Keystone may remember
+-- otherwise: a password and a URL that were.
+SET @changes = 0, @again = 0, @told = 0, @now = CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED);
 
 INSERT INTO project (id, name, extra, description, enabled, domain_id, parent_id, is_domain)
   SELECT 'default', 'Default', '{}', 'The default domain', 1, '<<keystone.domain.root>>', NULL, 1
@@ -25,10 +26,12 @@ SET @local = (SELECT id FROM local_user WHERE user_id = @user);
 UPDATE user SET enabled = 1 WHERE id = @user AND NOT COALESCE(enabled, 0);
 SET @changes = @changes + ROW_COUNT();
 
--- Another password ends the one before, and the tokens that were had with it.
+-- Another password ends the one before, and the tokens that were had with it. Keystone goes
+-- by the newest, whatever the clock was.
+SET @now = GREATEST(@now, COALESCE((SELECT MAX(created_at_int) + 1 FROM password WHERE local_user_id = @local), 0));
 UPDATE password SET expires_at = UTC_TIMESTAMP(), expires_at_int = @now
   WHERE @hash IS NOT NULL AND local_user_id = @local AND (expires_at_int IS NULL OR expires_at_int > @now);
-SET @again = ROW_COUNT();
+SET @again = ROW_COUNT(), @told = @told + ROW_COUNT();
 INSERT INTO revocation_event (user_id, issued_before, revoked_at) SELECT @user, UTC_TIMESTAMP(), UTC_TIMESTAMP() WHERE @again > 0;
 INSERT INTO password (local_user_id, self_service, password_hash, created_at_int, created_at)
   SELECT @local, 0, @hash, @now, UTC_TIMESTAMP() WHERE @hash IS NOT NULL;
@@ -64,8 +67,10 @@ INSERT INTO service (id, type, enabled, extra) SELECT LOWER(HEX(RANDOM_BYTES(16)
   WHERE NOT EXISTS (SELECT 1 FROM service WHERE type = 'identity');
 SET @changes = @changes + ROW_COUNT();
 SET @service = (SELECT id FROM service WHERE type = 'identity' ORDER BY id LIMIT 1);
-UPDATE endpoint SET url = @url WHERE service_id = @service AND region_id = @region AND BINARY url <> BINARY @url;
-SET @changes = @changes + ROW_COUNT();
+-- Of several endpoints of an interface Keystone's own takes the last; the others are somebody's.
+UPDATE endpoint JOIN (SELECT MAX(id) AS id FROM endpoint WHERE service_id = @service AND region_id = @region GROUP BY interface) AS ours USING (id)
+  SET url = @url WHERE BINARY url <> BINARY @url;
+SET @changes = @changes + ROW_COUNT(), @told = @told + ROW_COUNT();
 INSERT INTO endpoint (id, interface, service_id, url, extra, enabled, region_id)
   SELECT LOWER(HEX(RANDOM_BYTES(16))), kind.name, @service, @url, '{}', 1, @region
   FROM (SELECT 'public' AS name UNION SELECT 'internal' UNION SELECT 'admin') AS kind

@@ -25,9 +25,10 @@ const flushTime = 3 * time.Second
 //go:embed bootstrap.sql
 var bootstrap string
 
-// Look is the query for the hash of the administrator's password; no row when there is none.
-const Look = "SELECT p.password_hash FROM keystone.password p JOIN keystone.local_user u ON u.id = p.local_user_id " +
-	"WHERE u.name = 'admin' AND u.domain_id = 'default' AND (p.expires_at_int IS NULL OR p.expires_at_int > UNIX_TIMESTAMP() * 1000000) " +
+// Look is the query for the hash of the administrator's password, the newest, by which Keystone
+// goes; no row, or an empty one, when there is none that holds.
+const Look = "SELECT IF(p.expires_at_int <= UNIX_TIMESTAMP() * 1000000, '', p.password_hash) FROM keystone.password p " +
+	"JOIN keystone.local_user u ON u.id = p.local_user_id WHERE u.name = 'admin' AND u.domain_id = 'default' " +
 	"ORDER BY p.created_at_int DESC LIMIT 1;\n"
 
 // Matches tells whether a hash of Keystone's is of a password; false for hashes that are not bcrypt's.
@@ -47,19 +48,22 @@ func Hash(password string, rounds int) (string, error) {
 func cut(password string) []byte { return []byte(password)[:min(len(password), maxPassword)] }
 
 // Statements make the rows for a region and Keystone's URL. The hash of the administrator's
-// password replaces the one that is there, "" leaves it. Without keep all is taken back. The last
-// row of their output is the number of changes. They may run beside a Keystone, and again.
+// password replaces the one that is there, "" leaves it. Without keep all is taken back. Their only
+// row is the number of changes, and how many of them concern what Keystone may remember otherwise.
+// They may run beside a Keystone, and again.
 func Statements(region, url, hash string, keep bool) string {
-	end := "ROLLBACK;\nSELECT @changes;\n"
+	end := "ROLLBACK;\nSELECT @changes, @told;\n"
 	if keep {
 		// A token counts in whole seconds, and one of the second in which those of the old password end is ended, too.
-		end = "COMMIT;\nDO IF(@again > 0, SLEEP(1.1), 0);\nSELECT @changes;\n"
+		end = "COMMIT;\nDO IF(@again > 0, SLEEP(1.1), 0);\nSELECT @changes, @told;\n"
 	}
 	password := "NULL"
 	if hash != "" {
 		password = quote(hash)
 	}
-	return fmt.Sprintf("SET NAMES utf8mb3;\nUSE keystone;\nSET @region = %s, @url = %s, @hash = %s;\nSTART TRANSACTION;\n%s%s",
+	// Texts compare as the tables' do, also where a database came from elsewhere; times are Keystone's.
+	const session = "SET NAMES utf8mb3, time_zone = '+00:00';\nUSE keystone;\nSET collation_connection = @@collation_database;\n"
+	return session + fmt.Sprintf("SET @region = %s, @url = %s, @hash = %s;\nSTART TRANSACTION;\n%s%s",
 		quote(region), quote(url), password, bootstrap, end)
 }
 

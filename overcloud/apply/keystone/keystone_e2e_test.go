@@ -127,10 +127,10 @@ func TestTheRowsAreThoseOfKeystonesOwnBootstrap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := c.sql(keystone.Statements("regionOne", url, hash, true)); n == "0\n" {
+		if n := c.sql(keystone.Statements("regionOne", url, hash, true)); n == "0\t0\n" {
 			t.Error("nothing was changed")
 		}
-		if n := c.sql(keystone.Statements("regionOne", url, "", false)); n != "0\n" {
+		if n := c.sql(keystone.Statements("regionOne", url, "", false)); n != "0\t0\n" {
 			t.Errorf("%s changes are left", n)
 		}
 		if have := strings.TrimSpace(c.sql(keystone.Look)); have != hash {
@@ -145,17 +145,28 @@ func TestTheRowsAreThoseOfKeystonesOwnBootstrap(t *testing.T) {
 	theirs := alike(c.rows())
 	c.bootstrap("secret two", second)
 	theirsAgain := alike(c.rows())
+	if n := c.sql(keystone.Statements("regionOne", second, "", false)); n != "0\t0\n" || !keystone.Matches("secret two", strings.TrimSpace(c.sql(keystone.Look))) {
+		t.Errorf("a cloud that Keystone's own has made is changed: %s", n)
+	}
 
 	c.sql("DROP DATABASE keystone; CREATE DATABASE keystone CHARACTER SET utf8mb3; USE keystone;\n" + empty)
 	ours("secret one", first)
 	if got := alike(c.rows()); got != theirs {
 		t.Errorf("our rows:\n%s\nKeystone's:\n%s", got, theirs)
 	}
-	if n := c.sql(keystone.Statements("other", first, "", false)); n != "4\n" {
+	if n := c.sql(keystone.Statements("other", first, "", false)); n != "4\t0\n" {
 		t.Errorf("a region and three endpoints are %s changes", n)
 	}
 	ours("secret two", second)
 	if got := alike(c.rows()); got != theirsAgain {
 		t.Errorf("our rows:\n%s\nKeystone's:\n%s", got, theirsAgain)
+	}
+
+	// What a clock that was ahead has set, and an endpoint that somebody added, which is Keystone's first.
+	c.sql("UPDATE keystone.password SET created_at_int = created_at_int + 3600000000; INSERT INTO keystone.endpoint (id, interface, service_id, url, extra, enabled, region_id) " +
+		"SELECT '0', 'public', service_id, 'https://alias/v3', '{}', 1, region_id FROM keystone.endpoint WHERE interface = 'public' LIMIT 1")
+	ours("secret three", first)
+	if got := c.sql("SELECT COUNT(*) FROM keystone.endpoint WHERE url = 'https://alias/v3'"); got != "1\n" {
+		t.Error("somebody's endpoint was changed")
 	}
 }
