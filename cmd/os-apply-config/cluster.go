@@ -23,6 +23,7 @@ func galeraCheck(ctx context.Context, stdout io.Writer) error {
 		Pause:     3 * time.Second,
 		Steady:    10, // longer than Galera takes to give up a machine that is silent, 15 s
 		Bootstrap: func(ctx context.Context) error { return galera.Bootstrap(ctx, f.Socket()) },
+		Reconnect: func(ctx context.Context) error { return galera.Reconnect(ctx, f.Socket()) },
 	}
 	go c.Refresh(ctx)
 	go w.Watch(ctx)

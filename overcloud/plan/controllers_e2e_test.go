@@ -53,7 +53,7 @@ func TestThreeControllers(t *testing.T) {
 		test func(*testing.T)
 	}{
 		{"database", e.database}, {"virtual address", e.address}, {"a database server dies", e.failover}, {"two of three database servers die", e.survivor},
-		{"a machine is cut off", e.cutOff}, {"all database servers die", e.allKilled}, {"all database servers are stopped", e.allStopped},
+		{"a machine is cut off", e.cutOff}, {"a database server leaves its cluster", e.left}, {"all database servers die", e.allKilled}, {"all database servers are stopped", e.allStopped},
 		{"data are half copied", e.torn},
 		{"message bus", e.bus}, {"all of the message bus dies", e.busKilled}, {"all of the message bus is stopped", e.busStopped}, {"a member of the message bus is another one", e.busReplaced},
 	} {

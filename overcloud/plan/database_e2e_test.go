@@ -182,6 +182,23 @@ func (e *ensemble) cutOff(t *testing.T) {
 	within(t, *patience, "one machine has the virtual address", func() error { _, err := e.holder(); return err }, e.logs("keepalived"))
 }
 
+// left: a server that Galera has taken out of its cluster (it differed, or was told to) runs
+// on by itself, and comes back without anybody.
+func (e *ensemble) left(t *testing.T) {
+	id, c := e.clusterID(t), e.all[1]
+	e.mustSQL(t, c, "SET GLOBAL wsrep_provider_options = 'gmcast.isolate=2'")
+	within(t, *patience, "the server has left", func() error {
+		if out, err := e.sql(c, "SHOW STATUS LIKE 'wsrep_connected'"); err != nil || out != "wsrep_connected\tOFF" {
+			return fmt.Errorf("it says %q, %v", out, err)
+		}
+		return nil
+	}, e.logs("mariadb", "galera-check"))
+	e.mustSQL(t, e.all[0], "INSERT INTO keystone.t (s) VALUES ('f')")
+	rows := e.mustSQL(t, e.all[2], "SET SESSION wsrep_sync_wait=1; SELECT COUNT(*) FROM keystone.t")
+	e.synced(t, "it is back")
+	e.same(t, id, rows)
+}
+
 // link plugs and unplugs the cable of a machine.
 func (e *ensemble) link(t *testing.T, i int, to string) {
 	t.Helper()

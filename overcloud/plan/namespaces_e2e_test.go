@@ -276,7 +276,7 @@ func (c *controller) kill(name string, signal syscall.Signal) {
 func (c *controller) log(name string) string {
 	data, _ := os.ReadFile(filepath.Join(c.dir, name+".log"))
 	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
-	return string(bytes.Join(lines[max(0, len(lines)-25):], []byte("\n")))
+	return string(bytes.Join(lines[max(0, len(lines)-100):], []byte("\n")))
 }
 
 // within looks until what is asked for is so, and says how long it took.

@@ -67,12 +67,13 @@ func LoadConfig(name string) (*Config, error) {
 // State is what a machine tells the others of itself.
 type State struct {
 	// Of the server, if it runs.
-	Running bool    `json:"running"`        // it answers
-	Primary bool    `json:"primary"`        // it is of a cluster that has a majority
-	Ready   bool    `json:"ready"`          // and lets clients in
-	Comment string  `json:"comment"`        // Synced, Donor/Desynced, Joined …
-	Age     float64 `json:"age"`            // seconds since it was asked
-	Down    string  `json:"down,omitempty"` // why it does not answer
+	Running bool    `json:"running"`         // it answers
+	Primary bool    `json:"primary"`         // it is of a cluster that has a majority
+	Alone   bool    `json:"alone,omitempty"` // it has left its cluster, and comes back only when it is told to
+	Ready   bool    `json:"ready"`           // and lets clients in
+	Comment string  `json:"comment"`         // Synced, Donor/Desynced, Joined …
+	Age     float64 `json:"age"`             // seconds since it was asked
+	Down    string  `json:"down,omitempty"`  // why it does not answer
 	before  bool    // it was asked before the start of this machine's server, and may have been stopped with it
 
 	// Of its data.
@@ -103,6 +104,7 @@ const Unknown = -1
 func (s State) with(vars map[string]string) State {
 	s.Running = true
 	s.Primary = vars["wsrep_cluster_status"] == "Primary"
+	s.Alone = vars["wsrep_connected"] == "OFF"
 	s.Ready = vars["wsrep_ready"] == "ON"
 	s.Comment = vars["wsrep_local_state_comment"]
 	s.Safe, s.Doubt = false, false

@@ -29,6 +29,13 @@ func Bootstrap(ctx context.Context, socket string) error {
 	return talk(ctx, socket, func(c *client) error { return c.do("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=1'") })
 }
 
+// Reconnect has a server that has left its cluster, and runs on by itself, join it again.
+func Reconnect(ctx context.Context, socket string) error {
+	return talk(ctx, socket, func(c *client) error {
+		return c.do("SET GLOBAL wsrep_cluster_address = @@GLOBAL.wsrep_cluster_address")
+	})
+}
+
 // talk is one conversation with a server.
 func talk(ctx context.Context, socket string, about func(*client) error) error {
 	var d net.Dialer

@@ -19,8 +19,10 @@ type Watcher struct {
 	Steady int
 	// Bootstrap has the running server and those with it be the majority.
 	Bootstrap func(ctx context.Context) error
+	// Reconnect has the running server, which has left its cluster, join it again.
+	Reconnect func(ctx context.Context) error
 
-	looks int // that gave Begin, in a row
+	looks int // that gave the same, Begin or, for one that has left, Join, in a row
 }
 
 // Watch looks until ctx ends. What fails is told and tried again.
@@ -50,13 +52,16 @@ func (w *Watcher) once(ctx context.Context) error {
 		return nil
 	}
 	d, err := w.choose(ctx)
-	if err == nil && d.Act == Begin {
+	back := d.Act == Join && own.Alone
+	if err == nil && (d.Act == Begin || back) {
 		if w.looks++; w.looks < w.Steady {
 			return nil
 		}
-		d, err = w.decide(ctx)
 	} else {
 		w.looks = 0
+	}
+	if err == nil && d.Act == Begin {
+		d, err = w.decide(ctx)
 	}
 	if err != nil {
 		return err
@@ -71,7 +76,13 @@ func (w *Watcher) once(ctx context.Context) error {
 			return cmp.Or(forget(w.Folders.begun(), w.Folders.claim()), fmt.Errorf("begin the cluster with the running server: %w", err))
 		}
 	}
-	return nil // a cluster that is there it joins by itself
+	if back {
+		w.looks = 0
+		if err := w.Reconnect(ctx); err != nil {
+			return fmt.Errorf("have the running server, which has left the cluster, join it again: %w", err)
+		}
+	}
+	return nil // a cluster that is there it joins by itself, unless it has left it
 }
 
 // Force has the machine, which waits, begin the cluster. It is heard only where

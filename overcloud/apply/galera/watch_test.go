@@ -367,3 +367,29 @@ func TestCheckThatCannotReadSaysSo(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// TestAServerThatHasLeftJoinsAgain: Galera has taken it out of its cluster, which is there.
+func TestAServerThatHasLeftJoinsAgain(t *testing.T) {
+	nodes, w, began := survivor(t)
+	joined := 0
+	w.Reconnect = func(context.Context) error { joined++; return nil }
+	nodes[2].serves("Primary", "ON", "Synced", "31")
+	look(t, w, 5)
+	if joined != 0 {
+		t.Fatal("one that joins by itself was told to")
+	}
+	nodes[1].status["wsrep_connected"] = "OFF"
+	look(t, w, 2)
+	if joined != 0 {
+		t.Fatal("it was told at once")
+	}
+	look(t, w, 1)
+	if joined != 1 || *began != 0 {
+		t.Errorf("told %d times, began %d times", joined, *began)
+	}
+	w.Reconnect = func(context.Context) error { return errors.New("access denied") }
+	look(t, w, 2)
+	if err := w.once(t.Context()); err == nil || !strings.Contains(err.Error(), "which has left the cluster, join it again: access denied") {
+		t.Errorf("got %v", err)
+	}
+}
