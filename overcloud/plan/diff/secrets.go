@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"trefoil/internal/nearest"
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/plan"
 )
@@ -50,9 +51,29 @@ func newSecrets(pairs []string, plans ...*plan.Plan) *secrets {
 		for _, name := range p.Hidden {
 			s.leaves(p.Parameters[name])
 		}
+		s.ofRoles(p)
 	}
 	return s
 }
+
+// ofRoles gathers what was given for hidden parameters of one role, in <Role>Parameters, also
+// where their names have a slip: nothing checks these values, and what was meant is a secret.
+func (s *secrets) ofRoles(p *plan.Plan) {
+	for _, group := range union(p.Parameters, nil) {
+		given, ok := p.Parameters[group].(map[string]any)
+		if !ok || !strings.HasSuffix(group, "Parameters") {
+			continue
+		}
+		for _, name := range union(given, nil) {
+			if tells(name, "any") || slices.ContainsFunc(p.Hidden, func(h string) bool { return nearest.Distance(name, h) <= slip }) {
+				s.leaves(given[name])
+			}
+		}
+	}
+}
+
+// slip is how many letters of a hidden parameter's name may be wrong.
+const slip = 2
 
 // SecretTexts are the texts that must not be shown of a plan: passwords, what was
 // given for hidden parameters, random texts of templates, in all the forms in which
@@ -223,7 +244,7 @@ func showValue(v any) any {
 	case map[string]any:
 		out := make(map[string]any, len(t))
 		for k, e := range t {
-			if text, ok := e.(string); ok && tells(k, text) {
+			if text := hot.String(e); tells(k, text) {
 				e = Hidden
 			}
 			out[show(k)] = showValue(e)

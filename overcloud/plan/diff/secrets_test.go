@@ -72,3 +72,16 @@ func TestShortHiddenValues(t *testing.T) {
 		t.Errorf("%+v", d.Parameters)
 	}
 }
+
+// What is given for a hidden parameter of one role is secret in any shape, and where its name has a slip.
+func TestHiddenParametersOfARole(t *testing.T) {
+	given := map[string]any{"AdminPassword": []any{"secret-one", "secret-two"}, "NovaPassword": map[string]any{"x": "secret-three"}, "RabbitPassword": 47114711,
+		"CephClientKey": "secret-four", "CephClientKeey": "secret-five", "AdminPasword": "secret-six", "NovaWorkers": 4}
+	p := &plan.Plan{Stack: "overcloud", Hidden: []string{"AdminPassword", "CephClientKey", "NovaPassword"}, Declared: []string{"ComputeParameters"}, Parameters: map[string]any{"ComputeParameters": given}}
+	text, object := written(t, compare(t, diff.Side{Plan: &plan.Plan{}}, diff.Side{Plan: p}))
+	for _, s := range []string{text, object} {
+		if strings.Contains(s, "secret-") || strings.Contains(s, "47114711") || !strings.Contains(s, "NovaWorkers") {
+			t.Error(s)
+		}
+	}
+}
