@@ -291,9 +291,9 @@ func TestParametersOfOneRoleThatNoTemplateTakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		`/home/stack/my.yaml:2: parameter ComputeParameters CephOsdPercentageMi is not used by any template; did you mean "CephOsdPercentageMin"?`,
-		`/home/stack/my.yaml:2: ComputeParameters NtpServer is not supported as a role-specific input: it changes nothing there; under parameter_defaults it is that of all roles`,
+		`/home/stack/my.yaml:2: parameter ComputeParameters CephOsdPercentageMi is not used by any template`,
 		`/home/stack/my.yaml:2: parameter ComputeParameters NovaReservedHostMemry is not used by any template; did you mean "NovaReservedHostMemory"?`,
+		`/home/stack/my.yaml:2: ComputeParameters NtpServer is not supported as a role-specific input: it changes nothing there; under parameter_defaults it is that of all roles`,
 		`/home/stack/my.yaml:3: ControllerParameters NovaReservedHostMemory is not supported as a role-specific input: no service of role Controller takes it`,
 	}
 	var got []string

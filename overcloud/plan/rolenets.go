@@ -34,6 +34,9 @@ func (b *builder) checkNetworkNames() error {
 // network is often left out there alone, and roles keep its name.
 func (b *builder) strayNetworks(p *Plan) []string {
 	known := b.definedNetworks()
+	if len(known) == 0 {
+		return nil // all is on the provisioning network, as Wallaby's tree has it by itself
+	}
 	var out []string
 	for _, def := range b.roles.roles {
 		stray := slices.DeleteFunc(slices.Clone(def.Networks), func(n located) bool { return slices.Contains(known, n.Text) })
