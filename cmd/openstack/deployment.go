@@ -67,8 +67,11 @@ func (d *deployment) plan() error {
 	return nil
 }
 
-// login opens a session and looks for the stack of that name.
+// login opens a session and looks for the stack of that name, once.
 func (d *deployment) login() (err error) {
+	if d.h != nil {
+		return nil
+	}
 	if d.s, err = d.p.session(d.c); err != nil {
 		return err
 	}
@@ -77,7 +80,10 @@ func (d *deployment) login() (err error) {
 	}
 	d.old, err = d.h.Stack(d.c.Context, d.name)
 	if errs.Is(err, errs.NotFound) {
-		err = nil
+		return nil
+	}
+	if err != nil {
+		d.h = nil
 	}
 	return err
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,7 +81,7 @@ func (p *program) rolesGenerate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	file := c.String("output-file")
+	file := c.String("output-file") // none: standard output
 	if err := directoryOf(file); err != nil {
 		return err
 	}
@@ -101,7 +103,7 @@ func (p *program) rolesGenerate(c *cli.Context) error {
 // slip, and what is written elsewhere is not found again.
 func directoryOf(file string) error {
 	dir := filepath.Dir(file)
-	if _, err := os.Stat(dir); err != nil {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return errs.Wrap(errs.NotFound, err, "write %s", file).WithHint("make the directory first: mkdir -p %s", shell(dir))
 	}
 	return nil

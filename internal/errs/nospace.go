@@ -2,6 +2,7 @@ package errs
 
 import (
 	"errors"
+	"strings"
 	"syscall"
 )
 
@@ -32,4 +33,10 @@ func Told(err error) string {
 		return err.Error() + hintMark + hint
 	}
 	return err.Error()
+}
+
+// Untold takes apart again what Told has put together; without a hint the sentence is all.
+func Untold(text string) (sentence, hint string) {
+	sentence, hint, _ = strings.Cut(text, hintMark)
+	return sentence, hint
 }

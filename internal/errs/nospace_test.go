@@ -29,6 +29,14 @@ func TestNoSpace(t *testing.T) {
 	}
 }
 
+func TestUntold(t *testing.T) {
+	for text, want := range map[string][2]string{"x: y\nhint: z": {"x: y", "z"}, "x\ny": {"x\ny", ""}} {
+		if sentence, hint := errs.Untold(text); sentence != want[0] || hint != want[1] {
+			t.Errorf("%q: %q, %q", text, sentence, hint)
+		}
+	}
+}
+
 func TestTold(t *testing.T) {
 	e := errs.New(errs.Unavailable, "the disk is full")
 	if got := errs.Told(e); got != "the disk is full" {

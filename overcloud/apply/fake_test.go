@@ -18,28 +18,29 @@ import (
 
 // fake is a node in memory: units, databases and bridges, and a log of what was run.
 type fake struct {
-	units   map[string]string // full name → active, inactive, failed, not-found
-	broken  map[string]bool   // cannot be started
-	sql     []string
-	look    string // answer to the look at the database
-	changes string // of Keystone's first rows, as the server counts them
-	bridges map[string][]string
-	options map[string]string
-	answers int // probes that fail before one succeeds
-	disks   []Disk
-	ran     []string
-	limits  []time.Duration // how long each of those may take
-	envs    []map[string]string
-	users   []string
-	codes   map[string]int // program → exit code
-	output  string
-	journal string
-	onRun   func(args []string)
-	stdout  map[string]func() string // program → what it prints
-	probe   func(resource.Wait) error
-	onProbe func(context.Context) error // instead of answers
-	after   map[string]string           // unit → its state and restarts once it was started
-	mu      sync.Mutex
+	units     map[string]string // full name → active, inactive, failed, not-found
+	broken    map[string]bool   // cannot be started
+	sql       []string
+	look      string  // answer to the look at the database
+	sqlErrors []error // of the next statements of Keystone's first rows
+	changes   string  // of Keystone's first rows, as the server counts them
+	bridges   map[string][]string
+	options   map[string]string
+	answers   int // probes that fail before one succeeds
+	disks     []Disk
+	ran       []string
+	limits    []time.Duration // how long each of those may take
+	envs      []map[string]string
+	users     []string
+	codes     map[string]int // program → exit code
+	output    string
+	journal   string
+	onRun     func(args []string)
+	stdout    map[string]func() string // program → what it prints
+	probe     func(resource.Wait) error
+	onProbe   func(context.Context) error // instead of answers
+	after     map[string]string           // unit → its state and restarts once it was started
+	mu        sync.Mutex
 }
 
 func (f *fake) Owner(user, group string) (int, int, error) {
@@ -83,6 +84,11 @@ func (f *fake) Run(ctx context.Context, c Command) (string, error) {
 		f.sql = append(f.sql, c.Stdin)
 		if strings.HasPrefix(c.Stdin, "SELECT") {
 			return f.look, nil
+		}
+		if strings.Contains(c.Stdin, "@changes") && len(f.sqlErrors) > 0 {
+			err := f.sqlErrors[0]
+			f.sqlErrors = f.sqlErrors[1:]
+			return "", err
 		}
 		if strings.Contains(c.Stdin, "@changes") {
 			return f.changes, nil

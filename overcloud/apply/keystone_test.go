@@ -1,7 +1,10 @@
 package apply
 
 import (
+	"encoding/json"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"trefoil/overcloud/apply/keystone"
@@ -40,5 +43,50 @@ func TestKeystonesFirstRows(t *testing.T) {
 	n := newNode(t)
 	if _, err := n.apply(rows); err == nil || !strings.Contains(err.Error(), "counts no changes") {
 		t.Errorf("a server that answers nothing: %v", err)
+	}
+}
+
+// TestKeystonesFirstRowsAreTriedAgain where others hold the rows, and memcached forgets what
+// changed, and only then. A hash in what the client says is hidden.
+func TestKeystonesFirstRowsAreTriedAgain(t *testing.T) {
+	var asked atomic.Int32
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			asked.Add(1)
+			_, _ = c.Write([]byte("OK\r\n"))
+			c.Close()
+		}
+	}()
+	rows := resource.Resource{Type: "keystone_bootstrap", KeystoneBootstrap: &resource.KeystoneBootstrap{Password: "another", Rounds: 4, Region: "r", URL: "http://a:5000/v3", Memcached: l.Addr().String()}}
+	deadlock := &RunError{"mysql", 1, "--------------\nUPDATE endpoint\n--------------\nERROR 1213 (40001) at line 9: Deadlock found"}
+
+	n := newNode(t)
+	n.sys.changes, n.sys.sqlErrors = "17\t0\n", []error{deadlock, deadlock}
+	n.must("changed keystone_bootstrap:admin\ndone", rows)
+	if asked.Load() != 0 {
+		t.Error("memcached was asked to forget nothing")
+	}
+	n = newNode(t)
+	n.sys.changes = "3\t3\n"
+	n.must("changed keystone_bootstrap:admin\ndone", rows)
+	if asked.Load() != 1 {
+		t.Errorf("memcached was asked %d times", asked.Load())
+	}
+	n = newNode(t)
+	const hash = "$2b$04$RtJbACV9y.T.gkfCLqkYdumAzAP4KiZCoocZCarRPh9XfjPkbAquG"
+	n.sys.sqlErrors = []error{&RunError{"mysql", 1, "SET @hash = '" + hash + "'\nERROR 2006 (HY000) at line 5: Server has gone away"}}
+	_, err = n.apply(rows)
+	told, _ := json.Marshal(n.events)
+	if err == nil || strings.Contains(err.Error(), hash[7:]) || strings.Contains(string(told), hash[7:]) || !strings.Contains(err.Error(), "ERROR 2006 (HY000) at line 5: Server has gone away") {
+		t.Errorf("%v\n%s", err, told)
 	}
 }

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"crypto/sha1" // mysql_native_password is defined so
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -84,11 +85,30 @@ func (s *step) mysqlClient(ctx context.Context, sql string) (out string, err err
 func (s *step) mysqlAsk(ctx context.Context, sql string) (string, error) {
 	out, err := s.System.Run(ctx, Command{Args: []string{"mysql", "--protocol=socket", "--user=root", "--batch", "--skip-column-names"},
 		Stdin: sql, Timeout: 2 * time.Minute})
-	if err != nil {
-		return "", errs.Wrap(errs.Unavailable, err, "talk to the node's database server").
-			WithHint("is mariadb started, and does a wait on unix:/run/mysqld/mysqld.sock stand before this resource?")
+	if err == nil {
+		return out, nil
 	}
-	return out, nil
+	err, refused := sqlError(err)
+	e := errs.Wrap(errs.Unavailable, err, "talk to the node's database server")
+	if refused {
+		return "", e.WithHint("journalctl -u mariadb on the node tells more; the next deployment goes on here")
+	}
+	return "", e.WithHint("is mariadb started, and does a wait on unix:/run/mysqld/mysqld.sock stand before this resource?")
+}
+
+// sqlError takes the server's own words out of what the client printed: the statement that
+// failed comes before them, whole. refused: the server was there.
+func sqlError(err error) (told error, refused bool) {
+	var ended *RunError
+	if !errors.As(err, &ended) {
+		return err, false
+	}
+	for line := range strings.Lines(ended.Output) {
+		if strings.HasPrefix(line, "ERROR ") {
+			return &RunError{ended.Name, ended.Code, line}, !strings.HasPrefix(line, "ERROR 2002 ")
+		}
+	}
+	return err, false
 }
 
 func (s *step) mysqlState(ctx context.Context) (*server, error) {

@@ -3,6 +3,9 @@ package deploy
 import (
 	"context"
 	"time"
+
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/stack"
 )
 
 // begun is when a phase began in this action: now, or before a restart, which is written
@@ -37,6 +40,38 @@ func (r *run) timed(ctx context.Context, phase string, f func() error) error {
 	delete(r.summary.Begun, phase)
 	r.summary.Seconds[phase] += r.since(began)
 	return err
+}
+
+// stepClock times steps, each from when the first role begins it until the last has ended it.
+// Not safe for concurrent use.
+type stepClock struct {
+	*run
+	began map[int]time.Time // by step
+	left  map[int]int       // roles that have yet to end a step
+}
+
+func (r *run) stepClock(nodes []stack.Node) *stepClock {
+	roles := map[string]bool{}
+	for _, n := range nodes {
+		roles[n.Role] = true
+	}
+	c := &stepClock{r, map[int]time.Time{}, map[int]int{}}
+	for step := 1; step <= plan.Steps; step++ {
+		c.left[step] = len(roles)
+	}
+	return c
+}
+
+func (c *stepClock) begin(ctx context.Context, step int) (err error) {
+	if c.began[step].IsZero() {
+		c.began[step], err = c.begun(ctx, phaseOf(step))
+	}
+	return err
+}
+
+func (c *stepClock) end(step int) {
+	c.left[step]--
+	c.took(phaseOf(step), c.began[step], c.left[step] == 0)
 }
 
 // took sets the time that a step has taken since it began, on the machines that have ended it;

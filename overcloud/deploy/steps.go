@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"time"
 
 	"trefoil/internal/errs"
 	"trefoil/overcloud/catalog"
@@ -61,10 +60,7 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 	all := nodes
 	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n stack.Node) bool { return !limits.Allow(n.Node) })
 	group := func(role string, step int) string { return stack.StepGroup(role, strconv.Itoa(step)) }
-	began, left := map[int]time.Time{}, map[int]int{} // by step: when the first began it, roles that have yet to end it
-	for step := 1; step <= plan.Steps; step++ {
-		left[step] = rolesIn(nodes)
-	}
+	clock := r.stepClock(nodes)
 	gates := p.Gates(machines, limits.Tags)
 	r.blame = &blame{observer: r.Observer, nodes: all, cfg: cfg, hide: masking(stack.Secrets(p))}
 	r.blame.beyond(limits)
@@ -80,11 +76,8 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 			if step < limits.FromStep {
 				return nil
 			}
-			var err error
-			if began[step].IsZero() {
-				if began[step], err = r.begun(ctx, phaseOf(step)); err != nil {
-					return err
-				}
+			if err := clock.begin(ctx, step); err != nil {
+				return err
 			}
 			return r.event(ctx, group(role, step), r.s.Action, stack.InProgress, "state changed", "")
 		},
@@ -92,8 +85,7 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 			if step < limits.FromStep {
 				return nil
 			}
-			left[step]--
-			r.took(phaseOf(step), began[step], left[step] == 0)
+			clock.end(step)
 			return errors.Join(r.keep(ctx), r.closeGroup(ctx, group(role, step), failed))
 		},
 	}
@@ -116,15 +108,6 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 		r.leave(line.tolerated())
 	}
 	return err
-}
-
-// rolesIn counts the roles that machines have.
-func rolesIn(nodes []stack.Node) int {
-	roles := map[string]bool{}
-	for _, n := range nodes {
-		roles[n.Role] = true
-	}
-	return len(roles)
 }
 
 // partly stands in place of a step's hash where some services of it were done since.

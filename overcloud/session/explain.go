@@ -57,7 +57,7 @@ func answered(err error, code gophercloud.ErrUnexpectedResponseCode) *errs.Error
 	if msg == "" {
 		msg = http.StatusText(code.Actual)
 	}
-	if text, advice, ok := strings.Cut(msg, "\nhint: "); ok { // our stack API has it in Heat's one message
+	if text, advice := errs.Untold(msg); advice != "" { // where the shape of a body has no place for it
 		msg, hint = text, advice
 	}
 	kind := codeOf(code.Actual)
