@@ -119,9 +119,20 @@ func reaches(p probe) bool {
 	c, err := d.Dial(p.Network, p.To)
 	if err == nil && p.Network == "udp" {
 		defer c.Close()
-		_, _ = c.Write([]byte("?"))
-		_ = c.SetReadDeadline(time.Now().Add(wait))
-		_, err = c.Read(make([]byte, 1))
+		err = asks(c, time.Now().Add(wait))
 	}
 	return err == nil || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// asks sends until there is an answer: the kernel refuses so many packets in a second and
+// drops the others, of all namespaces together (icmp_msgs_per_sec).
+func asks(c net.Conn, until time.Time) error {
+	for {
+		_, _ = c.Write([]byte("?")) // what the one before met is met here, too
+		_ = c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		_, err := c.Read(make([]byte, 1))
+		if !errors.Is(err, os.ErrDeadlineExceeded) || time.Now().After(until) {
+			return err
+		}
+	}
 }
