@@ -155,12 +155,19 @@ func (f *fake) vsctl(args []string) (string, error) {
 		return "vxlan\n" + f.options[args[2]] + "\n", nil
 	}
 	for _, cmd := range strings.Split(strings.Join(args, " "), " -- ") {
-		w := slices.DeleteFunc(strings.Fields(cmd), func(a string) bool { return a == "--may-exist" })
+		w := slices.DeleteFunc(strings.Fields(cmd), func(a string) bool { return a == "--may-exist" || a == "--if-exists" })
 		switch w[0] {
 		case "add-br":
 			f.bridges[w[1]] = append(f.bridges[w[1]], "")
-		case "add-port":
-			f.bridges[w[1]] = append(f.bridges[w[1]], w[2])
+		case "del-br":
+			delete(f.bridges, w[1])
+		case "add-port", "add-bond":
+			if !slices.Contains(f.bridges[w[1]], w[2]) { // one that is there keeps what it was made with
+				f.bridges[w[1]] = append(f.bridges[w[1]], w[2])
+				f.options[w[2]] = strings.Join(w[3:], " ")
+			}
+		case "del-port":
+			f.bridges[w[1]] = slices.DeleteFunc(f.bridges[w[1]], func(p string) bool { return p == w[2] })
 		case "set":
 			f.options[w[2]] = "{" + strings.ReplaceAll(strings.Join(w[4:], ", "), "options:", "") + "}"
 		}
@@ -218,6 +225,13 @@ func (n *node) read(p string) string {
 		n.t.Error(err)
 	}
 	return string(b)
+}
+
+func (n *node) remove(p string) {
+	n.t.Helper()
+	if err := os.RemoveAll(filepath.Join(n.Root, p)); err != nil {
+		n.t.Fatal(err)
+	}
 }
 
 func (n *node) put(p, content string) {

@@ -166,64 +166,29 @@ func (s *step) setNetworkFiles(prefix string, files map[string]string) error {
 
 // tryOut brings the configuration up, looks, and keeps it or goes back.
 func (s *step) tryOut(ctx context.Context, n *resource.NetworkConfig) error {
-	want, err := s.rendered(n)
-	if err != nil {
+	c := &networkChange{kept: s.networkFiles(keptNetwork)}
+	var err error
+	if c.want, err = s.rendered(n); err != nil {
 		return err
 	}
-	answered := s.answering(ctx, n.Check)
-	before, err := s.ovsBefore(ctx, want)
-	if err != nil {
+	if c.bridges, err = networkd.Bridges(c.kept); err != nil {
 		return err
 	}
-	err = s.bringUp(ctx, want, answered)
+	if c.before, err = s.ovsBefore(ctx, c.bridges, c.want.Bridges); err != nil {
+		return err
+	}
+	c.answered = s.answering(ctx, n.Check)
+	err = s.bringUp(ctx, c)
 	if err == nil {
-		if err = s.setNetworkFiles(keptNetwork, want.Files); err == nil {
-			err = s.setNetworkFiles(tryNetwork, nil)
-		}
-		return errors.Join(err, s.reload(ctx))
+		return s.keep(ctx, c)
 	}
 	ctx = context.WithoutCancel(ctx) // whoever stopped the run wants to reach the machine again
-	if back := s.goBack(ctx, want, before, answered); back != nil {
+	if back := s.goBack(ctx, c); back != nil {
 		return errs.Wrap(errs.Unavailable, errors.Join(err, back), "the new network was taken back, and the old one does not answer either").
 			WithHint("look at the machine's console: networkctl status; /etc/systemd/network has what it booted with")
 	}
 	return errs.Wrap(errs.Unavailable, err, "the new network does not work and was taken back; the machine has the one before").
 		WithHint("hold the role's nic config against the wires: are VLANs on this port, is nic1 the provisioning network, is the router of ctlplane %s?", strings.Join(n.Check, ", "))
-}
-
-func (s *step) bringUp(ctx context.Context, want *networkd.Result, answered []string) error {
-	if err := s.setNetworkFiles(tryNetwork, want.Files); err != nil {
-		return err
-	}
-	if err := s.ovsUp(ctx, want.Bridges); err != nil {
-		return err
-	}
-	if err := s.reload(ctx); err != nil {
-		return err
-	}
-	if err := s.until(ctx, addressWait, "the addresses", func() (string, error) {
-		missing, err := s.missing(ctx, want.Addresses)
-		return strings.Join(missing, ", "), err
-	}); err != nil {
-		return err
-	}
-	return s.answerAgain(ctx, answered)
-}
-
-func (s *step) goBack(ctx context.Context, want *networkd.Result, before ovsState, answered []string) error {
-	err := s.setNetworkFiles(tryNetwork, nil)
-	err = errors.Join(err, s.ovsBack(ctx, want.Bridges, before))
-	kept := s.networkFiles(keptNetwork)
-	for _, d := range want.Devices {
-		if _, ours := kept[d+".network"]; ours {
-			continue
-		}
-		if _, there := os.Stat(s.path("sys/class/net/" + d)); there == nil {
-			_, lerr := s.System.Run(ctx, Command{Args: []string{"ip", "link", "delete", "dev", d}, Timeout: 10 * time.Second})
-			err = errors.Join(err, lerr)
-		}
-	}
-	return errors.Join(err, s.reload(ctx), s.answerAgain(ctx, answered))
 }
 
 // reload has networkd read its files and configure the links that they changed for.

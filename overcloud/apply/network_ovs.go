@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -13,10 +14,10 @@ import (
 // ovsState is what Open vSwitch had before: the ports of its bridges.
 type ovsState map[string][]string
 
-// ovsBefore looks at the bridges that are wanted; nothing is asked where there are none.
-func (s *step) ovsBefore(ctx context.Context, want *networkd.Result) (ovsState, error) {
+// ovsBefore looks at the bridges that are there; nothing is asked where none is or was wanted.
+func (s *step) ovsBefore(ctx context.Context, kept, want []networkd.Bridge) (ovsState, error) {
 	out := ovsState{}
-	if len(want.Bridges) == 0 {
+	if len(kept)+len(want) == 0 {
 		return out, nil
 	}
 	// The service's template starts it later in this step.
@@ -37,35 +38,79 @@ func (s *step) ovsBefore(ctx context.Context, want *networkd.Result) (ovsState, 
 	return out, nil
 }
 
-// ovsUp makes bridges and ports, in one transaction a bridge.
-func (s *step) ovsUp(ctx context.Context, bridges []networkd.Bridge) error {
-	for _, b := range bridges {
+// ovsChange makes bridges and ports, in one transaction a bridge. What was asked for before
+// (had) and is not any more goes; what is to be another one is made anew, since a port that
+// is there keeps what it was made with. A bridge stays: Neutron's ports may be in it.
+func (s *step) ovsChange(ctx context.Context, had, want []networkd.Bridge) error {
+	for _, b := range want {
 		args := []string{"--may-exist", "add-br", b.Name}
 		if b.MAC != "" {
 			args = append(args, "--", "set", "Bridge", b.Name, `other-config:hwaddr="`+b.MAC+`"`)
 		}
+		for _, p := range ovsGone(portsOf(had, b.Name), b.Ports) {
+			args = append(args, "--", "--if-exists", "del-port", b.Name, p)
+		}
 		for _, p := range b.Ports {
-			args = append(args, "--")
-			switch {
-			case len(p.Members) > 0:
-				args = append(append(append(args, "--may-exist", "add-bond", b.Name, p.Name), p.Members...), p.Options...)
-			case p.Tag > 0:
-				args = append(args, "--may-exist", "add-port", b.Name, p.Name, fmt.Sprintf("tag=%d", p.Tag), "--", "set", "Interface", p.Name, "type=internal")
-			default:
-				args = append(args, "--may-exist", "add-port", b.Name, p.Name)
-			}
+			args = append(append(args, "--"), ovsPortArgs(b.Name, p)...)
 		}
 		if _, err := s.vsctl(ctx, args...); err != nil {
 			return err
 		}
 	}
+	for _, b := range had {
+		if slices.ContainsFunc(want, func(w networkd.Bridge) bool { return w.Name == b.Name }) {
+			continue
+		}
+		for _, p := range b.Ports {
+			if _, err := s.vsctl(ctx, "--if-exists", "del-port", b.Name, p.Name); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
-// ovsBack takes away what ovsUp made and was not there before.
-func (s *step) ovsBack(ctx context.Context, bridges []networkd.Bridge, before ovsState) error {
-	var all error
-	for _, b := range bridges {
+func portsOf(bridges []networkd.Bridge, name string) []networkd.Port {
+	i := slices.IndexFunc(bridges, func(b networkd.Bridge) bool { return b.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return bridges[i].Ports
+}
+
+// ovsGone are the ports that must go first: those that are not wanted, or not so. How a bond
+// was made that nobody wrote down cannot be known: it is made anew.
+func ovsGone(had, want []networkd.Port) []string {
+	var out []string
+	for _, p := range had {
+		if !slices.ContainsFunc(want, func(w networkd.Port) bool { return reflect.DeepEqual(w, p) }) {
+			out = append(out, p.Name)
+		}
+	}
+	for _, p := range want {
+		if len(p.Members) > 0 && !slices.ContainsFunc(had, func(h networkd.Port) bool { return h.Name == p.Name }) {
+			out = append(out, p.Name)
+		}
+	}
+	return out
+}
+
+func ovsPortArgs(bridge string, p networkd.Port) []string {
+	switch {
+	case len(p.Members) > 0:
+		return append(append([]string{"--may-exist", "add-bond", bridge, p.Name}, p.Members...), p.Options...)
+	case p.Tag > 0:
+		return []string{"--may-exist", "add-port", bridge, p.Name, fmt.Sprintf("tag=%d", p.Tag), "--", "set", "Interface", p.Name, "type=internal"}
+	}
+	return []string{"--may-exist", "add-port", bridge, p.Name}
+}
+
+// ovsBack makes again what was asked for before, and takes away what was not there. A bond
+// that nobody wrote down keeps the new options: the old ones are not known.
+func (s *step) ovsBack(ctx context.Context, want, kept []networkd.Bridge, before ovsState) error {
+	known := slices.DeleteFunc(slices.Clone(want), func(b networkd.Bridge) bool { return portsOf(kept, b.Name) == nil })
+	all := s.ovsChange(ctx, known, kept)
+	for _, b := range want {
 		ports, had := before[b.Name]
 		if !had {
 			_, err := s.vsctl(ctx, "--if-exists", "del-br", b.Name)

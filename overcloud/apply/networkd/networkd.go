@@ -4,6 +4,7 @@
 package networkd
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -20,27 +21,43 @@ type NIC struct {
 	MAC  string
 }
 
+// OVSFile is the name of the file among a Result's that keeps its Bridges: Open vSwitch
+// has them in its own database, which does not tell what was asked for.
+const OVSFile = "openvswitch.json"
+
 // Result is what the machine is to have.
 type Result struct {
-	Files     map[string]string // by name, without directory and prefix: ens3.network, vlan20.netdev
+	Files     map[string]string // by name, without directory and prefix: ens3.network, vlan20.netdev; OVSFile
 	Bridges   []Bridge          // of Open vSwitch
 	Addresses []string          // with their prefixes, that must be there in the end
-	Devices   []string          // that are made: VLANs, bonds, bridges
 }
 
 // Bridge is one of Open vSwitch.
 type Bridge struct {
-	Name  string
-	MAC   string // of its first interface; "" leaves it
-	Ports []Port
+	Name  string `json:"name"`
+	MAC   string `json:"mac,omitempty"` // of its first interface; "" leaves it
+	Ports []Port `json:"ports,omitempty"`
 }
 
 // Port of a Bridge: an interface, an internal port with a tag, or a bond of several.
 type Port struct {
-	Name    string
-	Tag     int      // of an internal port; 0: a plain interface
-	Members []string // of a bond
-	Options []string // of a bond, key=value
+	Name    string   `json:"name"`
+	Tag     int      `json:"tag,omitempty"`     // of an internal port; 0: a plain interface
+	Members []string `json:"members,omitempty"` // of a bond
+	Options []string `json:"options,omitempty"` // of a bond, key=value
+}
+
+// Bridges are those that the files of an earlier Result ask for: none where there is no OVSFile.
+func Bridges(files map[string]string) ([]Bridge, error) {
+	text, there := files[OVSFile]
+	if !there {
+		return nil, nil
+	}
+	var out []Bridge
+	if err := json.Unmarshal([]byte(text), &out); err != nil {
+		return nil, errs.Wrap(errs.Invalid, err, "%s of the network that the machine has", OVSFile)
+	}
+	return out, nil
 }
 
 // Render makes the files. NICs must be in the order of Order. The error names the
@@ -57,6 +74,13 @@ func Render(objects []resource.NetObject, nics []NIC) (*Result, error) {
 	}
 	for _, name := range r.order {
 		r.out.Files[name+".network"] = r.sections[name].String()
+	}
+	if len(r.out.Bridges) > 0 {
+		text, err := json.MarshalIndent(r.out.Bridges, "", " ")
+		if err != nil {
+			return nil, err
+		}
+		r.out.Files[OVSFile] = string(text) + "\n"
 	}
 	return r.out, nil
 }
@@ -220,7 +244,6 @@ func (r *renderer) netdev(name, kind string, mtu int, rest string) {
 		text += fmt.Sprintf("MTUBytes=%d\n", mtu)
 	}
 	r.out.Files[name+".netdev"] = text + "\n" + rest
-	r.out.Devices = append(r.out.Devices, name)
 }
 
 // attach writes VLANs into the sections of what they lie on. What is not listed has
@@ -284,7 +307,6 @@ func (r *renderer) ovsBridge(name string, o *resource.NetObject) {
 		case "vlan":
 			r.layer3(port, m)
 			b.Ports = append(b.Ports, Port{Name: port, Tag: m.VLANID})
-			r.out.Devices = append(r.out.Devices, port)
 			continue
 		case "ovs_bond":
 			p := Port{Name: port, Options: strings.Fields(m.OVSOptions)}
@@ -302,7 +324,6 @@ func (r *renderer) ovsBridge(name string, o *resource.NetObject) {
 		b.Ports = append(b.Ports, Port{Name: port})
 	}
 	r.out.Bridges = append(r.out.Bridges, b)
-	r.out.Devices = append(r.out.Devices, name)
 }
 
 func (b *Bridge) firstMAC(mac string) {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -39,11 +40,8 @@ func TestGoldens(t *testing.T) {
 				for _, n := range slices.Sorted(maps.Keys(res.Files)) {
 					fmt.Fprintf(&b, "=== %s\n%s", n, res.Files[n])
 				}
-				for _, br := range res.Bridges {
-					fmt.Fprintf(&b, "=== bridge %s %s\n", br.Name, br.MAC)
-					for _, p := range br.Ports {
-						fmt.Fprintf(&b, "port %+v\n", p)
-					}
+				if kept, err := networkd.Bridges(res.Files); err != nil || !reflect.DeepEqual(kept, res.Bridges) {
+					t.Errorf("%v: %+v is kept as %+v", err, res.Bridges, kept)
 				}
 				fmt.Fprintf(&b, "=== addresses %s\n", strings.Join(res.Addresses, " "))
 			}

@@ -1,0 +1,93 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"trefoil/overcloud/apply/networkd"
+)
+
+// networkChange is the way from one configuration of the network to another.
+type networkChange struct {
+	kept     map[string]string // files of what the machine has
+	bridges  []networkd.Bridge // of what it has, as far as that was written down
+	before   ovsState
+	want     *networkd.Result
+	answered []string // addresses that answered before
+}
+
+// bringUp makes the machine's network as it is wanted, below /run.
+func (s *step) bringUp(ctx context.Context, c *networkChange) error {
+	if err := s.setNetworkFiles(tryNetwork, c.want.Files); err != nil {
+		return err
+	}
+	if err := s.ovsChange(ctx, c.bridges, c.want.Bridges); err != nil {
+		return err
+	}
+	if err := s.dropDevices(ctx, c.kept, c.want.Files); err != nil {
+		return err
+	}
+	if err := s.reload(ctx); err != nil {
+		return err
+	}
+	if err := s.until(ctx, addressWait, "the addresses", func() (string, error) {
+		missing, err := s.missing(ctx, c.want.Addresses)
+		return strings.Join(missing, ", "), err
+	}); err != nil {
+		return err
+	}
+	return s.answerAgain(ctx, c.answered)
+}
+
+// keep makes what was tried what the machine boots with.
+func (s *step) keep(ctx context.Context, c *networkChange) error {
+	if err := s.setNetworkFiles(keptNetwork, c.want.Files); err != nil {
+		return err
+	}
+	err := errors.Join(s.setNetworkFiles(tryNetwork, nil), s.reload(ctx))
+	// Until now networkd had the files of before, too, and made again what they name.
+	gone := maps.Clone(c.kept)
+	maps.DeleteFunc(gone, func(name, _ string) bool { _, wanted := c.want.Files[name]; return wanted })
+	return errors.Join(err, s.dropDevices(ctx, gone, nil))
+}
+
+// goBack makes the network what it was.
+func (s *step) goBack(ctx context.Context, c *networkChange) error {
+	err := s.setNetworkFiles(tryNetwork, nil)
+	err = errors.Join(err, s.ovsBack(ctx, c.want.Bridges, c.bridges, c.before))
+	err = errors.Join(err, s.dropDevices(ctx, c.want.Files, c.kept))
+	return errors.Join(err, s.reload(ctx), s.answerAgain(ctx, c.answered))
+}
+
+// dropDevices takes away the VLANs, bonds and bridges of some files that others have not, or
+// have otherwise: networkd makes devices, and neither changes those that are there nor removes any.
+func (s *step) dropDevices(ctx context.Context, from, to map[string]string) error {
+	var all error
+	for _, name := range slices.Sorted(maps.Keys(from)) {
+		device, made := strings.CutSuffix(name, ".netdev")
+		if !made || from[name] == to[name] && under(from, device) == under(to, device) {
+			continue
+		}
+		if _, err := os.Stat(s.path("sys/class/net/" + device)); err != nil {
+			continue
+		}
+		_, err := s.System.Run(ctx, Command{Args: []string{"ip", "link", "delete", "dev", device}, Timeout: 10 * time.Second})
+		all = errors.Join(all, err)
+	}
+	return all
+}
+
+// under is the file of what a VLAN lies on.
+func under(files map[string]string, vlan string) string {
+	for name, text := range files {
+		if strings.Contains(text, "\nVLAN="+vlan+"\n") {
+			return name
+		}
+	}
+	return ""
+}
