@@ -167,7 +167,9 @@ func (f *fake) vsctl(args []string) (string, error) {
 				f.options[w[2]] = strings.Join(w[3:], " ")
 			}
 		case "del-port":
-			f.bridges[w[1]] = slices.DeleteFunc(f.bridges[w[1]], func(p string) bool { return p == w[2] })
+			for b, ports := range f.bridges { // BRIDGE PORT, or PORT
+				f.bridges[b] = slices.DeleteFunc(ports, func(p string) bool { return p == w[len(w)-1] })
+			}
 		case "set":
 			f.options[w[2]] = "{" + strings.ReplaceAll(strings.Join(w[4:], ", "), "options:", "") + "}"
 		}

@@ -38,36 +38,40 @@ func (s *step) ovsBefore(ctx context.Context, kept, want []networkd.Bridge) (ovs
 	return out, nil
 }
 
-// ovsChange makes bridges and ports, in one transaction a bridge. What was asked for before
-// (had) and is not any more goes; what is to be another one is made anew, since a port that
-// is there keeps what it was made with. A bridge stays: Neutron's ports may be in it.
+// ovsChange makes bridges and ports in one transaction. What was asked for before (had) and is
+// not any more goes; what is to be another one is made anew, since a port that is there keeps
+// what it was made with. A bridge stays: Neutron's ports may be in it.
 func (s *step) ovsChange(ctx context.Context, had, want []networkd.Bridge) error {
-	for _, b := range want {
-		args := []string{"--may-exist", "add-br", b.Name}
-		if b.MAC != "" {
-			args = append(args, "--", "set", "Bridge", b.Name, `other-config:hwaddr="`+b.MAC+`"`)
+	var args []string
+	add := func(words ...string) {
+		if len(args) > 0 {
+			args = append(args, "--")
 		}
-		for _, p := range ovsGone(portsOf(had, b.Name), b.Ports) {
-			args = append(args, "--", "--if-exists", "del-port", b.Name, p)
-		}
-		for _, p := range b.Ports {
-			args = append(append(args, "--"), ovsPortArgs(b.Name, p)...)
-		}
-		if _, err := s.vsctl(ctx, args...); err != nil {
-			return err
-		}
+		args = append(args, words...)
 	}
 	for _, b := range had {
-		if slices.ContainsFunc(want, func(w networkd.Bridge) bool { return w.Name == b.Name }) {
-			continue
-		}
-		for _, p := range b.Ports {
-			if _, err := s.vsctl(ctx, "--if-exists", "del-port", b.Name, p.Name); err != nil {
-				return err
-			}
+		for _, p := range ovsGone(b.Ports, portsOf(want, b.Name)) {
+			add("--if-exists", "del-port", p)
 		}
 	}
-	return nil
+	for _, b := range want {
+		add("--may-exist", "add-br", b.Name)
+		if b.MAC != "" {
+			add("set", "Bridge", b.Name, `other-config:hwaddr="`+b.MAC+`"`)
+		}
+		for _, p := range b.Ports {
+			// How a bond was made that nobody wrote down cannot be known.
+			if len(p.Members) > 0 && portsOf(had, b.Name) == nil {
+				add("--if-exists", "del-port", p.Name)
+			}
+			add(ovsPortArgs(b.Name, p)...)
+		}
+	}
+	if len(args) == 0 {
+		return nil
+	}
+	_, err := s.vsctl(ctx, args...)
+	return err
 }
 
 func portsOf(bridges []networkd.Bridge, name string) []networkd.Port {
@@ -78,17 +82,11 @@ func portsOf(bridges []networkd.Bridge, name string) []networkd.Port {
 	return bridges[i].Ports
 }
 
-// ovsGone are the ports that must go first: those that are not wanted, or not so. How a bond
-// was made that nobody wrote down cannot be known: it is made anew.
+// ovsGone are the ports that must go: those that are not wanted, or not so.
 func ovsGone(had, want []networkd.Port) []string {
 	var out []string
 	for _, p := range had {
 		if !slices.ContainsFunc(want, func(w networkd.Port) bool { return reflect.DeepEqual(w, p) }) {
-			out = append(out, p.Name)
-		}
-	}
-	for _, p := range want {
-		if len(p.Members) > 0 && !slices.ContainsFunc(had, func(h networkd.Port) bool { return h.Name == p.Name }) {
 			out = append(out, p.Name)
 		}
 	}
