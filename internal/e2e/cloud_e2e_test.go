@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,7 @@ func TestTheCloud(t *testing.T) {
 		{"use", u.use, false}, // behind these, so that what was scaled and mended is used
 		{"move", u.move, false},
 		{"check", u.check, false},
+		{"migrate", u.migrate, false},
 		{"shrink", u.shrink, false},
 		{"delete", u.delete, false},
 	} {
@@ -82,7 +84,11 @@ func (u *user) again() {
 // python types a command of Debian's client at the overcloud.
 func (u *user) python(line string) string {
 	u.t.Helper()
-	return u.ok("unset ${!OS_*}; source overcloudrc; /usr/bin/openstack " + line)
+	return u.ok(pythonLine(line))
+}
+
+func pythonLine(line string) string {
+	return "unset ${!OS_*}; source overcloudrc; /usr/bin/openstack " + line
 }
 
 func (u *user) use() {
@@ -115,7 +121,7 @@ func last(out string) string {
 func (u *user) store() {
 	image := last(u.python("image create --disk-format raw --container-format bare --file overcloudrc an-image -f value -c id"))
 	volume := last(u.python("volume create --size 1 a-volume -f value -c id"))
-	u.until("the volume", "unset ${!OS_*}; source overcloudrc; /usr/bin/openstack volume show a-volume -f value -c status", 10*time.Minute,
+	u.until("the volume", pythonLine("volume show a-volume -f value -c status"), 10*time.Minute,
 		func(s string) bool { return last(s) == "available" })
 	wants(u.t, u.ssh("overcloud-controller-0", "sudo rbd -p images ls; sudo rbd -p volumes ls"), image, "volume-"+volume)
 	u.python("volume delete a-volume")
@@ -147,6 +153,24 @@ func (u *user) check() {
 			u.t.Errorf("%s: the check left %s", list, out)
 		}
 	}
+}
+
+// migrate moves a server that runs from one hypervisor to the other.
+func (u *user) migrate() {
+	must(u.t, os.WriteFile(u.home("empty.raw"), make([]byte, 4<<20), 0o644)) // it boots nothing, and runs
+	u.python("image create --disk-format raw --container-format bare --file empty.raw empty")
+	u.python("flavor create --ram 64 --disk 1 --vcpus 1 moving")
+	u.python("network create moving && /usr/bin/openstack subnet create --network moving --subnet-range 10.9.0.0/24 moving")
+	u.python("server create --image empty --flavor moving --network moving --wait moving")
+	from := last(u.python("server show moving -f value -c OS-EXT-SRV-ATTR:host"))
+	u.python("server migrate --live-migration --wait moving")
+	to := last(u.python("server show moving -f value -c OS-EXT-SRV-ATTR:host"))
+	if from == to || !strings.HasPrefix(to, "overcloud-novacompute-") {
+		u.t.Errorf("the server was on %s and is on %s", from, to)
+	}
+	wants(u.t, u.python("server show moving -f value -c status"), "ACTIVE")
+	wants(u.t, u.ssh(strings.TrimSuffix(to, ".localdomain"), "sudo virsh list --name"), "instance-")
+	u.python("server delete --wait moving && /usr/bin/openstack network delete moving && /usr/bin/openstack flavor delete moving && /usr/bin/openstack image delete empty")
 }
 
 func (u *user) ceph() {
