@@ -109,6 +109,7 @@ func (s *step) link(l *resource.Link) handler {
 			return l.Target == target, nil
 		},
 		set: func(context.Context) error {
+			s.dirty = s.dirty || unitFile(l.Path)
 			if l.Target == "" {
 				return os.Remove(path)
 			}

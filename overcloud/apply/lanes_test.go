@@ -148,3 +148,38 @@ func TestAPackageThatLacksIsToldBeforeAnythingIsChanged(t *testing.T) {
 		}
 	}
 }
+
+// systemd reads its units again once a step, whatever of them several services bring.
+func TestUnitsAreReadOnceAStep(t *testing.T) {
+	n := newNode(t)
+	n.sys.units["a.service"], n.sys.units["b.service"] = "inactive", "active"
+	n.put("etc/systemd/system/b.service.d/of-before.conf", "[Service]\n")
+	dropIn := func(unit string) resource.Resource {
+		return fileRes("/etc/systemd/system/"+unit+".service.d/x.conf", "[Service]\n")
+	}
+	gone := resource.Resource{Type: "link", Link: &resource.Link{Path: "/etc/systemd/system/b.service.d/of-before.conf"}}
+	rs := append(of("a", fileRes("/etc/a", "x"), dropIn("a"), unitRes("a", "file:/etc/a")), of("b", fileRes("/etc/b", "x"), gone, unitRes("b", "link:/etc/systemd/system/b.service.d/of-before.conf"))...)
+	if got, err := n.apply(rs...); err != nil {
+		t.Fatalf("%v\n%s", err, got)
+	}
+	reloads, last := 0, 0
+	for i, line := range n.sys.ran {
+		switch {
+		case line == "systemctl daemon-reload":
+			reloads, last = reloads+1, i
+		case strings.HasPrefix(line, "systemctl start"), strings.HasPrefix(line, "systemctl restart"):
+			if reloads != 1 || last > i {
+				t.Errorf("%s before the units were read", line)
+			}
+		}
+	}
+	if reloads != 1 || !slices.Contains(n.sys.ran, "systemctl restart b.service") {
+		t.Errorf("%d reloads; ran %q", reloads, n.sys.ran)
+	}
+	// A drop-in that goes, alone, is read, too.
+	n.put("etc/systemd/system/b.service.d/of-before.conf", "[Service]\n")
+	n.sys.ran = nil
+	if got, err := n.apply(of("b", gone, unitRes("b", "link:/etc/systemd/system/b.service.d/of-before.conf"))...); err != nil || !slices.Contains(n.sys.ran, "systemctl daemon-reload") {
+		t.Errorf("%v; ran %q\n%s", err, n.sys.ran, got)
+	}
+}
