@@ -76,11 +76,19 @@ func (u *user) bonds() {
 	wants(u.t, u.ok(u.onBonds()+" -e changed.yaml"), "nothing had to be changed")
 }
 
-// local has servers, an image and a volume where there is no Ceph.
+// local has a server, an image and a volume where there is no Ceph: a disk and a file of the
+// machines, and a logical volume that the server sees over iSCSI.
 func (u *user) local() {
-	check := u.start("openstack overcloud check "+outside, false)
-	check.says("server b ", time.Hour)
-	wants(u.t, u.ssh("overcloud-controller-0", "sudo ls -s /var/lib/glance/images; sudo lvs cinder-volumes"), "-", "volume-")
-	wants(u.t, u.ssh("overcloud-novacompute-0", "sudo find /var/lib/nova/instances -name disk"), "/disk")
-	wants(u.t, check.wait(0), "volume in server a", " 0 failed")
+	u.server("local")
+	volume := last(u.python("volume create --size 1 local -f value -c id"))
+	u.until("the volume", pythonLine("volume show local -f value -c status"), 10*time.Minute, func(s string) bool { return last(s) == "available" })
+	u.python("server add volume local local")
+	u.until("the volume at the server", pythonLine("volume show local -f value -c status"), 10*time.Minute, func(s string) bool { return last(s) == "in-use" })
+	wants(u.t, u.ssh("overcloud-controller-0", "sudo find /var/lib/glance/images -size 4096k; sudo lvs cinder-volumes"), "/var/lib/glance/images/", "volume-"+volume)
+	wants(u.t, u.ssh("overcloud-novacompute-0", "sudo virsh domblklist $(sudo virsh list --name)"), "/var/lib/nova/instances/", "vdb")
+	wants(u.t, u.ssh("overcloud-novacompute-0", "sudo iscsiadm -m session"), "172.16.1.4:3260")
+	u.python("server remove volume local local")
+	u.until("the volume without the server", pythonLine("volume show local -f value -c status"), 10*time.Minute, func(s string) bool { return last(s) == "available" })
+	u.python("volume delete local")
+	u.noServer("local")
 }

@@ -155,13 +155,27 @@ func (u *user) check() {
 	}
 }
 
+// server makes one of an image that boots nothing, which is enough to run.
+func (u *user) server(name string) {
+	must(u.t, os.WriteFile(u.home("empty.raw"), make([]byte, 4<<20), 0o644))
+	u.python("image create --disk-format raw --container-format bare --file empty.raw " + name)
+	u.python("flavor create --ram 64 --disk 1 --vcpus 1 " + name)
+	u.python("network create " + name)
+	u.python("subnet create --network " + name + " --subnet-range 10.9.0.0/24 " + name)
+	u.python("server create --image " + name + " --flavor " + name + " --network " + name + " --wait " + name)
+}
+
+// noServer takes away what server made.
+func (u *user) noServer(name string) {
+	u.python("server delete --wait " + name)
+	for _, what := range []string{"network", "flavor", "image"} {
+		u.python(what + " delete " + name)
+	}
+}
+
 // migrate moves a server that runs from one hypervisor to the other.
 func (u *user) migrate() {
-	must(u.t, os.WriteFile(u.home("empty.raw"), make([]byte, 4<<20), 0o644)) // it boots nothing, and runs
-	u.python("image create --disk-format raw --container-format bare --file empty.raw empty")
-	u.python("flavor create --ram 64 --disk 1 --vcpus 1 moving")
-	u.python("network create moving && /usr/bin/openstack subnet create --network moving --subnet-range 10.9.0.0/24 moving")
-	u.python("server create --image empty --flavor moving --network moving --wait moving")
+	u.server("moving")
 	from := last(u.python("server show moving -f value -c OS-EXT-SRV-ATTR:host"))
 	u.python("server migrate --live-migration --wait moving")
 	to := last(u.python("server show moving -f value -c OS-EXT-SRV-ATTR:host"))
@@ -170,7 +184,7 @@ func (u *user) migrate() {
 	}
 	wants(u.t, u.python("server show moving -f value -c status"), "ACTIVE")
 	wants(u.t, u.ssh(strings.TrimSuffix(to, ".localdomain"), "sudo virsh list --name"), "instance-")
-	u.python("server delete --wait moving && /usr/bin/openstack network delete moving && /usr/bin/openstack flavor delete moving && /usr/bin/openstack image delete empty")
+	u.noServer("moving")
 }
 
 func (u *user) ceph() {
