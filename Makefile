@@ -8,7 +8,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      := CGO_ENABLED=0 go
 
-.PHONY: help build test unit client e2e e2e-bonds e2e-ha demo demo-clean lint fuzz bench clean deps deps-ha
+.PHONY: help build test unit client e2e e2e-bonds demo demo-clean lint fuzz bench clean deps deps-ha
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,9 +40,6 @@ e2e: deps build ## the OpenStack of `make test` alone, with two servers that pin
 
 e2e-bonds: deps build ## a cloud without Ceph on machines with bonds and VLANs (root)
 	@scripts/test e2e-bonds
-
-e2e-ha: deps build ## three controllers on machines, one dies and comes back: two hours where they are emulated (root)
-	@scripts/test e2e-ha
 
 demo: deps build ## the article on five virtual machines, typed one command after another (root)
 	@scripts/demo

@@ -24,7 +24,6 @@ type user struct {
 	root string // of the repository
 	dir  string // everything the test keeps; removed when it passes
 	env  []string
-	lost string // a machine that was switched off
 }
 
 const labName = "e2e"
@@ -102,7 +101,7 @@ func (l *lockedBuffer) String() string {
 // start types a command inside the lab; outside says that it is for the host.
 func (u *user) start(line string, outside bool) *job {
 	u.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Hour)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Hour)
 	u.t.Cleanup(cancel)
 	args := []string{"lab", "exec", labName, "--", "bash", "-c", "cd; [ ! -f stackrc ] || source stackrc; " + line}
 	name := filepath.Join(u.root, "bin", "openstack")
