@@ -72,6 +72,22 @@ func TestAPartThatFailsEndsAll(t *testing.T) {
 	}
 }
 
+func TestASlipIsToldWithWhatMayBeMeant(t *testing.T) {
+	for line, want := range map[string]string{
+		"strat":               "undercloud: \"strat\" is no command; did you mean \"start\"?\nhint: the commands are serve, start, stop, status; undercloud --help says more\n",
+		"xyz":                 "undercloud: \"xyz\" is no command\nhint: the commands are ",
+		"serve --stanalone x": "undercloud: --stanalone is no option; did you mean \"--standalone\"?\n",
+		"start --hlep":        "undercloud: --hlep is no option; did you mean \"--help\"?\n",
+		"--verson":            "undercloud: --verson is no option; did you mean \"--version\"?\n",
+	} {
+		var out, errw bytes.Buffer
+		code := run(t.Context(), append([]string{"undercloud"}, strings.Fields(line)...), &out, &errw)
+		if code != 1 || out.Len() > 0 || !strings.HasPrefix(errw.String(), want) {
+			t.Errorf("undercloud %s: code %d, %q, want %q\n%s", line, code, errw.String(), want, out.String())
+		}
+	}
+}
+
 // Backquotes in a flag's text are taken for the name of its value.
 func TestHelpNamesTheValuesOfFlags(t *testing.T) {
 	var out, errw bytes.Buffer
