@@ -43,10 +43,16 @@ func run(ctx context.Context, args []string, out, errw io.Writer) int {
 			{Name: "stop", OnUsageError: wrongOption, Usage: "stop the background service; unfinished work goes on at the next start", Action: func(c *cli.Context) error { return stop(c.Context, stateDir, out) }},
 			{Name: "status", OnUsageError: wrongOption, Usage: "tell whether the service runs; exit code 3 if not", Action: func(*cli.Context) error { return status(stateDir, out) }},
 		}}
-	err := app.RunContext(ctx, cliargs.Reorder(app, nil, args))
+	return ended(errw, app.RunContext(ctx, cliargs.Reorder(app, nil, args)))
+}
+
+// ended tells why a command failed and returns its exit code. A disk that is full at a start,
+// when nobody else has looked for that yet, is told with what to do.
+func ended(errw io.Writer, err error) int {
 	if err == nil {
 		return 0
 	}
+	err = errs.NoSpace(err)
 	fmt.Fprintln(errw, "undercloud:", err)
 	if h := errs.HintOf(err); h != "" {
 		fmt.Fprintln(errw, "hint:", h)

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -98,5 +101,15 @@ func TestHelpNamesTheValuesOfFlags(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
+	}
+}
+
+// TestAFullDiskAtAStart: the service's own files are written before any API looks for it.
+func TestAFullDiskAtAStart(t *testing.T) {
+	var out bytes.Buffer
+	err := fmt.Errorf("state_dir: %w", &fs.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC})
+	want := "undercloud: the undercloud's disk is full, and this was not written: state_dir: write /x: no space left on device\nhint: make room where its state is (df -h), then the same again\n"
+	if code := ended(&out, err); code == 0 || out.String() != want {
+		t.Errorf("code %d, %s", code, out.String())
 	}
 }
