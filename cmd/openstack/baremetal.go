@@ -129,6 +129,9 @@ func (p *program) introspectionData(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := directoryOf(c.String("file")); err != nil {
+		return err
+	}
 	in, err := p.introspection(c)
 	if err != nil {
 		return err

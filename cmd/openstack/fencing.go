@@ -46,6 +46,9 @@ func (p *program) generateFencing(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := directoryOf(c.String("output")); err != nil {
+		return err
+	}
 	data, err := os.ReadFile(a[0])
 	if err != nil {
 		return errs.Wrap(errs.Invalid, err, "read the list of nodes")

@@ -110,6 +110,7 @@ func TestGenerateFencingCommand(t *testing.T) {
 	for _, c := range []lineCase{
 		{"to the terminal", "overcloud generate fencing nodes.json --delay 20", 0, text, alone},
 		{"to a file", "overcloud generate fencing -a off --ipmi-lanplus --delay 20 --output f.yaml nodes.json", 0, "", alone},
+		{"into a directory that is not there", "overcloud generate fencing nodes.json --output no/f.yaml", 1, "", "write no/f.yaml: stat no: no such file or directory\nhint: make the directory first: mkdir -p 'no'\n"},
 		{"a node without anything", "overcloud generate fencing bad.json", 1, "", "…bad.json: node #0: pm_addr is missing\n…"},
 		{"no file", "overcloud generate fencing", 2, "", "openstack: error: the following arguments are required: INSTACKENV\n"},
 		{"a file that is not there", "overcloud generate fencing nope.json", 1, "", "read the list of nodes: open nope.json: no such file or directory\n"},

@@ -206,6 +206,7 @@ func TestStackCommands(t *testing.T) {
 	for line, want := range map[string]string{"stack show nope": "the stack (nope) could not be found", "stack cancel nope": "the stack (nope) could not be found",
 		"stack event list nope --follow": "the stack (nope) could not be found", "stack resource list nope": "the stack (nope) could not be found"} {
 		o.want(line, 1, "", want)
+		o.want(line, 1, "", "hint: openstack stack list shows which there are\n")
 	}
 	o.want("overcloud status", 0, "No deployment was found for overcloud", "")
 	o.want("overcloud status --health -f json", 1, "", "could not be found")

@@ -12,11 +12,14 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/internal/format"
+	"trefoil/internal/nearest"
 	"trefoil/overcloud/baremetal"
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/network/provision"
+	"trefoil/overcloud/role"
 	"trefoil/overcloud/stack"
 	"trefoil/overcloud/stack/client"
+	"trefoil/roles"
 )
 
 func (p *program) provisionCommands() []*cli.Command {
@@ -114,6 +117,9 @@ func (p *program) nodeProvision(c *cli.Context) error {
 	if c.Bool("network-ports") {
 		fmt.Fprintln(p.err, `DEPRECATED option "--network-ports" detected. This option is no longer used, network ports are always managed.`)
 	}
+	if err := p.likeRoles(f.path, f.made.Roles); err != nil {
+		return err
+	}
 	in := stack.Input{Only: stack.OnlyProvision, BaremetalFile: f.path, Files: map[string]string{f.path: f.text}, SSHKeys: keys}
 	d := &deployment{p: p, c: c, name: c.String("stack"), in: in}
 	if err := d.plan(); err != nil {
@@ -141,6 +147,24 @@ func (p *program) nodeProvision(c *cli.Context) error {
 		return err
 	}
 	fmt.Fprintf(p.out, "Nodes deployed successfully, add %s to your deployment environment\n", c.String("output"))
+	return nil
+}
+
+// likeRoles warns of roles that are called almost as one in this program: which there are is known
+// only to overcloud deploy, when the machines have been provisioned.
+func (p *program) likeRoles(path string, asked []baremetal.Role) error {
+	const slip, digits = 2, "0123456789"
+	known, err := role.Dir{FS: roles.FS, Path: bareTemplates + "roles"}.Names()
+	if err != nil {
+		return err
+	}
+	for _, r := range asked {
+		near := nearest.Name(r.Name, known)
+		numbered := strings.Trim(r.Name, digits) == near // Compute1 is a role of somebody's own
+		if near != "" && near != r.Name && !numbered && nearest.Distance(r.Name, near) <= slip {
+			fmt.Fprintf(p.err, "WARNING: %s: role %s is none that comes with the templates; did you mean %q? overcloud deploy will want a roles file (-r) that has it\n", path, r.Name, near)
+		}
+	}
 	return nil
 }
 

@@ -190,6 +190,9 @@ func (p *program) planExport(c *cli.Context) error {
 	if file == "" {
 		file = a[0] + ".tar.gz"
 	}
+	if err := directoryOf(file); err != nil {
+		return err
+	}
 	if err := absent(c, file); err != nil {
 		return err
 	}
@@ -229,6 +232,10 @@ func (p *program) credentials(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	file := filepath.Join(c.String("directory"), a[0]+"rc")
+	if err := directoryOf(file); err != nil {
+		return err
+	}
 	s, err := h.Stack(c.Context, a[0])
 	if err != nil {
 		return err
@@ -240,7 +247,7 @@ func (p *program) credentials(c *cli.Context) error {
 	if cloud.url == "" {
 		return errs.New(errs.Conflict, "stack %s is %s and has no identity service yet", a[0], s.Status).WithHint("openstack overcloud plan deploy %s", a[0])
 	}
-	return writeRC(filepath.Join(c.String("directory"), s.Name+"rc"), cloud)
+	return writeRC(file, cloud)
 }
 
 // exportOvercloud writes the environment for a stack beside this one.
@@ -260,6 +267,11 @@ func (p *program) exportOvercloud(c *cli.Context) error {
 	}
 	if file, err = filepath.Abs(file); err != nil {
 		return fmt.Errorf("--output-file: %w", err)
+	}
+	if c.IsSet("output-file") { // the default's directories are made
+		if err := directoryOf(file); err != nil {
+			return err
+		}
 	}
 	if err := absent(c, file); err != nil {
 		return err

@@ -58,6 +58,13 @@ func TestPlanFromCreateToDelete(t *testing.T) {
 	}
 	o.want("overcloud plan export mine", 1, "", "File 'mine.tar.gz' already exists, not exporting.")
 	o.want("overcloud plan export mine -f", 0, "", "")
+	o.want("overcloud plan export mine -o no/such/x", 1, "", "write no/such/x: stat no/such: no such file or directory\nhint: make the directory first: mkdir -p 'no/such'")
+	o.want("overcloud credentials mine --directory no", 1, "", "write no/minerc: stat no: no such file or directory")
+	o.want("overcloud export -o no/x.yaml", 1, "", "make the directory first")
+	o.want("baremetal introspection data save x --file no/x.json", 1, "", "write no/x.json: stat no: no such file or directory")
+	if _, err := os.Stat("no"); err == nil {
+		t.Error("a slip in a name makes a directory")
+	}
 	o.want("overcloud plan export mne -o x", 1, "", `the plan mne could not be found; did you mean "mine"?`)
 	if _, err := os.Stat("x"); err == nil {
 		t.Error("an export that failed leaves a file")

@@ -191,7 +191,14 @@ func TestNodeProvisionTellsAllThatIsWrong(t *testing.T) {
 	o.want("overcloud node provision --overcloud-ssh-key "+dir+"/id "+good+" -o "+dir+"/e", 1, "", "--overcloud-ssh-key "+dir+"/id")
 	o.want("overcloud node provision "+dir+"/none", 1, "", "Bare-metal deployment file does not exist: ")
 	o.want("overcloud deploy --templates --compute-scale 2 -b "+good, 2, "", "says how many machines Compute has")
-	o.want("overcloud deploy --templates -b "+o.in(dir, "r.yaml", "- {name: Compte}\n"), 1, "", `role Compte is not in the roles file; did you mean "Compute"?`)
+	o.want("overcloud deploy --templates -b "+o.in(dir, "r.yaml", "- {name: Compte}\n"), 1, "", "role Compte is not in the roles file; did you mean \"Compute\"?\nhint: correct the name, or give a roles file that has such a role (-r)")
+	o.want("overcloud deploy --templates -b "+o.in(dir, "r.yaml", "- {name: Own}\n"), 1, "", "hint: give a roles file that has it (-r): openstack overcloud roles generate -o FILE Own")
+	for name, warned := range map[string]bool{"Compte": true, "Compute2": false, "Own": false} {
+		_, _, errw := o.types(t.Context(), "overcloud node provision "+o.in(dir, "p.yaml", "- {name: "+name+", count: 9}\n")+" -y -o "+dir+"/e")
+		if strings.Contains(errw, "did you mean \"Compute\"? overcloud deploy will want a roles file (-r) that has it") != warned {
+			t.Errorf("%s: %s", name, errw)
+		}
+	}
 }
 
 // deploy -b sends the file with the rest; the plan's counts and names are the file's.

@@ -95,15 +95,18 @@ func TestBadInputIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 	}
 }
 
-// TestThousandsOfMachinesAreRefusedBeforeTheyAreEvaluated: more of them than a group may have
-// would be refused by the evaluation, so that what is told here shows which came first.
-func TestThousandsOfMachinesAreRefusedBeforeTheyAreEvaluated(t *testing.T) {
+// TestManyMachinesAreRefusedBeforeTheyAreEvaluated: two of them would be called alike, which
+// the evaluation of all finds, so that what is told here shows which came first. More than the
+// template takes are told as that, not as missing.
+func TestManyMachinesAreRefusedBeforeTheyAreEvaluated(t *testing.T) {
 	o := newOperator(t)
 	o.engine()
+	alike := o.in(t.TempDir(), "alike.yaml", "parameter_defaults: {HostnameMap: {overcloud-novacompute-120: overcloud-novacompute-121}}\n")
 	for _, way := range []string{"", "--dry-run "} {
-		o.want(article+way+"--compute-scale 50000 --ceph-storage-scale 0", 1, "", "not enough baremetal nodes: Compute: 50000 wanted, 49998 missing (flavor compute, profile compute)")
+		o.want(article+way+"--compute-scale 150 --ceph-storage-scale 0 -e "+alike, 1, "", "not enough baremetal nodes: Compute: 150 wanted, 148 missing (flavor compute, profile compute)")
 	}
-	o.want(article+"--update-plan-only --compute-scale 50000 --ceph-storage-scale 0", 1, "", "count of Compute must be a number from 0 to ")
+	o.want(article+"--compute-scale 50000 --ceph-storage-scale 0", 1, "", "command line: parameter ComputeCount is 50000, which is above 1000")
+	o.want(article+"--update-plan-only --compute-scale 150 --ceph-storage-scale 0 -e "+alike, 1, "", "machine 120 of role Compute and machine 121 of role Compute would both be called overcloud-novacompute-121")
 }
 
 // TestAnImageForOtherRolesIsRefused: its list of packages tells, at the terminal.

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"trefoil/internal/cliargs"
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 	"trefoil/undercloud/config"
 	"trefoil/undercloud/install"
 )
@@ -30,20 +33,26 @@ func run(ctx context.Context, args []string, out, errw io.Writer) int {
 		stateDir = install.DefaultStateDir
 	}
 	app := &cli.App{Name: "undercloud", Usage: "the undercloud's service", Version: version, Writer: out, ErrWriter: errw,
-		ExitErrHandler: func(*cli.Context, error) {},
+		ExitErrHandler: func(*cli.Context, error) {}, Action: noCommand, OnUsageError: wrongOption,
 		Commands: []*cli.Command{
-			{Name: "serve", Usage: "run in the foreground", Flags: []cli.Flag{
+			{Name: "serve", Usage: "run in the foreground", OnUsageError: wrongOption, Flags: []cli.Flag{
 				&cli.StringFlag{Name: "config", Usage: "the undercloud's `FILE`, which openstack undercloud install writes", Value: config.ServicePath(stateDir)},
 				&cli.StringFlag{Name: "standalone", Usage: "only the bare-metal API, introspection and network boot, as this `FILE` says; examples/baremetal.conf is one"}},
 				Action: func(c *cli.Context) error { return serveAction(c, errw) }},
-			{Name: "start", Usage: "run in the background", Action: func(c *cli.Context) error { return start(c.Context, stateDir, out) }},
-			{Name: "stop", Usage: "stop the background service; unfinished work goes on at the next start", Action: func(c *cli.Context) error { return stop(c.Context, stateDir, out) }},
-			{Name: "status", Usage: "tell whether the service runs; exit code 3 if not", Action: func(*cli.Context) error { return status(stateDir, out) }},
+			{Name: "start", OnUsageError: wrongOption, Usage: "run in the background", Action: func(c *cli.Context) error { return start(c.Context, stateDir, out) }},
+			{Name: "stop", OnUsageError: wrongOption, Usage: "stop the background service; unfinished work goes on at the next start", Action: func(c *cli.Context) error { return stop(c.Context, stateDir, out) }},
+			{Name: "status", OnUsageError: wrongOption, Usage: "tell whether the service runs; exit code 3 if not", Action: func(*cli.Context) error { return status(stateDir, out) }},
 		}}
-	err := app.RunContext(ctx, cliargs.Reorder(app, nil, args))
+	return ended(errw, app.RunContext(ctx, cliargs.Reorder(app, nil, args)))
+}
+
+// ended tells why a command failed and returns its exit code. A disk that is full at a start,
+// when nobody else has looked for that yet, is told with what to do.
+func ended(errw io.Writer, err error) int {
 	if err == nil {
 		return 0
 	}
+	err = errs.NoSpace(err)
 	fmt.Fprintln(errw, "undercloud:", err)
 	if h := errs.HintOf(err); h != "" {
 		fmt.Fprintln(errw, "hint:", h)
@@ -52,6 +61,34 @@ func run(ctx context.Context, args []string, out, errw io.Writer) int {
 		return 3 // as LSB's init scripts: not running
 	}
 	return 1
+}
+
+// noCommand tells what a word may mean that is no command; without one it shows the help.
+func noCommand(c *cli.Context) error {
+	word := c.Args().First()
+	if word == "" {
+		return cli.ShowAppHelp(c)
+	}
+	var known []string
+	for _, command := range c.App.VisibleCommands() {
+		if command.Name != "help" {
+			known = append(known, command.Name)
+		}
+	}
+	return errs.New(errs.Invalid, "%q is no command%s", word, nearest.Hint(word, known)).WithHint("the commands are %s; undercloud --help says more", strings.Join(known, ", "))
+}
+
+// wrongOption tells an option that is none, with the one that may be meant.
+func wrongOption(c *cli.Context, err error, _ bool) error {
+	name, none := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !none {
+		return err
+	}
+	var known []string
+	for _, f := range slices.Concat(c.Command.VisibleFlags(), c.App.VisibleFlags()) {
+		known = append(known, "--"+f.Names()[0])
+	}
+	return errs.New(errs.Invalid, "--%s is no option%s", strings.TrimPrefix(name, "-"), nearest.Hint("--"+name, known))
 }
 
 func serveAction(c *cli.Context, errw io.Writer) error {

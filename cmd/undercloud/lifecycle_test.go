@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -72,6 +75,22 @@ func TestAPartThatFailsEndsAll(t *testing.T) {
 	}
 }
 
+func TestASlipIsToldWithWhatMayBeMeant(t *testing.T) {
+	for line, want := range map[string]string{
+		"strat":               "undercloud: \"strat\" is no command; did you mean \"start\"?\nhint: the commands are serve, start, stop, status; undercloud --help says more\n",
+		"xyz":                 "undercloud: \"xyz\" is no command\nhint: the commands are ",
+		"serve --stanalone x": "undercloud: --stanalone is no option; did you mean \"--standalone\"?\n",
+		"start --hlep":        "undercloud: --hlep is no option; did you mean \"--help\"?\n",
+		"--verson":            "undercloud: --verson is no option; did you mean \"--version\"?\n",
+	} {
+		var out, errw bytes.Buffer
+		code := run(t.Context(), append([]string{"undercloud"}, strings.Fields(line)...), &out, &errw)
+		if code != 1 || out.Len() > 0 || !strings.HasPrefix(errw.String(), want) {
+			t.Errorf("undercloud %s: code %d, %q, want %q\n%s", line, code, errw.String(), want, out.String())
+		}
+	}
+}
+
 // Backquotes in a flag's text are taken for the name of its value.
 func TestHelpNamesTheValuesOfFlags(t *testing.T) {
 	var out, errw bytes.Buffer
@@ -82,5 +101,15 @@ func TestHelpNamesTheValuesOfFlags(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
+	}
+}
+
+// TestAFullDiskAtAStart: the service's own files are written before any API looks for it.
+func TestAFullDiskAtAStart(t *testing.T) {
+	var out bytes.Buffer
+	err := fmt.Errorf("state_dir: %w", &fs.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC})
+	want := "undercloud: the undercloud's disk is full, and this was not written: state_dir: write /x: no space left on device\nhint: make room where its state is (df -h), then the same again\n"
+	if code := ended(&out, err); code == 0 || out.String() != want {
+		t.Errorf("code %d, %s", code, out.String())
 	}
 }

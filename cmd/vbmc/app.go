@@ -12,6 +12,7 @@ import (
 
 	"trefoil/internal/cliargs"
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 	"trefoil/vbmc/manager"
 )
 
@@ -141,12 +142,17 @@ func (p *program) commandNames() []string {
 	return names
 }
 
-// near names commands that begin alike.
+// near names the command that may be meant: the nearest, else the first that begins alike.
 func (p *program) near(word string) string {
-	for _, c := range p.commandNames() {
-		if word != "" && (strings.HasPrefix(c, word[:1])) {
-			return "\nDid you mean: " + c + "?"
+	known := p.commandNames()
+	best := nearest.Name(word, known)
+	for _, c := range known {
+		if best == "" && word != "" && strings.HasPrefix(c, word[:1]) {
+			best = c
 		}
 	}
-	return ""
+	if best == "" {
+		return ""
+	}
+	return "\nDid you mean: " + best + "?"
 }

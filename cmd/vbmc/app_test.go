@@ -116,7 +116,10 @@ func TestWrongCommandLines(t *testing.T) {
 		"complete a":          "vbmc: error: unrecognized arguments: a\n",
 		"daemon a":            "vbmc: error: unrecognized arguments: a\n",
 		"add --all a":         "--all takes no domain_name",
-		"strat a":             "Did you mean",
+		"strat a":             "Did you mean: start?",
+		"dameon":              "Did you mean: daemon?",
+		"list3":               "Did you mean: list?",
+		"dx":                  "Did you mean: delete?",
 	} {
 		code, _, errs := vbmc(t, home, strings.Fields(args)...)
 		if code != exitUsage || !strings.Contains(errs, want) {

@@ -6,8 +6,12 @@ import (
 	"syscall"
 )
 
-// sqliteFull is SQLite's result code of a disk, or a database, that can take no more.
-const sqliteFull = 13
+// SQLite's result codes of a disk, or a database, that can take no more, and of one that has no room
+// for the index of a database's journal (SQLITE_IOERR_SHMSIZE), which each start makes anew.
+const (
+	sqliteFull    = 13
+	sqliteShmSize = 10 | 19<<8
+)
 
 // NoSpace makes an Unavailable, with what to do, of an error that comes of a full disk: the kernel's
 // (ENOSPC, EDQUOT) or SQLite's, whose errors tell their result code. Others, and nil, stay as they are.
@@ -17,7 +21,10 @@ func NoSpace(err error) error {
 		Code() int
 	}
 	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-	if !full && (!errors.As(err, &sqlite) || sqlite.Code()&0xff != sqliteFull) {
+	if !full && errors.As(err, &sqlite) {
+		full = sqlite.Code()&0xff == sqliteFull || sqlite.Code() == sqliteShmSize
+	}
+	if !full {
 		return err
 	}
 	return Wrap(Unavailable, err, "the undercloud's disk is full, and this was not written").

@@ -17,12 +17,12 @@ func (c coded) Error() string { return fmt.Sprint("code ", int(c)) }
 func (c coded) Code() int     { return int(c) }
 
 func TestNoSpace(t *testing.T) {
-	for _, full := range []error{coded(13), fmt.Errorf("store: %w", coded(13|3<<8)), &fs.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC}, syscall.EDQUOT} {
+	for _, full := range []error{coded(13), fmt.Errorf("store: %w", coded(13|3<<8)), coded(10 | 19<<8), &fs.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC}, syscall.EDQUOT} {
 		if err := errs.NoSpace(full); !errs.Is(err, errs.Unavailable) || !errors.Is(err, full) || errs.HintOf(err) == "" {
 			t.Errorf("%v: %v", full, err)
 		}
 	}
-	for _, other := range []error{nil, coded(5), coded(5 | 13<<8), syscall.EIO, errs.New(errs.Conflict, "x")} {
+	for _, other := range []error{nil, coded(5), coded(5 | 13<<8), coded(10), coded(10 | 3<<8), syscall.EIO, errs.New(errs.Conflict, "x")} {
 		if err := errs.NoSpace(other); err != other {
 			t.Errorf("%v: %v", other, err)
 		}

@@ -102,8 +102,11 @@ func settle(tree fs.FS, o plan.Options, s *stack.Stack, d *baremetal.Deployment)
 	}
 	for _, r := range d.Roles {
 		if !slices.Contains(names, r.Name) {
-			return errs.New(errs.Invalid, "%s: role %s is not in the roles file%s", s.Input.BaremetalFile, r.Name, nearest.Hint(r.Name, names)).
-				WithHint("give a roles file that has it (-r): openstack overcloud roles generate -o FILE %s", r.Name)
+			cure := "give a roles file that has it (-r): openstack overcloud roles generate -o FILE " + r.Name
+			if nearest.Name(r.Name, names) != "" {
+				cure = "correct the name, or give a roles file that has such a role (-r)"
+			}
+			return errs.New(errs.Invalid, "%s: role %s is not in the roles file%s", s.Input.BaremetalFile, r.Name, nearest.Hint(r.Name, names)).WithHint("%s", cure)
 		}
 	}
 	return nil

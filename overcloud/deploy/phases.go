@@ -3,9 +3,6 @@ package deploy
 import (
 	"context"
 	"time"
-
-	"trefoil/overcloud/plan"
-	"trefoil/overcloud/stack"
 )
 
 // begun is when a phase began in this action: now, or before a restart, which is written
@@ -42,36 +39,31 @@ func (r *run) timed(ctx context.Context, phase string, f func() error) error {
 	return err
 }
 
-// stepClock times steps, each from when the first role begins it until the last has ended it.
-// Not safe for concurrent use.
+// stepClock times steps, each from when the first role begins it until the last that has begun
+// it has ended it. A role whose machines have failed before never begins it, so that nobody waits
+// for one. Not safe for concurrent use.
 type stepClock struct {
 	*run
 	began map[int]time.Time // by step
-	left  map[int]int       // roles that have yet to end a step
+	open  map[int]int       // roles that are at a step
 }
 
-func (r *run) stepClock(nodes []stack.Node) *stepClock {
-	roles := map[string]bool{}
-	for _, n := range nodes {
-		roles[n.Role] = true
-	}
-	c := &stepClock{r, map[int]time.Time{}, map[int]int{}}
-	for step := 1; step <= plan.Steps; step++ {
-		c.left[step] = len(roles)
-	}
-	return c
-}
+func (r *run) stepClock() *stepClock { return &stepClock{r, map[int]time.Time{}, map[int]int{}} }
 
 func (c *stepClock) begin(ctx context.Context, step int) (err error) {
-	if c.began[step].IsZero() {
-		c.began[step], err = c.begun(ctx, phaseOf(step))
+	c.open[step]++
+	if c.open[step] == 1 && !c.began[step].IsZero() { // all that were at it had ended it
+		c.mu.Lock()
+		c.summary.Begun[phaseOf(step)] = c.began[step]
+		c.mu.Unlock()
 	}
+	c.began[step], err = c.begun(ctx, phaseOf(step))
 	return err
 }
 
 func (c *stepClock) end(step int) {
-	c.left[step]--
-	c.took(phaseOf(step), c.began[step], c.left[step] == 0)
+	c.open[step]--
+	c.took(phaseOf(step), c.began[step], c.open[step] == 0)
 }
 
 // took sets the time that a step has taken since it began, on the machines that have ended it;

@@ -94,3 +94,29 @@ func TestTimeOfAStepOutlivesTheUndercloud(t *testing.T) {
 		t.Errorf("it has ended, and these are under way: %v", s.Summary.Begun)
 	}
 }
+
+// TestARoleThatNeverComesToAStepDoesNotLengthenIt: the storage fails at step 2 and is gone on
+// without. Step 3 ends with the controller, which then takes half a minute for step 4.
+func TestARoleThatNeverComesToAStepDoesNotLengthenIt(t *testing.T) {
+	w := newWorld(t)
+	var late atomic.Int64
+	w.engine.Now = func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
+	w.nodes.waits = func(_ context.Context, n stack.Node, doc resource.Document, _ func(resource.Event)) error {
+		if n.Role == "Controller" && doc.Step == 4 {
+			late.Add(int64(30 * time.Second))
+		}
+		return nil
+	}
+	w.begin(stack.Create, 0)
+	if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error {
+		s.Input.Parameters = map[string]any{"CephStorageMaxFailPercentage": 100}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.nodes.fail = "2 overcloud-cephstorage-0"
+	s := w.run("CREATE_COMPLETE")
+	if took := s.Summary.Seconds; took["step 3"] >= 30 || took["step 4"] < 30 || len(s.Summary.Begun) > 0 {
+		t.Errorf("got %v, under way %v", took, s.Summary.Begun)
+	}
+}

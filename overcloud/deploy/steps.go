@@ -60,7 +60,7 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 	all := nodes
 	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n stack.Node) bool { return !limits.Allow(n.Node) })
 	group := func(role string, step int) string { return stack.StepGroup(role, strconv.Itoa(step)) }
-	clock := r.stepClock(nodes)
+	clock := r.stepClock()
 	gates := p.Gates(machines, limits.Tags)
 	r.blame = &blame{observer: r.Observer, nodes: all, cfg: cfg, hide: masking(stack.Secrets(p))}
 	r.blame.beyond(limits)

@@ -27,7 +27,7 @@ func (o Origin) String() string {
 type Environment struct {
 	Parameters map[string]any    // of the root template only
 	Defaults   map[string]any    // parameter_defaults: of every template
-	Origins    map[string]Origin // of both, who set it last
+	Origins    map[string]Origin // of both, who set it last; At is that of a key within one
 	Registry   []Mapping         // in order; Resolve knows which one wins
 	Overrides  []Override        // hooks and restricted actions of single resources
 	Encrypted  []string          // encrypted_param_names
@@ -43,6 +43,8 @@ type Environment struct {
 	strategy map[string]strategy // what holds for each parameter that was merged
 	byHeat   bool                // some file has parameter_merge_strategies
 
+	within map[string]map[string]Origin // of the keys of parameters that are maps, by both
+
 	exact  map[string]*Mapping // index of Registry
 	globs  []*Mapping          // the longest first
 	single bool                // some line is for one resource only
@@ -51,7 +53,7 @@ type Environment struct {
 // NewEnvironment makes an empty one.
 func NewEnvironment() *Environment {
 	return &Environment{Parameters: map[string]any{}, Defaults: map[string]any{}, Origins: map[string]Origin{},
-		said: map[string]strategy{}, strategy: map[string]strategy{}}
+		said: map[string]strategy{}, strategy: map[string]strategy{}, within: map[string]map[string]Origin{}}
 }
 
 var environmentKeys = []string{"parameters", "parameter_defaults", "resource_registry",
@@ -130,6 +132,9 @@ func (e *Environment) values(p *problems, s pair, into map[string]any) {
 		}
 		into[kv.key.Value] = plain(kv.val)
 		e.Origins[kv.key.Value] = Origin{p.file, kv.key.Line}
+		for _, inner := range pairs(kv.val) {
+			e.keyFrom(kv.key.Value, inner.key.Value, Origin{p.file, inner.key.Line})
+		}
 	}
 	for _, kv := range pairs(s.val) {
 		if kv.key.Tag != "!!merge" {
@@ -139,6 +144,37 @@ func (e *Environment) values(p *problems, s pair, into map[string]any) {
 			if _, own := into[k]; !own {
 				into[k], e.Origins[k] = v, Origin{p.file, kv.key.Line}
 			}
+		}
+	}
+}
+
+// At is where a key of a parameter that is a map was given last; where that is not known, as of
+// what a merge key brings, where the parameter was.
+func (e *Environment) At(parameter, key string) Origin {
+	if o, ok := e.within[parameter][key]; ok {
+		return o
+	}
+	return e.Origins[parameter]
+}
+
+func (e *Environment) keyFrom(parameter, key string, o Origin) {
+	if e.within[parameter] == nil {
+		e.within[parameter] = map[string]Origin{}
+	}
+	e.within[parameter][key] = o
+}
+
+// keysFrom notes that the keys of v, of a parameter, are given anew: by other, or by nobody who
+// has lines.
+func (e *Environment) keysFrom(parameter string, v any, other *Environment) {
+	m, _ := v.(map[string]any)
+	for key := range m {
+		delete(e.within[parameter], key)
+		if other == nil {
+			continue
+		}
+		if o, ok := other.within[parameter][key]; ok {
+			e.keyFrom(parameter, key, o)
 		}
 	}
 }
@@ -176,4 +212,5 @@ func (e *Environment) eventSinks(p *problems, s pair) {
 func (e *Environment) SetDefault(name string, v any, from string) {
 	e.Defaults[name] = updated(e.Defaults[name], v)
 	e.Origins[name] = Origin{File: from}
+	e.keysFrom(name, v, nil)
 }

@@ -256,3 +256,23 @@ func TestMergeErrorNamesBothFiles(t *testing.T) {
 		t.Fatalf("\n got %v\nwant %s", err, errors.New(want))
 	}
 }
+
+// TestAtIsTheLineOfAKey: of the file that gave it last, and of the parameter where a key has none.
+func TestAtIsTheLineOfAKey(t *testing.T) {
+	env := NewEnvironment()
+	for i, text := range []string{"parameter_defaults:\n  A:\n    one: 1\n    two: 2\n", "parameter_defaults:\n  B: 1\n  A: {two: 3,\n    three: 4}\n"} {
+		e, err := ParseEnvironment(fmt.Sprintf("e%d.yaml", i), []byte(text))
+		if err == nil {
+			err = env.Merge(e)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	env.SetDefault("A", map[string]any{"three": 5}, "the deployer")
+	for key, want := range map[string]string{"one": "e0.yaml:3", "two": "e1.yaml:3", "three": "the deployer", "four": "the deployer"} {
+		if got := env.At("A", key).String(); got != want {
+			t.Errorf("%s: %s, want %s", key, got, want)
+		}
+	}
+}

@@ -117,6 +117,7 @@ func (e *Environment) lay(p *problems, other *Environment, into, from map[string
 		}
 		into[name] = v
 		e.Origins[name] = origin
+		e.keysFrom(name, from[name], other)
 	}
 }
 

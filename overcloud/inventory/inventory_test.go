@@ -73,11 +73,16 @@ func TestErrors(t *testing.T) {
 		{"root device", "a.json", node(`,"root_device":"sda"`), `node #0: Invalid root device: expected dict, got sda`},
 		{"root device hint", "a.json", node(`,"root_device":{"szie":5}`), `node #0: Invalid root device: unknown hint szie; expected one of size, model, wwn, serial, vendor, wwn_with_extension, wwn_vendor_extension, name, rotational, hctl, by_path, tran; did you mean size?`},
 		{"a list for a password", "a.json", node(`,"pm_password":["hunter2"]`), `node #0: pm_password: expected a text, found a list`},
-		{"a number for a driver", "a.json", `[{"pm_type":5}]`, `pm_type (ironic driver to use): expected a name such as ipmi, found 5 (node #0)`},
+		{"a number for a driver", "a.json", `[{"pm_type":5}]`, `pm_type (ironic driver to use): expected a name such as ipmi, found 5`},
 		{"the name of the entry", "a.json", node(`,"name":"control-1","pm_foo":1`), `node #0 control-1: Unknown field pm_foo`},
-		{"the name of an entry without a type", "a.json", `[{"name":"control-1"}]`, `is required (node #0 control-1)`},
+		{"the name of an entry without a type", "a.json", `[{"name":"control-1"}]`, `node #0 control-1: pm_type (ironic driver to use) is required`},
 		{"a name that is none", "a.json", node(`,"name":"a b","pm_foo":1`), `node #0: Unknown field pm_foo`},
 		{"unknown field", "a.json", node(`,"pm_foo":1`), `node #0: Unknown field pm_foo`},
+		{"unknown field that has a slip", "a.json", node(`,"prots":[]`), `node #0: Unknown field prots; did you mean "ports"?`},
+		{"key of a port", "a.json", node(`,"ports":[{"addres":"52:54:00:00:00:02"}]`), `node #0: ports[0]: unknown key addres; did you mean "address"?; expected address, physical_network`},
+		{"port without an address", "a.json", node(`,"ports":[{"physical_network":"ctlplane"}]`), `node #0: ports[0]: address is missing`},
+		{"port that is no map", "a.json", node(`,"ports":["52:54:00:00:00:02"]`), `node #0: Invalid ports: ports[0]: expected {address: …}, found 52:54:00:00:00:02`},
+		{"pm_type that has a slip", "a.json", `[{"pm_type":"imp"}]`, `node #0: unknown pm_type (ironic driver to use): imp; did you mean "ipmi"?`},
 		{"port out of range", "a.json", node(`,"pm_port":"70001"`), `pm_port "70001" is not a port`},
 		{"memory not a number", "a.json", node(`,"memory":"8G"`), `node #0: memory "8G" is not a number`},
 		{"csv with too few columns", "a.csv", "ipmi,1.2.3.4\n", `a.csv:1: 2 columns`},
@@ -98,6 +103,22 @@ func TestErrorsAreCollected(t *testing.T) {
 	for _, want := range []string{"node #0: The following fields", "node #0: MAC address x", "node #1: Unknown field zzz", "2 of 2 nodes"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q not in %v", want, err)
+		}
+	}
+}
+
+// A type that is not known hides nothing else, and no key that may be its driver's is refused.
+func TestAWrongTypeHidesNothing(t *testing.T) {
+	_, err := load(t, "a.json", `[{"pm_type":"pxe_ssh","mac":["x"],"ssh_key":"k","resource_clas":"a"},{"pm_type":"redfish","redfish_system_id":"/1","memory":"8G"},{"name":"c","prots":[]},{"pm_type":"ipmi","pm_addr":"a","zzz":1}]`)
+	for _, want := range []string{"node #0: unknown pm_type (ironic driver to use): pxe_ssh", "node #0: MAC address x is invalid", `node #0: Unknown field resource_clas; did you mean "resource_class"?`,
+		"node #1: pm_type redfish has no driver", `node #1: memory "8G" is not a number`, "node #2 c: pm_type (ironic driver to use) is required", "node #2 c: Unknown field prots", "node #3: Unknown field zzz", "4 of 4 nodes"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q not in %v", want, err)
+		}
+	}
+	for _, other := range []string{"ssh_key", "redfish_system_id"} {
+		if strings.Contains(err.Error(), other) {
+			t.Errorf("%s in %v", other, err)
 		}
 	}
 }

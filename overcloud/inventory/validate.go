@@ -6,7 +6,6 @@ import (
 	"net"
 	"regexp"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -37,7 +36,7 @@ var interfaceField = regexp.MustCompile(`^(boot|console|deploy|inspect|managemen
 var validName = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
 
 // Machines checks entries and turns them into machines. All errors are collected,
-// each "node #<index> <name>: …" in TripleO's words; a missing or unknown pm_type ends it at once.
+// each "node #<index> <name>: …" in TripleO's words.
 func Machines(nodes []map[string]any, o Options) ([]Machine, error) {
 	v := validator{macs: map[string]int{}, names: map[string]int{}, bmcs: map[string]int{}, o: o}
 	out := make([]Machine, 0, len(nodes))
@@ -46,11 +45,7 @@ func Machines(nodes []map[string]any, o Options) ([]Machine, error) {
 		if name := text(n["name"]); validName.MatchString(name) {
 			v.entry += " " + name
 		}
-		m, err := v.machine(n)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, *m)
+		out = append(out, *v.machine(n))
 	}
 	if err := v.errs.ErrorOrNil(); err != nil {
 		v.errs.ErrorFormat = lines
@@ -86,23 +81,26 @@ func (v *validator) fail(format string, args ...any) {
 	v.errs = multierror.Append(v.errs, fmt.Errorf("%s: "+format, append([]any{v.entry}, args...)...))
 }
 
-func (v *validator) machine(n map[string]any) (*Machine, error) {
+// hardware is the hardware type of an entry and the prefix of its driver_info; both are "" where that is told.
+func (v *validator) hardware(n map[string]any) (hw, prefix string) {
 	pm, isText := n["pm_type"].(string)
-	switch {
+	known := false
+	switch hw, prefix, known = hardwareType(pm); {
 	case n["pm_type"] != nil && !isText:
-		return nil, errs.New(errs.Invalid, "pm_type (ironic driver to use): expected a name such as ipmi, found %v (%s)", n["pm_type"], v.entry)
+		v.fail("pm_type (ironic driver to use): expected a name such as ipmi, found %v", n["pm_type"])
 	case pm == "":
-		return nil, errs.New(errs.Invalid, "pm_type (ironic driver to use) is required (%s)", v.entry)
-	}
-	hw, prefix, known := hardwareType(pm)
-	if !known {
-		return nil, errs.New(errs.Invalid, "unknown pm_type (ironic driver to use): %s (%s)", pm, v.entry)
-	}
-	m := &Machine{Index: v.i, Driver: hw, DriverInfo: map[string]any{}, Properties: map[string]any{}, Interfaces: map[string]string{}}
-	if hw == "" {
+		v.fail("pm_type (ironic driver to use) is required")
+	case !known:
+		v.fail("unknown pm_type (ironic driver to use): %s%s", pm, nearest.Hint(pm, []string{"ipmi", "pxe_ipmitool", "fake-hardware", "manual-management"}))
+	case hw == "":
 		v.fail("pm_type %s has no driver in this undercloud; enabled: ipmi (pxe_ipmitool), fake-hardware", pm)
-		return m, nil
 	}
+	return hw, prefix
+}
+
+func (v *validator) machine(n map[string]any) *Machine {
+	hw, prefix := v.hardware(n)
+	m := &Machine{Index: v.i, Driver: hw, DriverInfo: map[string]any{}, Properties: map[string]any{}, Interfaces: map[string]string{}}
 	v.unknown(n, prefix, m)
 	v.bmc(n, prefix, m)
 	v.ports(n, m)
@@ -113,27 +111,29 @@ func (v *validator) machine(n map[string]any) (*Machine, error) {
 		m.ResourceClass = "baremetal"
 	}
 	m.UUID, _ = n["uuid"].(string)
-	return m, nil
+	return m
 }
+
+// slip is how many letters of a key may be wrong for it to be told as one where keys of a
+// driver that is not known may stand.
+const slip = 2
 
 // unknown refuses keys nobody reads; driver-prefixed ones go verbatim into driver_info.
 func (v *validator) unknown(n map[string]any, prefix string, m *Machine) {
-	keys := make([]string, 0, len(n))
-	for k := range n {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	for _, k := range keys {
+	readable := slices.Sorted(maps.Keys(fields))
+	for _, k := range slices.Sorted(maps.Keys(n)) {
 		switch {
 		case fields[k]:
 			v.scalar(k, n[k])
-		case strings.HasPrefix(k, prefix+"_"):
+		case prefix != "" && strings.HasPrefix(k, prefix+"_"):
 			m.DriverInfo[k] = n[k]
 		case interfaceField.MatchString(k):
 			v.scalar(k, n[k])
 			m.Interfaces[k] = fmt.Sprint(n[k])
 		default:
-			v.fail("Unknown field %s", k)
+			if near := nearest.Name(k, readable); prefix != "" || near != "" && nearest.Distance(k, near) <= slip {
+				v.fail("Unknown field %s%s", k, nearest.Hint(k, readable))
+			}
 		}
 	}
 }
@@ -218,9 +218,8 @@ func (v *validator) ports(n map[string]any, m *Machine) {
 		v.fail("MAC address %v is invalid", x)
 	}
 	if ps, ok := n["ports"].([]any); ok {
-		for _, p := range ps {
-			pm, _ := p.(map[string]any)
-			macs = append(macs, pm["address"])
+		for i, p := range ps {
+			macs = append(macs, v.port(i, p)...)
 		}
 	} else if n["ports"] != nil {
 		v.fail("Invalid ports: expected a list of {address: …}")
@@ -240,6 +239,28 @@ func (v *validator) ports(n map[string]any, m *Machine) {
 		v.macs[mac] = v.i
 		m.MACs = append(m.MACs, mac)
 	}
+}
+
+// portKeys are those of an entry of ports, as TripleO has them and Ironic's own ports.
+var portKeys = []string{"address", "physical_network", "local_link_connection", "pxe_enabled", "is_smartnic", "name", "extra"}
+
+// port is the address of an entry of ports, or nothing where that is told.
+func (v *validator) port(i int, p any) []any {
+	m, ok := p.(map[string]any)
+	if !ok {
+		v.fail("Invalid ports: ports[%d]: expected {address: …}, found %v", i, p)
+		return nil
+	}
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if !slices.Contains(portKeys, k) {
+			v.fail("ports[%d]: unknown key %s%s; expected %s", i, k, nearest.Hint(k, portKeys), strings.Join(portKeys, ", "))
+		}
+	}
+	if m["address"] == nil {
+		v.fail("ports[%d]: address is missing: the MAC of the port", i)
+		return nil
+	}
+	return []any{m["address"]}
 }
 
 func (v *validator) name(n map[string]any, m *Machine) {

@@ -61,6 +61,7 @@ type builder struct {
 	warnings     []string       // met while the plan is made
 	mapped       []hot.Mapping  // lines of registries that a person gave
 	basic        []string       // types that the tree's own environments map
+	machines     int            // that are asked for in all
 	asked        map[string]int // machines by role, where one of each stands for all
 	given        []given        // parameters that a person gave, to be checked for misspelling
 	ev           *eval.Evaluator
@@ -104,10 +105,13 @@ func Build(ctx context.Context, tree fs.FS, o Options) (*Plan, error) {
 
 // evaluator is one that knows the tree and the provisioning network.
 func (b *builder) evaluator() *eval.Evaluator {
-	ctlplane := b.ctlplane()
+	ctlplane := b.roomy()
 	ev := &eval.Evaluator{Read: b.read, Env: b.env, Root: b.o.Stack, Subnets: []eval.Subnet{ctlplane}}
 	ev.Addresses, ev.Indexes = b.known(ctlplane.Network)
-	ev.Removed = map[string][]int{}
+	ev.Removed, ev.Sketch = map[string][]int{}, map[string]bool{}
+	for role := range b.asked {
+		ev.Sketch[b.o.Stack+"."+role] = true
+	}
 	for role, list := range b.o.Removed {
 		ev.Removed[b.o.Stack+"."+role] = list
 	}

@@ -61,11 +61,23 @@ func (b *builder) names(p *Plan) error {
 		}
 		if o, twice := byName[s.Name]; twice {
 			return errs.New(errs.Invalid, "machine %d of role %s and machine %d of role %s would both be called %s", o.Index, o.Role, s.Index, s.Role, s.Name).
-				WithHint("change %sHostnameFormat or %sHostnameFormat, or HostnameMap (%s)", o.Role, s.Role, b.env.Origins[hostnameMap])
+				WithHint("change %s", b.whatNames(o.Role, s.Role))
 		}
 		byName[s.Name] = s
 	}
 	return nil
+}
+
+// whatNames are the parameters that two machines of these roles are called by.
+func (b *builder) whatNames(one, other string) string {
+	out := one + "HostnameFormat"
+	if other != one {
+		out += " or " + other + "HostnameFormat"
+	}
+	if from, given := b.env.Origins[hostnameMap]; given {
+		out += ", or HostnameMap (" + from.String() + ")"
+	}
+	return out
 }
 
 // outside tells why an address cannot be of a network with these subnets; nothing

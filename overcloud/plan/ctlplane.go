@@ -25,6 +25,18 @@ func (b *builder) ctlplane() eval.Subnet {
 	return s
 }
 
+// roomy is ctlplane with addresses for all machines where it is TripleO's default: whether the real
+// one has as many only the undercloud knows, and who plans without it is not stopped by the default's
+// size. Those behind it are for tests (RFC 2544; of their other half rehearse takes its own).
+func (b *builder) roomy() eval.Subnet {
+	const fit = 200 // that surely do, beside virtual addresses
+	s := b.ctlplane()
+	if b.o.Ctlplane.CIDR == "" && b.machines > fit {
+		s.Pools = append(s.Pools, eval.Pool{Start: "198.19.0.1", End: "198.19.255.254"})
+	}
+	return s
+}
+
 // networkAttributes is what Wallaby's client tells the templates of ctlplane.
 func networkAttributes(s eval.Subnet) map[string]any {
 	version := 4

@@ -131,7 +131,7 @@ func (b *builder) ofRoles(others map[string]string) []Finding {
 		given, _ := b.env.Defaults[g.name].(map[string]any)
 		known := b.ev.RoleSpecific(role)
 		for _, k := range sortedKeys(given) {
-			f := Finding{Kind: Unused, Parameter: g.name + " " + k, Where: g.origin.String()}
+			f := Finding{Kind: Unused, Parameter: g.name + " " + k, Where: b.env.At(g.name, k).String()}
 			switch {
 			case slices.Contains(known, k):
 				continue

@@ -180,7 +180,7 @@ func (b *builder) claims() ([]claim, error) {
 		for _, net := range sortedKeys(byNet) {
 			list, _ := byNet[net].([]any)
 			for i, ip := range list {
-				out = append(out, claim{network: net, ip: hot.String(ip), what: fmt.Sprintf("%s %s[%d]", parameter, net, i), from: b.env.Origins[parameter], machine: memberOf{r.Name, i}})
+				out = append(out, claim{network: net, ip: hot.String(ip), what: fmt.Sprintf("%s %s[%d]", parameter, net, i), from: b.env.At(parameter, net), machine: memberOf{r.Name, i}})
 			}
 		}
 	}

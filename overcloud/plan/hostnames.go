@@ -24,13 +24,14 @@ func (b *builder) hostnames(p *Plan) error {
 		i := slices.IndexFunc(p.Roles, func(r Role) bool { return r.Name == s.Role })
 		known = append(known, b.hostname(p.Roles[i], strconv.Itoa(s.Index)))
 	}
-	from, firsts := b.env.Origins[hostnameMap], make([]string, len(p.Roles))
+	firsts := make([]string, len(p.Roles))
 	for i, r := range p.Roles {
 		firsts[i] = b.hostname(r, "0")
 	}
 	var all problems
 	for _, k := range sortedKeys(given) {
 		role, index := b.roleOf(k, p.Roles)
+		from := b.env.At(hostnameMap, k)
 		switch {
 		case role == nil:
 			likely := b.likely(k, p.Roles)

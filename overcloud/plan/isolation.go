@@ -73,7 +73,7 @@ func (b *builder) idleNetworks(p *Plan) []string {
 	known := b.netMap("service_net_map_defaults")
 	for _, key := range b.netMap("service_net_map") {
 		if !slices.Contains(known, key) {
-			out = append(out, fmt.Sprintf("%sServiceNetMap: %s has no effect: no service asks for it%s", b.setBy("ServiceNetMap"), key, nearest.Hint(key, known)))
+			out = append(out, fmt.Sprintf("%s: ServiceNetMap: %s has no effect: no service asks for it%s", b.env.At("ServiceNetMap", key), key, nearest.Hint(key, known)))
 		}
 	}
 	return out

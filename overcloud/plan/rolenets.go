@@ -7,16 +7,18 @@ import (
 
 	"trefoil/internal/nearest"
 	"trefoil/overcloud/jinja"
+	"trefoil/overcloud/network"
 )
 
 const digits = "0123456789"
 
-// checkNetworkNames refuses networks of roles whose names are those of network_data but for
+// checkNetworkNames refuses default routes by no network, and networks of roles whose names are those of network_data but for
 // a slip: templates would leave such a network out, and its machines would not be on it.
 func (b *builder) checkNetworkNames() error {
 	known := b.definedNetworks()
 	var all problems
 	for _, r := range b.roles.roles {
+		b.checkRoutes(&all, r, known)
 		own := texts(r.Networks)
 		for _, n := range r.Networks {
 			near := nearest.Name(n.Text, known)
@@ -28,6 +30,17 @@ func (b *builder) checkNetworkNames() error {
 		}
 	}
 	return all.err()
+}
+
+// checkRoutes refuses a default route by a network that there is not: the role's machines would
+// have none. A network of the role that network_data leaves out is told by strayNetworks.
+func (b *builder) checkRoutes(all *problems, r roleDef, known []string) {
+	for _, n := range r.Routes {
+		names := append([]string{"ControlPlane"}, known...) // as templates call the provisioning network
+		if len(known) > 0 && !slices.Contains(names, n.Text) && n.Text != network.ControlPlane && !slices.Contains(texts(r.Networks), n.Text) {
+			all.add(b.roles.name, n.Line, "role %s: default_route_networks: there is no network %q%s; networks are %s", r.Name, n.Text, nearest.Hint(n.Text, names), strings.Join(names, ", "))
+		}
+	}
 }
 
 // strayNetworks tells of other networks of roles that network_data does not have: a

@@ -34,6 +34,7 @@ type roleDef struct {
 	Line           int
 	Tags           []string
 	Networks       []located
+	Routes         []located // default_route_networks
 	Services       []located
 	ServerResource string // deprecated_server_resource_name, else the role's name
 	UpdateSerial   int    // 1 where the role does not say, as TripleO has it
@@ -140,6 +141,8 @@ func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 			r.Tags = texts(placed(v))
 		case "networks":
 			r.Networks = placed(v)
+		case "default_route_networks":
+			r.Routes = placed(v)
 		case "deprecated_server_resource_name":
 			r.ServerResource = v.Value
 		case "update_serial":

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"trefoil/internal/nearest"
@@ -24,8 +25,11 @@ func (b *builder) shapes() error {
 	for _, name := range known {
 		b.virtualShape(&all, fixedAddresses(name, nets))
 	}
+	b.mapShape(&all, "ServiceNetMap", "networks by service, KeystonePublicApiNetwork: internal_api")
 	for _, r := range b.roles.roles {
 		b.ownShape(&all, r.Name+"IPs", known)
+		b.mapShape(&all, r.Name+"Parameters", "parameters of the role by name, NovaReservedHostMemory: 4096")
+		b.countShape(&all, r)
 	}
 	if v := b.env.Defaults[hostnameMap]; v != nil {
 		if m, ok := v.(map[string]any); ok {
@@ -37,6 +41,32 @@ func (b *builder) shapes() error {
 	}
 	b.bothVirtual(&all, nets)
 	return all.err()
+}
+
+// mapShape: a map, whose template would tell of anything else where it takes the map apart.
+func (b *builder) mapShape(all *problems, parameter, want string) {
+	v, from := b.env.Defaults[parameter], b.env.Origins[parameter]
+	found := hot.String(v)
+	switch v.(type) {
+	case nil, map[string]any, string:
+		return
+	case []any:
+		found = "a list" // there may be passwords in it
+	}
+	all.add(from.File, from.Line, "%s: expected %s; found %s", parameter, want, found)
+}
+
+// countShape: as many machines as a whole number says; how many there may be the template tells.
+func (b *builder) countShape(all *problems, r roleDef) {
+	v, parameter := b.countOf(r)
+	if _, err := strconv.Atoi(strings.TrimSpace(hot.String(v))); err == nil || v == nil {
+		return
+	}
+	if from, given := b.env.Origins[parameter]; given {
+		all.add(from.File, from.Line, "%s: expected a whole number of machines; found %s", parameter, hot.String(v))
+		return
+	}
+	all.add(b.roles.name, r.Line, "role %s: CountDefault: expected a whole number of machines; found %s", r.Name, hot.String(v))
 }
 
 // isText: Heat takes JSON as a text too, and reads it itself.
@@ -79,6 +109,7 @@ func (b *builder) ownShape(all *problems, parameter string, known []string) {
 		all.add(from.File, from.Line, "%s: expected a list of addresses by network, internal_api: [172.16.2.9]; found %s", parameter, hot.String(v))
 	}
 	for _, net := range sortedKeys(byNet) {
+		from := b.env.At(parameter, net)
 		if !slices.Contains(known, net) {
 			all.add(from.File, from.Line, "%s: there is no network %q%s; networks are %s", parameter, net, nearest.Hint(net, known), strings.Join(known, ", "))
 		} else if _, ok := byNet[net].([]any); !ok && byNet[net] != nil {
@@ -89,9 +120,9 @@ func (b *builder) ownShape(all *problems, parameter string, known []string) {
 
 // hostShape: what machines are to be called, each by a name of its own.
 func (b *builder) hostShape(all *problems, names map[string]any) {
-	from := b.env.Origins[hostnameMap]
 	byHost := map[string]string{}
 	for _, k := range sortedKeys(names) {
+		from := b.env.At(hostnameMap, k)
 		name := hot.String(names[k])
 		if other := byHost[strings.ToLower(name)]; other != "" {
 			all.add(from.File, from.Line, "HostnameMap: both %s and %s are to be called %s", other, k, name)

@@ -12,23 +12,29 @@ import (
 func (b *builder) sketch() {
 	asked, all := map[string]int{}, 0
 	for _, r := range b.roles.roles {
-		var v any
-		if v = b.env.Parameters[r.Name+"Count"]; v == nil {
-			v = b.env.Defaults[r.Name+"Count"]
+		v, _ := b.countOf(r)
+		n, err := strconv.Atoi(hot.String(v))
+		if err != nil || n < 1 {
+			continue
 		}
-		if v == nil {
-			v, _ = r.value.Get("CountDefault")
-		}
-		if n, err := strconv.Atoi(hot.String(v)); err == nil && n > 1 {
-			asked[r.Name], all = n, all+n
+		if all += n; n > 1 {
+			asked[r.Name] = n
 		}
 	}
-	if b.o.Sketch == 0 || all <= b.o.Sketch {
-		return
+	b.machines = all
+	if b.o.Sketch > 0 && all > b.o.Sketch {
+		b.asked = asked
 	}
-	for role := range asked {
-		delete(b.env.Parameters, role+"Count")
-		b.env.SetDefault(role+"Count", 1, "a sketch")
+}
+
+// countOf is how many machines of a role are asked for, as it was written, and its parameter.
+func (b *builder) countOf(r roleDef) (v any, parameter string) {
+	parameter = r.Name + "Count"
+	if v = b.env.Parameters[parameter]; v == nil {
+		v = b.env.Defaults[parameter]
 	}
-	b.asked = asked
+	if v == nil {
+		v, _ = r.value.Get("CountDefault")
+	}
+	return v, parameter
 }

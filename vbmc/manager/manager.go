@@ -38,6 +38,10 @@ type Manager struct {
 	faults  map[string]fault
 	files   map[string]cached
 	reads   int // of files, so that a test can count them
+
+	watch   *watch // nil: every look is taken
+	settled bool   // the last look saw all, and would see it again
+	spared  int    // looks since
 }
 
 // instance is a BMC that listens.
@@ -80,12 +84,15 @@ func (m *Manager) Run(ctx context.Context, ready func()) {
 	}
 	tick := time.NewTicker(m.settings.Rescan)
 	defer tick.Stop()
+	m.mu.Lock()
+	m.watch = newWatch(m.settings.ConfigDir, m.log)
+	m.mu.Unlock()
 	m.Sync()
 	ready()
 	for {
 		select {
 		case <-tick.C:
-			m.Sync()
+			m.look()
 		case <-ctx.Done():
 			m.stopAll()
 			return
@@ -196,6 +203,7 @@ func (m *Manager) stopAll() {
 	for name := range m.running {
 		m.stop(name)
 	}
+	m.watch.close()
 }
 
 // Known fails for a domain that has no configuration, readable or not.

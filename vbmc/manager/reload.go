@@ -69,6 +69,39 @@ func (m *Manager) closed(name, path string, was fs.FileMode, err error) {
 func (m *Manager) Sync() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.sync()
+}
+
+// mostSpared is how many times in a row a look may be spared: some changes the kernel does not
+// tell, such as that of a directory above or of what is mounted.
+const mostSpared = 20
+
+// look is Sync, unless the kernel says that nothing has changed and nothing waits for another look.
+func (m *Manager) look() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.watch.quiet() && m.calm() && m.spared < mostSpared {
+		m.spared++
+		return
+	}
+	m.sync()
+}
+
+// calm tells that the last look saw all, and that since no BMC has ended or could not run.
+func (m *Manager) calm() bool {
+	for _, in := range m.running {
+		if in.ended() {
+			return false
+		}
+	}
+	return m.settled && len(m.faults) == 0
+}
+
+// sync is Sync. m.mu is held.
+func (m *Manager) sync() {
+	m.spared = 0
+	covered := m.watch.cover() // first: what changes behind it is told
+	m.settled = false
 	there := make(map[string]bool, len(m.running))
 	err := m.store.each(func(name string, s stamp, err error) {
 		there[name] = true
@@ -92,6 +125,7 @@ func (m *Manager) Sync() {
 	gone := func(name string) bool { return !there[name] }
 	maps.DeleteFunc(m.files, func(name string, _ cached) bool { return gone(name) })
 	maps.DeleteFunc(m.faults, func(name string, _ fault) bool { return gone(name) })
+	m.settled = covered == nil && len(m.files) == len(there)
 }
 
 // match makes a BMC what its configuration says: started, stopped, restarted, or

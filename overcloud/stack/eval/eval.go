@@ -55,6 +55,8 @@ type Evaluator struct {
 	// Removed are those that members of a group had which were removed earlier, by the
 	// path of the group. They are not given again unless removal_policies_mode is update.
 	Removed map[string][]int
+	// Sketch are the groups, by their path, of which one member is made, whatever their count.
+	Sketch map[string]bool
 
 	ctx       context.Context
 	templates map[string]*hot.Template

@@ -18,6 +18,9 @@ func planGroup(r *Resource) error {
 		r.stack.ev.problems.add(r.propertyOrigin("count"), "count of %s must be a number from 0 to %d, got %s", r.Name, maxMembers, hot.String(r.Properties["count"]))
 		return nil
 	}
+	if ev := r.stack.ev; ev.Sketch[r.Path()] || len(ev.problems.list) > 0 {
+		n = min(n, 1) // it has failed: what else is wrong one member tells, and thousands take minutes
+	}
 	indexVar := "%index%"
 	if v, ok := r.Properties["index_var"].(string); ok && v != "" {
 		indexVar = v

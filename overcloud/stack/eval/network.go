@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -51,6 +52,8 @@ type subnet struct {
 	next    []netip.Addr // of each pool
 	gateway netip.Addr
 	props   map[string]any
+
+	exhausted bool // no address is left, which was told
 }
 
 func newPlanner(subnets []Subnet, known map[string]string) *planner {
@@ -173,8 +176,15 @@ func (p *planner) address(key string, s *subnet, want string) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("subnet %s (%s) has no free address left; make its allocation pools larger", s.Name, s.CIDR)
+	if s.exhausted {
+		return "", errTold
+	}
+	s.exhausted = true
+	return "", fmt.Errorf("subnet %s (%s) has no free address left, nor for those behind it; make its allocation pools larger", s.Name, s.CIDR)
 }
+
+// errTold stands for an error that was told: each of thousands of machines would repeat it.
+var errTold = errors.New("told")
 
 // reserved tells that an address is kept for either of two keys and that nobody
 // has it yet: what is known of a machine may stand under several names.

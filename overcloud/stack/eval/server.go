@@ -2,6 +2,7 @@ package eval
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -29,7 +30,7 @@ func planPort(r *Resource) error {
 		m, _ := f.(map[string]any)
 		ip, s, err := r.stack.ev.net.place(r.key(n.name, i), n, m)
 		if err != nil {
-			r.stack.ev.problems.add(r.propertyOrigin("fixed_ips"), "port %s: %v", r.Path(), err)
+			r.unaddressed("fixed_ips", "port "+r.Path(), err)
 			continue
 		}
 		entry := map[string]any{"ip_address": ip, "subnet_id": ""}
@@ -42,6 +43,13 @@ func planPort(r *Resource) error {
 	r.state = map[string]any{"fixed_ips": ips, "subnets": subnets, "network": n.body(), "network_id": n.id, "mac_address": mac(r.Path()),
 		"name": hot.String(r.Properties["name"]), "status": "DOWN", "admin_state_up": true, "device_id": "", "device_owner": ""}
 	return nil
+}
+
+// unaddressed tells why a port or a server has no address, unless that was told of another.
+func (r *Resource) unaddressed(property, who string, err error) {
+	if !errors.Is(err, errTold) {
+		r.stack.ev.problems.add(r.propertyOrigin(property), "%s: %v", who, err)
+	}
 }
 
 // key is what an address is remembered by.
@@ -143,7 +151,7 @@ func planServer(r *Resource) error {
 		n := r.serverNetwork(m)
 		ip, s, err := r.stack.ev.net.place(r.key(n.name, i), n, map[string]any{"ip_address": m["fixed_ip"], "subnet": m["subnet"]})
 		if err != nil {
-			r.stack.ev.problems.add(r.propertyOrigin("networks"), "server %s: %v", name, err)
+			r.unaddressed("networks", "server "+name, err)
 			continue
 		}
 		ips, _ := networks[n.name].([]any)

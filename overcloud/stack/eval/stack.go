@@ -122,13 +122,27 @@ func (s *Stack) parameter(d *hot.Parameter, given map[string]any, from hot.Origi
 	}
 	declared := hot.Origin{File: s.t.File, Line: d.Line}
 	if !d.HasDefault {
-		s.ev.problems.add(declared, "parameter %s has no value and no default", d.Name)
+		_, null := s.ev.Env.Defaults[d.Name]
+		s.missing(d, declared, null || ok)
 	}
 	v, problem := d.Check(d.Default)
 	if d.HasDefault && problem != "" {
 		s.ev.problems.add(declared, "parameter %s: the default %s", d.Name, problem)
 	}
 	return v
+}
+
+// missing notes a parameter without a value, once where somebody gave null for it.
+func (s *Stack) missing(d *hot.Parameter, declared hot.Origin, null bool) {
+	from, known := s.ev.Env.Origins[d.Name]
+	if !null || !known {
+		s.ev.problems.add(declared, "parameter %s has no value and no default", d.Name)
+		return
+	}
+	if key := fmt.Sprint(from, d.Name); !s.ev.told.refused[key] {
+		s.ev.told.refused[key] = true
+		s.ev.problems.add(from, "parameter %s is null, which is no value, and it has no default (declared in %s)", d.Name, declared)
+	}
 }
 
 // checked converts a value and notes what is wrong with it, once where several templates

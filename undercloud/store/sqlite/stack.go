@@ -291,7 +291,7 @@ func scanStack(row interface{ Scan(...any) error }, ident string) (*stack.Stack,
 	var body string
 	var input []byte
 	if err := row.Scan(&body, &input); errors.Is(err, sql.ErrNoRows) {
-		return nil, errs.New(errs.NotFound, "the stack (%s) could not be found", ident)
+		return nil, errs.New(errs.NotFound, "the stack (%s) could not be found", ident).WithHint("openstack stack list shows which there are")
 	} else if err != nil {
 		return nil, fmt.Errorf("read stack: %w", err)
 	}
