@@ -41,8 +41,13 @@ type VirtualMedia interface {
 
 // Console is a machine's serial console.
 type Console interface {
+	// CheckConsole says without any I/O what the node lacks for one. Invalid.
+	CheckConsole(n *ironic.Node) error
 	// SetConsole starts or stops it; idempotent.
 	SetConsole(ctx context.Context, n *ironic.Node, on bool) error
+	// ResumeConsole starts one that people had started before the service was, or before
+	// the node's instance. It works while the BMC is away; idempotent.
+	ResumeConsole(ctx context.Context, n *ironic.Node) error
 	// Console tells how to reach it: type and url. Only asked while it is on.
 	Console(ctx context.Context, n *ironic.Node) (map[string]any, error)
 }
