@@ -17,7 +17,6 @@ var (
 	_ api.NMIInjector      = (*Conductor)(nil)
 	_ api.BootModes        = (*Conductor)(nil)
 	_ api.MediaAttacher    = (*Conductor)(nil)
-	_ api.Consoles         = (*Conductor)(nil)
 )
 
 // control is the part P of a node's driver. The error, in Ironic's words, is
@@ -215,43 +214,4 @@ func (c *Conductor) Media(ctx context.Context, ident string) ([]api.Media, error
 		out[i] = api.Media{Device: m.Device, URL: m.URL}
 	}
 	return out, err
-}
-
-// SetConsole starts or stops the node's console.
-func (c *Conductor) SetConsole(ctx context.Context, ident string, on bool) error {
-	n, err := c.Store.Node(ctx, ident)
-	if err != nil {
-		return err
-	}
-	if _, err := control[driver.Console](c, n, "console", "console"); err != nil {
-		return err
-	}
-	return c.carryOut(ctx, ident, order{
-		purpose: "setting console mode",
-		failed:  fmt.Sprintf("Error enabling or disabling the console (enabled: %t)", on),
-		done:    fmt.Sprintf("console is on: %t", on),
-		work: func(ctx context.Context, n *ironic.Node) (func(*ironic.Node), error) {
-			p, err := control[driver.Console](c, n, "console", "console")
-			if err != nil {
-				return nil, err
-			}
-			if err := p.SetConsole(ctx, n, on); err != nil {
-				return nil, err
-			}
-			return func(n *ironic.Node) { n.ConsoleEnabled = on }, nil
-		},
-	})
-}
-
-// Console tells how to reach the node's console; nil where it is off.
-func (c *Conductor) Console(ctx context.Context, ident string) (map[string]any, error) {
-	n, err := c.Store.Node(ctx, ident)
-	if err != nil {
-		return nil, err
-	}
-	p, err := control[driver.Console](c, n, "console", "console")
-	if err != nil || !n.ConsoleEnabled {
-		return nil, err
-	}
-	return p.Console(ctx, n)
 }

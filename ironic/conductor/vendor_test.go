@@ -41,7 +41,7 @@ func virtualBMC(t *testing.T, w *world, c vbmc.Config) *machine.Machine {
 	})
 	w.node("manageable")
 	w.set(func(n *ironic.Node) {
-		n.Driver, n.Interfaces["vendor"] = ipmi.Name, "ipmitool"
+		n.Driver, n.Interfaces["vendor"], n.Interfaces["console"] = ipmi.Name, "ipmitool", "no-console"
 		n.DriverInfo = map[string]any{"ipmi_address": "127.0.0.1", "ipmi_port": float64(conn.LocalAddr().(*net.UDPAddr).Port),
 			"ipmi_username": "admin", "ipmi_password": "secret"}
 	})
