@@ -35,8 +35,8 @@ type bareMetal struct {
 }
 
 // hardware are the hardware types by name.
-func hardware() map[string]driver.Driver {
-	return map[string]driver.Driver{"ipmi": &ipmi.Driver{}, fake.Name: &fake.Driver{}}
+func hardware(consoles *ipmi.Consoles) map[string]driver.Driver {
+	return map[string]driver.Driver{ipmi.Name: &ipmi.Driver{Consoles: consoles}, fake.Name: &fake.Driver{}}
 }
 
 // open makes the parts in the state directory, over db and jobs; nothing runs yet.

@@ -134,7 +134,7 @@ func (u *undercloud) openBareMetal() error {
 	discovery := ""
 	if u.cfg.NodeDiscovery {
 		discovery = u.cfg.DiscoveryDefaultDriver
-		if known := slices.Sorted(maps.Keys(hardware())); !slices.Contains(known, discovery) {
+		if known := slices.Sorted(maps.Keys(hardware(nil))); !slices.Contains(known, discovery) {
 			return errs.New(errs.Invalid, "discovery_default_driver of undercloud.conf is %q; expected one of %s", discovery, strings.Join(known, ", "))
 		}
 	}
@@ -145,7 +145,7 @@ func (u *undercloud) openBareMetal() error {
 	return u.bareMetal.open(u.cfg.StateDir, &netboot.Config{HTTPURL: "http://" + u.cfg.Addr("httpboot"),
 		Interface: u.cfg.Bridge, Address: u.cfg.LocalIP, Start: sub.InspectionStart, End: sub.InspectionEnd, Gateway: sub.Gateway,
 		DNS: u.cfg.Nameservers, MTU: u.cfg.LocalMTU}, imagecache.FetchConfig{}, conductor.Config{Images: u.images,
-		Drivers: hardware(), AgentNets: nets, DiscoveryDriver: discovery,
+		Drivers: hardware(consoles(u.cfg.LocalIP.Addr())), AgentNets: nets, DiscoveryDriver: discovery,
 		APIURL: "http://" + u.cfg.Addr("baremetal"), Host: u.cfg.Hostname, ResourceClass: "baremetal", CleanOnProvide: u.cfg.CleanNodes, Log: u.log,
 		OnEvent: func(h ironic.HistoryEntry) {
 			if err := deploy.Relay(context.Background(), u.db, h.NodeUUID, h.Event, time.Now()); err != nil {

@@ -43,8 +43,10 @@ func (s *standalone) tune(cfg *conductor.Config) {
 
 // hardware are the hardware types by name, at the pace that the file sets.
 func (s *standalone) hardware() map[string]driver.Driver {
-	all := hardware()
-	bmcs := &ipmi.Driver{}
+	terminals := consoles(s.cfg.ConsoleAddr())
+	terminals.Ports, terminals.Idle = s.cfg.ConsolePorts, time.Duration(s.cfg.ConsoleIdle)*time.Second
+	all := hardware(terminals)
+	bmcs := &ipmi.Driver{Consoles: terminals}
 	switch every := s.cfg.CommandInterval; {
 	case every == 0:
 		bmcs.Rate, bmcs.Burst = noPace, noPace

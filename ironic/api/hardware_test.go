@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"trefoil/ironic"
@@ -42,6 +43,13 @@ func (a *able) Media(context.Context, string) ([]api.Media, error) {
 	return []api.Media{{Device: "cdrom", URL: "http://me:hunter2@h/x.iso"}}, nil
 }
 
+func (a *able) VendorMethods(context.Context, string) (map[string]ironic.VendorMethod, error) {
+	return map[string]ironic.VendorMethod{"send_raw": {Verbs: []string{"POST"}, Description: "Bytes."}, "boil": {Verbs: []string{"PUT", "GET"}}}, nil
+}
+func (a *able) CallVendor(_ context.Context, _, method, verb string, args map[string]any) error {
+	return a.do("%s %s %v", verb, method, args)
+}
+
 func newAbleRig(t *testing.T) (*rig, *able) {
 	r := newRig(t)
 	a := &able{Conductor: r.conductor}
@@ -72,6 +80,13 @@ func TestHardwareIsAskedForWhatTheRequestSays(t *testing.T) {
 		{"PUT", "busy/states/secure_boot", "1.76", `{"target":true}`, 409, "deploying", ""},
 		{"PUT", "n/states/console", "1.1", `{"enabled":true}`, 202, "", "console true"},
 		{"PUT", "n/states/console", "1.1", `{"enabled":"maybe"}`, 400, "boolean", ""},
+		{"POST", "n/vendor_passthru/send_raw", "1.1", `{"raw_bytes":"0x06 0x01"}`, 202, "", "POST send_raw map[raw_bytes:0x06 0x01]"},
+		{"POST", "n/vendor_passthru?method=send_raw", "1.1", `{"raw_bytes":"6 1"}`, 202, "", "POST send_raw map[raw_bytes:6 1]"},
+		{"PUT", "n/vendor_passthru/boil", "1.1", ``, 202, "", "PUT boil map[]"},
+		{"GET", "n/vendor_passthru/boil", "1.1", ``, 202, "", "GET boil map[]"},
+		{"POST", "n/vendor_passthru/send_raw", "1.1", `["6","1"]`, 400, "expected a JSON object", ""},
+		{"POST", "n/vendor_passthru", "1.1", `{}`, 400, "Method not specified", ""},
+		{"POST", "nobody/vendor_passthru/send_raw", "1.1", `{}`, 404, "could not be found", ""},
 		{"POST", "n/vmedia", "1.88", `{"device_type":"cdrom","image_url":"http://h/x.iso"}`, 404, "", ""},
 		{"POST", "n/vmedia", "1.89", `{"device_type":"cdrom","image_url":"http://h/x.iso"}`, 204, "", "attach cdrom http://h/x.iso local"},
 		{"POST", "n/vmedia", "1.89", `{"device_type":"disk","image_url":"https://h/x","image_download_source":"http"}`, 204, "", "attach disk https://h/x http"},
@@ -94,7 +109,8 @@ func TestHardwareIsAskedForWhatTheRequestSays(t *testing.T) {
 			if want := slices.DeleteFunc([]string{tc.did}, func(s string) bool { return s == "" }); !slices.Equal(a.did, want) {
 				t.Errorf("the conductor did %q, want %q", a.did, want)
 			}
-			if tc.status == 202 && (got.body != "" || got.header.Get("Location") == "") {
+			located := !strings.Contains(tc.path, "vendor_passthru") // Ironic sends none with those
+			if tc.status == 202 && (got.body != "" || (got.header.Get("Location") != "") != located) {
 				t.Errorf("body %q, Location %q", got.body, got.header.Get("Location"))
 			}
 		})
@@ -113,6 +129,16 @@ func TestMediaAndConsoleAreShown(t *testing.T) {
 	a.console = map[string]any{"type": "tcp"}
 	if got := r.do("GET", "/v1/nodes/n/states/console", "1.1", "").body; got != `{"console_enabled":true,"console_info":{"type":"tcp"}}` {
 		t.Errorf("console %s", got)
+	}
+}
+
+func TestVendorMethodsAreListedAsIronicDoes(t *testing.T) {
+	r, _ := newAbleRig(t)
+	const more = `"attach":false,"require_exclusive_lock":true}`
+	want := `{"boil":{"http_methods":["PUT","GET"],"async":true,"description":"",` + more +
+		`,"send_raw":{"http_methods":["POST"],"async":true,"description":"Bytes.",` + more + `}`
+	if got := r.do("GET", "/v1/nodes/n/vendor_passthru/methods", "1.1", "").body; got != want {
+		t.Errorf("methods %s, want %s", got, want)
 	}
 }
 

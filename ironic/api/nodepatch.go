@@ -169,6 +169,8 @@ func checkNodeChange(version int, old, n *ironic.Node, changed map[string]bool) 
 			"allowed (%s) states.", old.UUID, stateNames(idle))
 	case changed["driver"] && old.ConsoleEnabled:
 		return clientError(http.StatusConflict, "Node %s can not have driver updated while its console is enabled.", old.UUID)
+	case changed["console_interface"] && old.ConsoleEnabled:
+		return clientError(http.StatusConflict, "Node %s can not have console_interface updated while its console is enabled.", old.UUID)
 	case changed["instance_uuid"] && old.InstanceUUID != "" && n.InstanceUUID != "":
 		return clientError(http.StatusConflict, "Node %s is associated with instance %s.", old.UUID, old.InstanceUUID)
 	case changed["instance_uuid"] && old.AllocationUUID != "" && !resting && !old.Maintenance:

@@ -107,6 +107,7 @@ func TestPatchDependsOnTheState(t *testing.T) {
 		{"second instance", ironic.Node{InstanceUUID: instance},
 			`[{"op":"replace","path":"/instance_uuid","value":"282740b8-c4b2-4952-b3f0-c423af88a5bc"}]`, 409, "is associated with instance"},
 		{"driver with a console on", ironic.Node{ConsoleEnabled: true}, `[{"op":"replace","path":"/driver","value":"ipmi"}]`, 409, "console"},
+		{"console with a console on", ironic.Node{ConsoleEnabled: true}, `[{"op":"replace","path":"/console_interface","value":"no-console"}]`, 409, "console_interface updated while its console is enabled"},
 		{"owner of an allocated node", ironic.Node{AllocationUUID: instance}, `[{"op":"replace","path":"/owner","value":"x"}]`, 409, "allocated"},
 		{"protecting an active node", ironic.Node{ProvisionState: "active"},
 			`[{"op":"replace","path":"/protected","value":true},{"op":"add","path":"/protected_reason","value":"mine"}]`, 200, ""},

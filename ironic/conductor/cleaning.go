@@ -74,6 +74,9 @@ func (t *task) cleansAfterInstance() bool {
 // dropInstance switches the machine off and forgets what it was used for.
 func (t *task) dropInstance() error {
 	err := t.step("tear down", func(ctx context.Context) error {
+		if err := t.stopConsole(ctx); err != nil {
+			return err
+		}
 		if bootsRamdisk(t.node) && t.NetBoot != nil {
 			if err := t.NetBoot.Remove(ctx, t.uuid); err != nil {
 				return fmt.Errorf("remove node %s from network boot: %w", title(t.node), err)

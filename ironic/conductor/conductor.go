@@ -173,11 +173,16 @@ func New(cfg Config) *Conductor {
 
 // Start gives back locks that a killed predecessor left, whatever its name was: the
 // store is this process's own. It enqueues jobs that it
-// had decided but not stored, and begins the power sync. Jobs must be running.
+// had decided but not stored, starts consoles that were on, and begins the power sync. Jobs
+// must be running.
 func (c *Conductor) Start(ctx context.Context) error {
+	var consoles []string
 	err := ironic.Walk(ctx, c.Store, ironic.NodeFilter{}, func(n *ironic.Node) error {
 		if err := c.takeUp(ctx, n); err != nil {
 			return fmt.Errorf("node %s: %w", title(n), err)
+		}
+		if n.ConsoleEnabled {
+			consoles = append(consoles, n.UUID)
 		}
 		return nil
 	})
@@ -189,6 +194,7 @@ func (c *Conductor) Start(ctx context.Context) error {
 	}
 	loop, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.stop = stop
+	c.wg.Go(func() { c.restoreConsoles(loop, consoles) })
 	if c.SyncInterval > 0 {
 		c.wg.Go(func() { c.syncLoop(loop) })
 	}
@@ -233,7 +239,7 @@ func (c *Conductor) takeUp(ctx context.Context, n *ironic.Node) error {
 	return c.Jobs.Enqueue(ctx, jobPrefix+j.Kind, j.ID, jobInput{Node: n.UUID})
 }
 
-// Stop ends the power sync and closes the drivers' sessions. Stop the jobs first.
+// Stop ends the power sync and closes the drivers' sessions and consoles. Stop the jobs first.
 func (c *Conductor) Stop(ctx context.Context) error {
 	if c.stop != nil {
 		c.stop()

@@ -130,8 +130,12 @@ func (t *task) pretend(ctx context.Context, kind string) error {
 
 func (t *task) endDeploy(ctx context.Context) error {
 	t.note("transition", "deployed; the instance boots from its disk")
+	why := t.resumeConsole(ctx, t.node, "at the end of the deployment")
 	return t.enter(ctx, fsm.Active, func(n *ironic.Node) {
 		forgetSteps(n)
+		if why != "" {
+			n.ConsoleEnabled, n.LastError = false, why
+		}
 		if n.InstanceUUID == "" {
 			n.InstanceUUID = text(n.InstanceInfo, "instance_uuid")
 		}

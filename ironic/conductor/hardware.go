@@ -17,7 +17,6 @@ var (
 	_ api.NMIInjector      = (*Conductor)(nil)
 	_ api.BootModes        = (*Conductor)(nil)
 	_ api.MediaAttacher    = (*Conductor)(nil)
-	_ api.Consoles         = (*Conductor)(nil)
 )
 
 // control is the part P of a node's driver. The error, in Ironic's words, is
@@ -29,10 +28,16 @@ func control[P any](c *Conductor, n *ironic.Node, kind, extension string) (P, er
 		return none, err
 	}
 	p, ok := drv.(P)
-	if chosen := n.Interfaces[kind]; !ok || chosen == "noop" || strings.HasPrefix(chosen, "no-") {
+	if !ok || switchedOff(n, kind) {
 		return none, errs.New(errs.Invalid, "Driver %s does not support %s (disabled or not implemented).", n.Driver, extension)
 	}
 	return p, drv.Validate(n)
+}
+
+// switchedOff reports whether the node's interface of a kind is one that does nothing.
+func switchedOff(n *ironic.Node, kind string) bool {
+	chosen := n.Interfaces[kind]
+	return chosen == "noop" || strings.HasPrefix(chosen, "no-")
 }
 
 // InjectNMI interrupts the machine's processors and returns when the BMC did it.
@@ -58,7 +63,9 @@ func (c *Conductor) InjectNMI(ctx context.Context, ident string) error {
 type order struct {
 	purpose string // what the lock is taken for
 	failed  string // begins last_error
-	done    string // line of the history
+	done    string // line of the history; empty: work writes it
+	event   string // the history's event type; empty: management
+	faulty  bool   // it is worth a try where the BMC counts as dead
 	// work does it; the settings that it returns become the node's.
 	work func(ctx context.Context, n *ironic.Node) (func(*ironic.Node), error)
 }
@@ -87,7 +94,7 @@ func (c *Conductor) carryOut(ctx context.Context, ident string, o order) error {
 	if err := drv.Validate(n); err != nil {
 		return err
 	}
-	if n.Maintenance && n.Fault == faultPower {
+	if n.Maintenance && n.Fault == faultPower && !o.faulty {
 		return errs.New(errs.Unavailable, "The BMC of node %s does not answer: %s", title(n), n.MaintenanceReason).
 			WithHint("repeat it when the fault \"%s\" is gone", faultPower)
 	}
@@ -95,13 +102,17 @@ func (c *Conductor) carryOut(ctx context.Context, ident string, o order) error {
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.PowerTimeout)
 	defer cancel()
 	set, err := o.work(work, n)
-	words := ""
-	if err != nil {
+	words, event := "", o.event
+	if event == "" {
+		event = "management"
+	}
+	switch {
+	case err != nil:
 		set = nil
 		words = o.failed + ": " + err.Error()
-		c.note(work, n.UUID, "management", "ERROR", words)
-	} else {
-		c.note(work, n.UUID, "management", "INFO", o.done)
+		c.note(work, n.UUID, event, "ERROR", words)
+	case o.done != "":
+		c.note(work, n.UUID, event, "INFO", o.done)
 	}
 	_, err = c.Store.UpdateNode(context.WithoutCancel(ctx), n.UUID, func(n *ironic.Node) error {
 		if words != "" || strings.HasPrefix(n.LastError, o.kind()) {
@@ -203,43 +214,4 @@ func (c *Conductor) Media(ctx context.Context, ident string) ([]api.Media, error
 		out[i] = api.Media{Device: m.Device, URL: m.URL}
 	}
 	return out, err
-}
-
-// SetConsole starts or stops the node's console.
-func (c *Conductor) SetConsole(ctx context.Context, ident string, on bool) error {
-	n, err := c.Store.Node(ctx, ident)
-	if err != nil {
-		return err
-	}
-	if _, err := control[driver.Console](c, n, "console", "console"); err != nil {
-		return err
-	}
-	return c.carryOut(ctx, ident, order{
-		purpose: "setting console mode",
-		failed:  fmt.Sprintf("Error enabling or disabling the console (enabled: %t)", on),
-		done:    fmt.Sprintf("console is on: %t", on),
-		work: func(ctx context.Context, n *ironic.Node) (func(*ironic.Node), error) {
-			p, err := control[driver.Console](c, n, "console", "console")
-			if err != nil {
-				return nil, err
-			}
-			if err := p.SetConsole(ctx, n, on); err != nil {
-				return nil, err
-			}
-			return func(n *ironic.Node) { n.ConsoleEnabled = on }, nil
-		},
-	})
-}
-
-// Console tells how to reach the node's console; nil where it is off.
-func (c *Conductor) Console(ctx context.Context, ident string) (map[string]any, error) {
-	n, err := c.Store.Node(ctx, ident)
-	if err != nil {
-		return nil, err
-	}
-	p, err := control[driver.Console](c, n, "console", "console")
-	if err != nil || !n.ConsoleEnabled {
-		return nil, err
-	}
-	return p.Console(ctx, n)
 }

@@ -25,7 +25,7 @@ func interfaceKinds(driverName string) map[string][]string {
 		}
 	}
 	return map[string][]string{
-		"bios": {"no-bios"}, "boot": {"ipxe", "pxe"}, "console": {"no-console"},
+		"bios": {"no-bios"}, "boot": {"ipxe", "pxe"}, "console": {"no-console", "ipmitool-socat"},
 		"deploy": {"direct", "custom-agent"}, "firmware": {"no-firmware"},
 		"inspect": {"agent", "no-inspect", "inspector"}, "management": {"ipmitool", "noop"},
 		"network": {"noop", "flat"}, "power": {"ipmitool"}, "raid": {"no-raid", "agent"},
@@ -100,6 +100,10 @@ func (c *Conductor) Validate(ctx context.Context, ident string) (map[string]api.
 	bmc := drv.Validate(n)
 	set("power", bmc)
 	set("management", bmc)
+	if out["console"].Result {
+		_, err := c.console(n)
+		set("console", err)
+	}
 	if bootsRamdisk(n) {
 		err := c.canBoot(ctx, drv, n, jobDeploy)
 		set("boot", err)

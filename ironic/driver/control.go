@@ -41,8 +41,24 @@ type VirtualMedia interface {
 
 // Console is a machine's serial console.
 type Console interface {
+	// CheckConsole says without any I/O what the node lacks for one. Invalid.
+	CheckConsole(n *ironic.Node) error
 	// SetConsole starts or stops it; idempotent.
 	SetConsole(ctx context.Context, n *ironic.Node, on bool) error
+	// ResumeConsole starts one that people had started before the service was, or before
+	// the node's instance. It works while the BMC is away; idempotent.
+	ResumeConsole(ctx context.Context, n *ironic.Node) error
 	// Console tells how to reach it: type and url. Only asked while it is on.
 	Console(ctx context.Context, n *ironic.Node) (map[string]any, error)
+}
+
+// Vendor is a machine's methods beyond those of all machines (Ironic's vendor passthru).
+type Vendor interface {
+	VendorMethods() map[string]ironic.VendorMethod
+	// CheckVendor looks at the arguments of a method without any I/O. Invalid: they
+	// will not do, or there is no such method.
+	CheckVendor(n *ironic.Node, method string, args map[string]any) error
+	// CallVendor carries a method out once, and returns what happened in a sentence for
+	// the node's history. It is not idempotent.
+	CallVendor(ctx context.Context, n *ironic.Node, method string, args map[string]any) (string, error)
 }

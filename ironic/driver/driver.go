@@ -37,7 +37,7 @@ type Driver interface {
 	Properties() map[string]string
 	// Validate checks driver_info without any I/O; the error names the key.
 	Validate(n *ironic.Node) error
-	// Close gives back what the driver keeps open for a node (an IPMI session).
+	// Close gives back what the driver keeps open for a node (an IPMI session, a console).
 	Close(ctx context.Context, nodeUUID string) error
 }
 

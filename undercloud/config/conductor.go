@@ -3,15 +3,18 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
 	"trefoil/ironic/driver/fake"
+	"trefoil/ironic/driver/ipmi"
 )
 
 // Conductor is what a standalone service's file says of the work on machines, in sections
-// and options that are Ironic's: [conductor], [deploy], [inspector], [ipmi] and [fake].
+// and options that are Ironic's: [conductor], [deploy], [inspector], [ipmi], [console] and [fake].
 type Conductor struct {
 	SyncInterval  int  // seconds between power syncs; 0: never
 	SyncRetries   int  // without an answer until a BMC counts as dead
@@ -30,6 +33,10 @@ type Conductor struct {
 
 	CommandInterval time.Duration // between commands to one BMC; negative: the driver's own pace
 	BMCPatience     int           // seconds with a BMC that does not answer during an action
+
+	ConsoleAddress netip.Addr       // that serial consoles listen on; may be the zero value
+	ConsolePorts   []ipmi.PortRange // for nodes that name no port
+	ConsoleIdle    int              // seconds until a client without a character is sent away; 0: never
 
 	FakeDelays map[string]fake.Span // by interface
 }
@@ -51,12 +58,12 @@ func seconds(dst *int, least int) setter {
 func (c *Conductor) sections() map[string][]entry {
 	return map[string][]entry{"conductor": c.conductor(), "deploy": c.deploy(), "inspector": {
 		{"add_ports", "pxe", func(v string) error { c.AddPorts = v; return oneOf("pxe", "active", "all", "disabled")(v) }}},
-		"ipmi": c.ipmi(), "fake": c.fake()}
+		"ipmi": c.ipmi(), "console": c.console(), "fake": c.fake()}
 }
 
 // conductorSections are their names, in the order in which the example has them.
 func conductorSections() []string {
-	return []string{"conductor", "deploy", "inspector", "ipmi", "fake"}
+	return []string{"conductor", "deploy", "inspector", "ipmi", "console", "fake"}
 }
 
 func (c *Conductor) conductor() []entry {
@@ -108,6 +115,45 @@ func (c *Conductor) ipmi() []entry {
 		}},
 		{"command_retry_timeout", "30", func(v string) error { return seconds(&c.BMCPatience, 1)(nil, v) }},
 	}
+}
+
+func (c *Conductor) console() []entry {
+	return []entry{
+		{"socat_address", "", addrInto(&c.ConsoleAddress)},
+		{"port_range", "", func(v string) error { return portRanges(&c.ConsolePorts, v) }},
+		{"terminal_timeout", "600", func(v string) error { return seconds(&c.ConsoleIdle, 0)(nil, v) }},
+	}
+}
+
+// portRanges takes ranges as Ironic does: the port behind the colon is the first that is not in it.
+func portRanges(dst *[]ipmi.PortRange, v string) error {
+	*dst = nil
+	for _, one := range split(v) {
+		from, to, _ := strings.Cut(one, ":")
+		first, ferr := strconv.Atoi(strings.TrimSpace(from))
+		end, eerr := strconv.Atoi(strings.TrimSpace(to))
+		if ferr != nil || eerr != nil || first < 1 || end <= first || end > math.MaxUint16 {
+			return fmt.Errorf("expected a range of ports such as 10000:20000, which ends with 19999, or several with commas; found %q", one)
+		}
+		*dst = append(*dst, ipmi.PortRange{First: first, Last: end - 1})
+	}
+	return nil
+}
+
+// ConsoleAddr is the address of serial consoles: as [console] says, or that of the API, or,
+// where that one is on all, the one that machines boot from. They ask for no password, so
+// that nothing is opened to all by itself.
+func (s *Standalone) ConsoleAddr() netip.Addr {
+	api := s.Listen.Addr().Unmap()
+	switch {
+	case s.ConsoleAddress.IsValid():
+		return s.ConsoleAddress
+	case api.IsValid() && !api.IsUnspecified():
+		return api
+	case s.Netboot != nil:
+		return s.Netboot.Address.Addr()
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }
 
 func (c *Conductor) fake() []entry {

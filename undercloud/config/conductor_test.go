@@ -2,11 +2,13 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"trefoil/ironic/driver/fake"
+	"trefoil/ironic/driver/ipmi"
 )
 
 func TestTheConductorsDefaults(t *testing.T) {
@@ -41,6 +43,10 @@ add_ports = all
 [ipmi]
 min_command_interval = 0.5
 command_retry_timeout = 60
+[console]
+socat_address = 192.0.2.7
+port_range = 10000:20000, 30000:30001
+terminal_timeout = 0
 [fake]
 power_delay = 1,5
 raid_delay = 0.25
@@ -52,6 +58,10 @@ raid_delay = 0.25
 	if c.SyncInterval != 0 || c.SyncRetries != 5 || !c.ForcePower || c.PowerTimeout != 90 || c.SoftTimeout != 30 || c.DeployTimeout != 0 || c.CleanTimeout != 7200 ||
 		c.RescueTimeout != 11 || c.ServeTimeout != 12 || c.InspectWait != 13 || c.AddPorts != "all" || c.CommandInterval != 500*time.Millisecond || c.BMCPatience != 60 {
 		t.Errorf("%+v", c)
+	}
+	if c.ConsoleAddress.String() != "192.0.2.7" || s.ConsoleAddr() != c.ConsoleAddress || c.ConsoleIdle != 0 ||
+		!slices.Equal(c.ConsolePorts, []ipmi.PortRange{{First: 10000, Last: 19999}, {First: 30000, Last: 30000}}) {
+		t.Errorf("consoles %+v", c)
 	}
 	if p := c.ErasePriorities; len(p) != 2 || p["deploy.erase_devices"] != 0 || p["deploy.erase_devices_metadata"] != 20 {
 		t.Errorf("%v", p)
@@ -101,6 +111,31 @@ power_delay = 5,1
 		":6: erase_devices_priority: ", ":8: add_ports: ", ":10: min_command_interval: expected seconds", ":12: power_delay: expected seconds"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q of %s in:\n%v", want, path, err)
+		}
+	}
+}
+
+// A console asks for no password: without a word of the file it is no more open than the API's own address.
+func TestConsolesListenWhereTheServiceDoes(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                    "127.0.0.1",
+		"listen = [::1]:6385": "::1",
+		"listen = 198.51.100.1:6385\nallow_unauthenticated = true":                                                          "198.51.100.1",
+		"listen = 0.0.0.0:6385\nallow_unauthenticated = true":                                                               "127.0.0.1",
+		"listen = 0.0.0.0:6385\nallow_unauthenticated = true\n[netboot]\ninterface = eth1\nrange = 192.0.2.100,192.0.2.200": "192.0.2.1",
+	} {
+		s, _, err := loadText(t, text)
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if got := s.ConsoleAddr().String(); got != want || s.ConsoleIdle != 600 || s.ConsolePorts != nil {
+			t.Errorf("%q: %s, want %s; %+v", text, got, want, s.Conductor)
+		}
+	}
+	for _, wrong := range []string{"10000", "20000:10000", "10000:10000", "0:10", "1:70000", "a:b", "1:5,x"} {
+		if _, _, err := loadText(t, "[console]\nport_range = "+wrong); err == nil || !strings.Contains(err.Error(), "expected a range of ports such as 10000:20000") {
+			t.Errorf("port_range %s: %v", wrong, err)
 		}
 	}
 }

@@ -82,9 +82,24 @@ func (d *Driver) Media(ctx context.Context, n *ironic.Node) (out []driver.Media,
 	return out, err
 }
 
+// CheckConsole finds nothing missing.
+func (d *Driver) CheckConsole(*ironic.Node) error { return nil }
+
+// ResumeConsole starts it as SetConsole does.
+func (d *Driver) ResumeConsole(ctx context.Context, n *ironic.Node) error {
+	return d.SetConsole(ctx, n, true)
+}
+
 // SetConsole remembers whether the console is on.
 func (d *Driver) SetConsole(ctx context.Context, n *ironic.Node, on bool) error {
 	return d.change(ctx, n, "console", func(c *controls) { c.console = on })
+}
+
+// ConsoleOn tells whether a machine's console was started.
+func (d *Driver) ConsoleOn(n *ironic.Node) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.machine(n).console
 }
 
 // Console is empty: there is no machine whose screen could be shown.

@@ -46,6 +46,7 @@ func (d *Driver) Properties() map[string]string {
 		"ipmi_disable_boot_timeout": "Whether the BMC is told to keep boot flags longer than 60 seconds. Default true.",
 		"ipmi_force_boot_device":    "Accepted; the boot device is always sent to the BMC.",
 		"ipmi_protocol_version":     "Only 2.0 is spoken.",
+		"ipmi_terminal_port":        "TCP port of the node's serial console on this service. Default: one of [console] port_range.",
 	}
 }
 

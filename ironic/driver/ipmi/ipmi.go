@@ -1,5 +1,5 @@
 // Package ipmi is the driver "ipmi": power and boot device over IPMI 2.0
-// (RMCP+), with one kept session for each BMC.
+// (RMCP+), with one kept session for each BMC; serial consoles over sessions of their own.
 package ipmi
 
 import (
@@ -32,9 +32,12 @@ type Driver struct {
 	Wait    time.Duration // for a power state, when the context sets no limit; 0: 60 s
 	Now     func() time.Time
 
-	mu       sync.Mutex
-	sessions map[string]*session // by node
-	buckets  map[string]*bucket  // by BMC address
+	Consoles *Consoles // nil: there are none
+
+	mu        sync.Mutex
+	sessions  map[string]*session  // by node
+	buckets   map[string]*bucket   // by BMC address
+	terminals map[string]*terminal // by node
 }
 
 var _ driver.Driver = (*Driver)(nil)
@@ -85,7 +88,10 @@ func (d *Driver) bucket(i info) *bucket {
 
 // Validate checks driver_info without any I/O.
 func (d *Driver) Validate(n *ironic.Node) error {
-	_, err := parse(n)
+	if _, err := parse(n); err != nil {
+		return err
+	}
+	_, err := terminalPort(n)
 	return err
 }
 
@@ -196,8 +202,11 @@ func (d *Driver) stuck(ctx context.Context, n *ironic.Node, want, state string, 
 	return e.WithHint("look at the machine and at its BMC's event log")
 }
 
-// Close gives a node's session back.
+// Close gives a node's session back, and closes its console.
 func (d *Driver) Close(ctx context.Context, nodeUUID string) error {
+	if err := d.endTerminal(ctx, nodeUUID); err != nil {
+		return err
+	}
 	d.mu.Lock()
 	s := d.sessions[nodeUUID]
 	delete(d.sessions, nodeUUID)

@@ -148,6 +148,11 @@ func wrongPassword(err error) bool {
 		says(err, client.ErrRAKPAuthentication.Error(), "status 0x0d", "status 0x0f", "status 0x02")
 }
 
+// silent reports whether the BMC gave no answer in time.
+func silent(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || says(err, "timed out", "no datagram matched", "no matching IPMI response")
+}
+
 // explain says in words what went wrong with a BMC, and what to try.
 func explain(err error, i info, waited time.Duration) error {
 	at, user := i.addr(), i.user
@@ -178,7 +183,7 @@ func explain(err error, i info, waited time.Duration) error {
 		return errs.New(errs.Invalid, "the BMC address %q is not known to the name service", i.host).WithHint("correct ipmi_address, or use an IP address")
 	case says(err, "network is unreachable", "no route to host"):
 		return errs.New(errs.Unavailable, "there is no route to the BMC %s", at).WithHint("check the undercloud's addresses and routes")
-	case errors.Is(err, context.DeadlineExceeded), says(err, "timed out", "no datagram matched", "no matching IPMI response"):
+	case silent(err):
 		return errs.New(errs.Unavailable, "the BMC %s (user %q) gave no answer within %s", at, user, secs).
 			WithHint("is it switched on and reachable from the undercloud (udp %d)? try: ipmitool -I lanplus -H %s -p %d -U %s -a power status", i.port, i.host, i.port, user)
 	}

@@ -1,0 +1,129 @@
+package conductor
+
+import (
+	"context"
+	"fmt"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+	"trefoil/ironic/api"
+	"trefoil/ironic/driver"
+)
+
+var _ api.Consoles = (*Conductor)(nil)
+
+// console is the console of the node's hardware. The error is Invalid: it has none, or the
+// node does not say what one needs.
+func (c *Conductor) console(n *ironic.Node) (driver.Console, error) {
+	p, err := control[driver.Console](c, n, "console", "console")
+	if err != nil {
+		return nil, err
+	}
+	return p, p.CheckConsole(n)
+}
+
+// SetConsole starts or stops the node's console.
+func (c *Conductor) SetConsole(ctx context.Context, ident string, on bool) error {
+	n, err := c.Store.Node(ctx, ident)
+	if err != nil {
+		return err
+	}
+	find := c.console
+	if !on { // whatever the node lacks by now, what runs can be stopped
+		find = func(n *ironic.Node) (driver.Console, error) {
+			return control[driver.Console](c, n, "console", "console")
+		}
+	}
+	if _, err := find(n); err != nil {
+		return err
+	}
+	return c.carryOut(ctx, ident, order{
+		purpose: "setting console mode", event: "console", faulty: !on,
+		failed: fmt.Sprintf("Error enabling or disabling the console (enabled: %t)", on),
+		done:   fmt.Sprintf("console is on: %t", on),
+		work: func(ctx context.Context, n *ironic.Node) (func(*ironic.Node), error) {
+			p, err := find(n)
+			if err != nil {
+				return nil, err
+			}
+			if err := p.SetConsole(ctx, n, on); err != nil {
+				return nil, err
+			}
+			return func(n *ironic.Node) { n.ConsoleEnabled = on }, nil
+		},
+	})
+}
+
+// Console tells how to reach the node's console; nil where it is off.
+func (c *Conductor) Console(ctx context.Context, ident string) (map[string]any, error) {
+	n, err := c.Store.Node(ctx, ident)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := control[driver.Console](c, n, "console", "console"); err != nil || !n.ConsoleEnabled {
+		return nil, err
+	}
+	p, err := c.console(n)
+	if err != nil {
+		return nil, err
+	}
+	return p.Console(ctx, n)
+}
+
+// resumeConsole starts the console of a node that has it enabled; the caller has the node's
+// lock. It returns why that failed, in a sentence for last_error: as in Ironic the console is
+// to be disabled then.
+func (c *Conductor) resumeConsole(ctx context.Context, n *ironic.Node, when string) string {
+	if !n.ConsoleEnabled {
+		return ""
+	}
+	p, err := c.console(n)
+	if err == nil {
+		err = p.ResumeConsole(ctx, n)
+	}
+	if err == nil {
+		return ""
+	}
+	why := fmt.Sprintf("The console could not be started again %s and is disabled: %v", when, err)
+	c.note(ctx, n.UUID, "console", "ERROR", why)
+	return why
+}
+
+// restoreConsoles starts the consoles that were on when the service ended.
+func (c *Conductor) restoreConsoles(ctx context.Context, uuids []string) {
+	for _, uuid := range uuids {
+		if err := c.restoreConsole(ctx, uuid); err != nil && ctx.Err() == nil && !errs.Is(err, errs.NotFound) {
+			c.Log.Error("start a console again", "node", uuid, "error", err)
+		}
+	}
+}
+
+func (c *Conductor) restoreConsole(ctx context.Context, uuid string) error {
+	n, release, err := c.holdForJob(ctx, uuid, "start console")
+	if err != nil {
+		return err
+	}
+	defer release()
+	why := c.resumeConsole(ctx, n, "with the service")
+	if why == "" {
+		return nil
+	}
+	_, err = c.Store.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
+		n.ConsoleEnabled, n.LastError = false, why
+		return nil
+	})
+	return err
+}
+
+// stopConsole closes the console of an instance that goes: what its disks are erased by, and
+// whoever is next, is not for those who watched. It stays enabled for the next deployment.
+func (t *task) stopConsole(ctx context.Context) error {
+	p, ok := t.drv.(driver.Console)
+	if !ok || !t.node.ConsoleEnabled || switchedOff(t.node, "console") {
+		return nil
+	}
+	if err := p.SetConsole(ctx, t.node, false); err != nil {
+		return fmt.Errorf("stop the console of node %s: %w", title(t.node), err)
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package conductor_test
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+	"trefoil/ironic/conductor"
+	"trefoil/ironic/driver/ipmi"
+	machine "trefoil/vbmc/domain/fake"
+	vbmc "trefoil/vbmc/ipmi"
+)
+
+// virtualBMC runs our own BMC and makes of the world's node one that it is the BMC of.
+func virtualBMC(t *testing.T, w *world, c vbmc.Config) *machine.Machine {
+	t.Helper()
+	m := machine.New([16]byte{1})
+	c.Machine, c.Username, c.Password = m, "admin", "secret"
+	b, err := vbmc.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := vbmc.Listen("127.0.0.1", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { done <- b.Serve(ctx, conn) }()
+	t.Cleanup(func() {
+		w.stop() // the conductor logs out first
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	w.node("manageable")
+	w.set(func(n *ironic.Node) {
+		n.Driver, n.Interfaces["vendor"], n.Interfaces["console"] = ipmi.Name, "ipmitool", "no-console"
+		n.DriverInfo = map[string]any{"ipmi_address": "127.0.0.1", "ipmi_port": float64(conn.LocalAddr().(*net.UDPAddr).Port),
+			"ipmi_username": "admin", "ipmi_password": "secret"}
+	})
+	return m
+}
+
+// withIPMI gives the world's conductor the real driver for BMCs.
+func withIPMI(cfg *conductor.Config) {
+	cfg.Drivers[ipmi.Name] = &ipmi.Driver{Timeout: 30 * time.Second, Rate: 1e6, Burst: 1e6, Poll: time.Millisecond}
+}
+
+func TestAVendorMethodReachesTheBMC(t *testing.T) {
+	w := newWorld(t, withIPMI)
+	m := virtualBMC(t, w, vbmc.Config{})
+	ctx := t.Context()
+	call := func(bytes string) error {
+		return w.c.CallVendor(ctx, "control-1", "send_raw", "POST", map[string]any{"raw_bytes": bytes})
+	}
+	w.ok(call("0x00 0x02 0x01"))
+	if on, _ := m.Power(); !on {
+		t.Error("the machine is off")
+	}
+	if h := w.history(); !strings.Contains(h, "send_raw: the BMC carried out the raw command 0x00 0x02") {
+		t.Errorf("history:\n%s", h)
+	}
+	w.ok(call("0x06 0x7e"))
+	const words = "Vendor method send_raw failed: raw command 0x06 0x7e: the BMC "
+	if row := w.row(); !strings.HasPrefix(row.LastError, words) || row.Reservation != "" || !strings.Contains(w.history(), words) {
+		t.Errorf("last_error %q, held by %q", row.LastError, row.Reservation)
+	}
+	w.ok(w.c.CallVendor(ctx, "control-1", "bmc_reset", "POST", nil)) // another method: why the first failed stays
+	if row := w.row(); !strings.HasPrefix(row.LastError, words) || !strings.Contains(w.history(), "bmc_reset: the BMC was told to start anew (warm reset)") {
+		t.Errorf("last_error %q", row.LastError)
+	}
+	w.ok(call("0x06 0x01"))
+	if row := w.row(); row.LastError != "" {
+		t.Errorf("last_error stays after success: %q", row.LastError)
+	}
+	methods, err := w.c.VendorMethods(ctx, "control-1")
+	if err != nil || len(methods) != 2 || !slices.Equal(methods["bmc_reset"].Verbs, []string{"POST"}) {
+		t.Errorf("methods %v, %v", methods, err)
+	}
+}
+
+func TestVendorCallsThatAreRefused(t *testing.T) {
+	w := newWorld(t, withIPMI)
+	virtualBMC(t, w, vbmc.Config{})
+	good := map[string]any{"raw_bytes": "0x06 0x01"}
+	refused := func(method, verb string, args map[string]any, want, hint string) {
+		t.Helper()
+		err := w.c.CallVendor(t.Context(), "control-1", method, verb, args)
+		if !errs.Is(err, errs.Invalid) || !strings.HasPrefix(err.Error(), want) || !strings.Contains(errs.HintOf(err), hint) {
+			t.Errorf("%s %s: %v (%s), want %q", verb, method, err, errs.HintOf(err), want)
+		}
+	}
+	refused("send_rwa", "POST", good, "No handler for method send_rwa", "did you mean \"send_raw\"?")
+	refused("send_raw", "GET", good, "The method send_raw does not support HTTP GET", "POST")
+	refused("send_raw", "POST", nil, "Parameter raw_bytes (string of bytes) was not specified.", "0x06 0x01")
+	w.set(func(n *ironic.Node) { n.Interfaces["vendor"] = "no-vendor" })
+	refused("send_raw", "POST", good, "No handler for method send_raw", "no-vendor")
+	if methods, err := w.c.VendorMethods(t.Context(), "control-1"); err != nil || len(methods) != 0 {
+		t.Errorf("methods of no-vendor: %v, %v", methods, err)
+	}
+	if row := w.row(); row.LastError != "" || w.history() != "" {
+		t.Errorf("last_error %q, history %q", row.LastError, w.history())
+	}
+}
+
+// A reset is what one tries on a BMC that counts as dead.
+func TestAFaultyBMCMayBeReset(t *testing.T) {
+	w := newWorld(t, withIPMI)
+	virtualBMC(t, w, vbmc.Config{})
+	w.set(func(n *ironic.Node) { n.Maintenance, n.Fault = true, "power failure" })
+	w.ok(w.c.CallVendor(t.Context(), "control-1", "bmc_reset", "POST", map[string]any{"warm": "false"}))
+	if h := w.history(); !strings.Contains(h, "(cold reset)") {
+		t.Errorf("history: %s", h)
+	}
+}

@@ -1,0 +1,131 @@
+package ipmi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// linger is how long a client that has nothing more to type sees what comes, as with socat.
+const linger = 500 * time.Millisecond
+
+// terminal serves a machine's serial line on a TCP port, to one client at a time: the next
+// one waits until it has gone. The BMC is logged in to while there is one.
+type terminal struct {
+	info info // what it was made for
+	port int
+	ln   net.Listener
+	line func(context.Context) (io.ReadWriteCloser, error)
+	idle time.Duration // without a character in either direction until a client is sent away; 0: for ever
+
+	stop context.CancelFunc
+	done chan struct{} // closed when nothing of it runs any more
+}
+
+// start serves until end is called.
+func (t *terminal) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	t.stop, t.done = cancel, make(chan struct{})
+	go t.run(ctx)
+}
+
+// end stops serving and waits for it, as long as ctx lives.
+func (t *terminal) end(ctx context.Context) error {
+	t.stop()
+	select {
+	case <-t.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("end the console on port %d: %w", t.port, context.Cause(ctx))
+	}
+}
+
+func (t *terminal) run(ctx context.Context) {
+	defer close(t.done)
+	defer t.ln.Close()
+	defer context.AfterFunc(ctx, func() { t.ln.Close() })()
+	for {
+		conn, err := t.ln.Accept()
+		switch {
+		case err == nil:
+			t.serve(ctx, conn)
+		case errors.Is(err, net.ErrClosed):
+			return
+		default: // no file left, and the like
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// serve connects a client with the line until one of them has gone.
+func (t *terminal) serve(ctx context.Context, conn net.Conn) {
+	defer conn.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	line, err := t.line(ctx)
+	if err != nil {
+		farewell(conn, err)
+		return
+	}
+	defer line.Close()
+	moved := func() {}
+	if t.idle > 0 {
+		alarm := time.AfterFunc(t.idle, cancel)
+		defer alarm.Stop()
+		moved = func() { alarm.Reset(t.idle) }
+	}
+	var both sync.WaitGroup
+	both.Go(func() {
+		defer cancel()
+		if err := pass(conn, line, moved); err != nil && ctx.Err() == nil {
+			farewell(conn, err)
+		}
+	})
+	both.Go(func() {
+		if err := pass(line, conn, moved); err == nil {
+			select {
+			case <-time.After(linger):
+			case <-ctx.Done():
+			}
+		}
+		cancel()
+	})
+	<-ctx.Done()
+	line.Close()
+	both.Wait()
+}
+
+// farewell tells a client why there is no console, or no longer.
+func farewell(conn net.Conn, err error) {
+	_ = conn.SetWriteDeadline(time.Now().Add(time.Second)) // it may be one that does not read
+	_, _ = fmt.Fprintf(conn, "\r\n[console: %v]\r\n", err)
+}
+
+// pass copies until the end of from, which is no error.
+func pass(to io.Writer, from io.Reader, moved func()) error {
+	buf := make([]byte, 4<<10)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			moved()
+			if _, err := to.Write(buf[:n]); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
