@@ -33,19 +33,26 @@ func (r *run) step(ctx context.Context, n stack.Node, docs []resource.Document, 
 }
 
 // apply runs one document on one node, and again when it waits for machines that are
-// gone on without from now on.
+// gone on without from now on, or when the node went away and came back.
 func (r *run) apply(ctx context.Context, n stack.Node, doc resource.Document) error {
-	for {
+	for lost := 0; ; {
 		err := r.applyOnce(ctx, n, doc, r.gone())
-		if !errors.Is(err, errLeftOut) {
+		var away *wentAway
+		switch {
+		case errors.Is(err, errLeftOut):
+			r.log.Info("no longer waited for", "node", n.Name, "step", doc.Step, "left out", r.gone())
+		case errors.As(err, &away):
+			if lost++; lost > mostLost || !r.comesBack(ctx, n, doc, away) {
+				return away.Failed
+			}
+		default:
 			return err
 		}
-		r.log.Info("no longer waited for", "node", n.Name, "step", doc.Step, "left out", r.gone())
 	}
 }
 
 // applyOnce runs a document without the machines that are gone, and turns its last failed
-// event into the cause. errLeftOut: more are gone that it waits for.
+// event into the cause. errLeftOut: more are gone that it waits for; *wentAway: the node is.
 func (r *run) applyOnce(ctx context.Context, n stack.Node, whole resource.Document, gone []string) error {
 	doc := r.without(whole, gone)
 	ctx, end := context.WithCancelCause(ctx)
@@ -64,7 +71,7 @@ func (r *run) applyOnce(ctx context.Context, n stack.Node, whole resource.Docume
 		return r.failedBy(ctx, n, whole, doc, f.last)
 	}
 	if errs.Is(err, errs.Unavailable) && ctx.Err() == nil {
-		return f.nodeLost(err)
+		return &wentAway{f.nodeLost(err)}
 	}
 	if err == nil && !f.done {
 		err = errors.New("os-apply-config ended without saying that it is done")
@@ -107,7 +114,7 @@ func phaseOf(step int) string { return fmt.Sprintf("step %d", step) }
 
 // nodeLost tells of a node that went away in the middle of a document. What it began last
 // is named as the place, if it told of anything that was under way.
-func (f *following) nodeLost(err error) error {
+func (f *following) nodeLost(err error) *Failed {
 	n, doc := f.node, f.doc
 	at, underWay := "", ""
 	switch last := len(f.started) - 1; {

@@ -142,13 +142,24 @@ type fakeNodes struct {
 	fail    string            // "step node" that fails once it is reached
 	lose    string            // "step node" at which the connection breaks, after lost
 	lost    func(doc resource.Document) []resource.Event
+	away    bool
+	back    func() error // what Reach says of a machine that was lost; nil: it lets us in
 	stop    context.CancelFunc
 	stopAt  string                                                                                          // "step node" at which the service is stopped
 	usage   func(node, event string) *resource.Usage                                                        // what a machine tells with begun and done; nil: nothing
 	waits   func(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error // instead of being done; nil: it is
 }
 
-func (f *fakeNodes) Reach(context.Context, stack.Node, func(string)) error { return nil }
+func (f *fakeNodes) Reach(context.Context, stack.Node, func(string)) error {
+	f.mu.Lock()
+	away := f.away
+	f.away = false
+	f.mu.Unlock()
+	if away && f.back != nil {
+		return f.back()
+	}
+	return nil
+}
 
 func (f *fakeNodes) Leave(stack.Node) {}
 
@@ -187,6 +198,7 @@ func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Docume
 		f.stop()
 		return ctx.Err()
 	case f.lose:
+		f.away = true
 		for _, ev := range f.lost(doc) {
 			tell(ev)
 		}
