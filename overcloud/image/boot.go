@@ -36,9 +36,13 @@ const cmdline = "rw console=tty0 console=ttyS0,115200n8 net.ifnames=0 loglevel=4
 // the time stamp counters of several processors, and reads the time from an
 // emulated HPET: a system call and an access to a device where there was an
 // instruction, a tenth of what a controller did. With KVM its own clock is used.
+//
+// A kernel that is stuck for two minutes starts anew: QEMU's emulator (7.2, several
+// processors) now and then runs an instruction that Linux has replaced meanwhile, for
+// ever. Nothing else would get such a machine back but somebody at its BMC.
 const emulated = `smbios --type 1 --get-string 4 --set manufacturer
 if [ "$manufacturer" = QEMU ]; then
-  emulated="tsc=reliable psi=0"
+  emulated="tsc=reliable psi=0 watchdog_thresh=60 softlockup_panic=1 panic=10"
   export emulated
 fi
 `
