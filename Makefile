@@ -22,9 +22,11 @@ build: ## build the five programs into bin/
 deps: ## install the Debian packages that demo and test need, and say which
 	@scripts/deps
 
-# MariaDB, RabbitMQ, HAProxy and keepalived, for the test of three controllers; they are not started.
+# MariaDB, RabbitMQ, HAProxy and keepalived, for the test of three controllers; they are not started. And what
+# Ansible speaks to the bare-metal API with.
 deps-ha:
 	@scripts/deps ha
+	@scripts/collection
 
 test: deps-ha build ## everything: unit tests, fuzzing, real clients, a whole OpenStack on real machines (root)
 	@scripts/test

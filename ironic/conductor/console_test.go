@@ -95,6 +95,9 @@ func TestAConsoleThatABMCRefuses(t *testing.T) {
 	if err := w.c.SetConsole(t.Context(), "control-1", true); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "does not support console") {
 		t.Errorf("no-console, which is the default: %v", err)
 	}
+	if info, err := w.c.Console(t.Context(), "control-1"); info != nil || err != nil {
+		t.Errorf("no-console is shown as %v, %v", info, err)
+	}
 	w.set(func(n *ironic.Node) { n.Interfaces["console"] = "ipmitool-socat" })
 	w.ok(w.c.SetConsole(t.Context(), "control-1", true))
 	if row := w.row(); row.ConsoleEnabled || !strings.HasPrefix(row.LastError, "Error enabling or disabling the console (enabled: true): Serial over LAN of the BMC ") || !strings.Contains(row.LastError, "no console") {

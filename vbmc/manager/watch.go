@@ -36,8 +36,8 @@ const (
 	dirChanges = rootChanges | unix.IN_MODIFY | unix.IN_DONT_FOLLOW
 )
 
-// told are the file systems whose changes all come through this kernel (statfs(2)).
-func told() []int64 {
+// localFileSystems are those whose changes all come through this kernel (statfs(2)).
+func localFileSystems() []int64 {
 	return []int64{unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC,
 		unix.TMPFS_MAGIC, unix.OVERLAYFS_SUPER_MAGIC, 0x2FC12FC1} // the last is ZFS
 }
@@ -89,7 +89,7 @@ func (w *watch) coverAll() error {
 	if err := unix.Statfs(w.root, &st); err != nil {
 		return fmt.Errorf("look at the file system of %s: %w", w.root, err)
 	}
-	if !slices.Contains(told(), int64(st.Type)) { //nolint:unconvert // int32 on some architectures
+	if !slices.Contains(localFileSystems(), int64(st.Type)) { //nolint:unconvert // int32 on some architectures
 		return errs.New(errs.Invalid, "%s is on a file system that others may change (type %#x)", w.root, st.Type)
 	}
 	if _, err := w.add(w.root, rootChanges); err != nil {

@@ -19,7 +19,7 @@ func planGroup(r *Resource) error {
 		return nil
 	}
 	if ev := r.stack.ev; ev.Sketch[r.Path()] || len(ev.problems.list) > 0 {
-		n = min(n, 1) // it has failed: what else is wrong one member tells, and thousands take minutes
+		n = min(n, 1) // where something is wrong already one tells what else is, and thousands take minutes
 	}
 	indexVar := "%index%"
 	if v, ok := r.Properties["index_var"].(string); ok && v != "" {
