@@ -8,7 +8,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      := CGO_ENABLED=0 go
 
-.PHONY: help build test unit client e2e e2e-bonds demo demo-clean lint fuzz bench clean deps deps-ha
+.PHONY: help build test unit client ansible e2e e2e-bonds demo demo-clean lint fuzz bench clean deps deps-ha
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,11 +22,9 @@ build: ## build the five programs into bin/
 deps: ## install the Debian packages that demo and test need, and say which
 	@scripts/deps
 
-# MariaDB, RabbitMQ, HAProxy and keepalived, for the test of three controllers; they are not started. And what
-# Ansible speaks to the bare-metal API with.
+# MariaDB, RabbitMQ, HAProxy and keepalived, for the test of three controllers; they are not started.
 deps-ha:
 	@scripts/deps ha
-	@scripts/collection
 
 test: deps-ha build ## everything: unit tests, fuzzing, real clients, a whole OpenStack on real machines (root)
 	@scripts/test
@@ -36,6 +34,11 @@ unit: ## quick loop: no root, no network, no machines
 
 client: deps-ha build ## ipmitool, FreeIPMI and the Python openstack client against our services (root)
 	@scripts/test client
+
+ansible: build ## Ansible's OpenStack collection, Debian 13's, against our standalone service (root)
+	@scripts/deps ansible
+	@scripts/collection
+	@source scripts/env && TREFOIL_BIN=$(BIN) TREFOIL_ANSIBLE=$$TREFOIL_CACHE/ansible go test -tags e2e,ansible -count=1 -timeout 15m -run TestAnsiblesCollection ./cmd/undercloud
 
 e2e: deps build ## the OpenStack of `make test` alone, with two servers that ping each other across it (root)
 	@scripts/test e2e

@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build ansible && e2e
 
 package main
 
@@ -24,7 +24,7 @@ func newPlaybooks(t *testing.T, url string) *playbooks {
 	t.Helper()
 	lib := os.Getenv("TREFOIL_ANSIBLE")
 	if _, err := os.Stat(filepath.Join(lib, "ansible_collections/openstack/cloud")); lib == "" || err != nil {
-		t.Fatalf("TREFOIL_ANSIBLE=%q has no collection openstack.cloud; expected what scripts/collection lays out, and scripts/client cmd/undercloud to name it", lib)
+		t.Fatalf("TREFOIL_ANSIBLE=%q has no collection openstack.cloud; make ansible fetches it", lib)
 	}
 	home := t.TempDir()
 	clouds := filepath.Join(home, "clouds.yaml")
