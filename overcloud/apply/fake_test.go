@@ -162,6 +162,11 @@ func (f *fake) vsctl(args []string) (string, error) {
 		case "del-br":
 			delete(f.bridges, w[1])
 		case "add-port", "add-bond":
+			for b, ports := range f.bridges { // as ovs-vsctl's add_port does, --may-exist or not
+				if b != w[1] && slices.Contains(ports, w[2]) {
+					return "", &RunError{"ovs-vsctl", 1, w[2] + " is actually attached to bridge " + b}
+				}
+			}
 			if !slices.Contains(f.bridges[w[1]], w[2]) { // one that is there keeps what it was made with
 				f.bridges[w[1]] = append(f.bridges[w[1]], w[2])
 				f.options[w[2]] = strings.Join(w[3:], " ")

@@ -34,9 +34,9 @@ func (s *step) all(ctx context.Context) error {
 }
 
 // parts are what a step does one after the other, each when the one before is done:
-// whether the image has the packages, before anything is changed; files of units, since
-// systemd reads all its units again when one has changed, which takes ten seconds under
-// emulation; what other services stand on; and these.
+// whether the image has the packages, before anything is changed; what other services
+// stand on; files of units, since systemd reads all its units again when one has changed,
+// which takes ten seconds under emulation; and these.
 func parts(all []resource.Resource) [4][]resource.Resource {
 	var out [4][]resource.Resource
 	for _, r := range all {
@@ -44,9 +44,9 @@ func parts(all []resource.Resource) [4][]resource.Resource {
 		switch {
 		case r.Packages != nil:
 			n = 0
-		case r.File != nil && unitFile(r.File.Path), r.Link != nil && unitFile(r.Link.Path):
-			n = 1
 		case resource.First(r.Service):
+			n = 1
+		case r.File != nil && unitFile(r.File.Path), r.Link != nil && unitFile(r.Link.Path):
 			n = 2
 		}
 		out[n] = append(out[n], r)

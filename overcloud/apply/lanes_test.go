@@ -183,3 +183,21 @@ func TestUnitsAreReadOnceAStep(t *testing.T) {
 		t.Errorf("%v; ran %q\n%s", err, n.sys.ran, got)
 	}
 }
+
+// A drop-in is written in a part of its own: a unit restarts for one that an earlier step
+// wrote, all the same.
+func TestAUnitRestartsForADropInOfAnEarlierStep(t *testing.T) {
+	n := newNode(t)
+	n.sys.units["web.service"] = "inactive"
+	const dropIn = "/etc/systemd/system/web.service.d/x.conf"
+	rs := func(text string) []resource.Resource {
+		return of("web", fileRes(dropIn, text), unitRes("web", "file:"+dropIn))
+	}
+	n.must("changed file:"+dropIn+"\nchanged unit:web\ndone", rs("1")...)
+	n.must("changed file:"+dropIn+"\ndone", of("other", fileRes(dropIn, "2"))...)
+	n.sys.ran = nil
+	n.must("unchanged file:"+dropIn+"\nchanged unit:web\ndone", rs("2")...)
+	if !slices.Contains(n.sys.ran, "systemctl restart web.service") {
+		t.Errorf("ran %q", n.sys.ran)
+	}
+}

@@ -22,7 +22,8 @@ import (
 const (
 	// keptNetwork is where a configuration that was tried lies; tryNetwork where one
 	// is tried: below /run, so that a machine that goes down meanwhile boots with what
-	// it had, and named to be read first.
+	// it had, and named to be read first. Of Open vSwitch's ports that does not hold: they
+	// are in its own database, and stay as they were tried until the next run.
 	keptNetwork = "etc/systemd/network/05-overcloud-"
 	tryNetwork  = "run/systemd/network/04-overcloud-"
 
@@ -149,16 +150,16 @@ func (s *step) networkFiles(prefix string) map[string]string {
 
 // setNetworkFiles makes exactly these files be below a prefix.
 func (s *step) setNetworkFiles(prefix string, files map[string]string) error {
-	for name := range s.networkFiles(prefix) {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := writeAtomic(s.path(prefix+name), []byte(files[name]), 0o644, -1, -1); err != nil {
+			return err
+		}
+	}
+	for name := range s.networkFiles(prefix) { // at last: a full disk leaves what was there
 		if _, wanted := files[name]; !wanted {
 			if err := os.Remove(s.path(prefix + name)); err != nil {
 				return err
 			}
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err := writeAtomic(s.path(prefix+name), []byte(files[name]), 0o644, -1, -1); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -166,15 +167,16 @@ func (s *step) setNetworkFiles(prefix string, files map[string]string) error {
 
 // tryOut brings the configuration up, looks, and keeps it or goes back.
 func (s *step) tryOut(ctx context.Context, n *resource.NetworkConfig) error {
-	c := &networkChange{kept: s.networkFiles(keptNetwork)}
+	c := &networkChange{kept: s.networkFiles(keptNetwork), tried: s.networkFiles(tryNetwork)}
+	c.bridges, c.triedBridges = networkd.Bridges(c.kept), networkd.Bridges(c.tried)
 	var err error
 	if c.want, err = s.rendered(n); err != nil {
 		return err
 	}
-	if c.bridges, err = networkd.Bridges(c.kept); err != nil {
-		return err
+	if c.written() {
+		return s.setNetworkFiles(keptNetwork, c.want.Files)
 	}
-	if c.before, err = s.ovsBefore(ctx, c.bridges, c.want.Bridges); err != nil {
+	if c.before, err = s.ovsBefore(ctx, slices.Concat(c.bridges, c.triedBridges), c.want.Bridges); err != nil {
 		return err
 	}
 	c.answered = s.answering(ctx, n.Check)

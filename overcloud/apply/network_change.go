@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -12,25 +13,49 @@ import (
 	"trefoil/overcloud/apply/networkd"
 )
 
-// networkChange is the way from one configuration of the network to another.
+// networkChange is the way from one configuration of the network to another. A run that
+// was killed while it tried one has left what it tried, beside what the machine had.
 type networkChange struct {
-	kept     map[string]string // files of what the machine has
-	bridges  []networkd.Bridge // of what it has, as far as that was written down
-	before   ovsState
-	want     *networkd.Result
-	answered []string // addresses that answered before
+	kept, tried           map[string]string // files
+	bridges, triedBridges []networkd.Bridge // as far as they were written down
+	before                ovsState
+	want                  *networkd.Result
+	answered              []string // addresses that answered before
+}
+
+// written tells whether all that lacks is the record of Open vSwitch's part, which older
+// releases did not write: nothing has to be tried for that.
+func (c *networkChange) written() bool {
+	kept, want := maps.Clone(c.kept), maps.Clone(c.want.Files)
+	delete(want, networkd.OVSFile)
+	return len(c.tried) == 0 && kept[networkd.OVSFile] == "" && maps.Equal(kept, want)
+}
+
+// try is what is written for the time of a try. What the machine had and is to have no more
+// is there without a configuration: its file of before would hold else, and two devices have
+// one address.
+func (c *networkChange) try() map[string]string {
+	out := maps.Clone(c.want.Files)
+	for name := range c.kept {
+		if device, is := strings.CutSuffix(name, ".network"); is && c.want.Files[name] == "" {
+			out[name] = fmt.Sprintf("[Match]\nName=%s\n\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n", device)
+		}
+	}
+	return out
 }
 
 // bringUp makes the machine's network as it is wanted, below /run.
 func (s *step) bringUp(ctx context.Context, c *networkChange) error {
-	if err := s.setNetworkFiles(tryNetwork, c.want.Files); err != nil {
+	if err := s.setNetworkFiles(tryNetwork, c.try()); err != nil {
 		return err
 	}
-	if err := s.ovsChange(ctx, c.bridges, c.want.Bridges); err != nil {
+	if err := s.ovsUp(ctx, c); err != nil {
 		return err
 	}
-	if err := s.dropDevices(ctx, c.kept, c.want.Files); err != nil {
-		return err
+	for _, had := range []map[string]string{c.kept, c.tried} {
+		if err := s.dropDevices(ctx, had, c.want.Files); err != nil {
+			return err
+		}
 	}
 	if err := s.reload(ctx); err != nil {
 		return err
@@ -59,8 +84,10 @@ func (s *step) keep(ctx context.Context, c *networkChange) error {
 // goBack makes the network what it was.
 func (s *step) goBack(ctx context.Context, c *networkChange) error {
 	err := s.setNetworkFiles(tryNetwork, nil)
-	err = errors.Join(err, s.ovsBack(ctx, c.want.Bridges, c.bridges, c.before))
-	err = errors.Join(err, s.dropDevices(ctx, c.want.Files, c.kept))
+	err = errors.Join(err, s.ovsBack(ctx, c))
+	for _, made := range []map[string]string{c.want.Files, c.tried} {
+		err = errors.Join(err, s.dropDevices(ctx, made, c.kept))
+	}
 	return errors.Join(err, s.reload(ctx), s.answerAgain(ctx, c.answered))
 }
 

@@ -28,6 +28,20 @@ func (n *node) silentRouter() {
 	}
 }
 
+// files are those below a prefix, by the rest of their names.
+func (n *node) files(prefix string) map[string]string {
+	list, err := filepath.Glob(filepath.Join(n.Root, prefix) + "*")
+	if err != nil || len(list) == 0 {
+		n.t.Fatal(list, err)
+	}
+	out := map[string]string{}
+	for _, f := range list {
+		name := strings.TrimPrefix(f, filepath.Join(n.Root, prefix))
+		out[name] = n.read(prefix + name)
+	}
+	return out
+}
+
 // ports are those of br-ex, with what they were made with.
 func (n *node) ports() string {
 	var out []string
@@ -63,19 +77,106 @@ func TestABondOfOpenVSwitchIsMadeAnewWhenItIsToBeAnother(t *testing.T) {
 	n.must("unchanged network_config:node\ndone", slb)
 }
 
-// What an older release made is not written down. It is made anew, and kept when that fails.
-func TestABondThatNobodyWroteDown(t *testing.T) {
+// What an older release made is not written down. That is made up for without a try, and
+// whatever else changes, such a bond is left as it is: nothing could make it again.
+func TestABondThatNobodyWroteDownIsLeftAlone(t *testing.T) {
 	n := wired(t)
 	n.must("changed network_config:node\ndone", bonded("bond_mode=active-backup", 20))
-	n.remove("etc/systemd/network/05-overcloud-openvswitch.json")
+	record := "etc/systemd/network/05-overcloud-openvswitch.json"
+	n.remove(record)
+	n.sys.ran = nil
+	n.must("changed network_config:node\ndone", bonded("bond_mode=active-backup", 20))
+	if slices.ContainsFunc(n.sys.ran, func(c string) bool {
+		return strings.Contains(c, "reload") || strings.Contains(c, "add-")
+	}) || !strings.Contains(n.read(record), "active-backup") {
+		t.Errorf("ran %q", n.sys.ran)
+	}
+	n.remove(record)
 	n.silentRouter()
-	if _, err := n.apply(bonded("bond_mode=balance-slb", 20)); err == nil || !strings.Contains(n.ports(), "bond1 ") {
+	before := n.ports()
+	if _, err := n.apply(bonded("bond_mode=balance-slb", 25)); err == nil || n.ports() != before {
 		t.Errorf("%v: %s", err, n.ports())
 	}
 	n.sys.probe = func(resource.Wait) error { return nil }
 	n.must("changed network_config:node\ndone", bonded("bond_mode=balance-tcp", 20))
-	if got := n.ports(); got != "bond1 ens3 ens10 bond_mode=balance-tcp; vlan20" {
+	if got := n.ports(); got != before {
 		t.Error(got)
+	}
+}
+
+func bridge(name string, members ...resource.NetObject) resource.Resource {
+	return resource.Resource{Type: "network_config", NetworkConfig: &resource.NetworkConfig{Check: []string{"192.168.24.1"},
+		Objects: []resource.NetObject{{Type: "ovs_bridge", Name: name, Members: members}}}}
+}
+
+// A card that a try moved to another bridge is back in its own when the try fails, and is
+// moved by the next one, whether or not it was written down where it was.
+func TestACardMovesFromOneBridgeToAnother(t *testing.T) {
+	card := resource.NetObject{Type: "interface", Name: "nic1"}
+	for _, known := range []bool{true, false} {
+		n := wired(t)
+		n.must("changed network_config:node\ndone", bridge("br-ex", card))
+		if !known {
+			n.remove("etc/systemd/network/05-overcloud-openvswitch.json")
+		}
+		n.silentRouter()
+		if _, err := n.apply(bridge("br-new", card)); err == nil || n.ports() != "ens3" || n.sys.bridges["br-new"] != nil {
+			t.Errorf("written down: %v: %v: taken back to %v", known, err, n.sys.bridges)
+		}
+		n.sys.probe = func(resource.Wait) error { return nil }
+		n.must("changed network_config:node\ndone", bridge("br-new", card))
+		if n.ports() != "" || !slices.Contains(n.sys.bridges["br-new"], "ens3") {
+			t.Errorf("written down: %v: moved to %v", known, n.sys.bridges)
+		}
+	}
+}
+
+// A run that is killed while it tries leaves what it tried. The next one, to whatever
+// configuration, begins from there.
+func TestWhatAKilledRunTriedIsTakenBack(t *testing.T) {
+	n := wired(t)
+	first := bonded("bond_mode=active-backup", 20)
+	n.must("changed network_config:node\ndone", first)
+	before, kept := n.ports(), n.files("etc/systemd/network/05-overcloud-")
+	n.must("changed network_config:node\ndone", bonded("bond_mode=balance-slb", 25))
+	for name, text := range n.files("etc/systemd/network/05-overcloud-") { // as the kill finds it
+		n.put("run/systemd/network/04-overcloud-"+name, text)
+		n.remove("etc/systemd/network/05-overcloud-" + name)
+	}
+	for name, text := range kept {
+		n.put("etc/systemd/network/05-overcloud-"+name, text)
+	}
+	n.must("changed network_config:node\ndone", first)
+	if got := n.ports(); got != before || strings.Contains(strings.Join(n.ours(), " "), "run/") {
+		t.Errorf("%s; %v", got, n.ours())
+	}
+}
+
+// A bond without options is not another one each time.
+func TestABondWithoutOptionsStays(t *testing.T) {
+	n := wired(t)
+	n.must("changed network_config:node\ndone", bonded("", 20))
+	n.sys.ran = nil
+	n.must("changed network_config:node\ndone", bonded("", 25))
+	if slices.ContainsFunc(n.sys.ran, func(c string) bool { return strings.Contains(c, "del-port bond1") }) {
+		t.Errorf("ran %q", n.sys.ran)
+	}
+}
+
+// While a network is tried, what it has not is there without its address: the file of
+// before would give it one.
+func TestADeviceThatIsNotWantedLosesItsAddressInTheTry(t *testing.T) {
+	n := wired(t)
+	n.must("changed network_config:node\ndone", vlans("172.16.2.4/24"))
+	seen := ""
+	n.sys.onRun = func(args []string) {
+		if path := "run/systemd/network/04-overcloud-vlan20.network"; args[0] == "networkctl" && seen == "" {
+			seen = n.read(path)
+		}
+	}
+	n.must("changed network_config:node\ndone", bonded("", 25))
+	if !strings.Contains(seen, "Name=vlan20") || strings.Contains(seen, "Address=1") {
+		t.Errorf("%q", seen)
 	}
 }
 

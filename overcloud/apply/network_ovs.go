@@ -2,9 +2,8 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"reflect"
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,9 +14,9 @@ import (
 type ovsState map[string][]string
 
 // ovsBefore looks at the bridges that are there; nothing is asked where none is or was wanted.
-func (s *step) ovsBefore(ctx context.Context, kept, want []networkd.Bridge) (ovsState, error) {
+func (s *step) ovsBefore(ctx context.Context, known, want []networkd.Bridge) (ovsState, error) {
 	out := ovsState{}
-	if len(kept)+len(want) == 0 {
+	if len(known)+len(want) == 0 {
 		return out, nil
 	}
 	// The service's template starts it later in this step.
@@ -38,10 +37,55 @@ func (s *step) ovsBefore(ctx context.Context, kept, want []networkd.Bridge) (ovs
 	return out, nil
 }
 
-// ovsChange makes bridges and ports in one transaction. What was asked for before (had) and is
-// not any more goes; what is to be another one is made anew, since a port that is there keeps
-// what it was made with. A bridge stays: Neutron's ports may be in it.
-func (s *step) ovsChange(ctx context.Context, had, want []networkd.Bridge) error {
+// ovsUp makes the wanted bridges and ports. What was asked for before and is not any more
+// goes; what is to be another one, or of another bridge, is made anew, since a port that is
+// there keeps what it was made with. A bridge stays: Neutron's ports may be in it. Of what
+// nobody wrote down, made by an older release, nothing is touched that is in its place.
+func (s *step) ovsUp(ctx context.Context, c *networkChange) error {
+	gone := ovsGone(slices.Concat(c.bridges, c.triedBridges), c.want.Bridges)
+	for _, b := range c.want.Bridges {
+		for _, p := range b.Ports {
+			if at := c.before.bridgeOf(p.Name); at != "" && at != b.Name {
+				gone = append(gone, p.Name)
+			}
+		}
+	}
+	return s.ovsTransaction(ctx, gone, nil, c.want.Bridges)
+}
+
+// ovsBack makes what was there before ovsUp.
+func (s *step) ovsBack(ctx context.Context, c *networkChange) error {
+	target, drop := slices.Clone(c.bridges), []string{}
+	for _, b := range c.want.Bridges {
+		if _, was := c.before[b.Name]; !was && portsOf(c.bridges, b.Name) == nil {
+			drop = append(drop, b.Name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.before)) {
+		if portsOf(c.bridges, name) != nil {
+			continue
+		}
+		old := networkd.Bridge{Name: name}
+		for _, b := range c.want.Bridges {
+			for _, p := range b.Ports {
+				switch {
+				case !slices.Contains(c.before[name], p.Name):
+				case b.Name == name:
+					old.Ports = append(old.Ports, p) // it was left as it was
+				default:
+					old.Ports = append(old.Ports, networkd.Port{Name: p.Name})
+				}
+			}
+		}
+		if len(old.Ports) > 0 {
+			target = append(target, old)
+		}
+	}
+	return s.ovsTransaction(ctx, ovsGone(slices.Concat(c.want.Bridges, c.triedBridges), target), drop, target)
+}
+
+// ovsTransaction takes ports and bridges away and makes others, all of it or nothing.
+func (s *step) ovsTransaction(ctx context.Context, gone, drop []string, want []networkd.Bridge) error {
 	var args []string
 	add := func(words ...string) {
 		if len(args) > 0 {
@@ -49,10 +93,12 @@ func (s *step) ovsChange(ctx context.Context, had, want []networkd.Bridge) error
 		}
 		args = append(args, words...)
 	}
-	for _, b := range had {
-		for _, p := range ovsGone(b.Ports, portsOf(want, b.Name)) {
-			add("--if-exists", "del-port", p)
-		}
+	slices.Sort(gone)
+	for _, p := range slices.Compact(gone) {
+		add("--if-exists", "del-port", p)
+	}
+	for _, b := range drop {
+		add("--if-exists", "del-br", b)
 	}
 	for _, b := range want {
 		add("--may-exist", "add-br", b.Name)
@@ -60,11 +106,15 @@ func (s *step) ovsChange(ctx context.Context, had, want []networkd.Bridge) error
 			add("set", "Bridge", b.Name, `other-config:hwaddr="`+b.MAC+`"`)
 		}
 		for _, p := range b.Ports {
-			// How a bond was made that nobody wrote down cannot be known.
-			if len(p.Members) > 0 && portsOf(had, b.Name) == nil {
-				add("--if-exists", "del-port", p.Name)
+			switch {
+			case len(p.Members) > 0:
+				add(slices.Concat([]string{"--may-exist", "add-bond", b.Name, p.Name}, p.Members, p.Options)...)
+			case p.Tag > 0:
+				add("--may-exist", "add-port", b.Name, p.Name, fmt.Sprintf("tag=%d", p.Tag))
+				add("set", "Interface", p.Name, "type=internal")
+			default:
+				add("--may-exist", "add-port", b.Name, p.Name)
 			}
-			add(ovsPortArgs(b.Name, p)...)
 		}
 	}
 	if len(args) == 0 {
@@ -72,6 +122,19 @@ func (s *step) ovsChange(ctx context.Context, had, want []networkd.Bridge) error
 	}
 	_, err := s.vsctl(ctx, args...)
 	return err
+}
+
+// ovsGone are the ports of what was asked for that are not wanted, or not so.
+func ovsGone(had, want []networkd.Bridge) []string {
+	var out []string
+	for _, b := range had {
+		for _, p := range b.Ports {
+			if !slices.ContainsFunc(portsOf(want, b.Name), p.Equal) {
+				out = append(out, p.Name)
+			}
+		}
+	}
+	return out
 }
 
 func portsOf(bridges []networkd.Bridge, name string) []networkd.Port {
@@ -82,45 +145,12 @@ func portsOf(bridges []networkd.Bridge, name string) []networkd.Port {
 	return bridges[i].Ports
 }
 
-// ovsGone are the ports that must go: those that are not wanted, or not so.
-func ovsGone(had, want []networkd.Port) []string {
-	var out []string
-	for _, p := range had {
-		if !slices.ContainsFunc(want, func(w networkd.Port) bool { return reflect.DeepEqual(w, p) }) {
-			out = append(out, p.Name)
+// bridgeOf is the bridge with a port; "" where none has it.
+func (o ovsState) bridgeOf(port string) string {
+	for bridge, ports := range o {
+		if slices.Contains(ports, port) {
+			return bridge
 		}
 	}
-	return out
-}
-
-func ovsPortArgs(bridge string, p networkd.Port) []string {
-	switch {
-	case len(p.Members) > 0:
-		return append(append([]string{"--may-exist", "add-bond", bridge, p.Name}, p.Members...), p.Options...)
-	case p.Tag > 0:
-		return []string{"--may-exist", "add-port", bridge, p.Name, fmt.Sprintf("tag=%d", p.Tag), "--", "set", "Interface", p.Name, "type=internal"}
-	}
-	return []string{"--may-exist", "add-port", bridge, p.Name}
-}
-
-// ovsBack makes again what was asked for before, and takes away what was not there. A bond
-// that nobody wrote down keeps the new options: the old ones are not known.
-func (s *step) ovsBack(ctx context.Context, want, kept []networkd.Bridge, before ovsState) error {
-	known := slices.DeleteFunc(slices.Clone(want), func(b networkd.Bridge) bool { return portsOf(kept, b.Name) == nil })
-	all := s.ovsChange(ctx, known, kept)
-	for _, b := range want {
-		ports, had := before[b.Name]
-		if !had {
-			_, err := s.vsctl(ctx, "--if-exists", "del-br", b.Name)
-			all = errors.Join(all, err)
-			continue
-		}
-		for _, p := range b.Ports {
-			if !slices.Contains(ports, p.Name) {
-				_, err := s.vsctl(ctx, "--if-exists", "del-port", b.Name, p.Name)
-				all = errors.Join(all, err)
-			}
-		}
-	}
-	return all
+	return ""
 }

@@ -47,17 +47,19 @@ type Port struct {
 	Options []string `json:"options,omitempty"` // of a bond, key=value
 }
 
-// Bridges are those that the files of an earlier Result ask for: none where there is no OVSFile.
-func Bridges(files map[string]string) ([]Bridge, error) {
-	text, there := files[OVSFile]
-	if !there {
-		return nil, nil
-	}
+// Equal tells whether two ports are made alike.
+func (p Port) Equal(q Port) bool {
+	return p.Name == q.Name && p.Tag == q.Tag && slices.Equal(p.Members, q.Members) && slices.Equal(p.Options, q.Options)
+}
+
+// Bridges are those that the files of an earlier Result ask for: none where there is no
+// OVSFile, or one that cannot be read.
+func Bridges(files map[string]string) []Bridge {
 	var out []Bridge
-	if err := json.Unmarshal([]byte(text), &out); err != nil {
-		return nil, errs.Wrap(errs.Invalid, err, "%s of the network that the machine has", OVSFile)
+	if err := json.Unmarshal([]byte(files[OVSFile]), &out); err != nil {
+		return nil
 	}
-	return out, nil
+	return out
 }
 
 // Render makes the files. NICs must be in the order of Order. The error names the

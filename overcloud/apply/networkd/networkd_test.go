@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -40,8 +39,11 @@ func TestGoldens(t *testing.T) {
 				for _, n := range slices.Sorted(maps.Keys(res.Files)) {
 					fmt.Fprintf(&b, "=== %s\n%s", n, res.Files[n])
 				}
-				if kept, err := networkd.Bridges(res.Files); err != nil || !reflect.DeepEqual(kept, res.Bridges) {
-					t.Errorf("%v: %+v is kept as %+v", err, res.Bridges, kept)
+				same := func(a, b networkd.Bridge) bool {
+					return a.Name == b.Name && a.MAC == b.MAC && slices.EqualFunc(a.Ports, b.Ports, networkd.Port.Equal)
+				}
+				if kept := networkd.Bridges(res.Files); !slices.EqualFunc(kept, res.Bridges, same) {
+					t.Errorf("%+v is kept as %+v", res.Bridges, kept)
 				}
 				fmt.Fprintf(&b, "=== addresses %s\n", strings.Join(res.Addresses, " "))
 			}
