@@ -153,15 +153,16 @@ func (p *program) nodeProvision(c *cli.Context) error {
 // likeRoles warns of roles that are called almost as one in this program: which there are is known
 // only to overcloud deploy, when the machines have been provisioned.
 func (p *program) likeRoles(path string, asked []baremetal.Role) error {
-	const slip, digits = 2, "0123456789"
+	const slip = 2
 	known, err := role.Dir{FS: roles.FS, Path: bareTemplates + "roles"}.Names()
 	if err != nil {
 		return err
 	}
 	for _, r := range asked {
 		near := nearest.Name(r.Name, known)
-		numbered := strings.Trim(r.Name, digits) == near // Compute1 is a role of somebody's own
-		if near != "" && near != r.Name && !numbered && nearest.Distance(r.Name, near) <= slip {
+		suffix, own := strings.CutPrefix(r.Name, near) // Compute1 and ComputeB are roles of somebody's own
+		own = own && suffix != "" && suffix == strings.ToUpper(suffix)
+		if near != "" && near != r.Name && !own && nearest.Distance(r.Name, near) <= slip {
 			fmt.Fprintf(p.err, "WARNING: %s: role %s is none that comes with the templates; did you mean %q? overcloud deploy will want a roles file (-r) that has it\n", path, r.Name, near)
 		}
 	}

@@ -244,7 +244,8 @@ func (v *validator) ports(n map[string]any, m *Machine) {
 // portKeys are those of an entry of ports, as TripleO has them and Ironic's own ports.
 var portKeys = []string{"address", "physical_network", "local_link_connection", "pxe_enabled", "is_smartnic", "name", "extra"}
 
-// port is the address of an entry of ports, or nothing where that is told.
+// port is the address of an entry of ports, or nothing where that is told. Other keys are
+// passed over, as TripleO does, but for what may be a slip.
 func (v *validator) port(i int, p any) []any {
 	m, ok := p.(map[string]any)
 	if !ok {
@@ -252,8 +253,8 @@ func (v *validator) port(i int, p any) []any {
 		return nil
 	}
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		if !slices.Contains(portKeys, k) {
-			v.fail("ports[%d]: unknown key %s%s; expected %s", i, k, nearest.Hint(k, portKeys), strings.Join(portKeys, ", "))
+		if near := nearest.Name(k, portKeys); !slices.Contains(portKeys, k) && near != "" && nearest.Distance(k, near) <= slip {
+			v.fail("ports[%d]: unknown key %s; did you mean %q?", i, k, near)
 		}
 	}
 	if m["address"] == nil {
