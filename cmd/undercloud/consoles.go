@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"time"
@@ -28,8 +30,18 @@ func openLine(ctx context.Context, of ipmi.LineOf) (io.ReadWriteCloser, error) {
 		suites = []wire.Suite{s}
 	}
 	l, err := ipmiclient.OpenLine(ctx, of.Addr, ipmiclient.Options{Username: of.User, Password: of.Password, Privilege: of.Privilege}, suites...)
-	if err != nil {
+	switch {
+	case refusedLogin(err):
+		return nil, fmt.Errorf("%w (%w)", ipmi.ErrLogin, err)
+	case err != nil:
 		return nil, err
 	}
 	return l, nil
+}
+
+// refusedLogin reports whether a BMC knows no such user, or another password of it.
+func refusedLogin(err error) bool {
+	var e *ipmiclient.SetupError
+	return errors.Is(err, ipmiclient.ErrPassword) ||
+		errors.As(err, &e) && (e.Status == wire.StatusUnauthorizedName || e.Status == wire.StatusBadCheckValue)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"trefoil/ironic/driver/ipmi"
 	"trefoil/vbmc/domain/fake"
 	vbmc "trefoil/vbmc/ipmi"
 )
@@ -56,6 +58,18 @@ func (s *aService) consoleOf(node string) string {
 	}
 	s.t.Fatal("the node has no console")
 	return ""
+}
+
+// A wrong password is told apart from a BMC that gives no console, and is not shown.
+func TestALineTellsAWrongPassword(t *testing.T) {
+	of := ipmi.LineOf{Addr: fmt.Sprintf("127.0.0.1:%d", aBMC(t, fake.New([16]byte{1}))), User: "admin", Password: "once right", Privilege: 4}
+	if _, err := openLine(t.Context(), of); !errors.Is(err, ipmi.ErrLogin) || strings.Contains(err.Error(), of.Password) {
+		t.Errorf("wrong password: %v", err)
+	}
+	of.User, of.Password = "nobody", "secret"
+	if _, err := openLine(t.Context(), of); !errors.Is(err, ipmi.ErrLogin) {
+		t.Errorf("wrong user: %v", err)
+	}
 }
 
 // Both the vendor methods and the console, from the API to the machine, and over a restart.

@@ -3,6 +3,7 @@ package conductor
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -22,6 +23,12 @@ func (c *Conductor) console(n *ironic.Node) (driver.Console, error) {
 	return p, p.CheckConsole(n)
 }
 
+// anyConsole is console for stopping it: what runs can be stopped, whatever the node lacks by now.
+func (c *Conductor) anyConsole(n *ironic.Node) (driver.Console, error) {
+	p, _, err := part[driver.Console](c, n, "console", "console")
+	return p, err
+}
+
 // SetConsole starts or stops the node's console.
 func (c *Conductor) SetConsole(ctx context.Context, ident string, on bool) error {
 	n, err := c.Store.Node(ctx, ident)
@@ -29,16 +36,14 @@ func (c *Conductor) SetConsole(ctx context.Context, ident string, on bool) error
 		return err
 	}
 	find := c.console
-	if !on { // whatever the node lacks by now, what runs can be stopped
-		find = func(n *ironic.Node) (driver.Console, error) {
-			return control[driver.Console](c, n, "console", "console")
-		}
+	if !on {
+		find = c.anyConsole
 	}
 	if _, err := find(n); err != nil {
 		return err
 	}
 	return c.carryOut(ctx, ident, order{
-		purpose: "setting console mode", event: "console", faulty: !on,
+		purpose: "setting console mode", event: "console", faulty: !on, anyInfo: !on,
 		failed: fmt.Sprintf("Error enabling or disabling the console (enabled: %t)", on),
 		done:   fmt.Sprintf("console is on: %t", on),
 		work: func(ctx context.Context, n *ironic.Node) (func(*ironic.Node), error) {
@@ -49,7 +54,10 @@ func (c *Conductor) SetConsole(ctx context.Context, ident string, on bool) error
 			if err := p.SetConsole(ctx, n, on); err != nil {
 				return nil, err
 			}
-			return func(n *ironic.Node) { n.ConsoleEnabled = on }, nil
+			return func(n *ironic.Node) {
+				n.ConsoleEnabled = on
+				delete(n.DriverInternalInfo, keyConsole)
+			}, nil
 		},
 	})
 }
@@ -67,12 +75,22 @@ func (c *Conductor) Console(ctx context.Context, ident string) (map[string]any, 
 	if err != nil {
 		return nil, err
 	}
+	if closedConsole(n) {
+		return nil, errs.New(errs.Conflict, "the console of node %s is enabled but was closed with its instance, until the next deployment", title(n)).
+			WithHint("openstack baremetal node console enable %s", n.UUID)
+	}
 	return p.Console(ctx, n)
+}
+
+// closedConsole reports whether an enabled console was closed with its instance.
+func closedConsole(n *ironic.Node) bool {
+	closed, _ := n.DriverInternalInfo[keyConsole].(bool)
+	return closed
 }
 
 // resumeConsole starts the console of a node that has it enabled; the caller has the node's
 // lock. It returns why that failed, in a sentence for last_error: as in Ironic the console is
-// to be disabled then.
+// to be disabled then. One that is still open from before is closed.
 func (c *Conductor) resumeConsole(ctx context.Context, n *ironic.Node, when string) string {
 	if !n.ConsoleEnabled {
 		return ""
@@ -84,18 +102,28 @@ func (c *Conductor) resumeConsole(ctx context.Context, n *ironic.Node, when stri
 	if err == nil {
 		return ""
 	}
+	if p, none := c.anyConsole(n); none == nil {
+		if left := p.SetConsole(ctx, n, false); left != nil {
+			c.Log.Error("close a console that could not be started again", "node", n.UUID, "error", left)
+		}
+	}
 	why := fmt.Sprintf("The console could not be started again %s and is disabled: %v", when, err)
 	c.note(ctx, n.UUID, "console", "ERROR", why)
 	return why
 }
 
-// restoreConsoles starts the consoles that were on when the service ended.
+// restoreConsoles starts the consoles that were on when the service ended, each beside the
+// others: a node that is held long for something else delays its own only.
 func (c *Conductor) restoreConsoles(ctx context.Context, uuids []string) {
+	var all sync.WaitGroup
 	for _, uuid := range uuids {
-		if err := c.restoreConsole(ctx, uuid); err != nil && ctx.Err() == nil && !errs.Is(err, errs.NotFound) {
-			c.Log.Error("start a console again", "node", uuid, "error", err)
-		}
+		all.Go(func() {
+			if err := c.restoreConsole(ctx, uuid); err != nil && ctx.Err() == nil && !errs.Is(err, errs.NotFound) {
+				c.Log.Error("start a console again", "node", uuid, "error", err)
+			}
+		})
 	}
+	all.Wait()
 }
 
 func (c *Conductor) restoreConsole(ctx context.Context, uuid string) error {
@@ -104,6 +132,9 @@ func (c *Conductor) restoreConsole(ctx context.Context, uuid string) error {
 		return err
 	}
 	defer release()
+	if closedConsole(n) {
+		return nil
+	}
 	why := c.resumeConsole(ctx, n, "with the service")
 	if why == "" {
 		return nil
@@ -116,11 +147,15 @@ func (c *Conductor) restoreConsole(ctx context.Context, uuid string) error {
 }
 
 // stopConsole closes the console of an instance that goes: what its disks are erased by, and
-// whoever is next, is not for those who watched. It stays enabled for the next deployment.
+// whoever is next, is not for those who watched. It stays enabled for the next deployment; that
+// it is closed until then is written down first, so that no restart opens it.
 func (t *task) stopConsole(ctx context.Context) error {
 	p, ok := t.drv.(driver.Console)
 	if !ok || !t.node.ConsoleEnabled || switchedOff(t.node, "console") {
 		return nil
+	}
+	if err := t.update(ctx, func(n *ironic.Node) { put(n, keyConsole, true) }); err != nil {
+		return err
 	}
 	if err := p.SetConsole(ctx, t.node, false); err != nil {
 		return fmt.Errorf("stop the console of node %s: %w", title(t.node), err)

@@ -138,10 +138,25 @@ func TestAConsoleThatCannotBeStartedAgain(t *testing.T) {
 func TestTheConsoleGoesWithTheInstance(t *testing.T) {
 	w := newWorld(t, nil)
 	n := w.node("active")
+	other := &ironic.Node{UUID: "00000000-0000-4000-8000-000000000002", Name: "other", Driver: n.Driver, ProvisionState: "manageable", ConsoleEnabled: true}
+	w.ok(w.db.CreateNode(t.Context(), other))
 	w.ok(w.c.SetConsole(t.Context(), "control-1", true))
 	w.provision("deleted")
 	if row := w.await("available"); w.drv.ConsoleOn(n) || !row.ConsoleEnabled {
 		t.Errorf("after undeploy: on %t, enabled %t", w.drv.ConsoleOn(n), row.ConsoleEnabled)
+	}
+	w.stop()
+	w.start() // beside it another node's console is opened, which nothing closed
+	for !w.drv.ConsoleOn(other) {
+		runtime.Gosched()
+	}
+	w.stop() // which waits for all that a start begins
+	if w.drv.ConsoleOn(n) {
+		t.Error("a restart opened what was closed with the instance")
+	}
+	w.start()
+	if info, err := w.c.Console(t.Context(), "control-1"); info != nil || !errs.Is(err, errs.Conflict) || !strings.Contains(err.Error(), "closed with its instance, until the next deployment") {
+		t.Errorf("it is shown as %v, %v", info, err)
 	}
 	w.set(func(n *ironic.Node) { n.InstanceInfo = map[string]any{"image_source": "overcloud-full"} })
 	w.provision("active")
@@ -159,4 +174,59 @@ func TestTheConsoleGoesWithTheInstance(t *testing.T) {
 	if row := w.await("active"); row.ConsoleEnabled || !strings.HasSuffix(row.LastError, "at the end of the deployment and is disabled: the line is dead") {
 		t.Errorf("after a failure: enabled %t, last_error %q", row.ConsoleEnabled, row.LastError)
 	}
+}
+
+// Whoever holds a node delays the console of that one only.
+func TestAHeldNodeDelaysNoOtherConsole(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.node("active")
+	other := &ironic.Node{UUID: "00000000-0000-4000-8000-000000000002", Name: "other", Driver: n.Driver, ProvisionState: "active", ConsoleEnabled: true}
+	w.ok(w.db.CreateNode(t.Context(), other))
+	w.set(func(n *ironic.Node) { n.ConsoleEnabled = true })
+	release, err := w.c.Wait(t.Context(), n.UUID)
+	w.ok(err)
+	w.ok(w.c.Start(t.Context())) // the same conductor, as only it has the lock
+	for !w.drv.ConsoleOn(other) {
+		runtime.Gosched()
+	}
+	if w.drv.ConsoleOn(n) {
+		t.Error("the console of a held node was opened")
+	}
+	release()
+	for !w.drv.ConsoleOn(n) {
+		runtime.Gosched()
+	}
+}
+
+// A console is switched off whatever driver_info says by now; one that could not be started
+// again leaves no port open.
+func TestAConsoleOfWrongDriverInfoIsClosed(t *testing.T) {
+	w := newWorld(t, withConsoles)
+	m := virtualBMC(t, w, vbmc.Config{})
+	w.ok(m.On(t.Context()))
+	w.set(func(n *ironic.Node) { n.Interfaces["console"] = "ipmitool-socat" })
+	closed := func(addr string) {
+		t.Helper()
+		if conn, err := net.Dial("tcp", addr); err == nil {
+			conn.Close()
+			t.Error("the port is open")
+		}
+		if row := w.row(); row.ConsoleEnabled {
+			t.Error("the console is enabled")
+		}
+	}
+	w.ok(w.c.SetConsole(t.Context(), "control-1", true))
+	addr := w.address()
+	w.set(func(n *ironic.Node) { n.DriverInfo["ipmi_terminal_port"] = "tty" })
+	w.ok(w.c.SetConsole(t.Context(), "control-1", false))
+	closed(addr)
+	w.set(func(n *ironic.Node) { delete(n.DriverInfo, "ipmi_terminal_port") })
+	w.ok(w.c.SetConsole(t.Context(), "control-1", true))
+	addr = w.address()
+	w.set(func(n *ironic.Node) { n.DriverInfo["ipmi_terminal_port"] = "tty" })
+	w.ok(w.c.Start(t.Context())) // looks at consoles again
+	for w.row().ConsoleEnabled {
+		runtime.Gosched()
+	}
+	closed(addr)
 }

@@ -133,6 +133,7 @@ func (t *task) endDeploy(ctx context.Context) error {
 	why := t.resumeConsole(ctx, t.node, "at the end of the deployment")
 	return t.enter(ctx, fsm.Active, func(n *ironic.Node) {
 		forgetSteps(n)
+		delete(n.DriverInternalInfo, keyConsole)
 		if why != "" {
 			n.ConsoleEnabled, n.LastError = false, why
 		}

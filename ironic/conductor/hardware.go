@@ -22,16 +22,25 @@ var (
 // control is the part P of a node's driver. The error, in Ironic's words, is
 // Invalid: the driver has no such part, or the node's interface switches it off.
 func control[P any](c *Conductor, n *ironic.Node, kind, extension string) (P, error) {
+	p, drv, err := part[P](c, n, kind, extension)
+	if err != nil {
+		return p, err
+	}
+	return p, drv.Validate(n)
+}
+
+// part is control for what asks nothing of driver_info, which may be wrong.
+func part[P any](c *Conductor, n *ironic.Node, kind, extension string) (P, driver.Driver, error) {
 	var none P
 	drv, err := c.driver(n)
 	if err != nil {
-		return none, err
+		return none, nil, err
 	}
 	p, ok := drv.(P)
 	if !ok || switchedOff(n, kind) {
-		return none, errs.New(errs.Invalid, "Driver %s does not support %s (disabled or not implemented).", n.Driver, extension)
+		return none, nil, errs.New(errs.Invalid, "Driver %s does not support %s (disabled or not implemented).", n.Driver, extension)
 	}
-	return p, drv.Validate(n)
+	return p, drv, nil
 }
 
 // switchedOff reports whether the node's interface of a kind is one that does nothing.
@@ -66,6 +75,7 @@ type order struct {
 	done    string // line of the history; empty: work writes it
 	event   string // the history's event type; empty: management
 	faulty  bool   // it is worth a try where the BMC counts as dead
+	anyInfo bool   // it asks nothing of driver_info, which may be wrong
 	// work does it; the settings that it returns become the node's.
 	work func(ctx context.Context, n *ironic.Node) (func(*ironic.Node), error)
 }
@@ -91,7 +101,7 @@ func (c *Conductor) carryOut(ctx context.Context, ident string, o order) error {
 	if err != nil {
 		return err
 	}
-	if err := drv.Validate(n); err != nil {
+	if err := drv.Validate(n); err != nil && !o.anyInfo {
 		return err
 	}
 	if n.Maintenance && n.Fault == faultPower && !o.faulty {

@@ -46,6 +46,7 @@ const (
 	keyProcessed  = "inspection_processed" // the keyReceived of the inventory that was digested last
 	keyManual     = "clean_steps"
 	keyTimeout    = "power_timeout"
+	keyConsole    = "console_closed" // with its instance; the console stays enabled for the next one
 )
 
 func jobOf(n *ironic.Node) (jobRef, bool) {

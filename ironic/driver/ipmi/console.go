@@ -26,8 +26,13 @@ type Consoles struct {
 	Idle    time.Duration // without a character until a client is sent away; 0: for ever
 	// Line logs in to a BMC and takes its machine's console, from whoever has it. Close gives
 	// it back and ends what waits in Read or Write; it may be called more than once.
+	// An error that is ErrLogin: the BMC refused the user or the password.
 	Line func(context.Context, LineOf) (io.ReadWriteCloser, error)
 }
+
+// ErrLogin is a BMC's refusal of a user or a password: it is not asked again with the same ones,
+// as many a BMC locks a user out who is wrong too often.
+var ErrLogin = errors.New("the BMC refused the user name or the password")
 
 // PortRange is TCP ports from First to Last.
 type PortRange struct{ First, Last int }
@@ -97,7 +102,7 @@ func (d *Driver) startTerminal(ctx context.Context, n *ironic.Node, ask bool) er
 	if err != nil {
 		return err
 	}
-	if old := d.terminal(n.UUID); old != nil && old.info == i && (port == 0 || port == old.port) {
+	if old := d.terminal(n.UUID); old.serves() && old.info == i && (port == 0 || port == old.port) {
 		return nil
 	}
 	if err := d.endTerminal(ctx, n.UUID); err != nil {
@@ -190,9 +195,9 @@ func (d *Driver) Console(_ context.Context, n *ironic.Node) (map[string]any, err
 		return nil, err
 	}
 	t := d.terminal(n.UUID)
-	if t == nil {
-		return nil, errs.New(errs.Conflict, "the console of node %s is enabled but closed until the next deployment", name(n)).
-			WithHint("openstack baremetal node console enable %s", n.UUID)
+	if t == nil || t.ending.Load() {
+		return nil, errs.New(errs.Conflict, "the console of node %s is enabled but its port is not open; after a start of the service it is opened when the node is free", name(n)).
+			WithHint("repeat it in a moment, or open it: openstack baremetal node console enable %s", n.UUID)
 	}
 	return map[string]any{"type": "socat", "url": fmt.Sprintf("tcp://%s", netip.AddrPortFrom(d.Consoles.Address, uint16(t.port)))}, nil
 }

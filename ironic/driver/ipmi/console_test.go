@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -132,7 +133,7 @@ func TestAClientSeesTheSerialLineAndTypes(t *testing.T) {
 	if err := d.SetConsole(t.Context(), b.node, false); err != nil {
 		t.Errorf("disabled again: %v", err)
 	}
-	if _, err := d.Console(t.Context(), b.node); !errs.Is(err, errs.Conflict) {
+	if _, err := d.Console(t.Context(), b.node); !errs.Is(err, errs.Conflict) || !strings.Contains(err.Error(), "enabled but its port is not open") {
 		t.Errorf("a console that is closed: %v", err)
 	}
 }
@@ -170,8 +171,10 @@ func TestWhatIsPipedInIsTyped(t *testing.T) {
 
 func TestASilentClientIsSentAway(t *testing.T) {
 	d, b := talking(t, vbmc.Config{})
-	d.Consoles.Idle = 20 * time.Millisecond
+	d.Consoles.Idle = time.Second
 	conn := connect(t, enable(t, d, b))
+	eventually(func() bool { return b.machine.Print("x") })
+	until(t, conn, "x") // it was let in
 	if _, err := io.Copy(io.Discard, conn); err != nil {
 		t.Error(err)
 	}
@@ -243,4 +246,78 @@ func TestThePortOfAConsole(t *testing.T) {
 			t.Errorf("port %v: %v", wrong, err)
 		}
 	}
+}
+
+// A password that the BMC refuses is tried once, not with every client; enabling it again tries anew.
+func TestARefusedLoginIsNotRepeated(t *testing.T) {
+	d, b := talking(t, vbmc.Config{})
+	var changed atomic.Bool // the BMC's password
+	var logins atomic.Int32
+	d.Consoles.Line = func(ctx context.Context, of LineOf) (io.ReadWriteCloser, error) {
+		if changed.Load() {
+			logins.Add(1)
+			return nil, ErrLogin
+		}
+		return openLine(ctx, of)
+	}
+	addr := enable(t, d, b)
+	changed.Store(true)
+	for range 3 {
+		until(t, connect(t, addr), "refused the user name or the password; it is not asked again until the console is enabled anew]")
+	}
+	if err := d.SetConsole(t.Context(), b.node, true); !errors.Is(err, ErrLogin) {
+		t.Errorf("enabled with the wrong password: %v", err)
+	}
+	if n := logins.Load(); n != 2 {
+		t.Errorf("%d logins with the wrong password, want one of a client and one of who enabled it", n)
+	}
+	changed.Store(false)
+	conn := connect(t, enable(t, d, b))
+	eventually(func() bool { return b.machine.Print("x") })
+	until(t, conn, "x")
+}
+
+// A terminal that is told to end, but was not waited for, is no console; and it keeps no session.
+func TestATerminalThatEndsIsNoConsole(t *testing.T) {
+	d, b := talking(t, vbmc.Config{})
+	hung, late := make(chan struct{}), make(chan struct{})
+	d.Consoles.Line = func(ctx context.Context, of LineOf) (io.ReadWriteCloser, error) {
+		select {
+		case <-late: // from the second on
+			return openLine(ctx, of)
+		default:
+		}
+		close(hung)
+		<-late
+		return nil, errors.New("at last")
+	}
+	if err := d.ResumeConsole(t.Context(), b.node); err != nil { // asks nobody
+		t.Fatal(err)
+	}
+	if _, err := d.PowerState(t.Context(), b.node); err != nil { // opens a session
+		t.Fatal(err)
+	}
+	connect(t, address(t, d, b))
+	<-hung
+	short, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.endTerminal(short, "n"); !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v", err)
+	}
+	if _, err := d.Console(t.Context(), b.node); !errs.Is(err, errs.Conflict) {
+		t.Errorf("it is shown: %v", err)
+	}
+	waiting, giveUp := context.WithCancel(t.Context())
+	defer giveUp()
+	go func() {
+		eventually(func() bool { return b.Stats().Sessions == 0 })
+		giveUp()
+	}()
+	if err := d.Close(waiting, "n"); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	close(late)
+	conn := connect(t, enable(t, d, b))
+	eventually(func() bool { return b.machine.Print("x") })
+	until(t, conn, "x")
 }

@@ -4,6 +4,7 @@ package ipmi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -202,11 +203,12 @@ func (d *Driver) stuck(ctx context.Context, n *ironic.Node, want, state string, 
 	return e.WithHint("look at the machine and at its BMC's event log")
 }
 
-// Close gives a node's session back, and closes its console.
+// Close gives a node's session back, and closes its console; neither waits for the other's success.
 func (d *Driver) Close(ctx context.Context, nodeUUID string) error {
-	if err := d.endTerminal(ctx, nodeUUID); err != nil {
-		return err
-	}
+	return errors.Join(d.closeSession(ctx, nodeUUID), d.endTerminal(ctx, nodeUUID))
+}
+
+func (d *Driver) closeSession(ctx context.Context, nodeUUID string) error {
 	d.mu.Lock()
 	s := d.sessions[nodeUUID]
 	delete(d.sessions, nodeUUID)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,9 +23,14 @@ type terminal struct {
 	line func(context.Context) (io.ReadWriteCloser, error)
 	idle time.Duration // without a character in either direction until a client is sent away; 0: for ever
 
-	stop context.CancelFunc
-	done chan struct{} // closed when nothing of it runs any more
+	ending  atomic.Bool // end was called
+	refused atomic.Bool // the BMC refused the login, which is not tried again
+	stop    context.CancelFunc
+	done    chan struct{} // closed when nothing of it runs any more
 }
+
+// serves reports whether clients of it reach the line, for all that is known; nil does not.
+func (t *terminal) serves() bool { return t != nil && !t.ending.Load() && !t.refused.Load() }
 
 // start serves until end is called.
 func (t *terminal) start() {
@@ -35,6 +41,7 @@ func (t *terminal) start() {
 
 // end stops serving and waits for it, as long as ctx lives.
 func (t *terminal) end(ctx context.Context) error {
+	t.ending.Store(true)
 	t.stop()
 	select {
 	case <-t.done:
@@ -72,6 +79,10 @@ func (t *terminal) serve(ctx context.Context, conn net.Conn) {
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	line, err := t.line(ctx)
+	if errors.Is(err, ErrLogin) && !t.refused.Swap(true) {
+		err = fmt.Errorf("%w; it is not asked again until the console is enabled anew", err)
+		t.line = func(context.Context) (io.ReadWriteCloser, error) { return nil, err }
+	}
 	if err != nil {
 		farewell(conn, err)
 		return
