@@ -127,10 +127,9 @@ func (s *step) due(u *resource.Unit) bool {
 // inputs is a hash of the service's resources that RestartOn names, files of units among
 // them, which are done before the rest.
 func (s *step) inputs(u *resource.Unit) string {
-	of := slices.IndexFunc(s.doc.Resources, func(r resource.Resource) bool { return r.Unit == u })
 	var in []resource.Resource
 	for _, r := range s.doc.Resources {
-		if r.Service == s.doc.Resources[of].Service && slices.ContainsFunc(u.RestartOn, func(p string) bool { return resource.Matches(p, r.Key()) }) {
+		if r.Service == s.own[0].Service && slices.ContainsFunc(u.RestartOn, func(p string) bool { return resource.Matches(p, r.Key()) }) {
 			in = append(in, r)
 		}
 	}
