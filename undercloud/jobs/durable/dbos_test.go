@@ -123,6 +123,17 @@ func TestAFailureKeepsItsCode(t *testing.T) {
 	}
 }
 
+// A service that is stopped does not tell of all that it could not do any more.
+func TestAStopMakesNoNoiseInTheLog(t *testing.T) {
+	out := &syncBuffer{}
+	log := slog.New(library{slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug})})
+	log.Warn("Exception listing database-backed queues", "error", fmt.Errorf("failed to list queues: %w", context.Canceled))
+	log.Warn("Exception listing database-backed queues", "error", errors.New("disk I/O error"))
+	if text := out.String(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "disk I/O error") || !strings.Contains(text, "level=DEBUG msg=\"stopped: Exception") {
+		t.Error(text)
+	}
+}
+
 // A failure is no fault of the storage: the log must not warn of how Go's values are kept.
 func TestAFailureMakesNoNoiseInTheLog(t *testing.T) {
 	for level, words := range map[slog.Level]int{slog.LevelInfo: 0, slog.LevelDebug: 2} {

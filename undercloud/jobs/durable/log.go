@@ -18,21 +18,30 @@ func (l library) Enabled(ctx context.Context, level slog.Level) bool {
 // value. That is what jobs.Status promises, and every job that fails would warn of it.
 const onlyWords = "workflow error type cannot be gob-encoded"
 
-// Handle passes a record on, and of that warning only, for those who debug, the error.
+// Handle passes a record on. Of that warning, and of what DBOS cannot do any more because
+// it is being stopped, only those who debug learn, and only the error.
 func (l library) Handle(ctx context.Context, r slog.Record) error {
-	if !strings.HasPrefix(r.Message, onlyWords) {
+	var why slog.Attr
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "error" {
+			why = a
+		}
+		return true
+	})
+	message := ""
+	switch {
+	case strings.HasPrefix(r.Message, onlyWords):
+		message = "a job or a step of one failed"
+	case strings.HasSuffix(why.Value.String(), context.Canceled.Error()):
+		message = "stopped: " + r.Message
+	default:
 		return l.Handler.Handle(ctx, r)
 	}
 	if !l.Handler.Enabled(ctx, slog.LevelDebug) {
 		return nil
 	}
-	out := slog.NewRecord(r.Time, slog.LevelDebug, "a job or a step of one failed", r.PC)
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "error" {
-			out.AddAttrs(a)
-		}
-		return true
-	})
+	out := slog.NewRecord(r.Time, slog.LevelDebug, message, r.PC)
+	out.AddAttrs(why)
 	return l.Handler.Handle(ctx, out)
 }
 
