@@ -232,8 +232,7 @@ func (p *program) credentials(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(c.String("directory"), a[0]+"rc")
-	if err := directoryOf(file); err != nil {
+	if err := directoryOf(filepath.Join(c.String("directory"), "rc")); err != nil {
 		return err
 	}
 	s, err := h.Stack(c.Context, a[0])
@@ -247,7 +246,7 @@ func (p *program) credentials(c *cli.Context) error {
 	if cloud.url == "" {
 		return errs.New(errs.Conflict, "stack %s is %s and has no identity service yet", a[0], s.Status).WithHint("openstack overcloud plan deploy %s", a[0])
 	}
-	return writeRC(file, cloud)
+	return writeRC(filepath.Join(c.String("directory"), s.Name+"rc"), cloud) // a stack may be called by its ID
 }
 
 // exportOvercloud writes the environment for a stack beside this one.

@@ -102,11 +102,12 @@ func (d *Driver) startTerminal(ctx context.Context, n *ironic.Node, ask bool) er
 	if err != nil {
 		return err
 	}
-	if old := d.terminal(n.UUID); old.serves() && old.info == i && (port == 0 || port == old.port) {
-		return nil
+	old := d.terminal(n.UUID)
+	if old.serves() && port == 0 {
+		port = old.port
 	}
-	if err := d.endTerminal(ctx, n.UUID); err != nil {
-		return err
+	if old.serves() && old.info == i && port == old.port {
+		return nil
 	}
 	line := func(ctx context.Context) (io.ReadWriteCloser, error) { return d.line(ctx, i) }
 	if ask {
@@ -116,7 +117,7 @@ func (d *Driver) startTerminal(ctx context.Context, n *ironic.Node, ask bool) er
 		}
 		l.Close() // what it says does not matter: the console was had
 	}
-	ln, port, err := d.Consoles.listen(ctx, port)
+	ln, port, err := d.replace(ctx, n.UUID, old, port)
 	if err != nil {
 		return err
 	}
@@ -129,6 +130,26 @@ func (d *Driver) startTerminal(ctx context.Context, n *ironic.Node, ask bool) er
 	}
 	d.terminals[n.UUID] = t
 	return nil
+}
+
+// replace opens a port in the place of an old terminal's, which goes on where another port
+// cannot be had.
+func (d *Driver) replace(ctx context.Context, uuid string, old *terminal, port int) (net.Listener, int, error) {
+	if !old.serves() || port == old.port {
+		if err := d.endTerminal(ctx, uuid); err != nil {
+			return nil, 0, err
+		}
+		return d.Consoles.listen(ctx, port)
+	}
+	ln, port, err := d.Consoles.listen(ctx, port)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := d.endTerminal(ctx, uuid); err != nil {
+		ln.Close()
+		return nil, 0, err
+	}
+	return ln, port, nil
 }
 
 // line takes the console of a BMC's machine.

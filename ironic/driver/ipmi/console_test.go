@@ -248,6 +248,25 @@ func TestThePortOfAConsole(t *testing.T) {
 	}
 }
 
+// A console whose new port cannot be had stays on its old one.
+func TestAConsoleStaysWhereItsNewPortCannotBeHad(t *testing.T) {
+	d, b := talking(t, vbmc.Config{})
+	addr := enable(t, d, b)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	b.node.DriverInfo["ipmi_terminal_port"] = float64(taken.Addr().(*net.TCPAddr).Port)
+	if err := d.SetConsole(t.Context(), b.node, true); err == nil || address(t, d, b) != addr {
+		t.Errorf("%v; the console is at %s, was at %s", err, address(t, d, b), addr)
+	}
+	taken.Close()
+	if err := d.SetConsole(t.Context(), b.node, true); err != nil || address(t, d, b) != taken.Addr().String() {
+		t.Errorf("%v; the console is at %s, wanted %s", err, address(t, d, b), taken.Addr())
+	}
+}
+
 // A password that the BMC refuses is tried once, not with every client; enabling it again tries anew.
 func TestARefusedLoginIsNotRepeated(t *testing.T) {
 	d, b := talking(t, vbmc.Config{})
