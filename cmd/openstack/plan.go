@@ -232,7 +232,7 @@ func (p *program) credentials(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := directoryOf(filepath.Join(c.String("directory"), "rc")); err != nil {
+	if err := directoryOf(filepath.Join(c.String("directory"), a[0]+"rc")); err != nil {
 		return err
 	}
 	s, err := h.Stack(c.Context, a[0])
