@@ -155,6 +155,31 @@ func TestOneClientHasTheConsoleAndTheNextWaits(t *testing.T) {
 	}
 }
 
+// Who has gone before it is its turn takes the line from nobody: a port scan, for example.
+func TestClientsThatHaveGoneDoNotTakeTheLine(t *testing.T) {
+	d, b := talking(t, vbmc.Config{})
+	var logins atomic.Int32
+	d.Consoles.Line = func(ctx context.Context, of LineOf) (io.ReadWriteCloser, error) {
+		logins.Add(1)
+		return openLine(ctx, of)
+	}
+	addr := enable(t, d, b)
+	first := connect(t, addr)
+	eventually(func() bool { return b.machine.Print("x") })
+	until(t, first, "x")
+	for range 5 {
+		connect(t, addr).Close()
+	}
+	last := connect(t, addr)
+	before := logins.Load()
+	first.Close()
+	eventually(func() bool { return b.machine.Print("y") })
+	until(t, last, "y")
+	if n := logins.Load() - before; n != 1 {
+		t.Errorf("%d logins for one client", n)
+	}
+}
+
 // A client that has typed all it has still sees what it is answered, as with socat.
 func TestWhatIsPipedInIsTyped(t *testing.T) {
 	d, b := talking(t, vbmc.Config{})
@@ -261,6 +286,7 @@ func TestAConsoleStaysWhereItsNewPortCannotBeHad(t *testing.T) {
 	if err := d.SetConsole(t.Context(), b.node, true); err == nil || address(t, d, b) != addr {
 		t.Errorf("%v; the console is at %s, was at %s", err, address(t, d, b), addr)
 	}
+	connect(t, addr)
 	taken.Close()
 	if err := d.SetConsole(t.Context(), b.node, true); err != nil || address(t, d, b) != taken.Addr().String() {
 		t.Errorf("%v; the console is at %s, wanted %s", err, address(t, d, b), taken.Addr())

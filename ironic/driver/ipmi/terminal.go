@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -78,6 +79,9 @@ func (t *terminal) serve(ctx context.Context, conn net.Conn) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if hungUp(conn) {
+		return // it would take the line from whoever has it, for nobody
+	}
 	line, err := t.line(ctx)
 	if errors.Is(err, ErrLogin) && !t.refused.Swap(true) {
 		err = fmt.Errorf("%w; it is not asked again until the console is enabled anew", err)
@@ -113,6 +117,26 @@ func (t *terminal) serve(ctx context.Context, conn net.Conn) {
 	<-ctx.Done()
 	line.Close()
 	both.Wait()
+}
+
+// hungUp reports whether a client has gone without having typed anything. What it has
+// typed stays to be read.
+func hungUp(conn net.Conn) bool {
+	c, ok := conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return true // it is closed
+	}
+	gone := false
+	err = raw.Read(func(fd uintptr) bool {
+		n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		gone = n == 0 && err == nil || errors.Is(err, syscall.ECONNRESET)
+		return true
+	})
+	return gone || err != nil
 }
 
 // farewell tells a client why there is no console, or no longer.

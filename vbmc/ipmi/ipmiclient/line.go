@@ -23,7 +23,7 @@ func OpenLine(ctx context.Context, addr string, o Options, suites ...wire.Suite)
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
+	stop := context.AfterFunc(ctx, func() { c.Close() }) // the BMC must not keep the session, and with it the console
 	s, err := c.SOL(ctx)
 	if errors.Is(err, ErrSOLActive) {
 		if err = c.EndSOL(); err == nil {
@@ -46,7 +46,8 @@ func OpenLine(ctx context.Context, addr string, o Options, suites ...wire.Suite)
 func dialSuites(ctx context.Context, addr string, o Options, suites []wire.Suite) (c *Client, err error) {
 	for _, o.Suite = range suites {
 		c, err = Dial(ctx, addr, o)
-		if refused := (*SetupError)(nil); !errors.As(err, &refused) || !refused.otherSuite() {
+		refused := (*SetupError)(nil)
+		if !errors.Is(err, errOtherSuite) && (!errors.As(err, &refused) || !refused.otherSuite()) {
 			return c, err
 		}
 	}

@@ -12,6 +12,9 @@ import (
 	"trefoil/vbmc/ipmi/wire"
 )
 
+// errOtherSuite is of a BMC that answers a proposal with another suite, as pyghmi's does.
+var errOtherSuite = errors.New("open session: the BMC chose another cipher suite than the one proposed")
+
 // login opens the session (13.15 ff.); nothing else reads the socket yet.
 func (c *Client) login() error {
 	if len(c.o.Username) > 16 || len(c.o.Password) > 20 {
@@ -50,7 +53,7 @@ func (c *Client) open() error {
 	}
 	c.ex.ManagedID = binary.LittleEndian.Uint32(r[8:])
 	if r[16] != s.Auth || r[24] != s.Integrity || r[32] != s.Crypt {
-		return errors.New("open session: the BMC chose another cipher suite than the one proposed")
+		return errOtherSuite
 	}
 	return nil
 }
