@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
-
-	"golang.org/x/crypto/bcrypt"
 )
 
 // playbooks runs Ansible with OpenStack's collection and SDK, as scripts/collection laid
@@ -54,15 +52,7 @@ func (p *playbooks) run(book, ok, changed string, flags ...string) {
 // they want it they leave alone.
 func TestAnsiblesCollection(t *testing.T) {
 	dir := t.TempDir()
-	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "htpasswd")
-	if err := os.WriteFile(file, append([]byte("admin:"), hash...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := begin(t, conf(t, filepath.Join(dir, "state"), "auth_strategy = http_basic\nhttp_basic_auth_user_file = "+file+"\n"))
+	s := begin(t, conf(t, filepath.Join(dir, "state"), withPassword(t, dir, "admin")))
 	p := newPlaybooks(t, s.url)
 	p.run("create.yaml", "6", "3")
 	p.run("create.yaml", "3", "0", "--skip-tags", "look")

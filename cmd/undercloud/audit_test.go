@@ -3,12 +3,9 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"golang.org/x/crypto/bcrypt"
 )
 
 // audited are the lines of the audit log.
@@ -26,16 +23,9 @@ func audited(t *testing.T, log string) []map[string]any {
 
 func TestStandaloneLogsWhoChangesWhat(t *testing.T) {
 	dir := t.TempDir()
-	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	users := filepath.Join(dir, "htpasswd")
-	if err := os.WriteFile(users, append([]byte("carol:"), hash...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	login := withPassword(t, dir, "carol")
 	begun := func(state, more string) *aService {
-		return begin(t, conf(t, filepath.Join(dir, state), "auth_strategy = http_basic\nhttp_basic_auth_user_file = "+users+"\n"+more))
+		return begin(t, conf(t, filepath.Join(dir, state), login+more))
 	}
 	right := "Basic " + base64.StdEncoding.EncodeToString([]byte("carol:secret"))
 	s := begun("one", "")

@@ -9,13 +9,11 @@ import (
 	"testing"
 
 	"trefoil/internal/openstackclient"
-	"trefoil/vbmc/domain/fake"
 )
 
 // The commands of Ironic's documents on consoles and vendor methods, by the real client.
 func TestRealClientUsesConsoleAndVendorMethods(t *testing.T) {
-	m := fake.New([16]byte{1})
-	port := aBMC(t, m)
+	b := aBMC(t)
 	s := begin(t, conf(t, filepath.Join(t.TempDir(), "state"), "[console]\nport_range = 20000:40000\n"))
 	client := openstackclient.Start(t)
 	for _, c := range []struct {
@@ -24,7 +22,7 @@ func TestRealClientUsesConsoleAndVendorMethods(t *testing.T) {
 		want    string // a pattern
 	}{
 		{fmt.Sprintf("baremetal node create --driver ipmi --name n1 --driver-info ipmi_address=127.0.0.1 --driver-info ipmi_port=%d "+
-			"--driver-info ipmi_username=admin --driver-info ipmi_password=secret -f value -c console_interface -c vendor_interface", port), 0, `^no-console\nno-vendor\n$`},
+			"--driver-info ipmi_username=admin --driver-info ipmi_password=secret -f value -c console_interface -c vendor_interface", b.Port), 0, `^no-console\nno-vendor\n$`},
 		{"baremetal node passthru list n1", 0, `^\s*$`},
 		{"baremetal node console enable n1", 1, `Driver ipmi does not support console \(disabled or not implemented\)\.`},
 		{"baremetal node set n1 --console-interface ipmitool-socat --vendor-interface ipmitool", 0, `^$`},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,29 +13,18 @@ import (
 	"time"
 
 	"trefoil/ironic/driver/ipmi"
-	"trefoil/vbmc/domain/fake"
 	vbmc "trefoil/vbmc/ipmi"
+	"trefoil/vbmc/ipmi/ipmitest"
 )
 
-// aBMC is our own, of a machine that is on; it returns the port.
-func aBMC(t *testing.T, m *fake.Machine) int {
+// aBMC is our own, of a machine that is on.
+func aBMC(t *testing.T) *ipmitest.BMC {
 	t.Helper()
-	b, err := vbmc.New(vbmc.Config{Machine: m, Username: "admin", Password: "secret"})
-	if err != nil {
+	b := ipmitest.Serve(t, vbmc.Config{})
+	if err := b.Machine.On(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := vbmc.Listen("127.0.0.1", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- b.Serve(ctx, conn) }()
-	t.Cleanup(func() { cancel(); <-done })
-	if err := m.On(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return conn.LocalAddr().(*net.UDPAddr).Port
+	return b
 }
 
 // consoleOf asks for the address of a node's console until there is one: a service that
@@ -62,11 +50,11 @@ func (s *aService) consoleOf(node string) string {
 
 // A wrong password is told apart from a BMC that gives no console, and is not shown.
 func TestALineTellsAWrongPassword(t *testing.T) {
-	of := ipmi.LineOf{Addr: fmt.Sprintf("127.0.0.1:%d", aBMC(t, fake.New([16]byte{1}))), User: "admin", Password: "once right", Privilege: 4}
+	of := ipmi.LineOf{Addr: aBMC(t).Addr, User: ipmitest.Username, Password: "once right", Privilege: 4}
 	if _, err := openLine(t.Context(), of); !errors.Is(err, ipmi.ErrLogin) || strings.Contains(err.Error(), of.Password) {
 		t.Errorf("wrong password: %v", err)
 	}
-	of.User, of.Password = "nobody", "secret"
+	of.User, of.Password = "nobody", ipmitest.Password
 	if _, err := openLine(t.Context(), of); !errors.Is(err, ipmi.ErrLogin) {
 		t.Errorf("wrong user: %v", err)
 	}
@@ -74,19 +62,18 @@ func TestALineTellsAWrongPassword(t *testing.T) {
 
 // Both the vendor methods and the console, from the API to the machine, and over a restart.
 func TestStandaloneShowsASerialLine(t *testing.T) {
-	m := fake.New([16]byte{1})
-	port := aBMC(t, m)
+	b := aBMC(t)
 	file := conf(t, filepath.Join(t.TempDir(), "state"), "[console]\nport_range = 20000:40000\n")
 	s := begin(t, file)
 	s.must(201, "POST", "/v1/nodes", fmt.Sprintf(`{"driver":"ipmi","name":"n","vendor_interface":"ipmitool","console_interface":"ipmitool-socat",
-		"driver_info":{"ipmi_address":"127.0.0.1","ipmi_port":%d,"ipmi_username":"admin","ipmi_password":"secret"}}`, port))
+		"driver_info":{"ipmi_address":"127.0.0.1","ipmi_port":%d,"ipmi_username":"admin","ipmi_password":"secret"}}`, b.Port))
 	s.must(202, "PUT", "/v1/nodes/n/states/console", `{"enabled":true}`)
 	for _, text := range []string{"first life", "second life"} {
 		conn, err := net.Dial("tcp", s.consoleOf("n"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for !m.Print(text) {
+		for !b.Machine.Print(text) {
 			time.Sleep(time.Millisecond)
 		}
 		var got bytes.Buffer
@@ -100,7 +87,7 @@ func TestStandaloneShowsASerialLine(t *testing.T) {
 		if _, err := io.WriteString(conn, text+"\r"); err != nil {
 			t.Fatal(err)
 		}
-		for !strings.HasSuffix(m.Typed(), text+"\r") {
+		for !strings.HasSuffix(b.Machine.Typed(), text+"\r") {
 			time.Sleep(time.Millisecond)
 		}
 		s.stop() // with a client on it
@@ -109,7 +96,7 @@ func TestStandaloneShowsASerialLine(t *testing.T) {
 	}
 	s.must(202, "PUT", "/v1/nodes/n/states/console", `{"enabled":false}`)
 	s.must(202, "POST", "/v1/nodes/n/vendor_passthru/send_raw", `{"raw_bytes":"0x00 0x02 0x00"}`)
-	if on, _ := m.Power(); on {
+	if on, _ := b.Machine.Power(); on {
 		t.Errorf("the raw command did not switch it off: %s", s.must(200, "GET", "/v1/nodes/n", ""))
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"trefoil/internal/openstackclient"
 )
 
@@ -49,15 +47,7 @@ func TestRealClientWithoutAuthentication(t *testing.T) {
 
 func TestRealClientWithAPassword(t *testing.T) {
 	dir := t.TempDir()
-	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.DefaultCost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "htpasswd")
-	if err := os.WriteFile(file, append([]byte("admin:"), hash...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := begin(t, conf(t, filepath.Join(dir, "state"), "auth_strategy = http_basic\nhttp_basic_auth_user_file = "+file+"\n"))
+	s := begin(t, conf(t, filepath.Join(dir, "state"), withPassword(t, dir, "admin")))
 	client := openstackclient.Start(t)
 	whole(t, client, s, "--os-auth-type", "http_basic", "--os-username", "admin", "--os-password", "secret")
 	out, exit := s.openstack(client, "baremetal node list", "--os-auth-type", "http_basic", "--os-username", "admin", "--os-password", "wrong")

@@ -259,17 +259,23 @@ func TestStandaloneKilledGoesOn(t *testing.T) {
 	}
 }
 
-func TestStandaloneAsksForThePassword(t *testing.T) {
-	dir := t.TempDir()
+// withPassword is configuration in which a user of a file in dir has the password "secret".
+func withPassword(t *testing.T, dir, user string) string {
+	t.Helper()
 	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "htpasswd")
-	if err := os.WriteFile(file, append([]byte("admin:"), hash...), 0o600); err != nil {
+	if err := os.WriteFile(file, append([]byte(user+":"), hash...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := begin(t, conf(t, filepath.Join(dir, "state"), "auth_strategy = http_basic\nhttp_basic_auth_user_file = "+file+"\n"))
+	return "auth_strategy = http_basic\nhttp_basic_auth_user_file = " + file + "\n"
+}
+
+func TestStandaloneAsksForThePassword(t *testing.T) {
+	dir := t.TempDir()
+	s := begin(t, conf(t, filepath.Join(dir, "state"), withPassword(t, dir, "admin")))
 	if code, body := s.ask("GET", "/v1/nodes", ""); code != 401 || !strings.Contains(body, `"message":"Authorization required"`) {
 		t.Errorf("%d %s", code, body)
 	}

@@ -1,8 +1,6 @@
 package conductor_test
 
 import (
-	"context"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -14,38 +12,21 @@ import (
 	"trefoil/ironic/driver/ipmi"
 	machine "trefoil/vbmc/domain/fake"
 	vbmc "trefoil/vbmc/ipmi"
+	"trefoil/vbmc/ipmi/ipmitest"
 )
 
 // virtualBMC runs our own BMC and makes of the world's node one that it is the BMC of.
 func virtualBMC(t *testing.T, w *world, c vbmc.Config) *machine.Machine {
 	t.Helper()
-	m := machine.New([16]byte{1})
-	c.Machine, c.Username, c.Password = m, "admin", "secret"
-	b, err := vbmc.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := vbmc.Listen("127.0.0.1", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() { done <- b.Serve(ctx, conn) }()
-	t.Cleanup(func() {
-		w.stop() // the conductor logs out first
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+	b := ipmitest.Serve(t, c)
+	t.Cleanup(w.stop) // the conductor logs out first
 	w.node("manageable")
 	w.set(func(n *ironic.Node) {
 		n.Driver, n.Interfaces["vendor"], n.Interfaces["console"] = ipmi.Name, "ipmitool", "no-console"
-		n.DriverInfo = map[string]any{"ipmi_address": "127.0.0.1", "ipmi_port": float64(conn.LocalAddr().(*net.UDPAddr).Port),
-			"ipmi_username": "admin", "ipmi_password": "secret"}
+		n.DriverInfo = map[string]any{"ipmi_address": "127.0.0.1", "ipmi_port": float64(b.Port),
+			"ipmi_username": ipmitest.Username, "ipmi_password": ipmitest.Password}
 	})
-	return m
+	return b.Machine
 }
 
 // withIPMI gives the world's conductor the real driver for BMCs.

@@ -44,7 +44,14 @@ func provisioning() eval.Subnet {
 	return eval.Subnet{CIDR: "192.168.24.0/24", Gateway: "192.168.24.1", Pools: []eval.Pool{{Start: "192.168.24.5", End: "192.168.24.254"}}}
 }
 
-func TestMistakesAreNamed(t *testing.T) {
+// mistake is what somebody may get wrong: files of the tree, or what is given beside it.
+type mistake struct {
+	name  string
+	files map[string]string
+	o     plan.Options
+}
+
+func mistakes() []mistake {
 	kernel := func(text string) map[string]string {
 		return map[string]string{"deployment/kernel/kernel.yaml": service + text}
 	}
@@ -55,11 +62,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		return plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n" + text)}}, Counts: map[string]int{"Controller": 2, "Compute": 2},
 			Ctlplane: provisioning()}
 	}
-	tests := []struct {
-		name  string
-		files map[string]string
-		o     plan.Options
-	}{
+	return []mistake{
 		{"service that nobody knows", nil, role("- name: Controller\n  tags: [primary, controller]\n  ServicesDefault:\n    - OS::TripleO::Services::Kernel\n    - OS::TripleO::Services::Keyston\n")},
 		{"unknown key of a role", nil, role("- name: Controller\n  CountDefalt: 1\n")},
 		{"batch of no machines", nil, role("- name: Controller\n  update_serial: 0\n")},
@@ -119,8 +122,12 @@ func TestMistakesAreNamed(t *testing.T) {
 			VIPs: plan.File{Name: "vips.yaml", Data: []byte("- {network: ctlplane, ip_address: 192.168.24.9}\n")}}},
 		{"names that clash", nil, plan.Options{Counts: map[string]int{"Compute": 2}, Parameters: map[string]any{"ComputeHostnameFormat": "compute"}}},
 	}
+}
+
+// TestMistakesAreNamed: testdata/errors.txt is what each of them is told.
+func TestMistakesAreNamed(t *testing.T) {
 	var b strings.Builder
-	for _, tt := range tests {
+	for _, tt := range mistakes() {
 		tt.o.Passwords = passwords(t)
 		_, err := plan.Build(context.Background(), overlay(t, tt.files), tt.o)
 		if err == nil {

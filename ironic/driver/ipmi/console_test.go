@@ -32,7 +32,7 @@ func talking(t *testing.T, c vbmc.Config) (*Driver, *ours) {
 		}
 		eventually(func() bool { s := o.Stats(); return !s.SOL && s.Sessions == 0 }) // the last packet is under way
 	})
-	if err := o.machine.On(t.Context()); err != nil {
+	if err := o.Machine.On(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return d, o
@@ -104,18 +104,18 @@ func TestAClientSeesTheSerialLineAndTypes(t *testing.T) {
 	d, b := talking(t, vbmc.Config{})
 	addr := enable(t, d, b)
 	conn := connect(t, addr)
-	eventually(func() bool { return b.machine.Print("node1 login: ") })
+	eventually(func() bool { return b.Machine.Print("node1 login: ") })
 	until(t, conn, "node1 login: ")
 	if _, err := io.WriteString(conn, "root\r"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(func() bool { return b.machine.Typed() == "root\r" })
+	eventually(func() bool { return b.Machine.Typed() == "root\r" })
 	// More than the BMC keeps: it drops some and says so, and the console goes on.
-	b.machine.Print(strings.Repeat("0123456789abcde\n", 20000) + "# ")
+	b.Machine.Print(strings.Repeat("0123456789abcde\n", 20000) + "# ")
 	until(t, conn, "# ")
 	conn.Close()
 	conn = connect(t, addr) // again, on the same port
-	b.machine.Print("still here")
+	b.Machine.Print("still here")
 	until(t, conn, "still here")
 	if err := d.SetConsole(t.Context(), b.node, true); err != nil || address(t, d, b) != addr {
 		t.Errorf("enabled again: %v, %s instead of %s", err, address(t, d, b), addr)
@@ -142,15 +142,15 @@ func TestOneClientHasTheConsoleAndTheNextWaits(t *testing.T) {
 	d, b := talking(t, vbmc.Config{})
 	addr := enable(t, d, b)
 	first := connect(t, addr)
-	eventually(func() bool { return b.machine.Print("x") })
+	eventually(func() bool { return b.Machine.Print("x") })
 	until(t, first, "x")
 	second := connect(t, addr)
 	io.WriteString(second, "second")
 	io.WriteString(first, "first")
-	eventually(func() bool { return b.machine.Typed() != "" })
+	eventually(func() bool { return b.Machine.Typed() != "" })
 	first.Close()
-	eventually(func() bool { return strings.HasSuffix(b.machine.Typed(), "second") })
-	if got := b.machine.Typed(); got != "firstsecond" {
+	eventually(func() bool { return strings.HasSuffix(b.Machine.Typed(), "second") })
+	if got := b.Machine.Typed(); got != "firstsecond" {
 		t.Errorf("typed %q", got)
 	}
 }
@@ -165,7 +165,7 @@ func TestClientsThatHaveGoneDoNotTakeTheLine(t *testing.T) {
 	}
 	addr := enable(t, d, b)
 	first := connect(t, addr)
-	eventually(func() bool { return b.machine.Print("x") })
+	eventually(func() bool { return b.Machine.Print("x") })
 	until(t, first, "x")
 	for range 5 {
 		connect(t, addr).Close()
@@ -173,7 +173,7 @@ func TestClientsThatHaveGoneDoNotTakeTheLine(t *testing.T) {
 	last := connect(t, addr)
 	before := logins.Load()
 	first.Close()
-	eventually(func() bool { return b.machine.Print("y") })
+	eventually(func() bool { return b.Machine.Print("y") })
 	until(t, last, "y")
 	if n := logins.Load() - before; n != 1 {
 		t.Errorf("%d logins for one client", n)
@@ -189,7 +189,7 @@ func TestWhatIsPipedInIsTyped(t *testing.T) {
 	if _, err := io.Copy(io.Discard, conn); err != nil {
 		t.Error(err)
 	}
-	if got := b.machine.Typed(); got != "reboot\r" {
+	if got := b.Machine.Typed(); got != "reboot\r" {
 		t.Errorf("typed %q", got)
 	}
 }
@@ -198,7 +198,7 @@ func TestASilentClientIsSentAway(t *testing.T) {
 	d, b := talking(t, vbmc.Config{})
 	d.Consoles.Idle = time.Second
 	conn := connect(t, enable(t, d, b))
-	eventually(func() bool { return b.machine.Print("x") })
+	eventually(func() bool { return b.Machine.Print("x") })
 	until(t, conn, "x") // it was let in
 	if _, err := io.Copy(io.Discard, conn); err != nil {
 		t.Error(err)
@@ -209,15 +209,15 @@ func TestASilentClientIsSentAway(t *testing.T) {
 func TestAConsoleThatIsTakenSaysSo(t *testing.T) {
 	d, b := talking(t, vbmc.Config{})
 	conn := connect(t, enable(t, d, b))
-	eventually(func() bool { return b.machine.Print("x") })
+	eventually(func() bool { return b.Machine.Print("x") })
 	until(t, conn, "x")
-	other, err := ipmiclient.OpenLine(t.Context(), b.addr, ipmiclient.Options{Username: user, Password: password}, wire.Suite17())
+	other, err := ipmiclient.OpenLine(t.Context(), b.Addr, ipmiclient.Options{Username: user, Password: password}, wire.Suite17())
 	if err != nil {
 		t.Fatal(err)
 	}
 	until(t, conn, "[console: another session has taken the console]")
 	again := connect(t, conn.RemoteAddr().String()) // and takes it back
-	b.machine.Print("back")
+	b.Machine.Print("back")
 	until(t, again, "back")
 	other.Close()
 }
@@ -225,7 +225,7 @@ func TestAConsoleThatIsTakenSaysSo(t *testing.T) {
 func TestABMCWithoutSerialOverLANSaysSo(t *testing.T) {
 	d, b := talking(t, vbmc.Config{Console: vbmc.ConsoleOff})
 	err := d.SetConsole(t.Context(), b.node, true)
-	if !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "Serial over LAN of the BMC "+b.addr+": the BMC has no console") || strings.Contains(err.Error(), password) {
+	if !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "Serial over LAN of the BMC "+b.Addr+": the BMC has no console") || strings.Contains(err.Error(), password) {
 		t.Fatalf("%v", err)
 	}
 	if d.terminal("n") != nil {
@@ -318,7 +318,7 @@ func TestARefusedLoginIsNotRepeated(t *testing.T) {
 	}
 	changed.Store(false)
 	conn := connect(t, enable(t, d, b))
-	eventually(func() bool { return b.machine.Print("x") })
+	eventually(func() bool { return b.Machine.Print("x") })
 	until(t, conn, "x")
 }
 
@@ -363,6 +363,6 @@ func TestATerminalThatEndsIsNoConsole(t *testing.T) {
 	}
 	close(late)
 	conn := connect(t, enable(t, d, b))
-	eventually(func() bool { return b.machine.Print("x") })
+	eventually(func() bool { return b.Machine.Print("x") })
 	until(t, conn, "x")
 }

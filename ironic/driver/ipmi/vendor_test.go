@@ -2,7 +2,6 @@ package ipmi
 
 import (
 	"context"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -10,44 +9,23 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
-	"trefoil/vbmc/domain/fake"
 	vbmc "trefoil/vbmc/ipmi"
 	"trefoil/vbmc/ipmi/ipmiclient"
+	"trefoil/vbmc/ipmi/ipmitest"
 	"trefoil/vbmc/ipmi/wire"
 )
 
-// ours is our own BMC on loopback, with its machine and a node that reaches it.
+// ours is our own BMC on loopback, with a node that reaches it.
 type ours struct {
-	*vbmc.BMC
-	machine *fake.Machine
-	node    *ironic.Node
-	addr    string
+	*ipmitest.BMC
+	node *ironic.Node
 }
 
 func serveOurs(t *testing.T, c vbmc.Config) *ours {
 	t.Helper()
-	o := &ours{machine: fake.New([16]byte{1})}
-	c.Machine, c.Username, c.Password = o.machine, user, password
-	var err error
-	if o.BMC, err = vbmc.New(c); err != nil {
-		t.Fatal(err)
-	}
-	conn, err := vbmc.Listen("127.0.0.1", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() { done <- o.Serve(ctx, conn) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	o.addr = conn.LocalAddr().String()
-	o.node = node(float64(conn.LocalAddr().(*net.UDPAddr).Port))
-	return o
+	c.Username, c.Password = user, password
+	b := ipmitest.Serve(t, c)
+	return &ours{b, node(float64(b.Port))}
 }
 
 // virtual is a quick driver for our own BMC, closed before that ends.
@@ -66,7 +44,7 @@ func TestARawCommandArrives(t *testing.T) {
 	if err != nil || !strings.Contains(done, "raw command 0x00 0x02 with 1 bytes of data and answered nothing more") {
 		t.Fatalf("%q, %v", done, err)
 	}
-	if on, _ := b.machine.Power(); !on {
+	if on, _ := b.Machine.Power(); !on {
 		t.Error("the machine is off")
 	}
 	if done, err = d.CallVendor(t.Context(), b.node, "send_raw", raw("0x00 0x01")); err != nil || !strings.Contains(done, "answered 21 ") && !strings.Contains(done, "answered 01 ") {
@@ -85,7 +63,7 @@ func TestARawCommandInAForgottenSession(t *testing.T) {
 	if _, err := d.PowerState(t.Context(), b.node); err != nil {
 		t.Fatal(err)
 	}
-	other, err := ipmiclient.Dial(t.Context(), b.addr, ipmiclient.Options{Username: user, Password: password})
+	other, err := ipmiclient.Dial(t.Context(), b.Addr, ipmiclient.Options{Username: user, Password: password})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,8 +74,8 @@ func TestARawCommandInAForgottenSession(t *testing.T) {
 	if _, err := d.CallVendor(t.Context(), b.node, "send_raw", raw("0x00 0x02 0x01")); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.machine.Log(); len(slices.DeleteFunc(got, func(s string) bool { return s != "on" })) != 1 {
-		t.Errorf("the machine was told %q", b.machine.Log())
+	if got := b.Machine.Log(); len(slices.DeleteFunc(got, func(s string) bool { return s != "on" })) != 1 {
+		t.Errorf("the machine was told %q", b.Machine.Log())
 	}
 }
 

@@ -10,32 +10,15 @@ import (
 
 	"trefoil/vbmc/domain/fake"
 	"trefoil/vbmc/ipmi"
+	"trefoil/vbmc/ipmi/ipmitest"
 	"trefoil/vbmc/ipmi/wire"
 )
 
 // serve runs a BMC for a fake machine on loopback and returns its address.
 func serve(t *testing.T, c ipmi.Config) (*fake.Machine, string) {
 	t.Helper()
-	m := fake.New([16]byte{1, 2, 3})
-	c.Machine, c.Username, c.Password = m, "admin", "secret"
-	b, err := ipmi.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := ipmi.Listen("127.0.0.1", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	ctx, cancel := context.WithCancel(context.Background()) // longer than the test: clients say good-bye
-	go func() { done <- b.Serve(ctx, conn) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return m, conn.LocalAddr().String()
+	b := ipmitest.Serve(t, c)
+	return b.Machine, b.Addr
 }
 
 func dial(t *testing.T, addr string, o Options) *Client {
