@@ -228,6 +228,14 @@ func checkMachine(m *vm) {
 	if got := m.run("cat /sys/devices/system/clocksource/clocksource0/current_clocksource"); got != "tsc" {
 		m.t.Errorf("the clock is %s, want tsc: GRUB did not see QEMU's SMBIOS; /proc/cmdline: %s", got, m.run("cat /proc/cmdline"))
 	}
+	if got := m.run("cd /proc/sys/kernel && echo $(cat softlockup_panic panic watchdog_thresh)"); strings.TrimSpace(got) != "1 10 60" {
+		m.t.Errorf("a stuck kernel does not start anew: softlockup_panic, panic, watchdog_thresh are %s", got)
+	}
+	for _, g := range maskedGenerators {
+		if got := m.run("readlink /etc/systemd/system-generators/" + g + "; true"); got != "/dev/null" {
+			m.t.Errorf("systemd still runs %s at each daemon-reload: %q", g, got)
+		}
+	}
 	// 1 is an address of the kernel's making; 3 would be one that udev set afterwards.
 	if got := m.run("sudo ip link add probe0 type bridge && sudo udevadm settle && cat /sys/class/net/probe0/addr_assign_type && sudo ip link delete probe0"); got != "1" {
 		m.t.Errorf("udev gives new devices addresses of its own (addr_assign_type %s): it would change those of Neutron's ports", got)

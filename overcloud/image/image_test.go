@@ -285,23 +285,3 @@ func TestJournalIsDebiansOwn(t *testing.T) {
 		t.Errorf("no directory for the journal: %v", err)
 	}
 }
-
-// Generators are passed over, also where an earlier build has done so.
-func TestGeneratorsThatFindNothingAreMasked(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "etc/systemd/system-generators")
-	for range 2 {
-		if err := mask(dir, maskedGenerators); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range maskedGenerators {
-		if target, err := os.Readlink(filepath.Join(dir, name)); err != nil || target != "/dev/null" {
-			t.Errorf("%s: %q %v", name, target, err)
-		}
-	}
-	for _, needed := range []string{"systemd-fstab-generator", "systemd-getty-generator", "systemd-sysv-generator"} {
-		if slices.Contains(maskedGenerators, needed) {
-			t.Errorf("%s makes units that machines have", needed)
-		}
-	}
-}
