@@ -57,7 +57,7 @@ type Agent struct {
 	cmds    *commands
 	beat    chan struct{} // asks for a heartbeat now
 	started chan struct{} // says that a command began: progress is due
-	rescued chan struct{} // says that the machine is a person's now
+	over    chan struct{} // says that the machine is a person's now, or about to be reset
 	client  *apiClient
 
 	nodeUUID string
@@ -97,7 +97,7 @@ func New(cfg Config) *Agent {
 		}
 	}
 	a := &Agent{cfg: cfg, beat: make(chan struct{}, 1), started: make(chan struct{}, 1),
-		rescued: make(chan struct{}, 1), token: cfg.Token}
+		over: make(chan struct{}, 1), token: cfg.Token}
 	a.client = &apiClient{http: cfg.HTTP, bases: cfg.APIURLs}
 	a.cmds = newCommands(a.handlers(), func() { nudge(a.started) }, func() { nudge(a.beat) }, cfg.Log)
 	return a
@@ -137,7 +137,7 @@ func (a *Agent) run(ctx context.Context) error {
 	if err := a.heartbeats(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
-	a.cfg.Log.Info("phase: rescued; this agent serves nobody any more")
+	a.cfg.Log.Info("phase: over; this agent serves nobody any more")
 	a.lastAnswers(ctx, srv)
 	<-ctx.Done()
 	return nil
@@ -202,7 +202,7 @@ func nudge(ch chan<- struct{}) {
 // heartbeats sends the first at once, one after each command, every ten seconds
 // while a command runs (its progress), and else 0.3–0.6 of the conductor's
 // time-out, spread so that a rack does not speak in chorus. It returns nil when ctx
-// ends or the machine is rescued.
+// ends, the machine is rescued or the agent is locked.
 func (a *Agent) heartbeats(ctx context.Context) error {
 	const progress = 10 * time.Second
 	pause := 5 * time.Second
@@ -212,7 +212,7 @@ func (a *Agent) heartbeats(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-a.rescued:
+		case <-a.over:
 			return nil
 		case <-a.started:
 			next.Reset(progress)

@@ -44,6 +44,7 @@ func (a *Agent) handlers() map[string]handler {
 		"standby.sync":                now(a.sync),
 		"standby.power_off":           later(a.end(a.cfg.PowerOff)),
 		"standby.run_image":           later(a.end(a.cfg.Reboot)),
+		"system.lockdown":             now(a.lockdown),
 		"image.install_bootloader":    later(a.installBootloader),
 		"rescue.finalize_rescue":      now(a.finalizeRescue),
 		"log.collect_system_logs":     now(a.collectLogs),
@@ -216,6 +217,16 @@ func (a *Agent) sync(params) (params, error) {
 		}
 	}
 	return params{"result": "sync: done"}, nil
+}
+
+// lockdown makes a machine ready that will be reset, not switched off: what was written is
+// on the disks, and a moment later the agent obeys nobody any more.
+func (a *Agent) lockdown(p params) (params, error) {
+	if _, err := a.sync(p); err != nil {
+		return nil, err
+	}
+	time.AfterFunc(a.cfg.EndAfter, func() { nudge(a.over) })
+	return params{"result": "lockdown: done"}, nil
 }
 
 // end powers off or reboots a moment after the command's success could be read.

@@ -27,7 +27,7 @@ func (a *Agent) finalizeRescue(p params) (params, error) {
 	if err := replaceFile(filepath.Join(a.cfg.Root, rescueFile), hash); err != nil {
 		return nil, errs.Wrap(errs.Internal, err, "keep the rescue password")
 	}
-	time.AfterFunc(a.cfg.EndAfter, func() { nudge(a.rescued) })
+	time.AfterFunc(a.cfg.EndAfter, func() { nudge(a.over) })
 	return nil, nil
 }
 

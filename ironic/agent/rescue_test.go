@@ -36,18 +36,33 @@ func TestFinalizeRescueKeepsAHashAndEndsTheService(t *testing.T) {
 			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("%v %v", info, err)
 			}
-			for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-				resp, err := http.Get(url + "/v1/status")
-				if err != nil {
-					return // it serves nobody any more
-				}
-				resp.Body.Close()
-				if time.Now().After(deadline) {
-					t.Fatal("the agent still serves")
-				}
-			}
+			servesNobody(t, url)
 		})
 	}
+}
+
+// servesNobody waits until the agent has ended its service.
+func servesNobody(t *testing.T, url string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		resp, err := http.Get(url + "/v1/status")
+		if err != nil {
+			return
+		}
+		resp.Body.Close()
+		if time.Now().After(deadline) {
+			t.Fatal("the agent still serves")
+		}
+	}
+}
+
+// What must stay on is reset with the agent running: it obeys nobody until then.
+func TestLockdownEndsTheService(t *testing.T) {
+	url := start(t, newAPI(t), func(cfg *Config) { cfg.EndAfter = time.Nanosecond })
+	if code, st := post(t, url+"/v1/commands/?wait=true&agent_token=tok", "system.lockdown", nil); code != http.StatusOK || st.Status != agentapi.Succeeded {
+		t.Fatalf("%d %+v", code, st)
+	}
+	servesNobody(t, url)
 }
 
 func TestFinalizeRescueWithoutAPasswordChangesNothing(t *testing.T) {

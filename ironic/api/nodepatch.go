@@ -117,21 +117,7 @@ func (s *server) draft(c *call, row *ironic.Node, ops []operation, reset bool) (
 	if changed["instance_info"] {
 		nameInstance(&draft)
 	}
-	if err := mayStayOn(&draft); err != nil {
-		return nil, nil, err
-	}
 	return &draft, changed, checkNodeChange(c.version, row, &draft, changed)
-}
-
-// mayStayOn refuses disable_power_off of hardware that the conductor starts anew by
-// switching it off: such a machine might stay off for ever. Ironic takes the field for all
-// hardware, and resets machines of ipmi and redfish where it would switch them off.
-func mayStayOn(n *ironic.Node) error {
-	if n.DisablePowerOff && n.Driver != "fake-hardware" {
-		return badRequest("Driver %s does not support disable_power_off (not implemented): its machines are switched off to boot from another device.", n.Driver).
-			hinting("Ironic resets such machines instead, which this service does not; leave disable_power_off false, and set protected where a deployed node must not be undeployed")
-	}
-	return nil
 }
 
 // mayPatch refuses changes while the conductor is at work on the node. One

@@ -112,9 +112,6 @@ func (s *server) createNode(c *call) error {
 	if err := s.linkParent(c, n); err != nil {
 		return err
 	}
-	if err := mayStayOn(n); err != nil {
-		return err
-	}
 	nameInstance(n)
 	if err := s.conductor.CheckCreate(c.ctx(), n); err != nil {
 		return err

@@ -157,6 +157,9 @@ func (t *task) follow(ctx context.Context, name, id string) (*agentapi.CommandSt
 // powerOffByAgent lets the ramdisk shut its machine down, and does it by hand
 // when that takes too long. It may run twice.
 func (t *task) powerOffByAgent(ctx context.Context) error {
+	if t.node.DisablePowerOff {
+		return t.lockAgent(ctx)
+	}
 	if state, err := t.drv.PowerState(ctx, t.node); err == nil && state == ironic.PowerOff {
 		return t.powerOff(ctx)
 	}

@@ -121,8 +121,12 @@ func (a *agent) run(cmd agentapi.Command) agentapi.CommandStatus {
 			"hardware_manager_version": map[string]any{"generic_hardware_manager": "1.2"}}
 	case "standby.get_partition_uuids":
 		st.Result = map[string]any{} // as of an image of a whole disk
-	case "rescue.finalize_rescue":
-		go a.stop() // the machine is a person's now
+	case "standby.sync":
+		if a.w.told(a.uuid) == "fail sync" {
+			st.Status, st.Error = agentapi.Failed, &agentapi.CommandError{Type: "CommandExecutionError", Message: "input/output error on /dev/vda"}
+		}
+	case "rescue.finalize_rescue", "system.lockdown":
+		go a.stop() // the machine is a person's now, or about to be reset
 	case "standby.power_off":
 		go func() {
 			_ = a.w.drv.SetPower(context.Background(), &ironic.Node{UUID: a.uuid}, ironic.PowerOff)

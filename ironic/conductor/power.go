@@ -45,8 +45,9 @@ func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout 
 	if err := drv.Validate(n); err != nil {
 		return err
 	}
-	if n.DisablePowerOff && final == ironic.PowerOff {
-		return errs.New(errs.Invalid, "Node %s must not be switched off: disable_power_off is set.", title(n))
+	if n.DisablePowerOff && (final == ironic.PowerOff || target == ironic.SoftRebooting) {
+		return errs.New(errs.Invalid, "Node %s must not be switched off: disable_power_off is set.", title(n)).
+			WithHint("a reset is possible: openstack baremetal node reboot %s", n.UUID)
 	}
 	var j jobRef
 	_, err = c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
@@ -96,6 +97,9 @@ func (t *task) power() error {
 		t.note("power", "%s: done", target)
 		return t.update(context.WithoutCancel(ctx), func(n *ironic.Node) {
 			n.PowerState = finalPower(target)
+			if target == ironic.Rebooting {
+				delete(n.DriverInternalInfo, keyReset)
+			}
 			forgetPowerAction(n)
 			unassign(n)
 		})
@@ -285,7 +289,7 @@ func (c *Conductor) recordPower(ctx context.Context, n *ironic.Node, set func(co
 	if n.PowerState == state && n.Fault != faultPower {
 		return
 	}
-	if c.ForcePower && n.PowerState != "" && n.PowerState != state && n.Fault != faultPower {
+	if c.ForcePower && !n.DisablePowerOff && n.PowerState != "" && n.PowerState != state && n.Fault != faultPower {
 		c.forcePower(ctx, n, set)
 		return
 	}

@@ -46,13 +46,19 @@ func (t *task) bootRamdisk(purpose string) error {
 	}); err != nil {
 		return err
 	}
-	err := t.bootPart("boot from network", func(ctx context.Context) error {
+	if err := t.bootPart("boot from network", func(ctx context.Context) error {
 		return t.setBoot(ctx, ironic.BootPXE, false)
-	})
-	if err != nil {
+	}); err != nil {
 		return err
 	}
-	return t.bootPart("power on", t.powerOn)
+	return t.bootPart("power on", func(ctx context.Context) error {
+		if t.node.DisablePowerOff { // a reset that is repeated needs the device that the first has spent
+			if err := t.setBoot(ctx, ironic.BootPXE, false); err != nil {
+				return err
+			}
+		}
+		return t.powerOn(ctx)
+	})
 }
 
 // bootPart is a step of booting the ramdisk, with a place among those that do. One that
@@ -222,12 +228,17 @@ func forgetAgent(n *ironic.Node) {
 	}
 }
 
-// dropRamdisk switches the machine off and ends its network boot.
+// dropRamdisk switches the machine off and ends its network boot. One that must stay on
+// leaves the ramdisk by a reset.
 func (t *task) dropRamdisk(ctx context.Context) error {
 	if !bootsRamdisk(t.node) {
 		return nil
 	}
-	return t.removeRamdisk(ctx, func(change func(*ironic.Node)) error { return t.update(ctx, change) })
+	err := t.removeRamdisk(ctx, func(change func(*ironic.Node)) error { return t.update(ctx, change) })
+	if err != nil || !t.node.DisablePowerOff {
+		return err
+	}
+	return t.powerOn(ctx)
 }
 
 func (t *task) removeRamdisk(ctx context.Context, update func(func(*ironic.Node)) error) error {
@@ -237,10 +248,16 @@ func (t *task) removeRamdisk(ctx context.Context, update func(func(*ironic.Node)
 			first = fmt.Errorf("remove node %s from network boot: %w", title(t.node), err)
 		}
 	}
-	off := t.switchTo(ctx, ironic.PowerOff)
+	var off error
+	if !t.node.DisablePowerOff {
+		off = t.switchTo(ctx, ironic.PowerOff)
+	}
 	return errors.Join(first, off, update(func(n *ironic.Node) {
 		forgetBoot(n)
-		if off == nil {
+		switch {
+		case t.node.DisablePowerOff:
+			put(n, keyReset, true)
+		case off == nil:
 			n.PowerState = ironic.PowerOff
 		}
 	}))
@@ -251,6 +268,9 @@ func (t *task) powerOn(ctx context.Context) error  { return t.powerTo(ctx, ironi
 
 // powerTo switches the machine and records where it is.
 func (t *task) powerTo(ctx context.Context, state string) error {
+	if t.node.DisablePowerOff {
+		return t.stayOn(ctx, state)
+	}
 	if err := t.patiently(ctx, func() error { return t.switchTo(ctx, state) }); err != nil {
 		return err
 	}

@@ -33,11 +33,13 @@ func TestKilledAtAnyStepItGoesOn(t *testing.T) {
 			"clean 0 erase_devices_metadata", "power off after cleaning", "done"), "execute_clean_step"},
 	} {
 		for _, step := range c.steps {
-			for _, after := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s/%s/after=%v", c.verb, step, after), func(t *testing.T) {
+			for _, how := range []struct{ after, staysOn bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
+				after := how.after
+				t.Run(fmt.Sprintf("%s/%s/after=%v/on=%v", c.verb, step, after, how.staysOn), func(t *testing.T) {
 					t.Parallel()
 					w := newWorld(t, nil)
 					w.node(c.from)
+					w.set(func(n *ironic.Node) { n.DisablePowerOff = how.staysOn })
 					w.crashAt(step, after, func() { w.provision(c.verb) })
 					n := w.await(c.to)
 					if n.LastError != "" {

@@ -215,6 +215,13 @@ func (w *world) say(word string) {
 	w.script["00000000-0000-4000-8000-000000000001"] = word
 }
 
+// told is what the agents of a machine were told to do.
+func (w *world) told(uuid string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.script[uuid]
+}
+
 // set edits the node.
 func (w *world) set(change func(*ironic.Node)) {
 	w.t.Helper()

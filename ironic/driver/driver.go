@@ -17,6 +17,7 @@ type Power interface {
 	// SetPower reaches target (PowerOn, PowerOff, Rebooting, SoftPowerOff,
 	// SoftRebooting) and returns when the machine is there or ctx ends.
 	// It is idempotent: a machine already there is left alone, except for reboots.
+	// Rebooting never switches off a node with DisablePowerOff: it is a reset.
 	SetPower(ctx context.Context, n *ironic.Node, target string) error
 }
 

@@ -62,6 +62,11 @@ func reboot(t *testing.T, d driver.Driver, n *ironic.Node) {
 	set(t, d, n, ironic.Rebooting, ironic.PowerOn) // a machine that is off is switched on
 	set(t, d, n, ironic.Rebooting, ironic.PowerOn)
 	set(t, d, n, ironic.SoftRebooting, ironic.PowerOn)
+	stays := *n
+	stays.DisablePowerOff = true
+	set(t, d, &stays, ironic.Rebooting, ironic.PowerOn)
+	set(t, d, n, ironic.PowerOff, ironic.PowerOff)
+	set(t, d, &stays, ironic.Rebooting, ironic.PowerOn)
 }
 
 func bootDevice(t *testing.T, d driver.Driver, n *ironic.Node) {

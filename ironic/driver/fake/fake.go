@@ -102,6 +102,9 @@ func (d *Driver) SetPower(ctx context.Context, n *ironic.Node, target string) er
 	case ironic.SoftPowerOff:
 		return d.turn(ctx, n, ironic.PowerOff)
 	case ironic.Rebooting, ironic.SoftRebooting:
+		if n.DisablePowerOff {
+			return d.reset(ctx, n)
+		}
 		if err := d.turn(ctx, n, ironic.PowerOff); err != nil {
 			return err
 		}
@@ -124,6 +127,25 @@ func (d *Driver) turn(ctx context.Context, n *ironic.Node, state string) error {
 	d.mu.Unlock()
 	if was != state && d.Switched != nil {
 		d.Switched(n.UUID, state, device)
+	}
+	return nil
+}
+
+// reset starts the machine anew without switching it off.
+func (d *Driver) reset(ctx context.Context, n *ironic.Node) error {
+	if err := d.begin(ctx, n, ironic.Rebooting); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	m := d.machine(n)
+	device := m.device
+	if m.once != "" {
+		device, m.once = m.once, ""
+	}
+	m.power = ironic.PowerOn
+	d.mu.Unlock()
+	if d.Switched != nil {
+		d.Switched(n.UUID, ironic.PowerOn, device)
 	}
 	return nil
 }

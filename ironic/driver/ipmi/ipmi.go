@@ -139,7 +139,12 @@ func (d *Driver) SetPower(ctx context.Context, n *ironic.Node, target string) er
 		return d.reach(ctx, n, ironic.PowerOff, chassis.ChassisControlPowerDown)
 	case ironic.SoftPowerOff:
 		return d.reach(ctx, n, ironic.PowerOff, chassis.ChassisControlSoftShutdown)
-	case ironic.Rebooting, ironic.SoftRebooting:
+	case ironic.Rebooting:
+		if n.DisablePowerOff {
+			return d.reset(ctx, n)
+		}
+		fallthrough
+	case ironic.SoftRebooting:
 		// Off and on again instead of a reset: each half is idempotent, and the
 		// firmware reads its boot flags for sure.
 		off := chassis.ChassisControlPowerDown
@@ -152,6 +157,22 @@ func (d *Driver) SetPower(ctx context.Context, n *ironic.Node, target string) er
 		return d.reach(ctx, n, ironic.PowerOn, chassis.ChassisControlPowerUp)
 	}
 	return errs.New(errs.Invalid, "power target %q is not known", target)
+}
+
+// reset starts the machine anew without a moment in which it is off, for one that must not
+// be: its BMC may be gone with it. Nothing tells whether the BMC did it; it has said so.
+func (d *Driver) reset(ctx context.Context, n *ironic.Node) error {
+	state, err := d.PowerState(ctx, n)
+	if err != nil {
+		return err
+	}
+	if state != ironic.PowerOn {
+		return d.reach(ctx, n, ironic.PowerOn, chassis.ChassisControlPowerUp)
+	}
+	return d.do(ctx, n, ironic.Rebooting, func(ctx context.Context, c *client.Client) error {
+		_, err := c.ChassisControl(ctx, chassis.ChassisControlHardReset)
+		return err
+	})
 }
 
 // reach sends a chassis control unless the machine is there already, and looks

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -322,5 +323,21 @@ func BenchmarkPowerStatus(b *testing.B) {
 		if _, err := d.PowerState(context.Background(), n); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Such a machine's BMC may be gone while the machine is off: it sees a reset, and nothing else.
+func TestAMachineThatMustStayOnIsReset(t *testing.T) {
+	d, b := virtual(t)
+	if err := d.SetPower(t.Context(), b.node, ironic.PowerOn); err != nil {
+		t.Fatal(err)
+	}
+	before := len(b.Machine.Log())
+	b.node.DisablePowerOff = true
+	if err := d.SetPower(t.Context(), b.node, ironic.Rebooting); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.Machine.Log()[before:]; !slices.Equal(got, []string{"reset"}) {
+		t.Errorf("the machine saw %q", got)
 	}
 }
