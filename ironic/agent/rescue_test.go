@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"trefoil/ironic/agent/disk"
 	"trefoil/ironic/agentapi"
 )
 
@@ -58,7 +59,13 @@ func servesNobody(t *testing.T, url string) {
 
 // What must stay on is reset with the agent running: it obeys nobody until then.
 func TestLockdownEndsTheService(t *testing.T) {
-	url := start(t, newAPI(t), func(cfg *Config) { cfg.EndAfter = time.Nanosecond })
+	vda := filepath.Join(t.TempDir(), "vda")
+	if err := os.WriteFile(vda, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url := start(t, newAPI(t), func(cfg *Config) {
+		cfg.EndAfter, cfg.Disks = time.Nanosecond, func(string) (disk.Device, error) { return disk.System(vda) }
+	})
 	if code, st := post(t, url+"/v1/commands/?wait=true&agent_token=tok", "system.lockdown", nil); code != http.StatusOK || st.Status != agentapi.Succeeded {
 		t.Fatalf("%d %+v", code, st)
 	}
