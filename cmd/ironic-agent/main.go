@@ -28,9 +28,19 @@ func main() {
 	}
 	c := newConsole(os.Stdout)
 	err := initialize(c)
-	c.log.Error("the agent cannot go on; powering off in 30 s", "error", err)
+	c.log.Error("the agent cannot go on; the machine ends in 30 s", "error", err)
 	time.Sleep(30 * time.Second)
-	boot.PowerOff()
+	params, _ := boot.Params() // what cannot be read asks for nothing
+	ending(params)()
+}
+
+// ending is how a machine ends when there is nothing left to do: one that must never be
+// off starts anew.
+func ending(params map[string]string) func() {
+	if params["trefoil-stay-on"] == "1" {
+		return boot.Reboot
+	}
+	return boot.PowerOff
 }
 
 // initialize is PID 1's way: it returns only with the reason why it cannot go on.
@@ -83,7 +93,7 @@ func run(ctx context.Context, params map[string]string, c *console, pid1 bool) e
 		return fmt.Errorf("nothing to do: give ipa-api-url= or ipa-inspection-callback-url= on the kernel command line")
 	}
 	if pid1 {
-		cfg.PowerOff, cfg.Reboot = boot.PowerOff, boot.Reboot
+		cfg.PowerOff, cfg.Reboot = ending(params), boot.Reboot
 	}
 	if err := agent.New(cfg).Run(ctx); err != nil {
 		return fmt.Errorf("agent: %w", err)

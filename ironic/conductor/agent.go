@@ -24,6 +24,9 @@ const heartbeatTimeout = 300
 
 // waitsForAgent reports whether a node in this state may be looked up by a ramdisk.
 func waitsForAgent(n *ironic.Node) bool {
+	if resetDue(n) {
+		return false // who calls is the ramdisk of before, which runs until the reset
+	}
 	switch fsm.State(n.ProvisionState) {
 	case fsm.Deploying, fsm.DeployWait, fsm.Cleaning, fsm.CleanWait, fsm.Inspecting, fsm.InspectWait,
 		fsm.Rescuing, fsm.RescueWait, fsm.Servicing, fsm.ServiceWait,

@@ -75,7 +75,7 @@ func (t *task) restartBoot(ctx context.Context, at driver.BootPhase, stood time.
 	}
 	count := number(t.node.DriverInternalInfo, keyRestarts) + 1
 	words, _ := phase(at)
-	t.note("boot", "for %s %s: the machine is switched off and on again (%d of %d)", stood.Round(time.Second), words, count, maxRestarts)
+	t.note("boot", "for %s %s: the machine is started anew (%d of %d)", stood.Round(time.Second), words, count, maxRestarts)
 	err := t.startAgain(ctx)
 	switch {
 	case ctx.Err() != nil:

@@ -22,7 +22,7 @@ func TestAMachineThatMissedItsNetworkBootIsStartedAgain(t *testing.T) {
 			if n.LastError != "" || n.DriverInternalInfo["boot_restarts"] != nil {
 				t.Errorf("error %q, %v", n.LastError, n.DriverInternalInfo)
 			}
-			if h := w.history(); !strings.Contains(h, "no DHCP request was seen from the node: the machine is switched off and on again (1 of 2)") {
+			if h := w.history(); !strings.Contains(h, "no DHCP request was seen from the node: the machine is started anew (1 of 2)") {
 				t.Errorf("the history says %s", h)
 			}
 		})

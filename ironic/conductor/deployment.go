@@ -115,6 +115,11 @@ func (t *task) bootInstance(ctx context.Context) error {
 	} else if err := t.pretend(ctx, "deploy"); err != nil {
 		return err
 	}
+	if t.node.DisablePowerOff { // where no ramdisk was booted nothing has put the reset down
+		if err := t.powerOff(ctx); err != nil {
+			return err
+		}
+	}
 	return t.powerOn(ctx)
 }
 

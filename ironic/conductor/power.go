@@ -319,7 +319,7 @@ func (c *Conductor) forcePower(ctx context.Context, n *ironic.Node, set func(con
 		return
 	}
 	defer release()
-	if _, busy := jobOf(held); busy || held.PowerState != n.PowerState {
+	if _, busy := jobOf(held); busy || held.PowerState != n.PowerState || held.DisablePowerOff {
 		return
 	}
 	if err := set(ctx, held, held.PowerState); err != nil {

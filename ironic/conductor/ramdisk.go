@@ -24,7 +24,7 @@ func usesAgent(n *ironic.Node) bool {
 
 // bootRamdisk starts the machine into the ramdisk. Each of its steps may run
 // twice: the machine is switched off before the entry is published, and is only
-// switched on if it is off. Where nothing can be booted the machine is left as it is.
+// switched on if it is off (one that must stay on is reset). Where nothing can be booted the machine is left as it is.
 func (t *task) bootRamdisk(purpose string) error {
 	t.purpose = purpose
 	if err := t.bootPart("power off", func(ctx context.Context) error {
@@ -143,6 +143,9 @@ func (t *task) entry(ctx context.Context, purpose string, look bool) (*driver.Bo
 	}
 	more := strings.ReplaceAll(own, "%default%", strings.Join(t.KernelParams, " "))
 	e.Params = append(e.Params, strings.Fields(more)...)
+	if t.node.DisablePowerOff {
+		e.Params = append(e.Params, driver.StayOn)
+	}
 	return e, nil
 }
 
@@ -268,13 +271,16 @@ func (t *task) powerOn(ctx context.Context) error  { return t.powerTo(ctx, ironi
 
 // powerTo switches the machine and records where it is.
 func (t *task) powerTo(ctx context.Context, state string) error {
-	if t.node.DisablePowerOff {
+	if t.node.DisablePowerOff || state == ironic.PowerOn && resetDue(t.node) {
 		return t.stayOn(ctx, state)
 	}
 	if err := t.patiently(ctx, func() error { return t.switchTo(ctx, state) }); err != nil {
 		return err
 	}
-	return t.update(ctx, func(n *ironic.Node) { n.PowerState = state })
+	return t.update(ctx, func(n *ironic.Node) {
+		n.PowerState = state
+		delete(n.DriverInternalInfo, keyReset)
+	})
 }
 
 // setBoot chooses the boot device.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,8 +41,12 @@ func TestKilledAtAnyStepItGoesOn(t *testing.T) {
 					w := newWorld(t, nil)
 					w.node(c.from)
 					w.set(func(n *ironic.Node) { n.DisablePowerOff = how.staysOn })
+					actions := w.actions()
 					w.crashAt(step, after, func() { w.provision(c.verb) })
 					n := w.await(c.to)
+					if how.staysOn && slices.Contains(actions(), ironic.PowerOff) {
+						t.Errorf("it was switched off: %v", actions())
+					}
 					if n.LastError != "" {
 						t.Errorf("error %q", n.LastError)
 					}

@@ -1,6 +1,7 @@
 package conductor_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -8,6 +9,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/api"
 )
 
 // actions collects what the fake driver is asked for, and lets all of it pass.
@@ -121,5 +123,58 @@ func TestAMachineThatMustStayOnIsSwitchedOffByNobody(t *testing.T) {
 	}
 	if got := actions(); !slices.Equal(got, []string{ironic.Rebooting}) {
 		t.Errorf("%v", got)
+	}
+}
+
+// A deployment whose steps boot no ramdisk: the machine was on before, and its instance is booted all the same.
+func TestAMachineThatMustStayOnBootsItsInstanceWithoutARamdisk(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.node("available")
+	w.set(func(n *ironic.Node) { n.DisablePowerOff, n.PowerState = true, ironic.PowerOn })
+	w.drv.Force(n, ironic.PowerOn)
+	actions := w.actions()
+	w.provision("active", func(r *api.ProvisionRequest) {
+		for _, s := range []string{"deploy", "write_image", "prepare_instance_boot", "tear_down_agent"} {
+			r.DeploySteps = append(r.DeploySteps, map[string]any{"interface": "deploy", "step": s, "priority": 0, "args": map[string]any{}})
+		}
+	})
+	w.await("active")
+	if got := actions(); !slices.Contains(got, ironic.Rebooting) {
+		t.Errorf("active, and never reset: %v", got)
+	}
+}
+
+// The ramdisk of before runs until the reset: the token is not for it.
+func TestTheRamdiskOfBeforeIsGivenNoToken(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.node("available")
+	w.set(func(n *ironic.Node) { n.DisablePowerOff, n.PowerState = true, ironic.PowerOn })
+	w.drv.Force(n, ironic.PowerOn)
+	var once sync.Once
+	w.drv.Fail = func(_, action string) error {
+		if action == ironic.Rebooting {
+			once.Do(func() {
+				if l, err := w.c.Lookup(context.Background(), []string{mac}, ""); err == nil {
+					t.Errorf("it was given %+v", l.Config)
+				}
+			})
+		}
+		return nil
+	}
+	w.provision("active")
+	w.await("active")
+}
+
+// Without the flag the machine is an ordinary one again, and being off ends what a reset would have ended.
+func TestPowerOffSpendsTheResetThatWasDue(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.node("available")
+	w.set(func(n *ironic.Node) {
+		n.PowerState, n.DriverInternalInfo = ironic.PowerOn, map[string]any{"reset_due": true}
+	})
+	w.drv.Force(n, ironic.PowerOn)
+	w.provision("active")
+	if got := w.await("active"); got.DriverInternalInfo["reset_due"] != nil {
+		t.Errorf("still due: %v", got.DriverInternalInfo)
 	}
 }

@@ -189,7 +189,10 @@ func (t *task) powerStep(ctx context.Context, name string) error {
 	if err := t.patiently(ctx, func() error { return t.switchTo(ctx, ironic.Rebooting) }); err != nil {
 		return err
 	}
-	return t.update(ctx, func(n *ironic.Node) { n.PowerState = ironic.PowerOn })
+	return t.update(ctx, func(n *ironic.Node) {
+		n.PowerState = ironic.PowerOn
+		delete(n.DriverInternalInfo, keyReset)
+	})
 }
 
 // leaveRamdisk switches the machine off and forgets its agent.
@@ -205,7 +208,7 @@ func (t *task) ramdiskFor(f flow, name string) error {
 	return t.step("ramdisk for "+name, func(ctx context.Context) error {
 		if text(t.node.DriverInternalInfo, agentURL) != "" {
 			state, err := t.drv.PowerState(ctx, t.node)
-			if err == nil && state == ironic.PowerOn {
+			if err == nil && state == ironic.PowerOn && !resetDue(t.node) {
 				return t.enter(ctx, f.work, nil)
 			}
 			if err := t.update(ctx, forgetBoot); err != nil {

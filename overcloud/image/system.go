@@ -68,7 +68,7 @@ Conflicts=shutdown.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/sh -c 'mountpoint -q /sys/kernel/debug || mount -t debugfs -o mode=0700 debugfs /sys/kernel/debug; cd /sys/kernel/debug/sched && echo 200000000 >latency_ns && echo 60000000 >min_granularity_ns && echo 40000000 >wakeup_granularity_ns'
+ExecStart=-/bin/sh -c 'mountpoint -q /sys/kernel/debug || mount -t debugfs -o mode=0700 debugfs /sys/kernel/debug; cd /sys/kernel/debug/sched && echo 200000000 >latency_ns && echo 60000000 >min_granularity_ns && echo 40000000 >wakeup_granularity_ns'
 ExecStart=/bin/sh -c 'if dmesg | grep -q "PIT calibration deviates"; then echo hpet >/sys/devices/system/clocksource/clocksource0/current_clocksource; fi'
 
 [Install]

@@ -26,6 +26,9 @@ func TestScripts(t *testing.T) {
 	} {
 		golden.Check(t, name+".ipxe", got)
 	}
+	if got := NodeScript(base, entry("bios", driver.StayOn)); strings.Contains(got, "poweroff") || !strings.HasSuffix(got, "\nreboot\n") {
+		t.Errorf("a machine that must never be off ends with\n%s", got)
+	}
 }
 
 // source is one published node.

@@ -1,6 +1,7 @@
 package httpboot
 
 import (
+	"slices"
 	"strings"
 
 	"trefoil/ironic"
@@ -59,10 +60,16 @@ inc attempt
 inc pause 3
 goto retry
 :give_up
-echo Boot failed ten times. Powering off.
-poweroff
-`)
+echo Boot failed ten times. ` + giveUp(e) + "\n")
 	return b.String()
+}
+
+// giveUp is how a machine ends that could not be booted.
+func giveUp(e driver.BootEntry) string {
+	if slices.Contains(e.Params, driver.StayOn) {
+		return "Starting anew.\nreboot"
+	}
+	return "Powering off.\npoweroff"
 }
 
 func mode(e driver.BootEntry) string {
