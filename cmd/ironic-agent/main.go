@@ -16,6 +16,7 @@ import (
 	"trefoil/ironic/agent"
 	"trefoil/ironic/agent/boot"
 	"trefoil/ironic/agent/hw"
+	"trefoil/ironic/agentapi"
 )
 
 func main() {
@@ -37,7 +38,7 @@ func main() {
 // ending is how a machine ends when there is nothing left to do: one that must never be
 // off starts anew.
 func ending(params map[string]string) func() {
-	if params["trefoil-stay-on"] == "1" {
+	if agentapi.StaysOn(params) {
 		return boot.Reboot
 	}
 	return boot.PowerOff

@@ -3,6 +3,16 @@
 // ironic-python-agent (IPA), so that either side can be replaced by upstream's.
 package agentapi
 
+// StayOn is the kernel parameter of a machine that must never be off (disable_power_off):
+// where the ramdisk or the boot script would switch it off, it starts anew. It is ours; IPA
+// passes it over.
+const StayOn = stayOn + "=1"
+
+const stayOn = "trefoil-stay-on"
+
+// StaysOn reads StayOn from the parameters of a kernel.
+func StaysOn(params map[string]string) bool { return params[stayOn] == "1" }
+
 // LookupConfig is the configuration part of the answer to GET /v1/lookup.
 type LookupConfig struct {
 	HeartbeatTimeout   int    `json:"heartbeat_timeout"` // seconds

@@ -22,10 +22,11 @@ import (
 // heartbeatTimeout is what agents are told: they call at a fraction of it, in seconds.
 const heartbeatTimeout = 300
 
-// waitsForAgent reports whether a node in this state may be looked up by a ramdisk.
+// waitsForAgent reports whether a node in this state may be looked up by a ramdisk. While a
+// reset is due the one that calls is that of before, which runs until then.
 func waitsForAgent(n *ironic.Node) bool {
 	if resetDue(n) {
-		return false // who calls is the ramdisk of before, which runs until the reset
+		return false
 	}
 	switch fsm.State(n.ProvisionState) {
 	case fsm.Deploying, fsm.DeployWait, fsm.Cleaning, fsm.CleanWait, fsm.Inspecting, fsm.InspectWait,

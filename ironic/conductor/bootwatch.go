@@ -14,7 +14,7 @@ import (
 const phaseInterval = 2 * time.Second
 
 // maxRestarts bounds how often a machine whose network boot stands still is
-// switched off and on again.
+// started anew.
 const maxRestarts = 2
 
 // keyRestarts counts these restarts in driver_internal_info.

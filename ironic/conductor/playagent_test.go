@@ -28,6 +28,7 @@ type agent struct {
 
 	mu       sync.Mutex
 	commands []agentapi.CommandStatus
+	wasBusy  bool
 }
 
 func startAgent(w *world, uuid string, e driver.BootEntry) *agent {
@@ -102,6 +103,11 @@ func (a *agent) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if cmd.Name == "standby.sync" && !a.wasBusy && a.w.told(a.uuid) == "busy at first" {
+		a.wasBusy = true
+		http.Error(w, `{"faultcode":"Client","faultstring":"Agent is busy."}`, http.StatusConflict)
+		return
+	}
 	if n := len(a.commands); n > 0 && a.commands[n-1].Status == agentapi.Running {
 		http.Error(w, `{"faultcode":"Client","faultstring":"Agent is busy."}`, http.StatusConflict)
 		return

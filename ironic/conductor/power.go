@@ -45,9 +45,8 @@ func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout 
 	if err := drv.Validate(n); err != nil {
 		return err
 	}
-	if n.DisablePowerOff && (final == ironic.PowerOff || target == ironic.SoftRebooting) {
-		return errs.New(errs.Invalid, "Node %s must not be switched off: disable_power_off is set.", title(n)).
-			WithHint("a reset is possible: openstack baremetal node reboot %s", n.UUID)
+	if err := maySwitch(n, target); err != nil {
+		return err
 	}
 	var j jobRef
 	_, err = c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
@@ -82,6 +81,9 @@ const keyPower = "power_action"
 func (t *task) power() error {
 	return t.step("power", func(ctx context.Context) error {
 		target := text(t.node.DriverInternalInfo, keyPower)
+		if err := maySwitch(t.node, target); err != nil { // the flag may have come since it was asked for
+			return err
+		}
 		limit := t.PowerTimeout
 		if target == ironic.SoftPowerOff || target == ironic.SoftRebooting {
 			limit = t.SoftTimeout

@@ -1,6 +1,7 @@
 package conductor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -144,8 +145,8 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 		if len(req.CleanSteps) == 0 {
 			return errs.New(errs.Invalid, "clean_steps is required when setting the target provision state to clean")
 		}
-		_, err := steps.Parse(steps.Clean, req.CleanSteps)
-		return err
+		list, err := steps.Parse(steps.Clean, req.CleanSteps)
+		return cmp.Or(err, maySteps(n, list))
 	case fsm.EvInspect:
 		return mayInspect(n)
 	case fsm.EvService:

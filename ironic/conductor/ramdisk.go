@@ -9,6 +9,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/agentapi"
 	"trefoil/ironic/driver"
 	"trefoil/ironic/inspect"
 )
@@ -24,7 +25,8 @@ func usesAgent(n *ironic.Node) bool {
 
 // bootRamdisk starts the machine into the ramdisk. Each of its steps may run
 // twice: the machine is switched off before the entry is published, and is only
-// switched on if it is off (one that must stay on is reset). Where nothing can be booted the machine is left as it is.
+// switched on if it is off (one that must stay on is reset). Where nothing can be booted
+// the machine is left as it is.
 func (t *task) bootRamdisk(purpose string) error {
 	t.purpose = purpose
 	if err := t.bootPart("power off", func(ctx context.Context) error {
@@ -144,7 +146,7 @@ func (t *task) entry(ctx context.Context, purpose string, look bool) (*driver.Bo
 	more := strings.ReplaceAll(own, "%default%", strings.Join(t.KernelParams, " "))
 	e.Params = append(e.Params, strings.Fields(more)...)
 	if t.node.DisablePowerOff {
-		e.Params = append(e.Params, driver.StayOn)
+		e.Params = append(e.Params, agentapi.StayOn)
 	}
 	return e, nil
 }
@@ -251,14 +253,15 @@ func (t *task) removeRamdisk(ctx context.Context, update func(func(*ironic.Node)
 			first = fmt.Errorf("remove node %s from network boot: %w", title(t.node), err)
 		}
 	}
+	stays := t.node.DisablePowerOff
 	var off error
-	if !t.node.DisablePowerOff {
+	if !stays {
 		off = t.switchTo(ctx, ironic.PowerOff)
 	}
 	return errors.Join(first, off, update(func(n *ironic.Node) {
 		forgetBoot(n)
 		switch {
-		case t.node.DisablePowerOff:
+		case stays:
 			put(n, keyReset, true)
 		case off == nil:
 			n.PowerState = ironic.PowerOff
@@ -277,10 +280,7 @@ func (t *task) powerTo(ctx context.Context, state string) error {
 	if err := t.patiently(ctx, func() error { return t.switchTo(ctx, state) }); err != nil {
 		return err
 	}
-	return t.update(ctx, func(n *ironic.Node) {
-		n.PowerState = state
-		delete(n.DriverInternalInfo, keyReset)
-	})
+	return t.update(ctx, reached(state))
 }
 
 // setBoot chooses the boot device.

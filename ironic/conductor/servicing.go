@@ -81,6 +81,9 @@ func (c *Conductor) checkService(ctx context.Context, drv driver.Driver, n *iron
 		return errs.New(errs.Invalid, "\"service_steps\" is required when setting target provision state to service")
 	}
 	asked, err := steps.Parse(steps.Service, req.ServiceSteps)
+	if err == nil {
+		err = maySteps(n, asked)
+	}
 	if err != nil || req.DisableRamdisk || !usesAgent(n) {
 		return err
 	}

@@ -2,15 +2,42 @@ package conductor
 
 import (
 	"context"
+	"slices"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
+	"trefoil/ironic/steps"
 )
 
 // keyReset stands in a node whose machine would have been switched off, and runs on
 // because of disable_power_off: whatever runs there must end with a reset.
 const keyReset = "reset_due"
+
+// maySwitch refuses a power action in which a machine is off that must not be, be it for a moment.
+func maySwitch(n *ironic.Node, target string) error {
+	if !n.DisablePowerOff || finalPower(target) == ironic.PowerOn && target != ironic.SoftRebooting {
+		return nil
+	}
+	return errs.New(errs.Invalid, "Node %s must not be switched off: disable_power_off is set.", title(n)).
+		WithHint("a reset is possible: openstack baremetal node reboot %s", n.UUID)
+}
+
+// maySteps is maySwitch for a list of steps.
+func maySteps(n *ironic.Node, list []steps.Step) error {
+	if slices.ContainsFunc(list, func(s steps.Step) bool { return s.Name == steps.PowerOff }) {
+		return maySwitch(n, ironic.PowerOff)
+	}
+	return nil
+}
+
+// reached records where a power action has brought the machine to; what it ran before has ended.
+func reached(state string) func(*ironic.Node) {
+	return func(n *ironic.Node) {
+		n.PowerState = state
+		delete(n.DriverInternalInfo, keyReset)
+	}
+}
 
 func resetDue(n *ironic.Node) bool {
 	_, due := n.DriverInternalInfo[keyReset]
@@ -34,28 +61,48 @@ func (t *task) stayOn(ctx context.Context, state string) error {
 	if err := t.patiently(ctx, func() error { return t.switchTo(ctx, state) }); err != nil {
 		return err
 	}
-	return t.update(ctx, func(n *ironic.Node) {
-		n.PowerState = ironic.PowerOn
-		delete(n.DriverInternalInfo, keyReset)
-	})
+	return t.update(ctx, reached(ironic.PowerOn))
 }
 
 // lockAgent makes a ramdisk ready for the reset that follows: what it wrote is on the disk,
-// and it obeys nobody any more. Older agents know no lockdown. It may run twice, and an agent
-// that is locked does not answer the second time. All agents write an image to the medium
-// before they say that it is written, so that one that is gone loses nothing.
+// and it obeys nobody any more. It may run twice. Older agents know no lockdown.
 func (t *task) lockAgent(ctx context.Context) error {
-	for _, name := range []string{"standby.sync", "system.lockdown"} {
-		st, err := t.Agents.Run(ctx, target(t.node), agentapi.Command{Name: name, Params: map[string]any{}}, true)
-		switch {
-		case err != nil && !errs.Is(err, errs.Unavailable) && !errs.Is(err, errs.NotFound):
-			return err
-		case err != nil:
-			t.note("power", "the agent did not take %s (%v): the machine is reset all the same", name, err)
-		case st.Status == agentapi.Failed:
-			_, err := commandResult(name, st)
-			return err
+	gone, err := t.flush(ctx)
+	if err != nil {
+		return err
+	}
+	if !gone {
+		if _, err := t.ask(ctx, "system.lockdown"); err != nil {
+			t.note("power", "the agent was not locked (%v): the machine is reset all the same", err)
 		}
 	}
 	return t.powerOff(ctx)
+}
+
+// flush has the agent bring to the disks what it wrote. One that gives no answer in time and
+// still is there is at it, and is asked again. gone: it is not there any more, since it was
+// locked before a crash, for example.
+func (t *task) flush(ctx context.Context) (gone bool, err error) {
+	for until := t.Now().Add(t.CommandTimeout); ; {
+		_, err := t.ask(ctx, "standby.sync")
+		if !errs.Is(err, errs.Unavailable) && !errs.Is(err, errs.Conflict) || !t.Now().Before(until) {
+			return false, err
+		}
+		if _, lerr := t.Agents.Commands(ctx, target(t.node)); lerr != nil && ctx.Err() == nil {
+			t.note("power", "the agent has gone (%v): the machine is reset all the same", lerr)
+			return true, nil
+		}
+		if err := t.pause(ctx, t.AgentPoll); err != nil {
+			return false, err
+		}
+	}
+}
+
+// ask has the agent do what it does at once.
+func (t *task) ask(ctx context.Context, name string) (map[string]any, error) {
+	st, err := t.Agents.Run(ctx, target(t.node), agentapi.Command{Name: name, Params: map[string]any{}}, true)
+	if err != nil {
+		return nil, err
+	}
+	return commandResult(name, st)
 }

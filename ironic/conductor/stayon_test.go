@@ -39,13 +39,20 @@ func (w *world) commands() string {
 	return strings.Join(names, " ")
 }
 
-// From enroll to a second deployment, an inspection, a rescue and a failure: the machine is
-// on all the time, and reset wherever another one would be switched off and on.
-func TestAMachineThatMustStayOnIsResetWhereOthersAreSwitchedOff(t *testing.T) {
-	w := newWorld(t, nil)
-	n := w.node("manageable")
+// staysOn is a node whose machine is on and must never be off.
+func (w *world) staysOn(state string) *ironic.Node {
+	w.t.Helper()
+	n := w.node(state)
 	w.set(func(n *ironic.Node) { n.DisablePowerOff, n.PowerState = true, ironic.PowerOn })
 	w.drv.Force(n, ironic.PowerOn)
+	return n
+}
+
+// Inspection, cleaning, deployments and failures: the machine is on all the time, and reset
+// wherever another one would be switched off and on.
+func TestAMachineThatMustStayOnIsResetWhereOthersAreSwitchedOff(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.staysOn("manageable")
 	actions := w.actions()
 	on := func(state string) {
 		t.Helper()
@@ -77,7 +84,7 @@ func TestAMachineThatMustStayOnIsResetWhereOthersAreSwitchedOff(t *testing.T) {
 	if got := w.row().LastError; !strings.Contains(got, "the agent failed to standby.sync: input/output error on /dev/vda") {
 		t.Errorf("a disk that does not take what was written: %q", got)
 	}
-	w.say("")
+	w.say("busy at first")
 	w.provision("active")
 	on("active")
 
@@ -102,18 +109,19 @@ func TestAMachineThatMustStayOnIsResetWhereOthersAreSwitchedOff(t *testing.T) {
 
 func TestAMachineThatMustStayOnIsSwitchedOffByNobody(t *testing.T) {
 	w := newWorld(t, nil)
-	n := w.node("manageable")
-	w.set(func(n *ironic.Node) {
-		n.DisablePowerOff, n.PowerState = true, ironic.PowerOn
-		n.DriverInternalInfo = map[string]any{"reset_due": true}
-	})
-	w.drv.Force(n, ironic.PowerOn)
+	n := w.staysOn("manageable")
+	w.set(func(n *ironic.Node) { n.DriverInternalInfo = map[string]any{"reset_due": true} })
 	actions := w.actions()
 	for _, target := range []string{ironic.PowerOff, ironic.SoftPowerOff, ironic.SoftRebooting} {
 		err := w.c.SetPower(t.Context(), n.UUID, target, 0)
 		if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "must not be switched off: disable_power_off is set") {
 			t.Errorf("%s: %v", target, err)
 		}
+	}
+	off := []map[string]any{{"interface": "power", "step": "power_off"}}
+	err := w.c.Provision(t.Context(), n.UUID, api.ProvisionRequest{Target: "clean", CleanSteps: off})
+	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "must not be switched off") {
+		t.Errorf("cleaning with a step that switches off: %v", err)
 	}
 	if err := w.c.SetPower(t.Context(), n.UUID, ironic.Rebooting, 0); err != nil {
 		t.Fatal(err)
@@ -126,12 +134,26 @@ func TestAMachineThatMustStayOnIsSwitchedOffByNobody(t *testing.T) {
 	}
 }
 
+func TestStepsThatSwitchOffAreRefusedWhereTheMachineMustStayOn(t *testing.T) {
+	for state, req := range map[string]api.ProvisionRequest{
+		"available": {Target: "active", DeploySteps: []map[string]any{{"interface": "power", "step": "power_off", "priority": 50, "args": map[string]any{}}}},
+		"active":    {Target: "service", ServiceSteps: []map[string]any{{"interface": "power", "step": "power_off"}}},
+	} {
+		w := newWorld(t, nil)
+		n := w.staysOn(state)
+		if err := w.c.Provision(t.Context(), n.UUID, req); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "must not be switched off") {
+			t.Errorf("%s: %v", req.Target, err)
+		}
+		if got := w.row().ProvisionState; got != state {
+			t.Errorf("%s: the node is %q", req.Target, got)
+		}
+	}
+}
+
 // A deployment whose steps boot no ramdisk: the machine was on before, and its instance is booted all the same.
 func TestAMachineThatMustStayOnBootsItsInstanceWithoutARamdisk(t *testing.T) {
 	w := newWorld(t, nil)
-	n := w.node("available")
-	w.set(func(n *ironic.Node) { n.DisablePowerOff, n.PowerState = true, ironic.PowerOn })
-	w.drv.Force(n, ironic.PowerOn)
+	w.staysOn("available")
 	actions := w.actions()
 	w.provision("active", func(r *api.ProvisionRequest) {
 		for _, s := range []string{"deploy", "write_image", "prepare_instance_boot", "tear_down_agent"} {
@@ -147,9 +169,7 @@ func TestAMachineThatMustStayOnBootsItsInstanceWithoutARamdisk(t *testing.T) {
 // The ramdisk of before runs until the reset: the token is not for it.
 func TestTheRamdiskOfBeforeIsGivenNoToken(t *testing.T) {
 	w := newWorld(t, nil)
-	n := w.node("available")
-	w.set(func(n *ironic.Node) { n.DisablePowerOff, n.PowerState = true, ironic.PowerOn })
-	w.drv.Force(n, ironic.PowerOn)
+	w.staysOn("available")
 	var once sync.Once
 	w.drv.Fail = func(_, action string) error {
 		if action == ironic.Rebooting {

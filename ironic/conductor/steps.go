@@ -134,6 +134,9 @@ func mayAbort(n *ironic.Node, f flow) {
 // execute does what a step is for.
 func (t *task) execute(ctx context.Context, f flow, p *plan, i int, name string) error {
 	s := p.Steps[i]
+	if err := maySteps(t.node, p.Steps[i:i+1]); err != nil { // the flag may have come since the list was taken
+		return err
+	}
 	core, isCore := t.coreSteps()[s.ID()]
 	switch {
 	case f.kind == steps.Deploy && isCore:
@@ -181,21 +184,16 @@ func (t *task) powerStep(ctx context.Context, name string) error {
 	switch {
 	case name == steps.PowerOn:
 		return t.powerOn(ctx)
-	case name == steps.PowerOff && t.node.DisablePowerOff:
-		return errs.New(errs.Invalid, "Node %s must not be switched off: disable_power_off is set.", title(t.node))
 	case name == steps.PowerOff:
 		return t.powerOff(ctx)
 	}
 	if err := t.patiently(ctx, func() error { return t.switchTo(ctx, ironic.Rebooting) }); err != nil {
 		return err
 	}
-	return t.update(ctx, func(n *ironic.Node) {
-		n.PowerState = ironic.PowerOn
-		delete(n.DriverInternalInfo, keyReset)
-	})
+	return t.update(ctx, reached(ironic.PowerOn))
 }
 
-// leaveRamdisk switches the machine off and forgets its agent.
+// leaveRamdisk switches the machine off, or puts a reset down, and forgets its agent.
 func (t *task) leaveRamdisk(ctx context.Context) error {
 	if err := t.powerOff(ctx); err != nil {
 		return err

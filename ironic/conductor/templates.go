@@ -1,6 +1,7 @@
 package conductor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -97,7 +98,7 @@ func checkAsked(drv driver.Driver, n *ironic.Node, asked steps.Asked) error {
 	if err == nil && noRamdisk {
 		err = refuseRamdisk(steps.Deploy, list)
 	}
-	return err
+	return cmp.Or(err, maySteps(n, list))
 }
 
 // withoutRamdisk reports whether a deployment is asked to go without a ramdisk, or knows none.

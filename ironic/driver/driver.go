@@ -48,10 +48,6 @@ type Pretender interface {
 	Pretend(ctx context.Context, n *ironic.Node, kind string) error
 }
 
-// StayOn is the kernel parameter of a machine that must never be off: where the ramdisk or
-// the boot script would switch it off, it starts anew.
-const StayOn = "trefoil-stay-on=1"
-
 // BootEntry is what one machine boots from the network until it is removed.
 type BootEntry struct {
 	NodeUUID string   `json:"node_uuid"`

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"trefoil/internal/golden"
+	"trefoil/ironic/agentapi"
 	"trefoil/ironic/driver"
 )
 
@@ -26,7 +27,7 @@ func TestScripts(t *testing.T) {
 	} {
 		golden.Check(t, name+".ipxe", got)
 	}
-	if got := NodeScript(base, entry("bios", driver.StayOn)); strings.Contains(got, "poweroff") || !strings.HasSuffix(got, "\nreboot\n") {
+	if got := NodeScript(base, entry("bios", agentapi.StayOn)); strings.Contains(got, "poweroff") || !strings.HasSuffix(got, "\nreboot\n") {
 		t.Errorf("a machine that must never be off ends with\n%s", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"trefoil/ironic"
+	"trefoil/ironic/agentapi"
 	"trefoil/ironic/driver"
 )
 
@@ -66,7 +67,7 @@ echo Boot failed ten times. ` + giveUp(e) + "\n")
 
 // giveUp is how a machine ends that could not be booted.
 func giveUp(e driver.BootEntry) string {
-	if slices.Contains(e.Params, driver.StayOn) {
+	if slices.Contains(e.Params, agentapi.StayOn) {
 		return "Starting anew.\nreboot"
 	}
 	return "Powering off.\npoweroff"
