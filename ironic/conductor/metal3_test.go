@@ -68,6 +68,10 @@ func (p *transcript) line(line string) error {
 	path, body, _ := strings.Cut(rest, " ")
 	status, words, _ := strings.Cut(answer, " ")
 	code, got, err := p.ask(method, path, body)
+	// The operator, too, comes back to a node that is locked.
+	for end := time.Now().Add(awaitLimit); err == nil && code == http.StatusConflict && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		code, got, err = p.ask(method, path, body)
+	}
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ func (c *stepClock) begin(ctx context.Context, step int) (err error) {
 		c.mu.Lock()
 		c.summary.Begun[phaseOf(step)] = c.began[step]
 		c.mu.Unlock()
+		return c.keep(ctx)
 	}
 	c.began[step], err = c.begun(ctx, phaseOf(step))
 	return err

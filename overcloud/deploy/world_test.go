@@ -224,9 +224,13 @@ func (f *fakeNodes) Apply(ctx context.Context, n stack.Node, doc resource.Docume
 type fakeCatalog struct {
 	wanted catalog.Want
 	fail   error
+	waits  func() // before it is made; nil: nothing
 }
 
 func (f *fakeCatalog) Ensure(_ context.Context, w catalog.Want) ([]string, error) {
+	if f.waits != nil {
+		f.waits()
+	}
 	f.wanted = w
 	return nil, f.fail
 }
