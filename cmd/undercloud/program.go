@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync/atomic"
 
+	"trefoil/internal/servicemanager"
 	"trefoil/ironic/conductor"
 	"trefoil/undercloud/server"
 )
@@ -60,6 +61,9 @@ func (p *program) run(ctx context.Context, name string, attrs ...any) error {
 			p.ready.Store(is)
 			if is {
 				p.log.Info(name+" is ready", append(attrs, "version", version, "pid", os.Getpid())...)
+				if err := servicemanager.Notify(os.Getenv("NOTIFY_SOCKET"), "READY=1"); err != nil {
+					p.log.Warn(err.Error())
+				}
 			}
 		},
 	}.run(ctx)

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/servicemanager"
 	"trefoil/vbmc/control"
 	"trefoil/vbmc/manager"
 )
@@ -49,7 +50,7 @@ func (p *program) daemon(c *cli.Context) error {
 		return err
 	}
 	defer closeLog()
-	release, err := p.claim(c.Context, func(err error) { log.Warn(err.Error(), "do", errs.HintOf(err)) })
+	release, err := p.claim(c.Context, func(err error) { warn(log, err) })
 	if err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func (p *program) serve(ctx context.Context, log *slog.Logger, reopen func() err
 	onHangup(ctx, log, reopen, m)
 	log.Info("vbmc daemon is ready", "config", p.settings.ConfigDir, "pid", os.Getpid())
 	m.Run(ctx, func() {
-		if err := notify(p.service, "READY=1"); err != nil {
+		if err := servicemanager.Notify(p.service, "READY=1"); err != nil {
 			log.Warn(err.Error())
 		}
 	})
@@ -208,4 +209,12 @@ func lastLine(file string) string {
 	}
 	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
 	return lines[len(lines)-1]
+}
+
+// warn logs err with what to do about it, if there is anything.
+func warn(log *slog.Logger, err error) {
+	if hint := errs.HintOf(err); hint != "" {
+		log = log.With("do", hint)
+	}
+	log.Warn(err.Error())
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -50,11 +49,5 @@ func TestServiceManagerIsTold(t *testing.T) {
 		if code := <-done; code != 0 {
 			t.Errorf("%s: code %d", socket, code)
 		}
-	}
-	if err := notify("", "READY=1"); err != nil {
-		t.Errorf("without a service manager: %v", err)
-	}
-	if err := notify(filepath.Join(t.TempDir(), "none"), "READY=1"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("one that is gone: %v", err)
 	}
 }

@@ -14,16 +14,6 @@ import (
 	"trefoil/internal/errs"
 )
 
-// overcloudFull is the image that `openstack overcloud image build` made for all services.
-func overcloudFull(t *testing.T) string {
-	t.Helper()
-	image := os.Getenv("TREFOIL_OVERCLOUD_IMAGE")
-	if image == "" {
-		t.Fatal("TREFOIL_OVERCLOUD_IMAGE is not set: expected the path of an overcloud-full.qcow2 (openstack overcloud image build); make client sets it")
-	}
-	return image
-}
-
 func TestASecondBuildIsUpToDate(t *testing.T) {
 	dir := t.TempDir()
 	build := func() *Result {

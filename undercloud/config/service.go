@@ -87,6 +87,9 @@ func LoadService(path string) (*Service, error) {
 		return nil, errs.New(errs.NotFound, "%s does not exist: the undercloud is not installed", path).
 			WithHint("openstack undercloud install")
 	}
+	if errors.Is(err, os.ErrPermission) {
+		return nil, errs.Wrap(errs.Forbidden, err, "read service configuration").WithHint("it is root's alone: run this as root, with sudo for example")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read service configuration: %w", err)
 	}

@@ -7,6 +7,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"trefoil/internal/errs"
 )
@@ -38,8 +41,8 @@ func AsRoot(ctx context.Context, e Elevation, program string, args []string) (ex
 	if exec.CommandContext(ctx, sudo, "-n", "true").Run() != nil {
 		return 0, false, refuse
 	}
-	line := []string{"-n", "--", "env"}
-	for _, k := range append([]string{"HOME", "PATH"}, e.Keep...) {
+	line := []string{"-n", "--", "env", "PATH=" + rootPath(os.Getenv("PATH"))}
+	for _, k := range append([]string{"HOME"}, e.Keep...) {
 		if v, ok := os.LookupEnv(k); ok {
 			line = append(line, k+"="+v)
 		}
@@ -56,6 +59,18 @@ func AsRoot(ctx context.Context, e Elevation, program string, args []string) (ex
 		return 0, true, fmt.Errorf("run %s through sudo: %w", program, err)
 	}
 	return 0, true, nil
+}
+
+// rootPath is a user's PATH with the folders behind it where Debian has programs of root's, nft
+// among them, which only root's own PATH names.
+func rootPath(path string) string {
+	have := filepath.SplitList(path)
+	for _, dir := range []string{"/usr/local/sbin", "/usr/sbin", "/sbin"} {
+		if !slices.Contains(have, dir) {
+			have = append(have, dir)
+		}
+	}
+	return strings.Join(have, string(filepath.ListSeparator))
 }
 
 func (e Elevation) withDefaults() Elevation {

@@ -24,6 +24,7 @@ func sudo(t *testing.T, script string) func(string) (string, error) {
 func TestAsRoot(t *testing.T) {
 	t.Setenv("HOME", "/home/stack")
 	t.Setenv("OS_PASSWORD", "s3cret")
+	t.Setenv("PATH", "/home/stack/bin:/usr/bin") // a user's on Debian, where nft is in /usr/sbin
 	const works = `while [ "$1" != true ] && [ "$1" != env ]; do shift; done; exec "$@"`
 	user := func() int { return 1000 }
 	var out bytes.Buffer
@@ -37,7 +38,7 @@ func TestAsRoot(t *testing.T) {
 	if exit, again, err = AsRoot(t.Context(), e, "/bin/sh", nil); err != nil || !again || exit != 0 {
 		t.Errorf("exit %d, again %v, %v", exit, again, err)
 	}
-	if strings.Contains(out.String(), "s3cret") || !strings.HasPrefix(out.String(), "-n -- env HOME=/home/stack PATH=") {
+	if strings.Contains(out.String(), "s3cret") || !strings.HasPrefix(out.String(), "-n -- env PATH=/home/stack/bin:/usr/bin:/usr/local/sbin:/usr/sbin:/sbin HOME=/home/stack ") {
 		t.Errorf("command line %q", &out)
 	}
 	for name, look := range map[string]func(string) (string, error){

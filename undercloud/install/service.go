@@ -95,9 +95,11 @@ func systemdAt(root string) bool {
 // usesUnit tells whether systemd runs the service: it reads no other /etc than the machine's.
 func (o *Options) usesUnit() bool { return filepath.Clean(o.ConfigRoot) == "/" && HasSystemd() }
 
+// unit says Type=notify, so that systemctl start, and who comes after it, waits until the APIs answer.
+// A database that a new version brings up to date may take longer than systemd's minute and a half.
 func unit(binary, stateDir string) string {
 	return "[Unit]\nDescription=Trefoil undercloud\nWants=network-online.target\nAfter=network-online.target\n\n" +
-		"[Service]\nExecStart=" + binary + " serve --config " + config.ServicePath(stateDir) + "\n" +
+		"[Service]\nType=notify\nTimeoutStartSec=10min\nExecStart=" + binary + " serve --config " + config.ServicePath(stateDir) + "\n" +
 		"Restart=on-failure\nRestartSec=1\nLimitNOFILE=65536\nUMask=0077\n\n[Install]\nWantedBy=multi-user.target\n"
 }
 

@@ -1,13 +1,14 @@
-package main
+// Package servicemanager tells systemd, or whatever has started a service, how it is.
+package servicemanager
 
 import (
 	"fmt"
 	"net"
 )
 
-// notify tells the service manager that started the daemon how it is, for example
-// "READY=1"; socket is its $NOTIFY_SOCKET, "" without one (sd_notify(3)).
-func notify(socket, state string) error {
+// Notify tells the service manager that started this process how it is, for example
+// "READY=1"; socket is its $NOTIFY_SOCKET, "" without one, which is no error (sd_notify(3)).
+func Notify(socket, state string) error {
 	if socket == "" {
 		return nil
 	}
