@@ -37,7 +37,7 @@ type Options struct {
 	StartService func(ctx context.Context, svc *config.Service, changed bool) error
 	// Commands are programs that must be on PATH; nft is added where there is NAT.
 	Commands []string
-	// HealthTimeout bounds the wait for the service; default one minute.
+	// HealthTimeout bounds the wait for the service; default five minutes: one that ends is not waited for.
 	HealthTimeout time.Duration
 
 	Out        io.Writer // what the operator sees; default os.Stdout
@@ -66,7 +66,7 @@ func (o Options) withDefaults() Options {
 		o.ConfPath = filepath.Join(o.Home, o.ConfPath)
 	}
 	if o.HealthTimeout == 0 {
-		o.HealthTimeout = time.Minute
+		o.HealthTimeout = startLimit
 	}
 	if o.Out == nil {
 		o.Out = os.Stdout

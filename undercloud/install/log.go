@@ -1,11 +1,14 @@
 package install
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -47,6 +50,25 @@ func (l *logger) line(level, format string, args ...any) {
 
 func (l *logger) info(format string, args ...any) { l.line("INFO", format, args...) }
 func (l *logger) warn(format string, args ...any) { l.line("WARNING", format, args...) }
+
+// waits tells each half minute what is waited for and since when, until the function that it returns is called.
+func (l *logger) waits(since time.Time, format string, args ...any) (over func()) {
+	ctx, stop := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() {
+		tick := time.NewTicker(30 * time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				l.info("Waiting for %s, %d s so far", fmt.Sprintf(format, args...), int(l.opt.Now().Sub(since).Seconds()))
+			}
+		}
+	})
+	return func() { stop(); done.Wait() }
+}
 
 var ruler = strings.Repeat("#", 77)
 

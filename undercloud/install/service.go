@@ -43,10 +43,15 @@ func (in *installer) serviceHealthy() bool {
 	return err == nil && Healthy(context.Background(), HealthURL(old))
 }
 
+// startLimit is how long a start may take: a machine that emulates its processors, or has another's
+// work to do, needs minutes.
+const startLimit = 5 * time.Minute
+
 // start starts the service, or restarts it when its configuration or program changed.
 func (in *installer) start(ctx context.Context, changed bool) error {
 	ctx, cancel := context.WithTimeout(ctx, in.HealthTimeout)
 	defer cancel()
+	defer in.log.waits(in.Now(), "the service to answer at %s", HealthURL(in.svc))()
 	switch {
 	case in.StartService != nil:
 		if err := in.StartService(ctx, in.svc, changed); err != nil {
@@ -164,10 +169,10 @@ func (u *unitService) Status() (Status, error) { return u.process.Status() }
 // Stop has systemd stop it; then it is not restarted either.
 func (u *unitService) Stop(ctx context.Context) error { return u.systemctl(ctx, "stop", unitName) }
 
-// Start starts the unit unless it runs, and waits until it is healthy, a minute at
+// Start starts the unit unless it runs, and waits until it is healthy, for startLimit at
 // most: systemd would start one that fails again and again.
 func (u *unitService) Start(ctx context.Context) (Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	if err := u.run(ctx, "start"); err != nil {
 		return Status{}, err
@@ -196,6 +201,9 @@ func (u *unitService) run(ctx context.Context, verb string) error {
 
 func systemctl(ctx context.Context, args ...string) error {
 	out, err := exec.CommandContext(ctx, "systemctl", args...).CombinedOutput()
+	if ctx.Err() != nil { // it was killed, which nobody needs to know
+		return fmt.Errorf("systemctl %s has not come to its end: %w", strings.Join(args, " "), ctx.Err())
+	}
 	if err != nil {
 		return fmt.Errorf("systemctl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}

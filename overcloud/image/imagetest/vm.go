@@ -233,13 +233,13 @@ func (m *VM) Run(command string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// Await looks until is holds, for three minutes.
+// Await looks until is holds, for five minutes.
 func (m *VM) Await(what string, is func() bool) {
 	m.T.Helper()
 	began := time.Now()
 	for !is() {
-		if time.Since(began) > 3*time.Minute {
-			m.T.Fatalf("%s: not within 3 minutes\n%s", what, m.Run("systemctl --failed --no-pager; sudo journalctl -b --no-pager | tail -60"))
+		if time.Since(began) > 5*time.Minute {
+			m.T.Fatalf("%s: not within 5 minutes\n%s", what, m.Run("systemctl --failed --no-pager; sudo journalctl -b --no-pager | tail -60"))
 		}
 		time.Sleep(300 * time.Millisecond)
 	}
