@@ -138,7 +138,7 @@ func (s *systemd) bareMetal() {
 	s.m.T.Helper()
 	s.m.Send("/etc/systemd/system/undercloud-baremetal.service", s.open("../../examples/undercloud-baremetal.service"))
 	s.m.Send("/etc/trefoil/baremetal.conf", strings.NewReader("[DEFAULT]\nlisen = 127.0.0.1:6385\n"))
-	s.has("sudo systemctl daemon-reload; sudo systemctl start undercloud-baremetal 2>&1; sudo systemctl stop undercloud-baremetal; journalctl -o cat -u undercloud-baremetal", "Job for undercloud-baremetal.service failed", `baremetal.conf:2: unknown option lisen`)
+	s.has("sudo systemctl daemon-reload; sudo systemctl start undercloud-baremetal 2>&1; sudo systemctl stop undercloud-baremetal; sudo journalctl -o cat -u undercloud-baremetal", "Job for undercloud-baremetal.service failed", `baremetal.conf:2: unknown option lisen`)
 	s.m.Run("sudo sed -i s/lisen/listen/ /etc/trefoil/baremetal.conf && sudo systemctl enable --now undercloud-baremetal")
 	s.m.Run(ask + ` -d '{"name": "n1", "driver": "ipmi", "driver_info": {"ipmi_address": "127.0.0.1", "ipmi_port": 6230, "ipmi_username": "admin", "ipmi_password": "not-so-secret"}}'`)
 	s.m.Run(ask + `/n1/states/provision -X PUT -d '{"target": "manage"}'`)
