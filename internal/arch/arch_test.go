@@ -66,12 +66,19 @@ func anyUnder(pkg string, dirs []string) bool {
 	return slices.ContainsFunc(dirs, func(d string) bool { return d == "*" || under(pkg, d) })
 }
 
+// forTests are packages that help tests, called as net/http/httptest is.
+func forTests(pkg string) bool { return strings.HasSuffix(pkg, "test") }
+
 // broken says which rule an import breaks, or "".
 func broken(pkg, imp string) string {
 	own, ours := strings.CutPrefix(imp, module+"/")
 	switch {
 	case ours && under(own, "cmd"):
 		return "nothing imports cmd"
+	case ours && forTests(own) && !forTests(pkg):
+		return "only tests import what is for tests"
+	case forTests(pkg):
+		return "" // it puts together what only programs do otherwise
 	case ours && !anyUnder(own, layers[strings.SplitN(pkg, "/", 2)[0]]):
 		return "this arrow points outward"
 	case slices.Contains(domain, pkg) && ours && !under(own, "internal") && !slices.Contains(domain, own):
@@ -143,13 +150,19 @@ func TestRuleCatchesBadArrows(t *testing.T) {
 		{"undercloud/image", "gopkg.in/yaml.v3"},
 		{"ironic/conductor", "database/sql"},
 		{"overcloud/lab", "github.com/digitalocean/go-libvirt"},
+		{"undercloud/server", "trefoil/undercloud/undercloudtest"},
 	} {
 		if broken(c.pkg, c.imp) == "" {
 			t.Errorf("%s may import %s", c.pkg, c.imp)
 		}
 	}
-	if why := broken("overcloud/plan", "trefoil/overcloud/hot"); why != "" {
-		t.Errorf("a good arrow is refused: %s", why)
+	for _, c := range []struct{ pkg, imp string }{
+		{"overcloud/plan", "trefoil/overcloud/hot"},
+		{"overcloud/image/imagetest", "trefoil/ironic/configdrive"},
+	} {
+		if why := broken(c.pkg, c.imp); why != "" {
+			t.Errorf("%s may not import %s: %s", c.pkg, c.imp, why)
+		}
 	}
 }
 
