@@ -292,6 +292,7 @@ func (s *Server) log(req Request) *Reply {
 	if err := s.Manager.Known(name); err != nil {
 		return result(err) // what is wrong in its file is in the log
 	}
+	s.Manager.Notice(name)
 	var old []manager.Line
 	var follow func(context.Context, io.Writer)
 	switch {
