@@ -164,7 +164,7 @@ func (p *program) spawn(ctx context.Context) (mine bool, pid int, err error) {
 	waiting, cancel := context.WithTimeout(ctx, spawnWait) // one that hangs must not outlast it
 	defer cancel()
 	for {
-		if r, err := control.Call(waiting, p.settings.Socket(), control.Request{Command: "list"}); err == nil {
+		if r, err := control.Call(waiting, p.settings.Socket(), control.Request{Command: "list", Patience: p.settings.Patience}); err == nil {
 			if mine = r.PID == cmd.Process.Pid; !mine { // ours waits for the lock and must not take over later
 				_ = cmd.Process.Kill()
 				<-ended
@@ -204,6 +204,9 @@ func (p *program) unreachable() error {
 	err := errs.Wrap(errs.Conflict, manager.Busy(p.settings.ConfigDir, pid), "no daemon answers on %s", p.settings.Socket())
 	if pid == 0 {
 		return err.WithHint("end it, and start one anew: vbmcd; its BMCs come back")
+	}
+	if _, gone := os.Lstat(p.settings.Socket()); gone == nil {
+		return err.WithHint("is it stopped or hung? kill -CONT %[1]d wakes a stopped one; or end it (kill -9 %[1]d), and start one anew: vbmcd; its BMCs come back", pid)
 	}
 	return err.WithHint("was the socket removed? end it (kill %d), and start one anew: vbmcd; its BMCs come back", pid)
 }

@@ -31,11 +31,15 @@ func TestAStoppedDaemonIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, errs := vbmc(t, home, "list")
+	second, _, secondErrs := vbmc(t, home, "daemon")
 	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	if code != exitFailed || !strings.Contains(errs, fmt.Sprintf("the vbmc daemon (process %d) did not take the command within 100ms\nhint: ", pid)) {
 		t.Errorf("code %d, %s", code, errs)
+	}
+	if want := fmt.Sprintf("(process %d) has configuration directory %s\nhint: is it stopped or hung?", pid, dir); second != exitFailed || !strings.Contains(secondErrs, want) {
+		t.Errorf("a second daemon: code %d, %s", second, secondErrs)
 	}
 }
 
