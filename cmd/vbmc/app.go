@@ -53,7 +53,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	}
 	p := &program{out: out, err: errw, settings: settings, service: getenv("NOTIFY_SOCKET")}
 	app := p.app(args)
-	err = app.RunContext(ctx, cliargs.Reorder(app, nil, args))
+	if args, err = cliargs.Whole(app, args); err != nil {
+		err = usageError{err}
+	} else {
+		err = app.RunContext(ctx, cliargs.Reorder(app, nil, args))
+	}
 	var u usageError
 	var c coded
 	switch {

@@ -120,6 +120,8 @@ func TestWrongCommandLines(t *testing.T) {
 		"dameon":              "Did you mean: daemon?",
 		"list3":               "Did you mean: list?",
 		"dx":                  "Did you mean: delete?",
+		"edit a --p 1":        "vbmc: error: ambiguous option: --p could match --password, --password-file, --port\n",
+		"edit a --po x":       "vbmc: error: argument --port: invalid int value: 'x'",
 	} {
 		code, _, errs := vbmc(t, home, strings.Fields(args)...)
 		if code != exitUsage || !strings.Contains(errs, want) {

@@ -51,6 +51,7 @@ func editFlags() []cli.Flag {
 
 // call asks the daemon, which is started when it is not there.
 func (p *program) call(c *cli.Context, req control.Request) (*control.Reply, error) {
+	req.Patience = p.settings.Patience
 	r, err := control.Call(c.Context, p.settings.Socket(), req)
 	if errors.Is(err, control.ErrNoDaemon) {
 		if err := p.wake(c); err != nil {
@@ -67,6 +68,9 @@ func (p *program) call(c *cli.Context, req control.Request) (*control.Reply, err
 // wake starts the daemon unless that was forbidden.
 func (p *program) wake(c *cli.Context) error {
 	if c.Bool("no-daemon") {
+		if err := p.unreachable(); err != nil {
+			return err
+		}
 		return errs.New(errs.Unavailable, "the vbmc daemon is not running (no answer on %s)", p.settings.Socket()).WithHint("start it: vbmcd")
 	}
 	fmt.Fprintf(p.err, "starting the vbmc daemon, log %s\n", p.settings.DaemonLog())
@@ -202,8 +206,9 @@ func (p *program) list(c *cli.Context) error {
 	for i, b := range r.BMCs {
 		rows[i] = []any{b.Domain, b.Status, b.Address, b.Port}
 		if why := trouble(b); why != "" {
-			fmt.Fprintf(p.err, "%s: %s\n", b.Domain, why)
+			fmt.Fprintf(p.err, "%s: %s\n", or(b.Directory, b.Domain), why)
 		}
+		p.strange(b)
 	}
 	return p.printList(c, []string{"Domain name", "Status", "Address", "Port"}, rows)
 }
@@ -227,6 +232,7 @@ func (p *program) show(c *cli.Context) error {
 	if why := trouble(b); why != "" {
 		fmt.Fprintln(p.err, why)
 	}
+	p.strange(b)
 	if c.String("format") == "shell" {
 		p.printShell(c.String("prefix"), c.StringSlice("column"), fields)
 		return nil
@@ -236,6 +242,13 @@ func (p *program) show(c *cli.Context) error {
 		rows[i] = []any{f.Name, f.Value}
 	}
 	return p.printList(c, []string{"Property", "Value"}, rows)
+}
+
+// strange prints what the tables do not tell of a BMC that may not be as it was meant.
+func (p *program) strange(b manager.Info) {
+	for _, odd := range b.Odd {
+		fmt.Fprintln(p.err, "warning:", odd)
+	}
 }
 
 // trouble is what a person should know of a BMC that the tables do not show.

@@ -50,6 +50,9 @@ func (p *program) daemon(c *cli.Context) error {
 		return err
 	}
 	defer closeLog()
+	for _, odd := range s.Odd {
+		warn(log, odd)
+	}
 	release, err := p.claim(c.Context, func(err error) { warn(log, err) })
 	if err != nil {
 		return err
@@ -146,6 +149,9 @@ func onHangup(ctx context.Context, log *slog.Logger, reopen func() error, m *man
 	}()
 }
 
+// spawnWait is how long a daemon that a command starts may take to its first answer.
+const spawnWait = 10 * time.Second
+
 // spawn starts the daemon in a session of its own and waits until one answers. Where
 // another command or the administrator was faster, that is not the one (mine is false).
 func (p *program) spawn(ctx context.Context) (mine bool, pid int, err error) {
@@ -155,10 +161,10 @@ func (p *program) spawn(ctx context.Context) (mine bool, pid int, err error) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	deadline := time.After(10 * time.Second)
-	log := p.settings.DaemonLog()
+	waiting, cancel := context.WithTimeout(ctx, spawnWait) // one that hangs must not outlast it
+	defer cancel()
 	for {
-		if r, err := control.Call(ctx, p.settings.Socket(), control.Request{Command: "list"}); err == nil {
+		if r, err := control.Call(waiting, p.settings.Socket(), control.Request{Command: "list", Patience: p.settings.Patience}); err == nil {
 			if mine = r.PID == cmd.Process.Pid; !mine { // ours waits for the lock and must not take over later
 				_ = cmd.Process.Kill()
 				<-ended
@@ -167,14 +173,42 @@ func (p *program) spawn(ctx context.Context) (mine bool, pid int, err error) {
 		}
 		select {
 		case err := <-ended:
-			return false, 0, errs.New(errs.Unavailable, "the vbmc daemon ended at once (%v): %s", err, lastLine(log)).WithHint("see %s", log)
-		case <-deadline:
-			return false, 0, errs.New(errs.Unavailable, "the vbmc daemon did not answer within 10 s").WithHint("see %s", log)
-		case <-ctx.Done():
-			return false, 0, ctx.Err()
+			return false, 0, p.notBegun(err)
+		case <-waiting.Done():
+			if ctx.Err() != nil {
+				return false, 0, ctx.Err()
+			}
+			return false, 0, errs.New(errs.Unavailable, "the vbmc daemon did not answer within %v", spawnWait).WithHint("see %s", p.settings.DaemonLog())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// notBegun is why the daemon that was started ended at once. One that has the directory
+// and cannot be reached, its socket removed, keeps out all others.
+func (p *program) notBegun(ended error) error {
+	if err := p.unreachable(); err != nil {
+		return err
+	}
+	log := p.settings.DaemonLog()
+	return errs.New(errs.Unavailable, "the vbmc daemon ended at once (%v): %s", ended, lastLine(log)).WithHint("see %s", log)
+}
+
+// unreachable tells that another daemon has the configuration directory although none
+// answers; nil when none has.
+func (p *program) unreachable() error {
+	pid, held := p.settings.Holder()
+	if !held {
+		return nil
+	}
+	err := errs.Wrap(errs.Conflict, manager.Busy(p.settings.ConfigDir, pid), "no daemon answers on %s", p.settings.Socket())
+	if pid == 0 {
+		return err.WithHint("end it, and start one anew: vbmcd; its BMCs come back")
+	}
+	if _, gone := os.Lstat(p.settings.Socket()); gone == nil {
+		return err.WithHint("is it stopped or hung? kill -CONT %[1]d wakes a stopped one; or end it (kill -9 %[1]d), and start one anew: vbmcd; its BMCs come back", pid)
+	}
+	return err.WithHint("was the socket removed? end it (kill %d), and start one anew: vbmcd; its BMCs come back", pid)
 }
 
 // launch starts this program as the daemon.
@@ -202,13 +236,18 @@ func (p *program) launch() (*exec.Cmd, error) {
 	return cmd, nil
 }
 
+// lastLine is the last line of a file that is no hint of what to do.
 func lastLine(file string) string {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return err.Error()
 	}
 	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-	return lines[len(lines)-1]
+	last := len(lines) - 1
+	for last > 0 && strings.HasPrefix(lines[last], "hint: ") {
+		last--
+	}
+	return lines[last]
 }
 
 // warn logs err with what to do about it, if there is anything.

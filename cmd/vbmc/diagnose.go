@@ -54,7 +54,7 @@ func (p *program) log(c *cli.Context) error {
 		}
 		return err
 	}
-	req.Args = map[string]string{"follow": "yes"}
+	req.Args, req.Patience = map[string]string{"follow": "yes"}, p.settings.Patience
 	r, err := control.Stream(c.Context, p.settings.Socket(), req, func(r *control.Reply, more io.Reader) {
 		p.lines(r)
 		_, _ = io.Copy(p.out, more) // ends with the daemon or by Ctrl-C

@@ -29,6 +29,13 @@ type Request struct {
 
 	// Args are the keys and values of edit; the port may be "auto". log takes "follow".
 	Args map[string]string `json:"args,omitempty"`
+
+	// Patience is how long the caller waits until the daemon takes the command; 0 is 5 s.
+	// The answer itself may take longer.
+	Patience time.Duration `json:"-"`
+	// Acknowledge asks for a Reply with Taken before the answer. Stream sets it: a daemon of
+	// an earlier version passes over it, and a client of one does not ask.
+	Acknowledge bool `json:"acknowledge,omitempty"`
 }
 
 // Reply is the daemon's answer. Messages go to standard error; RC is the exit code.
@@ -40,6 +47,8 @@ type Reply struct {
 	Lines    []string       `json:"lines,omitempty"` // of log
 
 	Findings []manager.Finding `json:"findings,omitempty"` // of doctor
+
+	Taken bool `json:"taken,omitempty"` // no answer yet: the command was read and is carried out
 
 	follow func(context.Context, io.Writer) // what comes after the reply on the same connection
 }
@@ -107,6 +116,12 @@ func (s *Server) answer(ctx context.Context, c *net.UnixConn) {
 	if err := json.NewDecoder(&limited{c, maxRequest}).Decode(&req); err != nil {
 		s.Log.Warn("command not understood", "reason", err)
 		return
+	}
+	if req.Acknowledge {
+		if err := json.NewEncoder(c).Encode(Reply{Taken: true}); err != nil { // it told its user that nothing came of it
+			s.Log.Warn("the caller left before its command was taken, which is dropped", "command", req.Command, "reason", err)
+			return
+		}
 	}
 	r := s.do(ctx, req)
 	r.PID = os.Getpid()
@@ -277,6 +292,7 @@ func (s *Server) log(req Request) *Reply {
 	if err := s.Manager.Known(name); err != nil {
 		return result(err) // what is wrong in its file is in the log
 	}
+	s.Manager.Notice(name)
 	var old []manager.Line
 	var follow func(context.Context, io.Writer)
 	switch {
@@ -346,44 +362,4 @@ func (r *Reply) tell(err error) {
 		msg += " (" + h + ")"
 	}
 	r.Messages = append(r.Messages, msg)
-}
-
-// ErrNoDaemon is Call's error when nobody listens.
-var ErrNoDaemon = errors.New("the vbmc daemon is not running") //nolint:gochecknoglobals // a sentinel
-
-// Call sends a command and waits for its answer.
-func Call(ctx context.Context, socket string, req Request) (*Reply, error) {
-	return Stream(ctx, socket, req, nil)
-}
-
-// Stream is Call, and then what the daemon goes on to say is given to more, until
-// one of both ends or ctx does. more is not called after a failure.
-func Stream(ctx context.Context, socket string, req Request, more func(*Reply, io.Reader)) (*Reply, error) {
-	d := net.Dialer{Timeout: 5 * time.Second}
-	c, err := d.DialContext(ctx, "unix", socket)
-	if err != nil {
-		if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT) {
-			return nil, ErrNoDaemon
-		}
-		return nil, fmt.Errorf("connect to the vbmc daemon at %s: %w", socket, err)
-	}
-	defer c.Close()
-	stop := context.AfterFunc(ctx, func() { c.Close() })
-	defer stop()
-	if err := c.SetDeadline(time.Now().Add(timeout)); err != nil {
-		return nil, err
-	}
-	if err := json.NewEncoder(c).Encode(req); err != nil {
-		return nil, fmt.Errorf("send to the vbmc daemon: %w", err)
-	}
-	var r Reply
-	in := json.NewDecoder(c)
-	if err := in.Decode(&r); err != nil {
-		return nil, fmt.Errorf("the vbmc daemon gave no answer: %w", err)
-	}
-	if more != nil && r.RC == 0 {
-		_ = c.SetDeadline(time.Time{})
-		more(&r, io.MultiReader(in.Buffered(), c))
-	}
-	return &r, nil
 }

@@ -36,6 +36,13 @@ func daemonThatTells(t *testing.T, dir string) (string, *lines) {
 		t.Fatal(err)
 	}
 	said := &lines{}
+	serve(t, l, dir, said)
+	return socket, said
+}
+
+// serve answers on a socket until the test ends.
+func serve(t *testing.T, l net.Listener, dir string, said *lines) {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(said, nil))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -47,7 +54,6 @@ func daemonThatTells(t *testing.T, dir string) (string, *lines) {
 			t.Errorf("the server ended with %v", err)
 		}
 	})
-	return socket, said
 }
 
 func TestCommands(t *testing.T) {
@@ -171,11 +177,37 @@ func as(uid uintptr, f func() (*control.Reply, error)) (r *control.Reply, err er
 type lines struct {
 	mu   sync.Mutex
 	text strings.Builder
+	more chan struct{} // closed by the next write; nil: nobody waits
+}
+
+// await waits until a text was said.
+func (l *lines) await(t *testing.T, want string) {
+	t.Helper()
+	for limit := time.After(time.Minute); ; {
+		l.mu.Lock()
+		if l.more == nil {
+			l.more = make(chan struct{})
+		}
+		text, more := l.text.String(), l.more
+		l.mu.Unlock()
+		if strings.Contains(text, want) {
+			return
+		}
+		select {
+		case <-more:
+		case <-limit:
+			t.Fatalf("the daemon does not say %q but %s", want, text)
+		}
+	}
 }
 
 func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.more != nil {
+		close(l.more)
+		l.more = nil
+	}
 	return l.text.Write(p)
 }
 

@@ -95,6 +95,9 @@ func (b *BMC) sessionEnded(s *session, cause endCause) {
 	if a := b.parts.sol.run; a != nil && a.s == s {
 		b.endSOL(a)
 	}
+	if s.stage == stageKeyed && cause == endTimeout {
+		b.loginLapsed(s)
+	}
 	if s.stage != stageActive || !s.audited {
 		return
 	}
@@ -103,6 +106,25 @@ func (b *BMC) sessionEnded(s *session, cause endCause) {
 		at = s.until()
 	}
 	b.noteAudit(auditLogout, s.user, cause, at)
+}
+
+// lapses are the logins that were not completed.
+type lapses struct {
+	told   time.Time // when one was written down the last time; zero: never
+	untold int       // since
+}
+
+// loginLapsed tells of a client that knew the BMC's proof, and did not go on: ipmitool leaves
+// so when its password is wrong. It is no refusal and slows nobody down, as the address of who
+// only asks may be forged; so is one line a minute enough for all of them. b.mu is held.
+func (b *BMC) loginLapsed(s *session) {
+	b.lapsed.untold++
+	now := b.now()
+	if !b.lapsed.told.IsZero() && now.Sub(b.lapsed.told) < refusalPause {
+		return
+	}
+	b.log.Warn("IPMI login not completed: a wrong password, or the client went away", "from", s.src.Addr(), "user", string(s.ex.Name), "times", b.lapsed.untold)
+	b.lapsed.told, b.lapsed.untold = now, 0
 }
 
 // refused counts a login that was refused for its name or password, and slows its source

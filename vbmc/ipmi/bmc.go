@@ -79,6 +79,7 @@ type BMC struct {
 
 	mu          sync.Mutex            // guards what follows
 	logins      map[loginOf]time.Time // that are in the event log
+	lapsed      lapses
 	lastAnswers []lastAnswer
 	closed      bool
 	kg          []byte

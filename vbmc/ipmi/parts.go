@@ -237,11 +237,15 @@ func (b *BMC) recall(name string, into any) (found bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("read state of the BMC (%s): %w", name, err)
 	}
-	if len(raw) == 0 {
+	if raw == nil { // a file of no bytes is damaged, not missing
 		return false, nil
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
-		b.log.Error("stored state of the BMC is not readable and is left out", "part", name, "reason", err)
+		log := b.log
+		if s, ok := b.store.(interface{ Place(name string) string }); ok {
+			log = log.With("file", s.Place(name))
+		}
+		log.Error("stored state of the BMC is not readable and is left out", "part", name, "reason", err)
 		return false, nil
 	}
 	return true, nil

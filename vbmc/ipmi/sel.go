@@ -181,7 +181,7 @@ func (b *BMC) EventLog() []Logged {
 func StoredEventLog(store Store) ([]Logged, error) {
 	var s selState
 	raw, err := store.Load("sel")
-	if err != nil || len(raw) == 0 {
+	if err != nil || raw == nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(raw, &s); err != nil {

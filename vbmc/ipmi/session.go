@@ -235,9 +235,9 @@ func (t *table) makeRoom(addr netip.Addr) bool {
 	}
 	switch {
 	case of[addr] >= maxHalfOpenPerSource:
-		t.remove(t.leastMissed(map[netip.Addr]int{addr: of[addr]}), endUnspecified)
+		t.remove(t.leastMissed(map[netip.Addr]int{addr: of[addr]}), endTimeout)
 	case half >= maxHalfOpen:
-		t.remove(t.leastMissed(of), endUnspecified)
+		t.remove(t.leastMissed(of), endTimeout)
 	}
 	return established < maxEstablished
 }

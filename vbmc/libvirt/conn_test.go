@@ -116,10 +116,13 @@ func TestAnUnknownSchemeIsToldAndWhichThereAre(t *testing.T) {
 		"qemu+foo://h/system":     {`libvirt URI "qemu+foo://h/system": the scheme "qemu+foo" is unknown`, "the schemes are qemu, qemu+unix, qemu+tcp, qemu+tls, qemu+ssh"},
 		"qemu+sssh://u:p@h/x":     {`libvirt URI "qemu+sssh://u:***@h/x": the scheme "qemu+sssh" is unknown`, `did you mean "ssh"?`},
 		"qemu+://h/system":        {`the scheme "qemu+" is unknown`, "qemu+tls"},
-		"kvm://h/system":          {`the scheme "kvm" is unknown`, "the hypervisors are qemu, xen"},
+		"kvm://h/system":          {`the scheme "kvm" is unknown`, "the hypervisors are qemu, test"},
 		"qenu+tls://h/system":     {`the scheme "qenu+tls" is unknown`, `did you mean "qemu"?`},
 		"https://h:16514/system":  {`the scheme "https" is unknown`, "qemu+ssh://root@HOST/system"},
 		"esx://h":                 {`the scheme "esx" is unknown`, "the hypervisors are qemu"},
+		"xen:///":                 {`the scheme "xen" is unknown`, "the hypervisors are qemu, test"},
+		"qemu:///sytem":           {`libvirt URI "qemu:///sytem": the path "/sytem" is unknown`, `QEMU's are /system and /session; did you mean "/system"?`},
+		"qemu+ssh://u:p@h":        {`libvirt URI "qemu+ssh://u:***@h": the path "" is unknown`, "QEMU's are /system and /session"},
 		"ssh://root@host/system/": {`the scheme "ssh" is unknown`, "qemu+ssh://root@HOST/system"},
 	} {
 		_, err := Dial(t.Context(), uri)

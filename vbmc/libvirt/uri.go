@@ -52,6 +52,9 @@ func parseURI(raw string, env environment) (target, error) {
 		return target{}, err
 	}
 	driver, transport, _ := strings.Cut(u.Scheme, "+")
+	if err := knownPath(raw, driver, u); err != nil {
+		return target{}, err
+	}
 	if transport == "" {
 		transport = "unix"
 		if u.Host != "" {
@@ -92,8 +95,9 @@ func parseURI(raw string, env environment) (target, error) {
 	return t, nil
 }
 
-// drivers of libvirt whose machines a daemon has, and transports that lead to one.
-func drivers() []string    { return []string{"qemu", "xen", "lxc", "bhyve", "ch", "vbox", "vz", "test"} }
+// drivers of libvirt that this package knows how to ask, and transports that lead to them. The
+// others' machines boot from nothing that an XML of QEMU's says; test is libvirt's own for tests.
+func drivers() []string    { return []string{"qemu", "test"} }
 func transports() []string { return []string{"unix", "tcp", "tls", "ssh"} }
 
 // knownScheme refuses what would be dialled in vain: a host behind a scheme that is none
@@ -111,6 +115,17 @@ func knownScheme(raw, scheme string) error {
 		return unknown("the schemes are %[1]s, %[1]s+%[2]s%[3]s", driver, strings.Join(transports(), ", "+driver+"+"), meant(transport, transports()))
 	}
 	return nil
+}
+
+// knownPath refuses what QEMU's driver refuses when it is asked (libvirt's
+// virConnectValidateURIPath), unless another URI is to be opened there.
+func knownPath(raw, driver string, u *url.URL) error {
+	paths := []string{"/system", "/session"}
+	if driver != "qemu" || u.Query().Has("name") || slices.Contains(paths, u.Path) {
+		return nil
+	}
+	return errs.New(errs.Invalid, "libvirt URI %q: the path %q is unknown", Shown(raw), u.Path).
+		WithHint("QEMU's are %s%s", strings.Join(paths, " and "), nearest.Hint(u.Path, paths))
 }
 
 // meant is nearest.Hint for names that are so short that two letters make another one: a

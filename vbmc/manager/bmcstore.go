@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,6 +44,40 @@ func (s fileStore) Save(name string, data []byte) error {
 		return fmt.Errorf("make directory of the BMC's memory: %w", err)
 	}
 	return s.disk.replace(s.path(name), data)
+}
+
+// Place is where a part is kept, for people.
+func (s fileStore) Place(name string) string { return s.path(name) }
+
+// damaged are the files that Load gives and nobody can read.
+func (s fileStore) damaged() (files []string) {
+	entries, _ := os.ReadDir(s.dir) // what cannot be listed keeps the BMC from starting, which says so
+	for _, e := range entries {
+		name, ours := strings.CutSuffix(e.Name(), ".json")
+		if !ours {
+			continue
+		}
+		if raw, err := s.Load(name); err != nil || raw != nil && !json.Valid(raw) {
+			files = append(files, s.path(name))
+		}
+	}
+	return files
+}
+
+// memory warns of what the BMC cannot remember.
+func (x *examination) memory() {
+	for _, file := range x.m.store.bmc(x.name).damaged() {
+		x.say("memory", Warning, file+" is damaged: what the BMC kept there is left out"+lost(file),
+			"put a copy of it back, or remove it; then: vbmc stop '"+x.name+"' && vbmc start '"+x.name+"'")
+	}
+}
+
+// lost names what hurts most.
+func lost(file string) string {
+	if filepath.Base(file) == "users.json" {
+		return ", such as users that were made over IPMI"
+	}
+	return ""
 }
 
 // clear forgets everything. Files that are not ours stay, and the directory with them.

@@ -32,7 +32,7 @@ func (s Settings) claim(d disk, warn func(error)) (release func(), err error) {
 	}
 	// The file stays when the daemon ends: one that was removed and made anew could be
 	// locked twice.
-	f, err := os.OpenFile(filepath.Join(s.ConfigDir, "vbmcd.lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(s.lock(), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, errs.Wrap(errs.Forbidden, err, "claim the configuration directory").
 			WithHint("the daemon (user %d) must be able to write to %s; or name another config_dir in virtualbmc.conf", os.Geteuid(), s.ConfigDir)
@@ -40,7 +40,7 @@ func (s Settings) claim(d disk, warn func(error)) (release func(), err error) {
 	switch err := filelock.Take(f); {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		defer f.Close()
-		return nil, s.held(f)
+		return nil, Busy(s.ConfigDir, holderIn(f))
 	case err != nil:
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
@@ -53,6 +53,10 @@ func (s Settings) claim(d disk, warn func(error)) (release func(), err error) {
 		f.Close()
 		return nil, fmt.Errorf("note who has the configuration directory: %w", err)
 	}
+	// Nobody writes here now: what is unfinished stays so. DOMAIN/bmc is the deepest.
+	if err := removeUnfinished(s.ConfigDir, 2); err != nil {
+		warn(fmt.Errorf("remove what a killed daemon had not written to the end: %w", err))
+	}
 	return func() { f.Close() }, nil
 }
 
@@ -62,15 +66,31 @@ func (s Settings) WritePID() error {
 	return disk{}.replace(s.PIDFile, []byte(strconv.Itoa(os.Getpid())+"\n"))
 }
 
-// held says who has the directory. The number is only for people: the lock is the
+func (s Settings) lock() string { return filepath.Join(s.ConfigDir, "vbmcd.lock") }
+
+// Holder tells whether a process has the configuration directory, and its number if that is
+// known: also of one that does not answer.
+func (s Settings) Holder() (pid int, held bool) {
+	f, err := os.OpenFile(s.lock(), os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	if !errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK) {
+		return 0, false
+	}
+	return holderIn(f), true
+}
+
+// holderIn reads who has the directory, 0 when that does not stand there. The number is only for people: the lock is the
 // kernel's, and a file that a killed daemon left locks nothing.
-func (s Settings) held(f *os.File) error {
+func holderIn(f *os.File) int {
 	raw, _ := io.ReadAll(io.LimitReader(f, 20))
 	pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
 	if err != nil {
-		return Busy(s.ConfigDir, 0)
+		return 0
 	}
-	return Busy(s.ConfigDir, pid)
+	return pid
 }
 
 // Busy is the refusal of a second daemon on one directory; pid 0 is not known.

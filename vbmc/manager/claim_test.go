@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -70,6 +71,53 @@ func TestAKilledDaemonLeavesNothingInTheWay(t *testing.T) {
 		t.Fatalf("after it was killed: %v", err)
 	}
 	release()
+}
+
+// TestWhatAKilledDaemonHadNotWrittenIsRemoved: ours by its name, and nothing else, nor behind a
+// link, nor while another has the directory.
+func TestWhatAKilledDaemonHadNotWrittenIsRemoved(t *testing.T) {
+	s, away := Settings{ConfigDir: t.TempDir()}, t.TempDir()
+	gone := []string{".new-1", "a/.new-12345", "a/.state-6", "a/bmc/.new-7"}
+	stay := []string{"a/config", "a/.new-", "a/.new-mine", "a/new-1", "a/bmc/users.json"}
+	for _, f := range append(gone, stay...) {
+		path := filepath.Join(s.ConfigDir, f)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	linked := filepath.Join(away, ".new-1")
+	if err := errors.Join(os.WriteFile(linked, nil, 0o600), os.Symlink(away, filepath.Join(s.ConfigDir, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	release, err := s.Claim(func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	is := func(f string) bool { _, err := os.Lstat(f); return err == nil }
+	for _, f := range gone {
+		if is(filepath.Join(s.ConfigDir, f)) {
+			t.Errorf("%s is still there", f)
+		}
+	}
+	for _, f := range stay {
+		if !is(filepath.Join(s.ConfigDir, f)) {
+			t.Errorf("%s is gone", f)
+		}
+	}
+	if !is(linked) {
+		t.Error("a link was followed")
+	}
+	if pid, held := s.Holder(); !held || pid != os.Getpid() {
+		t.Errorf("holder: %d, %v", pid, held)
+	}
+	late := filepath.Join(s.ConfigDir, "a/.new-8")
+	if err := os.WriteFile(late, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Claim(func(error) {}); !errs.Is(err, errs.Conflict) || !is(late) {
+		t.Errorf("while another has it: %v", err)
+	}
 }
 
 // A link that somebody put there while the directory was open to all is not followed.

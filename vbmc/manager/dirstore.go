@@ -41,7 +41,7 @@ func (d dirStore) clear(name string) error {
 	entries, err := os.ReadDir(d.dir(name))
 	for _, e := range entries {
 		n := e.Name()
-		if n == "state.json" || strings.HasPrefix(n, ".new-") || strings.HasPrefix(n, ".state-") {
+		if n == "state.json" || unfinished(n) {
 			err = errors.Join(err, os.Remove(filepath.Join(d.dir(name), n)))
 		}
 	}
@@ -49,6 +49,32 @@ func (d dirStore) clear(name string) error {
 		return fmt.Errorf("clear directory of domain %s: %w", name, err)
 	}
 	return nil
+}
+
+// unfinished tells by its name a file whose writer was killed before the file got its own:
+// those of disk.replace and of the machine's boot state.
+func unfinished(name string) bool {
+	digits, ok := strings.CutPrefix(name, ".new-")
+	if !ok {
+		digits, ok = strings.CutPrefix(name, ".state-")
+	}
+	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
+}
+
+// removeUnfinished removes such files from a directory and those below, so many deep: they
+// have passwords in them, and nobody asks for them any more. No link is followed.
+func removeUnfinished(dir string, deep int) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		switch {
+		case e.IsDir() && deep > 0:
+			err = errors.Join(err, removeUnfinished(path, deep-1))
+		case e.Type().IsRegular() && unfinished(e.Name()):
+			err = errors.Join(err, os.Remove(path))
+		}
+	}
+	return err
 }
 
 // remove removes a domain's directory; one without configuration, left by a killed
@@ -136,6 +162,10 @@ const configSection = "VirtualBMC"
 func (d dirStore) load(name string) (Config, error) {
 	path := d.file(name)
 	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return Config{}, errs.Wrap(errs.Forbidden, err, "the configuration of domain %s cannot be read", name).
+			WithHint("the daemon (user %d) must be able to read it: chmod u+r, or chown", os.Geteuid())
+	}
 	if err != nil {
 		return Config{}, err
 	}

@@ -44,6 +44,7 @@ type examination struct {
 	fault   string // why the manager does not run it
 	running bool
 	other   string // domain that is configured for the same port
+	twin    string // that another BMC has the same domain
 	found   []Finding
 }
 
@@ -83,6 +84,10 @@ func (m *Manager) examinations(names []string) ([]*examination, error) {
 	if err != nil {
 		return nil, err
 	}
+	twins, err := m.allTwins()
+	if err != nil {
+		return nil, err
+	}
 	var out []*examination
 	for _, name := range names {
 		x := &examination{m: m, name: name, running: m.running[name] != nil, fault: m.faults[name].text}
@@ -98,7 +103,7 @@ func (m *Manager) examinations(names []string) ([]*examination, error) {
 			x.fail("configuration", err)
 		} else {
 			c.Domain = name
-			x.other = p.holder(c)
+			x.other, x.twin = p.holder(c), twins[name]
 		}
 		out = append(out, x)
 	}
@@ -107,11 +112,19 @@ func (m *Manager) examinations(names []string) ([]*examination, error) {
 
 func (x *examination) run(ctx context.Context) {
 	x.modes()
-	if len(x.found) > 0 && x.found[0].Check == "configuration" {
+	odd := oddFindings(x.name, "configuration", x.m.store.oddities(x.name))
+	x.found = append(x.found, odd...)
+	if x.found != nil && x.found[0].Check == "configuration" && x.found[0].Verdict == Fault {
 		return // nothing else can be asked
 	}
-	x.say("configuration", Good, "user "+x.config.Username+", suites "+suiteList(x.config), "")
+	if odd == nil {
+		x.say("configuration", Good, "user "+x.config.Username+", suites "+suiteList(x.config), "")
+	}
+	if x.twin != "" {
+		x.say("domain", Warning, x.twin, "vbmc delete one of them, or mend domain_name in its file")
+	}
 	x.password()
+	x.memory()
 	x.port()
 	x.libvirt(ctx)
 	if x.running {
@@ -227,9 +240,20 @@ func suiteList(c Config) string {
 	return c.CipherSuites
 }
 
+// hypervisor is what there is to ask without any BMC: whether one could be added.
+func (m *Manager) hypervisor(ctx context.Context) Finding {
+	if _, err := m.machines.List(ctx, DefaultLibvirtURI); err != nil {
+		return Finding{"", "libvirt", Warning, "there is no vBMC yet, and: " + err.Error(), errs.HintOf(err)}
+	}
+	return Finding{"", "libvirt", Good, "there is no vBMC yet; " + DefaultLibvirtURI + " answers", ""}
+}
+
 // shared checks what concerns all BMCs.
 func (m *Manager) shared(ctx context.Context, exams []*examination) []Finding {
-	var out []Finding
+	out := oddFindings("", "settings", m.settings.Odd)
+	if len(exams) == 0 {
+		out = append(out, m.hypervisor(ctx))
+	}
 	if i, err := os.Stat(m.settings.ConfigDir); err == nil && i.Mode()&toWrite != 0 {
 		v := Warning
 		if i.Mode()&0o002 != 0 { // a daemon that cannot close it does not start

@@ -12,6 +12,7 @@ import (
 type iniFile struct {
 	name     string
 	sections map[string]section
+	lines    map[string]int // of the sections' headers
 }
 
 // section is one section of an INI file: keys in lower case.
@@ -56,10 +57,12 @@ func (f iniFile) boolean(section, key string) (bool, error) {
 }
 
 // parseINI reads what Python's ConfigParser reads and virtualbmc writes: "=" or
-// ":", "#" and ";" comment lines, continuation lines, "%%" for "%".
+// ":", "#" and ";" comment lines, continuation lines, "%%" for "%". Like that one it
+// refuses what stands there twice: either may be what somebody meant.
 func parseINI(name, text string) (iniFile, error) {
-	out := iniFile{name, map[string]section{}}
+	out := iniFile{name, map[string]section{}, map[string]int{}}
 	var cur section
+	var err error
 	key := ""
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimRightFunc(line, unicode.IsSpace)
@@ -80,8 +83,10 @@ func parseINI(name, text string) (iniFile, error) {
 			if end < 0 {
 				return out, unreadable(name, i, "section header has no ]")
 			}
-			cur, key = section{}, ""
-			out.sections[trimmed[1:end]] = cur
+			if cur, err = out.begin(trimmed[1:end], i); err != nil {
+				return out, err
+			}
+			key = ""
 			continue
 		}
 		at := strings.IndexAny(trimmed, "=:")
@@ -92,9 +97,26 @@ func parseINI(name, text string) (iniFile, error) {
 			return out, unreadable(name, i, "a key before the first [section]")
 		}
 		key = strings.ToLower(strings.TrimSpace(trimmed[:at]))
+		if before, twice := cur[key]; twice {
+			return out, unreadable(name, i, fmt.Sprintf("option '%s' already exists (line %d)", key, before.line))
+		}
 		cur[key] = entry{strings.ReplaceAll(strings.TrimSpace(trimmed[at+1:]), "%%", "%"), i + 1}
 	}
 	return out, nil
+}
+
+// begin begins a section in line i, counted from 0. ConfigParser's section of defaults may
+// begin again and again.
+func (f iniFile) begin(name string, i int) (section, error) {
+	cur, twice := f.sections[name]
+	if twice && name != "DEFAULT" {
+		return nil, unreadable(f.name, i, fmt.Sprintf("section '%s' already exists (line %d)", name, f.lines[name]))
+	}
+	if !twice {
+		cur = section{}
+		f.sections[name], f.lines[name] = cur, i+1
+	}
+	return cur, nil
 }
 
 // unreadable refuses line i, counted from 0, of a file.

@@ -85,10 +85,10 @@ func TestHintsOfAConnectionThatFails(t *testing.T) {
 	dir := t.TempDir()
 	c := config("a", 7001)
 	for uri, want := range map[string]string{
-		"qemu:///system?socket=" + dir + "/none": "is libvirtd running? try: virsh -c 'qemu:///system?socket=" + dir + "/none' list --all",
-		"qemu+tls://127.0.0.1:1/?pkipath=" + dir: "TLS takes /etc/pki/libvirt/clientcert.pem",
-		"esx://h/":                               "the hypervisors are qemu, ",
-		"qemu:///system?sock=" + dir + "/none":   `did you mean "socket"?`,
+		"qemu:///system?socket=" + dir + "/none":       "is libvirtd running? try: virsh -c 'qemu:///system?socket=" + dir + "/none' list --all",
+		"qemu+tls://127.0.0.1:1/system?pkipath=" + dir: "TLS takes /etc/pki/libvirt/clientcert.pem",
+		"esx://h/":                             "the hypervisors are qemu, ",
+		"qemu:///system?sock=" + dir + "/none": `did you mean "socket"?`,
 	} {
 		c.LibvirtURI = uri
 		err := (&Libvirt{Log: slog.New(slog.DiscardHandler)}).Check(t.Context(), c)

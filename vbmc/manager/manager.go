@@ -37,7 +37,9 @@ type Manager struct {
 	running map[string]*instance
 	faults  map[string]fault
 	files   map[string]cached
-	reads   int // of files, so that a test can count them
+	odd     map[string]string // oddities of files that were told
+	twins   map[string]string // BMCs whose domain another BMC has too, that were told
+	reads   int               // of files, so that a test can count them
 
 	watch   *watch // nil: every look is taken
 	settled bool   // the last look saw all, and would see it again
@@ -72,6 +74,7 @@ func New(s Settings, m Machines, log *slog.Logger) *Manager {
 	return &Manager{
 		settings: s, store: dirStore{root: s.ConfigDir}, machines: m, log: log, commands: ipmi.NewTable(),
 		running: map[string]*instance{}, faults: map[string]fault{}, files: map[string]cached{},
+		odd: map[string]string{}, twins: map[string]string{},
 	}
 }
 
@@ -118,7 +121,9 @@ func (m *Manager) start(name string, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	conn, err := m.listen(c)
+	called := c
+	called.Domain = name
+	conn, err := m.listen(called)
 	if err != nil {
 		return err
 	}
@@ -303,6 +308,9 @@ type Info struct {
 	Status string
 	Reason string // why the status is error, or why a running one does not follow its file
 	Live   *Live  `json:",omitempty"` // of Show only, while it runs
+
+	Directory string   `json:",omitempty"` // what commands call it, where that is not its domain's name
+	Odd       []string `json:",omitempty"` // what may not be as it was meant
 }
 
 // List returns all BMCs sorted by name.
@@ -310,13 +318,17 @@ func (m *Manager) List() ([]Info, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []Info
-	err := m.store.each(func(name string, s stamp, err error) {
+	twins, err := m.allTwins()
+	if err != nil {
+		return nil, err
+	}
+	err = m.store.each(func(name string, s stamp, err error) {
 		c, err := m.loadEach(name, s, err)
 		if err != nil {
 			c.Domain = name
 			m.note(name, err)
 		}
-		out = append(out, m.info(name, c))
+		out = append(out, m.strange(m.info(name, c), name, twins[name]))
 	})
 	return out, err
 }
@@ -347,7 +359,7 @@ func (m *Manager) Show(name string) (Info, error) {
 	if err != nil {
 		m.note(name, err)
 	}
-	i := m.info(name, c)
+	i := m.strange(m.info(name, c), name, "")
 	if in != nil {
 		i.Live = in.live()
 	}

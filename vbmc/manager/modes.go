@@ -62,7 +62,7 @@ func stillOpen(path string, st unix.Stat_t, rights fs.FileMode, why error) *errs
 // closeRoot takes the configuration directory from its group and others where they may
 // write to it, as virtualbmc's umask of 0 leaves it. One that they may only read keeps
 // its mode, as does one with a sticky bit: it may be a directory with other purposes
-// too. One whose mode is not ours to change is used as it is, with a warning, unless
+// too. warn is told of the closing. One whose mode is not ours to change is used as it is, with a warning, unless
 // everybody may write to it.
 func (d disk) closeRoot(dir string, warn func(error)) error {
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -79,6 +79,8 @@ func (d disk) closeRoot(dir string, warn func(error)) error {
 	}
 	now, why := d.setMode(fd, 0o700)
 	if why == nil {
+		mode := fs.FileMode(st.Mode & 0o777)
+		warn(errs.New(errs.Forbidden, "%s had mode %04o, and %s could add BMCs: it is closed to them now", dir, mode, whoElse(mode, toWrite)))
 		return nil
 	}
 	st.Mode = st.Mode&^0o777 | uint32(now)
@@ -117,11 +119,14 @@ func (d disk) tighten(path string, mode uint32) (was fs.FileMode, err error) {
 	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		return 0, nil
 	}
+	var st unix.Stat_t
 	if err != nil {
-		return 0, fmt.Errorf("look at the mode of %s: %w", path, err)
+		if seen := unix.Lstat(path, &st); seen == nil && st.Mode&notTheirs == 0 {
+			return 0, nil // not even this process may read it: the load tells why
+		}
+		return fs.FileMode(st.Mode & 0o777), fmt.Errorf("look at the mode of %s: %w", path, err)
 	}
 	defer unix.Close(fd)
-	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return 0, fmt.Errorf("look at the mode of %s: %w", path, err)
 	}

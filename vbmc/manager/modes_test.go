@@ -3,6 +3,7 @@ package manager
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -95,13 +96,37 @@ func TestConfigurationDirectoryIsClosed(t *testing.T) {
 		if err := os.Chmod(s.ConfigDir, was); err != nil {
 			t.Fatal(err)
 		}
-		release, err := s.Claim(func(error) {})
+		told := ""
+		release, err := s.Claim(func(err error) { told += err.Error() })
 		if err != nil {
 			t.Fatal(err)
 		}
 		release()
+		if closed := was != want && was.Perm() != want; closed != strings.Contains(told, fmt.Sprintf("%s had mode %04o", s.ConfigDir, was)) {
+			t.Errorf("%v: told %q", was, told)
+		}
 		if got := modeOf(t, s.ConfigDir); got != want {
 			t.Errorf("%v: mode %04o, want %04o", was, got, want)
 		}
+	}
+}
+
+// TestWhatNobodyCanReadIsNotOpen: a mode that even the daemon is refused by lets no other in.
+func TestWhatNobodyCanReadIsNotOpen(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root is refused nothing")
+	}
+	m, _ := newManager(t)
+	var log bytes.Buffer
+	m.log = slog.New(slog.NewTextHandler(&log, nil))
+	openToAll(t, m, "a")
+	if err := os.Chmod(m.store.file("a"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Show("a"); err == nil || !strings.Contains(err.Error(), "the configuration of domain a cannot be read") {
+		t.Errorf("%v", err)
+	}
+	if strings.Contains(log.String(), "others may get at the password") {
+		t.Errorf("%s", log.String())
 	}
 }

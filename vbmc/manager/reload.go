@@ -33,6 +33,7 @@ func (m *Manager) loadStamped(name string, s stamp) (Config, error) {
 	m.store.closeToOthers(name, func(path string, was fs.FileMode, err error) { m.closed(name, path, was, err) })
 	c, err := m.store.load(name)
 	m.reads++
+	m.tellOdd(name)
 	if s.settled(time.Now()) && !errors.Is(err, fs.ErrNotExist) {
 		m.files[name] = cached{s, c, err}
 	} else {
@@ -102,11 +103,12 @@ func (m *Manager) sync() {
 	m.spared = 0
 	covered := m.watch.cover() // first: what changes behind it is told
 	m.settled = false
-	there := make(map[string]bool, len(m.running))
+	there, all := make(map[string]bool, len(m.running)), machines{}
 	err := m.store.each(func(name string, s stamp, err error) {
 		there[name] = true
 		c, err := m.loadEach(name, s, err)
 		if err == nil {
+			all.take(name, c)
 			err = m.match(name, c)
 		}
 		if err != nil || c.Active {
@@ -125,6 +127,8 @@ func (m *Manager) sync() {
 	gone := func(name string) bool { return !there[name] }
 	maps.DeleteFunc(m.files, func(name string, _ cached) bool { return gone(name) })
 	maps.DeleteFunc(m.faults, func(name string, _ fault) bool { return gone(name) })
+	maps.DeleteFunc(m.odd, func(name, _ string) bool { return gone(name) })
+	m.tellTwins(all.twins())
 	m.settled = covered == nil && len(m.files) == len(there)
 }
 

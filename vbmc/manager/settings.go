@@ -24,6 +24,9 @@ type Settings struct {
 	ShowPasswords bool
 	Metrics       string        // address of the Prometheus endpoint; "": none
 	Rescan        time.Duration // server_spawn_wait: how often edited configurations are looked for
+	Patience      time.Duration // server_response_timeout: how long a command waits until the daemon takes it
+
+	Odd []error // what may not be as it was meant; none of it keeps a daemon from working
 }
 
 // Socket is the path of the control socket.
@@ -53,7 +56,7 @@ func LoadSettings(getenv func(string) string) (Settings, error) {
 	if explicit != "" {
 		candidates = []string{explicit}
 	}
-	s := Settings{ConfigDir: filepath.Join(home, ".vbmc"), Rescan: 3 * time.Second}
+	s := Settings{ConfigDir: filepath.Join(home, ".vbmc"), Rescan: 3 * time.Second, Patience: 5 * time.Second}
 	for _, path := range candidates {
 		raw, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) && explicit == "" {
@@ -92,6 +95,7 @@ func (s *Settings) read(path, text, home string) error {
 	if err != nil {
 		return err
 	}
+	s.Odd = oddSettings(f)
 	if v := f.text("default", "config_dir"); v != "" {
 		s.ConfigDir = expand(v, home)
 	}
@@ -109,18 +113,31 @@ func (s *Settings) read(path, text, home string) error {
 		}
 		s.Metrics = v
 	}
-	if v := f.text("default", "server_spawn_wait"); v != "" {
-		ms, err := strconv.Atoi(v)
-		if err != nil || ms < 100 {
-			return f.wrong("default", "server_spawn_wait", "milliseconds, at least 100")
-		}
-		s.Rescan = time.Duration(ms) * time.Millisecond
+	if err := f.milliseconds("default", "server_spawn_wait", &s.Rescan); err != nil {
+		return err
+	}
+	if err := f.milliseconds("default", "server_response_timeout", &s.Patience); err != nil {
+		return err
 	}
 	if s.ShowPasswords, err = f.boolean("default", "show_passwords"); err != nil {
 		return err
 	}
 	s.Debug, err = f.boolean("log", "debug")
 	return err
+}
+
+// milliseconds reads a time, if it is there.
+func (f iniFile) milliseconds(section, key string, into *time.Duration) error {
+	v := f.text(section, key)
+	if v == "" {
+		return nil
+	}
+	ms, err := strconv.Atoi(v)
+	if err != nil || ms < 100 {
+		return f.wrong(section, key, "milliseconds, at least 100")
+	}
+	*into = time.Duration(ms) * time.Millisecond
+	return nil
 }
 
 func expand(path, home string) string {

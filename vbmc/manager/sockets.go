@@ -83,7 +83,8 @@ func firewallRules(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("nft list ruleset: %s", strings.TrimSpace(errw.String()+" "+err.Error()))
+		said := strings.Join(strings.Fields(errw.String()+" "+err.Error()), " ") // nft's words have several lines
+		return "", fmt.Errorf("nft list ruleset: %s", said)
 	}
 	return string(out), nil
 }

@@ -40,6 +40,16 @@ func (in *instance) live() *Live {
 	return l
 }
 
+// Notice has a BMC that runs see which of its sessions and logins have ended by time, which
+// nobody watches, and log them.
+func (m *Manager) Notice(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if in := m.running[name]; in != nil {
+		in.bmc.Stats()
+	}
+}
+
 // BMCStats are the counts of one BMC. Those of a BMC that does not run are zero.
 type BMCStats struct {
 	Domain  string

@@ -24,7 +24,11 @@ func TestWrongLinesAreNamed(t *testing.T) {
 		if err := os.Mkdir(m.store.dir("a"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		text = "# by hand\n[VirtualBMC]\nactive = True\n" + text + "\n"
+		first := "active = True\n"
+		if strings.Contains(text, "active") { // it must not stand there twice
+			first = "domain_name = a\n"
+		}
+		text = "# by hand\n[VirtualBMC]\n" + first + text + "\n"
 		if err := os.WriteFile(m.store.file("a"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
