@@ -95,9 +95,8 @@ func parseURI(raw string, env environment) (target, error) {
 	return t, nil
 }
 
-// drivers of libvirt that this package knows how to ask, and transports that lead to them. The
-// others' machines boot from nothing that an XML of QEMU's says; test is libvirt's own for tests.
-func drivers() []string    { return []string{"qemu", "test"} }
+// drivers of libvirt whose machines a daemon has, and transports that lead to one.
+func drivers() []string    { return []string{"qemu", "xen", "lxc", "bhyve", "ch", "vbox", "vz", "test"} }
 func transports() []string { return []string{"unix", "tcp", "tls", "ssh"} }
 
 // knownScheme refuses what would be dialled in vain: a host behind a scheme that is none
