@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
@@ -23,8 +24,10 @@ type operation struct {
 func (o operation) String() string {
 	out := "{'op': " + ironic.PyRepr(o.op) + ", 'path': " + ironic.PyRepr(o.path)
 	if o.hasValue {
-		v := maskValue("value", o.value, nil)
-		if ironic.Secret(o.path) || strings.HasPrefix(o.path, "/instance_info/configdrive") || strings.HasPrefix(o.path, "/actions") {
+		v := maskValue("value", o.value, neverShown())
+		words := strings.Split(o.path, "/")
+		hidden := func(name string) bool { return slices.Contains(words, name) }
+		if ironic.Secret(o.path) || hidden("actions") || slices.ContainsFunc(neverShown(), hidden) {
 			v = masked
 		}
 		out += ", 'value': " + ironic.PyRepr(v)
