@@ -209,9 +209,15 @@ func portAttributes() []attribute[*ironic.Port] {
 // attributePath is where an action works: an attribute, or something within one.
 type attributePath []string
 
+// maxAttributePath bounds a path, in bytes: a field may put an inventory into one.
+const maxAttributePath = 1024
+
 // parseAttributePath reads /driver_info/ipmi_address, with or without the first
 // slash, and driver_info.ipmi_address.
 func parseAttributePath(s string) (attributePath, error) {
+	if len(s) > maxAttributePath {
+		return nil, errs.New(errs.Invalid, "the path %s is longer than %d bytes", short(s), maxAttributePath)
+	}
 	sep := "."
 	if strings.Contains(s, "/") {
 		sep = "/"
@@ -219,6 +225,9 @@ func parseAttributePath(s string) (attributePath, error) {
 	parts := strings.Split(strings.Trim(s, "/"), sep)
 	if slices.Contains(parts, "") {
 		return nil, errs.New(errs.Invalid, "%q is no path such as /driver_info/ipmi_address", short(s))
+	}
+	if len(parts) > maxPathSteps {
+		return nil, errs.New(errs.Invalid, "the path %s has more than %d steps", short(s), maxPathSteps)
 	}
 	if sep == "/" {
 		unescape := strings.NewReplacer("~1", "/", "~0", "~")
