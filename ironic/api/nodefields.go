@@ -154,12 +154,14 @@ func textFields() table[*ironic.Node] {
 	group.set = func(n *ironic.Node, v any) { n.ConductorGroup = strings.ToLower(v.(string)) }
 	chassis := text("chassis_uuid", 0, uuidText, func(n *ironic.Node) *string { return &n.ChassisUUID })
 	chassis.set = func(n *ironic.Node, v any) { n.ChassisUUID = strings.ToLower(v.(string)) }
+	instance := text("instance_uuid", 0, uuidText, func(n *ironic.Node) *string { return &n.InstanceUUID })
+	instance.set = func(n *ironic.Node, v any) { n.InstanceUUID = strings.ToLower(v.(string)) } // or two nodes have one instance
 	class := text("resource_class", 21, shortText, func(n *ironic.Node) *string { return &n.ResourceClass })
 	class.longest = maxResourceClass
 	return table[*ironic.Node]{
 		text("name", 5, shortText, func(n *ironic.Node) *string { return &n.Name }),
 		text("driver", 0, shortText, func(n *ironic.Node) *string { return &n.Driver }),
-		text("instance_uuid", 0, uuidText, func(n *ironic.Node) *string { return &n.InstanceUUID }),
+		instance,
 		chassis,
 		class,
 		group,
