@@ -15,8 +15,11 @@ var (
 // IsUUID takes the forms Ironic takes: with and without dashes.
 func IsUUID(s string) bool { return uuidPattern.MatchString(s) }
 
-// ValidName is Ironic's rule for names of what is also found by its UUID.
-func ValidName(name string) bool { return namePattern.MatchString(name) && !IsUUID(name) }
+// ValidName is Ironic's rule for names of what is also found by its UUID, but for the names . and ..: in a path
+// they are other places.
+func ValidName(name string) bool {
+	return namePattern.MatchString(name) && !IsUUID(name) && name != "." && name != ".."
+}
 
 // ValidNodeName is ValidName without the words that stand behind /v1/nodes/ themselves.
 func ValidNodeName(name string) bool {

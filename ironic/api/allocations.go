@@ -246,6 +246,9 @@ func (a *allocations) members(version int) []string {
 	return out
 }
 
+// maxCandidates is how many nodes an allocation may choose from: each is looked up.
+const maxCandidates = 10_000
+
 // fillLists reads traits and candidates, whose names become UUIDs in the order given.
 func (a *allocations) fillLists(c *call, body map[string]any, row *ironic.Allocation) (err error) {
 	if row.Traits, err = texts(body, "traits"); err != nil {
@@ -263,6 +266,9 @@ func (a *allocations) fillLists(c *call, body map[string]any, row *ironic.Alloca
 	if err != nil {
 		return err
 	}
+	if len(idents) > maxCandidates {
+		return badRequest("An allocation has %d candidate nodes; at most %d are taken", len(idents), maxCandidates)
+	}
 	var unknown []string
 	for _, ident := range idents {
 		n, err := a.store.Node(c.ctx(), ident)
@@ -276,7 +282,7 @@ func (a *allocations) fillLists(c *call, body map[string]any, row *ironic.Alloca
 		}
 	}
 	if unknown != nil {
-		return badRequest("Nodes cannot be found: %s", strings.Join(unknown, ", "))
+		return badRequest("Nodes cannot be found: %s", clipped(strings.Join(unknown, ", ")))
 	}
 	return nil
 }

@@ -1,13 +1,15 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"slices"
-	"unicode/utf8"
+	"strings"
+
+	"trefoil/internal/errs"
+	"trefoil/internal/jsonbody"
 )
 
 // Limits of request bodies, in bytes. Config drives are at most 64 MiB before
@@ -34,49 +36,28 @@ func (c *call) body(limit int64) ([]byte, error) {
 }
 
 // checkJSON refuses what encoding/json would take too kindly or explain badly.
-func checkJSON(data []byte) error {
-	if !utf8.Valid(data) {
-		return badRequest("Malformed request body: it is not valid UTF-8.")
+func checkJSON(data []byte) error { return refused(jsonbody.Check(data, maxDepth)) }
+
+// refused makes the API's refusal of an error that a check of a body found.
+func refused(err error) error {
+	if err == nil {
+		return nil
 	}
-	if depth(data) > maxDepth {
-		return badRequest("Malformed request body: nested deeper than %d levels.", maxDepth)
-	}
-	var syntax *json.SyntaxError
-	var whole json.RawMessage
-	err := json.Unmarshal(data, &whole)
-	if errors.As(err, &syntax) {
-		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
-		return badRequest("Malformed request body: %s at line %d, byte %d.", syntax.Error(), line, syntax.Offset)
-	}
-	if err != nil {
-		return badRequest("Malformed request body: %s.", err)
-	}
-	return nil
+	return badRequest("%s", err).hinting("%s", errs.HintOf(err))
 }
 
-// depth counts how deep brackets go, outside of strings.
-func depth(data []byte) int {
-	level, deepest, inString := 0, 0, false
-	for i := 0; i < len(data); i++ {
-		switch b := data[i]; {
-		case inString && b == '\\':
-			i++
-		case b == '"':
-			inString = !inString
-		case inString:
-		case b == '{' || b == '[':
-			level++
-			deepest = max(deepest, level)
-		case b == '}' || b == ']':
-			level--
-		}
+// exactBody is body for what is kept: numbers that would change on the way are refused.
+func (c *call) exactBody(limit int64) ([]byte, error) {
+	data, err := c.body(limit)
+	if err != nil {
+		return nil, err
 	}
-	return deepest
+	return data, refused(jsonbody.Whole(data))
 }
 
 // objectBody reads a body that must be a JSON object.
 func (c *call) objectBody(limit int64) (map[string]any, error) {
-	data, err := c.body(limit)
+	data, err := c.exactBody(limit)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +80,7 @@ func only(resource string, body map[string]any, names ...string) error {
 
 // unexpected refuses a member; known are those that there are.
 func unexpected(resource, name string, known []string) *apiError {
-	return badRequest("Schema error for %s: Additional properties are not allowed ('%s' was unexpected)", resource, name).choosing(name, known)
+	return badRequest("Schema error for %s: Additional properties are not allowed ('%s' was unexpected)", resource, clipped(name)).choosing(name, known)
 }
 
 // text takes a required string from a body.
@@ -113,4 +94,15 @@ func text(resource string, body map[string]any, name string) (string, error) {
 		return "", schemaError(resource, name, v, "'string'")
 	}
 	return s, nil
+}
+
+// maxEchoed is how many bytes of what a client sent are said to it again.
+const maxEchoed = 1000
+
+// clipped is the beginning of what a refusal repeats.
+func clipped(s string) string {
+	if len(s) <= maxEchoed {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxEchoed], "") + "…"
 }

@@ -191,11 +191,15 @@ func mapOrEmpty(m map[string]any) any {
 // masked is what stands in the place of a secret.
 const masked = ironic.Masked
 
-// maskStep is mask for a step: its arguments may be an image and a config drive.
-func maskStep(m map[string]any) map[string]any { return mask(m, "configdrive", "image_url") }
+// neverShown names what is no secret by its key's words, and shown nowhere all the same.
+func neverShown() []string { return []string{"configdrive", "image_url"} }
 
-// mask returns a copy of m (nil of an empty one) with every secret replaced, at any depth. Only
-// texts are secrets: a flag such as agent_secret_token_pregenerated stays.
+// maskStep is mask for a step: its arguments may be an image and a config drive.
+func maskStep(m map[string]any) map[string]any { return mask(m, neverShown()...) }
+
+// mask returns a copy of m (nil of an empty one) with every secret replaced, at any depth: all that
+// is under a secret's key, whatever its type, for a password of digits comes as a number. Flags such
+// as agent_secret_token_pregenerated stay.
 // always names further keys that are never shown, at any depth.
 func mask(m map[string]any, always ...string) map[string]any {
 	if len(m) == 0 {
@@ -209,24 +213,34 @@ func mask(m map[string]any, always ...string) map[string]any {
 }
 
 func maskValue(key string, v any, always []string) any {
-	for _, name := range always {
-		if key == name && v != nil {
-			return masked
-		}
+	if v != nil && slices.Contains(always, key) {
+		return masked
 	}
 	switch x := v.(type) {
 	case map[string]any:
-		return mask(x, always...)
+		if !ironic.Secret(key) {
+			return mask(x, always...)
+		}
+		out := make(map[string]any, len(x))
+		for k, item := range x { // names within a secret do not make it less of one
+			out[k] = maskValue(key, item, always)
+		}
+		return out
 	case []any:
 		list := make([]any, len(x))
 		for i, item := range x {
 			list[i] = maskValue(key, item, always)
 		}
 		return list
+	case nil, bool:
+		return v
 	case string:
-		if x != "" && ironic.Secret(key) {
-			return masked
+		if x == "" {
+			return v
 		}
+	}
+	if ironic.Secret(key) {
+		return masked
 	}
 	return v
 }

@@ -187,7 +187,7 @@ func (t table[R]) check(names []string, version int) error {
 	}
 	if bad != nil {
 		return badRequest("Field(s) \"%s\" are not valid. Valid fields are: %s",
-			strings.Join(bad, ", "), strings.Join(t.names(version), ", "))
+			clipped(strings.Join(bad, ", ")), strings.Join(t.names(version), ", "))
 	}
 	return nil
 }
@@ -257,7 +257,7 @@ func (t table[R]) checkPatchPath(path string, version int) error {
 	f := t.find(root)
 	if f == nil || !f.patch {
 		return clientError(http.StatusBadRequest, "Cannot patch %s. Only the following can be updated: %s",
-			path, strings.Join(t.patchable(version), ", "))
+			clipped(path), strings.Join(t.patchable(version), ", "))
 	}
 	if f.since > version {
 		return tooNew("the field "+root, f.since, version)

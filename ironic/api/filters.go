@@ -104,7 +104,7 @@ func filterInstance(_ *call, v string, f *ironic.NodeFilter) error {
 	if !ironic.IsUUID(v) {
 		return badRequest("Expected UUID for instance_uuid: %s", v)
 	}
-	f.InstanceUUID = v
+	f.InstanceUUID = strings.ToLower(v)
 	return nil
 }
 

@@ -22,6 +22,9 @@ const (
 // maxLimit is the longest page, as Ironic's [api]max_limit.
 const maxLimit = 1000
 
+// maxFields is how many names the parameter fields may have: several times what any resource has.
+const maxFields = 500
+
 // listQuery is what every list understands.
 type listQuery struct {
 	limit   int // 0: not given
@@ -112,6 +115,9 @@ func (l *listQuery) take(name, value string) error {
 		}
 		l.sortDir = value
 	case "fields":
+		if n := strings.Count(value, ",") + 1; n > maxFields {
+			return badRequest("The parameter fields has %d names; at most %d are taken", n, maxFields)
+		}
 		l.fields = []string{}
 		for _, f := range strings.Split(value, ",") {
 			if f = strings.TrimSpace(f); f != "" && !slices.Contains(l.fields, f) {

@@ -92,7 +92,7 @@ func stateFields() table[*ironic.Node] {
 			get: func(_ *call, n *ironic.Node) any { return mapOrEmpty(n.TargetRaidConfig) }},
 		{name: "driver_internal_info", since: 3, noSort: true,
 			get: func(c *call, n *ironic.Node) any {
-				return c.shown("driver_internal_info", n, mask(n.DriverInternalInfo, "configdrive", "image_url"))
+				return c.shown("driver_internal_info", n, mask(n.DriverInternalInfo, neverShown()...))
 			}},
 		{name: "traits", since: 37, noSort: true, get: func(_ *call, n *ironic.Node) any {
 			if n.Traits == nil {
@@ -122,7 +122,7 @@ func objectFields() table[*ironic.Node] {
 			unmasked: func(n *ironic.Node) any { return mapOrEmpty(n.DriverInfo) },
 			set:      func(n *ironic.Node, v any) { n.DriverInfo = v.(m) }},
 		{name: "instance_info", kind: dict, initial: true, patch: true, noSort: true,
-			get:      func(_ *call, n *ironic.Node) any { return mask(n.InstanceInfo, "configdrive", "image_url") },
+			get:      func(_ *call, n *ironic.Node) any { return mask(n.InstanceInfo, neverShown()...) },
 			unmasked: func(n *ironic.Node) any { return mapOrEmpty(n.InstanceInfo) },
 			set:      func(n *ironic.Node, v any) { n.InstanceInfo = v.(m) }},
 		{name: "properties", kind: dict, initial: true, patch: true, noSort: true,
@@ -154,12 +154,14 @@ func textFields() table[*ironic.Node] {
 	group.set = func(n *ironic.Node, v any) { n.ConductorGroup = strings.ToLower(v.(string)) }
 	chassis := text("chassis_uuid", 0, uuidText, func(n *ironic.Node) *string { return &n.ChassisUUID })
 	chassis.set = func(n *ironic.Node, v any) { n.ChassisUUID = strings.ToLower(v.(string)) }
+	instance := text("instance_uuid", 0, uuidText, func(n *ironic.Node) *string { return &n.InstanceUUID })
+	instance.set = func(n *ironic.Node, v any) { n.InstanceUUID = strings.ToLower(v.(string)) } // or two nodes have one instance
 	class := text("resource_class", 21, shortText, func(n *ironic.Node) *string { return &n.ResourceClass })
 	class.longest = maxResourceClass
 	return table[*ironic.Node]{
 		text("name", 5, shortText, func(n *ironic.Node) *string { return &n.Name }),
 		text("driver", 0, shortText, func(n *ironic.Node) *string { return &n.Driver }),
-		text("instance_uuid", 0, uuidText, func(n *ironic.Node) *string { return &n.InstanceUUID }),
+		instance,
 		chassis,
 		class,
 		group,

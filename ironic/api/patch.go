@@ -3,11 +3,15 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
+	"sort"
 	"strings"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
+	"trefoil/internal/jsonbody"
 	"trefoil/ironic"
 )
 
@@ -23,8 +27,10 @@ type operation struct {
 func (o operation) String() string {
 	out := "{'op': " + ironic.PyRepr(o.op) + ", 'path': " + ironic.PyRepr(o.path)
 	if o.hasValue {
-		v := maskValue("value", o.value, nil)
-		if ironic.Secret(o.path) || strings.HasPrefix(o.path, "/instance_info/configdrive") || strings.HasPrefix(o.path, "/actions") {
+		v := maskValue("value", o.value, neverShown())
+		words := strings.Split(o.path, "/")
+		hidden := func(name string) bool { return slices.Contains(words, name) }
+		if ironic.Secret(o.path) || hidden("actions") || slices.ContainsFunc(neverShown(), hidden) {
 			v = masked
 		}
 		out += ", 'value': " + ironic.PyRepr(v)
@@ -32,9 +38,12 @@ func (o operation) String() string {
 	return out + "}"
 }
 
+// maxOperations bounds a patch: one may go over a whole document.
+const maxOperations = 1000
+
 // operations reads the body of a PATCH.
 func (c *call) operations() ([]operation, error) {
-	data, err := c.body(bodyLimit)
+	data, err := c.exactBody(bodyLimit)
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +54,9 @@ func parseOperations(data []byte) ([]operation, error) {
 	var steps []json.RawMessage
 	if err := json.Unmarshal(data, &steps); err != nil || steps == nil {
 		return nil, badRequest("Schema error for patch: expected a list of operations")
+	}
+	if len(steps) > maxOperations {
+		return nil, badRequest("Schema error for patch: it has %d operations; at most %d are taken at a time", len(steps), maxOperations)
 	}
 	ops := make([]operation, 0, len(steps))
 	for _, raw := range steps {
@@ -87,11 +99,12 @@ func parseOperation(raw json.RawMessage) (operation, error) {
 	if o.hasValue {
 		clean["value"] = o.value
 	}
-	one, err := json.Marshal([]any{clean})
-	if err != nil {
+	if o.op == "remove" && strings.Count(o.path, "/") == 1 { // roots are in each document, and may only be set
+		clean = map[string]any{"op": "replace", "path": o.path, "value": nil}
+	}
+	if o.raw, err = json.Marshal(clean); err != nil {
 		return o, badRequest("Schema error for patch: %s", err)
 	}
-	o.raw = one
 	return o, nil
 }
 
@@ -102,17 +115,17 @@ func patched[R any](t table[R], resource string, ops []operation, version int, r
 	if err != nil {
 		return nil, err
 	}
-	doc := before
 	for _, o := range ops {
 		if err := t.checkPatchPath(o.path, version); err != nil {
 			return nil, err
 		}
-		if doc, err = o.apply(doc); err != nil {
-			return nil, err
-		}
+	}
+	doc, err := apply(ops, before)
+	if err != nil {
+		return nil, err
 	}
 	// Operations nest what no body may; the database could store such a row, and list none.
-	if depth(doc) > maxDepth {
+	if jsonbody.Depth(doc) > maxDepth {
 		return nil, badRequest("The patched %s would be nested deeper than %d levels.", resource, maxDepth)
 	}
 	var old, fresh map[string]any
@@ -208,29 +221,46 @@ func (t table[R]) assign(resource string, old, fresh map[string]any, r R) (map[s
 	return changed, nil
 }
 
-// apply runs one operation. Roots may not be added, only set: all of them are
-// in the document already.
-func (o operation) apply(doc []byte) ([]byte, error) {
-	if o.op == "remove" && strings.Count(o.path, "/") == 1 {
-		o.raw, _ = json.Marshal([]any{map[string]any{"op": "replace", "path": o.path, "value": nil}})
+// apply runs operations one after another. All at once, for each run reads and writes the whole document; the one
+// that cannot be is looked for where there is one.
+func apply(ops []operation, doc []byte) ([]byte, error) {
+	out, err := run(ops, doc)
+	if err == nil {
+		return out, nil
 	}
-	p, err := jsonpatch.DecodePatch(o.raw)
+	bad := sort.Search(len(ops), func(i int) bool {
+		_, err := run(ops[:i+1], doc)
+		return err != nil
+	})
+	if bad == len(ops) {
+		return nil, fmt.Errorf("apply a patch: %w", err)
+	}
+	_, err = run(ops[:bad+1], doc)
+	return nil, ops[bad].failed(ops[bad].reason(err))
+}
+
+func run(ops []operation, doc []byte) ([]byte, error) {
+	steps := make([]json.RawMessage, len(ops))
+	for i, o := range ops {
+		steps[i] = o.raw
+	}
+	raw, err := json.Marshal(steps)
 	if err != nil {
-		return nil, o.failed(err.Error())
+		return nil, err
+	}
+	p, err := jsonpatch.DecodePatch(raw)
+	if err != nil {
+		return nil, err
 	}
 	opts := jsonpatch.NewApplyOptions()
 	opts.AllowMissingPathOnRemove = false
 	opts.EnsurePathExistsOnAdd = false
 	opts.SupportNegativeIndices = false
-	out, err := p.ApplyWithOptions(doc, opts)
-	if err != nil {
-		return nil, o.failed(o.reason(err))
-	}
-	return out, nil
+	return p.ApplyWithOptions(doc, opts)
 }
 
 func (o operation) failed(reason string) error {
-	return badRequest("Couldn't apply patch '%s'. Reason: %s", o, reason)
+	return badRequest("Couldn't apply patch '%s'. Reason: %s", clipped(o.String()), clipped(reason))
 }
 
 // reason says why in the words clients know from Ironic.

@@ -69,7 +69,7 @@ func (c *Conductor) backfill(ctx context.Context, a *ironic.Allocation) error {
 		return err
 	}
 	failed := *a
-	failed.NodeUUID, failed.State, failed.LastError = "", ironic.AllocationError, err.Error()
+	failed.NodeUUID, failed.State, failed.LastError = "", ironic.AllocationError, ironic.Shortened(err.Error())
 	if ferr := c.Store.CreateAllocation(ctx, &failed, nil); ferr != nil && !errs.Is(ferr, errs.Conflict) {
 		return errors.Join(err, ferr) // a conflict is what err says already: the name or UUID is taken
 	}
@@ -165,7 +165,7 @@ func (c *Conductor) findNode(ctx context.Context, uuid string) error {
 func (c *Conductor) failAllocation(ctx context.Context, uuid string, why error) error {
 	_, err := c.Store.UpdateAllocation(ctx, uuid, func(a *ironic.Allocation) error {
 		if a.State == ironic.AllocationAllocating {
-			a.State, a.LastError = ironic.AllocationError, why.Error()
+			a.State, a.LastError = ironic.AllocationError, ironic.Shortened(why.Error())
 		}
 		return nil
 	})

@@ -140,7 +140,7 @@ func (c *Conductor) restoreConsole(ctx context.Context, uuid string) error {
 		return nil
 	}
 	_, err = c.Store.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
-		n.ConsoleEnabled, n.LastError = false, why
+		n.ConsoleEnabled, n.LastError = false, ironic.Shortened(why)
 		return nil
 	})
 	return err

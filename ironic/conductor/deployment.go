@@ -140,7 +140,7 @@ func (t *task) endDeploy(ctx context.Context) error {
 		forgetSteps(n)
 		delete(n.DriverInternalInfo, keyConsole)
 		if why != "" {
-			n.ConsoleEnabled, n.LastError = false, why
+			n.ConsoleEnabled, n.LastError = false, ironic.Shortened(why)
 		}
 		if n.InstanceUUID == "" {
 			n.InstanceUUID = text(n.InstanceInfo, "instance_uuid")

@@ -226,7 +226,7 @@ func (c *Conductor) learn(ctx context.Context, n *ironic.Node, d *agentapi.Inspe
 	if err == nil {
 		return nil
 	}
-	words := err.Error()
+	words := ironic.Shortened(err.Error())
 	c.Log.Error("a discovered machine's inventory could not be processed", "node", n.UUID, "error", words)
 	if _, err := c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
 		err := ours(n)

@@ -36,7 +36,7 @@ func (c *Conductor) takeBack(ctx context.Context, uuid string, j jobRef, cause e
 		}
 		unassign(n)
 		undo(n)
-		n.LastError = cause.Error()
+		n.LastError = ironic.Shortened(cause.Error())
 		return nil
 	})
 	c.note(ctx, uuid, "transition", "ERROR", fmt.Sprintf("%s did not start: %v", j.Kind, cause))

@@ -107,7 +107,7 @@ func (c *Conductor) settleFailure(ctx context.Context, uuid string, j jobRef, ca
 	if cur, ok := jobOf(n); !ok || cur.ID != j.ID {
 		return nil
 	}
-	words := cause.Error()
+	words := ironic.Shortened(cause.Error()) // what the ramdisk says goes into it, and is as long as it likes
 	if h := errs.HintOf(cause); h != "" {
 		words += ". Try: " + strings.TrimPrefix(h, "try: ")
 	}
@@ -123,6 +123,7 @@ func (c *Conductor) settleFailure(ctx context.Context, uuid string, j jobRef, ca
 			words += "; also, " + err.Error()
 		}
 	}
+	words = ironic.Shortened(words)
 	_, err = c.Store.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
 		if cur, ok := jobOf(n); !ok || cur.ID != j.ID {
 			return nil

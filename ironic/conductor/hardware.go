@@ -119,7 +119,7 @@ func (c *Conductor) carryOut(ctx context.Context, ident string, o order) error {
 	switch {
 	case err != nil:
 		set = nil
-		words = o.failed + ": " + err.Error()
+		words = ironic.Shortened(o.failed + ": " + err.Error())
 		c.note(work, n.UUID, event, "ERROR", words)
 	case o.done != "":
 		c.note(work, n.UUID, event, "INFO", o.done)

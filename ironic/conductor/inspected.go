@@ -2,10 +2,12 @@ package conductor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"strings"
+	"time"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -71,8 +73,16 @@ func processed(n *ironic.Node) bool {
 	return at != "" && at == text(n.DriverInternalInfo, keyProcessed)
 }
 
-// digest writes a result into a node and runs the rules, in one transaction. mine
-// refuses a node that is somebody else's by then.
+// Bounds of one inspection's rules: how long they may take, and how often they begin again because the
+// node changed while they ran.
+const (
+	rulesTime  = 2 * time.Minute
+	rulesTries = 20
+)
+
+// digest writes a result into a node and runs the rules. mine refuses a node that is somebody else's by
+// then, and may edit it. The rules run on copies, for they take as long as they take, and nobody else
+// could write meanwhile; what they made is one transaction, in which all is as they saw it.
 func (c *Conductor) digest(ctx context.Context, uuid string, res *inspect.Result, mine func(*ironic.Node) error) (*ironic.Node, error) {
 	stored, err := c.Store.InspectionRules(ctx, "")
 	if err != nil {
@@ -82,32 +92,55 @@ func (c *Conductor) digest(ctx context.Context, uuid string, res *inspect.Result
 	if err != nil {
 		return nil, err
 	}
-	var notes []rules.Note
-	var failure error // of a rule: its lines are told all the same
-	n, err := c.Store.UpdateInspected(ctx, uuid, func(n *ironic.Node, ports []*ironic.Port, inv *ironic.Inventory) error {
-		notes, failure = nil, nil
-		if err := mine(n); err != nil {
-			return err
+	for range rulesTries {
+		d, err := c.digested(ctx, uuid)
+		if err != nil {
+			return nil, err
 		}
-		fill(n, res)
-		inspect.Neighbours(inv)
-		if pci := inspect.PCICapabilities(inv.PluginData, c.PCIAliases); len(pci) > 0 {
-			n.Properties["capabilities"] = inspect.MergeCapabilities(text(n.Properties, "capabilities"), pci)
+		notes, failure, err := c.fillAndApply(ctx, d, res, all, mine)
+		if err != nil {
+			return nil, err
 		}
-		notes, failure = c.applyRules(ctx, all, n, ports, inv)
+		var n *ironic.Node
+		if failure == nil {
+			n, err = c.Store.UpdateInspected(ctx, uuid, d.write)
+		}
+		if errors.Is(err, errMoved) {
+			continue
+		}
+		c.tell(ctx, uuid, notes) // also what a rule said that failed
 		if failure != nil {
-			return failure
+			return nil, errs.Wrap(errs.CodeOf(failure), failure, "Failed to inspect hardware. Reason")
 		}
-		if at := text(n.DriverInternalInfo, keyReceived); at != "" {
-			put(n, keyProcessed, at)
-		}
-		return nil
-	})
-	c.tell(ctx, uuid, notes)
-	if failure != nil {
-		return nil, errs.Wrap(errs.CodeOf(failure), failure, "Failed to inspect hardware. Reason")
+		return n, err
 	}
-	return n, err
+	return nil, errs.New(errs.Unavailable, "node %s changed each of the %d times that inspection rules ran: they take long, or it is written to without a pause", uuid, rulesTries)
+}
+
+// fillAndApply edits copies of the rows: what the hooks found, then the rules. failure is that of a rule.
+func (c *Conductor) fillAndApply(ctx context.Context, d *digested, res *inspect.Result, all []*rules.Rule,
+	mine func(*ironic.Node) error) (notes []rules.Note, failure, err error) {
+	n := d.node
+	if err := mine(n); err != nil {
+		return nil, nil, err
+	}
+	fill(n, res)
+	inspect.Neighbours(d.inv)
+	if pci := inspect.PCICapabilities(d.inv.PluginData, c.PCIAliases); len(pci) > 0 {
+		n.Properties["capabilities"] = inspect.MergeCapabilities(text(n.Properties, "capabilities"), pci)
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, rulesTime, errs.New(errs.Unavailable, "they took longer than %s", rulesTime))
+	defer cancel()
+	if notes, failure = c.applyRules(limited, all, n, d.ports, d.inv); failure != nil {
+		if ctx.Err() != nil { // the service ends, and no rule is at fault
+			return nil, nil, context.Cause(ctx)
+		}
+		return notes, failure, nil
+	}
+	if at := text(n.DriverInternalInfo, keyReceived); at != "" {
+		put(n, keyProcessed, at)
+	}
+	return notes, nil, nil
 }
 
 // Reprocess takes a resting node through hooks and rules anew, with the inventory that
@@ -169,7 +202,7 @@ func (c *Conductor) applyRules(ctx context.Context, all []*rules.Rule, n *ironic
 	}
 	driver, chosen, protected, fault := n.Driver, maps.Clone(n.Interfaces), n.Protected, ironic.FlagsFault(n)
 	m := &rules.Machine{Node: n, Ports: ports, Inventory: inv.Inventory, PluginData: inv.PluginData, Data: data}
-	notes, err := rules.Run(all, m)
+	notes, err := rules.Run(ctx, all, m)
 	if err != nil {
 		return notes, err
 	}

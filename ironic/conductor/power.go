@@ -268,7 +268,7 @@ func (c *Conductor) powerFault(ctx context.Context, n *ironic.Node, cause error)
 	if n.Fault == faultPower {
 		return
 	}
-	words := fmt.Sprintf("During sync_power_state, max retries exceeded for node %s: %v", title(n), cause)
+	words := ironic.Shortened(fmt.Sprintf("During sync_power_state, max retries exceeded for node %s: %v", title(n), cause))
 	_, err := c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
 		if !syncs(n) || n.Maintenance {
 			return errElsewhere // the next sync looks again

@@ -304,7 +304,7 @@ func (t *task) note(kind, format string, args ...any) {
 }
 
 func (c *Conductor) note(ctx context.Context, uuid, kind, severity, sentence string) {
-	e := ironic.HistoryEntry{NodeUUID: uuid, EventType: kind, Event: sentence, Severity: severity,
+	e := ironic.HistoryEntry{NodeUUID: uuid, EventType: kind, Event: ironic.Shortened(sentence), Severity: severity,
 		Conductor: c.Config.Host, CreatedAt: c.Now().UTC()}
 	if err := c.Store.AddHistory(context.WithoutCancel(ctx), e); err != nil {
 		c.Log.Warn("write a node's history", "node", uuid, "error", err)

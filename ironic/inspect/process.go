@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
 )
 
@@ -55,7 +56,7 @@ const (
 // errors are Invalid and say what the ramdisk reported or what did not fit.
 func Process(d *agentapi.InspectionData, hints map[string]any, add AddPorts) (*Result, error) {
 	if d.Error != nil && *d.Error != "" {
-		return nil, errs.New(errs.Invalid, "the ramdisk reported: %s", *d.Error)
+		return nil, errs.New(errs.Invalid, "the ramdisk reported: %s", ironic.Shortened(*d.Error))
 	}
 	inv := &d.Inventory
 	r := &Result{Properties: map[string]any{}, Capabilities: capabilities(inv), BootMode: inv.Boot.CurrentBootMode}

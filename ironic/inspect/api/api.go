@@ -57,6 +57,9 @@ const (
 // payloadLimit bounds what a ramdisk may post: an inventory and its logs.
 const payloadLimit = 32 << 20
 
+// maxDepth is how deep the objects and lists of a body may be nested, as in the bare-metal API.
+const maxDepth = 64
+
 // New makes the handler of the whole API, from "/" on.
 func New(cfg Config) http.Handler {
 	s := &server{Config: cfg, document: sync.OnceValues(openapi.LoadIntrospection)}
@@ -200,6 +203,9 @@ func (s *server) base(r *http.Request) string {
 func (s *server) continued(w http.ResponseWriter, r *http.Request) error {
 	data, err := jsonbody.Bytes(r, payloadLimit)
 	if err != nil {
+		return err
+	}
+	if err := jsonbody.Check(data, maxDepth); err != nil { // as the bare-metal API does
 		return err
 	}
 	id, err := s.Conductor.ContinueInspection(r.Context(), data)

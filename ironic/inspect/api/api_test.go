@@ -220,6 +220,12 @@ func TestRamdiskContinues(t *testing.T) {
 	if status, got := r.do("POST", "/v1/continue", "", "{\n  oops"); status != 400 || !strings.Contains(got, "line 2, byte 5") {
 		t.Errorf("malformed: %d %s", status, got)
 	}
+	for bad, want := range map[string]string{`{"inventory":` + strings.Repeat("[", 9900) + strings.Repeat("]", 9900) + "}": "nested deeper than 64 levels",
+		"{\"inventory\":{\"hostname\":\"\xff\"}}": "not valid UTF-8"} {
+		if status, got := r.do("POST", "/v1/continue", "", bad); status != 400 || !strings.Contains(got, want) {
+			t.Errorf("%.40q: %d %.200s", bad, status, got)
+		}
+	}
 	if status, got := r.do("POST", "/v1/continue", "", `{"inventory":{}}`); status != 404 {
 		t.Errorf("unknown machine: %d %s", status, got)
 	}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -151,11 +150,14 @@ func askedMinor(h http.Header) (int, bool) {
 // inspector does.
 func readRule(data []byte) (*ironic.InspectionRule, error) {
 	var body map[string]any
-	if !utf8.Valid(data) { // encoding/json would store something else
-		return nil, errs.New(errs.Invalid, "The rule is not valid UTF-8")
+	if err := jsonbody.Check(data, maxDepth); err != nil {
+		return nil, err
+	}
+	if err := jsonbody.Whole(data); err != nil {
+		return nil, err
 	}
 	if err := json.Unmarshal(data, &body); err != nil {
-		return nil, errs.New(errs.Invalid, "The rule is not valid JSON: %s", err)
+		return nil, errs.New(errs.Invalid, "Invalid data: expected a JSON object")
 	}
 	if body == nil {
 		return nil, errs.New(errs.Invalid, "Invalid data: expected a JSON object")

@@ -83,7 +83,7 @@ func TestRulesAreRefused(t *testing.T) {
 	r := newRig(t)
 	act := `"actions":[{"action":"fail","message":"no"}]`
 	for body, words := range map[string]string{
-		`{`:                             "not valid JSON",
+		`{`:                             "Malformed request body",
 		"{\"description\":\"\xff\"}":    "not valid UTF-8",
 		`null`:                          "expected a JSON object",
 		`{"uuid":"x",` + act + `}`:      "Invalid UUID value",

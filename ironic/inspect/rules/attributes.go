@@ -209,9 +209,15 @@ func portAttributes() []attribute[*ironic.Port] {
 // attributePath is where an action works: an attribute, or something within one.
 type attributePath []string
 
+// maxAttributePath bounds a path, in bytes: a field may put an inventory into one.
+const maxAttributePath = 1024
+
 // parseAttributePath reads /driver_info/ipmi_address, with or without the first
 // slash, and driver_info.ipmi_address.
 func parseAttributePath(s string) (attributePath, error) {
+	if len(s) > maxAttributePath {
+		return nil, errs.New(errs.Invalid, "the path %s is longer than %d bytes", short(s), maxAttributePath)
+	}
 	sep := "."
 	if strings.Contains(s, "/") {
 		sep = "/"
@@ -219,6 +225,9 @@ func parseAttributePath(s string) (attributePath, error) {
 	parts := strings.Split(strings.Trim(s, "/"), sep)
 	if slices.Contains(parts, "") {
 		return nil, errs.New(errs.Invalid, "%q is no path such as /driver_info/ipmi_address", short(s))
+	}
+	if len(parts) > maxPathSteps {
+		return nil, errs.New(errs.Invalid, "the path %s has more than %d steps", short(s), maxPathSteps)
 	}
 	if sep == "/" {
 		unescape := strings.NewReplacer("~1", "/", "~0", "~")
@@ -312,11 +321,14 @@ func view[R any](r R, attributes []attribute[R]) map[string]any {
 	return out
 }
 
-// masked hides what looks like a secret, at any depth. Rules may set a password; none
-// copies one to where it would be shown.
+// masked hides what looks like a secret, at any depth: all that is under its key but flags.
+// Rules may set a password; none copies one to where it would be shown.
 func masked(name string, v any) any {
 	switch x := v.(type) {
 	case map[string]any:
+		if ironic.Secret(name) {
+			return starred(x)
+		}
 		out := make(map[string]any, len(x))
 		for k, m := range x {
 			out[k] = masked(k, m)
@@ -325,7 +337,7 @@ func masked(name string, v any) any {
 	case []any:
 		out := make([]any, len(x))
 		for i, m := range x {
-			out[i] = masked("", m)
+			out[i] = masked(name, m)
 		}
 		return out
 	case nil, bool:

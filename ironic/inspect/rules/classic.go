@@ -111,7 +111,10 @@ func classicCondition(given map[string]any) (condition, error) {
 			values = []any{nil}
 		}
 		return overAll(values, multiple, func(v any) (bool, error) {
-			ok, err := test(v)
+			ok, err := test(r, v)
+			if err == nil {
+				err = r.going()
+			}
 			return ok != invert, err
 		})
 	}}, nil
@@ -148,7 +151,7 @@ func classicField(s string) (func(*run) any, path, error) {
 }
 
 // classicTest brings inspector's operator with its one parameter to ours.
-func classicTest(op string, params map[string]any) (func(any) (bool, error), error) {
+func classicTest(op string, params map[string]any) (func(*run, any) (bool, error), error) {
 	sig := signature{required: []string{"value"}}
 	if op == "is-empty" {
 		sig = signature{}
@@ -158,8 +161,8 @@ func classicTest(op string, params map[string]any) (func(any) (bool, error), err
 	}
 	want := params["value"]
 	ours := operators()[op]
-	ask := func(bring func(field any) args) func(any) (bool, error) {
-		return func(field any) (bool, error) { return ours.holds(bring(field)) }
+	ask := func(bring func(field any) args) func(*run, any) (bool, error) {
+		return func(r *run, field any) (bool, error) { return ours.holds(r, bring(field)) }
 	}
 	switch op {
 	case "is-empty":
@@ -170,7 +173,7 @@ func classicTest(op string, params map[string]any) (func(any) (bool, error), err
 		}
 		return ask(func(field any) args { return args{"address": field, "subnet": want} }), nil
 	case "matches", "contains":
-		if _, err := compileRegex(text(want), "", ""); err != nil {
+		if _, _, err := compileRegex(text(want), "", ""); err != nil {
 			return nil, err
 		}
 		return ask(func(field any) args { return args{"value": field, "regex": want} }), nil
@@ -232,8 +235,11 @@ func (r *run) classicText(s string) (string, error) {
 		return "", err
 	}
 	out, err := t.expand(map[string]any{"data": r.Data})
+	if errs.Is(err, errs.Invalid) { // too long
+		return "", err
+	}
 	if err != nil {
 		return "", errs.New(errs.Invalid, "Invalid formatting variable key provided: %s", err.Error())
 	}
-	return out, nil
+	return out, r.fill(len(out))
 }

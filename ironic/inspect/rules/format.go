@@ -112,10 +112,13 @@ func parseField(s string) (piece, error) {
 	return p, nil
 }
 
-// expand fills the fields in; vars has the roots.
+// expand fills the fields in; vars has the roots. Invalid: the text becomes longer than maxText.
 func (t template) expand(vars map[string]any) (string, error) {
 	var b strings.Builder
 	for _, p := range t {
+		if b.Len() > maxText {
+			break
+		}
 		if p.root == "" {
 			b.WriteString(p.literal)
 			continue
@@ -125,6 +128,9 @@ func (t template) expand(vars map[string]any) (string, error) {
 			return "", errNoField{p.root, p.keys}
 		}
 		b.WriteString(text(v))
+	}
+	if b.Len() > maxText {
+		return "", errs.New(errs.Invalid, "a text becomes longer than %d bytes once its fields are filled in", maxText)
 	}
 	return b.String(), nil
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -117,6 +118,9 @@ func (o *operation) each(r *run, f func(args) (more bool, err error)) error {
 		items = []any{nil}
 	}
 	for _, item := range items {
+		if err := r.going(); err != nil {
+			return err
+		}
 		r.item, r.loops, r.node = nil, false, nil
 		if loops { // an item may have fields itself
 			r.item, r.loops = r.nativeValue(o, "item", item), true
@@ -127,6 +131,9 @@ func (o *operation) each(r *run, f func(args) (more bool, err error)) error {
 				v = r.nativeValue(o, k, v)
 			}
 			a[k] = v
+		}
+		if err := r.going(); err != nil {
+			return err
 		}
 		if more, err := f(a); err != nil || !more {
 			return err
@@ -165,7 +172,11 @@ func (r *run) nativeValue(o *operation, arg string, v any) any {
 		if err == nil {
 			var filled string
 			if filled, err = t.expand(vars); err == nil {
-				return filled, nil
+				return filled, r.fill(len(filled))
+			}
+			if errs.Is(err, errs.Invalid) { // too long
+				r.stop = cmp.Or(r.stop, err)
+				return "", err
 			}
 		}
 		why := err.Error()
@@ -209,7 +220,7 @@ func nativeCondition(given map[string]any) (condition, error) {
 	return condition{name: o.op, check: func(r *run) (result bool, err error) {
 		first := true
 		err = o.each(r, func(a args) (bool, error) {
-			ok, err := op.holds(a)
+			ok, err := op.holds(r, a)
 			ok = ok != inverted
 			result = joined(multiple, first, result, ok)
 			first = false
@@ -254,7 +265,7 @@ func (o *operation) checkCondition(name string) error {
 		}
 	}
 	if s, ok := o.args["regex"].(string); ok && o.loop == nil {
-		if _, err := compileRegex(s, "", ""); err != nil {
+		if _, _, err := compileRegex(s, "", ""); err != nil {
 			return err
 		}
 	}

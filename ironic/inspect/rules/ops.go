@@ -3,13 +3,14 @@ package rules
 import (
 	"net/netip"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 
 	"trefoil/internal/errs"
 )
 
 // holds asks one operator about the values of its arguments.
-type holds func(a args) (bool, error)
+type holds func(r *run, a args) (bool, error)
 
 // args are the arguments of an operation by name, fields filled in.
 type args map[string]any
@@ -55,15 +56,15 @@ func operators() map[string]operator {
 		"matches":  {regex, matching("^(?:", ")$")},
 		"contains": {regex, matching("", "")},
 		"one-of":   {signature{required: []string{"value"}, optional: []string{"values"}}, oneOf},
-		"is-none":  {value, func(a args) (bool, error) { return a["value"] == nil || a["value"] == "None", nil }},
-		"is-true":  {value, func(a args) (bool, error) { return says(a["value"], true), nil }},
-		"is-false": {value, func(a args) (bool, error) { return a["value"] == nil || says(a["value"], false), nil }},
+		"is-none":  {value, func(_ *run, a args) (bool, error) { return a["value"] == nil || a["value"] == "None", nil }},
+		"is-true":  {value, func(_ *run, a args) (bool, error) { return says(a["value"], true), nil }},
+		"is-false": {value, func(_ *run, a args) (bool, error) { return a["value"] == nil || says(a["value"], false), nil }},
 	}
 }
 
 // pairs wants compare to hold between each value and the next one.
 func pairs(compare func(a, b any) (bool, error)) holds {
-	return func(a args) (bool, error) {
+	return func(_ *run, a args) (bool, error) {
 		list, ok := a["values"].([]any)
 		if !ok {
 			return false, errs.New(errs.Invalid, "values is %s, not a list", kindName(a["values"]))
@@ -88,7 +89,7 @@ func ordered(want func(int) bool) func(a, b any) (bool, error) {
 	}
 }
 
-func isEmpty(a args) (bool, error) {
+func isEmpty(_ *run, a args) (bool, error) {
 	switch a.text("value") {
 	case "", "None", "[]", "{}":
 		return true, nil
@@ -112,7 +113,7 @@ func says(v any, yes bool) bool {
 	return false
 }
 
-func inNet(a args) (bool, error) {
+func inNet(_ *run, a args) (bool, error) {
 	network, err := subnet(a.text("subnet"))
 	if err != nil {
 		return false, err
@@ -147,32 +148,42 @@ func short(s string) string {
 const maxRegex = 4096
 
 // matching looks for a regular expression between two ends. RE2's language: it has no
-// look-around and no back references, and takes no longer than the text is long.
+// look-around and no back references, and takes as long as the text times the expression is.
 func matching(before, after string) holds {
-	return func(a args) (bool, error) {
-		re, err := compileRegex(a.text("regex"), before, after)
+	return func(r *run, a args) (bool, error) {
+		re, size, err := compileRegex(a.text("regex"), before, after)
 		if err != nil {
 			return false, err
 		}
-		return re.MatchString(a.text("value")), nil
+		value := a.text("value")
+		if err := r.match(size, len(value)); err != nil {
+			return false, err
+		}
+		return re.MatchString(value), nil
 	}
 }
 
-func compileRegex(s, before, after string) (*regexp.Regexp, error) {
+// compileRegex returns also about how many instructions it has.
+func compileRegex(s, before, after string) (*regexp.Regexp, int, error) {
 	if len(s) > maxRegex {
-		return nil, errs.New(errs.Invalid, "invalid regular expression: longer than %d characters", maxRegex)
+		return nil, 0, errs.New(errs.Invalid, "invalid regular expression: longer than %d characters", maxRegex)
 	}
-	if _, err := regexp.Compile(s); err != nil { // by itself, or ")(" would pass
-		return nil, errs.New(errs.Invalid, "invalid regular expression: %s", err.Error())
+	parsed, err := syntax.Parse(s, syntax.Perl) // by itself, or ")(" would pass
+	if err != nil {
+		return nil, 0, errs.New(errs.Invalid, "invalid regular expression: %s", err.Error())
+	}
+	size := programSize(parsed)
+	if size > maxProgram {
+		return nil, 0, errs.New(errs.Invalid, "invalid regular expression: its repetitions make more than %d instructions of it", maxProgram)
 	}
 	re, err := regexp.Compile(before + s + after)
 	if err != nil {
-		return nil, errs.New(errs.Invalid, "invalid regular expression: %s", err.Error())
+		return nil, 0, errs.New(errs.Invalid, "invalid regular expression: %s", err.Error())
 	}
-	return re, nil
+	return re, size, nil
 }
 
-func oneOf(a args) (bool, error) {
+func oneOf(_ *run, a args) (bool, error) {
 	list, ok := a["values"].([]any)
 	if !ok && a["values"] != nil {
 		return false, errs.New(errs.Invalid, "values is %s, not a list", kindName(a["values"]))

@@ -17,6 +17,7 @@ package rules
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -71,6 +72,9 @@ type action struct {
 // run is one machine going through the rules.
 type run struct {
 	*Machine
+	ctx   context.Context
+	spent spent
+	stop  error // why it must not go on
 	rule  *Rule
 	notes []Note
 	item  any // of the loop at work
@@ -114,12 +118,20 @@ func CompileAll(all []*ironic.InspectionRule) ([]*Rule, error) {
 // Run takes a machine through rules: first inspector's in the order given, which look
 // at the machine before any of them changes it, then Ironic's by priority, one after
 // another. An error, which names rule and phase, leaves the machine half changed: it
-// must be thrown away.
-func Run(all []*Rule, m *Machine) ([]Note, error) {
+// must be thrown away. Unavailable: ctx ended; Invalid: a rule fails, or goes beyond what bounds.go allows.
+func Run(ctx context.Context, all []*Rule, m *Machine) ([]Note, error) {
 	if m.PluginData == nil {
 		m.PluginData = map[string]any{}
 	}
-	r := &run{Machine: m}
+	before, deep := m.bulk()
+	r := &run{Machine: m, ctx: ctx}
+	if err := r.all(all); err != nil {
+		return r.notes, err
+	}
+	return r.notes, m.checkBulk(before, deep)
+}
+
+func (r *run) all(all []*Rule) error {
 	var fit, native []*Rule
 	for _, rule := range all {
 		if rule.dialect != ironic.RuleInspector {
@@ -128,7 +140,7 @@ func Run(all []*Rule, m *Machine) ([]Note, error) {
 		}
 		ok, err := rule.fits(r)
 		if err != nil {
-			return r.notes, err
+			return err
 		}
 		if ok {
 			fit = append(fit, rule)
@@ -136,7 +148,7 @@ func Run(all []*Rule, m *Machine) ([]Note, error) {
 	}
 	for _, rule := range fit {
 		if err := rule.act(r); err != nil {
-			return r.notes, err
+			return err
 		}
 	}
 	slices.SortStableFunc(native, func(a, b *Rule) int { return cmp.Compare(b.priority, a.priority) })
@@ -146,10 +158,10 @@ func Run(all []*Rule, m *Machine) ([]Note, error) {
 			err = rule.act(r)
 		}
 		if err != nil {
-			return r.notes, err
+			return err
 		}
 	}
-	return r.notes, nil
+	return nil
 }
 
 func (rule *Rule) fits(r *run) (bool, error) {
@@ -159,6 +171,9 @@ func (rule *Rule) fits(r *run) (bool, error) {
 	}
 	for i, c := range rule.conditions {
 		ok, err := c.check(r)
+		if err == nil {
+			err = r.going()
+		}
 		if err != nil {
 			return false, rule.failed(fmt.Sprintf("condition %d (%s)", i+1, c.name), err)
 		}
@@ -172,7 +187,11 @@ func (rule *Rule) fits(r *run) (bool, error) {
 func (rule *Rule) act(r *run) error {
 	r.rule = rule
 	for i, a := range rule.actions {
-		if err := a.do(r); err != nil {
+		err := a.do(r)
+		if err == nil {
+			err = r.going()
+		}
+		if err != nil {
 			return rule.failed(fmt.Sprintf("action %d (%s)", i+1, a.name), err)
 		}
 	}
@@ -191,10 +210,19 @@ func (rule *Rule) failed(where string, err error) error {
 	if errors.As(err, &f) {
 		return errs.New(errs.Invalid, "%s (inspection rule %s, phase %s)", cut(f.message), rule.title, rule.phase)
 	}
-	return errs.Wrap(errs.Invalid, err, "inspection rule %s failed in phase %s at %s", rule.title, rule.phase, where)
+	code := errs.Invalid
+	if errs.Is(err, errs.Unavailable) { // it was broken off, and nobody knows whether it would fail
+		code = errs.Unavailable
+	}
+	return errs.Wrap(code, err, "inspection rule %s failed in phase %s at %s", rule.title, rule.phase, where)
 }
 
-func (r *run) say(level, text string) { r.notes = append(r.notes, Note{level, cut(text)}) }
+func (r *run) say(level, text string) {
+	text = cut(text)
+	if r.fill(len(text)) == nil {
+		r.notes = append(r.notes, Note{level, text})
+	}
+}
 
 // maxWords bounds what a rule says, in bytes: it may have put an inventory into it.
 const maxWords = 1000

@@ -58,7 +58,7 @@ func try(t testing.TB, m *Machine, rs ...*ironic.InspectionRule) ([]Note, error)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Run(all, m)
+	return Run(t.Context(), all, m)
 }
 
 func TestConditionsOfInspector(t *testing.T) {
@@ -330,7 +330,7 @@ func TestARuleStaysWhatItIs(t *testing.T) {
 	}
 	for range 2 {
 		m := machine(t)
-		if _, err := Run(all, m); err != nil || fmt.Sprint(m.Node.Extra["o"]) != "map[list:[a b]]" {
+		if _, err := Run(t.Context(), all, m); err != nil || fmt.Sprint(m.Node.Extra["o"]) != "map[list:[a b]]" {
 			t.Errorf("%v %v", m.Node.Extra, err)
 		}
 	}
@@ -351,7 +351,7 @@ func FuzzRules(f *testing.F) {
 		for _, dialect := range []string{"inspector", "ironic"} {
 			r.Dialect = dialect
 			if c, err := Compile(&r); err == nil {
-				_, _ = Run([]*Rule{c}, m) // an error is as good as none
+				_, _ = Run(t.Context(), []*Rule{c}, m) // an error is as good as none
 			}
 		}
 	})

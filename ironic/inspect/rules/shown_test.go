@@ -73,6 +73,8 @@ func TestRulesSayNoSecret(t *testing.T) {
 		{"ironic", `{"op":"log","args":["saw {item}"],"loop":[{"password":"hunter2"}]}`},
 		{"ironic", `{"op":"fail","args":["saw {item[password]}"],"loop":[{"password":"hunter2"}]}`},
 		{"ironic", `{"op":"set-attribute","args":["/driver_info/ipmi_username/password","hunter2"]}`},
+		{"ironic", `{"op":"fail","args":["saw {item[passwords]}"],"loop":[{"passwords":["hunter2"]}]}`},
+		{"ironic", `{"op":"fail","args":["saw {item[password]}"],"loop":[{"password":{"a":"hunter2"}}]}`},
 		{"inspector", `{"action":"set-attribute","path":"driver_info/ipmi_password","value":"{data[hunter2]}"}`},
 	} {
 		m := machine(t)
