@@ -21,9 +21,11 @@ type Limits struct {
 	// that writes an image to its disk stops reading for as long as the disk takes.
 	AnswerIdle time.Duration
 	// Large is how many large payloads of strangers (see Server.Stranger) are in memory at once. Others wait for
-	// LargeWait and are answered 503 then. Each has LargeTime to come whole: strangers must not keep the places.
-	Large                int
-	LargeWait, LargeTime time.Duration
+	// LargeWait and are answered 503 then.
+	Large     int
+	LargeWait time.Duration
+	// StrangerTime is what a stranger's payload, large or not, has to come whole: it must not keep its place.
+	StrangerTime time.Duration
 }
 
 const (
@@ -33,7 +35,7 @@ const (
 )
 
 func defaultLimits() Limits {
-	return Limits{BodyIdle: time.Minute, AnswerIdle: 5 * time.Minute, Large: 4, LargeWait: 10 * time.Second, LargeTime: 2 * time.Minute}
+	return Limits{BodyIdle: time.Minute, AnswerIdle: 5 * time.Minute, Large: 4, LargeWait: 10 * time.Second, StrangerTime: 2 * time.Minute}
 }
 
 // body is a request's body whose client must go on sending. For one goroutine at a time, as bodies are.
@@ -104,14 +106,18 @@ func (r *recorder) FlushError() error {
 // admit waits for a place among the large payloads of strangers, which release gives back, and sets when the
 // body must have come; false: it has answered that there is none.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, svc Service, b *body) (release func(), ok bool) {
-	if s.Stranger == nil || r.ContentLength >= 0 && r.ContentLength <= large || !s.Stranger(r) {
-		return func() {}, true
+	free := func() {}
+	if s.Stranger == nil || !s.Stranger(r) {
+		return free, true
+	}
+	defer func() { b.until = time.Now().Add(s.Limits.StrangerTime) }()
+	if r.ContentLength >= 0 && r.ContentLength <= large {
+		return free, true
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.Limits.LargeWait)
 	defer cancel()
 	select {
 	case s.places <- struct{}{}:
-		b.until = time.Now().Add(s.Limits.LargeTime)
 		return func() { <-s.places }, true
 	case <-ctx.Done():
 	}

@@ -128,6 +128,20 @@ func trickle(c net.Conn, text string, pause time.Duration) {
 	}
 }
 
+// What a stranger sends is held in memory until it is whole: slow is not enough.
+func TestAStrangersPayloadComesSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dial, beside := piped(t, takes)
+		c := dial()
+		began := time.Now()
+		begin(c, "/open", 1<<20, "x")
+		beside(func() { trickle(c, strings.Repeat("x", 16<<10), 50*time.Second) })
+		if resp, _ := answered(t, c); resp.StatusCode != http.StatusBadRequest || time.Since(began) > 2*time.Minute {
+			t.Errorf("%s after %s", resp.Status, time.Since(began))
+		}
+	})
+}
+
 func TestASlowBodyComesWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dial, beside := piped(t, takes)
