@@ -69,7 +69,7 @@ func (b *body) Read(p []byte) (int, error) {
 		b.got, b.left = 0, b.idle
 	}
 	b.stalled = b.stalled || errors.Is(err, os.ErrDeadlineExceeded)
-	if err == io.EOF { // net/http listens for the client's going away now, and would take a deadline for that
+	if err == io.EOF { // net/http listens for the client's going away now; a handler that reads on must set it no deadline
 		_ = b.conn.SetReadDeadline(time.Time{})
 	}
 	return n, err
