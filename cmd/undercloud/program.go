@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 
 	"trefoil/internal/servicemanager"
@@ -25,7 +27,18 @@ type program struct {
 	ready atomic.Bool
 }
 
-func newProgram(log *slog.Logger) *program { return &program{log: log, srv: server.New(log)} }
+func newProgram(log *slog.Logger) *program {
+	p := &program{log: log, srv: server.New(log)}
+	p.srv.Stranger = inventoryPost
+	return p
+}
+
+// inventoryPost tells the one request that carries megabytes and no credentials: a ramdisk's inventory
+// with its logs, to the bare-metal or the introspection API.
+func inventoryPost(r *http.Request) bool {
+	path := strings.TrimRight(r.URL.Path, "/")
+	return r.Method == http.MethodPost && (path == "/v1/continue_inspection" || path == "/v1/continue")
+}
 
 // starting says why the service is not ready, nil when it is.
 func (p *program) starting() error {

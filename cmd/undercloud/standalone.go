@@ -69,6 +69,11 @@ func (s *standalone) claim() error {
 		return errs.Wrap(errs.Invalid, err, "%s: state_dir", s.cfg.Place("state_dir")).
 			WithHint("make the directory, and user %d, whom the service runs as, its owner; or set state_dir", os.Geteuid())
 	}
+	// It is the operator's directory, and may be another one than was meant: it is not closed for them.
+	if st, err := os.Stat(s.cfg.StateDir); err == nil && st.Mode().Perm()&0o007 != 0 {
+		s.log.Warn("everybody on this machine may enter the state directory; its files have secrets, each closed for itself only",
+			"state_dir", s.cfg.StateDir, "mode", fmt.Sprintf("%#o", st.Mode().Perm()), "hint", "chmod 700 "+s.cfg.StateDir)
+	}
 	self := install.NewProcess("", s.cfg.StateDir, nil)
 	self.Config = s.cfg.Path
 	err := self.Announce(func() error { return nil })

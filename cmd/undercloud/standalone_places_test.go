@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,6 +37,41 @@ func TestWhatTheMachineLacksIsToldWithItsLine(t *testing.T) {
 	var log bytes.Buffer
 	if err := serveStandalone(t.Context(), path, &log); !strings.Contains(errs.HintOf(err), "whom the service runs as") {
 		t.Errorf("%v, hint %s", err, errs.HintOf(err))
+	}
+}
+
+// A state directory that was there, and is open, is told of and left as it is.
+func TestAnOpenStateDirectoryIsToldOf(t *testing.T) {
+	for mode, told := range map[os.FileMode]bool{0o755: true, 0o711: true, 0o750: false, 0o700: false} {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "baremetal.conf")
+		if err := os.WriteFile(path, []byte("state_dir = "+dir+"\nallow_unauthenticated = true\nlisten = 192.0.2.99:6385\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		if err := serveStandalone(t.Context(), path, &log); err == nil {
+			t.Fatal("it listened at an address that it has not")
+		}
+		if strings.Contains(log.String(), "chmod 700 "+dir) != told {
+			t.Errorf("mode %#o: %s", mode, log.String())
+		}
+		if st, err := os.Stat(dir); err != nil || st.Mode().Perm() != mode {
+			t.Errorf("mode %#o became %v %v", mode, st.Mode(), err)
+		}
+	}
+}
+
+// A ramdisk's inventory is what strangers send large bodies with, by all of its names.
+func TestInventoriesAreTheLargePayloadsOfStrangers(t *testing.T) {
+	for request, want := range map[string]bool{"POST /v1/continue_inspection": true, "POST /v1/continue_inspection/": true, "POST /v1/continue": true,
+		"GET /v1/continue": false, "POST /v1/nodes": false, "PUT /v2/images/x/file": false} {
+		method, path, _ := strings.Cut(request, " ")
+		if got := newProgram(nil).srv.Stranger(httptest.NewRequest(method, path, nil)); got != want {
+			t.Errorf("%s: %v", request, got)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -48,8 +47,9 @@ func (c *Conductor) Lookup(ctx context.Context, macs []string, nodeUUID string) 
 		if n != nil {
 			why = fmt.Sprintf("node %s is in state %q and waits for no ramdisk", title(n), n.ProvisionState)
 		}
-		c.Log.Warn("a ramdisk was not recognised", "macs", macs, "node", nodeUUID, "reason", why)
-		return nil, errs.New(errs.NotFound, "Node could not be found for addresses %s: %s", strings.Join(macs, ","), why)
+		asked := shownMACs(macs)
+		c.Log.Warn("a ramdisk was not recognised", "macs", asked, "node", nodeUUID, "reason", why)
+		return nil, errs.New(errs.NotFound, "Node could not be found for addresses %s: %s", asked, why)
 	}
 	token, shown := "******", false
 	n, err = c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
@@ -82,41 +82,52 @@ func lookupNode(n *ironic.Node) agentapi.LookupNode {
 		InstanceInfo: masked(n.InstanceInfo), DriverInternalInfo: masked(n.DriverInternalInfo)}
 }
 
-// masked hides what looks like a secret from whoever asks without credentials.
+// masked hides from whoever asks without credentials what the API masks, and what signs URLs.
 func masked(m map[string]any) map[string]any {
-	out := maps.Clone(m)
+	out := ironic.Mask(m, "configdrive", "image_url")
 	for k, v := range out {
-		l := strings.ToLower(k)
-		if strings.Contains(l, "password") || strings.Contains(l, "secret") || strings.Contains(l, "token") || l == "configdrive" {
-			out[k] = "******"
-		} else {
-			out[k] = maskedWithin(v)
-		}
+		out[k] = unsigned(v)
 	}
 	return out
 }
 
-// maskedWithin does the same inside of a value: arguments of steps may hold secrets.
-func maskedWithin(v any) any {
+// unsigned is a value without what signs the URLs in it. It changes the value's own maps and lists.
+func unsigned(v any) any {
 	switch x := v.(type) {
 	case string:
-		if isURL(x) { // it may be signed
+		if isURL(x) {
 			return shownURL(x)
 		}
 	case map[string]any:
-		return masked(x)
-	case []any:
-		out := make([]any, len(x))
-		for i := range x {
-			out[i] = maskedWithin(x[i])
+		for k := range x {
+			x[k] = unsigned(x[k])
 		}
-		return out
+	case []any:
+		for i := range x {
+			x[i] = unsigned(x[i])
+		}
 	}
 	return v
 }
 
+// Anybody on the provisioning network may name addresses: each one looked for is a question to the
+// database, and what is told of them goes into a log. Few machines have more than a dozen.
+const (
+	maxLookedFor = 128
+	maxShownMACs = 10
+)
+
+// shownMACs are the first addresses as messages name them.
+func shownMACs(macs []string) string {
+	if len(macs) <= maxShownMACs {
+		return strings.Join(macs, ",")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(macs[:maxShownMACs], ","), len(macs)-maxShownMACs)
+}
+
 // findByMACs finds the one node that owns any of the addresses, with words of what led
-// to it, and how many nodes do; nil with the reason in words unless it is one.
+// to it, and how many nodes do; nil with the reason in words unless it is one. Of more than
+// maxLookedFor addresses it looks for the first.
 func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID string) (*ironic.Node, string, int, error) {
 	if nodeUUID != "" {
 		n, err := c.Store.Node(ctx, nodeUUID)
@@ -124,6 +135,11 @@ func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID stri
 			return nil, "there is no node " + nodeUUID, 0, nil
 		}
 		return n, "", 1, err
+	}
+	none := "no port has any of these addresses"
+	if len(macs) > maxLookedFor {
+		none = fmt.Sprintf("no port has any of the first %d of these %d addresses", maxLookedFor, len(macs))
+		macs = macs[:maxLookedFor]
 	}
 	found := map[string]string{} // node → the address that led to it
 	for _, m := range macs {
@@ -144,7 +160,7 @@ func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID stri
 	}
 	switch len(found) {
 	case 0:
-		return nil, "no port has any of these addresses", 0, nil
+		return nil, none, 0, nil
 	case 1:
 		for uuid := range found {
 			n, err := c.Store.Node(ctx, uuid)
@@ -162,20 +178,20 @@ func (c *Conductor) findByMACs(ctx context.Context, macs []string, nodeUUID stri
 // Heartbeat takes a sign of life of an agent. It needs no lock: the job that
 // waits for it reads what is stored here.
 func (c *Conductor) Heartbeat(ctx context.Context, nodeUUID string, hb agentapi.Heartbeat) error {
-	first := false
-	foreign, err := c.foreign(ctx, nodeUUID, hb.CallbackURL)
+	n, err := c.Store.Node(ctx, nodeUUID)
 	if err != nil {
 		return err
 	}
-	n, err := c.Store.UpdateNode(ctx, nodeUUID, func(n *ironic.Node) error {
-		if !waitsForAgent(n) {
-			return errs.New(errs.NotFound, "Node %s is in state \"%s\" and expects no heartbeat.", n.UUID, n.ProvisionState)
-		}
+	if err := checkHeartbeat(n, hb); err != nil { // before anything that costs: anybody may call
+		return err
+	}
+	if err := c.foreign(ctx, n.UUID, hb.CallbackURL); err != nil { // told only to whoever has the token
+		return err
+	}
+	first := false
+	n, err = c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
 		if err := checkHeartbeat(n, hb); err != nil {
 			return err
-		}
-		if foreign != nil { // told only to whoever has the token
-			return foreign
 		}
 		first = text(n.DriverInternalInfo, agentURL) == ""
 		put(n, agentURL, strings.TrimRight(hb.CallbackURL, "/"))
@@ -203,6 +219,9 @@ func (c *Conductor) Heartbeat(ctx context.Context, nodeUUID string, hb agentapi.
 
 // checkHeartbeat refuses a heartbeat in Ironic's words.
 func checkHeartbeat(n *ironic.Node, hb agentapi.Heartbeat) error {
+	if !waitsForAgent(n) {
+		return errs.New(errs.NotFound, "Node %s is in state \"%s\" and expects no heartbeat.", n.UUID, n.ProvisionState)
+	}
 	if hb.AgentToken == "" {
 		return errs.New(errs.Invalid, "Agent token is required for heartbeat processing.")
 	}

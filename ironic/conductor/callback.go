@@ -13,42 +13,41 @@ import (
 // foreign says why a heartbeat's callback_url is not where the node's agent can be,
 // nil if it may be: on one of AgentNets, or at an address that the node's inventory
 // has. The conductor would send its commands there, and images' addresses with them.
-// err is a failure to find out.
-func (c *Conductor) foreign(ctx context.Context, nodeUUID, callback string) (refusal, err error) {
+func (c *Conductor) foreign(ctx context.Context, nodeUUID, callback string) error {
 	if len(c.AgentNets) == 0 {
-		return nil, nil
+		return nil
 	}
 	u, err := url.Parse(callback)
 	if err != nil || u.Host == "" {
-		return nil, nil // checkHeartbeat tells
+		return nil // checkHeartbeat tells
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
 	if err != nil {
-		return errs.New(errs.Invalid, "callback_url %q names its host; expected an IP address.", shownURL(callback)), nil
+		return errs.New(errs.Invalid, "callback_url %q names its host; expected an IP address.", shownURL(callback))
 	}
 	ip = ip.Unmap().WithZone("")
 	port, err := portOf(u)
 	if err != nil {
-		return err, nil
+		return err
 	}
 	if g := c.URLs; g != nil && slices.Contains(g.Ports, port) {
 		own, err := g.own(ip)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if own {
-			return errs.New(errs.Invalid, "callback_url %q is this service itself.", shownURL(callback)), nil
+			return errs.New(errs.Invalid, "callback_url %q is this service itself.", shownURL(callback))
 		}
 	}
 	if slices.ContainsFunc(c.AgentNets, func(n netip.Prefix) bool { return n.Contains(ip) }) {
-		return nil, nil
+		return nil
 	}
 	known, err := c.inventoryAddrs(ctx, nodeUUID)
 	if err != nil || slices.Contains(known, ip) {
-		return nil, err
+		return err
 	}
 	return errs.New(errs.Invalid, "callback_url %q is neither on the provisioning network (%s) nor an address of the node's own.",
-		shownURL(callback), netsText(c.AgentNets)).WithHint("a service of its own has agent_networks in its configuration for routed networks"), nil
+		shownURL(callback), netsText(c.AgentNets)).WithHint("a service of its own has agent_networks in its configuration for routed networks")
 }
 
 func netsText(nets []netip.Prefix) string {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"trefoil/ironic/conductor"
+	"trefoil/undercloud/payloads"
 )
 
 // shelf keeps payloads in memory.
@@ -34,7 +35,7 @@ func TestWhatRamdisksSendIsKept(t *testing.T) {
 			t.Error("an unknown machine was taken")
 		}
 	}
-	if len(s.kept) != 1 || s.kept["unknown-52-54-00-00-99-01.json"] != stranger() {
+	if len(s.kept) != 1 || s.kept[payloads.Strangers+"52-54-00-00-99-01.json"] != stranger() {
 		t.Errorf("%v", s.kept)
 	}
 	w.provision("inspect")

@@ -19,7 +19,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"trefoil/ironic/driver"
 	"trefoil/undercloud/tftp"
@@ -137,8 +136,6 @@ func (h *handler) file(w http.ResponseWriter, r *http.Request, path string) (siz
 		http.NotFound(w, r)
 		return 0, 0
 	}
-	// An image of many gigabytes may take longer than the server's write time-out.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 	w.Header().Set("Content-Type", "application/octet-stream")
 	cw := &countingWriter{ResponseWriter: w}
 	http.ServeContent(cw, r, "", st.ModTime(), f)

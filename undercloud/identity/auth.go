@@ -103,25 +103,20 @@ func (s *Service) login(r *http.Request, req *authRequest) (*user, error) {
 	if arg.ID != "" { // the name counts for nothing then, so it must not open another bucket
 		bucket = source + "//" + arg.ID
 	}
-	if wait := s.fails.blocked(bucket); wait > 0 {
-		return nil, errs.New(errs.Unauthorized, "Too many failed logins from this address; try again in %d seconds.", int(wait.Seconds())+1)
-	}
 	var found *user
 	for _, u := range s.state.Load().users {
 		if arg.ID != "" && u.ID == arg.ID || arg.ID == "" && u.Name == arg.Name && arg.Domain.is() {
 			found = u
 		}
 	}
-	right, err := s.right(r.Context(), found, arg.Password)
+	right, err := s.right(r.Context(), bucket, found, arg.Password)
 	if err != nil {
 		return nil, err
 	}
 	if !right {
-		s.fails.failed(bucket)
 		s.cfg.Log.Warn("login refused", "user", arg.Name, "from", source)
 		return nil, unauthorized()
 	}
-	s.fails.forget(bucket)
 	return found, nil
 }
 

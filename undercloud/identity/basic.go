@@ -142,7 +142,7 @@ func (b *Basic) login(r *http.Request, user string, password []byte) error {
 	}
 	bucket := source + "/" + user
 	if wait := b.fails.blocked(bucket); wait > 0 {
-		return errs.New(errs.Unauthorized, "Too many failed logins from this address; try again in %d seconds.", int(wait.Seconds())+1)
+		return tooMany(wait)
 	}
 	if !found {
 		hash = dummy
@@ -152,14 +152,20 @@ func (b *Basic) login(r *http.Request, user string, password []byte) error {
 	case <-r.Context().Done():
 		return r.Context().Err()
 	}
+	if wait := b.fails.blocked(bucket); wait > 0 { // by those that were before this one in the row
+		<-b.slots
+		return tooMany(wait)
+	}
 	err = bcrypt.CompareHashAndPassword(hash, password)
 	<-b.slots
-	if err != nil || !found {
-		b.fails.failed(bucket)
+	right := err == nil && found
+	if wait := b.fails.judge(bucket, right); wait > 0 {
+		return tooMany(wait)
+	}
+	if !right {
 		b.cfg.Log.Warn("login refused", "user", user, "from", source)
 		return errs.New(errs.Unauthorized, "Incorrect username or password")
 	}
-	b.fails.forget(bucket)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if bytes.Equal(b.users[user], hash) { // the file may have changed while the hash was made

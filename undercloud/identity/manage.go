@@ -238,15 +238,11 @@ func (s *Service) changePassword(w http.ResponseWriter, r *http.Request, c sessi
 		return forbidden("identity:change_password")
 	}
 	bucket := "password//" + c.User
-	if s.fails.blocked(bucket) > 0 {
-		return errs.New(errs.Unauthorized, "Too many wrong passwords; try again in a minute.")
-	}
-	right, err := s.right(r.Context(), c.user, *arg.Original)
+	right, err := s.right(r.Context(), bucket, c.user, *arg.Original)
 	if err != nil {
 		return err
 	}
 	if !right {
-		s.fails.failed(bucket)
 		return unauthorized()
 	}
 	password := userArg{Password: arg.Password}

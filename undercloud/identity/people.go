@@ -244,9 +244,25 @@ func hashed(password string) (string, error) {
 	return string(hash), nil
 }
 
-// right checks a password. Where somebody was made, an unknown user costs as much time
+// right checks a password and counts it for the bucket. Errors: Unauthorized where too many
+// were wrong; nobody learns then whether this one is right.
+func (s *Service) right(ctx context.Context, bucket string, u *user, password string) (bool, error) {
+	if wait := s.fails.blocked(bucket); wait > 0 {
+		return false, tooMany(wait)
+	}
+	right, err := s.compare(ctx, bucket, u, password)
+	if err != nil {
+		return false, err
+	}
+	if wait := s.fails.judge(bucket, right); wait > 0 {
+		return false, tooMany(wait)
+	}
+	return right, nil
+}
+
+// compare is right without the count. Where somebody was made, an unknown user costs as much time
 // as a wrong password of theirs; the names of the configuration are no secret.
-func (s *Service) right(ctx context.Context, u *user, password string) (bool, error) {
+func (s *Service) compare(ctx context.Context, bucket string, u *user, password string) (bool, error) {
 	if u != nil && u.own {
 		return hmac.Equal(s.password.MAC([]byte(password)), u.proof), nil
 	}
@@ -263,7 +279,9 @@ func (s *Service) right(ctx context.Context, u *user, password string) (bool, er
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
-	err := bcrypt.CompareHashAndPassword(hash, []byte(password))
-	<-s.slots
-	return err == nil && known, nil
+	defer func() { <-s.slots }()
+	if wait := s.fails.blocked(bucket); wait > 0 { // by those that were before this one in the row
+		return false, tooMany(wait)
+	}
+	return bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && known, nil
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"sync"
 	"time"
+
+	"trefoil/internal/errs"
 )
 
 // scope is what a token is asked for: an object, or the word "unscoped".
@@ -51,6 +53,11 @@ func newLimiter(now func() time.Time) *limiter {
 func (l *limiter) blocked(who string) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.wait(who)
+}
+
+// wait is blocked for whoever has the lock.
+func (l *limiter) wait(who string) time.Duration {
 	list := l.log[who]
 	if len(list) < maxFailures {
 		return 0
@@ -59,18 +66,28 @@ func (l *limiter) blocked(who string) time.Duration {
 	return max(wait, 0)
 }
 
-func (l *limiter) failed(who string) {
+// judge takes the outcome of an attempt: a wrong password is counted, a right one forgets those before.
+// Attempts side by side are all let in before the first is found wrong; where the door was closed
+// meanwhile judge returns how long to wait, and the caller must not tell what the password was.
+func (l *limiter) judge(who string, right bool) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if wait := l.wait(who); wait > 0 {
+		return wait
+	}
+	if right {
+		delete(l.log, who)
+		return 0
+	}
 	if len(l.log) > maxWatched {
 		clear(l.log)
 	}
 	list := append(l.log[who], l.now())
 	l.log[who] = list[max(0, len(list)-maxFailures):]
+	return 0
 }
 
-func (l *limiter) forget(who string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.log, who)
+// tooMany is the answer to whoever must wait.
+func tooMany(wait time.Duration) error {
+	return errs.New(errs.Unauthorized, "Too many failed logins from this address; try again in %d seconds.", int(wait.Seconds())+1)
 }

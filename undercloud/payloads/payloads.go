@@ -1,7 +1,8 @@
 // Package payloads keeps files that ramdisks sent and that have no other place:
 // inventories of machines that nobody knows, and ramdisks' logs. Whoever is on the
 // provisioning network may send them, so their number and size are bounded: the
-// oldest go first.
+// oldest go first. What strangers send (Strangers) is bounded for itself and lower, so that it pushes
+// out nothing but what strangers have sent.
 package payloads
 
 import (
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -21,11 +23,17 @@ const (
 	maxBytes = 256 << 20
 )
 
+// Strangers begins the names of what machines have sent that nobody knows.
+const Strangers = "unknown-"
+
+// strangersShare is which part of the bounds is for strangers at most.
+const strangersShare = 4
+
 // Dir is a directory of kept files. Safe for concurrent use within one process.
 type Dir struct {
 	Path     string
-	MaxFiles int   // 0: 200
-	MaxBytes int64 // of all together; 0: 256 MiB
+	MaxFiles int   // 0: 200; strangers have a quarter of it
+	MaxBytes int64 // of all together; 0: 256 MiB; strangers have a quarter of it
 
 	mu sync.Mutex
 }
@@ -33,7 +41,7 @@ type Dir struct {
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`)
 
 // Keep writes a file, mode 0600, and removes the oldest beyond the bounds. A file of the
-// same name is replaced. It returns the path. What is larger than all may be together is
+// same name is replaced. It returns the path. What is larger than all of its kind may be together is
 // refused.
 func (d *Dir) Keep(name string, data []byte) (string, error) {
 	if !plainName.MatchString(name) {
@@ -41,8 +49,8 @@ func (d *Dir) Keep(name string, data []byte) (string, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if int64(len(data)) > d.bytes() {
-		return "", fmt.Errorf("keep %s: %d bytes are more than the %d that may be kept", name, len(data), d.bytes())
+	if _, most := d.bounds(strangers(name)); int64(len(data)) > most {
+		return "", fmt.Errorf("keep %s: %d bytes are more than the %d that may be kept", name, len(data), most)
 	}
 	if err := os.MkdirAll(d.Path, 0o700); err != nil {
 		return "", fmt.Errorf("keep a payload: %w", err)
@@ -54,18 +62,22 @@ func (d *Dir) Keep(name string, data []byte) (string, error) {
 	return path, d.prune()
 }
 
-func (d *Dir) files() int {
-	if d.MaxFiles > 0 {
-		return d.MaxFiles
-	}
-	return maxFiles
-}
+func strangers(name string) bool { return strings.HasPrefix(name, Strangers) }
 
-func (d *Dir) bytes() int64 {
-	if d.MaxBytes > 0 {
-		return d.MaxBytes
+// bounds are the number and bytes of the files that are kept of strangers, or of nodes.
+func (d *Dir) bounds(ofStrangers bool) (files int, bytes int64) {
+	files, bytes = maxFiles, maxBytes
+	if d.MaxFiles > 0 {
+		files = d.MaxFiles
 	}
-	return maxBytes
+	if d.MaxBytes > 0 {
+		bytes = d.MaxBytes
+	}
+	ours, oursBytes := max(1, files/strangersShare), bytes/strangersShare
+	if ofStrangers {
+		return ours, oursBytes
+	}
+	return max(1, files-ours), bytes - oursBytes
 }
 
 // replace writes a file so that a crash leaves the old one or the new one.
@@ -104,10 +116,17 @@ func (d *Dir) prune() error {
 		kept = append(kept, info)
 	}
 	slices.SortFunc(kept, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
-	var total int64
-	for i, info := range kept {
-		if total += info.Size(); i >= d.files() || total > d.bytes() {
-			failed = errors.Join(failed, os.Remove(filepath.Join(d.Path, info.Name())))
+	for _, side := range []bool{false, true} {
+		files, most := d.bounds(side)
+		count, total := 0, int64(0)
+		for _, info := range kept {
+			if strangers(info.Name()) != side {
+				continue
+			}
+			count++
+			if total += info.Size(); count > files || total > most {
+				failed = errors.Join(failed, os.Remove(filepath.Join(d.Path, info.Name())))
+			}
 		}
 	}
 	if failed != nil {

@@ -23,7 +23,7 @@ func names(t *testing.T, d *Dir) string {
 }
 
 func TestTheOldestGoFirst(t *testing.T) {
-	d := &Dir{Path: filepath.Join(t.TempDir(), "kept"), MaxFiles: 3, MaxBytes: 10}
+	d := &Dir{Path: filepath.Join(t.TempDir(), "kept"), MaxFiles: 4, MaxBytes: 13}
 	age := func(name string, minutes int) {
 		at := time.Now().Add(-time.Duration(minutes) * time.Minute)
 		if err := os.Chtimes(filepath.Join(d.Path, name), at, at); err != nil {
@@ -62,7 +62,7 @@ func TestTheOldestGoFirst(t *testing.T) {
 }
 
 func TestWhatCannotBeKept(t *testing.T) {
-	d := &Dir{Path: t.TempDir(), MaxBytes: 10}
+	d := &Dir{Path: t.TempDir(), MaxBytes: 13}
 	for _, name := range []string{"", "../x", "a/b", ".hidden", "a b", strings.Repeat("x", 201)} {
 		if _, err := d.Keep(name, nil); err == nil || !strings.Contains(err.Error(), "no plain name") {
 			t.Errorf("%q: %v", name, err)
@@ -73,5 +73,48 @@ func TestWhatCannotBeKept(t *testing.T) {
 	}
 	if got := names(t, d); got != "" {
 		t.Errorf("%s", got)
+	}
+}
+
+// Whoever is on the provisioning network may send inventories of machines that there are not: the logs of
+// nodes stay, and so does the rest of the room.
+func TestStrangersPushOutStrangersOnly(t *testing.T) {
+	d := &Dir{Path: t.TempDir()}
+	keep := func(name string, size int) {
+		t.Helper()
+		if _, err := d.Keep(name, make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func(begin string) int {
+		found, err := filepath.Glob(filepath.Join(d.Path, begin+"*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	for i := range 20 {
+		keep(fmt.Sprintf("logs-%d.tar.gz", i), 1000)
+	}
+	for i := range 205 {
+		keep(fmt.Sprintf("%s52-54-00-00-00-%02x.json", Strangers, i), 10)
+	}
+	for i := range 10 {
+		keep(fmt.Sprintf("%s52-54-00-00-01-%02x.json", Strangers, i), 8<<20)
+	}
+	if got := count("logs-"); got != 20 {
+		t.Errorf("strangers left %d of 20 nodes' logs", got)
+	}
+	if got := count(Strangers); got == 0 || got > 50 {
+		t.Errorf("%d payloads of strangers are kept", got)
+	}
+	if got := count(Strangers + "52-54-00-00-01-"); got != 8 {
+		t.Errorf("%d large payloads of strangers are kept", got)
+	}
+	for i := range 205 {
+		keep(fmt.Sprintf("logs-more-%d.tar.gz", i), 1)
+	}
+	if got := count("logs-"); got != 150 {
+		t.Errorf("%d logs are kept", got)
 	}
 }

@@ -33,14 +33,19 @@ type Service struct {
 type Server struct {
 	Log      *slog.Logger
 	Registry *prometheus.Registry
+	Limits   Limits
+	// Stranger says which requests may send large bodies that are held in memory though nobody knows the
+	// sender; nil: none. See Limits.
+	Stranger func(*http.Request) bool
 
+	places   chan struct{} // Limits.Large of them, made by Run
 	requests *prometheus.HistogramVec
 	services []Service
 }
 
 // New makes a server whose registry counts requests, Go's runtime and the process.
 func New(log *slog.Logger) *Server {
-	s := &Server{Log: log, Registry: prometheus.NewRegistry(), requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	s := &Server{Log: log, Registry: prometheus.NewRegistry(), Limits: defaultLimits(), requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "trefoil_http_request_seconds", Help: "Time to answer, by service, method and status.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)},
 		[]string{"service", "method", "status"})}
 	s.Registry.MustRegister(s.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -106,6 +111,7 @@ func (s *Server) Listen(ctx context.Context) ([]net.Listener, error) {
 func (s *Server) Run(ctx context.Context, listeners []net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	s.places = make(chan struct{}, s.Limits.Large)
 	var wg sync.WaitGroup
 	failed := make(chan error, len(s.services))
 	for i, svc := range s.services {
@@ -135,12 +141,19 @@ func (s *Server) Run(ctx context.Context, listeners []net.Listener) error {
 	return <-failed
 }
 
-// watch logs and measures each request and turns a panic into a 500.
+// watch logs and measures each request, holds its client to Limits and turns a panic into a 500.
 func (s *Server) watch(svc Service) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
-		defer linger(rec, r, r.Body) // handlers put readers of their own in the body's place
+		rec := &recorder{ResponseWriter: w, status: http.StatusOK, conn: http.NewResponseController(w), idle: s.Limits.AnswerIdle}
+		body := newBody(w, r, s.Limits.BodyIdle)
+		_ = rec.conn.SetWriteDeadline(time.Time{}) // of the connection's request before
+		defer func() {
+			if !body.stalled {
+				linger(rec, r, body.ReadCloser)
+			}
+			_ = rec.conn.SetWriteDeadline(time.Now().Add(s.Limits.AnswerIdle)) // net/http writes the rest
+		}()
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler {
 				s.Log.Error("panic in a request", "service", svc.Name, "method", r.Method, "path", r.URL.Path, "panic", p)
@@ -153,6 +166,14 @@ func (s *Server) watch(svc Service) http.Handler {
 			// Paths only: queries can hold an agent's token.
 			s.Log.Debug("request", "service", svc.Name, "method", r.Method, "path", r.URL.Path, "status", rec.status, "ms", took.Milliseconds(), "from", r.RemoteAddr)
 		}()
+		release, ok := s.admit(rec, r, svc, body)
+		if !ok {
+			return
+		}
+		defer release()
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = body
+		}
 		svc.Handler.ServeHTTP(rec, r)
 	})
 }
@@ -193,16 +214,13 @@ type recorder struct {
 	http.ResponseWriter
 	status int
 	wrote  bool
+	conn   *http.ResponseController
+	idle   time.Duration // Limits.AnswerIdle
 }
 
 func (r *recorder) WriteHeader(status int) {
 	r.status, r.wrote = status, true
 	r.ResponseWriter.WriteHeader(status)
-}
-
-func (r *recorder) Write(b []byte) (int, error) {
-	r.wrote = true
-	return r.ResponseWriter.Write(b)
 }
 
 // Unwrap lets http.ResponseController reach the writer behind.

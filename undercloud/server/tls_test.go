@@ -52,6 +52,18 @@ func certFiles(t *testing.T, dir, name string, until time.Time) *x509.CertPool {
 	return pool
 }
 
+// selfSigned makes both sides of TLS; the client speaks HTTP/2.
+func selfSigned(t *testing.T) (*http.Client, *tls.Config) {
+	t.Helper()
+	dir := t.TempDir()
+	pool := certFiles(t, dir, "self", time.Now().Add(time.Hour))
+	cfg, err := server.LoadTLS(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}}, cfg
+}
+
 func TestTLSAndItsRenewal(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")

@@ -35,6 +35,7 @@ type Config struct {
 	Path     string        // the job file; its directory is made with mode 0700
 	Executor string        // stable name of this undercloud; "undercloud" when empty
 	Keep     time.Duration // how long finished jobs are remembered; 0: seven days
+	Tidy     time.Duration // how often older ones are removed; 0: each hour
 	Log      *slog.Logger  // nil: silent
 }
 
@@ -49,6 +50,8 @@ type Runner struct {
 	dbos     dbos.Context
 	starting chan struct{} // closed when Start has ended; nil before it
 	stopped  bool
+	tidying  sync.WaitGroup
+	over     chan struct{} // closed by Stop: tidying ends
 }
 
 var _ jobs.Runner = (*Runner)(nil)
@@ -64,11 +67,14 @@ func New(cfg Config) *Runner {
 	if cfg.Keep == 0 {
 		cfg.Keep = 7 * 24 * time.Hour
 	}
+	if cfg.Tidy == 0 {
+		cfg.Tidy = time.Hour
+	}
 	log := cfg.Log
 	if log == nil {
 		log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
-	return &Runner{cfg: cfg, log: log, handlers: map[string]jobs.Handler{}, running: map[string]context.CancelCauseFunc{}}
+	return &Runner{cfg: cfg, log: log, handlers: map[string]jobs.Handler{}, running: map[string]context.CancelCauseFunc{}, over: make(chan struct{})}
 }
 
 // Register names a handler.
@@ -90,8 +96,7 @@ type envelope struct {
 // it ends what it began, and that is Unavailable.
 func (d *Runner) Start(ctx context.Context) error {
 	ended := make(chan struct{})
-	over := sync.OnceFunc(func() { close(ended) })
-	defer over()
+	defer close(ended)
 	d.mu.Lock()
 	d.starting = ended
 	stopped := d.stopped
@@ -103,12 +108,7 @@ func (d *Runner) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.serve(c); err != nil {
-		return err
-	}
-	over() // nobody waits for the housekeeping
-	d.forgetOld(c)
-	return nil
+	return d.serve(c)
 }
 
 // launch opens the job file and has DBOS take up the unfinished jobs.
@@ -141,6 +141,7 @@ func (d *Runner) serve(c dbos.Context) error {
 	stopped := d.stopped
 	if !stopped {
 		d.dbos = c
+		d.tidying.Go(func() { d.tidy(c) }) // nobody waits for it
 	}
 	d.mu.Unlock()
 	if stopped {
@@ -159,26 +160,6 @@ func touch(path string) error {
 		return err
 	}
 	return f.Close()
-}
-
-// forgetOld removes jobs that ended long ago. Failing to is no reason not to start.
-func (d *Runner) forgetOld(c dbos.Context) {
-	old, err := dbos.ListWorkflows(c, dbos.WithFilterCompletedBefore(time.Now().Add(-d.cfg.Keep)),
-		dbos.WithFilterLoadInput(false), dbos.WithFilterLoadOutput(false), dbos.WithFilterLimit(1000))
-	if err != nil {
-		d.log.Warn("list old jobs", "error", err)
-		return
-	}
-	var ids []string
-	for _, w := range old {
-		ids = append(ids, w.ID)
-	}
-	if len(ids) == 0 {
-		return
-	}
-	if err := dbos.DeleteWorkflows(c, ids); err != nil {
-		d.log.Warn("remove old jobs", "error", err)
-	}
 }
 
 // run is the one workflow DBOS knows; the kind chooses the handler.
@@ -323,7 +304,9 @@ const stopTime = 30 * time.Second
 func (d *Runner) Stop(ctx context.Context) error {
 	d.mu.Lock()
 	c, was := d.dbos, d.stopped
-	d.stopped = true
+	if d.stopped = true; !was {
+		close(d.over)
+	}
 	d.mu.Unlock()
 	if c == nil {
 		return d.started(ctx)
@@ -335,7 +318,9 @@ func (d *Runner) Stop(ctx context.Context) error {
 	if dl, ok := ctx.Deadline(); ok {
 		timeout = time.Until(dl)
 	}
-	return shutdown(c, timeout)
+	err := shutdown(c, timeout)
+	d.tidying.Wait() // it cannot ask any more
+	return err
 }
 
 func shutdown(c dbos.Context, timeout time.Duration) error {
