@@ -28,6 +28,11 @@ func Mask(m map[string]any, always ...string) map[string]any {
 	return maskMap(m, false, always)
 }
 
+// MaskValue is Mask for what stands under a key.
+func MaskValue(key string, v any, always ...string) any {
+	return Mask(map[string]any{key: v}, always...)[key]
+}
+
 func maskMap(m map[string]any, secret bool, always []string) map[string]any {
 	if m == nil {
 		return nil

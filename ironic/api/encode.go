@@ -197,52 +197,12 @@ func neverShown() []string { return []string{"configdrive", "image_url"} }
 // maskStep is mask for a step: its arguments may be an image and a config drive.
 func maskStep(m map[string]any) map[string]any { return mask(m, neverShown()...) }
 
-// mask returns a copy of m (nil of an empty one) with every secret replaced, at any depth: all that
-// is under a secret's key, whatever its type, for a password of digits comes as a number. Flags such
-// as agent_secret_token_pregenerated stay.
-// always names further keys that are never shown, at any depth.
+// mask is ironic.Mask, and nil of an empty map, which is written as {}.
 func mask(m map[string]any, always ...string) map[string]any {
 	if len(m) == 0 {
-		return nil // is written as {}
+		return nil
 	}
-	out := make(map[string]any, len(m))
-	for k, v := range m {
-		out[k] = maskValue(k, v, always)
-	}
-	return out
-}
-
-func maskValue(key string, v any, always []string) any {
-	if v != nil && slices.Contains(always, key) {
-		return masked
-	}
-	switch x := v.(type) {
-	case map[string]any:
-		if !ironic.Secret(key) {
-			return mask(x, always...)
-		}
-		out := make(map[string]any, len(x))
-		for k, item := range x { // names within a secret do not make it less of one
-			out[k] = maskValue(key, item, always)
-		}
-		return out
-	case []any:
-		list := make([]any, len(x))
-		for i, item := range x {
-			list[i] = maskValue(key, item, always)
-		}
-		return list
-	case nil, bool:
-		return v
-	case string:
-		if x == "" {
-			return v
-		}
-	}
-	if ironic.Secret(key) {
-		return masked
-	}
-	return v
+	return ironic.Mask(m, always...)
 }
 
 // keepSecrets puts the stored secret back where a client sent the mask it was

@@ -91,7 +91,7 @@ func tooLong(resource, name string, longest int) *apiError {
 }
 
 func schemaError(resource, name string, v any, types string) *apiError {
-	text, _ := json.Marshal(maskValue(name, v, neverShown()))
+	text, _ := json.Marshal(ironic.MaskValue(name, v, neverShown()...))
 	if ironic.Secret(name) {
 		text = []byte(masked)
 	}

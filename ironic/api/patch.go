@@ -27,7 +27,7 @@ type operation struct {
 func (o operation) String() string {
 	out := "{'op': " + ironic.PyRepr(o.op) + ", 'path': " + ironic.PyRepr(o.path)
 	if o.hasValue {
-		v := maskValue("value", o.value, neverShown())
+		v := ironic.MaskValue("value", o.value, neverShown()...)
 		words := strings.Split(o.path, "/")
 		hidden := func(name string) bool { return slices.Contains(words, name) }
 		if ironic.Secret(o.path) || hidden("actions") || slices.ContainsFunc(neverShown(), hidden) {

@@ -323,28 +323,4 @@ func view[R any](r R, attributes []attribute[R]) map[string]any {
 
 // masked hides what looks like a secret, at any depth: all that is under its key but flags.
 // Rules may set a password; none copies one to where it would be shown.
-func masked(name string, v any) any {
-	switch x := v.(type) {
-	case map[string]any:
-		if ironic.Secret(name) {
-			return starred(x)
-		}
-		out := make(map[string]any, len(x))
-		for k, m := range x {
-			out[k] = masked(k, m)
-		}
-		return out
-	case []any:
-		out := make([]any, len(x))
-		for i, m := range x {
-			out[i] = masked(name, m)
-		}
-		return out
-	case nil, bool:
-		return v
-	}
-	if ironic.Secret(name) {
-		return ironic.Masked
-	}
-	return v
-}
+func masked(name string, v any) any { return ironic.MaskValue(name, v) }
