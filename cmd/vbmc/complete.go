@@ -24,7 +24,7 @@ func (p *program) complete(c *cli.Context) error {
     fi
     names=$(vbmc --no-daemon list -f value -c 'Domain name' 2>/dev/null)
     if [ "${COMP_WORDS[1]}" = add ]; then
-        names=$(comm -13 <(sort <<<"$names") <(virsh -c %s list --all --name 2>/dev/null | sort))
+        names=$(comm -13 <(sort <<<"$names") <(timeout 2 virsh -r -c %s list --all --name 2>/dev/null | sort))
     fi
     COMPREPLY=($(compgen -W "$names" -- "$cur"))
 }

@@ -143,7 +143,7 @@ func (t *task) endDeploy(ctx context.Context) error {
 			n.ConsoleEnabled, n.LastError = false, ironic.Shortened(why)
 		}
 		if n.InstanceUUID == "" {
-			n.InstanceUUID = text(n.InstanceInfo, "instance_uuid")
+			n.InstanceUUID = strings.ToLower(text(n.InstanceInfo, "instance_uuid")) // as a PATCH has it
 		}
 	})
 }

@@ -57,14 +57,12 @@ func (c *Conductor) digested(ctx context.Context, uuid string) (*digested, error
 	return d, nil
 }
 
-// write puts the copies in the place of the rows, or is errMoved. Whose the lock is, is no part of a version.
+// write puts the copies in the place of the rows, or is errMoved.
 func (d *digested) write(n *ironic.Node, ports []*ironic.Port, inv *ironic.Inventory) error {
 	if n.Version != d.version || !inv.CreatedAt.Equal(d.taken) || !slices.Equal(stamps(ports), d.stamps) {
 		return errMoved
 	}
-	holder := n.Reservation
 	*n = *d.node
-	n.Reservation = holder
 	for i := range ports {
 		*ports[i] = *d.ports[i]
 	}

@@ -107,7 +107,7 @@ func (c *Conductor) settleFailure(ctx context.Context, uuid string, j jobRef, ca
 	if cur, ok := jobOf(n); !ok || cur.ID != j.ID {
 		return nil
 	}
-	words := ironic.Shortened(cause.Error()) // what the ramdisk says goes into it, and is as long as it likes
+	words := ironic.Shortened(cause.Error()) // what the ramdisk says goes into it, and is as long as it likes: what to do stands behind it
 	if h := errs.HintOf(cause); h != "" {
 		words += ". Try: " + strings.TrimPrefix(h, "try: ")
 	}
@@ -123,7 +123,6 @@ func (c *Conductor) settleFailure(ctx context.Context, uuid string, j jobRef, ca
 			words += "; also, " + err.Error()
 		}
 	}
-	words = ironic.Shortened(words)
 	_, err = c.Store.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
 		if cur, ok := jobOf(n); !ok || cur.ID != j.ID {
 			return nil

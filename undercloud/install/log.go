@@ -20,6 +20,7 @@ type logger struct {
 	opt  Options
 	path string
 	file *os.File
+	mu   sync.Mutex // guards out
 	out  io.Writer
 }
 
@@ -45,6 +46,8 @@ func (l *logger) close() { _ = l.file.Close() }
 func (l *logger) line(level, format string, args ...any) {
 	now := l.opt.Now()
 	stamp := fmt.Sprintf("%s,%03d", now.Format("2006-01-02 15:04:05"), now.Nanosecond()/1_000_000)
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	_, _ = fmt.Fprintf(l.out, "%s %s: %s\n", stamp, level, fmt.Sprintf(format, args...))
 }
 

@@ -35,7 +35,7 @@ const (
 )
 
 func defaultLimits() Limits {
-	return Limits{BodyIdle: time.Minute, AnswerIdle: 5 * time.Minute, Large: 4, LargeWait: 10 * time.Second, StrangerTime: 2 * time.Minute}
+	return Limits{BodyIdle: 5 * time.Minute, AnswerIdle: 5 * time.Minute, Large: 4, LargeWait: 10 * time.Second, StrangerTime: 2 * time.Minute}
 }
 
 // body is a request's body whose client must go on sending. For one goroutine at a time, as bodies are.
@@ -69,7 +69,9 @@ func (b *body) Read(p []byte) (int, error) {
 		b.got, b.left = 0, b.idle
 	}
 	b.stalled = b.stalled || errors.Is(err, os.ErrDeadlineExceeded)
-	if err == io.EOF { // net/http listens for the client's going away now; a handler that reads on must set it no deadline
+	// Between reads there is none: HTTP/2 would end a stream by it though nobody waits, and HTTP/1 listens for
+	// the client's going away. Who has stalled is not waited for again.
+	if !b.stalled {
 		_ = b.conn.SetReadDeadline(time.Time{})
 	}
 	return n, err

@@ -79,10 +79,10 @@ func notTaken(c *net.UnixConn, waited time.Duration) error {
 	pid := listener(c)
 	if pid == 0 {
 		return errs.New(errs.Unavailable, "the vbmc daemon did not take the command within %v", waited).
-			WithHint("is it stopped or hung? see its log; end it and start it anew: its BMCs come back")
+			WithHint("is it stopped or hung, or still the one of before an upgrade, which says nothing while it works? see its log; end it and start it anew: its BMCs come back")
 	}
 	return errs.New(errs.Unavailable, "the vbmc daemon (process %d) did not take the command within %v", pid, waited).
-		WithHint("is it stopped or hung? kill -CONT %[1]d wakes a stopped one; or end it (kill -9 %[1]d) and start it anew: its BMCs come back", pid)
+		WithHint("is it stopped or hung, or still the one of before an upgrade, which says nothing while it works? kill -CONT %[1]d wakes a stopped one; or end it (kill -9 %[1]d) and start it anew: its BMCs come back", pid)
 }
 
 // unanswered is the error of a daemon that was there and gave no answer to the end.

@@ -249,7 +249,6 @@ func (m *VM) Await(what string, is func() bool) {
 // OvercloudFull is the path of the image that `openstack overcloud image build` made for all services.
 func OvercloudFull(t *testing.T) string {
 	t.Helper()
-	t.Helper()
 	image := os.Getenv("TREFOIL_OVERCLOUD_IMAGE")
 	if image == "" {
 		t.Fatal("TREFOIL_OVERCLOUD_IMAGE is not set: expected the path of an overcloud-full.qcow2 (openstack overcloud image build); make client sets it")
