@@ -204,6 +204,14 @@ func TestTransfersBesideEachOtherDoNotFillTheDisk(t *testing.T) {
 		first <- err
 	}()
 	<-begun
+	promised := func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.promised > 0
+	}
+	for !promised() { // the answer's head is on its way
+		time.Sleep(time.Millisecond)
+	}
 	second := conductor.Remote{URL: s.URL + "/second", What: "deploy_kernel"}
 	_, err := f.Fetch(t.Context(), second)
 	if !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "are for other transfers") || errs.HintOf(err) == "" {
