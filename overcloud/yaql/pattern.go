@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"trefoil/internal/regexsize"
 )
 
 const maxPattern = 10_000 // parts of a regex once its repetitions are written out
@@ -31,7 +33,7 @@ func (e *evaluator) compile(pattern, flags string) *regex {
 	if err != nil {
 		e.fail("the regex %s does not compile: %s%s", e.repr(pattern), strings.TrimPrefix(err.Error(), "error parsing regexp: "), regexHint(pattern))
 	}
-	size := regexSize(tree)
+	size := regexsize.Of(tree, maxPattern)
 	if size > maxPattern {
 		e.fail("the regex %s has more than %d parts", e.repr(pattern), maxPattern)
 	}
@@ -43,21 +45,6 @@ func (e *evaluator) compile(pattern, flags string) *regex {
 	}
 	e.regexes[text] = re
 	return re
-}
-
-// regexSize counts the parts of a pattern, those that repeat as often as they may.
-func regexSize(re *syntax.Regexp) int {
-	n := 1
-	if re.Op == syntax.OpLiteral {
-		n = len(re.Rune)
-	}
-	for _, sub := range re.Sub {
-		n += regexSize(sub)
-	}
-	if re.Op == syntax.OpRepeat {
-		n *= max(re.Min, re.Max, 1)
-	}
-	return min(n, maxPattern+1)
 }
 
 // regexHint names what Python's regexes have and ours have not.

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"context"
-	"regexp/syntax"
 
 	"trefoil/internal/errs"
 )
@@ -47,21 +46,6 @@ func (r *run) match(program, n int) error {
 			"write shorter ones, without large repetitions", program, n)
 	}
 	return nil
-}
-
-// programSize is about how many instructions a regular expression becomes, without making them.
-func programSize(re *syntax.Regexp) int {
-	n := 1
-	if re.Op == syntax.OpLiteral {
-		n = len(re.Rune)
-	}
-	for _, sub := range re.Sub {
-		n += programSize(sub)
-	}
-	if re.Op == syntax.OpRepeat {
-		n *= max(1, re.Min+1, re.Max)
-	}
-	return min(n, 1<<20) // beyond all bounds, and no overflow
 }
 
 // bulk is how many bytes the documents take that rules write; deep, whether one goes deeper than maxLevels.

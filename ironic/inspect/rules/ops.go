@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/regexsize"
 )
 
 // holds asks one operator about the values of its arguments.
@@ -172,7 +173,7 @@ func compileRegex(s, before, after string) (*regexp.Regexp, int, error) {
 	if err != nil {
 		return nil, 0, errs.New(errs.Invalid, "invalid regular expression: %s", err.Error())
 	}
-	size := programSize(parsed)
+	size := regexsize.Of(parsed, maxProgram)
 	if size > maxProgram {
 		return nil, 0, errs.New(errs.Invalid, "invalid regular expression: its repetitions make more than %d instructions of it", maxProgram)
 	}
