@@ -117,8 +117,9 @@ func (c *Conductor) takeUpAllocations(ctx context.Context) error {
 	for _, a := range waiting {
 		st, err := c.Jobs.Status(ctx, allocateID(a))
 		switch {
-		case err != nil:
+		case errs.Is(err, errs.NotFound):
 			err = c.Jobs.Enqueue(ctx, jobAllocate, allocateID(a), allocateInput{a.UUID})
+		case err != nil:
 		case st.State == jobs.Pending || st.State == jobs.Running:
 		default:
 			err = c.failAllocation(ctx, a.UUID, a.Failed("its job ended without a result (%s)", st.State))

@@ -236,6 +236,9 @@ func (c *Conductor) takeUp(ctx context.Context, n *ironic.Node) error {
 		}
 		return c.settleFailure(ctx, n.UUID, j, errs.New(errs.Internal, "the %s job ended unfinished: %s", j.Kind, why))
 	}
+	if !errs.Is(err, errs.NotFound) {
+		return err
+	}
 	return c.Jobs.Enqueue(ctx, jobPrefix+j.Kind, j.ID, jobInput{Node: n.UUID})
 }
 

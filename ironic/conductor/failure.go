@@ -132,9 +132,12 @@ func (c *Conductor) settleFailure(ctx context.Context, uuid string, j jobRef, ca
 		unassign(n)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
 	c.note(ctx, uuid, "transition", "ERROR", fmt.Sprintf("%s failed in state %q: %s", j.Kind, from, words))
 	c.Log.Error("node action failed", "node", title(n), "uuid", uuid, "action", j.Kind, "error", words)
-	return err
+	return nil
 }
 
 // rest moves a node into the state of its failure.

@@ -134,11 +134,27 @@ func (c *Conductor) handler(kind string, work func(*task) error) jobs.Handler {
 		case r.Err() != nil, errors.Is(err, errSuperseded), errs.Is(err, errs.NotFound) && t.gone():
 			return err // stopped, cancelled or deleted: whoever did it settles the node
 		}
-		t.hold()
-		if serr := c.settleFailure(context.WithoutCancel(r), t.uuid, jobRef{ID: r.ID(), Kind: kind}, err); serr != nil {
-			c.Log.Error("record a failure", "node", t.uuid, "error", serr)
-		}
+		t.letRest(err)
 		return err
+	}
+}
+
+// letRest settles the failure of the job, again and again while that fails, as it does where the disk
+// is full: were the job over before its node rests, nobody would come back to the node, and a start
+// after the job is forgotten would take it for one that has yet to begin.
+func (t *task) letRest(cause error) {
+	j := jobRef{ID: t.run.ID(), Kind: t.kind}
+	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
+		t.hold()
+		err := t.settleFailure(context.WithoutCancel(t.run), t.uuid, j, cause)
+		if err == nil || errs.Is(err, errs.NotFound) {
+			return
+		}
+		t.Log.Error("record a failure; it is tried again", "node", t.uuid, "error", err, "in", wait)
+		t.yield()
+		if t.pause(t.run, wait) != nil {
+			return // stopped: the next start comes here again
+		}
 	}
 }
 

@@ -13,18 +13,20 @@ const (
 	tidyPause = 100 * time.Millisecond
 )
 
-// tidy removes jobs that ended long ago, at once and then each cfg.Tidy, until Stop. Those that are pending
-// or at work have no end and are never among them.
+// tidy removes jobs that ended long ago, each cfg.Tidy until Stop. Those that are pending or at work have
+// no end and are never among them. Nor is it done at once: whoever enqueued them looks after a start how
+// they ended, and what is not known any more looks as if it had never been enqueued.
 func (d *Runner) tidy(c dbos.Context) {
+	wait := d.cfg.Tidy
 	for {
-		wait := d.cfg.Tidy
-		if d.forgetSome(c) == tidyBatch {
-			wait = min(wait, tidyPause)
-		}
 		select {
 		case <-d.over:
 			return
 		case <-time.After(wait):
+		}
+		wait = d.cfg.Tidy
+		if d.forgetSome(c) == tidyBatch {
+			wait = min(wait, tidyPause)
 		}
 	}
 }
