@@ -54,11 +54,12 @@ func (b *blame) begun(node, key string) {
 }
 
 // beyond notes what an action does not touch: nothing of it will start what has ended there.
-func (b *blame) beyond(l stack.Limits) {
+// taken are the machines that it takes through steps.
+func (b *blame) beyond(taken func(plan.Node) bool, l stack.Limits) {
 	for _, n := range b.nodes {
 		for _, d := range b.cfg[n.Name] {
 			for _, x := range d.Resources {
-				if !l.Allow(n.Node) || d.Step < l.FromStep || len(l.Tags) > 0 && !slices.Contains(l.Tags, x.Service) {
+				if !taken(n.Node) || d.Step < l.FromStep || len(l.Tags) > 0 && !slices.Contains(l.Tags, x.Service) {
 					b.begun(n.Name, x.Key())
 				}
 			}

@@ -213,6 +213,9 @@ type run struct {
 	without  func(doc resource.Document, gone []string) resource.Document
 	fatal    func(node string) bool
 
+	away      map[string]error // machines of before that are away, and are gone on without: why
+	blacklist []string         // machines that the user leaves out, with this plan
+
 	machines *baremetal.Deployment // nil: the plan's counts alone say what there is
 }
 
@@ -239,6 +242,7 @@ func (r *run) deploy(ctx context.Context) error {
 	if err != nil {
 		return &Failed{[]stack.Failure{{Phase: "plan", Error: err.Error(), Hint: errs.HintOf(err)}}}
 	}
+	r.blacklist = p.Blacklist
 	if err := r.timed(ctx, "placement", func() error { return r.assign(ctx, p) }); err != nil {
 		return err
 	}
@@ -280,8 +284,7 @@ func (r *run) finish(ctx context.Context, cause error) error {
 	r.summary.Spent = r.allSpent()
 	r.endAll()
 	state, reason := stack.Complete, fmt.Sprintf("Stack %s completed successfully", r.s.Action)
-	if limits := r.s.Input.Limits; !limits.None() {
-		r.summary.Limited = limits.String()
+	if r.summary.Limited = r.limited(); r.summary.Limited != "" {
 		reason += ", limited: " + r.summary.Limited
 	}
 	failures := r.leftOut

@@ -178,11 +178,13 @@ func (r *run) provision(ctx context.Context, p *plan.Plan, nodes []stack.Node) e
 			return err
 		}
 	}
+	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n stack.Node) bool { return r.untouched(p, n) })
 	failed := each(nodes, func(n stack.Node) error {
 		return r.around(ctx, memberName(n), "", func() error {
 			return r.around(ctx, serverName(n), n.InstanceUUID, func() error { return r.provisionNode(ctx, p, n) })
 		})
 	})
+	r.tolerateAway(p, nodes, failed)
 	return r.closeRoles(ctx, p.Roles, nodes, failed, "provisioning", func(role string) string { return role })
 }
 
@@ -244,6 +246,9 @@ func (r *run) provisionNode(ctx context.Context, p *plan.Plan, n stack.Node) err
 	}
 	if err := r.waitState(ctx, n, "active", "deploy failed", "error", "deleting", "cleaning", "clean wait", "clean failed", "manageable"); err != nil {
 		return err
+	}
+	if configured(n) {
+		return r.reachAgain(ctx, n)
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()

@@ -16,6 +16,9 @@ import (
 // step does one step of one machine, if it has anything to do; one that stands is only
 // recorded. The error is a *Failed.
 func (r *run) step(ctx context.Context, n stack.Node, docs []resource.Document, step int, stands bool) error {
+	if err := r.away[n.Name]; err != nil {
+		return join("provisioning", map[string]error{n.Name: err})
+	}
 	i := slices.IndexFunc(docs, func(d resource.Document) bool { return d.Step == step })
 	if i < 0 || len(docs[i].Resources) == 0 {
 		return nil

@@ -32,7 +32,7 @@ func (r *run) configure(ctx context.Context) error {
 	if err != nil {
 		return &Failed{[]stack.Failure{{Phase: "plan", Error: err.Error(), Hint: errs.HintOf(err)}}}
 	}
-	cfg, err := p.Configure(machines)
+	cfg, err := configuration(p, machines)
 	if err != nil {
 		return &Failed{[]stack.Failure{{Phase: "plan", Error: err.Error(), Hint: errs.HintOf(err)}}}
 	}
@@ -58,13 +58,13 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 	machines := plainNodes(nodes)
 	limits := r.s.Input.Limits
 	all := nodes
-	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n stack.Node) bool { return !limits.Allow(n.Node) })
+	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n stack.Node) bool { return r.outside(p, n.Node) })
 	group := func(role string, step int) string { return stack.StepGroup(role, strconv.Itoa(step)) }
 	clock := r.stepClock()
 	gates := p.Gates(machines, limits.Tags)
 	r.blame = &blame{observer: r.Observer, nodes: all, cfg: cfg, hide: masking(stack.Secrets(p))}
-	r.blame.beyond(limits)
-	stands := r.standing(ctx, nodes, cfg, gates)
+	r.blame.beyond(func(n plan.Node) bool { return !r.outside(p, n) }, limits)
+	stands := r.standing(ctx, r.there(nodes), cfg, gates)
 	line := &pipeline{nodes: nodes, gates: gates, now: r.Now, busy: serving(r.s.Action, nodes, cfg), atATime: map[string]int{}, maxFail: map[string]int{},
 		step: func(ctx context.Context, n stack.Node, step int) error {
 			if step < limits.FromStep {
@@ -100,7 +100,10 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 	}
 	r.gone, r.leaveOut, r.fatal = line.gone, line.leaveOut, line.fatal
 	r.without = func(doc resource.Document, gone []string) resource.Document {
-		return r.awaitingOnly(p, machines, doc, gone)
+		if len(gone) == 0 {
+			return doc
+		}
+		return r.awaitingOnly(p, machines, doc, slices.Concat(gone, p.Blacklist))
 	}
 	err := line.run(ctx)
 	r.timing(line.path())
@@ -195,7 +198,7 @@ func catalogHint(err error) string {
 
 // plain is a node as plans know it.
 func plain(n stack.Node) plan.Node {
-	n.Configured = len(n.Hashes) > 0
+	n.Configured = configured(n)
 	return n.Node
 }
 

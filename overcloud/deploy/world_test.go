@@ -143,15 +143,24 @@ type fakeNodes struct {
 	lose    string            // "step node" at which the connection breaks, after lost
 	lost    func(doc resource.Document) []resource.Event
 	away    bool
-	back    func() error // what Reach says of a machine that was lost; nil: it lets us in
+	off     map[string]bool // machines that do not let us in
+	back    func() error    // what Reach says of a machine that was lost; nil: it lets us in
 	stop    context.CancelFunc
 	stopAt  string                                                                                          // "step node" at which the service is stopped
 	usage   func(node, event string) *resource.Usage                                                        // what a machine tells with begun and done; nil: nothing
 	waits   func(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error // instead of being done; nil: it is
 }
 
-func (f *fakeNodes) Reach(context.Context, stack.Node, func(string)) error {
+func (f *fakeNodes) Reach(_ context.Context, n stack.Node, tell func(string)) error {
 	f.mu.Lock()
+	f.order = append(f.order, "reach "+n.Name)
+	if f.off[n.Name] {
+		f.mu.Unlock()
+		if tell != nil {
+			tell("no route to host")
+		}
+		return errs.New(errs.Unavailable, "no route to host")
+	}
 	away := f.away
 	f.away = false
 	f.mu.Unlock()

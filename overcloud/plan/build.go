@@ -153,6 +153,9 @@ func (b *builder) plan() (*Plan, error) {
 	if err := b.check(p); err != nil {
 		return nil, err
 	}
+	if err := b.blacklist(p); err != nil {
+		return nil, err
+	}
 	p.Deployments = b.deployments(p.Servers)
 	if err := p.weigh(); err != nil {
 		return nil, err

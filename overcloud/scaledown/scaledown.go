@@ -130,7 +130,7 @@ func (c *Cloud) serversOn(ctx context.Context, machines []string) ([]Blocker, er
 			continue
 		}
 		machine, _ := onAny(h.Host, machines)
-		b := Blocker{Machine: machine, What: "servers", Cure: "with the overcloud's rc file, for each: openstack server migrate --live-migration ID, or openstack server delete ID"}
+		b := Blocker{Machine: machine, What: "servers", Cure: cureOfServers(h)}
 		for _, s := range all {
 			b.Names = append(b.Names, fmt.Sprintf("%s (%s)", s.Name, s.ID))
 		}
@@ -140,6 +140,14 @@ func (c *Cloud) serversOn(ctx context.Context, machines []string) ([]Blocker, er
 }
 
 // computes are the nova-compute services of the machines.
+// cureOfServers says how servers leave a hypervisor; one that is down gives none away.
+func cureOfServers(h services.Service) string {
+	if h.State == "down" {
+		return "its nova-compute is down; with the overcloud's rc file, once the machine is off for certain, for each: openstack server evacuate ID (its disk comes along where it is in Ceph or a volume, and is made anew elsewhere), or openstack server delete ID"
+	}
+	return "with the overcloud's rc file, for each: openstack server migrate --live-migration ID, or openstack server delete ID"
+}
+
 func (c *Cloud) computes(ctx context.Context, machines []string) ([]services.Service, error) {
 	all, err := c.computeServices(ctx, machines)
 	return slices.DeleteFunc(all, func(s services.Service) bool { return s.Binary != "nova-compute" }), err

@@ -1,0 +1,134 @@
+package deploy_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"trefoil/overcloud/deploy"
+	"trefoil/overcloud/resource"
+	"trefoil/overcloud/stack"
+)
+
+const gone = "overcloud-novacompute-1"
+
+// updated deploys two computes, switches one off and deploys again with these parameters.
+func updated(t *testing.T, want string, parameters map[string]any, limits stack.Limits) (*world, *stack.Stack) {
+	t.Helper()
+	w := newWorld(t)
+	w.begin(stack.Create, 2)
+	w.run("CREATE_COMPLETE")
+	w.nodes.off, w.nodes.forget, w.nodes.order = map[string]bool{gone: true}, true, nil
+	w.begin(stack.Update, 2)
+	if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error {
+		s.Input.Parameters, s.Input.Limits = parameters, limits
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return w, w.run(want)
+}
+
+// A machine that was configured once and is off now keeps no others from their update where its role
+// tolerates that: it is told at the end, as one that failed in a step is.
+func TestAMachineThatIsOffIsGoneOnWithout(t *testing.T) {
+	w, s := updated(t, "UPDATE_COMPLETE", map[string]any{"ComputeMaxFailPercentage": 50}, stack.Limits{})
+	if !strings.HasSuffix(s.Reason, ", without "+gone) || !slices.Equal(s.Summary.LeftOut, []string{gone}) {
+		t.Errorf("reason %q, left out %v", s.Reason, s.Summary.LeftOut)
+	}
+	if len(s.Failures) != 1 || s.Failures[0].Node != gone || s.Failures[0].Phase != "provisioning" || !strings.Contains(s.Failures[0].Error, "was configured before and does not let us in") {
+		t.Errorf("%+v", s.Failures)
+	}
+	if slices.Contains(w.nodes.order, "1 "+gone) || !slices.Contains(w.nodes.order, "5 overcloud-novacompute-0") {
+		t.Errorf("done: %v", w.nodes.order)
+	}
+	w.nodes.off = nil
+	w.begin(stack.Update, 2)
+	if s = w.run("UPDATE_COMPLETE"); len(s.Summary.LeftOut) > 0 || !slices.Contains(w.nodes.order, "1 "+gone) {
+		t.Errorf("it is back, and was not taken along: %v %v", s.Summary.LeftOut, w.nodes.order)
+	}
+}
+
+// Where that is not tolerated, nothing is begun anywhere, and the failure says what to do.
+func TestAMachineThatIsOffFailsBeforeTheSteps(t *testing.T) {
+	w, s := updated(t, "UPDATE_FAILED", map[string]any{"ComputeMaxFailPercentage": 49}, stack.Limits{})
+	f := s.Failures[0]
+	if len(s.Failures) != 1 || f.Node != gone || !strings.HasSuffix(f.Error, ": no route to host") {
+		t.Errorf("%+v", s.Failures)
+	}
+	for _, want := range []string{"openstack baremetal node show uuid-compute-", "ComputeMaxFailPercentage", "DeploymentServerBlacklist", "overcloud node delete " + gone} {
+		if !strings.Contains(f.Hint, want) {
+			t.Errorf("the hint %q does not name %q", f.Hint, want)
+		}
+	}
+	if i := slices.IndexFunc(w.nodes.order, func(at string) bool { return !strings.HasPrefix(at, "reach ") }); i >= 0 {
+		t.Errorf("done all the same: %v", w.nodes.order)
+	}
+}
+
+// Who leaves a machine out, by name or by the names of others, does not wait for it.
+func TestAMachineThatIsLeftOutIsNotReached(t *testing.T) {
+	for name, c := range map[string]struct {
+		parameters map[string]any
+		limits     stack.Limits
+		says       string
+	}{
+		"blacklist": {map[string]any{"DeploymentServerBlacklist": []any{gone}}, stack.Limits{}, "limited: not " + gone + " (DeploymentServerBlacklist)"},
+		"limit":     {nil, stack.Limits{Nodes: []string{"Controller"}}, "limited: only Controller"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, s := updated(t, "UPDATE_COMPLETE", c.parameters, c.limits)
+			if !strings.HasSuffix(s.Reason, c.says) || len(s.Failures) > 0 {
+				t.Errorf("reason %q, failures %+v", s.Reason, s.Failures)
+			}
+			if slices.ContainsFunc(w.nodes.order, func(at string) bool { return strings.HasSuffix(at, " "+gone) }) || !slices.Contains(w.nodes.order, "5 overcloud-controller-0") {
+				t.Errorf("done: %v", w.nodes.order)
+			}
+		})
+	}
+}
+
+// Nobody waits for what a listed machine has to tell, and nothing is done again for that at the next deployment.
+func TestNobodyWaitsForAListedMachine(t *testing.T) {
+	for _, list := range [][]any{{}, {gone}} {
+		w := newWorld(t)
+		named := false
+		w.nodes.waits = func(_ context.Context, _ stack.Node, doc resource.Document, _ func(resource.Event)) error {
+			for _, x := range doc.Resources {
+				if x.Wait != nil && strings.Contains(x.Wait.SQL, gone) {
+					named = true
+				}
+			}
+			return nil
+		}
+		deploy := func(action string) *stack.Stack {
+			w.begin(action, 2)
+			if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error {
+				s.Input.Parameters = map[string]any{"DeploymentServerBlacklist": list}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return w.run(action + "_COMPLETE")
+		}
+		deploy(stack.Create)
+		if named == (len(list) > 0) || slices.Contains(w.nodes.order, "1 "+gone) == (len(list) > 0) {
+			t.Errorf("listed %v: a query names it: %v; done: %v", list, named, w.nodes.order)
+		}
+		w.nodes.order = nil
+		if s := deploy(stack.Update); s.Summary.Changed > 0 || slices.ContainsFunc(w.nodes.order, func(at string) bool { return !strings.HasPrefix(at, "reach ") }) {
+			t.Errorf("listed %v, again: %d changed, done: %v", list, s.Summary.Changed, w.nodes.order)
+		}
+	}
+}
+
+func TestAListedNameThatNoMachineHas(t *testing.T) {
+	w := newWorld(t)
+	s := w.begin(stack.Create, 2)
+	s.Input.Parameters = map[string]any{"DeploymentServerBlacklist": []any{"overcloud-novacompute-7"}}
+	if _, err := deploy.PlanOf(t.Context(), s); err == nil || !strings.Contains(err.Error(), `DeploymentServerBlacklist: no machine of this deployment is called "overcloud-novacompute-7"`) ||
+		!strings.Contains(err.Error(), "overcloud-novacompute-") {
+		t.Errorf("%v", err)
+	}
+}
