@@ -1,4 +1,4 @@
-//go:build inspectorclient && e2e
+//go:build e2e
 
 package conductor_test
 
@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,15 +20,9 @@ const inspectorRules = `[
  {"conditions": [], "actions": [{"action": "set-capability", "name": "seen", "value": "yes"}]}]`
 
 // TestRealInspectorClient takes the real client of introspection through all its commands,
-// with an agent that reports. Debian 12's package of it, python3-ironic-inspector-client
-// 4.8.0-2, holds no program, so that make test does not have this test: get the client's
-// source and run
-//
-//	PYTHONPATH=DIR go test -tags inspectorclient,e2e -run TestRealInspectorClient ./ironic/conductor
+// with an agent that reports.
 func TestRealInspectorClient(t *testing.T) {
-	if out, err := exec.Command("/usr/bin/python3", "-c", "import ironic_inspector_client").CombinedOutput(); err != nil {
-		t.Fatalf("no python-ironic-inspector-client: set PYTHONPATH to where it is\n%s", out)
-	}
+	openstackclient.NeedsIntrospection(t)
 	client := openstackclient.Start(t)
 	w := newWorld(t, nil)
 	n := w.node("manageable")
