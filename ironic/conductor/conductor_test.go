@@ -168,6 +168,16 @@ func TestManualCleaningEndsManageable(t *testing.T) {
 	}
 	w.provision("manage")
 	w.await("manageable")
+	w.say("fail")
+	w.provision("clean", steps("erase_devices_metadata"))
+	if n := w.await("clean failed"); !n.Maintenance || n.Fault != "clean failure" {
+		t.Errorf("maintenance %v, fault %q", n.Maintenance, n.Fault)
+	}
+	w.say("")
+	w.provision("manage") // which heals it, so that it may be cleaned again
+	w.await("manageable")
+	w.provision("clean", steps("erase_devices_metadata"))
+	w.await("manageable")
 }
 
 func TestDeletingANodeAsksItsState(t *testing.T) {

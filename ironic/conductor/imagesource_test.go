@@ -12,6 +12,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
+	"trefoil/ironic/api"
 	"trefoil/ironic/conductor"
 )
 
@@ -254,8 +255,8 @@ func TestAHeartbeatFromAForeignAddressIsRefused(t *testing.T) {
 
 func TestANodeIsToldThatNothingBootsHere(t *testing.T) {
 	w := newWorld(t, func(c *conductor.Config) { c.NetBoot = nil })
-	w.node("manageable")
-	w.provision("inspect")
+	w.node("enroll") // so that it is looked at only when the machine is to boot
+	w.provision("manage", func(r *api.ProvisionRequest) { r.ThenInspect = true })
 	if n := w.await("inspect failed"); !strings.Contains(n.LastError, "network boot is not switched on") || !strings.Contains(n.LastError, "[netboot]") {
 		t.Error(n.LastError)
 	}
