@@ -278,7 +278,7 @@ func (t *task) prepareInstanceBoot(ctx context.Context) error {
 // installBootloader makes a UEFI machine find what was written. A BIOS machine
 // boots the disk as it is.
 func (t *task) installBootloader(ctx context.Context) error {
-	if bootMode(t.node) != ironic.UEFI {
+	if driver.BootMode(t.node) != ironic.UEFI {
 		return nil
 	}
 	_, err := t.command(ctx, "install_bootloader", fsm.DeployWait, fsm.Deploying, agentapi.Command{Name: "image.install_bootloader", Params: map[string]any{
