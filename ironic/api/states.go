@@ -319,7 +319,7 @@ func checkProvision(n *ironic.Node, verb fsm.Verb, req *ProvisionRequest) error 
 	case n.Protected && destroys:
 		return protectedError(n)
 	case n.Maintenance && builds:
-		return badRequest("The %s operation can't be performed on node %s because it's in maintenance mode.", req.Target, n.UUID)
+		return badRequest("The provisioning operation can't be performed on node %s because it's in maintenance mode.", n.UUID)
 	case n.Retired && verb.Event == fsm.EvProvide:
 		return badRequest("Node %s is retired and can not be provided.", n.UUID)
 	}

@@ -31,7 +31,7 @@ func TestProvisionVerbs(t *testing.T) {
 		{"verb that does not fit", ironic.Node{}, `{"target":"active"}`, "1.82", 400, `while it is in state "enroll"`},
 		{"no target", ironic.Node{}, `{}`, "1.82", 400, "'target' is a required property"},
 		{"unknown member", ironic.Node{}, `{"target":"manage","foo":1}`, "1.82", 400, "'foo' was unexpected"},
-		{"deploy in maintenance", ironic.Node{ProvisionState: "available", Maintenance: true}, `{"target":"active"}`, "1.82", 400, "maintenance mode"},
+		{"deploy in maintenance", ironic.Node{ProvisionState: "available", Maintenance: true}, `{"target":"active"}`, "1.82", 400, "The provisioning operation can't be performed on node"},
 		{"undeploy of a protected node", ironic.Node{ProvisionState: "active", Protected: true}, `{"target":"deleted"}`, "1.82", 403, "protected"},
 		{"provide of a retired node", ironic.Node{ProvisionState: "manageable", Retired: true}, `{"target":"provide"}`, "1.82", 400, "retired"},
 		{"config drive as text", ironic.Node{ProvisionState: "available"}, `{"target":"active","configdrive":"H4sI"}`, "1.6", 202, ""},

@@ -295,9 +295,9 @@ func laterOf(a, b time.Time) time.Time {
 }
 
 // call runs a command that the agent answers at once. An agent that still is busy
-// with what a killed conductor asked of it is asked again, for AgentSilence.
+// with what a killed conductor asked of it is asked again, for AgentPatience.
 func (t *task) call(ctx context.Context, name string, params map[string]any) (map[string]any, error) {
-	until := t.Now().Add(t.AgentSilence)
+	until := t.Now().Add(t.AgentPatience)
 	for {
 		st, err := t.Agents.Run(ctx, target(t.node), agentapi.Command{Name: name, Params: params}, true)
 		if err == nil {

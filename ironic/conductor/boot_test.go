@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/api"
 	"trefoil/ironic/conductor"
 	"trefoil/ironic/driver"
 )
@@ -32,9 +34,9 @@ func TestANodeWithoutABootablePortIsToldSo(t *testing.T) {
 	if _, err := w.db.UpdatePort(t.Context(), "p1", func(p *ironic.Port) error { p.PXEEnabled = false; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	w.provision("inspect")
-	if n := w.await("inspect failed"); !strings.Contains(n.LastError, "no port with PXE enabled (of 1)") || !strings.Contains(n.LastError, "port create") {
-		t.Errorf("%q", n.LastError)
+	err := w.c.Provision(t.Context(), "control-1", api.ProvisionRequest{Target: "inspect"})
+	if err == nil || !strings.Contains(err.Error(), "no port with PXE enabled (of 1)") || !strings.Contains(errs.HintOf(err), "port create") {
+		t.Errorf("%v", err)
 	}
 }
 

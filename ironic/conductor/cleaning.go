@@ -1,10 +1,14 @@
 package conductor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
+	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/api"
+	"trefoil/ironic/driver"
 	"trefoil/ironic/fsm"
 	"trefoil/ironic/steps"
 )
@@ -20,6 +24,28 @@ func (t *task) cleaning() error {
 // manual reports whether a person asked for the cleaning, and the node is to be
 // manageable after it.
 func manual(n *ironic.Node) bool { return n.DriverInternalInfo[keyManual] != nil }
+
+// checkClean looks whether a node may be cleaned with the steps that a person asks for, and
+// can boot the ramdisk for them.
+func (c *Conductor) checkClean(ctx context.Context, drv driver.Driver, n *ironic.Node, req api.ProvisionRequest) error {
+	if n.Maintenance {
+		return inMaintenance("cleaning", n)
+	}
+	if len(req.CleanSteps) == 0 {
+		return errs.New(errs.Invalid, "clean_steps is required when setting the target provision state to clean")
+	}
+	list, err := steps.Parse(steps.Clean, req.CleanSteps)
+	if err := cmp.Or(err, maySteps(n, list)); err != nil {
+		return err
+	}
+	if err := drv.Validate(n); err != nil {
+		return errs.Wrap(errs.CodeOf(err), err, "Validation of node %s for cleaning failed", n.UUID)
+	}
+	if req.DisableRamdisk || !usesAgent(n) {
+		return nil
+	}
+	return c.canBoot(ctx, drv, n, jobClean)
+}
 
 // clean runs the steps a person asked for, or those that have a priority.
 func (t *task) clean() error {

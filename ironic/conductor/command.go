@@ -2,7 +2,6 @@ package conductor
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -26,7 +25,7 @@ func (t *task) command(ctx context.Context, step string, wait, back fsm.State, c
 	if err := t.enter(ctx, wait, func(n *ironic.Node) { remember(n, step, id) }); err != nil {
 		return nil, err
 	}
-	st, err := t.follow(ctx, cmd.Name, id)
+	st, err := t.follow(ctx, cmd.Name, id, t.callbackTimeout(wait))
 	if err != nil {
 		return nil, err
 	}
@@ -109,10 +108,12 @@ func (t *task) stray(ctx context.Context, name string) (string, error) {
 // shortName drops the extension: agents list "clean.execute_clean_step" without "clean.".
 func shortName(s string) string { return s[strings.LastIndex(s, ".")+1:] }
 
-// follow looks at a command until it ends: at each heartbeat, and every AgentPoll.
-func (t *task) follow(ctx context.Context, name, id string) (*agentapi.CommandStatus, error) {
+// follow looks at a command until it ends: at each heartbeat, and every AgentPoll. It may
+// take days, as erasing a large disk does: only an agent that gives no answer for so long
+// as silence ends the wait. A heartbeat is no answer: of an agent that cannot be asked
+// nobody would ever learn that it is done.
+func (t *task) follow(ctx context.Context, name, id string, silence time.Duration) (*agentapi.CommandStatus, error) {
 	t.yield()
-	deadline := t.Now().Add(t.CommandTimeout)
 	answered := t.Now()
 	for {
 		bell := t.bells.listen(t.uuid)
@@ -133,12 +134,9 @@ func (t *task) follow(ctx context.Context, name, id string) (*agentapi.CommandSt
 			}
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case now.Sub(answered) > t.AgentSilence:
-			return nil, fmt.Errorf("no answer for %s during %s on node %s, last heartbeat %s: %w",
-				now.Sub(answered).Round(time.Second), name, title(t.node), text(t.node.DriverInternalInfo, agentSeen), err)
-		}
-		if now.After(deadline) {
-			return nil, errs.New(errs.Unavailable, "%s on node %s did not end within %s", name, title(t.node), t.CommandTimeout).
+		case now.Sub(answered) > silence:
+			return nil, errs.Wrap(errs.CodeOf(err), err, "Timeout reached while waiting for the agent of node %s during %s: no answer for %s, last heartbeat %s",
+				title(t.node), name, now.Sub(answered).Round(time.Second), text(t.node.DriverInternalInfo, agentSeen)).
 				WithHint("look at the node's console")
 		}
 		timer := time.NewTimer(t.AgentPoll)

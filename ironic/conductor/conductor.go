@@ -83,14 +83,14 @@ type Config struct {
 	ForcePower      bool                     // power sync sets the machine to what the node remembers, not the reverse
 
 	LockWait        time.Duration // how long short operations wait for a node's lock; 0: 5 s
-	CallbackTimeout time.Duration // for the ramdisk to call back; 0: 1800 s
+	CallbackTimeout time.Duration // for the ramdisk to call back, and without an answer of its agent while that works; 0: 1800 s
 	// CallbackTimeouts are others than CallbackTimeout, by the state that waits (fsm.CleanWait, fsm.DeployWait …).
 	CallbackTimeouts map[fsm.State]time.Duration
 	InspectTimeout   time.Duration // for the inventory to come; 0: 1800 s
 	BootStall        time.Duration // without progress of a network boot until its machine is restarted; 0: 180 s
-	CommandTimeout   time.Duration // for one command of the agent; 0: 3600 s
 	AgentPoll        time.Duration // between looks at a running command; 0: 2 s
-	AgentSilence     time.Duration // without any answer of the agent; 0: 300 s
+	AgentPatience    time.Duration // with an agent that is busy with something else; 0: 300 s
+	StepTimeout      time.Duration // for one step of the hardware type, and for the agent's sync; 0: 3600 s
 	PowerTimeout     time.Duration // for one power action; 0: 60 s
 	SoftTimeout      time.Duration // for a soft power action; 0: 600 s
 	BMCPatience      time.Duration // with a BMC that does not answer during an action; 0: 30 s
@@ -133,9 +133,9 @@ func New(cfg Config) *Conductor {
 	def(&cfg.CallbackTimeout, 30*time.Minute)
 	def(&cfg.InspectTimeout, 30*time.Minute)
 	def(&cfg.BootStall, 3*time.Minute)
-	def(&cfg.CommandTimeout, time.Hour)
 	def(&cfg.AgentPoll, 2*time.Second)
-	def(&cfg.AgentSilence, 5*time.Minute)
+	def(&cfg.AgentPatience, 5*time.Minute)
+	def(&cfg.StepTimeout, time.Hour)
 	def(&cfg.PowerTimeout, time.Minute)
 	def(&cfg.SoftTimeout, 10*time.Minute)
 	def(&cfg.BMCPatience, 30*time.Second)

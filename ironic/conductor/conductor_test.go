@@ -62,6 +62,20 @@ func TestANodeGoesTheWholeWay(t *testing.T) {
 	}
 }
 
+// The boot flags of such a node are UEFI's, too.
+func TestANodeWhoseBootModeNobodyKnowsBootsByUEFI(t *testing.T) {
+	for known, ran := range map[string]string{"": "execute_deploy_step install_bootloader", "boot_mode:bios": "execute_deploy_step"} {
+		w := newWorld(t, nil)
+		w.node("available")
+		w.set(func(n *ironic.Node) { n.Properties = map[string]any{"capabilities": known} })
+		w.provision("active")
+		w.await("active")
+		if got := strings.Join(w.ran, " "); got != ran {
+			t.Errorf("%q: the agent ran %s, want %s", known, got, ran)
+		}
+	}
+}
+
 func TestAWrongPasswordLeavesTheNodeEnrolledWithTheReason(t *testing.T) {
 	w := newWorld(t, nil)
 	w.drv.Fail = func(string, string) error {
@@ -167,6 +181,16 @@ func TestManualCleaningEndsManageable(t *testing.T) {
 		t.Errorf("%q, target %q", n.LastError, n.TargetProvisionState)
 	}
 	w.provision("manage")
+	w.await("manageable")
+	w.say("fail")
+	w.provision("clean", steps("erase_devices_metadata"))
+	if n := w.await("clean failed"); !n.Maintenance || n.Fault != "clean failure" {
+		t.Errorf("maintenance %v, fault %q", n.Maintenance, n.Fault)
+	}
+	w.say("")
+	w.provision("manage") // which heals it, so that it may be cleaned again
+	w.await("manageable")
+	w.provision("clean", steps("erase_devices_metadata"))
 	w.await("manageable")
 }
 

@@ -28,6 +28,9 @@ func (c *Conductor) checkDeploy(ctx context.Context, n *ironic.Node) error {
 		return errs.New(errs.Invalid, "Node %s can not be deployed: instance_info has no image_source.", title(n)).
 			WithHint("openstack baremetal node set %s --instance-info image_source=overcloud-full", n.UUID)
 	}
+	if err := wholeDisk(n, src); err != nil {
+		return err
+	}
 	if isRemote(src) {
 		return c.checkSource(n, src)
 	}
@@ -41,6 +44,24 @@ func (c *Conductor) checkDeploy(ctx context.Context, n *ironic.Node) error {
 	}
 	_, err := c.Images.Image(ctx, src)
 	return err
+}
+
+// wholeDisk refuses an image of one partition: it has no partition table and no boot loader,
+// and nothing here makes them. As in Ironic it is one when image_type says so, or when a
+// kernel or a ramdisk stands beside a URL; what stands beside the name of an image says nothing.
+func wholeDisk(n *ironic.Node, src string) error {
+	kind := text(n.InstanceInfo, "image_type")
+	why := fmt.Sprintf("instance_info/image_type is %q", kind)
+	for _, key := range []string{"kernel", "ramdisk"} {
+		if kind == "" && isRemote(src) && text(n.InstanceInfo, key) != "" {
+			kind, why = "partition", fmt.Sprintf("instance_info/%s makes image_source an image of one partition", key)
+		}
+	}
+	if kind == "" || kind == "whole-disk" {
+		return nil
+	}
+	return errs.New(errs.Invalid, "Node %s can not be deployed: %s, and only images of whole disks are written here.", title(n), why).
+		WithHint("give an image with its own partition table and boot loader, and remove kernel, ramdisk and image_type from instance_info")
 }
 
 // Steps that a deployment consists of, and where in it the ramdisk is up.
@@ -278,7 +299,7 @@ func (t *task) prepareInstanceBoot(ctx context.Context) error {
 // installBootloader makes a UEFI machine find what was written. A BIOS machine
 // boots the disk as it is.
 func (t *task) installBootloader(ctx context.Context) error {
-	if bootMode(t.node) != ironic.UEFI {
+	if driver.BootMode(t.node) != ironic.UEFI {
 		return nil
 	}
 	_, err := t.command(ctx, "install_bootloader", fsm.DeployWait, fsm.Deploying, agentapi.Command{Name: "image.install_bootloader", Params: map[string]any{

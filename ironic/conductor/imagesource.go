@@ -2,6 +2,7 @@ package conductor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -132,8 +133,21 @@ func (c *Conductor) checkSource(n *ironic.Node, src string) error {
 		return errs.New(errs.Invalid, "Node %s can not be deployed: instance_info has no checksum for %s.", title(n), shownURL(src)).
 			WithHint("set image_os_hash_algo and image_os_hash_value, or image_checksum to a hash or the URL of a list of hashes")
 	}
-	_, err = c.fetches(n)
-	return err
+	fetches, err := c.fetches(n)
+	if err != nil || fetches {
+		return err
+	}
+	return checkDirect(n, d)
+}
+
+// checkDirect refuses what an agent that fetches the image itself would refuse only when the
+// machine has booted: neither ours nor, by default, ironic-python-agent takes MD5.
+func checkDirect(n *ironic.Node, d digest) error {
+	if d.algo != "md5" {
+		return nil
+	}
+	return errs.New(errs.Invalid, "Node %s can not be deployed: the checksum of its image is MD5, which no agent takes that fetches the image itself.", title(n)).
+		WithHint("give another one (image_os_hash_algo sha256 or sha512, and image_os_hash_value), or remove image_download_source=http, so that the service fetches the image")
 }
 
 // fetches tells whether the service fetches an image for the agent, which is
@@ -172,7 +186,10 @@ func (t *task) sourceInfo(ctx context.Context, src string) (*agentapi.ImageInfo,
 		}
 	}
 	if fetches, err := t.fetches(t.node); err != nil || !fetches && isURL(src) {
-		return t.directInfo(src, d), err
+		if err = cmp.Or(err, checkDirect(t.node, d)); err != nil { // the list of checksums may have had MD5 only
+			return nil, err
+		}
+		return t.directInfo(src, d), nil
 	}
 	t.note("transition", "fetches image %s", shownURL(src))
 	f, err := t.Fetcher.Fetch(ctx, Remote{URL: src, What: what, Algo: d.algo, Sum: d.sum})
@@ -193,12 +210,8 @@ func (t *task) directInfo(src string, d digest) *agentapi.ImageInfo {
 	if format == "" {
 		format = "raw"
 	}
-	info := &agentapi.ImageInfo{ID: sourceName(src), URLs: []string{src}, DiskFormat: format, StreamRawImages: true, NodeUUID: t.uuid,
+	return &agentapi.ImageInfo{ID: sourceName(src), URLs: []string{src}, DiskFormat: format, StreamRawImages: true, NodeUUID: t.uuid,
 		OSHashAlgo: d.algo, OSHashValue: d.sum, Checksum: d.list}
-	if d.algo == "md5" { // agents know it by its older name
-		info.OSHashAlgo, info.OSHashValue, info.Checksum = "", "", d.sum
-	}
-	return info
 }
 
 // rawInfo makes an image file ready for the agent to fetch.

@@ -12,6 +12,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
+	"trefoil/ironic/api"
 	"trefoil/ironic/conductor"
 )
 
@@ -139,6 +140,10 @@ func TestAnImageByURLThatCannotBeUsedIsRefusedAtOnce(t *testing.T) {
 		"service itself":      {map[string]any{"image_source": "http://192.0.2.1:6385/v1/nodes", "image_checksum": sum256}, "this service itself"},
 		"metadata":            {map[string]any{"image_source": "http://169.254.169.254/x", "image_checksum": sum256}, "link-local"},
 		"private file":        {map[string]any{"image_source": "file:///etc/shadow"}, "keeps its own files"},
+		"MD5 for the agent":   {map[string]any{"image_source": imageURL, "image_checksum": sum256[:32], "image_download_source": "http"}, "is MD5, which no agent takes"},
+		"partition":           {map[string]any{"image_source": "overcloud-full", "image_type": "partition"}, `image_type is "partition", and only images of whole disks`},
+		"its kernel":          {map[string]any{"image_source": imageURL, "image_checksum": sum256, "kernel": "https://images.example.org/k"}, "instance_info/kernel makes image_source an image of one partition"},
+		"its ramdisk":         {map[string]any{"image_source": "file:///x", "ramdisk": "file:///r"}, "instance_info/ramdisk makes image_source an image of one partition"},
 		"download source":     {map[string]any{"image_source": imageURL, "image_checksum": sum256, "image_download_source": "swift"}, "expected http or local"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -254,8 +259,8 @@ func TestAHeartbeatFromAForeignAddressIsRefused(t *testing.T) {
 
 func TestANodeIsToldThatNothingBootsHere(t *testing.T) {
 	w := newWorld(t, func(c *conductor.Config) { c.NetBoot = nil })
-	w.node("manageable")
-	w.provision("inspect")
+	w.node("enroll") // so that it is looked at only when the machine is to boot
+	w.provision("manage", func(r *api.ProvisionRequest) { r.ThenInspect = true })
 	if n := w.await("inspect failed"); !strings.Contains(n.LastError, "network boot is not switched on") || !strings.Contains(n.LastError, "[netboot]") {
 		t.Error(n.LastError)
 	}
@@ -270,5 +275,35 @@ func TestAnAgentMayFetchTheImageItself(t *testing.T) {
 	w.await("active")
 	if len(f.asked) != 0 {
 		t.Errorf("the service fetched %+v", f.asked)
+	}
+}
+
+// A list of checksums is read only when the deployment has begun.
+func TestAListWithMD5OnlyIsRefusedBeforeTheMachineStarts(t *testing.T) {
+	f := &fetcher{texts: map[string]string{"https://images.example.org/SUMS": sum256[:32] + "  cloud.img\n"}}
+	w := newWorld(t, func(c *conductor.Config) { c.Fetcher, c.URLs = f, guard() })
+	w.node("available")
+	w.setInstance(map[string]any{"image_source": imageURL, "image_checksum": "https://images.example.org/SUMS", "image_download_source": "http"})
+	w.provision("active")
+	if n := w.await("deploy failed"); !strings.Contains(n.LastError, "is MD5, which no agent takes") || !strings.Contains(n.LastError, "image_download_source") {
+		t.Error(n.LastError)
+	}
+	if w.boots != 0 {
+		t.Errorf("the machine was started %d times", w.boots)
+	}
+}
+
+// What stands beside the name of an image does not make it one of a partition, and image_type wins.
+func TestAnImageOfAWholeDiskMayHaveAKernelBesideIt(t *testing.T) {
+	for name, info := range map[string]map[string]any{
+		"name": {"image_source": "overcloud-full", "kernel": "k", "ramdisk": "r"},
+		"type": {"image_source": imageURL, "image_checksum": sum256, "kernel": "k", "image_type": "whole-disk"},
+	} {
+		w := newWorld(t, func(c *conductor.Config) { c.Fetcher, c.URLs = &fetcher{}, guard() })
+		w.node("available")
+		w.setInstance(info)
+		if v, err := w.c.Validate(t.Context(), "control-1"); err != nil || !v["deploy"].Result {
+			t.Errorf("%s: %+v %v", name, v["deploy"], err)
+		}
 	}
 }

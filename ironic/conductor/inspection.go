@@ -8,6 +8,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
+	"trefoil/ironic/driver"
 	"trefoil/ironic/fsm"
 	"trefoil/ironic/inspect"
 
@@ -21,9 +22,31 @@ const (
 	keyError         = "error"
 )
 
+// checkInspect looks whether a node may be inspected, and can boot the ramdisk for it.
+func (c *Conductor) checkInspect(ctx context.Context, drv driver.Driver, n *ironic.Node) error {
+	if err := mayInspect(n); err != nil {
+		return err
+	}
+	if err := drv.Validate(n); err != nil || !inspectsByAgent(n) {
+		return err
+	}
+	return c.canBoot(ctx, drv, n, jobInspect)
+}
+
+func mayInspect(n *ironic.Node) error {
+	if n.Interfaces["inspect"] == "no-inspect" {
+		return errs.New(errs.Invalid, "Driver %s does not support inspect (disabled or not implemented).", n.Driver)
+	}
+	return nil
+}
+
+func inspectsByAgent(n *ironic.Node) bool {
+	return bootsRamdisk(n) && n.Interfaces["inspect"] != "fake"
+}
+
 // inspect boots the ramdisk, waits for its inventory and writes what it says into the node.
 func (t *task) inspect() error {
-	if bootsRamdisk(t.node) && t.node.Interfaces["inspect"] != "fake" {
+	if inspectsByAgent(t.node) {
 		if err := t.bootRamdisk(jobInspect); err != nil {
 			return err
 		}

@@ -49,7 +49,8 @@ func TestTheAgentProtocolIsThatOfTheTraces(t *testing.T) {
 }
 
 func TestTheTokenNeverShowsInHistoryOrErrors(t *testing.T) {
-	w := newWorld(t, func(c *conductor.Config) { c.AgentSilence = 20 * time.Millisecond })
+	clock, agents := &clock{}, askedOnce()
+	w := newWorld(t, func(c *conductor.Config) { c.Now, c.Agents = clock.now, agents })
 	n := w.node("available")
 	w.script[n.UUID] = "hang"
 	w.provision("active")
@@ -67,6 +68,8 @@ func TestTheTokenNeverShowsInHistoryOrErrors(t *testing.T) {
 	w.mu.Lock()
 	w.agents[n.UUID].stop()
 	w.mu.Unlock()
+	agents.again(t)
+	clock.advance(awaitLimit)
 	got := w.await("deploy failed")
 	if !strings.Contains(got.LastError, "does not answer") || strings.Contains(got.LastError+w.history(), token) {
 		t.Errorf("%q", got.LastError)

@@ -1,7 +1,6 @@
 package conductor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"trefoil/ironic"
 	"trefoil/ironic/api"
 	"trefoil/ironic/fsm"
-	"trefoil/ironic/steps"
 )
 
 // Kinds of jobs. Those with another name than the verb's have lists of steps; the
@@ -124,7 +122,7 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 		}
 	case fsm.EvDeploy, fsm.EvRebuild:
 		if n.Maintenance {
-			return inMaintenance(req.Target, n)
+			return inMaintenance("provisioning", n)
 		}
 		if e == fsm.EvRebuild && n.Protected {
 			return protected(n)
@@ -142,13 +140,9 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 			return errs.New(errs.Invalid, "Node %s can not be provided: it is retired.", n.UUID)
 		}
 	case fsm.EvClean:
-		if len(req.CleanSteps) == 0 {
-			return errs.New(errs.Invalid, "clean_steps is required when setting the target provision state to clean")
-		}
-		list, err := steps.Parse(steps.Clean, req.CleanSteps)
-		return cmp.Or(err, maySteps(n, list))
+		return c.checkClean(ctx, drv, n, req)
 	case fsm.EvInspect:
-		return mayInspect(n)
+		return c.checkInspect(ctx, drv, n)
 	case fsm.EvService:
 		if err := drv.Validate(n); err != nil {
 			return err
@@ -156,13 +150,6 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 		return c.checkService(ctx, drv, n, req)
 	case fsm.EvRescue, fsm.EvUnrescue:
 		return c.checkRescue(ctx, drv, n, e, req)
-	}
-	return nil
-}
-
-func mayInspect(n *ironic.Node) error {
-	if n.Interfaces["inspect"] == "no-inspect" {
-		return errs.New(errs.Invalid, "Driver %s does not support inspect (disabled or not implemented).", n.Driver)
 	}
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
 	"trefoil/ironic/driver"
-	"trefoil/ironic/inspect"
 )
 
 // bootsRamdisk reports whether the node's interfaces boot real ramdisks; those
@@ -118,7 +117,7 @@ func (t *task) entry(ctx context.Context, purpose string, look bool) (*driver.Bo
 	if err != nil {
 		return nil, err
 	}
-	e := &driver.BootEntry{NodeUUID: t.uuid, BootMode: bootMode(t.node), Purpose: purpose}
+	e := &driver.BootEntry{NodeUUID: t.uuid, BootMode: driver.KnownBootMode(t.node), Purpose: purpose}
 	for _, p := range ports {
 		if p.PXEEnabled {
 			e.MACs = append(e.MACs, p.Address)
@@ -216,14 +215,6 @@ func (t *task) bootURL(ctx context.Context, what, ref string, look bool) (string
 		return "", err
 	}
 	return f.Path, nil
-}
-
-// bootMode is the node's firmware mode; empty when nobody knows it yet.
-func bootMode(n *ironic.Node) string {
-	if m := inspect.ParseCapabilities(text(n.Properties, "capabilities"))["boot_mode"]; m != "" {
-		return m
-	}
-	return n.BootMode
 }
 
 // forgetAgent drops what was known of the agent of an earlier boot.

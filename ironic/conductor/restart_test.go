@@ -191,7 +191,7 @@ func TestKilledDuringALongCommandItOnlyFollows(t *testing.T) {
 		"provide": {"manageable", "clean wait", "available", "execute_clean_step"},
 	} {
 		t.Run(verb, func(t *testing.T) {
-			w := newWorld(t, func(c *conductor.Config) { c.AgentSilence, c.CleanOnProvide = 50*time.Millisecond, true })
+			w := newWorld(t, func(c *conductor.Config) { c.AgentPatience, c.CleanOnProvide = 50*time.Millisecond, true })
 			n := w.node(c.from)
 			w.script[n.UUID] = "hang"
 			w.provision(verb)

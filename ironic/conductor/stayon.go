@@ -83,7 +83,7 @@ func (t *task) lockAgent(ctx context.Context) error {
 // still is there is at it, and is asked again. gone: it is not there any more, since it was
 // locked before a crash, for example.
 func (t *task) flush(ctx context.Context) (gone bool, err error) {
-	for until := t.Now().Add(t.CommandTimeout); ; {
+	for until := t.Now().Add(t.StepTimeout); ; {
 		_, err := t.ask(ctx, "standby.sync")
 		if !errs.Is(err, errs.Unavailable) && !errs.Is(err, errs.Conflict) || !t.Now().Before(until) {
 			return false, err

@@ -156,7 +156,7 @@ func (t *task) execute(ctx context.Context, f flow, p *plan, i int, name string)
 	if !ok {
 		return errs.New(errs.Internal, "driver %s has no steps", t.node.Driver)
 	}
-	ctx, cancel := context.WithTimeout(ctx, t.CommandTimeout)
+	ctx, cancel := context.WithTimeout(ctx, t.StepTimeout)
 	defer cancel()
 	return d.RunStep(ctx, t.node, f.kind, s)
 }

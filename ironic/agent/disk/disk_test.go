@@ -5,9 +5,12 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -95,6 +98,9 @@ func serve(t *testing.T, withMD5 bool) *served {
 		}
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 	})
+	mux.HandleFunc("/qcow2", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader("QFI\xfb"+string(s.data)))
+	})
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
 	whole, list := sha256.Sum256(s.data), sha256.Sum256(s.bmap)
@@ -134,6 +140,31 @@ func TestWriteImage(t *testing.T) {
 				t.Errorf("%d bytes travelled, want %d", res.Written, want)
 			}
 		})
+	}
+}
+
+// Whatever hash was given of the image, but for MD5.
+func TestEveryHashIsChecked(t *testing.T) {
+	s := serve(t, false)
+	s.info.BmapURL = ""
+	for algo, sum := range map[string]string{
+		"sha1":   fmt.Sprintf("%x", sha1.Sum(s.data)),
+		"sha256": fmt.Sprintf("%x", sha256.Sum256(s.data)),
+		"sha384": fmt.Sprintf("%x", sha512.Sum384(s.data)),
+		"sha512": fmt.Sprintf("%x", sha512.Sum512(s.data)),
+	} {
+		wrong := "0" + sum[1:]
+		if wrong == sum {
+			wrong = "1" + sum[1:]
+		}
+		for how, info := range map[string]agentapi.ImageInfo{"named": {OSHashAlgo: algo, OSHashValue: sum}, "by length": {Checksum: sum},
+			"wrong": {OSHashAlgo: algo, OSHashValue: wrong}} {
+			info.ID, info.URLs, info.DiskFormat = "img", s.info.URLs, "raw"
+			_, err := writer(false).Write(context.Background(), dirty(t, 8*mib), info)
+			if bad := errs.Is(err, errs.Conflict); bad != (how == "wrong") || !bad && err != nil {
+				t.Errorf("%s, %s: %v", algo, how, err)
+			}
+		}
 	}
 }
 
@@ -225,12 +256,15 @@ func TestRefusedBeforeAByteIsWritten(t *testing.T) {
 		disk   int
 		says   string
 	}{
-		"too small, mapped":     {func(*agentapi.ImageInfo) {}, 4 * mib, "too small: it has 4.0 MiB (4194304 bytes), image img needs 6.0 MiB (6292456 bytes)"},
-		"too small, whole":      {func(i *agentapi.ImageInfo) { i.BmapURL = "" }, 4 * mib, "too small"},
-		"wrong block map":       {func(i *agentapi.ImageInfo) { i.BmapSHA256 = strings.Repeat("0", 64) }, 8 * mib, "block map of image img failed its checksum"},
-		"no checksum":           {func(i *agentapi.ImageInfo) { i.BmapURL, i.OSHashAlgo = "", "" }, 8 * mib, "no checksum"},
-		"md5 only":              {func(i *agentapi.ImageInfo) { i.BmapURL, i.OSHashAlgo, i.Checksum = "", "", strings.Repeat("a", 32) }, 8 * mib, "MD5"},
-		"qcow2":                 {func(i *agentapi.ImageInfo) { i.DiskFormat = "qcow2" }, 8 * mib, "raw images only"},
+		"too small, mapped": {func(*agentapi.ImageInfo) {}, 4 * mib, "too small: it has 4.0 MiB (4194304 bytes), image img needs 6.0 MiB (6292456 bytes)"},
+		"too small, whole":  {func(i *agentapi.ImageInfo) { i.BmapURL = "" }, 4 * mib, "too small"},
+		"wrong block map":   {func(i *agentapi.ImageInfo) { i.BmapSHA256 = strings.Repeat("0", 64) }, 8 * mib, "block map of image img failed its checksum"},
+		"no checksum":       {func(i *agentapi.ImageInfo) { i.BmapURL, i.OSHashAlgo = "", "" }, 8 * mib, "no checksum"},
+		"md5 only":          {func(i *agentapi.ImageInfo) { i.BmapURL, i.OSHashAlgo, i.Checksum = "", "", strings.Repeat("a", 32) }, 8 * mib, "MD5"},
+		"qcow2":             {func(i *agentapi.ImageInfo) { i.DiskFormat = "qcow2" }, 8 * mib, "raw images only"},
+		"qcow2, called raw": {func(i *agentapi.ImageInfo) {
+			i.BmapURL, i.URLs = "", []string{strings.Replace(i.URLs[0], "/raw", "/qcow2", 1)}
+		}, 8 * mib, "image img is qcow2, and was declared as raw"},
 		"no url":                {func(i *agentapi.ImageInfo) { i.URLs = nil }, 8 * mib, "no URL"},
 		"image not found (404)": {func(i *agentapi.ImageInfo) { i.BmapURL, i.URLs = "", []string{i.URLs[0] + "x"} }, 8 * mib, "404"},
 	} {

@@ -1,8 +1,9 @@
 package disk
 
 import (
+	"bytes"
 	"context"
-	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
@@ -30,7 +31,6 @@ type Writer struct {
 	Pause    time.Duration // before something is fetched again, growing; default one second
 	Patience time.Duration // how long the undercloud may be away; default five minutes
 	Quick    *bool         // check ranges by MD5; default: measured, see package bmap
-	MD5      bool          // accept MD5 checksums, which prove nothing against an attacker
 }
 
 // Result says what was written.
@@ -40,6 +40,9 @@ type Result struct {
 	Elapsed   time.Duration
 	Bmap      bool
 }
+
+// convert is what to do about an image that is not raw.
+const convert = "remove image_download_source=http from the node, so that the service fetches the image and makes it raw, or give a raw image"
 
 // Write puts a raw image on a disk. Errors: Invalid before a byte is written
 // (no checksum, disk too small, wrong format), Conflict for a wrong checksum;
@@ -51,7 +54,7 @@ func (w *Writer) Write(ctx context.Context, d Device, info agentapi.ImageInfo) (
 	}
 	if info.DiskFormat != "" && info.DiskFormat != "raw" {
 		return Result{}, errs.New(errs.Invalid, "image %s is %s; this agent writes raw images only", info.ID, info.DiskFormat).
-			WithHint("let the conductor convert it (force_raw_images)")
+			WithHint("%s", convert)
 	}
 	var res Result
 	var err error
@@ -93,26 +96,38 @@ func human(n int64) string {
 	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 }
 
-// checksum picks the hash: os_hash_*, else checksum by its length.
-func (w *Writer) checksum(info agentapi.ImageInfo) (hash.Hash, string, error) {
+// checksum picks the hash: os_hash_*, else checksum by its length. MD5 is not accepted: it
+// proves nothing against an attacker.
+func checksum(info agentapi.ImageInfo) (hash.Hash, string, error) {
 	algo, want := strings.ToLower(info.OSHashAlgo), strings.ToLower(info.OSHashValue)
 	if algo == "" || want == "" {
 		want = strings.ToLower(info.Checksum)
-		algo = map[int]string{32: "md5", 64: "sha256", 128: "sha512"}[len(want)]
+		algo = map[int]string{32: "md5", 40: "sha1", 64: "sha256", 96: "sha384", 128: "sha512"}[len(want)]
 	}
-	switch {
-	case algo == "sha256":
+	switch algo {
+	case "sha1":
+		return sha1.New(), want, nil
+	case "sha256":
 		return sha256.New(), want, nil
-	case algo == "sha512":
+	case "sha384":
+		return sha512.New384(), want, nil
+	case "sha512":
 		return sha512.New(), want, nil
-	case algo == "md5" && w.MD5:
-		return md5.New(), want, nil
-	case algo == "md5":
+	case "md5":
 		return nil, "", errs.New(errs.Invalid, "image %s has an MD5 checksum only, which is not accepted", info.ID).
 			WithHint("give os_hash_algo sha256 or sha512 with os_hash_value")
 	}
 	return nil, "", errs.New(errs.Invalid, "image %s has no checksum that can be checked (os_hash_algo %q)", info.ID, info.OSHashAlgo).
-		WithHint("sha256 and sha512 are known")
+		WithHint("sha1, sha256, sha384 and sha512 are known")
+}
+
+// checkRaw refuses what is declared as raw and is qcow2: written as it is it would never boot.
+func checkRaw(head []byte, info agentapi.ImageInfo) error {
+	if !bytes.HasPrefix(head, []byte("QFI\xfb")) {
+		return nil
+	}
+	return errs.New(errs.Invalid, "image %s is qcow2, and was declared as raw; this agent writes raw images only", info.ID).
+		WithHint("%s", convert)
 }
 
 func (w *Writer) get(ctx context.Context, url, byteRange string) (*http.Response, error) {
@@ -142,7 +157,7 @@ func (w *Writer) get(ctx context.Context, url, byteRange string) (*http.Response
 // whole streams the image once through the hash onto the disk; the next chunk
 // is fetched while the last is hashed and written.
 func (w *Writer) whole(ctx context.Context, d Device, info agentapi.ImageInfo) (Result, error) {
-	h, want, err := w.checksum(info)
+	h, want, err := checksum(info)
 	if err != nil {
 		return Result{}, err
 	}
@@ -189,6 +204,11 @@ func (w *Writer) stream(ctx context.Context, d Device, body io.Reader, h hash.Ha
 	for p := range full {
 		if p.err != nil {
 			return off, fmt.Errorf("fetch image at byte %d: %w", off, p.err)
+		}
+		if off == 0 {
+			if err := checkRaw(p.buf[:p.n], info); err != nil {
+				return 0, err
+			}
 		}
 		if size < 0 { // length unknown: look before each write
 			if err := fits(d, info, off+int64(p.n)); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -44,29 +43,19 @@ func (d *Driver) SupportedBootDevices(*ironic.Node) []string {
 }
 
 // bootFlags makes the five bytes of parameter 5. The EFI bit is set unless the
-// node's capabilities say boot_mode:bios, as in Ironic, whose default is UEFI.
+// node is known to boot by BIOS.
 func bootFlags(n *ironic.Node, device string, persistent bool, maker uint32) []byte {
 	f, code := flagValid, devices()[device]
 	if persistent {
 		f |= flagPersistent
 	}
-	if efi(n) {
+	if driver.BootMode(n) == ironic.UEFI {
 		f |= flagEFI
 		if device == ironic.BootDisk && maker == supermicro {
 			code = deviceSuperEFI
 		}
 	}
 	return []byte{f, code, 0, 0, 0}
-}
-
-func efi(n *ironic.Node) bool {
-	caps, _ := n.Properties["capabilities"].(string)
-	for _, c := range strings.Split(caps, ",") {
-		if k, v, ok := strings.Cut(strings.TrimSpace(c), ":"); ok && k == "boot_mode" {
-			return v != ironic.BIOS
-		}
-	}
-	return n.BootMode != ironic.BIOS
 }
 
 // SetBootDevice writes the boot flags and reads them back.
@@ -111,7 +100,7 @@ func (d *Driver) SetBootDevice(ctx context.Context, n *ironic.Node, device strin
 
 // maker asks once for the manufacturer, where it makes a difference.
 func (d *Driver) maker(ctx context.Context, n *ironic.Node, device string) (uint32, error) {
-	if device != ironic.BootDisk || !efi(n) {
+	if device != ironic.BootDisk || driver.BootMode(n) != ironic.UEFI {
 		return 0, nil
 	}
 	s := d.session(n.UUID)
