@@ -165,7 +165,7 @@ func (b *builder) plan() (*Plan, error) {
 	}
 	p.NetworkConfigs = b.networkConfigs(p.Outputs)
 	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), slices.Concat(b.ev.Secrets(), p.keystonePasswords())
-	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.livedWith(), b.balancedElsewhere(p), p.open(), b.idleAddresses(p), b.idleFixed(), b.idleNetworks(p), b.strayNetworks(p), p.cutOff())
+	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.livedWith(), b.balancedElsewhere(p), p.open(), b.idleAddresses(p), b.idleFixed(), b.idleNetworks(p), b.strayNetworks(p), p.cutOff(), b.wireless(p))
 	p.Hidden = b.ev.Hidden()
 	for _, k := range slices.Concat(sortedKeys(b.o.Passwords), b.env.Encrypted) {
 		if !slices.Contains(p.Hidden, k) && k != SeedName {
