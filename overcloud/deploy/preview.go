@@ -45,7 +45,13 @@ func (e *Engine) Preview(ctx context.Context, before, after *stack.Stack) (*diff
 		notes = append(notes, forgotten(before.Input, after.Input)...)
 	}
 	left := func() error { return after.Input.Limits.Ready(now.Plan, have) }
-	for _, refused := range []func() error{now.Plan.Deployable, now.Plan.Shared, left} {
+	kept := func() error {
+		if old.Plan == nil || !slices.ContainsFunc(old.Machines, func(m diff.Machine) bool { return m.Configured }) {
+			return nil
+		}
+		return now.Plan.Changeable(old.Plan)
+	}
+	for _, refused := range []func() error{now.Plan.Deployable, now.Plan.Shared, left, kept} {
 		if err := refused(); err != nil {
 			note := "it cannot be deployed: " + err.Error()
 			if hint := errs.HintOf(err); hint != "" {

@@ -134,3 +134,20 @@ func TestPreviewTellsWhatIsForgotten(t *testing.T) {
 		t.Errorf("%+v, %v", d, errors.Unwrap(err))
 	}
 }
+
+// TestPreviewTellsWhatTheCloudKeeps: a dry run says what the deployment would be refused for.
+func TestPreviewTellsWhatTheCloudKeeps(t *testing.T) {
+	w := newWorld(t)
+	w.begin(stack.Create, 1)
+	rabbit := func(in *stack.Input) {
+		in.Parameters = map[string]any{"RabbitPassword": "secret-of-rabbit"}
+	}
+	if d, err := w.preview(1, rabbit); err != nil || len(d.Notes) > 0 {
+		t.Errorf("nothing is deployed yet: %+v, %v", d, err)
+	}
+	w.run("CREATE_COMPLETE")
+	d, err := w.preview(1, rabbit)
+	if err != nil || len(d.Notes) != 1 || !strings.HasPrefix(d.Notes[0], "it cannot be deployed: RabbitPassword is another one than was deployed") || strings.Contains(d.Notes[0], "secret-of") {
+		t.Errorf("%+v, %v", d, err)
+	}
+}

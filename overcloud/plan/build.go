@@ -162,9 +162,13 @@ func (b *builder) plan() (*Plan, error) {
 	}
 	p.standing, p.external = b.standing(p), b.root.Parameters[loadBalancer] == false
 	p.NetworkLabels, p.CopiesBy = b.labels(), b.setBy(copiesParameter)+copiesParameter
+	var err error
+	if p.MTU, err = b.packetSizes(); err != nil {
+		return nil, err
+	}
 	p.NetworkConfigs = b.networkConfigs(p.Outputs)
 	p.Findings, p.Given, p.Declared, p.Secrets = b.findings(), b.named(), b.ev.Declared(), slices.Concat(b.ev.Secrets(), p.keystonePasswords())
-	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.livedWith(), b.balancedElsewhere(p), p.open(), b.idleAddresses(p), b.idleFixed(), b.idleNetworks(p), b.strayNetworks(p), p.cutOff())
+	p.Warnings = slices.Concat(b.lint(p.Findings), p.unclustered(), p.livedWith(), b.balancedElsewhere(p), p.open(), b.idleAddresses(p), b.idleFixed(), b.idleNetworks(p), b.strayNetworks(p), p.cutOff(), b.wireless(p))
 	p.Hidden = b.ev.Hidden()
 	for _, k := range slices.Concat(sortedKeys(b.o.Passwords), b.env.Encrypted) {
 		if !slices.Contains(p.Hidden, k) && k != SeedName {

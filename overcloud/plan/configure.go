@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/overcloud/network"
 	"trefoil/overcloud/resource"
 )
 
@@ -108,6 +109,7 @@ func (c *configurer) shared() {
 	c.common["hosts.keys"] = strings.TrimSuffix(keys.String(), "\n")
 	c.common["stack.name"] = c.p.Stack
 	c.common["cloud.domain"] = c.p.CloudDomain
+	c.common[cloudMTU] = strconv.Itoa(c.p.MTU[network.ControlPlane])
 	if address := c.p.CloudAddress(c.nodes); address != "" {
 		c.common["cloud.address"] = address
 	}
@@ -125,6 +127,7 @@ func (c *configurer) shared() {
 		if c.behindAddress(name) {
 			c.common[name+"_vip"] = c.p.VirtualAddress()
 		}
+		c.common[name+"_mtu"] = strconv.Itoa(c.packetSize(name, nodes))
 		c.common[name+"_node_count"] = strconv.Itoa(len(nodes))
 		c.common[name+"_node_names"], c.common[name+"_node_fqdns"] = strings.Join(names, ","), strings.Join(fqdns, ",")
 	}

@@ -35,6 +35,12 @@ var loose = regexp.MustCompile(`%\{(each|each_peer) [^}]*\}|%\{end\}`)
 // serviceList is the name of all machines that run a service, of which there may be none.
 var serviceList = regexp.MustCompile(`^[a-z0-9_]+_node_(ips|all_ips|names|fqdns|count)$`)
 
+// packetSize is the name of what fits into a packet on a service's network; cloudMTU that of
+// the provisioning network, which counts where the service runs nowhere.
+var packetSize = regexp.MustCompile(`^[a-z0-9_]+_mtu$`)
+
+const cloudMTU = "cloud.mtu"
+
 // fillIn fills in the names of a text. What a repetition gave is not looked at again.
 func (s names) fillIn(text string) (string, error) {
 	if !strings.Contains(text, "%{") {
@@ -115,6 +121,9 @@ func (s names) value(m string) (string, error) {
 			return "0", nil
 		}
 		return "", nil
+	}
+	if packetSize.MatchString(name) {
+		return s.value("%{" + cloudMTU + "}")
 	}
 	var known []string
 	for _, sc := range s.maps {

@@ -37,6 +37,8 @@ type Plan struct {
 
 	NetworkLabels map[string]string `json:"network_labels,omitempty"` // enabled networks by name_lower, as host names have them
 
+	MTU map[string]int `json:"mtu,omitempty"` // bytes of a packet by network, ctlplane included
+
 	NetworkConfigs map[string]any `json:"network_configs,omitempty"` // by role, where RoleNetworkConfigMap names a software configuration
 
 	Blacklist []string `json:"blacklist,omitempty"` // names of machines that stay as they are

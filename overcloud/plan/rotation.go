@@ -23,6 +23,12 @@ const (
 	maxFernetKeys = 5
 )
 
+// busPassword is the password of the message bus's user.
+const busPassword = "RabbitPassword"
+
+// fernetKeys are the keys of Keystone's tokens, of which one signs and one is staged.
+func fernetKeys() []string { return []string{"KeystoneFernetKey0", "KeystoneFernetKey1"} }
+
 // fixed says why a password cannot be made anew in place; "" if it can.
 func fixed(name string) string {
 	switch {
@@ -34,14 +40,16 @@ func fixed(name string) string {
 		return "the disks of running servers refer to the libvirt secret by it"
 	case name == "KeystoneCredential0" || name == "KeystoneCredential1":
 		return "stored credentials are encrypted with it: on a controller, keystone-manage credential_rotate and credential_migrate keep the old key until they are read"
-	case name == "KeystoneFernetKey0" || name == "KeystoneFernetKey1":
+	case slices.Contains(fernetKeys(), name):
 		return "the keys of tokens rotate together: name " + FernetKeys
 	case slices.Contains(cephNames, name):
 		return "the key lives in the Ceph cluster, which a deployment does not change: ceph auth must get the new one first"
 	case slices.Contains([]string{"BarbicanSimpleCryptoKek", "HeatAuthEncryptionKey", "OctaviaCaKeyPassphrase", "OctaviaServerCertsKeyPassphrase"}, name):
 		return "what is stored already is encrypted with it"
-	case name == "RabbitPassword":
-		return "RabbitMQ makes its user at its first start only: on a controller, rabbitmqctl change_password, and the same value in an environment"
+	case name == busPassword:
+		return "RabbitMQ makes its user at its first start only: on a controller, rabbitmqctl change_password, and the same value in an environment that also has " + byHand + ": [" + busPassword + "]"
+	case name == busUser:
+		return "RabbitMQ makes its user at its first start only: on a controller, rabbitmqctl add_user and set_permissions, and the same name in an environment that also has " + byHand + ": [" + busUser + "]"
 	case name == "RabbitCookie":
 		return "a running RabbitMQ takes its own stop command only with the cookie that it was started with"
 	case name == "SwiftHashSuffix":

@@ -58,6 +58,44 @@ func (v *Service) RotatePasswords(ctx context.Context, name string, names []stri
 	return out, v.keep(ctx, p, was)
 }
 
+// reaches refuses an update whose passwords would not reach what they are for: new ones that
+// only a part of the cloud would hear of, and those that a deployment does not change there.
+// What counts is how they take effect, since an environment may set any of them.
+func (v *Service) reaches(ctx context.Context, old, next *Stack, made *Made) error {
+	stands, err := v.stands(ctx, old)
+	limits := next.Input.Limits
+	if err != nil || limits.None() && !stands {
+		return err
+	}
+	was := old.Whole()
+	if was.Action == Delete {
+		was.Action = Update // templates know nothing of deleting
+	}
+	deployed, err := v.Check(ctx, was)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && limits.None():
+		return nil // templates that this release does not take any more must not stop those that mend them
+	case err != nil:
+		return errs.Wrap(errs.Invalid, err, "what was deployed last cannot be planned again, so that nobody can tell which passwords are new since, and this deployment is limited (%s)", limits).
+			WithHint(wholeCloud)
+	}
+	if err := limits.wholly(deployed.Passwords, made.Passwords); err != nil || !stands {
+		return err
+	}
+	return made.Changeable(deployed)
+}
+
+// stands tells whether a machine of the stack has done a step of some deployment.
+func (v *Service) stands(ctx context.Context, s *Stack) (bool, error) {
+	nodes, err := v.Store.StackNodes(ctx, s.ID)
+	return slices.ContainsFunc(nodes, func(n Node) bool { return len(n.Hashes) > 0 }), err
+}
+
+// wholeCloud is what to do where a limited deployment is refused.
+const wholeCloud = "deploy once without --limit, --tags and --from-step"
+
 // wholly refuses to bring passwords that are new since the last deployment to a part of the
 // cloud: a service would log in with one that the database or Keystone does not know yet.
 func (l Limits) wholly(deployed, next map[string]string) error {
@@ -75,5 +113,5 @@ func (l Limits) wholly(deployed, next map[string]string) error {
 	}
 	slices.Sort(names)
 	return errs.New(errs.Invalid, "%s: new since the last deployment, and this one is limited (%s): services would log in with passwords that databases and Keystone do not know yet", strings.Join(names, ", "), l).
-		WithHint("deploy once without --limit, --tags and --from-step")
+		WithHint(wholeCloud)
 }

@@ -2,6 +2,7 @@ package stack_test
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -111,5 +112,86 @@ func TestNewPasswordsReachTheWholeCloud(t *testing.T) {
 	w.end(t, s.ID)
 	if err := w.Update(t.Context(), "overcloud", 1, narrowed); err != nil {
 		t.Errorf("limited, when the cloud has them: %v", err)
+	}
+}
+
+// given is a world whose plans have the passwords that parameters set, and the stack in it
+// with a machine that has done a step.
+func given(t *testing.T) *world {
+	t.Helper()
+	w, s := rotating(t)
+	w.Service.Check = func(_ context.Context, s *stack.Stack) (*plan.Plan, error) {
+		if s.Input.RolesFile == "" {
+			return nil, errors.New("not a tree of today")
+		}
+		made := &plan.Plan{Passwords: maps.Clone(s.Passwords), Parameters: s.Input.Parameters, Declared: []string{"RabbitPassword"}}
+		for name, v := range s.Input.Parameters {
+			made.Passwords[name] = v.(string)
+		}
+		return made, nil
+	}
+	if err := w.Store.PutStackNode(t.Context(), s.ID, stack.Node{Node: plan.Node{Name: "c0", Role: "Controller"}, Hashes: map[int]string{1: "h"}}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// TestPasswordsOfEnvironmentsReachTheWholeCloud: one that an environment sets is new like any other.
+func TestPasswordsOfEnvironmentsReachTheWholeCloud(t *testing.T) {
+	w := given(t)
+	in := func(limits stack.Limits, nova string) stack.Input {
+		return stack.Input{RolesFile: "r", Limits: limits, Parameters: map[string]any{"NovaPassword": nova}}
+	}
+	for _, limits := range []stack.Limits{{FromStep: 4}, {FromStep: 2}} {
+		err := w.Update(t.Context(), "overcloud", 1, in(limits, "secret-of-nova"))
+		if !errs.Is(err, errs.Invalid) || !strings.HasPrefix(err.Error(), "NovaPassword: new since the last deployment") || strings.Contains(err.Error()+errs.HintOf(err), "secret-of") {
+			t.Errorf("%s: %v", limits, err)
+		}
+	}
+	if err := w.Update(t.Context(), "overcloud", 1, in(stack.Limits{}, "secret-of-nova")); err != nil {
+		t.Fatal(err)
+	}
+	w.end(t, "id1")
+	if err := w.Update(t.Context(), "overcloud", 1, in(stack.Limits{FromStep: 4}, "secret-of-nova")); err != nil {
+		t.Errorf("the cloud has it: %v", err)
+	}
+	w.end(t, "id1")
+	if err := w.Update(t.Context(), "overcloud", 1, stack.Input{RolesFile: "r", Limits: stack.Limits{FromStep: 4}}); err == nil {
+		t.Error("the environment is forgotten, so that the generated one is new: no error")
+	}
+}
+
+// TestWhatTheCloudKeepsIsNotChangedByAnEnvironment: where machines have done steps, and not before.
+func TestWhatTheCloudKeepsIsNotChangedByAnEnvironment(t *testing.T) {
+	w := given(t)
+	other := stack.Input{RolesFile: "r", Parameters: map[string]any{"RabbitPassword": "secret-of-rabbit"}}
+	err := w.Update(t.Context(), "overcloud", 1, other)
+	if !errs.Is(err, errs.Invalid) || !strings.HasPrefix(err.Error(), "RabbitPassword is another one than was deployed") {
+		t.Errorf("%v", err)
+	}
+	if s, _ := w.Store.Stack(t.Context(), "overcloud"); s.State != stack.Complete || len(s.Input.Parameters) > 0 {
+		t.Errorf("the refusal changed the stack: %s, %v", s.State, s.Input.Parameters)
+	}
+	if err := w.Store.DeleteStackNode(t.Context(), "id1", "c0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Update(t.Context(), "overcloud", 1, other); err != nil {
+		t.Errorf("no machine has done a step: %v", err)
+	}
+}
+
+// TestWhatCannotBePlannedAgainIsMended: nobody knows which passwords it had; a deployment of
+// the whole cloud takes its place, one of a part does not.
+func TestWhatCannotBePlannedAgainIsMended(t *testing.T) {
+	w := given(t)
+	if _, err := w.Store.UpdateStack(t.Context(), "id1", func(s *stack.Stack) error { s.Input.RolesFile = ""; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	err := w.Update(t.Context(), "overcloud", 1, stack.Input{RolesFile: "r", Limits: stack.Limits{FromStep: 4}})
+	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "not a tree of today") || errs.HintOf(err) == "" {
+		t.Errorf("limited: %v", err)
+	}
+	if err := w.Update(t.Context(), "overcloud", 1, stack.Input{RolesFile: "r"}); err != nil {
+		t.Errorf("of the whole cloud: %v", err)
 	}
 }

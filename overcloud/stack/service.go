@@ -58,7 +58,7 @@ func (v *Service) create(ctx context.Context, name string, timeoutMins int, in I
 	now := v.Now()
 	s := &Stack{ID: v.NewID(), Name: name, Action: Create, State: InProgress, Reason: "Stack CREATE started", TimeoutMins: timeoutMins,
 		Generation: 1, Input: in, CreatedAt: now, StartedAt: now}
-	a, err := v.accept(ctx, s, in, read)
+	a, _, err := v.accept(ctx, s, in, read)
 	if err != nil {
 		return nil, err
 	}
@@ -127,12 +127,14 @@ func (v *Service) update(ctx context.Context, ident string, timeoutMins int, in 
 	}
 	trial := *old
 	trial.Action, trial.Input = Update, in.onto(old.Input)
-	a, err := v.accept(ctx, &trial, in, read)
+	a, made, err := v.accept(ctx, &trial, in, read)
 	if err != nil {
 		return err
 	}
-	if err := trial.Input.Limits.wholly(old.Passwords, trial.Passwords); err != nil {
-		return err
+	if in.Only == "" { // else nothing is configured, and the cloud hears of no passwords
+		if err := v.reaches(ctx, old, &trial, made); err != nil {
+			return err
+		}
 	}
 	a.Change = v.started(Update, func(s *Stack) {
 		s.Input, s.TimeoutMins = in.onto(s.Input), timeoutMins
@@ -150,8 +152,8 @@ func (v *Service) update(ctx context.Context, ident string, timeoutMins int, in 
 // accept checks that s, of which in is asked, can be deployed and gives it the
 // plan's passwords. in is to become the plan of that name, unless it is narrowed to
 // some machines: then the plan stays as it is. What was read of the plan already is
-// what must still be there when the action begins.
-func (v *Service) accept(ctx context.Context, s *Stack, in Input, read *Plan) (Acceptance, error) {
+// what must still be there when the action begins. The deployment's plan is returned, too.
+func (v *Service) accept(ctx context.Context, s *Stack, in Input, read *Plan) (Acceptance, *Made, error) {
 	p := read
 	if p == nil {
 		var err error
@@ -160,31 +162,31 @@ func (v *Service) accept(ctx context.Context, s *Stack, in Input, read *Plan) (A
 		case errs.Is(err, errs.NotFound):
 			p = &Plan{Name: s.Name, Passwords: s.Passwords, CreatedAt: v.Now()}
 		case err != nil:
-			return Acceptance{}, err
+			return Acceptance{}, nil, err
 		}
 	}
 	if err := v.complete(p); err != nil {
-		return Acceptance{}, err
+		return Acceptance{}, nil, err
 	}
 	s.Passwords = p.Passwords
 	made, err := v.Check(ctx, s)
 	if err != nil {
-		return Acceptance{}, err
+		return Acceptance{}, nil, err
 	}
 	for _, refused := range []func() error{made.Deployable, made.Shared} {
 		if err := refused(); err != nil {
-			return Acceptance{}, err
+			return Acceptance{}, nil, err
 		}
 	}
 	if err := v.checkLimits(ctx, s, made); err != nil {
-		return Acceptance{}, err
+		return Acceptance{}, nil, err
 	}
 	a := Acceptance{Was: p.Version, Stack: s}
 	if in.Only == "" {
 		v.next(p, in)
 		a.Plan = p
 	}
-	return a, nil
+	return a, made, nil
 }
 
 // checkLimits refuses limits that name what there is not, or leave out what is waited for.

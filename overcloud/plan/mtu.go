@@ -1,0 +1,64 @@
+package plan
+
+import (
+	"cmp"
+	"strconv"
+
+	"trefoil/overcloud/hot"
+	"trefoil/overcloud/network"
+)
+
+// packetSizes are the bytes of a packet by network: what an environment tells the nic configs
+// (TenantMtu, ControlPlaneMtu), else what network provision made, else network_data. That of
+// ctlplane is else the undercloud's.
+func (b *builder) packetSizes() (map[string]int, error) {
+	nets, err := network.Parse(b.networksFile.Name, b.networksFile.Data)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]int{network.ControlPlane: cmp.Or(b.givenSize("ControlPlane"), b.ctlplane().MTU)}
+	for _, n := range nets {
+		if n.Enabled {
+			out[n.NameLower] = cmp.Or(b.givenSize(n.Name), b.provisionedSize(n.NameLower), n.MTU)
+		}
+	}
+	return out, nil
+}
+
+// givenSize is what an environment says for the nic configs of a network; 0 where it says
+// nothing, or none of them reads it.
+func (b *builder) givenSize(name string) int {
+	key := name + "Mtu"
+	if !b.ev.Used(key) {
+		return 0
+	}
+	size, _ := strconv.Atoi(hot.String(b.env.Defaults[key])) // that it is a number its type says
+	return size
+}
+
+// provisionedSize is what network provision wrote down of a network; 0 where it made none.
+func (b *builder) provisionedSize(lower string) int {
+	v := b.env.Defaults["DeployedNetworkEnvironment"]
+	for _, key := range []string{"net_attributes_map", lower, "network", "mtu"} {
+		m, _ := v.(map[string]any)
+		v = m[key]
+	}
+	size, _ := strconv.Atoi(hot.String(v))
+	return size
+}
+
+// packetSize is what machines that run a service can send to one another on its network, in
+// bytes. Those that are not on it speak from ctlplane, so that of both the smaller counts.
+func (c *configurer) packetSize(service string, nodes []*Node) int {
+	least := 0
+	for _, n := range nodes {
+		net := network.ControlPlane
+		if c.addressFor(service, n) != n.Address {
+			net = c.networks[service]
+		}
+		if size := c.p.MTU[net]; least == 0 || size < least {
+			least = size
+		}
+	}
+	return least
+}

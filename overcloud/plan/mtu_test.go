@@ -1,0 +1,80 @@
+package plan_test
+
+import (
+	"regexp"
+	"slices"
+	"testing"
+
+	"trefoil/overcloud/plan"
+	"trefoil/overcloud/stack/eval"
+)
+
+// physnetMTU are the values that machines have in Neutron's configuration, each once.
+func physnetMTU(t *testing.T, o plan.Options) []string {
+	t.Helper()
+	cfg, err := build(t, o).Configure(machines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, docs := range cfg {
+		for _, d := range docs {
+			for _, r := range d.Resources {
+				if r.File != nil && r.File.Path == "/etc/neutron/neutron.conf" {
+					out = append(out, regexp.MustCompile(`global_physnet_mtu = (.*)`).FindStringSubmatch(r.File.Content)[1])
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Servers' packets fit into those of the network that their tunnels are on, whatever the
+// provisioning network carries.
+func TestServersPacketsFitIntoTheirTunnels(t *testing.T) {
+	const jumbo = "- {name: Tenant, name_lower: tenant, vlan: 50, mtu: 8000, ip_subnet: 172.16.0.0/24}\n- {name: Own, name_lower: own, mtu: 1300, ip_subnet: 172.16.9.0/24}\n"
+	const provisioned = "  DeployedNetworkEnvironment: {net_attributes_map: {tenant: {network: {mtu: 1350}}}}\n"
+	nics := plan.File{Name: "environments/net-single-nic-with-vlans.yaml"}
+	for name, c := range map[string]struct {
+		isolated   bool
+		networks   string // network_data; empty: the tree's
+		parameters string
+		nics       bool
+		want       string
+	}{
+		"all on the provisioning network":     {want: "9000"},
+		"isolated, 1500 in network_data":      {isolated: true, want: "1500"},
+		"isolated, jumbo frames":              {isolated: true, networks: jumbo, want: "8000"},
+		"an environment for the nic configs":  {isolated: true, networks: jumbo, parameters: "  TenantMtu: 1600\n", nics: true, want: "1600"},
+		"and nobody who reads it":             {isolated: true, networks: jumbo, parameters: "  TenantMtu: 1600\n", want: "8000"},
+		"as network provision made it":        {isolated: true, networks: jumbo, parameters: provisioned, want: "1350"},
+		"tunnels moved to the provisioning":   {isolated: true, networks: jumbo, parameters: "  ServiceNetMap: {NeutronTenantNetwork: ctlplane}\n", want: "9000"},
+		"which nic configs make smaller":      {isolated: true, networks: jumbo, parameters: "  ServiceNetMap: {NeutronTenantNetwork: ctlplane}\n  ControlPlaneMtu: 1400\n", nics: true, want: "1400"},
+		"said for Neutron":                    {isolated: true, parameters: "  NeutronGlobalPhysnetMtu: 1700\n", want: "1700"},
+		"a role that is not on the network":   {isolated: true, networks: jumbo, parameters: "resource_registry:\n  OS::TripleO::Compute::Ports::TenantPort: network/ports/noop.yaml\n", want: "8000"},
+		"a small network that no tunnel uses": {isolated: true, networks: jumbo, parameters: "  OwnMtu: 1280\n", nics: true, want: "8000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := article(t)
+			if c.isolated {
+				o = apart(t, c.parameters)
+			}
+			if c.networks != "" {
+				o.Networks = plan.File{Name: "n.yaml", Data: []byte(c.networks)}
+			}
+			if c.nics {
+				o.Environments = append(o.Environments, nics)
+			}
+			o.Ctlplane = eval.Subnet{CIDR: "192.168.255.0/24", Gateway: "192.168.255.1", MTU: 9000}
+			if got := physnetMTU(t, o); !slices.Equal(got, []string{c.want}) {
+				t.Errorf("got %v, want %s", got, c.want)
+			}
+		})
+	}
+	o := apart(t, "resource_registry:\n  OS::TripleO::Compute::Ports::TenantPort: network/ports/noop.yaml\n")
+	o.Networks = plan.File{Name: "n.yaml", Data: []byte(jumbo)}
+	if got := physnetMTU(t, o); !slices.Equal(got, []string{"1500"}) {
+		t.Errorf("computes send their tunnels by a smaller provisioning network: %v", got)
+	}
+}
