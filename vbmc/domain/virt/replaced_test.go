@@ -89,6 +89,37 @@ func TestAnOverrideOfTheNewDomain(t *testing.T) {
 	}
 }
 
+// TestAnOverrideBeforeTheEvent: what is asked for before the event of the new domain has come
+// is of the new one.
+func TestAnOverrideBeforeTheEvent(t *testing.T) {
+	b := newLab(t, osStyle)
+	m := b.netboot(t)
+	b.h.replace(perDevice)
+	b.h.untold = true
+	o := domain.Override{Device: domain.PXE}
+	if err := m.SetOverride(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	b.h.untold = false
+	if err := m.Repair(t.Context()); err != nil || m.Override() != o || m.snapshot().Persistent != nil {
+		t.Errorf("%v, state %+v", err, m.snapshot())
+	}
+}
+
+// TestLapsedBeforeAnybodyLooked: what is written for other reasons does not make the new
+// domain the one for which something is in force.
+func TestLapsedBeforeAnybodyLooked(t *testing.T) {
+	b := newLab(t, osStyle)
+	m := b.netboot(t)
+	if err := m.SetOverride(t.Context(), domain.Override{Device: domain.Disk}); err != nil {
+		t.Fatal(err)
+	}
+	b.h.replace(b.h.stored) // it boots from the network by itself
+	if err := errors.Join(m.ClearOnce(t.Context()), m.Repair(t.Context())); err != nil || m.Override() != (domain.Override{}) {
+		t.Errorf("%v, override %+v", err, m.Override())
+	}
+}
+
 // TestNothingIsPutBackInAnother: what was to be undone in the domain of before, by the BMC
 // or behind one that was deleted, is the user's own order in the new one.
 func TestNothingIsPutBackInAnother(t *testing.T) {
