@@ -364,6 +364,9 @@ func FuzzHandle(f *testing.F) {
 	f.Add(wire.V20{Type: wire.PayloadOpenRequest, Payload: openPayload(1, wire.Suite3())}.AppendPlain(nil))
 	m := wire.Message{To: 0x20, From: 0x81, NetFn: wire.App, Cmd: 0x38, Data: []byte{0x8e, 4}}
 	f.Add(wire.V15{Payload: m.AppendRequest(nil)}.Append(nil))
+	m.NetFn++ // a response
+	f.Add(wire.V15{Payload: m.AppendRequest(nil)}.Append(nil))
+	f.Add(wire.V20{Payload: m.AppendRequest(nil)}.AppendPlain(nil))
 	f.Add(wire.V20{Type: wire.PayloadRAKP1, Payload: make([]byte, 28)}.AppendPlain(nil))
 	f.Add(wire.V20{Type: wire.PayloadRAKP3, Payload: make([]byte, 8)}.AppendPlain(nil))
 	f.Fuzz(func(t *testing.T, p []byte) { b.Handle(src, p, func([]byte) {}) })

@@ -58,6 +58,7 @@ func FuzzSession(f *testing.F) {
 		{command, byte(wire.Group), 0x02, 4, 0xdc, 1, 0, 0, command, byte(wire.Transport), 0x22, 4, 1, 5, 0, 0},
 		{command, byte(wire.App), 0x02, 0, command, byte(wire.App), 0x01, 0},
 		{scriptRaw, 0, 0, 7, 0x20, 0x18, 0xc8, 0x81, 4, 1, 0x7a},
+		{scriptRaw, 0, 0, 7, 0x20, 0x1c, 0xc4, 0x81, 4, 1, 0x7a}, // a response
 	} {
 		f.Add(s)
 	}

@@ -60,6 +60,19 @@ func (c *Conn) HasSaved(ctx context.Context, name string) (bool, error) {
 	})
 }
 
+// IsPersistent asks whether a domain has a stored definition. Without one it is transient:
+// libvirt forgets it when it stops.
+func (c *Conn) IsPersistent(ctx context.Context, name string) (bool, error) {
+	return invoke(ctx, c, fmt.Sprintf("look for the stored definition of domain %q", name), c.call, func(l *golibvirt.Libvirt) (bool, error) {
+		d, err := l.DomainLookupByName(name)
+		if err != nil {
+			return false, err
+		}
+		n, err := l.DomainIsPersistent(d)
+		return n > 0, err
+	})
+}
+
 // hasSaved asks whether there is a saved guest; hypervisors that cannot tell have none.
 func hasSaved(l *golibvirt.Libvirt, d golibvirt.Domain) (bool, error) {
 	n, err := l.DomainHasManagedSaveImage(d, 0)

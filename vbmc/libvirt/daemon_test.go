@@ -64,6 +64,13 @@ func daemon(t *testing.T, answer func(call packet) []packet) (uri string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	listen(t, l, answer)
+	return "qemu+unix:///system?socket=" + path
+}
+
+// listen is a daemon on any kind of socket.
+func listen(t *testing.T, l net.Listener, answer func(call packet) []packet) {
+	t.Helper()
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -74,7 +81,6 @@ func daemon(t *testing.T, answer func(call packet) []packet) (uri string) {
 			go serve(c, answer)
 		}
 	}()
-	return "qemu+unix:///system?socket=" + path
 }
 
 func serve(c net.Conn, answer func(packet) []packet) {

@@ -98,7 +98,13 @@ func IsNotListening(err error) bool {
 	if errors.As(err, &dial) && dial.Op == "dial" {
 		return errors.Is(dial, syscall.ECONNREFUSED) || errors.Is(dial, fs.ErrNotExist)
 	}
-	return err != nil && strings.Contains(err.Error(), noFarSocket)
+	return err != nil && notListeningThere(err.Error())
+}
+
+// notListeningThere is IsNotListening by what the far side of ssh says.
+func notListeningThere(said string) bool {
+	return strings.Contains(said, noFarSocket) || strings.Contains(said, helperFailed) &&
+		(strings.Contains(said, "Connection refused") || strings.Contains(said, "No such file or directory"))
 }
 
 // wrap turns an error of the library into one of ours.

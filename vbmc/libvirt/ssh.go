@@ -13,8 +13,8 @@ import (
 	"unicode"
 )
 
-// dialSSH runs one ssh process that joins its standard streams to the daemon's
-// socket on the far side. It lives as long as the connection and is reaped.
+// dialSSH runs one ssh process that joins its standard streams to the daemon on
+// the far side. It lives as long as the connection and is reaped.
 func dialSSH(_ context.Context, t target) (net.Conn, error) {
 	// A master for the user's other sessions, as ~/.ssh/config may ask for, it must not be:
 	// it ends with this connection, and ssh gives up where it cannot make its socket.
@@ -31,7 +31,7 @@ func dialSSH(_ context.Context, t target) (net.Conn, error) {
 	if t.noVerify {
 		args = append(args, "-o", "StrictHostKeyChecking=no")
 	}
-	args = append(args, "--", t.host, "sh", "-c", shellQuote(farScript(t.sockets)))
+	args = append(args, "--", t.host, "sh", "-c", shellQuote(farScript(t.helper, t.sockets)))
 	c := &sshConn{cmd: exec.Command("ssh", args...), host: t.host}
 	in, err := c.cmd.StdinPipe()
 	if err != nil {
@@ -50,12 +50,24 @@ func dialSSH(_ context.Context, t target) (net.Conn, error) {
 	return c, nil
 }
 
-// noFarSocket is what the far side says when nothing listens there.
-const noFarSocket = "no libvirt socket here"
+// What the far side says: our script when nothing listens there, and libvirt's own program
+// (src/remote/remote_ssh_helper.c) when it could not connect.
+const (
+	noFarSocket  = "no libvirt socket here"
+	helperFailed = "virt-ssh-helper: cannot connect to "
+)
 
-// farScript joins the far side's shell to the first socket that is there. Which daemon
-// runs, libvirtd or virtqemud, is only known on that side.
-func farScript(sockets []string) string {
+// farScript joins the far side's shell to the daemon there. libvirt's helper knows best which
+// that is, libvirtd or virtqemud, and starts that of a session; without it, or where helper,
+// its URI, is "", it is the first socket that is there, by a netcat that knows -U. One that
+// has -q goes on for ever without it when we are gone. The words are looked for: they must
+// not be translated.
+func farScript(helper string, sockets []string) string {
+	script, missing := "export LC_ALL=C; ", "no nc here, which ?socket= takes (netcat-openbsd)"
+	if helper != "" {
+		script += "command -v virt-ssh-helper >/dev/null && exec virt-ssh-helper " + shellQuote(helper) + "; "
+		missing = "no virt-ssh-helper here, and no nc (netcat-openbsd)"
+	}
 	var words []string
 	for _, s := range sockets {
 		word := shellQuote(s)
@@ -65,7 +77,9 @@ func farScript(sockets []string) string {
 		words = append(words, word)
 	}
 	list := strings.Join(words, " ")
-	return `for s in ` + list + `; do [ ! -S "$s" ] || exec nc -U "$s"; done; ` +
+	return script + `command -v nc >/dev/null || { echo ` + shellQuote(missing) + ` >&2; exit 1; }; ` +
+		`q=; if nc -q 2>&1 | grep -q 'requires an argument'; then q=-q0; fi; ` +
+		`for s in ` + list + `; do [ ! -S "$s" ] || exec nc $q -U "$s"; done; ` +
 		`echo ` + noFarSocket + `: ` + list + ` >&2; exit 1`
 }
 

@@ -68,7 +68,7 @@ func TestSSHTriesAllSockets(t *testing.T) {
 	defer l.Close()
 	run := func(sockets ...string) string {
 		// As ssh does it: one line for the login shell.
-		out, _ := exec.Command("sh", "-c", "sh -c "+shellQuote(farScript(sockets))).CombinedOutput()
+		out, _ := exec.Command("sh", "-c", "sh -c "+shellQuote(farScript("", sockets))).CombinedOutput()
 		return strings.TrimSpace(string(out))
 	}
 	if got := run(none, there); got != "-U "+there {
@@ -81,6 +81,10 @@ func TestSSHTriesAllSockets(t *testing.T) {
 	defer session.Close()
 	if got := run("libvirt-sock", "virtqemud-sock"); got != "-U "+filepath.Join(dir, "libvirt", "virtqemud-sock") {
 		t.Errorf("of the user's own: joined %q", got)
+	}
+	program(t, "nc", `[ "$*" != -q ] || echo "nc: option requires an argument -- 'q'"; echo "$*"`)
+	if got := run(there); got != "-q0 -U "+there {
+		t.Errorf("joined %q", got)
 	}
 	if got := run(none, none+"2"); got != "no libvirt socket here: "+none+" "+none+"2" {
 		t.Errorf("said %q", got)

@@ -16,6 +16,7 @@ import (
 type target struct {
 	transport string   // unix, tcp, tls, ssh
 	sockets   []string // unix, ssh: paths to try in this order
+	helper    string   // ssh: the URI that libvirt's own program there is asked for; "": a socket is named, which it cannot take
 	host      string
 	port      string
 	user      string // ssh
@@ -84,6 +85,9 @@ func parseURI(raw string, env environment) (target, error) {
 	switch transport {
 	case "unix", "ssh":
 		t.sockets = socketPaths(q.Get("socket"), strings.HasSuffix(u.Path, "/session"), transport == "ssh", env)
+		if transport == "ssh" && !q.Has("socket") {
+			t.helper = t.remote
+		}
 	case "tcp":
 		t.port = orDefault(t.port, "16509")
 	case "tls":

@@ -27,6 +27,7 @@ const nobody = "65534"
 // Libvirtd is a private libvirt daemon.
 type Libvirtd struct {
 	URI   string
+	Args  []string // more arguments, for the next Start
 	dir   string
 	cmd   *exec.Cmd
 	ended <-chan error // of cmd
@@ -66,6 +67,7 @@ func (l *Libvirtd) Start(t *testing.T) {
 	defer ready.Close()
 	args := []string{"env", "-i", "PATH=" + os.Getenv("PATH"), "HOME=" + l.dir, "NOTIFY_SOCKET=" + ready.LocalAddr().String(), "XDG_RUNTIME_DIR=" + l.dir + "/run",
 		"XDG_CONFIG_HOME=" + l.dir + "/cfg", "XDG_CACHE_HOME=" + l.dir + "/cache", "XDG_DATA_HOME=" + l.dir + "/data", "libvirtd"}
+	args = append(args, l.Args...)
 	if os.Geteuid() == 0 {
 		args = append([]string{"setpriv", "--reuid=" + nobody, "--regid=" + nobody, "--clear-groups"}, args...)
 	}

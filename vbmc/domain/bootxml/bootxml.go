@@ -225,6 +225,24 @@ func (d *Doc) Override(base Config, dev domain.Device) (Config, error) {
 	return c, nil
 }
 
+// First is the kind of device that comes first in the boot order as it stands; None when
+// nothing does, or what no override names.
+func (d *Doc) First() domain.Device {
+	if len(d.osBoots) > 0 {
+		return osDevices[d.osBoots[0].value]
+	}
+	kind, least := domain.None, 0
+	for _, v := range d.devices {
+		if v.boot == nil {
+			continue
+		}
+		if n, err := strconv.Atoi(v.boot.value); err == nil && (least == 0 || n < least) {
+			kind, least = v.kind, n
+		}
+	}
+	return kind
+}
+
 // choose picks the device of a kind that comes first in base, or else the first
 // one in the document.
 func (d *Doc) choose(base Config, dev domain.Device) string {

@@ -266,3 +266,25 @@ func FuzzApply(f *testing.F) {
 		}
 	})
 }
+
+func TestFirst(t *testing.T) {
+	lan := "<interface><mac address='52:54:00:00:00:01'/><boot order='%'/></interface>"
+	disk := "<disk device='disk'><target dev='vda'/><boot order='%'/></disk>"
+	other := "<hostdev><boot order='%'/></hostdev>"
+	at := func(device, n string) string { return strings.Replace(device, "%", n, 1) }
+	for text, want := range map[string]domain.Device{
+		"<os><type>hvm</type><boot dev='cdrom'/><boot dev='hd'/></os>":                    domain.CDROM,
+		"<os><type>hvm</type></os><devices></devices>":                                    domain.None,
+		"<devices>" + at(disk, "10") + at(lan, "9") + "</devices>":                        domain.PXE,
+		"<devices>" + at(disk, "2") + at(lan, "3") + at(other, "1") + "</devices>":        domain.None,
+		"<devices>" + at(lan, "3") + at(other, "4") + at(disk, "2") + "<disk/></devices>": domain.Disk,
+	} {
+		d, err := Parse("<domain>" + text + "</domain>")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := d.First(); got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}

@@ -20,10 +20,11 @@ func (m *Machine) snapshot() State {
 	return m.state
 }
 
-// save stores a new state on disk first, then in memory. m.op is held.
+// save stores a new state on disk first, then in memory. m.op is held. The UUID is that of
+// the domain for which something came into force first: it must not follow the name.
 func (m *Machine) save(s State) error {
 	s.Of = &m.of
-	if d, err := m.conn.Cached(m.name); err == nil && s.From == nil {
+	if d, err := m.conn.Cached(m.name); err == nil && (s.UUID == "" || !m.snapshot().holds()) {
 		s.UUID = d.UUID.String()
 	}
 	if err := m.store.Save(s); err != nil {
@@ -43,6 +44,15 @@ func (m *Machine) Override() domain.Override { return m.snapshot().override() }
 // until the start; a persistent one is written to the stored definition now.
 func (m *Machine) SetOverride(ctx context.Context, o domain.Override) error {
 	return m.operate(func() error {
+		if o.Device != domain.None {
+			// Asked, as the event of another domain of that name may still be on its way.
+			if _, err := m.running(ctx); err != nil {
+				return err
+			}
+			if err := m.needStored(ctx); err != nil {
+				return err
+			}
+		}
 		if err := m.repair(ctx); err != nil {
 			return err
 		}
@@ -280,7 +290,10 @@ func (m *Machine) repair(ctx context.Context) error {
 	if err := m.undo(ctx); err != nil {
 		return err
 	}
-	return m.arrive(ctx)
+	if err := m.arrive(ctx); err != nil {
+		return err
+	}
+	return m.followEdit(ctx)
 }
 
 // undo puts the boot order back that must not stay. A machine that runs with the order
@@ -300,7 +313,8 @@ func (m *Machine) undo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := m.define(ctx, doc, s.undone(doc.Config())); err != nil {
+	// A domain that was undefined while it runs has no stored order any more.
+	if err := m.define(ctx, doc, s.undone(doc.Config())); err != nil && !errors.Is(err, errTransient) {
 		return err
 	}
 	s.Undo = nil
@@ -351,6 +365,9 @@ func (m *Machine) define(ctx context.Context, doc *bootxml.Doc, c bootxml.Config
 	}
 	text, err := doc.Apply(c)
 	if err != nil {
+		return err
+	}
+	if err := m.needStored(ctx); err != nil {
 		return err
 	}
 	_, err = m.conn.DefineDomain(context.WithoutCancel(ctx), text)

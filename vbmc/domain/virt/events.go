@@ -87,10 +87,20 @@ func (m *Machine) Observe(ev libvirt.Event) (needsRepair bool) {
 		go m.events.Tell()
 	}
 	s := m.state
-	known := ev.Kind == libvirt.EventRelisted || ev.Kind == libvirt.EventDefined
-	return ev.Kind == libvirt.EventRelisted && len(s.Undo) > 0 || known && s.From != nil ||
+	return ev.Kind == libvirt.EventRelisted && len(s.Undo) > 0 || s.unsure(ev) ||
 		m.seen.ended && (s.Stale || s.Temporary) ||
 		m.seen.rebooted && s.needsProcess() && m.options.LiveOrder != LiveOrderOff
+}
+
+// unsure tells whether it must be looked which domain this is, or what its boot order is.
+func (s State) unsure(ev libvirt.Event) bool {
+	switch ev.Kind {
+	case libvirt.EventRelisted, libvirt.EventDefined:
+		return s.From != nil || s.Persistent != nil || s.another(ev.Domain.UUID)
+	case libvirt.EventStarted: // of a transient domain, which nobody defines
+		return s.another(ev.Domain.UUID)
+	}
+	return false
 }
 
 // digest puts libvirt's event into the words of the contract; the zero Kind is

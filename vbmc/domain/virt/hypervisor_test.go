@@ -27,6 +27,7 @@ type hypervisor struct {
 	uuid         libvirt.UUID // zero: {1}
 	stored, live string
 	saved        string // what live was, of a guest that was saved
+	transient    bool   // it has no stored definition
 	away         error  // every call fails with it
 	untold       bool   // the event of its definition is on its way
 	createFails  error
@@ -103,6 +104,8 @@ func (h *hypervisor) BootDomain(ctx context.Context, name string) (bool, error) 
 }
 
 func (h *hypervisor) HasSaved(context.Context, string) (bool, error) { return h.saved != "", h.away }
+
+func (h *hypervisor) IsPersistent(context.Context, string) (bool, error) { return !h.transient, h.away }
 
 // save is virsh managedsave.
 func (h *hypervisor) save() {

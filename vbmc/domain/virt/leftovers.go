@@ -99,7 +99,9 @@ func (l *Leftovers) take(s State, keep func(file string, s State) error) (done <
 	if err != nil {
 		return nil, err
 	}
-	s.Undo = append(s.Undo, earlier.Undo...)
+	if earlier.UUID == "" || s.UUID == "" || earlier.UUID == s.UUID { // else that domain is gone
+		s.Undo = append(s.Undo, earlier.Undo...)
+	}
 	if err := keep(file, s); err != nil {
 		return nil, fmt.Errorf("keep boot order: %w", err)
 	}

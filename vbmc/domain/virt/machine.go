@@ -24,6 +24,7 @@ type Conn interface {
 	CreateDomain(ctx context.Context, name string) error
 	BootDomain(ctx context.Context, name string) (dropped bool, err error)
 	HasSaved(ctx context.Context, name string) (bool, error)
+	IsPersistent(ctx context.Context, name string) (bool, error)
 	DestroyDomain(ctx context.Context, name string) error
 	ShutdownDomain(ctx context.Context, name string) error
 	ResetDomain(ctx context.Context, name string) error
@@ -275,6 +276,9 @@ func (m *Machine) stop(ctx context.Context) error {
 }
 
 func (m *Machine) restart(ctx context.Context) error {
+	if err := m.needStored(ctx); err != nil {
+		return err
+	}
 	if err := m.stop(ctx); err != nil {
 		return err
 	}

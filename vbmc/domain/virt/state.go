@@ -11,6 +11,7 @@ import (
 
 	"trefoil/vbmc/domain"
 	"trefoil/vbmc/domain/bootxml"
+	"trefoil/vbmc/libvirt"
 )
 
 // Owner says which domain a state is about.
@@ -24,8 +25,8 @@ type Owner struct {
 type State struct {
 	// Of is the domain; nil: it was not noted yet.
 	Of *Owner `json:"of,omitempty"`
-	// UUID is the domain's, as it was last seen; "": never. While From is set, it is
-	// that of From's.
+	// UUID is that of the domain that the rest of the state is about; "": never seen.
+	// While From is set, it is that of From's.
 	UUID string `json:"uuid,omitempty"`
 	// From is where the domain was before its URI was edited, and the rest of the state
 	// is about that one. nil: it is known which domain Of is.
@@ -50,6 +51,16 @@ type State struct {
 // running process gives it.
 func (s State) needsProcess() bool { return s.Once != nil || s.Stale || s.Temporary }
 
+// holds tells whether there is anything that must not pass to another domain.
+func (s State) holds() bool {
+	return s.From != nil || s.Once != nil || s.Persistent != nil || len(s.Undo) > 0 || s.Stale || s.Temporary
+}
+
+// another tells whether a domain is certainly not the one that the state is about.
+func (s State) another(uuid libvirt.UUID) bool {
+	return s.holds() && s.UUID != "" && s.UUID != uuid.String()
+}
+
 // released is what remains to be done, where it is to be done, when no override is in
 // force any more.
 func (s State) released() State {
@@ -61,7 +72,7 @@ func (s State) released() State {
 	if s.From != nil {
 		of = s.From
 	}
-	return State{Of: of, Undo: undo}
+	return State{Of: of, UUID: s.UUID, Undo: undo}
 }
 
 // moved is the state behind another URI, with all that is in force. ok is false for

@@ -12,6 +12,7 @@ func FuzzParse(f *testing.F) {
 	m := Message{To: 0x20, From: 0x81, NetFn: App, Seq: 5, Cmd: 0x38, Data: []byte{0x8e, 4}}
 	f.Add(m.AppendRequest(nil))
 	f.Add(m.AppendResponse(nil, 0xc1, []byte{1, 2, 3}))
+	f.Add(Message{To: 0x20, From: 0x81, NetFn: App + 1, Seq: 5, Cmd: 1}.AppendRequest(nil))
 	f.Add(V15{Payload: m.AppendRequest(nil)}.Append(nil))
 	f.Add(V20{Payload: m.AppendRequest(nil), SessionID: 1, Sequence: 2}.AppendPlain(nil))
 	f.Add([]byte{6, 0, 0xff, 6, 0, 0, 0x11, 0xbe, 0x80, 0x42, 0, 0})
@@ -66,6 +67,9 @@ func messages(t *testing.T, b []byte) {
 	m, err := ParseMessage(b)
 	if err != nil {
 		return
+	}
+	if m.NetFn%2 != 0 {
+		t.Errorf("the response % x is taken for a request", b)
 	}
 	if got := m.AppendRequest(nil); !bytes.Equal(got, b) {
 		t.Errorf("request % x is written as % x", b, got)

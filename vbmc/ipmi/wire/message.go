@@ -1,7 +1,9 @@
 package wire
 
-// NetFn is the network function of a request; a response has it plus one.
+// NetFn is the network function: even in a request; its response has it plus one (5.1).
 type NetFn byte
+
+func (f NetFn) isResponse() bool { return f&1 != 0 }
 
 // Network functions of requests (5.1).
 const (
@@ -13,7 +15,7 @@ const (
 	Group     NetFn = 0x2c
 )
 
-// Message is an IPMI request as it stands inside a LAN packet (13.8).
+// Message is an IPMI message as it stands inside a LAN packet (13.8).
 type Message struct {
 	To, From byte // responder and requester address
 	NetFn    NetFn
@@ -24,8 +26,18 @@ type Message struct {
 	Data     []byte
 }
 
-// ParseMessage reads a request and checks both checksums.
+// ParseMessage reads a request and checks both checksums. A response is ErrDirection: a
+// BMC that answered one could be made, by one forged packet, to answer another BMC for ever.
 func ParseMessage(b []byte) (Message, error) {
+	m, err := parseAny(b)
+	if err == nil && m.NetFn.isResponse() {
+		err = ErrDirection
+	}
+	return m, err
+}
+
+// parseAny reads a request or a response.
+func parseAny(b []byte) (Message, error) {
 	if len(b) < 7 {
 		return Message{}, ErrShort
 	}
@@ -65,13 +77,15 @@ func (m Message) AppendRequest(b []byte) []byte {
 }
 
 // ParseResponse reads an answer: the message (Data without the completion code)
-// and the completion code. Clients and tests use it.
+// and the completion code. A request is ErrDirection. Clients and tests use it.
 func ParseResponse(b []byte) (Message, byte, error) {
-	m, err := ParseMessage(b)
-	if err != nil {
+	m, err := parseAny(b)
+	switch {
+	case err != nil:
 		return m, 0, err
-	}
-	if len(m.Data) == 0 {
+	case !m.NetFn.isResponse():
+		return m, 0, ErrDirection
+	case len(m.Data) == 0:
 		return m, 0, ErrShort
 	}
 	cc := m.Data[0]

@@ -14,14 +14,15 @@ import (
 
 // Errors of parsing. A server drops such packets without an answer.
 var (
-	ErrShort    = errors.New("packet is too short")
-	ErrLength   = errors.New("length field and packet disagree")
-	ErrVersion  = errors.New("not RMCP version 1.0")
-	ErrClass    = errors.New("RMCP class is neither ASF nor IPMI")
-	ErrChecksum = errors.New("IPMI message checksum is wrong")
-	ErrAuthCode = errors.New("integrity check value is wrong")
-	ErrCrypt    = errors.New("payload does not decrypt")
-	ErrPayload  = errors.New("payload is not of the expected form")
+	ErrShort     = errors.New("packet is too short")
+	ErrLength    = errors.New("length field and packet disagree")
+	ErrVersion   = errors.New("not RMCP version 1.0")
+	ErrClass     = errors.New("RMCP class is neither ASF nor IPMI")
+	ErrChecksum  = errors.New("IPMI message checksum is wrong")
+	ErrDirection = errors.New("IPMI message is a response where a request was expected, or the other way round")
+	ErrAuthCode  = errors.New("integrity check value is wrong")
+	ErrCrypt     = errors.New("payload does not decrypt")
+	ErrPayload   = errors.New("payload is not of the expected form")
 )
 
 // Class is the message class of an RMCP header (13.1.3).
