@@ -44,6 +44,7 @@ type examination struct {
 	config  Config
 	fault   string // why the manager does not run it
 	running bool
+	lockout ipmi.Lockout // of the BMC that runs
 	other   string       // domain that is configured for the same port
 	twin    string       // that another BMC has the same domain
 	asked   error        // why its hypervisor does not have it; nil: it has
@@ -96,7 +97,9 @@ func (m *Manager) examinations(names []string) ([]*examination, error) {
 	var out []*examination
 	for _, name := range names {
 		x := &examination{m: m, name: name, fault: m.faults[name].text}
-		x.running = m.running[name] != nil
+		if in := m.running[name]; in != nil {
+			x.running, x.lockout = true, in.bmc.Lockout()
+		}
 		if err := m.Known(name); errs.Is(err, errs.NotFound) || errs.Is(err, errs.Invalid) {
 			return nil, err
 		}
@@ -136,7 +139,26 @@ func (x *examination) run(ctx context.Context) {
 	if !x.running {
 		return
 	}
-	x.login(ctx)
+	x.user()
+	if x.lockout.Level > 0 {
+		x.login(ctx)
+	}
+}
+
+// user tells what a client cannot tell from a wrong password.
+func (x *examination) user() {
+	if x.lockout.Why == "" {
+		return
+	}
+	verdict, hint := Warning, "vbmc stop "+x.name+" && vbmc start "+x.name
+	if x.lockout.Lasts {
+		hint = "vbmc edit " + x.name + " --password-file FILE with another password than now; or another administrator over IPMI: " +
+			"ipmitool user enable 2, channel setaccess 1 2 ipmi=on privilege=4"
+	}
+	if x.lockout.Level == 0 {
+		verdict = Fault
+	}
+	x.say("user", verdict, x.lockout.Why, hint)
 }
 
 // modes warns of a file that its group or others can read: the password is in it, as
@@ -253,6 +275,7 @@ func (x *examination) login(ctx context.Context) {
 			began := time.Now()
 			c, err := ipmiclient.Dial(ctx, addr, ipmiclient.Options{
 				Username: cred.Username, Password: cred.Password, KG: cred.KG, Suite: s, Timeout: loginTimeout,
+				Privilege: x.lockout.Level,
 			})
 			if err != nil {
 				x.say(check, Fault, addr+": "+err.Error(), "see: vbmc log "+x.name)

@@ -8,6 +8,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"trefoil/vbmc/ipmi/ipmiclient"
+	"trefoil/vbmc/ipmi/wire"
 )
 
 // TestDoctor makes each fault on purpose.
@@ -119,5 +122,52 @@ func TestDoctorAsksEachHypervisorOnce(t *testing.T) {
 	}
 	if n[Good] != 2*each-1 || n[Fault] != 1 {
 		t.Errorf("findings: %v of %d", n, 2*each)
+	}
+}
+
+// TestDoctorKnowsWhoWasLockedOut: over IPMI it looks like a wrong password, which it is not.
+func TestDoctorKnowsWhoWasLockedOut(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cmd    byte
+		data   []byte
+		want   Verdict
+		detail string
+		logins int // that are tried all the same, at the level that is left
+	}{
+		"disabled": {0x47, []byte{2, 0}, Fault, "user admin is disabled", 0},
+		"limited":  {0x43, []byte{1, 2, ipmiclient.User}, Warning, "user admin is limited to USER", 2},
+		"channel":  {0x40, []byte{1, 0, 0x80 | ipmiclient.Operator}, Warning, "all users are limited to OPERATOR", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, _ := newManager(t)
+			c := running(t, m, "a")
+			client, err := ipmiclient.Dial(t.Context(), c.Reachable()[0], ipmiclient.Options{Username: c.Username, Password: c.Password})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			if cc, _, err := client.Do(wire.App, tc.cmd, tc.data...); err != nil || cc != 0 {
+				t.Fatal(cc, err)
+			}
+			all, err := m.Doctor(t.Context(), nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			logins, told := 0, false
+			for _, f := range all {
+				switch {
+				case f.Check == "user":
+					told = f.Verdict == tc.want && strings.Contains(f.Detail, tc.detail) && f.Hint != ""
+				case strings.HasPrefix(f.Check, "login") && f.Verdict == Good:
+					logins++
+				}
+			}
+			if !told || logins != tc.logins {
+				t.Errorf("%d logins: %+v", logins, all)
+			}
+			if i, err := m.Show("a"); err != nil || !strings.Contains(i.Live.Lockout, tc.detail) {
+				t.Errorf("show: %+v %v", i.Live, err)
+			}
+		})
 	}
 }
