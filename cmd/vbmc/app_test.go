@@ -29,9 +29,9 @@ func homeEnv(home string) func(string) string {
 	return func(k string) string { return map[string]string{"HOME": home}[k] }
 }
 
-// TestMain lets this test's program be the daemon that a command starts.
+// TestMain lets this test's program be the daemon that a command starts, and a console.
 func TestMain(m *testing.M) {
-	if slices.Contains(os.Args, "daemon") {
+	if slices.Contains(os.Args, "daemon") || len(os.Args) > 1 && os.Args[1] == "sol" {
 		main()
 		return
 	}

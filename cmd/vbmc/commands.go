@@ -294,6 +294,7 @@ func longFields(b manager.Info) []format.Field {
 		format.Field{Name: "identify", Value: map[bool]string{true: "on", false: "off"}[l.Identify]},
 		format.Field{Name: "sessions", Value: l.Sessions}, format.Field{Name: "logins", Value: l.Logins}, format.Field{Name: "refused", Value: l.Refused},
 		format.Field{Name: "commands", Value: l.Commands}, format.Field{Name: "sol_active", Value: map[bool]string{true: "yes", false: "no"}[l.SOLActive]},
+		format.Field{Name: "ipmi_user", Value: or(l.Lockout, "ok")},
 		format.Field{Name: "hypervisor", Value: or(l.Trouble, "ok")}, format.Field{Name: "reason", Value: none(b.Reason)})
 }
 

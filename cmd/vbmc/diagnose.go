@@ -11,12 +11,21 @@ import (
 	"trefoil/vbmc/manager"
 )
 
+// maxRules is how long a packet filter may be that goes to the daemon, bytes: a request
+// has room for it.
+const maxRules = 256 << 10
+
 // doctor ends with 1 when something keeps a BMC from working.
 func (p *program) doctor(c *cli.Context) error {
 	if err := choices(c, listFormats()...); err != nil {
 		return err
 	}
-	r, err := p.call(c, control.Request{Command: "doctor", Domains: c.Args().Slice()})
+	req := control.Request{Command: "doctor", Domains: c.Args().Slice()}
+	// Under vbmcd.service the daemon may not read the packet filter; root, who asks, may.
+	if rules, err := manager.FirewallRules(c.Context); err == nil && len(rules) <= maxRules {
+		req.Args = map[string]string{"firewall": rules}
+	}
+	r, err := p.call(c, req)
 	if err != nil {
 		return err
 	}

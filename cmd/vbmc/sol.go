@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -68,8 +69,15 @@ func (p *program) sol(c *cli.Context) error {
 		return err
 	}
 	defer restore()
-	return talk(c.Context, s, os.Stdin, p.out)
+	err = talk(c.Context, s, os.Stdin, p.out)
+	ctx, cancel := context.WithTimeout(c.Context, drainTime)
+	defer cancel()
+	s.Drain(ctx)
+	return err
 }
+
+// drainTime is how long the last keys may take to the BMC: of a pipe they are all there is.
+const drainTime = 2 * time.Second
 
 // breaker is a console that can be told to send a break.
 type breaker interface {

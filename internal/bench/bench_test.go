@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	case roleInit:
 		end("namespace", initProcess())
 	case rolePeer:
-		end("peer's BMC", servePeer())
+		end("peer's BMCs", serveMany(peerBMC))
 	case roleBMCs:
 		end("BMCs", serveBMCs())
 	case roleVbmcd:

@@ -3,7 +3,6 @@
 package bench
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"net"
@@ -57,37 +56,27 @@ type bmcAt struct {
 
 func domainName(i int) string { return fmt.Sprintf("bench-%02d", i) }
 
-// servePeer is go-ipmi's own BMC over its in-memory hardware, until killed.
-func servePeer() error {
+// peerBMC is one of go-ipmi's own BMCs over its in-memory hardware, on a port of its own.
+func peerBMC() (port int, serve func(context.Context) error, err error) {
 	b := bmc.New(bmc.DeviceInfo{DeviceID: 32, IPMIVersion: 0x20, ManufacturerID: 0x157}, [16]byte{1}, mock.New(), bmc.WithClock(clock.Real))
 	u, err := b.Users.Add(2, bmcUser)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	u.SetPassword([]byte(bmcPassword))
 	u.Enabled = true
 	u.ChannelAccess[1] = bmc.UserChannelAccess{MaxPrivilege: bmc.PrivilegeLevelAdministrator, Enabled: true}
 	pc, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
-	fmt.Println(pc.LocalAddr().(*net.UDPAddr).Port)
-	return server.NewServer(b, udp.Wrap(pc)).Serve(context.Background())
+	return pc.LocalAddr().(*net.UDPAddr).Port, server.NewServer(b, udp.Wrap(pc)).Serve, nil
 }
 
 func startPeer(t *testing.T) (pid, port int) {
 	t.Helper()
-	cmd := again(rolePeer)
-	cmd.Stdout = nil
-	out, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	line, err := bufio.NewReader(out).ReadString('\n')
-	must(t, err)
-	port, err = strconv.Atoi(strings.TrimSpace(line))
-	must(t, err)
-	return cmd.Process.Pid, port
+	pid, ports := startMany(t, rolePeer, 1)
+	return pid, ports[0]
 }
 
 // login opens a session as the IPMI driver does.

@@ -11,7 +11,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,25 +30,38 @@ const (
 )
 
 // serveBMCs is as many of our BMCs as wanted, each over a machine in memory, until
-// killed: what the BMCs themselves cost. It prints their ports.
+// killed: what the BMCs themselves cost.
 func serveBMCs() error {
+	table, made := ipmi.NewTable(), 0
+	return serveMany(func() (int, func(context.Context) error, error) {
+		made++
+		b, err := ipmi.New(ipmi.Config{Machine: fake.New([16]byte{byte(made), byte(made >> 8)}), Username: bmcUser, Password: bmcPassword, Table: table})
+		if err != nil {
+			return 0, nil, err
+		}
+		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			return 0, nil, err
+		}
+		serve := func(ctx context.Context) error { return b.Serve(ctx, conn) }
+		return conn.LocalAddr().(*net.UDPAddr).Port, serve, nil
+	})
+}
+
+// serveMany makes as many BMCs as wanted, and prints their ports. It ends when it is killed.
+func serveMany(one func() (port int, serve func(context.Context) error, err error)) error {
 	n, err := strconv.Atoi(os.Getenv(countEnv))
 	if err != nil {
 		return err
 	}
-	table := ipmi.NewTable()
 	out := bufio.NewWriter(os.Stdout)
-	for i := range n {
-		b, err := ipmi.New(ipmi.Config{Machine: fake.New([16]byte{byte(i), byte(i >> 8)}), Username: bmcUser, Password: bmcPassword, Table: table})
+	for range n {
+		port, serve, err := one()
 		if err != nil {
 			return err
 		}
-		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(out, conn.LocalAddr().(*net.UDPAddr).Port)
-		go func() { _ = b.Serve(context.Background(), conn) }()
+		fmt.Fprintln(out, port)
+		go func() { _ = serve(context.Background()) }()
 	}
 	if err := out.Flush(); err != nil {
 		return err
@@ -57,10 +69,16 @@ func serveBMCs() error {
 	select {}
 }
 
-// startBMCs starts n BMCs in a process of their own.
+// startBMCs starts n BMCs of ours in a process of their own.
 func startBMCs(t *testing.T, n int) (pid int, ports []int) {
 	t.Helper()
-	cmd := again(roleBMCs)
+	return startMany(t, roleBMCs, n)
+}
+
+// startMany starts n BMCs of a role in a process of their own.
+func startMany(t *testing.T, role string, n int) (pid int, ports []int) {
+	t.Helper()
+	cmd := again(role)
 	cmd.Env = append(cmd.Env, countEnv+"="+strconv.Itoa(n))
 	cmd.Stdout = nil
 	out, err := cmd.StdoutPipe()
@@ -92,32 +110,45 @@ func status(c *ipmiclient.Client) error {
 	return err
 }
 
-// benchManyBMCs is the cost of BMCs in one process at four sizes, and what they bear.
+// benchManyBMCs is the cost of BMCs in one process at four sizes, those of the peer at
+// three, and what they bear.
 func benchManyBMCs(t *testing.T) []Row {
-	var memory, answer []string
-	var first, last float64
 	sizes := []int{1, 50, 1000, 10_000}
-	for _, n := range sizes {
-		say("BMCs in memory: %d in one process", n)
-		pid, ports := startBMCs(t, n)
-		until := took(func() { each(t, ports, clients) })
-		last = rss(t, pid)
-		if n == 1 {
-			first = last
-		}
-		memory, answer = append(memory, number(last)), append(answer, number(until))
-		if n == sizes[len(sizes)-1] {
-			answer = append(answer, fmt.Sprintf("idle: %s %% of a processor", number(idle(t, pid))))
-		}
-	}
-	most := float64(sizes[len(sizes)-1])
+	ours, theirs := inSizes(t, roleBMCs, sizes), inSizes(t, rolePeer, sizes[:3])
+	most := float64(sizes[3])
 	rows := []Row{
-		{What: "BMCs in one process, resident: 1, 50, 1000, 10,000", Series: strings.Join(memory, ", ") + " MiB",
-			Note: fmt.Sprintf("machines in memory, each BMC had a session; one more: %s KiB", number((last-first)*1024/(most-1)))},
-		{What: "the same, until each answered a session", Series: strings.Join(answer[:len(sizes)], ", ") + " s", Note: answer[len(sizes)]},
+		{What: "BMCs in one process, resident: 1 / 50 / 1000 / 10,000", Series: series(ours.memory, "MiB"),
+			Note: fmt.Sprintf("machines in memory, each BMC had a session; one more: %s KiB", number((ours.memory[3]-ours.memory[0])*1024/(most-1)))},
+		{What: "the same, until each answered a session", Series: series(ours.answer, "s"),
+			Note: fmt.Sprintf("idle: %s %% of a processor", number(ours.idle))},
+		{What: "1000 BMCs in one process, resident", Ours: Figure{ours.memory[2], "MiB"}, Peer: Figure{theirs.memory[2], "MiB"}, Less: true,
+			Note: "peer: go-ipmi's server, machines in memory; 1 / 50 / 1000 of it: " + series(theirs.memory, "MiB")},
+		{What: "the same, until each answered a session", Ours: Figure{ours.answer[2], "s"}, Peer: Figure{theirs.answer[2], "s"}, Less: true,
+			Note: "1 / 50 / 1000 of it: " + series(theirs.answer, "s")},
 	}
 	rows = append(rows, benchVbmcd(t)...)
 	return append(rows, rawRates(t)...)
+}
+
+// growth is what BMCs in one process cost at several sizes.
+type growth struct {
+	memory []float64 // MiB
+	answer []float64 // seconds until each has answered a session
+	idle   float64   // percent of a processor, of the last size
+}
+
+func inSizes(t *testing.T, role string, sizes []int) (g growth) {
+	t.Helper()
+	for i, n := range sizes {
+		say("BMCs in memory (%s): %d in one process", role, n)
+		pid, ports := startMany(t, role, n)
+		g.answer = append(g.answer, took(func() { each(t, ports, clients) }))
+		g.memory = append(g.memory, rss(t, pid))
+		if i == len(sizes)-1 {
+			g.idle = idle(t, pid)
+		}
+	}
+	return g
 }
 
 // each has every BMC answer one session.

@@ -30,9 +30,9 @@ const (
 // inMemory gives the daemon's manager a machine in memory for every domain.
 type inMemory struct{}
 
-func (inMemory) Check(context.Context, manager.Config) error    { return nil }
-func (inMemory) List(context.Context, string) ([]string, error) { return nil, nil }
-func (inMemory) Resume() error                                  { return nil }
+func (inMemory) Check(context.Context, string, ...string) map[string]error { return nil }
+func (inMemory) List(context.Context, string) ([]string, error)            { return nil, nil }
+func (inMemory) Resume() error                                             { return nil }
 func (inMemory) Leave(manager.Config, string) (<-chan struct{}, error) {
 	return nil, errors.ErrUnsupported
 }

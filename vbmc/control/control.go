@@ -27,7 +27,8 @@ type Request struct {
 	Domains []string       `json:"domains,omitempty"`
 	Config  manager.Config `json:"config"` // of add and add-all
 
-	// Args are the keys and values of edit; the port may be "auto". log takes "follow".
+	// Args are the keys and values of edit; the port may be "auto". log takes "follow",
+	// doctor "firewall": what manager.FirewallRules gives to its caller.
 	Args map[string]string `json:"args,omitempty"`
 
 	// Patience is how long the caller waits until the daemon takes the command; 0 is 5 s.
@@ -197,7 +198,11 @@ func (s *Server) do(ctx context.Context, req Request) *Reply {
 	case "edit":
 		return s.edit(req)
 	case "doctor":
-		all, err := s.Manager.Doctor(ctx, req.Domains)
+		var rules *string
+		if text, given := req.Args["firewall"]; given {
+			rules = &text
+		}
+		all, err := s.Manager.Doctor(ctx, req.Domains, rules)
 		r := result(err)
 		r.Findings = all
 		return r

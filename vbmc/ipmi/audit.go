@@ -1,6 +1,7 @@
 package ipmi
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"time"
@@ -115,7 +116,7 @@ type lapses struct {
 }
 
 // loginLapsed tells of a client that knew the BMC's proof, and did not go on: ipmitool leaves
-// so when its password is wrong. It is no refusal and slows nobody down, as the address of who
+// so when its password is wrong, or seems to be as the user is not let in. It is no refusal and slows nobody down, as the address of who
 // only asks may be forged; so is one line a minute enough for all of them. b.mu is held.
 func (b *BMC) loginLapsed(s *session) {
 	b.lapsed.untold++
@@ -123,7 +124,7 @@ func (b *BMC) loginLapsed(s *session) {
 	if !b.lapsed.told.IsZero() && now.Sub(b.lapsed.told) < refusalPause {
 		return
 	}
-	b.log.Warn("IPMI login not completed: a wrong password, or the client went away", "from", s.src.Addr(), "user", string(s.ex.Name), "times", b.lapsed.untold)
+	b.log.Warn("IPMI login not completed: "+cmp.Or(s.denied, "a wrong password, or the client went away"), "from", s.src.Addr(), "user", string(s.ex.Name), "times", b.lapsed.untold)
 	b.lapsed.told, b.lapsed.untold = now, 0
 }
 
@@ -133,7 +134,7 @@ func (b *BMC) refused(s *session, from netip.Addr, now time.Time) {
 	b.count.refused.Add(1)
 	k := b.sessions.failed(from, now)
 	k.untold++
-	k.user, k.name = s.user, string(s.ex.Name)
+	k.user, k.name, k.why = s.user, string(s.ex.Name), cmp.Or(s.denied, "wrong password")
 	switch wait := refusalPause - now.Sub(k.told); {
 	case k.told.IsZero() || wait <= 0:
 		b.noteRefusals(from, k, now)
@@ -154,7 +155,7 @@ func (b *BMC) tellRefusals(from netip.Addr) {
 // noteRefusals is called with b.mu held. The record has no room for how many there were;
 // the program's log tells it.
 func (b *BMC) noteRefusals(from netip.Addr, k *bucket, now time.Time) {
-	b.log.Warn("IPMI login refused", "from", from, "user", k.name, "times", k.untold)
+	b.log.Warn("IPMI login refused: "+k.why, "from", from, "user", k.name, "times", k.untold)
 	b.noteAudit(auditRefused, k.user, endUnspecified, now)
 	k.told, k.untold = now, 0
 }

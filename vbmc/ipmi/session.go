@@ -40,7 +40,7 @@ type session struct {
 	limit     byte // highest privilege this session may have
 	privilege byte // the one it has now
 	ex        wire.Exchange
-	known     bool      // the user exists
+	denied    string    // why nobody is let in, whatever the password; "": the user may be
 	began     time.Time // of an active one: its login
 	audited   bool      // that is in the event log
 	keys      *wire.Keys
@@ -119,6 +119,7 @@ type bucket struct {
 	untold int       // wrong passwords since
 	user   byte      // the latest of them was for
 	name   string
+	why    string
 }
 
 func newTable(ended func(*session, endCause)) table {

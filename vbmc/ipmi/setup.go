@@ -125,7 +125,7 @@ func (b *BMC) rakp1(src netip.AddrPort, payload []byte, reply func([]byte)) {
 	s.ex.Rm, s.ex.Role, s.ex.Name, s.ex.GUID = r.Random, r.Role, bytes.Clone(r.Name), guid
 	b.random(s.ex.Rc[:])
 	var a account
-	a, s.known = b.account(r.Name, r.Role)
+	a, s.denied = b.account(r.Name, r.Role)
 	s.user, s.limit, s.ex.Password = a.id, min(s.limit, a.limit), a.password
 	s.src, s.stage, s.last = src, stageKeyed, b.now()
 	s.setupRequest = bytes.Clone(payload)
@@ -175,7 +175,7 @@ func (b *BMC) rakp3(src netip.AddrPort, payload []byte, reply func([]byte)) {
 		b.refused(s, src.Addr(), now)
 		return
 	}
-	if !s.ex.Check3(r.Code) || !s.known {
+	if !s.ex.Check3(r.Code) || s.denied != "" {
 		b.sessions.remove(r.ManagedID, endUnspecified)
 		b.refused(s, src.Addr(), now)
 		send(wire.AppendRefusal(nil, r.Tag, wire.StatusBadCheckValue, s.ex.ConsoleID))

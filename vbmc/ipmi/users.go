@@ -43,9 +43,19 @@ func unused() user { return user{Access: accessMessaging | privNone} }
 
 func (u user) limit() byte { return u.Access & 0x0f }
 
-// mayLogIn tells whether a session may be opened by this user at all.
-func (u user) mayLogIn() bool {
-	return u.Enabled && u.Name != "" && u.Password != nil && u.Access&accessMessaging != 0 && u.limit() <= privAdmin
+// barred is why a session may not be opened by this user at all; "": it may.
+func (u user) barred() string {
+	switch {
+	case !u.Enabled:
+		return "disabled"
+	case u.Password == nil:
+		return "without a password"
+	case u.Access&accessMessaging == 0:
+		return "without access to IPMI"
+	case u.limit() > privAdmin:
+		return "without a privilege level"
+	}
+	return ""
 }
 
 func (u user) equal(o user) bool {
@@ -167,29 +177,72 @@ func padded(name []byte) (p [MaxNameLen + 1]byte) {
 
 // account finds a user by name; role is the role byte of RAKP 1 with its name-only
 // bit 10h. With the bit the first user of that name counts, without it the first whose
-// limit allows the role. Where known is false - no such user, or the role is above the
-// limit - the password is a decoy, so that RAKP 2 does not tell who exists. b.mu is held.
-func (b *BMC) account(name []byte, role byte) (a account, known bool) {
+// limit allows the role. denied is why there is none, for our log only: the password is a
+// decoy then, so that RAKP 2 does not tell who exists. b.mu is held.
+func (b *BMC) account(name []byte, role byte) (a account, denied string) {
 	mac := hmac.New(sha256.New, b.decoyKey[:])
 	mac.Write(name)
 	a = account{limit: privAdmin}
 	copy(a.password[:], mac.Sum(nil))
 	id, given := byte(0), padded(name)
+	denied = "no such user"
 	for i := byte(maxUserID); i >= configUserID; i-- { // all of them: the time tells nothing
 		u := b.parts.users.get(i)
 		ours := padded([]byte(u.Name))
 		same := subtle.ConstantTimeCompare(given[:], ours[:]) == 1
-		if same && u.mayLogIn() && (role&0x10 != 0 || role&0x0f <= u.limit()) {
+		switch why := u.barred(); {
+		case !same || u.Name == "":
+		case why != "":
+			denied = "the user is " + why
+		case role&0x10 == 0 && role&0x0f > u.limit():
+			denied = aboveLimit
+		default:
 			id = i
 		}
 	}
 	u := b.parts.users.get(id)
-	if id == 0 || role&0x0f > u.limit() {
-		return a, false
+	switch {
+	case id == 0:
+		return a, denied
+	case role&0x0f > u.limit():
+		return a, aboveLimit
 	}
 	a = account{id: id, limit: u.limit()}
 	copy(a.password[:], u.Password)
-	return a, true
+	return a, ""
+}
+
+// aboveLimit is of who asks for more than the user may. ipmitool asks for ADMINISTRATOR
+// unless told otherwise.
+const aboveLimit = "the user may not have the privilege level that was asked for (ipmitool -L)"
+
+// Lockout is what keeps the configuration's user from being ADMINISTRATOR.
+type Lockout struct {
+	Why   string // "": nothing
+	Level byte   // the highest privilege level that it still gets (6.8); 0: none
+	Lasts bool   // also when the BMC starts anew
+}
+
+// Lockout tells what was set over IPMI and has nobody in with the right password. Clients
+// cannot tell that from a wrong one.
+func (b *BMC) Lockout() Lockout {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	u, channel := b.parts.users.config, b.parts.channel.now.limit
+	switch why := u.barred(); {
+	case why != "":
+		return Lockout{"user " + u.Name + " is " + why + ", as it was set over IPMI", 0, true}
+	case u.limit() < privAdmin:
+		return Lockout{"user " + u.Name + " is limited to " + levelName(u.limit()) + ", as it was set over IPMI", min(channel, u.limit()), true}
+	case channel < privAdmin:
+		return Lockout{"all users are limited to " + levelName(channel) + ", as it was set over IPMI until the BMC starts anew", channel, false}
+	}
+	return Lockout{Level: privAdmin}
+}
+
+// levelName is a privilege level up to ADMINISTRATOR.
+func levelName(level byte) string {
+	return [...]string{"none", "CALLBACK", "USER", "OPERATOR", "ADMINISTRATOR"}[level]
 }
 
 // userPayloads tells which standard payloads a user may activate. b.mu is held.

@@ -18,7 +18,7 @@ func (m *Manager) Add(ctx context.Context, c Config) (Config, error) {
 	if err := validateNew(c); err != nil {
 		return c, err
 	}
-	if err := m.machines.Check(ctx, c); err != nil {
+	if err := m.machines.Check(ctx, c.LibvirtURI, c.Domain)[c.Domain]; err != nil {
 		return c, err
 	}
 	m.mu.Lock()

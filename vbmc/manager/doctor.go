@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"trefoil/internal/errs"
@@ -43,8 +44,10 @@ type examination struct {
 	config  Config
 	fault   string // why the manager does not run it
 	running bool
-	other   string // domain that is configured for the same port
-	twin    string // that another BMC has the same domain
+	lockout ipmi.Lockout // of the BMC that runs
+	other   string       // domain that is configured for the same port
+	twin    string       // that another BMC has the same domain
+	asked   error        // why its hypervisor does not have it; nil: it has
 	found   []Finding
 }
 
@@ -57,13 +60,16 @@ func (x *examination) fail(check string, err error) {
 }
 
 // Doctor checks BMCs, all of them when no names are given: configuration, file
-// modes, ports, libvirt, and a real login with each cipher suite.
-func (m *Manager) Doctor(ctx context.Context, names []string) ([]Finding, error) {
+// modes, ports, libvirt, and a real login with each cipher suite. rules is the packet
+// filter as who asks could read it, by FirewallRules, for a daemon that may not; nil: not
+// even that.
+func (m *Manager) Doctor(ctx context.Context, names []string, rules *string) ([]Finding, error) {
 	exams, err := m.examinations(names)
 	if err != nil {
 		return nil, err
 	}
-	out := m.shared(ctx, exams)
+	m.askHypervisors(ctx, exams)
+	out := m.shared(ctx, exams, rules)
 	for _, x := range exams {
 		x.run(ctx)
 		out = append(out, x.found...)
@@ -90,7 +96,10 @@ func (m *Manager) examinations(names []string) ([]*examination, error) {
 	}
 	var out []*examination
 	for _, name := range names {
-		x := &examination{m: m, name: name, running: m.running[name] != nil, fault: m.faults[name].text}
+		x := &examination{m: m, name: name, fault: m.faults[name].text}
+		if in := m.running[name]; in != nil {
+			x.running, x.lockout = true, in.bmc.Lockout()
+		}
 		if err := m.Known(name); errs.Is(err, errs.NotFound) || errs.Is(err, errs.Invalid) {
 			return nil, err
 		}
@@ -126,10 +135,30 @@ func (x *examination) run(ctx context.Context) {
 	x.password()
 	x.memory()
 	x.port()
-	x.libvirt(ctx)
-	if x.running {
+	x.libvirt()
+	if !x.running {
+		return
+	}
+	x.user()
+	if x.lockout.Level > 0 {
 		x.login(ctx)
 	}
+}
+
+// user tells what a client cannot tell from a wrong password.
+func (x *examination) user() {
+	if x.lockout.Why == "" {
+		return
+	}
+	verdict, hint := Warning, "vbmc stop "+x.name+" && vbmc start "+x.name
+	if x.lockout.Lasts {
+		hint = "vbmc edit " + x.name + " --password-file FILE with another password than now; or another administrator over IPMI: " +
+			"ipmitool user enable 2, channel setaccess 1 2 ipmi=on privilege=4"
+	}
+	if x.lockout.Level == 0 {
+		verdict = Fault
+	}
+	x.say("user", verdict, x.lockout.Why, hint)
 }
 
 // modes warns of a file that its group or others can read: the password is in it, as
@@ -186,8 +215,34 @@ func (x *examination) port() {
 	}
 }
 
-func (x *examination) libvirt(ctx context.Context) {
-	err := x.m.machines.Check(ctx, x.config)
+// askHypervisors asks each of them once, all at the same time: one that is gone takes
+// until its time is over, and its BMCs may be many. The daemon itself has a connection to
+// each, so that they are not too many to be asked at once.
+func (m *Manager) askHypervisors(ctx context.Context, exams []*examination) {
+	byURI := map[string][]*examination{}
+	for _, x := range exams {
+		if x.found == nil { // its configuration can be read
+			byURI[x.config.LibvirtURI] = append(byURI[x.config.LibvirtURI], x)
+		}
+	}
+	var wait sync.WaitGroup
+	for uri, of := range byURI {
+		wait.Go(func() {
+			var domains []string
+			for _, x := range of {
+				domains = append(domains, x.config.Domain)
+			}
+			why := m.machines.Check(ctx, uri, domains...)
+			for _, x := range of {
+				x.asked = why[x.config.Domain]
+			}
+		})
+	}
+	wait.Wait()
+}
+
+func (x *examination) libvirt() {
+	err := x.asked
 	switch {
 	case err == nil:
 		x.say("libvirt", Good, libvirt.Shown(x.config.LibvirtURI)+" answers and has the domain", "")
@@ -220,6 +275,7 @@ func (x *examination) login(ctx context.Context) {
 			began := time.Now()
 			c, err := ipmiclient.Dial(ctx, addr, ipmiclient.Options{
 				Username: cred.Username, Password: cred.Password, KG: cred.KG, Suite: s, Timeout: loginTimeout,
+				Privilege: x.lockout.Level,
 			})
 			if err != nil {
 				x.say(check, Fault, addr+": "+err.Error(), "see: vbmc log "+x.name)
@@ -249,7 +305,7 @@ func (m *Manager) hypervisor(ctx context.Context) Finding {
 }
 
 // shared checks what concerns all BMCs.
-func (m *Manager) shared(ctx context.Context, exams []*examination) []Finding {
+func (m *Manager) shared(ctx context.Context, exams []*examination, theirs *string) []Finding {
 	out := oddFindings("", "settings", m.settings.Odd)
 	if len(exams) == 0 {
 		out = append(out, m.hypervisor(ctx))
@@ -261,19 +317,6 @@ func (m *Manager) shared(ctx context.Context, exams []*examination) []Finding {
 		}
 		out = append(out, Finding{"", "file mode", v, fmt.Sprintf("%s has mode %04o: %s can add BMCs", m.settings.ConfigDir, i.Mode().Perm(), whoElse(i.Mode(), toWrite)), "chmod go= '" + m.settings.ConfigDir + "'"})
 	}
-	rules, err := firewallRules(ctx)
-	if err != nil {
-		return append(out, Finding{"", "firewall", Warning, "cannot be read: " + err.Error(), "the daemon may not (under vbmcd.service it never may); look by hand: nft list ruleset"})
-	}
-	var shut []string
-	for _, x := range exams {
-		if ip, err := netip.ParseAddr(x.config.Address); err == nil && !ip.IsLoopback() && !admits(rules, x.config.Port) {
-			shut = append(shut, strconv.Itoa(x.config.Port))
-		}
-	}
-	if len(shut) == 0 {
-		return append(out, Finding{"", "firewall", Good, "no rule of this machine is seen in the way", ""})
-	}
-	return append(out, Finding{"", "firewall", Warning, "incoming packets are dropped unless a rule admits them, and none names UDP port " + strings.Join(shut, ", "),
-		"nft add rule inet filter input udp dport " + shut[0] + " accept"})
+	rules, err := FirewallRules(ctx)
+	return append(out, firewall(exams, rules, err, theirs))
 }

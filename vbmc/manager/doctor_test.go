@@ -1,10 +1,16 @@
 package manager
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"trefoil/vbmc/ipmi/ipmiclient"
+	"trefoil/vbmc/ipmi/wire"
 )
 
 // TestDoctor makes each fault on purpose.
@@ -38,7 +44,7 @@ func TestDoctor(t *testing.T) {
 	long.Password = strings.Repeat("x", 21)
 	byHand(long)
 
-	all, err := m.Doctor(t.Context(), nil)
+	all, err := m.Doctor(t.Context(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,26 +73,101 @@ func TestDoctor(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
-	if _, err := m.Doctor(t.Context(), []string{"nobody"}); err == nil || !strings.Contains(err.Error(), "No domain") {
+	if _, err := m.Doctor(t.Context(), []string{"nobody"}, nil); err == nil || !strings.Contains(err.Error(), "No domain") {
 		t.Errorf("doctor of nobody: %v", err)
 	}
 }
 
-func TestFirewall(t *testing.T) {
-	shut := "table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t\ttcp dport 623 accept\n\t\t%\n\t}\n}\n"
-	for rule, want := range map[string]bool{
-		"":                     false,
-		"udp dport 623 accept": true,
-		"udp dport { 53, 620-630 } counter accept": true,
-		"udp dport 624 accept":                     false,
-		"udp dport 623 drop":                       false,
-		"meta l4proto udp accept":                  true,
-	} {
-		if got := admits(strings.Replace(shut, "%", rule, 1), 623); got != want {
-			t.Errorf("%q: %v, want %v", rule, got, want)
+// One hypervisor that does not answer takes its whole time, once: it is asked for all of its
+// BMCs, while the others are asked too, and what it says is told of each.
+func TestDoctorAsksEachHypervisorOnce(t *testing.T) {
+	m, f := newManager(t)
+	const each, other = 10, "qemu+tcp://192.0.2.1/system"
+	for i := range 2 * each {
+		c := config(fmt.Sprintf("vm%02d", i), freePort(t))
+		if i >= each {
+			c.LibvirtURI = other
+		}
+		if _, err := m.Add(t.Context(), c); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if !admits("", 623) || !admits(strings.Replace(shut, "policy drop", "policy accept", 1), 623) {
-		t.Error("a filter that drops nothing admits all")
+	var mu sync.Mutex
+	asked, all := map[string]int{}, make(chan struct{})
+	f.gone = "vm03"
+	f.asked = func(uri string, domains []string) {
+		mu.Lock()
+		if asked[uri] += len(domains); len(asked) == 2 {
+			close(all) // panics when one is asked again
+		}
+		mu.Unlock()
+		select {
+		case <-all:
+		case <-time.After(time.Minute):
+			t.Errorf("%s is asked, and no other before it has answered", uri)
+		}
+	}
+	found, err := m.Doctor(t.Context(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if asked[DefaultLibvirtURI] != each || asked[other] != each {
+		t.Errorf("asked for %v domains", asked)
+	}
+	n := map[Verdict]int{}
+	for _, f := range found {
+		if f.Check == "libvirt" {
+			n[f.Verdict]++
+		}
+	}
+	if n[Good] != 2*each-1 || n[Fault] != 1 {
+		t.Errorf("findings: %v of %d", n, 2*each)
+	}
+}
+
+// TestDoctorKnowsWhoWasLockedOut: over IPMI it looks like a wrong password, which it is not.
+func TestDoctorKnowsWhoWasLockedOut(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cmd    byte
+		data   []byte
+		want   Verdict
+		detail string
+		logins int // that are tried all the same, at the level that is left
+	}{
+		"disabled": {0x47, []byte{2, 0}, Fault, "user admin is disabled", 0},
+		"limited":  {0x43, []byte{1, 2, ipmiclient.User}, Warning, "user admin is limited to USER", 2},
+		"channel":  {0x40, []byte{1, 0, 0x80 | ipmiclient.Operator}, Warning, "all users are limited to OPERATOR", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, _ := newManager(t)
+			c := running(t, m, "a")
+			client, err := ipmiclient.Dial(t.Context(), c.Reachable()[0], ipmiclient.Options{Username: c.Username, Password: c.Password})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			if cc, _, err := client.Do(wire.App, tc.cmd, tc.data...); err != nil || cc != 0 {
+				t.Fatal(cc, err)
+			}
+			all, err := m.Doctor(t.Context(), nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			logins, told := 0, false
+			for _, f := range all {
+				switch {
+				case f.Check == "user":
+					told = f.Verdict == tc.want && strings.Contains(f.Detail, tc.detail) && f.Hint != ""
+				case strings.HasPrefix(f.Check, "login") && f.Verdict == Good:
+					logins++
+				}
+			}
+			if !told || logins != tc.logins {
+				t.Errorf("%d logins: %+v", logins, all)
+			}
+			if i, err := m.Show("a"); err != nil || !strings.Contains(i.Live.Lockout, tc.detail) {
+				t.Errorf("show: %+v %v", i.Live, err)
+			}
+		})
 	}
 }

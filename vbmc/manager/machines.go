@@ -16,8 +16,9 @@ import (
 
 // Machines gives the manager its machines. Libvirt is the real one.
 type Machines interface {
-	// Check fails unless the hypervisor answers and has the domain.
-	Check(ctx context.Context, c Config) error
+	// Check asks a hypervisor once for domains. It tells by its name why one cannot have
+	// a BMC; those that the hypervisor has are not in it.
+	Check(ctx context.Context, uri string, domains ...string) map[string]error
 	// List names the domains of a hypervisor.
 	List(ctx context.Context, uri string) ([]string, error)
 	// Open makes the machine of a BMC. release is called when the BMC stops.
@@ -51,31 +52,25 @@ type shared struct {
 	machines map[string][]*virt.Machine // by domain: an event must not be shown to thousands
 }
 
-// checkTimeout bounds what `vbmc add` waits for libvirt.
+// checkTimeout bounds what `vbmc add` and `vbmc doctor` wait for a libvirt.
 const checkTimeout = 20 * time.Second
 
-// Check implements Machines with virtualbmc's messages.
-func (l *Libvirt) Check(ctx context.Context, c Config) error {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	conn, err := dial(ctx, c.LibvirtURI)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if _, err := conn.LookupDomain(ctx, c.Domain); libvirt.IsNoDomain(err) {
-		e := noDomain(c.Domain)
-		if names, err := domainNames(ctx, conn); err == nil {
-			e = e.WithHint("%s", namesHint(names))
+// Check implements Machines with virtualbmc's messages. What keeps libvirt from answering
+// is told of all domains alike: each would wait for it as long.
+func (l *Libvirt) Check(ctx context.Context, uri string, domains ...string) map[string]error {
+	names, err := l.List(ctx, uri)
+	out := map[string]error{}
+	for _, d := range domains {
+		if err != nil {
+			out[d] = err
+		} else if _, has := slices.BinarySearch(names, d); !has {
+			out[d] = noDomain(d).WithHint("%s", namesHint(names))
 		}
-		return e
-	} else if err != nil {
-		return errs.Wrap(errs.Unavailable, err, "Command failed")
 	}
-	return nil
+	return out
 }
 
-// List implements Machines.
+// List implements Machines. The names are sorted.
 func (l *Libvirt) List(ctx context.Context, uri string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()

@@ -65,12 +65,12 @@ func TestSASLIsRefusedWithAWayOut(t *testing.T) {
 	c := config("a", 7001)
 	c.LibvirtURI = uri
 	l := &Libvirt{Log: slog.New(slog.DiscardHandler)}
-	err := l.Check(t.Context(), c)
+	err := l.Check(t.Context(), uri, "a")["a"]
 	if err == nil || !strings.Contains(err.Error(), "authentication required") || !strings.Contains(errs.HintOf(err), "asks for SASL; vbmc cannot: use qemu+ssh://") {
 		t.Errorf("%v, hint %q", err, errs.HintOf(err))
 	}
-	x := &examination{m: &Manager{machines: l}, name: "a", config: c}
-	if x.libvirt(t.Context()); len(x.found) != 1 || x.found[0].Verdict != Fault || !strings.Contains(x.found[0].Hint, "qemu+ssh://") {
+	x := &examination{name: "a", config: c, asked: err}
+	if x.libvirt(); len(x.found) != 1 || x.found[0].Verdict != Fault || !strings.Contains(x.found[0].Hint, "qemu+ssh://") {
 		t.Errorf("doctor: %+v", x.found)
 	}
 	c.SASLUsername, c.SASLPassword = "user", "secret"
@@ -80,18 +80,44 @@ func TestSASLIsRefusedWithAWayOut(t *testing.T) {
 	}
 }
 
+// A libvirtd that lets nobody talk to it is dialled once for however many domains.
+func TestDomainsOfALibvirtAreAskedForTogether(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialled := make(chan int)
+	go func() {
+		n := 0
+		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+			c.Close()
+			n++
+		}
+		dialled <- n
+	}()
+	why := (&Libvirt{Log: slog.New(slog.DiscardHandler)}).Check(t.Context(), "qemu:///system?socket="+path, "a", "b", "c")
+	l.Close()
+	if n := <-dialled; n != 1 {
+		t.Errorf("%d connections", n)
+	}
+	for _, d := range []string{"a", "b", "c"} {
+		if why[d] == nil || !strings.Contains(why[d].Error(), "Fail to establish a connection") {
+			t.Errorf("%s: %v", d, why[d])
+		}
+	}
+}
+
 // Only a libvirtd that is not there is asked after; each other refusal has a way out of its own.
 func TestHintsOfAConnectionThatFails(t *testing.T) {
 	dir := t.TempDir()
-	c := config("a", 7001)
 	for uri, want := range map[string]string{
 		"qemu:///system?socket=" + dir + "/none":       "is libvirtd running? try: virsh -c 'qemu:///system?socket=" + dir + "/none' list --all",
 		"qemu+tls://127.0.0.1:1/system?pkipath=" + dir: "TLS takes /etc/pki/libvirt/clientcert.pem",
 		"esx://h/":                             "the hypervisors are qemu, ",
 		"qemu:///system?sock=" + dir + "/none": `did you mean "socket"?`,
 	} {
-		c.LibvirtURI = uri
-		err := (&Libvirt{Log: slog.New(slog.DiscardHandler)}).Check(t.Context(), c)
+		err := (&Libvirt{Log: slog.New(slog.DiscardHandler)}).Check(t.Context(), uri, "a")["a"]
 		hint := errs.HintOf(err)
 		if !strings.Contains(hint, want) || strings.Contains(hint, "is libvirtd running") && !strings.HasPrefix(want, "is libvirtd") {
 			t.Errorf("%s: %v (%s), want %s", uri, err, hint, want)

@@ -23,15 +23,22 @@ type fakes struct {
 	left         []string // domains that were given up
 	names        []string
 	gone         string
-	full         error         // what is to be put back cannot be kept
-	order        chan struct{} // closed when it is put back; nil: never
+	asked        func(uri string, domains []string) // a hypervisor for domains; may be nil
+	full         error                              // what is to be put back cannot be kept
+	order        chan struct{}                      // closed when it is put back; nil: never
 }
 
-func (f *fakes) Check(_ context.Context, c Config) error {
-	if c.Domain == "missing" || c.Domain == f.gone {
-		return noDomain(c.Domain)
+func (f *fakes) Check(_ context.Context, uri string, domains ...string) map[string]error {
+	if f.asked != nil {
+		f.asked(uri, domains)
 	}
-	return nil
+	out := map[string]error{}
+	for _, d := range domains {
+		if d == "missing" || d == f.gone {
+			out[d] = noDomain(d)
+		}
+	}
+	return out
 }
 
 func (f *fakes) List(context.Context, string) ([]string, error) { return f.names, nil }

@@ -45,7 +45,7 @@ func TestAMistypedKeyIsTold(t *testing.T) {
 	byHand(t, m, "a", "[VirtualBMC]\nactive = True\npasword = s3cretXYZ\nadress = 127.0.0.1\naddress = 127.0.0.1\ncolour_of_the_rack = red\nport = "+strconv.Itoa(freePort(t))+"\n")
 	m.Sync()
 	m.Sync()
-	all, err := m.Doctor(t.Context(), []string{"a"})
+	all, err := m.Doctor(t.Context(), []string{"a"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestOddSettings(t *testing.T) {
 	}
 	m, _ := newManager(t)
 	m.settings.Odd = s.Odd
-	if all, err := m.Doctor(t.Context(), nil); err != nil || !strings.Contains(details(all, "", "settings", Warning), "show_pasword") ||
+	if all, err := m.Doctor(t.Context(), nil, nil); err != nil || !strings.Contains(details(all, "", "settings", Warning), "show_pasword") ||
 		!strings.Contains(details(all, "", "libvirt", Good), "no vBMC yet") {
 		t.Errorf("%+v, %v", all, err)
 	}
@@ -149,7 +149,7 @@ func TestACopiedDirectory(t *testing.T) {
 		!strings.Contains(all[1].Odd[0], misnamed) || !strings.Contains(all[1].Odd[1], both) {
 		t.Errorf("%+v", all)
 	}
-	found, err := m.Doctor(t.Context(), []string{"b"})
+	found, err := m.Doctor(t.Context(), []string{"b"}, nil)
 	if err != nil || !strings.Contains(details(found, "b", "configuration", Warning), misnamed) || !strings.Contains(details(found, "b", "domain", Warning), both) {
 		t.Errorf("%+v, %v", found, err)
 	}
@@ -170,7 +170,7 @@ func TestDamagedMemory(t *testing.T) {
 	if err := errors.Join(s.Save("users", nil), s.Save("lan", []byte("{}"))); err != nil {
 		t.Fatal(err)
 	}
-	all, err := m.Doctor(t.Context(), []string{"a"})
+	all, err := m.Doctor(t.Context(), []string{"a"}, nil)
 	if got := details(all, "a", "memory", Warning); err != nil || strings.Count(got, "\n") != 1 || !strings.Contains(got, "/a/bmc/users.json is damaged") {
 		t.Errorf("%s, %v", got, err)
 	}

@@ -1,18 +1,12 @@
 package manager
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // udpHolders names the processes that have a UDP port open, from proc(5) below
@@ -68,59 +62,4 @@ func udpInodes(table string, port int) map[string]bool {
 		}
 	}
 	return out
-}
-
-// firewallRules lists this machine's packet filter. A machine without nft has none
-// that we could read.
-func firewallRules(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "nft", "--stateless", "list", "ruleset")
-	var errw bytes.Buffer
-	cmd.Stderr = &errw
-	out, err := cmd.Output()
-	if errors.Is(err, exec.ErrNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		said := strings.Join(strings.Fields(errw.String()+" "+err.Error()), " ") // nft's words have several lines
-		return "", fmt.Errorf("nft list ruleset: %s", said)
-	}
-	return string(out), nil
-}
-
-// admits tells whether a UDP port passes a rule set as nft prints it. It is a hint,
-// no proof: only a base chain of hook input whose policy is drop counts, and any rule
-// that names the port or all UDP opens it.
-func admits(rules string, port int) bool {
-	if !regexp.MustCompile(`hook input [^\n]*policy drop`).MatchString(rules) {
-		return true
-	}
-	for line := range strings.Lines(rules) {
-		line = strings.TrimSpace(line)
-		if !strings.HasSuffix(line, "accept") {
-			continue
-		}
-		_, ports, named := strings.Cut(line, "udp dport ")
-		if named && namesPort(strings.TrimSuffix(ports, "accept"), port) || strings.HasPrefix(line, "meta l4proto udp accept") {
-			return true
-		}
-	}
-	return false
-}
-
-// namesPort reads "623", "6230-6250" and "{ 623, 6230-6250 }".
-func namesPort(ports string, port int) bool {
-	for _, word := range strings.FieldsFunc(ports, func(r rune) bool { return strings.ContainsRune("{}, ", r) }) {
-		from, to, isRange := strings.Cut(word, "-")
-		if !isRange {
-			to = from
-		}
-		low, err1 := strconv.Atoi(from)
-		high, err2 := strconv.Atoi(to)
-		if err1 == nil && err2 == nil && low <= port && port <= high {
-			return true
-		}
-	}
-	return false
 }

@@ -10,6 +10,7 @@ type Live struct {
 	Power     string // on, off, or unknown while the hypervisor does not answer
 	Boot      domain.Override
 	Identify  bool   // the identify light is on
+	Lockout   string // what keeps the configuration's user out; "": nothing
 	Trouble   string // the latest failure in the hypervisor's words
 	Sessions  int
 	HalfOpen  int
@@ -25,6 +26,7 @@ func (in *instance) live() *Live {
 	l := &Live{
 		Power: "unknown", Boot: in.machine.Override(), Identify: in.bmc.Identify(), Sessions: s.Sessions, HalfOpen: s.HalfOpen,
 		Logins: s.Logins, Refused: s.Refused, Commands: s.Commands, SOLActive: s.SOL,
+		Lockout: in.bmc.Lockout().Why,
 	}
 	switch on, err := in.machine.Power(); {
 	case err != nil:

@@ -229,7 +229,22 @@ func (s *Console) SendBreak() error {
 	return nil
 }
 
-// Close gives the console back.
+// Drain waits until the BMC has all that was written, the console is over or ctx ends.
+func (s *Console) Drain(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.change.Broadcast()
+	})
+	defer stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.err == nil && !s.port.Idle() && ctx.Err() == nil {
+		s.change.Wait()
+	}
+}
+
+// Close gives the console back. What Drain has not waited for may be lost.
 func (s *Console) Close() error {
 	s.c.mu.Lock()
 	s.c.onSOL = nil

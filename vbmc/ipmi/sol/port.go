@@ -221,6 +221,9 @@ func (p *Port) characters(k Packet) Result {
 	return Result{Op: k.Op, Fresh: true}
 }
 
+// Idle tells whether all that was sent and told has been acknowledged.
+func (p *Port) Idle() bool { return !p.flying && p.status == 0 && len(p.waiting) == 0 }
+
 // SetPaused stops characters of this end, or lets them go on.
 func (p *Port) SetPaused(on bool) { p.paused = on }
 
