@@ -258,6 +258,11 @@ func (s *step) waiting(key string, missing error) {
 		Missing: s.hide.line(missing.Error()), Usage: s.usage()})
 }
 
+// tell says something of a resource that a person is to know, and that is no failure.
+func (s *step) tell(key, text string) {
+	s.Emit(resource.Event{Event: "told", Key: key, Step: s.doc.Step, MS: s.Now().Sub(s.last).Milliseconds(), Told: s.hide.line(text)})
+}
+
 // begun tells what the machine had used when it turned to the step. One that is as it was
 // recorded is not begun: looking at it is no part of what the step costs.
 func (s *step) begun(before *resource.Usage) {

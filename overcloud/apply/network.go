@@ -24,7 +24,7 @@ const (
 	// is tried: below /run, so that a machine that goes down meanwhile boots with what
 	// it had, and named to be read first. Of Open vSwitch's ports that does not hold: they
 	// are in its own database, and stay as they were tried until the next run.
-	keptNetwork = "etc/systemd/network/05-overcloud-"
+	keptNetwork = networkd.Kept
 	tryNetwork  = "run/systemd/network/04-overcloud-"
 
 	linkWait    = 5 * time.Second  // for a carrier after an interface is switched on
@@ -57,53 +57,77 @@ func (s *step) network(n *resource.NetworkConfig) handler {
 			missing, err := s.missing(ctx, want.Addresses)
 			return err == nil && len(missing) == 0, err
 		},
-		set: func(ctx context.Context) error { return s.tryOut(ctx, n) },
+		set: func(ctx context.Context) error {
+			before, err := networkd.NICs(s.networkFiles(keptNetwork))
+			if err != nil {
+				return err
+			}
+			if err := s.tryOut(ctx, n); err != nil {
+				return err
+			}
+			now, err := networkd.NICs(s.networkFiles(keptNetwork))
+			for _, text := range networkd.Replaced(before, now) {
+				s.tell("network_config:node", text)
+			}
+			return err
+		},
 	}
 }
 
+// rendered is what the machine is to have. Its cards have the numbers that were kept for them.
 func (s *step) rendered(n *resource.NetworkConfig) (*networkd.Result, error) {
-	nics, err := s.nics()
+	cards, err := s.nics()
 	if err != nil {
 		return nil, err
 	}
-	active := slices.DeleteFunc(nics, func(n nic) bool { return !n.carrier })
-	list := make([]networkd.NIC, len(active))
-	for i, n := range active {
-		list[i] = n.NIC
+	kept := s.networkFiles(keptNetwork)
+	numbered, err := networkd.NICs(kept)
+	if err != nil {
+		return nil, err
 	}
-	networkd.Order(list)
-	return networkd.Render(n.Objects, list)
+	if len(numbered) == 0 {
+		numbered = networkd.First(n.Objects, kept, cards)
+	} else {
+		numbered = networkd.Number(numbered, cards)
+	}
+	return networkd.Render(n.Objects, numbered)
 }
 
-// nic is an interface of real hardware.
-type nic struct {
-	networkd.NIC
-	carrier bool
-}
-
-func (s *step) nics() ([]nic, error) {
+// nics are the interfaces of real hardware. A virtual function is its card's, and has another
+// address each time that it is made.
+func (s *step) nics() ([]networkd.NIC, error) {
 	dir := s.path("sys/class/net")
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
 	}
-	var out []nic
+	var out []networkd.NIC
 	for _, e := range entries {
-		if _, err := os.Stat(filepath.Join(dir, e.Name(), "device")); err != nil {
+		at := filepath.Join(dir, e.Name())
+		if _, err := os.Stat(filepath.Join(at, "device")); err != nil {
 			continue // VLANs, bridges, tunnels and the loopback have none
 		}
-		mac, err := os.ReadFile(filepath.Join(dir, e.Name(), "address"))
+		if _, err := os.Stat(filepath.Join(at, "device/physfn")); err == nil {
+			continue
+		}
+		mac, err := os.ReadFile(filepath.Join(at, "bonding_slave/perm_hwaddr")) // in a bond of the kernel its address is the bond's
+		if err != nil {
+			mac, err = os.ReadFile(filepath.Join(at, "address"))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("list interfaces: %w", err)
 		}
-		carrier, err := os.ReadFile(filepath.Join(dir, e.Name(), "carrier")) // an error: it is switched off
-		out = append(out, nic{networkd.NIC{Name: e.Name(), MAC: strings.TrimSpace(string(mac))}, err == nil && strings.TrimSpace(string(carrier)) == "1"})
+		carrier, err := os.ReadFile(filepath.Join(at, "carrier")) // an error: it is switched off
+		link := err == nil && strings.TrimSpace(string(carrier)) == "1"
+		if mac := strings.ToLower(strings.TrimSpace(string(mac))); mac != "" { // without one it is no Ethernet card
+			out = append(out, networkd.NIC{Name: e.Name(), MAC: mac, Link: link})
+		}
 	}
 	return out, nil
 }
 
 // linksUp switches all interfaces on: whether there is a link shows only then, and
-// nic1, nic2 … are those that have one.
+// those that have one are numbered.
 func (s *step) linksUp(ctx context.Context) error {
 	nics, err := s.nics()
 	if err != nil {
@@ -111,7 +135,7 @@ func (s *step) linksUp(ctx context.Context) error {
 	}
 	off := 0
 	for _, n := range nics {
-		if n.carrier {
+		if n.Link {
 			continue
 		}
 		off++
@@ -125,7 +149,7 @@ func (s *step) linksUp(ctx context.Context) error {
 		}
 		off = 0
 		for _, n := range nics {
-			if !n.carrier {
+			if !n.Link {
 				off++
 			}
 		}
@@ -173,7 +197,9 @@ func (s *step) tryOut(ctx context.Context, n *resource.NetworkConfig) error {
 	if c.want, err = s.rendered(n); err != nil {
 		return err
 	}
-	if c.written() {
+	if recorded, err := s.onlyRecords(ctx, c); err != nil {
+		return err
+	} else if recorded {
 		return s.setNetworkFiles(keptNetwork, c.want.Files)
 	}
 	if c.before, err = s.ovsBefore(ctx, slices.Concat(c.bridges, c.triedBridges), c.want.Bridges); err != nil {
@@ -190,7 +216,7 @@ func (s *step) tryOut(ctx context.Context, n *resource.NetworkConfig) error {
 			WithHint("look at the machine's console: networkctl status; /etc/systemd/network has what it booted with")
 	}
 	return errs.Wrap(errs.Unavailable, err, "the new network does not work and was taken back; the machine has the one before").
-		WithHint("hold the role's nic config against the wires: are VLANs on this port, is nic1 the provisioning network, is the router of ctlplane %s?", strings.Join(n.Check, ", "))
+		WithHint("hold the role's nic config against the wires: are VLANs on this port, is nic1 the provisioning network, is the router of ctlplane %s?%s", strings.Join(n.Check, ", "), c.linkless())
 }
 
 // reload has networkd read its files and configure the links that they changed for.

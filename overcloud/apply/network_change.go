@@ -23,12 +23,35 @@ type networkChange struct {
 	answered              []string // addresses that answered before
 }
 
-// written tells whether all that lacks is the record of Open vSwitch's part, which older
-// releases did not write: nothing has to be tried for that.
+// written tells whether all that lacks is in the records: which card has which number, and,
+// where older releases did not write it, Open vSwitch's part.
 func (c *networkChange) written() bool {
-	kept, want := maps.Clone(c.kept), maps.Clone(c.want.Files)
-	delete(want, networkd.OVSFile)
-	return len(c.tried) == 0 && kept[networkd.OVSFile] == "" && maps.Equal(kept, want)
+	known := c.kept[networkd.OVSFile] == "" || c.kept[networkd.OVSFile] == c.want.Files[networkd.OVSFile]
+	return len(c.tried) == 0 && known && maps.Equal(networkd.WithoutRecords(c.kept), networkd.WithoutRecords(c.want.Files))
+}
+
+// onlyRecords tells whether the machine's network is as it is wanted and not all of it written
+// down: nothing has to be tried for that.
+func (s *step) onlyRecords(ctx context.Context, c *networkChange) (bool, error) {
+	if !c.written() {
+		return false, nil
+	}
+	missing, err := s.missing(ctx, c.want.Addresses)
+	return err == nil && len(missing) == 0, err
+}
+
+// linkless names the cards that are to be used and have no link, for the end of a hint.
+func (c *networkChange) linkless() string {
+	var out []string
+	for i, n := range c.want.NICs {
+		if !n.Link && c.want.Files[n.Name+".network"] != "" {
+			out = append(out, fmt.Sprintf("nic%d, %s, has no link", i+1, n.Name))
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return " " + strings.Join(out, "; ")
 }
 
 // try is what is written for the time of a try. What the machine had and is to have no more

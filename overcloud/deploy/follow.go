@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -50,6 +51,12 @@ func (f *following) see(ctx context.Context, ev resource.Event) {
 		if ev.Event == "changed" {
 			f.changed++
 			f.r.log.Info("changed on node", "node", f.node.Name, "step", f.doc.Step, "resource", ev.Key)
+		}
+	case "told":
+		f.r.log.Warn("node tells", "node", f.node.Name, "step", f.doc.Step, "of", ev.Key, "text", ev.Told)
+		at := stack.StepPath(f.node.Role, fmt.Sprint(f.doc.Step), f.node.Index)
+		if err := f.r.event(ctx, at, f.r.s.Action, stack.InProgress, ev.Told, ""); err != nil && ctx.Err() == nil {
+			f.r.log.Warn("what a node tells could not be told", "node", f.node.Name, "error", err)
 		}
 	case "waiting":
 		f.r.log.Info("node waits", "node", f.node.Name, "step", f.doc.Step, "for", ev.Key, "missing", ev.Missing)

@@ -4,7 +4,8 @@ package resource
 // machine's interfaces, VLANs, bonds and bridges. It is tried before it is kept:
 // where an address of Check that answered before does not answer any more, the
 // machine goes back to what it had. The names nic1, nic2 … are the machine's
-// active interfaces, those on the board first, by name.
+// active interfaces, those on the board first, by name, as they were when its network was
+// first made: a card keeps its number, and one that comes later is behind.
 type NetworkConfig struct {
 	Objects []NetObject `json:"network_config" yaml:"network_config"`
 	Check   []string    `json:"check,omitempty" yaml:"check,omitempty"` // IP addresses: the provisioning network's router

@@ -171,7 +171,7 @@ type Packages struct {
 
 // Event is one line of what os-apply-config prints on standard output (JSON lines).
 type Event struct {
-	Event   string   `json:"event"`         // begun, start, unchanged, changed, failed, waiting, verified, done
+	Event   string   `json:"event"`         // begun, start, unchanged, changed, failed, waiting, told, verified, done
 	Key     string   `json:"key,omitempty"` // file:/etc/hosts, unit:mariadb …
 	Step    int      `json:"step"`
 	MS      int64    `json:"ms"`
@@ -180,6 +180,7 @@ type Event struct {
 	Tail    []string `json:"tail,omitempty"`    // last log lines of what failed
 	Changed int      `json:"changed,omitempty"` // with done: how many changed
 	Missing string   `json:"missing,omitempty"` // with waiting: what did not answer yet
+	Told    string   `json:"told,omitempty"`    // with told: what a person is to know, and is no failure
 	Usage   *Usage   `json:"usage,omitempty"`   // with begun, waiting, failed, done; nil: not told
 }
 

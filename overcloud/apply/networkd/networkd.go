@@ -15,11 +15,17 @@ import (
 	"trefoil/overcloud/resource"
 )
 
-// NIC is an interface of the machine that has a link.
+// NIC is a card of the machine, or one that was numbered when the machine had it.
 type NIC struct {
-	Name string
-	MAC  string
+	Name string // "" where Number left a number free
+	MAC  string // its own, not its bond's
+	Link bool   // it has a carrier
+	Gone bool   // it has a number, and is not in the machine any more
 }
+
+// Kept is what the paths of the files begin with that the machine boots with, and that the
+// next deployment reads; the directory above is the machine's root.
+const Kept = "etc/systemd/network/05-overcloud-"
 
 // OVSFile is the name of the file among a Result's that keeps its Bridges: Open vSwitch
 // has them in its own database, which does not tell what was asked for.
@@ -27,7 +33,8 @@ const OVSFile = "openvswitch.json"
 
 // Result is what the machine is to have.
 type Result struct {
-	Files     map[string]string // by name, without directory and prefix: ens3.network, vlan20.netdev; OVSFile
+	Files     map[string]string // by name, without directory and prefix: ens3.network, vlan20.netdev; OVSFile, NICFile
+	NICs      []NIC             // nic1, nic2 …
 	Bridges   []Bridge          // of Open vSwitch
 	Addresses []string          // with their prefixes, that must be there in the end
 }
@@ -62,17 +69,17 @@ func Bridges(files map[string]string) []Bridge {
 	return out
 }
 
-// Render makes the files. NICs must be in the order of Order. The error names the
-// object and what the machine has.
+// Render makes the files. The first of nics is nic1. The error names the object and
+// what the machine has.
 func Render(objects []resource.NetObject, nics []NIC) (*Result, error) {
-	r := &renderer{nics: nics, out: &Result{Files: map[string]string{}}, sections: map[string]*section{}}
+	r := &renderer{nics: nics, out: &Result{Files: map[string]string{NICFile: nicsText(nics)}, NICs: nics}, sections: map[string]*section{}}
 	for i := range objects {
 		r.object(&objects[i], nil)
 	}
 	r.attach()
 	if len(r.wrong) > 0 {
 		return nil, errs.New(errs.Invalid, "%s", strings.Join(r.wrong, "\n")).
-			WithHint("the machine's interfaces with a link are %s; change the role's nic config (OS::TripleO::<Role>::Net::SoftwareConfig)", r.known())
+			WithHint("the machine's interfaces that have or had a link are %s; change the role's nic config (OS::TripleO::<Role>::Net::SoftwareConfig)%s", r.known(), r.free())
 	}
 	for _, name := range r.order {
 		r.out.Files[name+".network"] = r.sections[name].String()
@@ -133,12 +140,22 @@ func (r *renderer) fail(format string, args ...any) {
 func (r *renderer) known() string {
 	var out []string
 	for i, n := range r.nics {
-		out = append(out, fmt.Sprintf("nic%d = %s", i+1, n.Name))
+		if n.Name != "" && !n.Gone {
+			out = append(out, fmt.Sprintf("nic%d = %s", i+1, n.Name))
+		}
 	}
 	if len(out) == 0 {
 		return "none"
 	}
 	return strings.Join(out, ", ")
+}
+
+// free is what to do where a number's card is gone; "" where none is.
+func (r *renderer) free() string {
+	if !slices.ContainsFunc(r.nics, func(n NIC) bool { return n.Gone }) {
+		return ""
+	}
+	return "; for a new card in place of one that is gone take the lines of both out of /" + Kept + NICFile + " on the machine: it gets the lowest number that is free"
 }
 
 // device gives nicN its real name; other names stay.
@@ -148,8 +165,13 @@ func (r *renderer) device(name string) string {
 	if !isAlias || err != nil {
 		return name
 	}
-	if n < 1 || n > len(r.nics) {
-		r.fail("%s: the machine has %d interfaces with a link", name, len(r.nics))
+	if n < 1 || n > len(r.nics) || r.nics[n-1].Name == "" {
+		here := slices.DeleteFunc(slices.Clone(r.nics), func(n NIC) bool { return n.Name == "" || n.Gone })
+		r.fail("%s: the machine has %d interfaces that have or had a link", name, len(here))
+		return name
+	}
+	if nic := r.nics[n-1]; nic.Gone {
+		r.fail("%s: its card, %s with the address %s, is not in the machine any more", name, nic.Name, nic.MAC)
 		return name
 	}
 	return r.nics[n-1].Name
