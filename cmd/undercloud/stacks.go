@@ -63,7 +63,7 @@ func newStacks(u *undercloud) (*stacks, error) {
 	plans := deploy.Plans{Ctlplane: ctlplane(u.cfg.Local(), u.cfg.LocalMTU), Leaves: leaves(&u.cfg.Config)}
 	remote := &deploy.Remote{Dialer: &ssh.Dialer{Key: key}, Program: applyConfig(u.log)}
 	engine := &deploy.Engine{
-		Store: u.db, Cloud: &cloud.Cloud{Open: u.loopback}, Nodes: remote, Observer: remote, Reporter: remote, Database: remote, Catalog: catalog.Keystone{},
+		Store: u.db, Cloud: &cloud.Cloud{Open: u.loopback}, Nodes: remote, Observer: remote, Reporter: remote, Database: remote, Ceph: remote, Catalog: catalog.Keystone{},
 		Overcloud: func(ctx context.Context, url, password string) (deploy.Overcloud, error) {
 			return scaledown.Open(ctx, url, password)
 		},

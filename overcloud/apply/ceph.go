@@ -123,14 +123,18 @@ func (s *step) cephOSD(o *resource.CephOSD) handler {
 					return false, err
 				}
 			}
-			return len(units) > 0 && len(units) >= len(o.Devices), nil
+			if len(units) == 0 || len(units) < len(o.Devices) {
+				return false, nil
+			}
+			disks, err := s.System.WholeDisks() // one may have been added
+			return err == nil && !n.Untaken(o, cephDisks(disks)), err
 		},
 		ok: func(ctx context.Context) (bool, error) {
-			disks, err := s.cephDisks(ctx)
+			disks, err := s.System.Disks(ctx)
 			if err != nil {
 				return false, err
 			}
-			err = s.aside(func() (err error) { osds, err = n.Survey(ctx, o, disks); return err })
+			err = s.aside(func() (err error) { osds, err = n.Survey(ctx, o, cephDisks(disks)); return err })
 			if err != nil {
 				return false, err
 			}
@@ -151,13 +155,12 @@ func (s *step) cephOSD(o *resource.CephOSD) handler {
 	}
 }
 
-func (s *step) cephDisks(ctx context.Context) ([]ceph.Disk, error) {
-	all, err := s.System.Disks(ctx)
+func cephDisks(all []Disk) []ceph.Disk {
 	out := make([]ceph.Disk, len(all))
 	for i, d := range all {
 		out[i] = ceph.Disk(d)
 	}
-	return out, err
+	return out
 }
 
 // osdsRun tells whether all units run and their OSDs are active, or makes it so.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,8 +16,22 @@ import (
 // notDisks are block devices that hold no data of their own.
 var notDisks = []string{"loop", "ram", "zram", "sr", "fd", "dm-", "md", "nbd", "rbd"}
 
+// elsewhere is what the paths in sysfs of disks hold that are reached over a network: iSCSI,
+// Fibre Channel and NVMe over Fabrics. Nova attaches servers' volumes like that; they are
+// nobody's to take.
+var elsewhere = regexp.MustCompile(`/session[0-9]+/|/rport-|/nvme-fabrics/`)
+
 // Disks reads sysfs, and asks blkid what is on each whole disk.
 func (l Linux) Disks(ctx context.Context) ([]Disk, error) {
+	out, err := l.WholeDisks()
+	for i, d := range out {
+		out[i].Use = l.use(ctx, filepath.Base(d.Path))
+	}
+	return out, err
+}
+
+// WholeDisks implements System.
+func (Linux) WholeDisks() ([]Disk, error) {
 	names, err := os.ReadDir("/sys/block")
 	if err != nil {
 		return nil, err
@@ -27,6 +42,9 @@ func (l Linux) Disks(ctx context.Context) ([]Disk, error) {
 		if slices.ContainsFunc(notDisks, func(p string) bool { return strings.HasPrefix(name, p) }) {
 			continue
 		}
+		if at, err := filepath.EvalSymlinks(filepath.Join("/sys/block", name)); err != nil || elsewhere.MatchString(at) {
+			continue // an error: it was just taken away
+		}
 		b, err := os.ReadFile(filepath.Join("/sys/block", name, "size"))
 		if err != nil {
 			return nil, err
@@ -36,7 +54,7 @@ func (l Linux) Disks(ctx context.Context) ([]Disk, error) {
 			return nil, fmt.Errorf("size of %s: %w", name, err)
 		}
 		if sectors > 0 {
-			out = append(out, Disk{"/dev/" + name, sectors * 512, l.use(ctx, name), mounted(name)})
+			out = append(out, Disk{Path: "/dev/" + name, Bytes: sectors * 512, Mounted: mounted(name)})
 		}
 	}
 	return out, nil

@@ -52,6 +52,14 @@ func (f *fake) Owner(user, group string) (int, int, error) {
 
 func (f *fake) Disks(context.Context) ([]Disk, error) { return f.disks, nil }
 
+func (f *fake) WholeDisks() ([]Disk, error) {
+	out := slices.Clone(f.disks)
+	for i := range out {
+		out[i].Use = ""
+	}
+	return out, nil
+}
+
 func (f *fake) Probe(ctx context.Context, w resource.Wait) error {
 	if f.probe != nil {
 		return f.probe(w)

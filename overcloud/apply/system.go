@@ -19,8 +19,10 @@ type System interface {
 	Owner(user, group string) (uid, gid int, err error)
 	// Probe tries once whether what a Wait names answers.
 	Probe(ctx context.Context, w resource.Wait) error
-	// Disks lists whole disks and what is on them.
+	// Disks lists the machine's own whole disks and what is on them.
 	Disks(ctx context.Context) ([]Disk, error)
+	// WholeDisks lists the same without what is on them. It starts no process.
+	WholeDisks() ([]Disk, error)
 }
 
 // Command is a program to run. There is no shell, and no secret in Args.

@@ -111,7 +111,7 @@ func checkCopies(ctx context.Context, c Cloud, p *plan.Plan, keep []stack.Node, 
 	}
 	slices.Sort(seen)
 	return errs.New(errs.Invalid, "%s asks for %d copies, and there are %d data disks: %s", p.CopiesBy, copies, have, strings.Join(seen, ", ")).
-		WithHint("lower it, add storage machines, or disks and openstack overcloud node introspect; disks smaller than CephOsdMinDiskSizeGB do not count")
+		WithHint("lower it, or add storage machines, or disks: of a machine that is not deployed yet they count after openstack overcloud node introspect, of one that is when CephAnsibleDisksConfig names them (devices); those smaller than CephOsdMinDiskSizeGB do not count")
 }
 
 // large is how many disks have at least as many GiB.

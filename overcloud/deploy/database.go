@@ -2,9 +2,6 @@ package deploy
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"trefoil/overcloud/scaledown"
@@ -37,22 +34,11 @@ func (r *Remote) SQL(ctx context.Context, n stack.Node, statements string) error
 // sql is the way to the cloud's databases: through the first of the nodes that stay whose
 // server takes the statements. nil: there is none.
 func (d *departure) sql() scaledown.SQL {
-	nodes := slices.DeleteFunc(slices.Clone(d.stay), func(n stack.Node) bool { return d.plan == nil || !d.plan.Runs(n.Role, "mysql") })
+	nodes := d.running("mysql", d.stay)
 	if d.r.Database == nil || len(nodes) == 0 {
 		return nil
 	}
 	return func(ctx context.Context, statements string) error {
-		var all error
-		for _, n := range nodes {
-			err := d.r.Database.SQL(ctx, n, statements)
-			if err == nil {
-				return nil
-			}
-			all = errors.Join(all, fmt.Errorf("%s: %w", n.Name, err))
-			if ctx.Err() != nil {
-				break
-			}
-		}
-		return all
+		return overFirst(ctx, nodes, func(n stack.Node) error { return d.r.Database.SQL(ctx, n, statements) })
 	}
 }

@@ -130,6 +130,7 @@ type Engine struct {
 	Catalog    Catalog
 	Overcloud  Login    // nil: machines leave without a word to the deployed cloud
 	Database   Database // nil: what no API deletes of them stays there, and is told
+	Ceph       Ceph     // nil: machines with OSDs, or with one of several monitors, leave only by force
 	Plan       Planner
 	PublicKeys []string // that may log in to nodes
 	Rand       io.Reader

@@ -49,6 +49,7 @@ var (
 	_ Observer     = (*Remote)(nil)
 	_ Reporter     = (*Remote)(nil)
 	_ Database     = (*Remote)(nil)
+	_ Ceph         = (*Remote)(nil)
 )
 
 func target(n stack.Node) ssh.Target {

@@ -119,6 +119,13 @@ func (n *sshNode) command(line string, ch xssh.Channel) byte {
 			return 1
 		}
 		return 0
+	case strings.HasPrefix(line, "sudo timeout 240 ceph --connect-timeout 120 "):
+		if n.commands = append(n.commands, line[strings.Index(line, "120 ")+4:]); n.old {
+			fmt.Fprintln(ch.Stderr(), "[errno 110] RADOS timed out (error connecting to the cluster)")
+			return 1
+		}
+		fmt.Fprint(ch, "[\n]\n")
+		return 0
 	case strings.Contains(line, "mv -f $t os-apply-config"):
 		b, _ := io.ReadAll(ch)
 		if n.drops {

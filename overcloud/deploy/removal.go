@@ -56,7 +56,7 @@ func (r *run) depart(ctx context.Context, planned func() (*plan.Plan, error), go
 	}
 	d.plan = p
 	force := r.s.Input.Force
-	refusals := loses(p, gone, stay)
+	refusals := append(loses(p, gone, stay), d.osdsOn(ctx)...)
 	last := lastController(p, gone, stay)
 	if !last || !force { // forced, the cloud ends with its last controller
 		cloud, err := r.login(ctx, url)
@@ -122,18 +122,26 @@ func (d *departure) ask(ctx context.Context, refusals []stack.Failure) ([]stack.
 	return refusals, nil
 }
 
-// forget has a node that is off leave the cloud's catalog. What stays there is an event.
+// forget has a node that is off leave the cloud: Ceph's monitors and the catalog. What
+// stays there is an event.
 func (d *departure) forget(ctx context.Context, n stack.Node) error {
-	if d == nil || d.cloud == nil {
+	if d == nil {
 		return nil
 	}
-	left, err := d.cloud.Forget(ctx, n.Name, d.sql())
-	if err != nil && d.r.s.Input.Force {
-		left, err = append(left, "the cloud's catalog may still name it: "+err.Error()), nil
-	}
-	if err != nil {
-		return &Failed{[]stack.Failure{{Node: n.Name, Phase: "removal", Error: fmt.Sprintf("take it out of the cloud's catalog: %v", err),
-			Hint: "the machine is given back already; run the same command again: it goes on where it stopped"}}}
+	var left []string
+	for _, from := range []struct {
+		name   string
+		forget func(context.Context, stack.Node) ([]string, error)
+	}{{"Ceph's map of monitors", d.forgetMonitor}, {"the cloud's catalog", d.forgetServices}} {
+		more, err := from.forget(ctx, n)
+		left = append(left, more...)
+		if err != nil && d.r.s.Input.Force {
+			left, err = append(left, from.name+" may still name it: "+err.Error()), nil
+		}
+		if err != nil {
+			return &Failed{[]stack.Failure{{Node: n.Name, Phase: "removal", Error: fmt.Sprintf("take it out of %s: %v", from.name, err),
+				Hint: "the machine is given back already; run the same command again: it goes on where it stopped"}}}
+		}
 	}
 	for _, what := range left {
 		d.r.log.Warn("stays in the cloud", "node", n.Name, "what", what)
@@ -142,6 +150,13 @@ func (d *departure) forget(ctx context.Context, n stack.Node) error {
 		}
 	}
 	return nil
+}
+
+func (d *departure) forgetServices(ctx context.Context, n stack.Node) ([]string, error) {
+	if d.cloud == nil {
+		return nil, nil
+	}
+	return d.cloud.Forget(ctx, n.Name, d.sql())
 }
 
 // tell says something of the whole removal in the stack's events.
@@ -156,22 +171,14 @@ func loses(p *plan.Plan, gone, stay []stack.Node) []stack.Failure {
 		out = append(out, stack.Failure{Phase: "removal", Error: fmt.Sprintf("with %s the cloud loses its last controller, and its API", joined(gone)),
 			Hint: cures(gone, "openstack overcloud delete gives the whole cloud back")})
 	}
-	out = append(out, outvoted(p, gone, stay)...)
-	for _, n := range gone {
-		if p.Runs(n.Role, "ceph_osd") {
-			out = append(out, stack.Failure{Node: n.Name, Phase: "removal", Service: "ceph_osd",
-				Error: "its OSDs hold data; marking them out and waiting for Ceph to copy it elsewhere is not done here",
-				Hint:  cures(gone, "on a machine with a monitor of Ceph, for each OSD of the node (ceph osd tree): ceph osd out ID, wait until ceph -s is HEALTH_OK and ceph osd safe-to-destroy ID agrees, ceph osd purge ID")})
-		}
-	}
-	return out
+	return append(out, outvoted(p, gone, stay)...)
 }
 
 // outvoted are the clusters that the nodes which stay are no majority of: they would
-// stop serving, and all of the cloud with them.
+// stop serving, and all of the cloud with them. Where the last controller goes, that is told.
 func outvoted(p *plan.Plan, gone, stay []stack.Node) []stack.Failure {
 	var out []stack.Failure
-	for _, service := range []string{"mysql", "rabbitmq"} {
+	for _, service := range []string{"mysql", "rabbitmq", monService} {
 		of := func(nodes []stack.Node) (n int) {
 			for _, node := range nodes {
 				if p.Runs(node.Role, service) {
@@ -181,12 +188,18 @@ func outvoted(p *plan.Plan, gone, stay []stack.Node) []stack.Failure {
 			return n
 		}
 		leaving, staying := of(gone), of(stay)
-		if leaving == 0 || staying == 0 || !p.Clustered(service) || 2*staying > leaving+staying {
+		f := stack.Failure{Phase: "removal", Service: service}
+		switch {
+		case leaving == 0 || !p.Clustered(service) || 2*staying > leaving+staying || staying == 0 && lastController(p, gone, stay):
 			continue
+		case staying == 0:
+			f.Error = fmt.Sprintf("with %s the cloud loses its last %s", joined(gone), service)
+			f.Hint = cures(gone, "add another machine with it first")
+		default:
+			f.Error = fmt.Sprintf("with %s the cluster of %s on %d machines loses its majority: the %d that would stay stop serving", joined(gone), service, leaving+staying, staying)
+			f.Hint = cures(gone, moreFirst(leaving, staying))
 		}
-		out = append(out, stack.Failure{Phase: "removal", Service: service,
-			Error: fmt.Sprintf("with %s the cluster of %s on %d machines loses its majority: the %d that would stay stop serving", joined(gone), service, leaving+staying, staying),
-			Hint:  cures(gone, moreFirst(leaving, staying))})
+		out = append(out, f)
 	}
 	return out
 }

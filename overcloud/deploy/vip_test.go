@@ -158,14 +158,15 @@ func TestAddressIsAskedForAgain(t *testing.T) {
 func TestClustersKeepTheirMajority(t *testing.T) {
 	w := threeControllers(t)
 	f := &fakeOvercloud{w: w, servers: map[string][]string{}, at: "http://192.168.255.9:5000/"}
-	w.engine.Overcloud = f.open
+	monitors := &fakeCeph{}
+	w.engine.Overcloud, w.engine.Ceph = f.open, monitors
 	s := w.run("CREATE_COMPLETE")
 	was := len(w.cloud.deployed)
 	refused := func(how string) {
 		t.Helper()
 		s := w.run("UPDATE_FAILED")
 		if text := fmt.Sprint(s.Failures); !strings.Contains(text, "the cluster of mysql on 3 machines loses its majority: the 1 that would stay stop serving") ||
-			!strings.Contains(text, "the cluster of rabbitmq") || len(w.cloud.deployed) != was {
+			!strings.Contains(text, "the cluster of rabbitmq") || !strings.Contains(text, "the cluster of ceph_mon on 3 machines loses") || len(w.cloud.deployed) != was {
 			t.Errorf("%s: %s", how, text)
 		}
 	}
@@ -180,6 +181,9 @@ func TestClustersKeepTheirMajority(t *testing.T) {
 	w.asks(stack.Update, in)
 	if w.run("UPDATE_COMPLETE"); len(w.cloud.deployed) != was-1 {
 		t.Errorf("one of three does not go: %v", w.cloud.deployed)
+	}
+	if got := strings.Join(monitors.asked, "; "); got != "overcloud-controller-0: mon rm overcloud-controller-2" {
+		t.Errorf("Ceph was asked %q", got)
 	}
 	w.deletes(deletion(false, "overcloud-controller-1"))
 	if s = w.run("UPDATE_FAILED"); !strings.HasPrefix(s.Failures[0].Hint, "add a third machine first") {

@@ -12,7 +12,7 @@ const busService = "rabbitmq"
 
 // The settings that our templates give, for what a plan can check without machines.
 const (
-	clusteredKey  = "cluster"                // of mysql and rabbitmq: its machines are one cluster
+	clusteredKey  = "cluster"                // of mysql, rabbitmq and ceph_mon: its machines are one cluster
 	glanceFileKey = "glance::file"           // of glance_api: images lie on the machine's own disk
 	cinderLVMKey  = "cinder::volume::on_lvm" // of cinder_volume: volumes lie on the machine's own disk
 )

@@ -2,6 +2,10 @@ package plan_test
 
 import (
 	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -107,4 +111,73 @@ func TestMonitorsOnMachinesOfTheirOwn(t *testing.T) {
 	if g := p.Gates(there, nil)["ControllerNoCeph"][3]; !slices.Contains(g.Roles, "CephMon") {
 		t.Errorf("a controller's fourth step waits for %v", g.Roles)
 	}
+}
+
+// loopPrograms stand for those that need root: they write down what they were asked.
+const loopPrograms = `#!/bin/sh
+cd "$STATE" && echo "${0##*/} $*" >>ran
+case "${0##*/} $1" in
+"losetup --find") touch attached; echo /dev/loop7 ;;
+"losetup -j") [ ! -e attached ] || echo "/dev/loop7: []: (/a/file)" ;;
+"vgs cinder-volumes") [ -e group ] ;;
+"vgcreate -y") touch group ;;
+esac
+`
+
+// A larger file of volumes is made so, with the device and the group in it; a smaller one
+// is refused, with the volumes there all the same.
+func TestTheFileOfVolumesGrowsAndIsNotMadeSmaller(t *testing.T) {
+	dir := t.TempDir()
+	file, ran := filepath.Join(dir, "volumes"), filepath.Join(dir, "ran")
+	for _, program := range []string{"losetup", "vgs", "vgcreate", "pvs", "pvresize", "vgchange"} {
+		if err := os.WriteFile(filepath.Join(dir, program), []byte(loopPrograms), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := article(t)
+	o.Counts["CephStorage"] = 0
+	there := slices.DeleteFunc(slices.Clone(machines), func(n plan.Node) bool { return n.Role == "CephStorage" })
+	for _, c := range []struct {
+		size, is    int // MB
+		does, never string
+		refused     string
+	}{
+		{size: 8, is: 8, does: "vgcreate -y cinder-volumes /dev/loop7"},
+		{size: 16, is: 16, does: "losetup -c /dev/loop7\npvs /dev/loop7\npvresize /dev/loop7\nvgchange", never: "vgcreate"},
+		{size: 8, is: 16, does: "vgchange -a y cinder-volumes", refused: "CinderLVMLoopDeviceSize is 8, and " + file + " has 16 MB: it holds volumes, and only grows. Set CinderLVMLoopDeviceSize: 16 or more"},
+		{size: 16, is: 16, does: "vgchange -a y cinder-volumes", never: "--find"},
+	} {
+		o.Parameters["CinderLVMLoopDeviceSize"] = c.size
+		script := fileOf(t, o, there, "overcloud-controller-0", "/usr/local/sbin/cinder-volumes-loop")
+		cmd := exec.Command("sh", "-c", strings.ReplaceAll(script, "/var/lib/cinder/cinder-volumes", file))
+		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "STATE=" + dir}
+		_ = os.Remove(ran)
+		out, err := cmd.CombinedOutput()
+		did, _ := os.ReadFile(ran)
+		st, serr := os.Stat(file)
+		if serr != nil || st.Size() != int64(c.is)<<20 || !strings.Contains(string(did), c.does) || c.never != "" && strings.Contains(string(did), c.never) {
+			t.Errorf("%d MB: %v, %v; it did\n%s", c.size, st, serr, did)
+		}
+		if (err != nil) != (c.refused != "") || !strings.Contains(string(out), c.refused) {
+			t.Errorf("%d MB: %v: %s", c.size, err, out)
+		}
+	}
+}
+
+// A changed size is no change of a file alone: the script runs.
+func TestTheFileOfVolumesIsLookedAtWhenItsSizeChanges(t *testing.T) {
+	o := article(t)
+	o.Counts["CephStorage"] = 0
+	cfg, err := build(t, o).Configure(slices.DeleteFunc(slices.Clone(machines), func(n plan.Node) bool { return n.Role == "CephStorage" }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range cfg["overcloud-controller-0"] {
+		for _, r := range d.Resources {
+			if r.Unit != nil && r.Unit.Name == "cinder-volumes-loop" && fmt.Sprint(r.Unit.RestartOn) == "[file:/usr/local/sbin/cinder-volumes-loop]" {
+				return
+			}
+		}
+	}
+	t.Error("no unit that is started anew")
 }

@@ -230,3 +230,25 @@ func (n *Node) Units() []string {
 	}
 	return out
 }
+
+// Untaken tells whether a disk that OSDs would be made of has none, so that it must be looked
+// at: Survey says what is on it. It starts no process. Of disks that are named, Units says it.
+func (n *Node) Untaken(want *resource.CephOSD, all []Disk) bool {
+	if len(want.Devices) > 0 {
+		return false
+	}
+	taken := map[string]bool{}
+	links, _ := filepath.Glob(n.path(filepath.Join(osdDir, "ceph-*", "block")))
+	for _, l := range links {
+		disk, err := os.Readlink(l) // as link made it
+		if err != nil {
+			continue
+		}
+		if to, err := os.Readlink(n.path(disk)); err == nil {
+			disk = to
+		}
+		taken[filepath.Base(disk)] = true
+	}
+	disks, _ := choose(want, all) // it fails only for disks that are named
+	return slices.ContainsFunc(disks, func(d Disk) bool { return !taken[filepath.Base(d.Path)] })
+}

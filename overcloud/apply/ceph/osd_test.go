@@ -87,6 +87,34 @@ func (m *machine) plug(place, name string) {
 	}
 }
 
+// Where no disks are named, one that came since the OSDs were made is seen without a process.
+func TestADiskThatWasAddedIsUntaken(t *testing.T) {
+	m := newMachine(t)
+	m.run = labels(t, nil)
+	all := []Disk{{Path: "/dev/vda", Bytes: 40 << 30, Mounted: true}, disk("/dev/vdb", ""), disk("/dev/vdc", "")}
+	m.plug("pci-0", "vdc")
+	osds, err := m.Survey(t.Context(), osd(), all)
+	if err != nil || !m.Untaken(osd(), all) {
+		t.Fatalf("error %v", err)
+	}
+	if err := m.MakeOSDs(t.Context(), osd(), osds); err != nil {
+		t.Fatal(err)
+	}
+	if all = append(all, Disk{Path: "/dev/vdd", Bytes: 1 << 20}); m.Untaken(osd(), all) {
+		t.Error("nothing was added but a disk that is too small")
+	}
+	all[3].Bytes = 10 << 30
+	named := osd()
+	named.Devices = []string{"/dev/vdb", "/dev/vdc"}
+	if !m.Untaken(osd(), all) || m.Untaken(named, all) {
+		t.Error("a disk was added; where disks are named it is not for Ceph")
+	}
+	m.plug("pci-0", "vdd") // the kernel may name them otherwise at the next boot
+	if all[2].Path = "/dev/vde"; !m.Untaken(osd(), all) {
+		t.Error("another disk has the name now")
+	}
+}
+
 // A run that was killed is gone on with: the same UUID and key, the disk begun anew.
 func TestOSDThatWasCutShort(t *testing.T) {
 	m := newMachine(t)

@@ -1,0 +1,146 @@
+package deploy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/overcloud/stack"
+)
+
+// Ceph asks the monitors of the cloud's Ceph, as its client.admin, on a node that has one
+// of them. command is what follows the word ceph; output is what it prints. It holds no
+// secret: it shows in the node's process list.
+type Ceph interface {
+	Ceph(ctx context.Context, n stack.Node, command string) (output []byte, err error)
+}
+
+// cephCommand ends by itself where no majority of monitors answers, or one loses it meanwhile.
+const cephCommand = "sudo timeout 240 ceph --connect-timeout 120 "
+
+// cephLimit is how long one node may take, its login included.
+const cephLimit = 5 * time.Minute
+
+// Ceph implements Ceph, with a login of its own.
+func (r *Remote) Ceph(ctx context.Context, n stack.Node, command string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, cephLimit)
+	defer cancel()
+	c, err := r.Dialer.Dial(ctx, target(n))
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	var out bytes.Buffer
+	err = c.Run(ctx, cephCommand+command, nil, func(line []byte) {
+		out.Write(line)
+		out.WriteByte('\n')
+	})
+	return out.Bytes(), err
+}
+
+const (
+	monService = "ceph_mon"
+	osdService = "ceph_osd"
+)
+
+// askCeph asks over the first of the nodes with a monitor that can.
+func (d *departure) askCeph(ctx context.Context, nodes []stack.Node, command string) (output []byte, err error) {
+	nodes = d.running(monService, nodes)
+	if d.r.Ceph == nil || len(nodes) == 0 {
+		return nil, errs.New(errs.Unavailable, "there is no machine with a monitor of Ceph to ask")
+	}
+	err = overFirst(ctx, nodes, func(n stack.Node) (err error) {
+		output, err = d.r.Ceph.Ceph(ctx, n, command)
+		return err
+	})
+	return output, err
+}
+
+// running are those of the nodes that run a service.
+func (d *departure) running(service string, nodes []stack.Node) []stack.Node {
+	return slices.DeleteFunc(slices.Clone(nodes), func(n stack.Node) bool { return d.plan == nil || !d.plan.Runs(n.Role, service) })
+}
+
+// overFirst does something over the first of the nodes with which it works.
+func overFirst(ctx context.Context, nodes []stack.Node, do func(stack.Node) error) error {
+	var all error
+	for _, n := range nodes {
+		err := do(n)
+		if err == nil {
+			return nil
+		}
+		all = errors.Join(all, fmt.Errorf("%s: %w", n.Name, err))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return all
+}
+
+// osdsOn are the reasons against a removal that Ceph's monitors know: OSDs of the nodes. A
+// node whose OSDs were taken out of Ceph has none any more.
+func (d *departure) osdsOn(ctx context.Context) []stack.Failure {
+	nodes := d.running(osdService, d.gone)
+	if len(nodes) == 0 {
+		return nil
+	}
+	of, err := d.osds(ctx)
+	var out []stack.Failure
+	for _, n := range nodes {
+		f := stack.Failure{Node: n.Name, Phase: "removal", Service: osdService}
+		switch {
+		case err != nil:
+			f.Error = fmt.Sprintf("its OSDs may hold data, and Ceph did not say which it has: %v", err)
+			f.Hint = cures(d.gone, "see what is with the monitors: sudo ceph -s, on a machine with one")
+		case len(of[n.Name]) > 0:
+			f.Error = fmt.Sprintf("its OSDs hold data: %s; marking them out and waiting for Ceph to copy it elsewhere is not done here", strings.Join(of[n.Name], ", "))
+			f.Hint = cures(d.gone, "for each of them, on a machine with a monitor of Ceph: ceph osd out ID, wait until ceph osd safe-to-destroy ID agrees; on its own machine: systemctl stop ceph-osd@ID; on the first again: ceph osd purge ID --yes-i-really-mean-it")
+		default:
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// osds are all OSDs by the host name of the machine that each ran on last. The monitors are
+// asked for that, not for the CRUSH tree, where an OSD may be in any place that somebody chose.
+func (d *departure) osds(ctx context.Context) (map[string][]string, error) {
+	output, err := d.askCeph(ctx, slices.Concat(d.stay, d.gone), "osd metadata --format json-pretty")
+	if err != nil {
+		return nil, err
+	}
+	var list []struct {
+		ID       int    `json:"id"`
+		Hostname string `json:"hostname"` // "": it has never run, and holds nothing
+	}
+	if err := json.Unmarshal(output, &list); err != nil {
+		return nil, fmt.Errorf("read the answer to ceph osd metadata: %w", err)
+	}
+	out := map[string][]string{}
+	for _, o := range list {
+		host, _, _ := strings.Cut(o.Hostname, ".")
+		out[host] = append(out[host], fmt.Sprintf("osd.%d", o.ID))
+	}
+	return out, nil
+}
+
+// forgetMonitor takes the monitor of a node that is off out of Ceph's map: there it would
+// count for the majority that the others must be, and Ceph would never be healthy again. Of
+// one that is not there, Ceph says so and agrees.
+func (d *departure) forgetMonitor(ctx context.Context, n stack.Node) ([]string, error) {
+	if len(d.running(monService, []stack.Node{n})) == 0 || len(d.running(monService, d.stay)) == 0 || !d.plan.Clustered(monService) {
+		return nil, nil
+	}
+	command := "mon rm " + n.Name
+	if _, err := d.askCeph(ctx, d.stay, command); err != nil {
+		return nil, fmt.Errorf("ceph %s: %w", command, err)
+	}
+	return nil, nil
+}

@@ -1,0 +1,113 @@
+package deploy_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"trefoil/overcloud/stack"
+)
+
+// fakeCeph is the monitors of a Ceph: they know on which machine each OSD ran last.
+type fakeCeph struct {
+	mu    sync.Mutex
+	hosts []string // by number of the OSD; "": it has never run
+	down  bool
+	asked []string // "MACHINE: COMMAND"
+}
+
+func (f *fakeCeph) Ceph(_ context.Context, n stack.Node, command string) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, n.Name+": "+command)
+	if f.down {
+		return nil, errors.New("[errno 110] RADOS timed out (error connecting to the cluster)")
+	}
+	if command != "osd metadata --format json-pretty" {
+		return nil, nil
+	}
+	var list []string
+	for id, host := range f.hosts {
+		o := fmt.Sprintf(`{"id": %d}`, id)
+		if host != "" {
+			o = fmt.Sprintf(`{"id": %d, "arch": "x86_64", "hostname": %q}`, id, host)
+		}
+		list = append(list, o)
+	}
+	return []byte("[" + strings.Join(list, ",\n") + "]\n"), nil
+}
+
+// A storage machine goes when Ceph says that no OSD of it is left, and not before.
+func TestMachineWithOSDsGoesWhenTheyAreOutOfCeph(t *testing.T) {
+	w, _ := scaled(t)
+	refused := func(why, cure string) {
+		t.Helper()
+		w.deletes(deletion(false, "overcloud-cephstorage-0"))
+		if f := w.run("UPDATE_FAILED").Failures[0]; f.Node != "overcloud-cephstorage-0" || !strings.Contains(f.Error, why) || !strings.Contains(f.Hint, cure) || len(w.cloud.deployed) != 4 {
+			t.Errorf("%+v", f)
+		}
+	}
+	refused("there is no machine with a monitor of Ceph to ask", "--force overcloud-cephstorage-0")
+	ceph := &fakeCeph{hosts: []string{"overcloud-cephstorage-0", "", "overcloud-cephstorage-0.localdomain", "overcloud-cephstorage-10"}}
+	w.engine.Ceph = ceph
+	refused("its OSDs hold data: osd.0, osd.2;", "ceph osd purge ID --yes-i-really-mean-it")
+	ceph.down = true
+	refused("Ceph did not say which it has: overcloud-controller-0: [errno 110]", "sudo ceph -s")
+	ceph.down, ceph.hosts = false, []string{"", "overcloud-cephstorage-10"}
+	w.deletes(deletion(false, "overcloud-cephstorage-0"))
+	w.run("UPDATE_COMPLETE")
+	if w.cloud.deployed["uuid-storage-1"] != "" {
+		t.Errorf("%v", w.cloud.deployed)
+	}
+	if slices.ContainsFunc(ceph.asked, func(q string) bool { return strings.Contains(q, "mon rm") }) {
+		t.Errorf("asked %q; the machine has no monitor", ceph.asked)
+	}
+}
+
+// A monitor that nobody takes out of Ceph's map keeps the machine in the stack: the next
+// run goes on there. Forced, it is told.
+func TestMonitorThatLeavesIsTakenOutOfCeph(t *testing.T) {
+	w := threeControllers(t)
+	f := &fakeOvercloud{w: w, servers: map[string][]string{}, at: "http://192.168.255.9:5000/"}
+	ceph := &fakeCeph{down: true}
+	w.engine.Overcloud, w.engine.Ceph = f.open, ceph
+	w.run("CREATE_COMPLETE")
+	w.deletes(deletion(false, "overcloud-controller-2"))
+	s := w.run("UPDATE_FAILED")
+	if e := s.Failures[0].Error; !strings.Contains(e, "take it out of Ceph's map of monitors: ceph mon rm overcloud-controller-2: overcloud-controller-0: [errno 110]") || !strings.Contains(w.names(), "controller-2") {
+		t.Errorf("%s; left %s", e, w.names())
+	}
+	if want := "overcloud-controller-0: mon rm overcloud-controller-2; overcloud-controller-1: mon rm overcloud-controller-2"; strings.Join(ceph.asked, "; ") != want {
+		t.Errorf("asked %q", ceph.asked)
+	}
+	ceph.down, ceph.asked = false, nil
+	w.deletes(deletion(false, "overcloud-controller-2"))
+	w.run("UPDATE_COMPLETE")
+	if got := strings.Join(ceph.asked, "; "); got != "overcloud-controller-0: mon rm overcloud-controller-2" || strings.Contains(w.names(), "controller-2") {
+		t.Errorf("asked %q, left %s", got, w.names())
+	}
+	ceph.down = true
+	w.deletes(deletion(true, "overcloud-controller-1"))
+	w.run("UPDATE_COMPLETE")
+	evs, err := w.db.Events(t.Context(), "id", 0, 0)
+	if err != nil || !slices.ContainsFunc(evs, func(e stack.Event) bool {
+		return strings.HasPrefix(e.Reason, "Ceph's map of monitors may still name it: ceph mon rm overcloud-controller-1: ")
+	}) {
+		t.Errorf("nobody was told: %v", err)
+	}
+}
+
+func TestCephIsAskedOnANode(t *testing.T) {
+	n, remote := newSSHNode(t)
+	if out, err := remote.Ceph(t.Context(), n.Node, "osd metadata"); err != nil || string(out) != "[\n]\n" || strings.Join(n.commands, "|") != "osd metadata" {
+		t.Errorf("%q %q %v", out, n.commands, err)
+	}
+	n.old = true
+	if _, err := remote.Ceph(t.Context(), n.Node, "mon rm x"); err == nil || !strings.Contains(err.Error(), "RADOS timed out") {
+		t.Errorf("monitors that do not answer: %v", err)
+	}
+}
