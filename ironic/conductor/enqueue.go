@@ -48,9 +48,9 @@ func restoreState(n, before *ironic.Node) {
 	n.ProvisionState, n.TargetProvisionState, n.ProvisionUpdatedAt = before.ProvisionState, before.TargetProvisionState, before.ProvisionUpdatedAt
 	n.Maintenance, n.MaintenanceReason, n.Fault = before.Maintenance, before.MaintenanceReason, before.Fault
 	n.InspectionStartedAt, n.InspectionFinishedAt = before.InspectionStartedAt, before.InspectionFinishedAt
-	n.InstanceInfo = before.InstanceInfo
+	n.InstanceInfo, n.Lessee = before.InstanceInfo, before.Lessee
 	n.CleanStep, n.DeployStep, n.ServiceStep = before.CleanStep, before.DeployStep, before.ServiceStep
-	for _, k := range append(flowKeys(), keyReceived, api.KeyThenInspect) {
+	for _, k := range append(flowKeys(), keyReceived, api.KeyThenInspect, keyLessee) {
 		delete(n.DriverInternalInfo, k)
 		if v, ok := before.DriverInternalInfo[k]; ok {
 			put(n, k, v)

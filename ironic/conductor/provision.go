@@ -262,6 +262,9 @@ func (c *Conductor) prepare(n *ironic.Node, e fsm.Event, req api.ProvisionReques
 	case fsm.EvInspect:
 		c.beginInspection(n)
 	case fsm.EvDeploy, fsm.EvRebuild:
+		if e == fsm.EvDeploy {
+			lease(n)
+		}
 		if req.ConfigDrive != nil {
 			if n.InstanceInfo == nil {
 				n.InstanceInfo = map[string]any{}
