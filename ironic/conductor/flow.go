@@ -9,6 +9,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/api"
 	"trefoil/ironic/driver"
 	"trefoil/ironic/fsm"
 	"trefoil/ironic/steps"
@@ -75,9 +76,10 @@ func (f flow) field(n *ironic.Node) *map[string]any {
 	return &n.ServiceStep
 }
 
-// flowKeys are all keys of driver_internal_info that belong to a list of steps.
+// flowKeys are all keys of driver_internal_info that belong to a list of steps, or say how the machine is
+// not booted for an action.
 func flowKeys() []string {
-	keys := []string{keyPlan, keyBare, keyWait, keyDisabled, keyTemplates}
+	keys := []string{keyPlan, keyBare, keyWait, keyDisabled, keyTemplates, api.KeyBootedByOthers}
 	for _, f := range flows() {
 		keys = append(keys, f.asked, f.index())
 	}

@@ -8,6 +8,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
+	"trefoil/ironic/api"
 	"trefoil/ironic/fsm"
 	"trefoil/ironic/inspect"
 
@@ -24,8 +25,11 @@ const (
 // inspect boots the ramdisk, waits for its inventory and writes what it says into the node.
 func (t *task) inspect() error {
 	if bootsRamdisk(t.node) && t.node.Interfaces["inspect"] != "fake" {
-		if err := t.bootRamdisk(jobInspect); err != nil {
-			return err
+		others := bootedByOthers(t.node)
+		if t.purpose = jobInspect; !others {
+			if err := t.bootRamdisk(jobInspect); err != nil {
+				return err
+			}
 		}
 		if err := t.step("inventory", t.awaitInventory); err != nil {
 			return err
@@ -33,8 +37,10 @@ func (t *task) inspect() error {
 		if err := t.step("process", t.process); err != nil {
 			return err
 		}
-		if err := t.step("power off after inspection", t.dropRamdisk); err != nil {
-			return err
+		if !others {
+			if err := t.step("power off after inspection", t.dropRamdisk); err != nil {
+				return err
+			}
 		}
 	}
 	return t.step("done", func(ctx context.Context) error {
@@ -47,9 +53,14 @@ func (t *task) inspect() error {
 			n.InspectionFinishedAt = &now
 			delete(n.DriverInternalInfo, keyReceived)
 			delete(n.DriverInternalInfo, keyProcessed)
+			delete(n.DriverInternalInfo, api.KeyBootedByOthers)
 		})
 	})
 }
+
+// bootedByOthers reports whether the machine's ramdisk is somebody else's business during the node's
+// inspection: it is neither booted nor switched, nor tidied up after, only its inventory is waited for.
+func bootedByOthers(n *ironic.Node) bool { return n.DriverInternalInfo[api.KeyBootedByOthers] == true }
 
 // awaitInventory waits until ContinueInspection has stored the node's inventory.
 func (t *task) awaitInventory(ctx context.Context) error {
@@ -63,7 +74,13 @@ func (t *task) awaitInventory(ctx context.Context) error {
 	until := laterOf(start.Add(t.InspectTimeout), t.Now().Add(min(graceAfterRestart, t.InspectTimeout)))
 	err := t.wait(ctx, until, func(n *ironic.Node) (bool, error) {
 		return text(n.DriverInternalInfo, keyReceived) != "", nil
-	}, func(*ironic.Node) error { return t.bootTimeout("the inventory", t.Now().Sub(start)) })
+	}, func(n *ironic.Node) error {
+		if bootedByOthers(n) {
+			return errs.New(errs.Unavailable, "Timeout reached while waiting for the inventory of node %s, which somebody else was to boot: nothing came in %s",
+				title(n), t.Now().Sub(start).Round(time.Second)).WithHint("its ramdisk must post to %s", t.InspectCallbackURL)
+		}
+		return t.bootTimeout("the inventory", t.Now().Sub(start))
+	})
 	if err != nil {
 		return err
 	}

@@ -234,10 +234,13 @@ func (c *Conductor) cleansOnProvide(n *ironic.Node) bool {
 	return c.CleanOnProvide
 }
 
-func (c *Conductor) beginInspection(n *ironic.Node) {
+func (c *Conductor) beginInspection(n *ironic.Node, byOthers bool) {
 	now := c.Now().UTC()
 	n.InspectionStartedAt, n.InspectionFinishedAt = &now, nil
 	delete(n.DriverInternalInfo, keyReceived)
+	if byOthers {
+		put(n, api.KeyBootedByOthers, true)
+	}
 }
 
 // prepare writes what a verb brings along.
@@ -257,10 +260,10 @@ func (c *Conductor) prepare(n *ironic.Node, e fsm.Event, req api.ProvisionReques
 		delete(n.DriverInternalInfo, api.KeyThenInspect) // of one that failed
 		if req.ThenInspect && n.ProvisionState == string(fsm.Enroll) {
 			put(n, api.KeyThenInspect, true)
-			c.beginInspection(n)
+			c.beginInspection(n, req.BootedByOthers)
 		}
 	case fsm.EvInspect:
-		c.beginInspection(n)
+		c.beginInspection(n, req.BootedByOthers)
 	case fsm.EvDeploy, fsm.EvRebuild:
 		if e == fsm.EvDeploy {
 			lease(n)

@@ -333,10 +333,11 @@ func (c *Conductor) note(ctx context.Context, uuid, kind, severity, sentence str
 // wait waits for a booting machine, without the lock, until ready says so or the time is up. late makes the error then.
 // After a restart the machine boots already: it has its place if there is one, but does not wait for it.
 func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Node) (bool, error), late func(*ironic.Node) error) error {
-	if t.NetBoot == nil { // it was switched off since the job began
+	others := bootedByOthers(t.node)
+	if t.NetBoot == nil && !others { // it was switched off since the job began
 		return noNetBoot(t.node)
 	}
-	if !t.slot {
+	if !t.slot && !others {
 		select {
 		case t.slots <- struct{}{}:
 			t.slot = true
