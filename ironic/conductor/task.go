@@ -304,8 +304,10 @@ func (c *Conductor) move(n *ironic.Node, to fsm.State) error {
 	return nil
 }
 
-// place writes a state with what hangs on it.
+// place writes a state with what hangs on it. A power action that was asked for in the state before is
+// not carried out any more.
 func (c *Conductor) place(n *ironic.Node, to fsm.State) {
+	forgetPowerAction(n)
 	now := c.Now().UTC()
 	n.ProvisionState, n.TargetProvisionState, n.ProvisionUpdatedAt = string(to), string(fsm.Target(to)), &now
 	if manual(n) && (to == fsm.Cleaning || to == fsm.CleanWait || to == fsm.CleanHold) {
@@ -355,11 +357,22 @@ func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Nod
 		if err := t.own(n); err != nil {
 			return err
 		}
+		if powerAsked(n) {
+			if err := t.powerMeanwhile(ctx); err != nil {
+				return err
+			}
+			boot = bootWatch{since: t.Now()}
+			continue
+		}
 		if ok, err := ready(n); err != nil || ok {
 			if err == nil {
-				t.giveSlot()
 				err = t.hold()
 			}
+			if err == nil && powerAsked(t.node) { // since it was read
+				t.yield()
+				continue
+			}
+			t.giveSlot()
 			return err
 		}
 		left := until.Sub(t.Now())
