@@ -40,6 +40,7 @@ type world struct {
 	ran    []string // long commands that agents began
 	sent   []agentapi.Command
 	offers map[string][]any // steps that agents announce, by "clean_steps"; absent: metadata only
+	stale  int              // so many lists of steps are of a version that is gone when the steps come
 	noJobs bool             // jobs can not be stored
 	boots  int              // starts from the network
 	misses int              // how many of them go wrong before one succeeds
