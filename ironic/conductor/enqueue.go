@@ -22,7 +22,7 @@ func (c *Conductor) cancelOld(ctx context.Context, old jobRef) {
 // enqueue stores a job that was assigned to a node. The caller, who has the node's
 // lock, settles the failure: nobody else would before the next start.
 func (c *Conductor) enqueue(ctx context.Context, n *ironic.Node, j jobRef) error {
-	if err := c.Jobs.Enqueue(ctx, jobPrefix+j.Kind, j.ID, jobInput{Node: n.UUID}); err != nil {
+	if err := c.Jobs.Enqueue(ctx, jobPrefix+j.Kind, j.ID, jobInput{Node: n.UUID, User: ironic.User(ctx)}); err != nil {
 		return errs.Wrap(errs.CodeOf(err), err, "store the %s job of node %s", j.Kind, title(n))
 	}
 	return nil
