@@ -151,6 +151,7 @@ func (a *agent) run(cmd agentapi.Command) agentapi.CommandStatus {
 		hang := say == "hang" || step != "" && say == "hang "+step
 		a.w.mu.Unlock()
 		if !hang {
+			st.Result = a.w.resultOf(step)
 			go a.finish(st.ID, fail)
 		}
 	}

@@ -184,8 +184,11 @@ func (t *task) inBandOnce(ctx context.Context, f flow, s steps.Step, name string
 		}
 		cmd.Params = map[string]any{"step": s.Map(), "node": t.wireNode(), "ports": ports, string(f.kind) + "_version": versions}
 	}
-	_, err = t.command(ctx, name, f.wait, f.work, cmd)
-	return err
+	res, err := t.command(ctx, name, f.wait, f.work, cmd)
+	if err != nil || s.Interface != "raid" {
+		return err
+	}
+	return t.keepRAID(ctx, f, s, res)
 }
 
 // powerStep switches a machine that is in no ramdisk.
