@@ -127,7 +127,7 @@ type HistoryEntry struct {
 	EventType string // "transition", "power", "inspection", …
 	Event     string // the sentence
 	Severity  string // INFO or ERROR
-	User      string
+	User      string // the id of who asked for what it is about; empty: nobody, or not known
 	Conductor string
 	CreatedAt time.Time
 }

@@ -213,6 +213,20 @@ func TestOneCommandAtATimeAndAHeartbeatAfterIt(t *testing.T) {
 	}
 }
 
+// A step that another version of the agent has listed is not begun, and the conductor told so in IPA's words.
+func TestAStepOfAnotherVersionIsNotBegun(t *testing.T) {
+	url := start(t, newAPI(t), func(c *Config) {
+		c.Disks = func(string) (disk.Device, error) { t.Error("a disk was opened"); return nil, errors.New("opened") }
+	})
+	for _, kind := range []string{"clean", "deploy"} {
+		_, st := post(t, url+"/v1/commands/?wait=true&agent_token=tok", kind+".execute_"+kind+"_step", map[string]any{
+			"step": map[string]any{"step": "erase_devices_metadata", "interface": "deploy"}, kind + "_version": map[string]any{managerName: "0"}})
+		if st.Status != agentapi.CleanVersionMismatch || st.Error == nil || st.Error.Type != "VersionMismatch" || !strings.Contains(st.Error.Message, "version 0, the agent has "+stepsVersion) {
+			t.Errorf("%s: %+v", kind, st)
+		}
+	}
+}
+
 func TestBadWriteImageTouchesNothing(t *testing.T) {
 	opened := false
 	url := start(t, newAPI(t), func(c *Config) {

@@ -84,6 +84,9 @@ func (c *commands) execute(h handler, e *entry, params map[string]any) {
 	e.status.Status, e.status.Result = agentapi.Succeeded, result
 	if err != nil {
 		e.status.Status, e.status.Result = agentapi.Failed, nil
+		if errors.Is(err, errOtherVersion) {
+			e.status.Status = agentapi.CleanVersionMismatch
+		}
 		e.status.Error = &agentapi.CommandError{Type: errorType(err), Code: errs.HTTPStatus(errs.CodeOf(err)), Message: err.Error(), Details: errs.HintOf(err)}
 	}
 	if c.running == e {
@@ -161,6 +164,9 @@ func (c *commands) status(id string) []agentapi.CommandStatus {
 }
 
 func errorType(err error) string {
+	if errors.Is(err, errOtherVersion) {
+		return "VersionMismatch"
+	}
 	switch errs.CodeOf(err) {
 	case errs.Invalid:
 		return "InvalidCommandParamsError"

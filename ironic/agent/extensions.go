@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // managerName is the one hardware manager we have, and stepsVersion changes
-// whenever its steps do: the conductor then starts cleaning anew.
+// whenever its steps do: the conductor, told of that, lists them anew.
 const (
 	managerName  = "TrefoilHardwareManager"
 	stepsVersion = "1"
@@ -74,8 +75,8 @@ func (a *Agent) deploySteps(params) (params, error) {
 
 func (a *Agent) executeClean(_ context.Context, p params, report func(string)) (params, error) {
 	step, name := stepOf(p)
-	if v, ok := p["clean_version"].(params); ok && v[managerName] != nil && v[managerName] != stepsVersion {
-		return nil, errs.New(errs.Internal, "clean steps changed since they were listed (%v, now %s)", v[managerName], stepsVersion)
+	if err := sameVersion(p, "clean"); err != nil {
+		return nil, err
 	}
 	var erase func(disk.Device) error
 	switch name {
@@ -102,6 +103,19 @@ func (a *Agent) executeClean(_ context.Context, p params, report func(string)) (
 	return params{"clean_result": nil, "clean_step": step}, nil
 }
 
+// errOtherVersion: the step was listed by another version of the agent, and is not begun.
+var errOtherVersion = errors.New("the steps have changed since they were listed")
+
+// sameVersion holds a step to the version of whoever listed it: the machine may have been started
+// anew in between, with another ramdisk.
+func sameVersion(p params, kind string) error {
+	v, ok := p[kind+"_version"].(params)
+	if !ok || v[managerName] == nil || v[managerName] == stepsVersion {
+		return nil
+	}
+	return errs.Wrap(errs.Conflict, errOtherVersion, "%s steps of version %v, the agent has %s", kind, v[managerName], stepsVersion)
+}
+
 // onDisk opens a disk, does one thing and makes the kernel read its partitions anew.
 func (a *Agent) onDisk(name string, do func(disk.Device) error) error {
 	d, err := a.cfg.Disks(name)
@@ -120,6 +134,9 @@ func (a *Agent) onDisk(name string, do func(disk.Device) error) error {
 
 func (a *Agent) executeDeploy(ctx context.Context, p params, report func(string)) (params, error) {
 	step, name := stepOf(p)
+	if err := sameVersion(p, "deploy"); err != nil {
+		return nil, err
+	}
 	if name != "write_image" {
 		return nil, errs.New(errs.Invalid, "the agent has no deploy step %q", name)
 	}

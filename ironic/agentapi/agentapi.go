@@ -51,6 +51,13 @@ const (
 	Failed    = "FAILED"
 )
 
+// States of a step that was not begun, since other versions of the hardware managers announced it:
+// IPA's, and the one it is about to use.
+const (
+	CleanVersionMismatch = "CLEAN_VERSION_MISMATCH"
+	VersionMismatch      = "VERSION_MISMATCH"
+)
+
 // Command is the body of POST {agent}/v1/commands/?wait=…&agent_token=….
 type Command struct {
 	Name   string         `json:"name"`

@@ -29,6 +29,9 @@ func (c *call) identify(open bool) {
 	}
 	c.full = open || c.s.caller == nil || c.caller.Everything()
 	audit.Note(c.ctx(), func(t *audit.Trail) { t.Caller = c.caller })
+	if c.r.Method != http.MethodGet && c.caller.UserID != "" { // a node's history says who
+		c.r = c.r.WithContext(ironic.WithUser(c.ctx(), c.caller.UserID))
+	}
 }
 
 // allowed tells whether the caller satisfies a policy towards a target.

@@ -18,10 +18,14 @@ type ProvisionRequest struct {
 	Runbook        string           `json:"runbook,omitempty"`
 	RescuePassword *string          `json:"-"` // in the clear: it is kept nowhere
 	ThenInspect    bool             `json:"-"` // with manage of a node in enroll: inspect it when its BMC has answered
+	BootedByOthers bool             `json:"-"` // with inspect and ThenInspect: only wait for the inventory of a ramdisk that somebody else boots
 }
 
 // KeyThenInspect is true in the driver_internal_info of a node that is verified for ThenInspect.
 const KeyThenInspect = "then_inspect"
+
+// KeyBootedByOthers is true in the driver_internal_info of a node that is inspected with BootedByOthers.
+const KeyBootedByOthers = "inspection_booted_by_others"
 
 // Validation is one row of a node's validation.
 type Validation struct {

@@ -49,7 +49,7 @@ func TestMembersOfAProvisionRequest(t *testing.T) {
 			r := httptest.NewRequest("PUT", "/v1/nodes/n/states/provision", strings.NewReader(c.body))
 			req, err := (&call{r: r, w: httptest.NewRecorder(), version: c.version}).provisionRequest()
 			if err == nil {
-				err = req.fits()
+				err = req.fits(c.version)
 			}
 			switch {
 			case c.want == "" && err != nil:

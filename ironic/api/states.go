@@ -134,7 +134,7 @@ func (s *server) putProvision(c *call) error {
 	if since := fsm.MinVersion(verb, fsm.State(n.ProvisionState)); since > c.version {
 		return tooNew("the target "+req.Target+" in this state", since, c.version)
 	}
-	if err := req.fits(); err != nil {
+	if err := req.fits(c.version); err != nil {
 		return err
 	}
 	if err := checkProvision(n, verb, req); err != nil {
@@ -253,8 +253,8 @@ func (r *ProvisionRequest) readSteps(body map[string]any) error {
 	return nil
 }
 
-// fits refuses members that do not go with the verb.
-func (r *ProvisionRequest) fits() error {
+// fits refuses members that do not go with the verb, in a version.
+func (r *ProvisionRequest) fits(version int) error {
 	building := slices.Contains([]string{"active", "deploy", "rebuild"}, r.Target)
 	only := func(member, verbs string) error {
 		return badRequest("\"%s\" is only valid when setting target provision state to %s", member, verbs)
@@ -263,6 +263,8 @@ func (r *ProvisionRequest) fits() error {
 		return badRequest("\"%s\" is required when setting target provision state to %s", member, verb)
 	}
 	switch {
+	case r.ConfigDrive != nil && r.Target == "rebuild" && version < 35:
+		return badRequest("Adding a config drive is only supported when setting provision state to active")
 	case r.ConfigDrive != nil && !building:
 		return badRequest("Adding a config drive is only supported when setting provision state to active or rebuild")
 	case r.DeploySteps != nil && !building:

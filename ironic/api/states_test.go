@@ -37,6 +37,8 @@ func TestProvisionVerbs(t *testing.T) {
 		{"config drive as text", ironic.Node{ProvisionState: "available"}, `{"target":"active","configdrive":"H4sI"}`, "1.6", 202, ""},
 		{"config drive as object", ironic.Node{ProvisionState: "available"}, `{"target":"active","configdrive":{"user_data":"x"}}`, "1.56", 202, ""},
 		{"config drive as object, too early", ironic.Node{ProvisionState: "available"}, `{"target":"active","configdrive":{}}`, "1.55", 400, "1.56"},
+		{"config drive with rebuild", ironic.Node{ProvisionState: "active"}, `{"target":"rebuild","configdrive":"H4sI"}`, "1.35", 202, ""},
+		{"config drive with rebuild, too early", ironic.Node{ProvisionState: "active"}, `{"target":"rebuild","configdrive":"H4sI"}`, "1.34", 400, "only supported when setting provision state to active"},
 		{"config drive with manage", ironic.Node{}, `{"target":"manage","configdrive":"x"}`, "1.82", 400, "config drive"},
 		{"clean without steps", ironic.Node{ProvisionState: "manageable"}, `{"target":"clean"}`, "1.82", 400, "clean_steps"},
 		{"clean with steps", ironic.Node{ProvisionState: "manageable"}, `{"target":"clean"` + steps, "1.15", 202, ""},

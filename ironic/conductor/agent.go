@@ -316,6 +316,9 @@ func commandResult(name string, st *agentapi.CommandStatus) (map[string]any, err
 	if st.Status == agentapi.Succeeded {
 		return st.Result, nil
 	}
+	if st.Status == agentapi.CleanVersionMismatch || st.Status == agentapi.VersionMismatch {
+		return nil, errOtherVersions
+	}
 	if st.Error == nil {
 		return nil, errs.New(errs.Internal, "the agent ended %s as %s without a reason", name, st.Status)
 	}

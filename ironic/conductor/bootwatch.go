@@ -31,6 +31,9 @@ type bootWatch struct {
 // because the undercloud was down for longer than the firmware tries, never
 // comes back by itself.
 func (t *task) watchBoot(ctx context.Context, w *bootWatch, left time.Duration) error {
+	if bootedByOthers(t.node) {
+		return nil
+	}
 	now := t.NetBoot.Phase(t.uuid)
 	if now != w.phase {
 		w.phase, w.since = now, t.Now()

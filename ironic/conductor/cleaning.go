@@ -129,8 +129,20 @@ func (t *task) dropInstance() error {
 func forgetInstance(n *ironic.Node) {
 	n.InstanceInfo, n.InstanceUUID, n.InstanceName, n.DeployStep, n.AllocationUUID = map[string]any{}, "", "", nil, ""
 	forgetAgent(n)
-	if auto, _ := n.DriverInternalInfo["automatic_lessee"].(bool); auto {
+	if auto, _ := n.DriverInternalInfo[keyLessee].(bool); auto {
 		n.Lessee = ""
-		delete(n.DriverInternalInfo, "automatic_lessee")
+		delete(n.DriverInternalInfo, keyLessee)
+	}
+}
+
+// keyLessee says that the node's lessee is its instance's project, and goes with it.
+const keyLessee = "automatic_lessee"
+
+// lease makes the project that an instance is for the node's lessee, as Ironic does where nothing else is
+// configured: the project sees its machine then. A lessee that somebody chose stays.
+func lease(n *ironic.Node) {
+	if project := text(n.InstanceInfo, "project_id"); project != "" && n.Lessee == "" {
+		n.Lessee = project
+		put(n, keyLessee, true)
 	}
 }

@@ -199,17 +199,21 @@ const writeStep = "write_image"
 // writeImage has the agent write image and config drive. What was sent before is
 // only followed.
 func (t *task) writeImage(ctx context.Context) error {
+	return t.versioned(ctx, deployFlow(), writeStep, nil, func(name string, versions map[string]any) error { return t.writeOnce(ctx, name, versions) })
+}
+
+func (t *task) writeOnce(ctx context.Context, name string, versions map[string]any) error {
 	cmd := agentapi.Command{Name: "deploy.execute_deploy_step"}
-	begun, err := t.begun(ctx, writeStep, cmd.Name)
+	begun, err := t.begun(ctx, name, cmd.Name)
 	if err != nil {
 		return err
 	}
 	if !begun {
-		if cmd.Params, err = t.writeParams(ctx); err != nil {
+		if cmd.Params, err = t.writeParams(ctx, versions); err != nil {
 			return err
 		}
 	}
-	res, err := t.command(ctx, writeStep, fsm.DeployWait, fsm.Deploying, cmd)
+	res, err := t.command(ctx, name, fsm.DeployWait, fsm.Deploying, cmd)
 	if err != nil {
 		return err
 	}
@@ -219,8 +223,8 @@ func (t *task) writeImage(ctx context.Context) error {
 	return nil
 }
 
-// writeParams makes the parameters of the command that writes the image.
-func (t *task) writeParams(ctx context.Context) (map[string]any, error) {
+// writeParams makes the parameters of the command that writes the image; without versions for those that the node keeps.
+func (t *task) writeParams(ctx context.Context, versions map[string]any) (map[string]any, error) {
 	drive, err := t.configDrive()
 	if err != nil {
 		return nil, err
@@ -229,9 +233,10 @@ func (t *task) writeParams(ctx context.Context) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	versions, err := t.versions(ctx)
-	if err != nil {
-		return nil, err
+	if versions == nil {
+		if versions, err = t.versions(ctx); err != nil {
+			return nil, err
+		}
 	}
 	info := *t.image
 	info.ConfigDrive = drive

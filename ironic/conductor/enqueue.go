@@ -22,7 +22,7 @@ func (c *Conductor) cancelOld(ctx context.Context, old jobRef) {
 // enqueue stores a job that was assigned to a node. The caller, who has the node's
 // lock, settles the failure: nobody else would before the next start.
 func (c *Conductor) enqueue(ctx context.Context, n *ironic.Node, j jobRef) error {
-	if err := c.Jobs.Enqueue(ctx, jobPrefix+j.Kind, j.ID, jobInput{Node: n.UUID}); err != nil {
+	if err := c.Jobs.Enqueue(ctx, jobPrefix+j.Kind, j.ID, jobInput{Node: n.UUID, User: ironic.User(ctx)}); err != nil {
 		return errs.Wrap(errs.CodeOf(err), err, "store the %s job of node %s", j.Kind, title(n))
 	}
 	return nil
@@ -48,9 +48,9 @@ func restoreState(n, before *ironic.Node) {
 	n.ProvisionState, n.TargetProvisionState, n.ProvisionUpdatedAt = before.ProvisionState, before.TargetProvisionState, before.ProvisionUpdatedAt
 	n.Maintenance, n.MaintenanceReason, n.Fault = before.Maintenance, before.MaintenanceReason, before.Fault
 	n.InspectionStartedAt, n.InspectionFinishedAt = before.InspectionStartedAt, before.InspectionFinishedAt
-	n.InstanceInfo = before.InstanceInfo
+	n.InstanceInfo, n.Lessee = before.InstanceInfo, before.Lessee
 	n.CleanStep, n.DeployStep, n.ServiceStep = before.CleanStep, before.DeployStep, before.ServiceStep
-	for _, k := range append(flowKeys(), keyReceived, api.KeyThenInspect) {
+	for _, k := range append(flowKeys(), keyReceived, api.KeyThenInspect, keyLessee) {
 		delete(n.DriverInternalInfo, k)
 		if v, ok := before.DriverInternalInfo[k]; ok {
 			put(n, k, v)

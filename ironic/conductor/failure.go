@@ -85,7 +85,7 @@ func abortWords(n *ironic.Node, old jobRef) string {
 // settle tidies up after an abort: the machine off, its network boot gone.
 func (t *task) settle() error {
 	if err := t.step("tidy up", func(ctx context.Context) error {
-		if bare(t.node) {
+		if bare(t.node) || bootedByOthers(t.node) {
 			return nil
 		}
 		return t.dropRamdisk(ctx)
@@ -175,7 +175,7 @@ func (c *Conductor) rest(n *ironic.Node, j jobRef, words string) {
 // works also when the BMC is what failed: then it says so. A machine that was in no
 // ramdisk, though its steps were under way, stays as it is.
 func (c *Conductor) afterFailure(ctx context.Context, n *ironic.Node) error {
-	if !bootsRamdisk(n) || bare(n) {
+	if !bootsRamdisk(n) || bare(n) || bootedByOthers(n) {
 		return nil
 	}
 	drv, err := c.driver(n)

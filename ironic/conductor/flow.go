@@ -9,6 +9,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/api"
 	"trefoil/ironic/driver"
 	"trefoil/ironic/fsm"
 	"trefoil/ironic/steps"
@@ -75,9 +76,10 @@ func (f flow) field(n *ironic.Node) *map[string]any {
 	return &n.ServiceStep
 }
 
-// flowKeys are all keys of driver_internal_info that belong to a list of steps.
+// flowKeys are all keys of driver_internal_info that belong to a list of steps, or say how the machine is
+// not booted for an action.
 func flowKeys() []string {
-	keys := []string{keyPlan, keyBare, keyWait, keyDisabled, keyTemplates}
+	keys := []string{keyPlan, keyBare, keyWait, keyDisabled, keyTemplates, api.KeyBootedByOthers}
 	for _, f := range flows() {
 		keys = append(keys, f.asked, f.index())
 	}
@@ -113,6 +115,7 @@ type plan struct {
 	Steps    []steps.Step   `json:"steps"`
 	Versions map[string]any `json:"versions,omitempty"` // of the agent's hardware managers
 	Ramdisk  bool           `json:"ramdisk"`
+	Round    int            `json:"round,omitempty"` // how often it was listed anew, see errOtherVersions
 	Start    int            `json:"start,omitempty"`
 	Resumed  bool           `json:"resumed,omitempty"`
 }
@@ -169,11 +172,20 @@ func (t *task) flow(f flow, c compose) (*plan, error) {
 		if err := t.awaitAgent(f.wait, f.work); err != nil {
 			return nil, err
 		}
-		if p, err = remembered(t, "steps", func(ctx context.Context) (*plan, error) { return t.wholePlan(ctx, f, c) }); err != nil {
+		if p, err = remembered(t, "steps", func(ctx context.Context) (*plan, error) { return t.wholePlan(ctx, f, c, 0) }); err != nil {
 			return nil, err
 		}
 	}
-	return p, t.runSteps(f, p)
+	for {
+		err := t.runSteps(f, p)
+		if !errors.Is(err, errListAnew) {
+			return p, err
+		}
+		round := p.Round + 1
+		if p, err = remembered(t, fmt.Sprintf("steps anew %d", round), func(ctx context.Context) (*plan, error) { return t.wholePlan(ctx, f, c, round) }); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // plan goes on with the list that the node keeps, or begins one.
@@ -222,8 +234,8 @@ func ownSteps(drv driver.Driver, n *ironic.Node, kind steps.Kind) []steps.Step {
 // needsRamdisk reports whether the agent runs a step.
 func needsRamdisk(s steps.Step) bool { return s.RequiresRamdisk }
 
-// wholePlan asks the agent for its steps and makes the list with them.
-func (t *task) wholePlan(ctx context.Context, f flow, c compose) (*plan, error) {
+// wholePlan asks the agent for its steps and makes the list with them, for the round-th time after the first.
+func (t *task) wholePlan(ctx context.Context, f flow, c compose, round int) (*plan, error) {
 	offered, versions, err := t.agentSteps(ctx, f.kind)
 	if err != nil {
 		return nil, err
@@ -232,7 +244,7 @@ func (t *task) wholePlan(ctx context.Context, f flow, c compose) (*plan, error) 
 	if err != nil {
 		return nil, err
 	}
-	return t.keepPlan(ctx, f, &plan{Steps: list, Versions: versions, Ramdisk: true})
+	return t.keepPlan(ctx, f, &plan{Steps: list, Versions: versions, Ramdisk: true, Round: round})
 }
 
 // agentSteps asks the agent what it can do, and for the versions it wants to be told.

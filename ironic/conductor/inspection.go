@@ -8,6 +8,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
+	"trefoil/ironic/api"
 	"trefoil/ironic/driver"
 	"trefoil/ironic/fsm"
 	"trefoil/ironic/inspect"
@@ -22,12 +23,13 @@ const (
 	keyError         = "error"
 )
 
-// checkInspect looks whether a node may be inspected, and can boot the ramdisk for it.
-func (c *Conductor) checkInspect(ctx context.Context, drv driver.Driver, n *ironic.Node) error {
+// checkInspect looks whether a node may be inspected, and can boot the ramdisk for it, unless somebody
+// else boots one.
+func (c *Conductor) checkInspect(ctx context.Context, drv driver.Driver, n *ironic.Node, byOthers bool) error {
 	if err := mayInspect(n); err != nil {
 		return err
 	}
-	if err := drv.Validate(n); err != nil || !inspectsByAgent(n) {
+	if err := drv.Validate(n); err != nil || byOthers || !inspectsByAgent(n) {
 		return err
 	}
 	return c.canBoot(ctx, drv, n, jobInspect)
@@ -47,8 +49,11 @@ func inspectsByAgent(n *ironic.Node) bool {
 // inspect boots the ramdisk, waits for its inventory and writes what it says into the node.
 func (t *task) inspect() error {
 	if inspectsByAgent(t.node) {
-		if err := t.bootRamdisk(jobInspect); err != nil {
-			return err
+		others := bootedByOthers(t.node)
+		if t.purpose = jobInspect; !others {
+			if err := t.bootRamdisk(jobInspect); err != nil {
+				return err
+			}
 		}
 		if err := t.step("inventory", t.awaitInventory); err != nil {
 			return err
@@ -56,8 +61,10 @@ func (t *task) inspect() error {
 		if err := t.step("process", t.process); err != nil {
 			return err
 		}
-		if err := t.step("power off after inspection", t.dropRamdisk); err != nil {
-			return err
+		if !others {
+			if err := t.step("power off after inspection", t.dropRamdisk); err != nil {
+				return err
+			}
 		}
 	}
 	return t.step("done", func(ctx context.Context) error {
@@ -70,9 +77,14 @@ func (t *task) inspect() error {
 			n.InspectionFinishedAt = &now
 			delete(n.DriverInternalInfo, keyReceived)
 			delete(n.DriverInternalInfo, keyProcessed)
+			delete(n.DriverInternalInfo, api.KeyBootedByOthers)
 		})
 	})
 }
+
+// bootedByOthers reports whether the machine's ramdisk is somebody else's business during the node's
+// inspection: it is neither booted nor switched, nor tidied up after, only its inventory is waited for.
+func bootedByOthers(n *ironic.Node) bool { return n.DriverInternalInfo[api.KeyBootedByOthers] == true }
 
 // awaitInventory waits until ContinueInspection has stored the node's inventory.
 func (t *task) awaitInventory(ctx context.Context) error {
@@ -86,7 +98,13 @@ func (t *task) awaitInventory(ctx context.Context) error {
 	until := laterOf(start.Add(t.InspectTimeout), t.Now().Add(min(graceAfterRestart, t.InspectTimeout)))
 	err := t.wait(ctx, until, func(n *ironic.Node) (bool, error) {
 		return text(n.DriverInternalInfo, keyReceived) != "", nil
-	}, func(*ironic.Node) error { return t.bootTimeout("the inventory", t.Now().Sub(start)) })
+	}, func(n *ironic.Node) error {
+		if bootedByOthers(n) {
+			return errs.New(errs.Unavailable, "Timeout reached while waiting for the inventory of node %s, which somebody else was to boot: nothing came in %s",
+				title(n), t.Now().Sub(start).Round(time.Second)).WithHint("its ramdisk must post to %s", t.InspectCallbackURL)
+		}
+		return t.bootTimeout("the inventory", t.Now().Sub(start))
+	})
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/fsm"
 )
 
 // locks keeps the work on one node in this process in a row. The store's
@@ -121,12 +122,27 @@ func (c *Conductor) givenUp(n *ironic.Node, err error) error {
 // time it waits for the machine.
 func (c *Conductor) busyWith(n *ironic.Node, j jobRef) error {
 	h := n.Transition(c.Config.Host)
-	if j.Kind == jobPower {
+	if j.Kind == jobPower || powerAsked(n) {
 		h.Purpose, h.Since = "power action "+text(n.DriverInternalInfo, keyPower), time.Time{}
 		return h.Refusal(n.UUID)
 	}
 	h.Purpose = fmt.Sprintf("%s is under way in state %q", j.Kind, n.ProvisionState)
-	return h.Refusal(n.UUID).WithHint("wait for it to end, or openstack baremetal node abort %s", n.UUID)
+	return h.Refusal(n.UUID).WithHint("wait for it to end%s", wayOut(n))
+}
+
+// commonVersion is the API minor version that Debian 12's client speaks.
+const commonVersion = 78
+
+// wayOut is the command that ends what is under way, with a comma before it; empty: there is none.
+func wayOut(n *ironic.Node) string {
+	state := fsm.State(n.ProvisionState)
+	for _, way := range []struct{ verb, command string }{{"abort", "abort"}, {"deleted", "undeploy"}} { // the latter takes the instance, too
+		v, _ := fsm.VerbOf(way.verb)
+		if _, err := fsm.Next(state, v.Event); err == nil && fsm.MinVersion(v, state) <= commonVersion {
+			return fmt.Sprintf(", or openstack baremetal node %s %s", way.command, n.UUID)
+		}
+	}
+	return ""
 }
 
 // holdForJob takes a node for a job; it waits as long as the job lives.

@@ -124,7 +124,7 @@ func (a *agent) run(cmd agentapi.Command) agentapi.CommandStatus {
 	case "clean.get_clean_steps", "deploy.get_deploy_steps", "service.get_service_steps":
 		kind := strings.TrimPrefix(short, "get_")
 		st.Result = map[string]any{kind: map[string]any{"GenericHardwareManager": a.w.offer(kind)},
-			"hardware_manager_version": map[string]any{"generic_hardware_manager": "1.2"}}
+			"hardware_manager_version": map[string]any{"generic_hardware_manager": a.w.announced()}}
 	case "standby.get_partition_uuids":
 		st.Result = map[string]any{} // as of an image of a whole disk
 	case "standby.sync":
@@ -138,6 +138,10 @@ func (a *agent) run(cmd agentapi.Command) agentapi.CommandStatus {
 			_ = a.w.drv.SetPower(context.Background(), &ironic.Node{UUID: a.uuid}, ironic.PowerOff)
 		}()
 	default:
+		if listedByAnother(cmd) {
+			st.Status, st.Error = agentapi.CleanVersionMismatch, &agentapi.CommandError{Type: "VersionMismatch", Code: 409, Message: "Hardware managers version mismatch, reload agent with correct version"}
+			break
+		}
 		st.Status = agentapi.Running
 		a.w.mu.Lock()
 		a.w.ran = append(a.w.ran, short)
@@ -147,11 +151,40 @@ func (a *agent) run(cmd agentapi.Command) agentapi.CommandStatus {
 		hang := say == "hang" || step != "" && say == "hang "+step
 		a.w.mu.Unlock()
 		if !hang {
+			st.Result = a.w.resultOf(step)
 			go a.finish(st.ID, fail)
 		}
 	}
 	a.commands = append(a.commands, st)
 	return st
+}
+
+// hardwareVersion is what agents check steps against.
+const hardwareVersion = "1.2"
+
+// resultOf is what a step comes to.
+func (w *world) resultOf(step string) map[string]any {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.results[step]
+}
+
+// announced is the version that a list of steps names.
+func (w *world) announced() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stale > 0 {
+		w.stale--
+		return "1.1"
+	}
+	return hardwareVersion
+}
+
+// listedByAnother reports whether a step was announced by another version than the agent's.
+func listedByAnother(cmd agentapi.Command) bool {
+	kind, _, _ := strings.Cut(cmd.Name, ".")
+	v, ok := cmd.Params[kind+"_version"].(map[string]any)
+	return ok && v["generic_hardware_manager"] != hardwareVersion
 }
 
 // stepOf names the step that a command runs; empty if it runs none.

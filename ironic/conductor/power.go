@@ -50,17 +50,24 @@ func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout 
 	}
 	var j jobRef
 	_, err = c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
-		if busy, ok := jobOf(n); ok {
+		busy, ok := jobOf(n)
+		if ok && !takesPower(n) {
 			return c.busyWith(n, busy)
 		}
 		n.TargetPowerState, n.LastError = final, ""
-		j = assign(n, jobPower)
+		if j = (jobRef{}); !ok {
+			j = assign(n, jobPower)
+		}
 		put(n, keyPower, target)
 		put(n, keyTimeout, timeout)
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	if j.ID == "" {
+		c.bells.ring(n.UUID)
+		return nil
 	}
 	if err := c.enqueue(ctx, n, j); err != nil {
 		return errors.Join(err, c.takeBack(context.WithoutCancel(ctx), n.UUID, j, err, forgetPowerAction))
@@ -74,29 +81,16 @@ func forgetPowerAction(n *ironic.Node) {
 	delete(n.DriverInternalInfo, keyTimeout)
 }
 
-// keyPower holds the power action that a node's job carries out.
+// keyPower holds the power action that a node's job carries out, jobPower or one that waits (see takesPower).
 const keyPower = "power_action"
 
 // power is the job behind SetPower.
 func (t *task) power() error {
 	return t.step("power", func(ctx context.Context) error {
 		target := text(t.node.DriverInternalInfo, keyPower)
-		if err := maySwitch(t.node, target); err != nil { // the flag may have come since it was asked for
+		if err := t.switchAsAsked(ctx, target); err != nil {
 			return err
 		}
-		limit := t.PowerTimeout
-		if target == ironic.SoftPowerOff || target == ironic.SoftRebooting {
-			limit = t.SoftTimeout
-		}
-		if s := number(t.node.DriverInternalInfo, keyTimeout); s > 0 {
-			limit = time.Duration(s) * time.Second
-		}
-		ctx, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
-		if err := t.drv.SetPower(ctx, t.node, target); err != nil {
-			return errs.Wrap(errs.CodeOf(err), err, "Failed to change power state of node %s to '%s'", title(t.node), target)
-		}
-		t.note("power", "%s: done", target)
 		return t.update(context.WithoutCancel(ctx), func(n *ironic.Node) {
 			n.PowerState = finalPower(target)
 			if target == ironic.Rebooting {
@@ -106,6 +100,27 @@ func (t *task) power() error {
 			unassign(n)
 		})
 	})
+}
+
+// switchAsAsked does the power action that somebody asked for.
+func (t *task) switchAsAsked(ctx context.Context, target string) error {
+	if err := maySwitch(t.node, target); err != nil { // the flag may have come since it was asked for
+		return err
+	}
+	limit := t.PowerTimeout
+	if target == ironic.SoftPowerOff || target == ironic.SoftRebooting {
+		limit = t.SoftTimeout
+	}
+	if s := number(t.node.DriverInternalInfo, keyTimeout); s > 0 {
+		limit = time.Duration(s) * time.Second
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := t.drv.SetPower(ctx, t.node, target); err != nil {
+		return errs.Wrap(errs.CodeOf(err), err, "Failed to change power state of node %s to '%s'", title(t.node), target)
+	}
+	t.note("power", "%s: done", target)
+	return nil
 }
 
 // SetBootDevice chooses what the node boots from.

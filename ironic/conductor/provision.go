@@ -142,7 +142,7 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 	case fsm.EvClean:
 		return c.checkClean(ctx, drv, n, req)
 	case fsm.EvInspect:
-		return c.checkInspect(ctx, drv, n)
+		return c.checkInspect(ctx, drv, n, req.BootedByOthers)
 	case fsm.EvService:
 		if err := drv.Validate(n); err != nil {
 			return err
@@ -221,10 +221,13 @@ func (c *Conductor) cleansOnProvide(n *ironic.Node) bool {
 	return c.CleanOnProvide
 }
 
-func (c *Conductor) beginInspection(n *ironic.Node) {
+func (c *Conductor) beginInspection(n *ironic.Node, byOthers bool) {
 	now := c.Now().UTC()
 	n.InspectionStartedAt, n.InspectionFinishedAt = &now, nil
 	delete(n.DriverInternalInfo, keyReceived)
+	if byOthers {
+		put(n, api.KeyBootedByOthers, true)
+	}
 }
 
 // prepare writes what a verb brings along.
@@ -244,11 +247,14 @@ func (c *Conductor) prepare(n *ironic.Node, e fsm.Event, req api.ProvisionReques
 		delete(n.DriverInternalInfo, api.KeyThenInspect) // of one that failed
 		if req.ThenInspect && n.ProvisionState == string(fsm.Enroll) {
 			put(n, api.KeyThenInspect, true)
-			c.beginInspection(n)
+			c.beginInspection(n, req.BootedByOthers)
 		}
 	case fsm.EvInspect:
-		c.beginInspection(n)
+		c.beginInspection(n, req.BootedByOthers)
 	case fsm.EvDeploy, fsm.EvRebuild:
+		if e == fsm.EvDeploy {
+			lease(n)
+		}
 		if req.ConfigDrive != nil {
 			if n.InstanceInfo == nil {
 				n.InstanceInfo = map[string]any{}

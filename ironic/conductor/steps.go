@@ -19,26 +19,29 @@ import (
 // keyAbortAfter in the step that a node shows asks to end behind it.
 const keyAbortAfter = "abort_after"
 
-// runSteps runs a plan from where it begins. A hold ends the job with errHeld.
+// runSteps runs a plan from where it begins. A hold ends the job with errHeld; with errListAnew the
+// steps are to be listed anew.
 // The names of the durable steps come from the plan alone, so that each run of
 // the job meets them in the same order.
 func (t *task) runSteps(f flow, p *plan) error {
 	lost := p.Resumed // the ramdisk of the job before may be gone
 	for i := p.Start; i < len(p.Steps); i++ {
-		s, name := p.Steps[i], fmt.Sprintf("%s %d %s", f.kind, i, p.Steps[i].Name)
+		s, name := p.Steps[i], p.name(f, i)
 		if s.RequiresRamdisk && lost {
 			if err := t.ramdiskFor(f, name); err != nil {
 				return err
 			}
 			lost = false
 		}
-		stop, err := remembered(t, name, func(ctx context.Context) (bool, error) { return t.oneStep(ctx, f, p, i, name) })
+		then, err := remembered(t, name, func(ctx context.Context) (verdict, error) { return t.oneStep(ctx, f, p, i, name) })
 		switch {
 		case err != nil:
 			return err
+		case then == listAnew:
+			return errListAnew
 		case s.Name == steps.Hold:
 			return errHeld
-		case stop:
+		case then == endHere:
 			return errs.New(errs.Conflict, "By request, the %s operation was aborted during or after the completion of step \"%s\"", f.kind, s.ID())
 		}
 		inside := p.inRamdisk(i)
@@ -66,28 +69,30 @@ func (p *plan) inRamdisk(i int) bool {
 	return p.Ramdisk && !slices.ContainsFunc(p.Steps[:i+1], gone)
 }
 
-// oneStep runs step i of a plan; true: somebody wants the list to end here. It may
-// run twice: what the step begins is found again.
-func (t *task) oneStep(ctx context.Context, f flow, p *plan, i int, name string) (bool, error) {
+// oneStep runs step i of a plan. It may run twice: what the step begins is found again.
+func (t *task) oneStep(ctx context.Context, f flow, p *plan, i int, name string) (verdict, error) {
 	s := p.Steps[i]
 	if s.Name == steps.Hold {
 		t.note("transition", "on hold after %d of %d steps; \"unhold\" goes on", i+1, len(p.Steps))
-		return false, t.enter(ctx, f.held, func(n *ironic.Node) {
+		return goOn, t.enter(ctx, f.held, func(n *ironic.Node) {
 			*f.field(n) = s.Map()
 			put(n, f.index(), i+1)
 		})
 	}
 	if err := t.showStep(ctx, f, s, i); err != nil {
-		return false, err
+		return goOn, err
 	}
 	err := t.execute(ctx, f, p, i, name)
 	switch {
 	case err == nil:
 		return t.leaveStep(ctx, f, i)
 	case ctx.Err() != nil, errors.Is(err, errSuperseded):
-		return false, err
+		return goOn, err
+	case errors.Is(err, errOtherVersions) && t.mayListAnew(f, p):
+		t.note("transition", "step %s was listed by another version of the ramdisk: cleaning begins anew", s.Name)
+		return listAnew, nil
 	}
-	return false, errs.Wrap(errs.CodeOf(err), err, "Node %s failed step %s", t.uuid, s)
+	return goOn, errs.Wrap(errs.CodeOf(err), err, "Node %s failed step %s", t.uuid, s)
 }
 
 // showStep writes which step runs. One that is shown already stays as it is: it
@@ -107,19 +112,19 @@ func (t *task) showStep(ctx context.Context, f flow, s steps.Step, i int) error 
 }
 
 // leaveStep writes that step i is done, and looks whether the list is to end here.
-func (t *task) leaveStep(ctx context.Context, f flow, i int) (bool, error) {
-	stop := false
+func (t *task) leaveStep(ctx context.Context, f flow, i int) (verdict, error) {
+	then := goOn
 	err := t.update(ctx, func(n *ironic.Node) {
-		stop = (*f.field(n))[keyAbortAfter] == true
+		stop := (*f.field(n))[keyAbortAfter] == true
 		put(n, f.index(), i+1)
 		delete(n.DriverInternalInfo, keyWait)
-		if stop { // nothing is broken: the node needs no care
-			*f.field(n) = nil
+		if then = goOn; stop { // nothing is broken: the node needs no care
+			then, *f.field(n) = endHere, nil
 			return
 		}
 		mayAbort(n, f)
 	})
-	return stop, err
+	return then, err
 }
 
 // mayAbort lets an abort end the list at once: the step that is still shown is done, so
@@ -163,6 +168,10 @@ func (t *task) execute(ctx context.Context, f flow, p *plan, i int, name string)
 
 // inBand has the agent run a step. One that was sent before is only followed.
 func (t *task) inBand(ctx context.Context, f flow, s steps.Step, name string, versions map[string]any) error {
+	return t.versioned(ctx, f, name, versions, func(name string, versions map[string]any) error { return t.inBandOnce(ctx, f, s, name, versions) })
+}
+
+func (t *task) inBandOnce(ctx context.Context, f flow, s steps.Step, name string, versions map[string]any) error {
 	cmd := agentapi.Command{Name: fmt.Sprintf("%s.execute_%s_step", f.kind, f.kind)}
 	begun, err := t.begun(ctx, name, cmd.Name)
 	if err != nil {
@@ -175,8 +184,11 @@ func (t *task) inBand(ctx context.Context, f flow, s steps.Step, name string, ve
 		}
 		cmd.Params = map[string]any{"step": s.Map(), "node": t.wireNode(), "ports": ports, string(f.kind) + "_version": versions}
 	}
-	_, err = t.command(ctx, name, f.wait, f.work, cmd)
-	return err
+	res, err := t.command(ctx, name, f.wait, f.work, cmd)
+	if err != nil || s.Interface != "raid" {
+		return err
+	}
+	return t.keepRAID(ctx, f, s, res)
 }
 
 // powerStep switches a machine that is in no ramdisk.

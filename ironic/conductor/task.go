@@ -22,6 +22,7 @@ const jobPrefix = "node."
 
 type jobInput struct {
 	Node string `json:"node"`
+	User string `json:"user,omitempty"` // who asked for it
 }
 
 // jobRef is how a node remembers the job that carries it.
@@ -103,6 +104,7 @@ type task struct {
 	node    *ironic.Node // as it was read last
 	drv     driver.Driver
 	kind    string
+	user    string // who asked for it
 	purpose string // of the ramdisk that was booted last
 	release func()
 	slot    bool
@@ -120,7 +122,7 @@ func (c *Conductor) handler(kind string, work func(*task) error) jobs.Handler {
 		if err := json.Unmarshal(raw, &in); err != nil {
 			return fmt.Errorf("decode the input of job %s: %w", r.ID(), err)
 		}
-		t := &task{Conductor: c, run: r, uuid: in.Node, kind: kind}
+		t := &task{Conductor: c, run: r, uuid: in.Node, kind: kind, user: in.User}
 		defer t.leave()
 		err := jobs.Guard(c.Log, r.ID(), func() error {
 			if err := t.begin(); err != nil {
@@ -146,7 +148,7 @@ func (t *task) letRest(cause error) {
 	j := jobRef{ID: t.run.ID(), Kind: t.kind}
 	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
 		t.hold()
-		err := t.settleFailure(context.WithoutCancel(t.run), t.uuid, j, cause)
+		err := t.settleFailure(ironic.WithUser(context.WithoutCancel(t.run), t.user), t.uuid, j, cause)
 		if err == nil || errs.Is(err, errs.NotFound) {
 			return
 		}
@@ -304,8 +306,10 @@ func (c *Conductor) move(n *ironic.Node, to fsm.State) error {
 	return nil
 }
 
-// place writes a state with what hangs on it.
+// place writes a state with what hangs on it. A power action that was asked for in the state before is
+// not carried out any more.
 func (c *Conductor) place(n *ironic.Node, to fsm.State) {
+	forgetPowerAction(n)
 	now := c.Now().UTC()
 	n.ProvisionState, n.TargetProvisionState, n.ProvisionUpdatedAt = string(to), string(fsm.Target(to)), &now
 	if manual(n) && (to == fsm.Cleaning || to == fsm.CleanWait || to == fsm.CleanHold) {
@@ -316,12 +320,12 @@ func (c *Conductor) place(n *ironic.Node, to fsm.State) {
 
 // note writes a line of the node's history.
 func (t *task) note(kind, format string, args ...any) {
-	t.Conductor.note(t.run, t.uuid, kind, "INFO", fmt.Sprintf(format, args...))
+	t.Conductor.note(ironic.WithUser(t.run, t.user), t.uuid, kind, "INFO", fmt.Sprintf(format, args...))
 }
 
 func (c *Conductor) note(ctx context.Context, uuid, kind, severity, sentence string) {
 	e := ironic.HistoryEntry{NodeUUID: uuid, EventType: kind, Event: ironic.Shortened(sentence), Severity: severity,
-		Conductor: c.Config.Host, CreatedAt: c.Now().UTC()}
+		User: ironic.User(ctx), Conductor: c.Config.Host, CreatedAt: c.Now().UTC()}
 	if err := c.Store.AddHistory(context.WithoutCancel(ctx), e); err != nil {
 		c.Log.Warn("write a node's history", "node", uuid, "error", err)
 	}
@@ -333,10 +337,11 @@ func (c *Conductor) note(ctx context.Context, uuid, kind, severity, sentence str
 // wait waits for a booting machine, without the lock, until ready says so or the time is up. late makes the error then.
 // After a restart the machine boots already: it has its place if there is one, but does not wait for it.
 func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Node) (bool, error), late func(*ironic.Node) error) error {
-	if t.NetBoot == nil { // it was switched off since the job began
+	others := bootedByOthers(t.node)
+	if t.NetBoot == nil && !others { // it was switched off since the job began
 		return noNetBoot(t.node)
 	}
-	if !t.slot {
+	if !t.slot && !others {
 		select {
 		case t.slots <- struct{}{}:
 			t.slot = true
@@ -354,11 +359,22 @@ func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Nod
 		if err := t.own(n); err != nil {
 			return err
 		}
+		if powerAsked(n) {
+			if err := t.powerMeanwhile(ctx); err != nil {
+				return err
+			}
+			boot = bootWatch{since: t.Now()}
+			continue
+		}
 		if ok, err := ready(n); err != nil || ok {
 			if err == nil {
-				t.giveSlot()
 				err = t.hold()
 			}
+			if err == nil && powerAsked(t.node) { // since it was read
+				t.yield()
+				continue
+			}
+			t.giveSlot()
 			return err
 		}
 		left := until.Sub(t.Now())

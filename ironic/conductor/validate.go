@@ -18,7 +18,7 @@ func interfaceKinds(driverName string) map[string][]string {
 	if driverName == "fake-hardware" {
 		return map[string][]string{
 			"bios": {"fake", "no-bios"}, "boot": {"fake", "ipxe", "pxe"}, "console": {"fake", "no-console"},
-			"deploy": {"fake", "direct", "ramdisk", "custom-agent"}, "firmware": {"fake", "no-firmware"},
+			"deploy": {"fake", "direct", "custom-agent"}, "firmware": {"fake", "no-firmware"},
 			"inspect": {"fake", "no-inspect", "agent"}, "management": {"fake", "noop"},
 			"network": {"noop", "flat"}, "power": {"fake"}, "raid": {"fake", "no-raid", "agent"},
 			"rescue": {"fake", "no-rescue", "agent"}, "storage": {"noop", "fake"}, "vendor": {"fake", "no-vendor"},

@@ -33,8 +33,9 @@ func (t *task) thenInspect(ctx context.Context, power string) error {
 		n.PowerState = power
 		delete(n.DriverInternalInfo, api.KeyThenInspect)
 		t.place(n, fsm.Manageable)
+		others := bootedByOthers(n)
 		forgetSteps(n)
-		t.beginInspection(n)
+		t.beginInspection(n, others)
 		t.place(n, fsm.Inspecting)
 		unassign(n)
 		j = assign(n, jobInspect)

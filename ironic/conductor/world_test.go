@@ -36,13 +36,15 @@ type world struct {
 	c      *conductor.Conductor
 	agents map[string]*agent
 	// script says what the agent of a machine does; nil: all goes well.
-	script map[string]string
-	ran    []string // long commands that agents began
-	sent   []agentapi.Command
-	offers map[string][]any // steps that agents announce, by "clean_steps"; absent: metadata only
-	noJobs bool             // jobs can not be stored
-	boots  int              // starts from the network
-	misses int              // how many of them go wrong before one succeeds
+	script  map[string]string
+	ran     []string // long commands that agents began
+	sent    []agentapi.Command
+	offers  map[string][]any          // steps that agents announce, by "clean_steps"; absent: metadata only
+	results map[string]map[string]any // what a step comes to, by its name
+	stale   int                       // so many lists of steps are of a version that is gone when the steps come
+	noJobs  bool                      // jobs can not be stored
+	boots   int                       // starts from the network
+	misses  int                       // how many of them go wrong before one succeeds
 }
 
 func newWorld(t *testing.T, tweak func(*conductor.Config)) *world {

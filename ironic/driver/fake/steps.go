@@ -19,8 +19,9 @@ func (d *Driver) Steps(n *ironic.Node, kind steps.Kind) []steps.Step {
 	list := []steps.Step{
 		{Interface: "bios", Name: "apply_configuration", ArgsInfo: settings},
 		{Interface: "bios", Name: "factory_reset"},
-		{Interface: "raid", Name: "create_configuration"},
-		{Interface: "raid", Name: "delete_configuration"},
+	}
+	if n.Interfaces["raid"] != "agent" { // else they are the agent's
+		list = append(list, steps.Step{Interface: "raid", Name: "create_configuration"}, steps.Step{Interface: "raid", Name: "delete_configuration"})
 	}
 	if kind == steps.Clean && n.Interfaces["deploy"] == "fake" {
 		list = append(list, steps.Step{Interface: "deploy", Name: "erase_devices_metadata", Abortable: true},

@@ -46,6 +46,12 @@ func (d *Driver) Properties() map[string]string {
 		"ipmi_disable_boot_timeout": "Whether the BMC is told to keep boot flags longer than 60 seconds. Default true.",
 		"ipmi_force_boot_device":    "Accepted; the boot device is always sent to the BMC.",
 		"ipmi_protocol_version":     "Only 2.0 is spoken.",
+		"ipmi_bridging":             "Only \"no\", which is the default: a BMC behind another one is not reached.",
+		"ipmi_transit_channel":      "Transit channel of a bridged request, which is not made here.",
+		"ipmi_transit_address":      "Transit address of a bridged request, which is not made here.",
+		"ipmi_target_channel":       "Destination channel of a bridged request, which is not made here.",
+		"ipmi_target_address":       "Destination address of a bridged request, which is not made here.",
+		"ipmi_local_address":        "Local IPMB address of a bridged request, which is not made here.",
 		"ipmi_terminal_port":        "TCP port of the node's serial console on this service. Default: one of [console] port_range.",
 	}
 }
@@ -106,6 +112,9 @@ func (i *info) rest(n *ironic.Node, bad func(string, string, ...any) error) erro
 	default:
 		return bad("ipmi_protocol_version", "is %q; only 2.0 is spoken", s)
 	}
+	if err := unbridged(n, bad); err != nil {
+		return err
+	}
 	if str(n, "ipmi_hex_kg_key") != "" {
 		return errs.New(errs.Invalid, "driver_info of node %s: ipmi_hex_kg_key is set, but this driver cannot log in with a BMC key: clear it, here and on the BMC", name(n)).
 			WithHint("openstack baremetal node set %s --driver-info ipmi_hex_kg_key=  (or node unset %s --driver-info ipmi_hex_kg_key); %s", n.UUID, n.UUID, clearKey)
@@ -124,6 +133,21 @@ func (i *info) rest(n *ironic.Node, bad func(string, string, ...any) error) erro
 		}
 	}
 	return nil
+}
+
+// unbridged refuses a node whose BMC is behind another one: what is asked of it would be done to
+// that one, which is the BMC of a carrier with other machines. The addresses of the way mean
+// nothing without ipmi_bridging, in Ironic neither.
+func unbridged(n *ironic.Node, bad func(string, string, ...any) error) error {
+	switch s := str(n, "ipmi_bridging"); s {
+	case "", "no":
+		return nil
+	case "single", "dual":
+		return errs.New(errs.Invalid, "driver_info of node %s: ipmi_bridging is %q, but this driver reaches no BMC behind another one", name(n), s).
+			WithHint("give ipmi_address the address of the machine's own BMC, if it has one, and openstack baremetal node unset %s --driver-info ipmi_bridging", n.UUID)
+	default:
+		return bad("ipmi_bridging", "is %q; expected no", s)
+	}
 }
 
 // clearKey is how a BMC loses its key.

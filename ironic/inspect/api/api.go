@@ -136,7 +136,9 @@ func (s *server) handle(m *http.ServeMux, rt route) {
 		w.Header().Set("X-OpenStack-Ironic-Inspector-API-Minimum-Version", "1."+strconv.Itoa(minMinor))
 		w.Header().Set("X-OpenStack-Ironic-Inspector-API-Maximum-Version", "1."+strconv.Itoa(maxMinor))
 		if s.Caller != nil {
-			audit.Note(r.Context(), func(t *audit.Trail) { t.Caller = s.Caller(r.Context()) })
+			caller := s.Caller(r.Context())
+			audit.Note(r.Context(), func(t *audit.Trail) { t.Caller = caller })
+			r = r.WithContext(ironic.WithUser(r.Context(), caller.UserID))
 		}
 		var err error
 		if !rt.lenient {

@@ -126,7 +126,7 @@ func TestStartAndAbort(t *testing.T) {
 	}{
 		{"/v1/introspection/ready", 202, ""},
 		{"/v1/introspection/ready?manage_boot=1", 202, ""},
-		{"/v1/introspection/ready?manage_boot=false", 400, "manage_boot"},
+		{"/v1/introspection/ready?manage_boot=0", 202, ""},
 		{"/v1/introspection/ready?manage_boot=x", 400, "boolean"},
 		{"/v1/introspection/cleaning", 400, "can not be performed"},
 		{"/v1/introspection/cleaning/abort", 409, "is not being introspected"},

@@ -120,11 +120,12 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 // start asks the conductor for the transition behind verb inspect. A node in enroll is taken
 // to manageable first, for which its BMC is looked at.
 func (s *server) start(w http.ResponseWriter, r *http.Request) error {
+	others := false
 	if v := r.URL.Query().Get("manage_boot"); v != "" {
 		switch strings.ToLower(v) {
 		case "1", "true", "yes", "on", "t", "y":
 		case "0", "false", "no", "off", "f", "n":
-			return errs.New(errs.Invalid, "manage_boot=%s is not supported: the conductor always boots the node itself", v)
+			others = true
 		default:
 			return errs.New(errs.Invalid, "Invalid boolean value for manage_boot: %s", v)
 		}
@@ -133,9 +134,9 @@ func (s *server) start(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	req := api.ProvisionRequest{Target: "inspect"}
+	req := api.ProvisionRequest{Target: "inspect", BootedByOthers: others}
 	if n.ProvisionState == string(fsm.Enroll) {
-		req = api.ProvisionRequest{Target: "manage", ThenInspect: true}
+		req = api.ProvisionRequest{Target: "manage", ThenInspect: true, BootedByOthers: others}
 	}
 	if err := s.Conductor.Provision(r.Context(), n.UUID, req); err != nil {
 		return err

@@ -1,0 +1,72 @@
+package conductor
+
+import (
+	"context"
+
+	"trefoil/ironic"
+	"trefoil/ironic/fsm"
+)
+
+// takesPower reports whether the node's job does nothing but wait for its ramdisk to call: then it
+// also carries out power actions, as somebody needs whose machine hangs on its way there. While an
+// agent is at work they are refused, and in all of cleaning, as in Ironic.
+func takesPower(n *ironic.Node) bool {
+	if powerAsked(n) {
+		return false // one at a time
+	}
+	info := n.DriverInternalInfo
+	switch fsm.State(n.ProvisionState) {
+	case fsm.InspectWait:
+		return text(info, keyReceived) == ""
+	case fsm.DeployWait, fsm.RescueWait, fsm.ServiceWait:
+		return text(info, agentURL) == "" && info[keyWait] == nil
+	}
+	return false
+}
+
+// powerAsked reports whether a power action is to be carried out.
+func powerAsked(n *ironic.Node) bool { return text(n.DriverInternalInfo, keyPower) != "" }
+
+// powerMeanwhile carries out the power action that was asked for while the job waits. What it comes
+// to ends nothing: the wait goes on, and has an end of its own.
+func (t *task) powerMeanwhile(ctx context.Context) error {
+	if err := t.hold(); err != nil {
+		return err
+	}
+	defer t.yield()
+	target := text(t.node.DriverInternalInfo, keyPower)
+	err := t.switchWaiting(ctx, target)
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // the next start finds it asked for
+	}
+	if err != nil {
+		t.Conductor.note(ctx, t.uuid, "power", "ERROR", err.Error())
+	}
+	return t.update(ctx, func(n *ironic.Node) {
+		forgetPowerAction(n)
+		if err != nil {
+			n.LastError = ironic.Shortened(err.Error())
+			return
+		}
+		reached(finalPower(target))(n)
+		delete(n.DriverInternalInfo, keyRestarts)
+		if finalPower(target) == ironic.PowerOff && !bootedByOthers(n) { // it stays off until that person starts it
+			put(n, keyRestarts, maxRestarts)
+		}
+	})
+}
+
+// switchWaiting switches a machine that is to boot its ramdisk.
+func (t *task) switchWaiting(ctx context.Context, target string) error {
+	if target != ironic.PowerOn { // the ramdisk ends, and the next one needs a token of its own
+		if err := t.update(ctx, forgetAgent); err != nil {
+			return err
+		}
+	}
+	if finalPower(target) == ironic.PowerOn && !bootedByOthers(t.node) { // the start before has spent the choice
+		if err := t.setBoot(ctx, ironic.BootPXE, false); err != nil {
+			return err
+		}
+	}
+	return t.switchAsAsked(ctx, target)
+}

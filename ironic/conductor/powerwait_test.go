@@ -1,0 +1,175 @@
+package conductor_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"trefoil/internal/errs"
+	"trefoil/ironic"
+	"trefoil/ironic/api"
+	"trefoil/ironic/conductor"
+)
+
+// power asks for a power action of the node.
+func (w *world) power(target string) {
+	w.t.Helper()
+	if err := w.c.SetPower(w.t.Context(), "control-1", target, 0); err != nil {
+		w.t.Fatalf("%s: %v", target, err)
+	}
+}
+
+// settled waits until a power action has ended.
+func (w *world) settled() *ironic.Node {
+	w.t.Helper()
+	for deadline := time.Now().Add(awaitLimit); ; time.Sleep(time.Millisecond) {
+		n, err := w.db.Node(w.t.Context(), "control-1")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if n.TargetPowerState == "" && n.Reservation == "" {
+			return n
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("target %q, held by %q", n.TargetPowerState, n.Reservation)
+		}
+	}
+}
+
+// waits are the verbs that boot a ramdisk and wait for it without cleaning.
+func waits() map[string]struct {
+	from, wait, to string
+	more           func(*api.ProvisionRequest)
+} {
+	type row = struct {
+		from, wait, to string
+		more           func(*api.ProvisionRequest)
+	}
+	password := "s3cret"
+	return map[string]row{
+		"inspect": {"manageable", "inspect wait", "manageable", func(*api.ProvisionRequest) {}},
+		"active":  {"available", "wait call-back", "active", func(*api.ProvisionRequest) {}},
+		"rescue":  {"active", "rescue wait", "rescue", func(r *api.ProvisionRequest) { r.RescuePassword = &password }},
+		"service": {"active", "service wait", "active", func(r *api.ProvisionRequest) { r.ServiceSteps = list("erase_devices") }},
+	}
+}
+
+// Whose machine hangs on its way into the ramdisk starts it anew, and the wait has what it waits for.
+func TestAMachineThatIsWaitedForIsPowerCycled(t *testing.T) {
+	for verb, c := range waits() {
+		t.Run(verb, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.node(c.from)
+			w.set(func(n *ironic.Node) { n.Interfaces["rescue"] = "agent" })
+			eraser(w, true)
+			w.say("dead")
+			w.provision(verb, c.more)
+			n := w.await(c.wait)
+			if verb != "inspect" { // the ramdisk got its token, and hung before it called
+				if _, err := w.c.Lookup(t.Context(), []string{mac}, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.power(ironic.PowerOff)
+			if n := w.settled(); n.PowerState != ironic.PowerOff || n.ProvisionState != c.wait || n.ProvisionUpdatedAt == nil {
+				t.Fatalf("power %q in %q", n.PowerState, n.ProvisionState)
+			}
+			w.power(ironic.PowerOn)
+			w.settled()
+			w.say("")
+			w.power(ironic.Rebooting)
+			if got := w.await(c.to); got.LastError != "" || got.TargetPowerState != "" || got.DriverInternalInfo["power_action"] != nil {
+				t.Errorf("%q, target %q, %v", got.LastError, got.TargetPowerState, got.DriverInternalInfo)
+			}
+			if got := w.booted(); got != 3 {
+				t.Errorf("%d boots of %s, want 3\n%s", got, n.UUID, w.history())
+			}
+		})
+	}
+}
+
+// A person has switched it off, and works on it maybe.
+func TestAWaitedForMachineThatWasSwitchedOffStaysOff(t *testing.T) {
+	w := newWorld(t, func(c *conductor.Config) { c.BootStall = 100 * time.Millisecond })
+	w.node("available")
+	w.say("dead")
+	w.provision("active")
+	w.await("wait call-back")
+	w.power(ironic.PowerOff)
+	w.settled()
+	before := w.booted()
+	w.lookedOn()
+	if got := w.booted(); got != before {
+		t.Errorf("%d boots, then %d", before, got)
+	}
+	w.say("")
+	w.power(ironic.PowerOn)
+	w.await("active")
+}
+
+// The BMC's failure is told, and ends nothing.
+func TestAPowerActionThatFailsLeavesTheWait(t *testing.T) {
+	w := newWorld(t, nil)
+	w.node("available")
+	w.say("dead")
+	w.provision("active")
+	w.await("wait call-back")
+	w.drv.Fail = func(_, action string) error { return errs.New(errs.Unavailable, "no answer") }
+	w.power(ironic.PowerOff)
+	n := w.settled()
+	if n.ProvisionState != "wait call-back" || n.LastError != "Failed to change power state of node control-1 to 'power off': no answer" || !conductor.HasJob(n) {
+		t.Errorf("%q in %q", n.LastError, n.ProvisionState)
+	}
+	w.drv.Fail = nil
+	w.say("")
+	w.power(ironic.Rebooting)
+	w.await("active")
+}
+
+// Killed in between, the action is done by the next life of the conductor.
+func TestAPowerActionOfAWaitOutlivesARestart(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.node("available")
+	w.say("dead")
+	w.provision("active")
+	w.await("wait call-back")
+	_, release, err := w.c.Hold(t.Context(), n.UUID, "the job has to wait")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.say("")
+	w.set(func(n *ironic.Node) { // as SetPower does, which had the lock
+		n.TargetPowerState = ironic.PowerOn
+		n.DriverInternalInfo["power_action"] = ironic.Rebooting
+	})
+	w.stop()
+	release()
+	w.start()
+	w.await("active")
+}
+
+// What is at work is not broken off by power, and what was asked for ends with the wait.
+func TestWhereAnAgentIsAtWorkPowerIsRefused(t *testing.T) {
+	w := newWorld(t, func(c *conductor.Config) { c.LockWait = 30 * time.Millisecond })
+	w.node("available")
+	w.say("hang write_image")
+	w.provision("active")
+	w.running("wait call-back", "write_image")
+	err := w.c.SetPower(t.Context(), "control-1", ironic.PowerOff, 0)
+	if !errs.Is(err, errs.Locked) || !strings.Contains(err.Error(), `locked by host undercloud (deployment is under way in state "wait call-back", held for `) ||
+		!strings.Contains(errs.HintOf(err), "openstack baremetal node undeploy ") {
+		t.Errorf("%v (hint %q)", err, errs.HintOf(err))
+	}
+	w.set(func(n *ironic.Node) {
+		n.TargetPowerState = ironic.PowerOn
+		n.DriverInternalInfo["power_action"] = ironic.Rebooting
+	})
+	err = w.c.SetPower(t.Context(), "control-1", ironic.PowerOff, 0)
+	if !errs.Is(err, errs.Locked) || !strings.Contains(err.Error(), "(power action rebooting") {
+		t.Errorf("%v", err)
+	}
+	w.provision("abort")
+	if n := w.await("deploy failed"); n.TargetPowerState != "" || n.DriverInternalInfo["power_action"] != nil {
+		t.Errorf("target %q, %v", n.TargetPowerState, n.DriverInternalInfo)
+	}
+}
