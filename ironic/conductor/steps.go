@@ -185,7 +185,7 @@ func (t *task) inBandOnce(ctx context.Context, f flow, s steps.Step, name string
 		cmd.Params = map[string]any{"step": s.Map(), "node": t.wireNode(), "ports": ports, string(f.kind) + "_version": versions}
 	}
 	res, err := t.command(ctx, name, f.wait, f.work, cmd)
-	if err != nil || s.Interface != "raid" {
+	if err != nil || s.Interface != "raid" || t.node.Interfaces["raid"] != "agent" {
 		return err
 	}
 	return t.keepRAID(ctx, f, s, res)
