@@ -45,7 +45,7 @@ func (r *run) reachAgain(ctx context.Context, n stack.Node) error {
 			return
 		}
 		told = now
-		text := fmt.Sprintf("does not let us in for %.0f s, is waited for %s at most: %s; is it on? its console tells more", now.Sub(began).Seconds(), comesBackIn, reason)
+		text := fmt.Sprintf("waits until it is ready for us, %.0f s so far, %s at most: %s; its console tells more", now.Sub(began).Seconds(), comesBackIn, reason)
 		if err := r.event(ctx, serverName(n), r.s.Action, stack.InProgress, text, n.InstanceUUID); err != nil && ctx.Err() == nil {
 			r.log.Warn("that a node is away could not be told", "node", n.Name, "error", err)
 		}

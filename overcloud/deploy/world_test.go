@@ -137,6 +137,7 @@ type fakeNodes struct {
 	mu      sync.Mutex
 	applied map[string]string // node/step → hash
 	order   []string          // "step node"
+	reached []string          // by Reach
 	looks   int               // round trips of Verify
 	forget  bool              // Verify verifies nothing
 	fail    string            // "step node" that fails once it is reached
@@ -153,7 +154,7 @@ type fakeNodes struct {
 
 func (f *fakeNodes) Reach(_ context.Context, n stack.Node, tell func(string)) error {
 	f.mu.Lock()
-	f.order = append(f.order, "reach "+n.Name)
+	f.reached = append(f.reached, n.Name)
 	if f.off[n.Name] {
 		f.mu.Unlock()
 		if tell != nil {
