@@ -122,7 +122,7 @@ func (d *deployment) checkLimits() error {
 			there = append(there, stack.Node{Node: plan.Node{Name: n.Name, Role: n.Role}})
 		}
 	}
-	return d.in.Limits.Check(d.made, there)
+	return errors.Join(d.made.Listed(), d.in.Limits.Check(d.made, there))
 }
 
 // warn prints what the operator should know, and ends here if that was asked for.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"trefoil/internal/errs"
@@ -86,16 +85,4 @@ func (r *run) tolerateAway(p *plan.Plan, nodes []stack.Node, failed map[string]e
 // there are the machines that let us in.
 func (r *run) there(nodes []stack.Node) []stack.Node {
 	return slices.DeleteFunc(slices.Clone(nodes), func(n stack.Node) bool { return r.away[n.Name] != nil })
-}
-
-// limited is what alone was done, in words; "": all.
-func (r *run) limited() string {
-	var parts []string
-	if l := r.s.Input.Limits; !l.None() {
-		parts = append(parts, l.String())
-	}
-	if len(r.blacklist) > 0 {
-		parts = append(parts, fmt.Sprintf("not %s (%s)", strings.Join(r.blacklist, ", "), plan.BlacklistParameter))
-	}
-	return strings.Join(parts, "; ")
 }

@@ -285,7 +285,7 @@ func (r *run) finish(ctx context.Context, cause error) error {
 	r.summary.Spent = r.allSpent()
 	r.endAll()
 	state, reason := stack.Complete, fmt.Sprintf("Stack %s completed successfully", r.s.Action)
-	if r.summary.Limited = r.limited(); r.summary.Limited != "" {
+	if r.summary.Limited = r.s.Input.Limits.Said(r.blacklist); r.summary.Limited != "" {
 		reason += ", limited: " + r.summary.Limited
 	}
 	failures := r.leftOut

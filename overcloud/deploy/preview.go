@@ -51,7 +51,10 @@ func (e *Engine) Preview(ctx context.Context, before, after *stack.Stack) (*diff
 		}
 		return now.Plan.Changeable(old.Plan)
 	}
-	for _, refused := range []func() error{now.Plan.Deployable, now.Plan.Shared, left, kept} {
+	if list := now.Plan.Blacklist; len(list) > 0 {
+		notes = append(notes, fmt.Sprintf("not touched, whatever differs there: %s (%s)", strings.Join(list, ", "), plan.BlacklistParameter))
+	}
+	for _, refused := range []func() error{now.Plan.Deployable, now.Plan.Shared, now.Plan.Listed, left, kept} {
 		if err := refused(); err != nil {
 			note := "it cannot be deployed: " + err.Error()
 			if hint := errs.HintOf(err); hint != "" {

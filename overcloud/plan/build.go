@@ -153,14 +153,12 @@ func (b *builder) plan() (*Plan, error) {
 	if err := b.check(p); err != nil {
 		return nil, err
 	}
-	if err := b.blacklist(p); err != nil {
-		return nil, err
-	}
 	p.Deployments = b.deployments(p.Servers)
 	if err := p.weigh(); err != nil {
 		return nil, err
 	}
 	p.standing, p.external = b.standing(p), b.root.Parameters[loadBalancer] == false
+	p.Blacklist, p.listedBy = b.blacklist(), b.setBy(BlacklistParameter)
 	p.NetworkLabels, p.CopiesBy = b.labels(), b.setBy(copiesParameter)+copiesParameter
 	var err error
 	if p.MTU, err = b.packetSizes(); err != nil {

@@ -41,7 +41,8 @@ type Plan struct {
 
 	NetworkConfigs map[string]any `json:"network_configs,omitempty"` // by role, where RoleNetworkConfigMap names a software configuration
 
-	Blacklist []string `json:"blacklist,omitempty"` // names of machines that stay as they are
+	Blacklist []string `json:"blacklist,omitempty"` // names of machines that stay as they are; see Listed
+	listedBy  string   // who set it, as a message begins
 
 	standing standing // what is there already, for Shared
 	external bool     // another load balancer answers at the virtual address

@@ -139,7 +139,6 @@ func (c *Cloud) serversOn(ctx context.Context, machines []string) ([]Blocker, er
 	return out, nil
 }
 
-// computes are the nova-compute services of the machines.
 // cureOfServers says how servers leave a hypervisor; one that is down gives none away.
 func cureOfServers(h services.Service) string {
 	if h.State == "down" {
@@ -148,6 +147,7 @@ func cureOfServers(h services.Service) string {
 	return "with the overcloud's rc file, for each: openstack server migrate --live-migration ID, or openstack server delete ID"
 }
 
+// computes are the nova-compute services of the machines.
 func (c *Cloud) computes(ctx context.Context, machines []string) ([]services.Service, error) {
 	all, err := c.computeServices(ctx, machines)
 	return slices.DeleteFunc(all, func(s services.Service) bool { return s.Binary != "nova-compute" }), err

@@ -41,6 +41,19 @@ func (l Limits) String() string {
 	return strings.Join(parts, "; ")
 }
 
+// Said is what alone is done by a deployment that also leaves the machines of a blacklist
+// as they are, for people; "" is all.
+func (l Limits) Said(blacklist []string) string {
+	var parts []string
+	if !l.None() {
+		parts = append(parts, l.String())
+	}
+	if len(blacklist) > 0 {
+		parts = append(parts, fmt.Sprintf("not %s (%s)", strings.Join(blacklist, ", "), plan.BlacklistParameter))
+	}
+	return strings.Join(parts, "; ")
+}
+
 // Check refuses names that neither the plan nor the machines there are have.
 func (l Limits) Check(p *plan.Plan, there []Node) error {
 	if l.FromStep < 0 || l.FromStep > plan.Steps {

@@ -63,8 +63,8 @@ func (v *Service) RotatePasswords(ctx context.Context, name string, names []stri
 // What counts is how they take effect, since an environment may set any of them.
 func (v *Service) reaches(ctx context.Context, old, next *Stack, made *Made) error {
 	stands, err := v.stands(ctx, old)
-	limits := next.Input.Limits
-	if err != nil || limits.None() && !stands {
+	limited := next.Input.Limits.Said(made.Blacklist)
+	if err != nil || limited == "" && !stands {
 		return err
 	}
 	was := old.Whole()
@@ -75,13 +75,13 @@ func (v *Service) reaches(ctx context.Context, old, next *Stack, made *Made) err
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err != nil && limits.None():
+	case err != nil && limited == "":
 		return nil // templates that this release does not take any more must not stop those that mend them
 	case err != nil:
-		return errs.Wrap(errs.Invalid, err, "what was deployed last cannot be planned again, so that nobody can tell which passwords are new since, and this deployment is limited (%s)", limits).
+		return errs.Wrap(errs.Invalid, err, "what was deployed last cannot be planned again, so that nobody can tell which passwords are new since, and this deployment is limited (%s)", limited).
 			WithHint(wholeCloud)
 	}
-	if err := limits.wholly(deployed.Passwords, made.Passwords); err != nil || !stands {
+	if err := wholly(limited, deployed.Passwords, made.Passwords); err != nil || !stands {
 		return err
 	}
 	return made.Changeable(deployed)
@@ -94,12 +94,13 @@ func (v *Service) stands(ctx context.Context, s *Stack) (bool, error) {
 }
 
 // wholeCloud is what to do where a limited deployment is refused.
-const wholeCloud = "deploy once without --limit, --tags and --from-step"
+const wholeCloud = "deploy once without --limit, --tags, --from-step and " + plan.BlacklistParameter + "; a machine that is away may be gone on without (<Role>MaxFailPercentage), or be given back (openstack overcloud node delete)"
 
 // wholly refuses to bring passwords that are new since the last deployment to a part of the
 // cloud: a service would log in with one that the database or Keystone does not know yet.
-func (l Limits) wholly(deployed, next map[string]string) error {
-	if l.None() {
+// limited says which part; "" is all of it.
+func wholly(limited string, deployed, next map[string]string) error {
+	if limited == "" {
 		return nil
 	}
 	var names []string
@@ -112,6 +113,6 @@ func (l Limits) wholly(deployed, next map[string]string) error {
 		return nil
 	}
 	slices.Sort(names)
-	return errs.New(errs.Invalid, "%s: new since the last deployment, and this one is limited (%s): services would log in with passwords that databases and Keystone do not know yet", strings.Join(names, ", "), l).
+	return errs.New(errs.Invalid, "%s: new since the last deployment, and this one is limited (%s): services would log in with passwords that databases and Keystone do not know yet", strings.Join(names, ", "), limited).
 		WithHint(wholeCloud)
 }

@@ -161,6 +161,29 @@ func TestPasswordsOfEnvironmentsReachTheWholeCloud(t *testing.T) {
 	}
 }
 
+// TestNewPasswordsReachMachinesThatAreListed: the cloud has them, and a machine that stays as it is logs in
+// with those of before.
+func TestNewPasswordsReachMachinesThatAreListed(t *testing.T) {
+	w := given(t)
+	check := w.Check
+	w.Check = func(ctx context.Context, s *stack.Stack) (*stack.Made, error) {
+		made, err := check(ctx, s)
+		if s.Input.Parameters["DeploymentServerBlacklist"] != nil {
+			made.Blacklist, made.Servers = []string{"c1"}, []plan.Server{{Name: "c1"}}
+		}
+		return made, err
+	}
+	in := stack.Input{RolesFile: "r", Parameters: map[string]any{"NovaPassword": "secret-of-nova", "DeploymentServerBlacklist": "c1"}}
+	err := w.Update(t.Context(), "overcloud", 1, in)
+	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "this one is limited (not c1 (DeploymentServerBlacklist))") || !strings.Contains(errs.HintOf(err), "DeploymentServerBlacklist") {
+		t.Errorf("%v", err)
+	}
+	delete(in.Parameters, "NovaPassword")
+	if err := w.Update(t.Context(), "overcloud", 1, in); err != nil {
+		t.Errorf("none is new: %v", err)
+	}
+}
+
 // TestWhatTheCloudKeepsIsNotChangedByAnEnvironment: where machines have done steps, and not before.
 func TestWhatTheCloudKeepsIsNotChangedByAnEnvironment(t *testing.T) {
 	w := given(t)

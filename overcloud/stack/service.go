@@ -173,7 +173,11 @@ func (v *Service) accept(ctx context.Context, s *Stack, in Input, read *Plan) (A
 	if err != nil {
 		return Acceptance{}, nil, err
 	}
-	for _, refused := range []func() error{made.Deployable, made.Shared} {
+	refusals := []func() error{made.Deployable, made.Shared}
+	if in.Only == "" {
+		refusals = append(refusals, made.Listed)
+	}
+	for _, refused := range refusals {
 		if err := refused(); err != nil {
 			return Acceptance{}, nil, err
 		}
