@@ -3,7 +3,6 @@ package deploy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -35,21 +34,8 @@ func (r *run) outside(p *plan.Plan, n plan.Node) bool {
 // and tells of it.
 func (r *run) reachAgain(ctx context.Context, n stack.Node) error {
 	began := r.Now()
-	told := began
-	limited, cancel := context.WithTimeout(ctx, comesBackIn)
-	defer cancel()
-	err := r.Nodes.Reach(limited, n, func(reason string) {
-		now := r.Now()
-		if now.Sub(told) < tellWaits {
-			return
-		}
-		told = now
-		text := fmt.Sprintf("waits until it is ready for us, %.0f s so far, %s at most: %s; its console tells more", now.Sub(began).Seconds(), comesBackIn, reason)
-		if err := r.event(ctx, serverName(n), r.s.Action, stack.InProgress, text, n.InstanceUUID); err != nil && ctx.Err() == nil {
-			r.log.Warn("that a node is away could not be told", "node", n.Name, "error", err)
-		}
-	})
-	if err == nil || ctx.Err() != nil || !errs.Is(err, errs.Unavailable) && limited.Err() == nil {
+	err := r.reach(ctx, n, serverName(n), n.InstanceUUID, "waits until it lets us in", comesBackIn)
+	if err == nil || ctx.Err() != nil || !errs.Is(err, errs.Unavailable) {
 		return err
 	}
 	return away{errs.Wrap(errs.Unavailable, err, "%s (%s) was configured before and does not let us in; it was waited for %s", n.Name, n.Address, r.Now().Sub(began).Round(time.Second)).

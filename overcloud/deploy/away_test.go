@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"trefoil/overcloud/deploy"
 	"trefoil/overcloud/resource"
@@ -121,6 +122,28 @@ func TestNobodyWaitsForAListedMachine(t *testing.T) {
 			t.Errorf("listed %v, again: %d changed, done: %v", list, s.Summary.Changed, w.nodes.order)
 		}
 	}
+}
+
+// Who waits is told each minute of what, and for how long.
+func TestAMachineThatIsOffIsToldOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.begin(stack.Create, 2)
+		w.run("CREATE_COMPLETE")
+		w.nodes.off, w.nodes.patient = map[string]bool{gone: true}, true
+		w.begin(stack.Update, 2)
+		if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error { s.TimeoutMins = 0; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		s := w.run("UPDATE_FAILED")
+		if !strings.Contains(s.Failures[0].Error, "it was waited for 10m0s") {
+			t.Errorf("%+v", s.Failures)
+		}
+		says := w.saysOf("Compute.1.NovaCompute")
+		if n := strings.Count(says, "waits until it lets us in, "); n < 9 || !strings.Contains(says, "waits until it lets us in, 60 s so far, 10m0s at most: no route to host; is it on?") {
+			t.Errorf("told %d times:\n%s", n, says)
+		}
+	})
 }
 
 // A name that no machine has is refused where a deployment is asked for, and only there: the machine may

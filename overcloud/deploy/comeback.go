@@ -31,17 +31,8 @@ func (r *run) comesBack(ctx context.Context, n stack.Node, doc resource.Document
 			r.log.Warn("that a node went away could not be told", "node", n.Name, "error", err)
 		}
 	}
-	const try = "is it on? its console tells more"
-	tell("%v; waits until it lets us in again, %s at most; %s", away.Failed, comesBackIn, try)
-	limited, cancel := context.WithTimeout(ctx, comesBackIn)
-	defer cancel()
-	told := began
-	err := r.Nodes.Reach(limited, n, func(reason string) {
-		if now := r.Now(); now.Sub(told) >= tellWaits {
-			told = now
-			tell("cannot be reached for %.0f s: %s; %s", now.Sub(began).Seconds(), reason, try)
-		}
-	})
+	tell("%v; waits until it lets us in again, %s at most; is it on? its console tells more", away.Failed, comesBackIn)
+	err := r.reach(ctx, n, stack.StepPath(n.Role, strconv.Itoa(doc.Step), n.Index), "", "cannot be reached", comesBackIn)
 	if err != nil {
 		away.Failures[0].Error += fmt.Sprintf("; it was waited for %.0f s: %v", r.Now().Sub(began).Seconds(), err)
 		return false

@@ -154,9 +154,6 @@ func (r *run) newNode(p *plan.Plan, c placement.Choice, role plan.Role, image st
 	}, nil
 }
 
-// loginTimeout is how long a machine that boots its image may take to let us in.
-const loginTimeout = 20 * time.Minute
-
 // serverName is the resource below a role's index: Controller.0.Controller, Compute.0.NovaCompute.
 func serverName(n stack.Node) string {
 	inner := n.Resource
@@ -250,11 +247,7 @@ func (r *run) provisionNode(ctx context.Context, p *plan.Plan, n stack.Node) err
 	if configured(n) {
 		return r.reachAgain(ctx, n)
 	}
-	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
-	defer cancel()
-	return r.Nodes.Reach(ctx, n, func(reason string) {
-		r.log.Info("reaching the node by SSH", "node", n.Name, "address", n.Address, "reason", reason)
-	})
+	return r.reach(ctx, n, serverName(n), n.InstanceUUID, "boots its image, and does not let us in", loginTimeout)
 }
 
 // waitState waits until the machine is in want, or in one of bad. One that has left

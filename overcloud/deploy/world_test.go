@@ -137,6 +137,7 @@ type fakeNodes struct {
 	mu      sync.Mutex
 	applied map[string]string // node/step → hash
 	order   []string          // "step node"
+	patient bool              // Reach waits for machines that are off
 	reached []string          // by Reach
 	looks   int               // round trips of Verify
 	forget  bool              // Verify verifies nothing
@@ -152,13 +153,14 @@ type fakeNodes struct {
 	waits   func(ctx context.Context, n stack.Node, doc resource.Document, tell func(resource.Event)) error // instead of being done; nil: it is
 }
 
-func (f *fakeNodes) Reach(_ context.Context, n stack.Node, tell func(string)) error {
+func (f *fakeNodes) Reach(ctx context.Context, n stack.Node, tell func(string)) error {
 	f.mu.Lock()
 	f.reached = append(f.reached, n.Name)
 	if f.off[n.Name] {
 		f.mu.Unlock()
-		if tell != nil {
-			tell("no route to host")
+		tell("no route to host")
+		if f.patient {
+			<-ctx.Done()
 		}
 		return errs.New(errs.Unavailable, "no route to host")
 	}
