@@ -130,7 +130,7 @@ func (s *step) cephOSD(o *resource.CephOSD) handler {
 			return err == nil && !n.Untaken(o, cephDisks(disks)), err
 		},
 		ok: func(ctx context.Context) (bool, error) {
-			disks, err := s.System.Disks(ctx)
+			disks, err := s.System.Disks(ctx, o.Devices)
 			if err != nil {
 				return false, err
 			}

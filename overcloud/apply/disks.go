@@ -17,22 +17,31 @@ import (
 var notDisks = []string{"loop", "ram", "zram", "sr", "fd", "dm-", "md", "nbd", "rbd"}
 
 // elsewhere is what the paths in sysfs of disks hold that are reached over a network: iSCSI,
-// Fibre Channel and NVMe over Fabrics. Nova attaches servers' volumes like that; they are
-// nobody's to take.
+// Fibre Channel and NVMe over Fabrics.
 var elsewhere = regexp.MustCompile(`/session[0-9]+/|/rport-|/nvme-fabrics/`)
 
-// Disks reads sysfs, and asks blkid what is on each whole disk.
-func (l Linux) Disks(ctx context.Context) ([]Disk, error) {
+// notLooked is the use of a disk over a network that nobody named.
+const notLooked = "reached over a network; only taken where it is named"
+
+// Disks reads sysfs, and asks blkid what is on each whole disk. A server's volume is not
+// touched: where its storage is gone, who reads from it hangs.
+func (l Linux) Disks(ctx context.Context, named []string) ([]Disk, error) {
 	out, err := l.WholeDisks()
 	for i, d := range out {
+		if d.Remote && !slices.Contains(named, d.Path) {
+			out[i].Use = notLooked
+			continue
+		}
 		out[i].Use = l.use(ctx, filepath.Base(d.Path))
 	}
 	return out, err
 }
 
 // WholeDisks implements System.
-func (Linux) WholeDisks() ([]Disk, error) {
-	names, err := os.ReadDir("/sys/block")
+func (Linux) WholeDisks() ([]Disk, error) { return wholeDisks("/sys/block") }
+
+func wholeDisks(block string) ([]Disk, error) {
+	names, err := os.ReadDir(block)
 	if err != nil {
 		return nil, err
 	}
@@ -42,10 +51,14 @@ func (Linux) WholeDisks() ([]Disk, error) {
 		if slices.ContainsFunc(notDisks, func(p string) bool { return strings.HasPrefix(name, p) }) {
 			continue
 		}
-		if at, err := filepath.EvalSymlinks(filepath.Join("/sys/block", name)); err != nil || elsewhere.MatchString(at) {
-			continue // an error: it was just taken away
+		at, err := filepath.EvalSymlinks(filepath.Join(block, name))
+		if err != nil {
+			continue // it was just taken away
 		}
-		b, err := os.ReadFile(filepath.Join("/sys/block", name, "size"))
+		if hidden, _ := os.ReadFile(filepath.Join(at, "hidden")); strings.TrimSpace(string(hidden)) == "1" {
+			continue // a path of NVMe's own multipath: it has no name in /dev
+		}
+		b, err := os.ReadFile(filepath.Join(at, "size"))
 		if err != nil {
 			return nil, err
 		}
@@ -54,10 +67,28 @@ func (Linux) WholeDisks() ([]Disk, error) {
 			return nil, fmt.Errorf("size of %s: %w", name, err)
 		}
 		if sectors > 0 {
-			out = append(out, Disk{Path: "/dev/" + name, Bytes: sectors * 512, Mounted: mounted(name)})
+			out = append(out, Disk{Path: "/dev/" + name, Bytes: sectors * 512, Mounted: mounted(name), Remote: remote(at)})
 		}
 	}
 	return out, nil
+}
+
+// remote tells whether the disk at a path in sysfs is reached over a network. With the kernel's
+// own multipath the path of an NVMe disk does not say it: its subsystem links to the
+// controllers that lead to it, and each of those says how it is attached. A disk that none
+// leads to, or one that does not say, is not known to be the machine's own.
+func remote(at string) bool {
+	if elsewhere.MatchString(at) {
+		return true
+	}
+	if !strings.Contains(at, "/nvme-subsystem/") {
+		return false
+	}
+	controllers, _ := filepath.Glob(filepath.Join(filepath.Dir(at), "nvme*", "transport"))
+	return len(controllers) == 0 || slices.ContainsFunc(controllers, func(c string) bool {
+		transport, _ := os.ReadFile(c)
+		return strings.TrimSpace(string(transport)) != "pcie"
+	})
 }
 
 func (l Linux) use(ctx context.Context, name string) string {

@@ -50,7 +50,15 @@ func (f *fake) Owner(user, group string) (int, int, error) {
 	return -1, -1, nil
 }
 
-func (f *fake) Disks(context.Context) ([]Disk, error) { return f.disks, nil }
+func (f *fake) Disks(_ context.Context, named []string) ([]Disk, error) {
+	out := slices.Clone(f.disks)
+	for i, d := range out {
+		if d.Remote && !slices.Contains(named, d.Path) {
+			out[i].Use = notLooked
+		}
+	}
+	return out, nil
+}
 
 func (f *fake) WholeDisks() ([]Disk, error) {
 	out := slices.Clone(f.disks)

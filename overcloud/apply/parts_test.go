@@ -265,7 +265,7 @@ func TestWaitThatTimesOutShowsTheEndOfTheLogFile(t *testing.T) {
 }
 
 func TestDisksThatDoNotServeAreExplained(t *testing.T) {
-	all := []Disk{{"/dev/vda", 40 << 30, "has 4 partitions", true}, {"/dev/vdb", 10 << 30, "", false}, {"/dev/vdc", 10 << 30, "ext4", false}, {"/dev/vdd", 1 << 30, "", false}, {"/dev/vde", 10 << 30, "ceph_bluestore", false}}
+	all := []Disk{{"/dev/vda", 40 << 30, "has 4 partitions", true, false}, {"/dev/vdb", 10 << 30, "", false, false}, {"/dev/vdc", 10 << 30, "ext4", false, false}, {"/dev/vdd", 1 << 30, "", false, false}, {"/dev/vde", 10 << 30, "ceph_bluestore", false, false}}
 	if err := CheckDisks(&resource.Disks{Count: 2, MinSizeGB: 5}, slices.Delete(slices.Clone(all), 2, 3)); err != nil {
 		t.Error(err)
 	}
@@ -288,6 +288,13 @@ func TestDisksThatDoNotServeAreExplained(t *testing.T) {
 	}
 	if err := CheckDisks(&resource.Disks{Count: 1, MinSizeGB: 5, Devices: []string{"/dev/vdb", "/dev/vde"}}, all); err != nil {
 		t.Errorf("only others are asked for: %v", err)
+	}
+	all = []Disk{{"/dev/vda", 40 << 30, "has 4 partitions", true, false}, {"/dev/sdb", 10 << 30, "", false, true}}
+	if err := CheckDisks(&resource.Disks{Count: 1, MinSizeGB: 5}, all); err == nil || !strings.Contains(err.Error(), "/dev/sdb (10.0 GiB): reached over a network; only taken where it is named") {
+		t.Errorf("a volume of a server: %v", err)
+	}
+	if err := CheckDisks(&resource.Disks{Count: 1, MinSizeGB: 5, Devices: []string{"/dev/sdb"}}, all); err != nil {
+		t.Errorf("a LUN that somebody named: %v", err)
 	}
 	if err := CheckDisks(&resource.Disks{Count: 1, Devices: []string{"/dev/vdz"}}, all); err == nil || !strings.Contains(err.Error(), "/dev/vdz: no such disk") {
 		t.Errorf("error %v", err)

@@ -19,8 +19,9 @@ type System interface {
 	Owner(user, group string) (uid, gid int, err error)
 	// Probe tries once whether what a Wait names answers.
 	Probe(ctx context.Context, w resource.Wait) error
-	// Disks lists the machine's own whole disks and what is on them.
-	Disks(ctx context.Context) ([]Disk, error)
+	// Disks lists the machine's whole disks and what is on them. Those over a network are
+	// looked at only where named holds their paths; the others' Use says so.
+	Disks(ctx context.Context, named []string) ([]Disk, error)
 	// WholeDisks lists the same without what is on them. It starts no process.
 	WholeDisks() ([]Disk, error)
 }
@@ -52,4 +53,5 @@ type Disk struct {
 	Bytes   int64
 	Use     string // partitions, ext4, lvm member …
 	Mounted bool   // it or a part of it is mounted, swapped to or held by another device
+	Remote  bool   // reached over iSCSI, Fibre Channel or NVMe over Fabrics: it may be a server's volume
 }

@@ -235,7 +235,7 @@ func (s *step) gaveUp(ctx context.Context, w *resource.Wait, err error) error {
 // disks looks only; a node whose disks do not fit is a mistake of placement.
 func (s *step) disks(d *resource.Disks) handler {
 	return handler{slow: true, ok: func(ctx context.Context) (bool, error) {
-		all, err := s.System.Disks(ctx)
+		all, err := s.System.Disks(ctx, d.Devices)
 		if err != nil {
 			return false, fmt.Errorf("list disks: %w", err)
 		}
@@ -254,6 +254,8 @@ func CheckDisks(d *resource.Disks, all []Disk) error {
 		}
 		size := float64(disk.Bytes) / (1 << 30)
 		switch {
+		case disk.Remote && len(d.Devices) == 0:
+			why = append(why, fmt.Sprintf("%s (%.1f GiB): %s", disk.Path, size, notLooked))
 		case disk.Use != "" && disk.Use != "ceph_bluestore": // a data disk that Ceph has taken stays good
 			why = append(why, fmt.Sprintf("%s (%.1f GiB): %s", disk.Path, size, disk.Use))
 			if !disk.Mounted && size >= float64(d.MinSizeGB) {

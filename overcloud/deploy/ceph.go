@@ -49,11 +49,15 @@ const (
 	osdService = "ceph_osd"
 )
 
-// askCeph asks over the first of the nodes with a monitor that can.
+// askCeph asks over the first of the nodes with a monitor that can. An event tells what is
+// waited for: where Ceph does not answer, that takes minutes for each of the nodes.
 func (d *departure) askCeph(ctx context.Context, nodes []stack.Node, command string) (output []byte, err error) {
 	nodes = d.running(monService, nodes)
 	if d.r.Ceph == nil || len(nodes) == 0 {
 		return nil, errs.New(errs.Unavailable, "there is no machine with a monitor of Ceph to ask")
+	}
+	if err := d.tell(ctx, fmt.Sprintf("asks the monitors of Ceph: ceph %s; where they do not answer, that takes up to %.0f minutes for each of %s", command, cephLimit.Minutes(), joined(nodes))); err != nil {
+		return nil, err
 	}
 	err = overFirst(ctx, nodes, func(n stack.Node) (err error) {
 		output, err = d.r.Ceph.Ceph(ctx, n, command)
@@ -84,17 +88,24 @@ func overFirst(ctx context.Context, nodes []stack.Node, do func(stack.Node) erro
 }
 
 // osdsOn are the reasons against a removal that Ceph's monitors know: OSDs of the nodes. A
-// node whose OSDs were taken out of Ceph has none any more.
+// node whose OSDs were taken out of Ceph has none any more. Where the removal is forced the
+// answer would change nothing, and a dead Ceph take minutes to give none: it is not asked.
 func (d *departure) osdsOn(ctx context.Context) []stack.Failure {
 	nodes := d.running(osdService, d.gone)
 	if len(nodes) == 0 {
 		return nil
 	}
-	of, err := d.osds(ctx)
+	var of map[string][]string
+	var err error
+	if !d.r.s.Input.Force {
+		of, err = d.osds(ctx)
+	}
 	var out []stack.Failure
 	for _, n := range nodes {
 		f := stack.Failure{Node: n.Name, Phase: "removal", Service: osdService}
 		switch {
+		case d.r.s.Input.Force:
+			f.Error = "its OSDs may hold data; Ceph was not asked which it has, since the removal is forced"
 		case err != nil:
 			f.Error = fmt.Sprintf("its OSDs may hold data, and Ceph did not say which it has: %v", err)
 			f.Hint = cures(d.gone, "see what is with the monitors: sudo ceph -s, on a machine with one")

@@ -57,6 +57,7 @@ func TestMachineWithOSDsGoesWhenTheyAreOutOfCeph(t *testing.T) {
 	refused("its OSDs hold data: osd.0, osd.2;", "ceph osd purge ID --yes-i-really-mean-it")
 	ceph.down = true
 	refused("Ceph did not say which it has: overcloud-controller-0: [errno 110]", "sudo ceph -s")
+	w.told("asks the monitors of Ceph: ceph osd metadata --format json-pretty; where they do not answer, that takes up to 5 minutes for each of overcloud-controller-0")
 	ceph.down, ceph.hosts = false, []string{"", "overcloud-cephstorage-10"}
 	w.deletes(deletion(false, "overcloud-cephstorage-0"))
 	w.run("UPDATE_COMPLETE")
@@ -65,6 +66,28 @@ func TestMachineWithOSDsGoesWhenTheyAreOutOfCeph(t *testing.T) {
 	}
 	if slices.ContainsFunc(ceph.asked, func(q string) bool { return strings.Contains(q, "mon rm") }) {
 		t.Errorf("asked %q; the machine has no monitor", ceph.asked)
+	}
+}
+
+// Forced, a Ceph that is dead is not waited for.
+func TestForcedRemovalDoesNotAskCephForOSDs(t *testing.T) {
+	w, _ := scaled(t)
+	ceph := &fakeCeph{down: true}
+	w.engine.Ceph = ceph
+	w.deletes(deletion(true, "overcloud-cephstorage-0"))
+	w.run("UPDATE_COMPLETE")
+	if len(ceph.asked) > 0 || w.cloud.deployed["uuid-storage-1"] != "" {
+		t.Errorf("asked %q, deployed %v", ceph.asked, w.cloud.deployed)
+	}
+	w.told("forced: overcloud-cephstorage-0: removal: ceph_osd: its OSDs may hold data; Ceph was not asked which it has, since the removal is forced")
+}
+
+// told looks for an event of exactly that reason.
+func (w *world) told(reason string) {
+	w.t.Helper()
+	evs, err := w.db.Events(w.t.Context(), "id", 0, 0)
+	if err != nil || !slices.ContainsFunc(evs, func(e stack.Event) bool { return e.Reason == reason }) {
+		w.t.Errorf("no event tells %q: %v", reason, err)
 	}
 }
 

@@ -159,7 +159,7 @@ type Wait struct {
 type Disks struct {
 	Count     int      `json:"count" yaml:"count"`
 	MinSizeGB int      `json:"min_size_gb" yaml:"min_size_gb"`
-	Devices   []string `json:"devices,omitempty" yaml:"devices,omitempty"` // empty: all
+	Devices   []string `json:"devices,omitempty" yaml:"devices,omitempty"` // empty: all but those over a network
 	Hint      string   `json:"hint,omitempty" yaml:"hint,omitempty"`       // what to do where they do not serve
 }
 

@@ -23,6 +23,7 @@ type Disk struct {
 	Bytes   int64
 	Use     string // what is on it; empty is nothing
 	Mounted bool   // the system runs from it, or something holds it
+	Remote  bool   // reached over a network: it may be a server's volume, and is taken only where it is named
 }
 
 const (
@@ -84,18 +85,32 @@ func (n *Node) Survey(ctx context.Context, want *resource.CephOSD, all []Disk) (
 			WithHint("name the disks that are for Ceph in CephAnsibleDisksConfig (devices), clean the machine (openstack baremetal node clean), or set CephOsdZapDevices: true to lose what is on them")
 	}
 	if len(out) == 0 {
-		return nil, errs.New(errs.Invalid, "no data disk of at least %d GiB for Ceph", want.MinSizeGB).
-			WithHint("add disks to the machine, or lower CephOsdMinDiskSizeGB")
+		return nil, noDisk(want, all)
 	}
 	return out, nil
 }
 
-// choose takes the disks that are named, or all that nothing is mounted from.
+// noDisk names the disks that would do, were they not reached over a network.
+func noDisk(want *resource.CephOSD, all []Disk) error {
+	hint, remote := "add disks to the machine, or lower CephOsdMinDiskSizeGB", ""
+	for _, d := range all {
+		if d.Remote && !d.Mounted && d.Bytes >= int64(want.MinSizeGB)<<30 {
+			remote += " " + d.Path
+		}
+	}
+	if remote != "" {
+		hint += "; what is reached over a network may be a server's volume: where it is for Ceph, name it in CephAnsibleDisksConfig (devices)"
+		remote = "; over a network:" + remote
+	}
+	return errs.New(errs.Invalid, "no data disk of at least %d GiB for Ceph%s", want.MinSizeGB, remote).WithHint("%s", hint)
+}
+
+// choose takes the disks that are named, or all of the machine's own that nothing is mounted from.
 func choose(want *resource.CephOSD, all []Disk) ([]Disk, error) {
 	var out []Disk
 	if len(want.Devices) == 0 {
 		for _, d := range all {
-			if !d.Mounted && d.Bytes >= int64(want.MinSizeGB)<<30 {
+			if !d.Mounted && !d.Remote && d.Bytes >= int64(want.MinSizeGB)<<30 {
 				out = append(out, d)
 			}
 		}

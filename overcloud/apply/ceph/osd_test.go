@@ -115,6 +115,30 @@ func TestADiskThatWasAddedIsUntaken(t *testing.T) {
 	}
 }
 
+// What is reached over a network may be a server's volume: it is taken where a person named
+// it, and else the error tells why it was not.
+func TestADiskOverANetworkIsTakenWhereItIsNamed(t *testing.T) {
+	m := newMachine(t)
+	m.run = labels(t, nil)
+	all := []Disk{{Path: "/dev/vda", Bytes: 40 << 30, Mounted: true}, {Path: "/dev/sdb", Bytes: 10 << 30, Remote: true}}
+	want := osd()
+	want.Zap = true
+	if _, err := m.Survey(t.Context(), want, all); err == nil || !strings.Contains(err.Error(), "for Ceph; over a network: /dev/sdb") || !strings.Contains(errs.HintOf(err), "name it in CephAnsibleDisksConfig") {
+		t.Errorf("error %v", err)
+	}
+	if m.Untaken(want, all) {
+		t.Error("it is for nobody to take")
+	}
+	want.Devices = []string{"/dev/sdb"}
+	if osds, err := m.Survey(t.Context(), want, all); err != nil || len(osds) != 1 || osds[0].Disk != "/dev/sdb" {
+		t.Errorf("named: %+v, error %v", osds, err)
+	}
+	want.Devices, all = nil, append(all, disk("/dev/vdb", ""))
+	if osds, err := m.Survey(t.Context(), want, all); err != nil || len(osds) != 1 || osds[0].Disk != "/dev/vdb" {
+		t.Errorf("beside a disk of the machine's own: %+v, error %v", osds, err)
+	}
+}
+
 // A run that was killed is gone on with: the same UUID and key, the disk begun anew.
 func TestOSDThatWasCutShort(t *testing.T) {
 	m := newMachine(t)
