@@ -146,6 +146,24 @@ func TestAMachineThatIsOffIsToldOf(t *testing.T) {
 	})
 }
 
+// Controllers may be listed, too: what the others need to know of them stays.
+func TestTheOnlyControllerIsListed(t *testing.T) {
+	w := newWorld(t)
+	w.begin(stack.Create, 2)
+	w.run("CREATE_COMPLETE")
+	w.nodes.forget, w.nodes.order = true, nil
+	s := w.begin(stack.Update, 2)
+	if _, err := w.db.UpdateStack(t.Context(), "id", func(x *stack.Stack) error {
+		x.Input.Parameters = map[string]any{"DeploymentServerBlacklist": []any{"overcloud-controller-0"}}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if s = w.run("UPDATE_COMPLETE"); len(s.Failures) > 0 || slices.Contains(w.nodes.order, "1 overcloud-controller-0") || !slices.Contains(w.nodes.order, "5 overcloud-novacompute-0") {
+		t.Errorf("failures %+v, done: %v", s.Failures, w.nodes.order)
+	}
+}
+
 // A name that no machine has is refused where a deployment is asked for, and only there: the machine may
 // have been given back since, and what is deployed must be looked at and given back all the same.
 func TestAListedNameThatNoMachineHas(t *testing.T) {

@@ -32,7 +32,7 @@ func (r *run) configure(ctx context.Context) error {
 	if err != nil {
 		return &Failed{[]stack.Failure{{Phase: "plan", Error: err.Error(), Hint: errs.HintOf(err)}}}
 	}
-	cfg, err := configuration(p, machines)
+	cfg, err := p.Configure(machines)
 	if err != nil {
 		return &Failed{[]stack.Failure{{Phase: "plan", Error: err.Error(), Hint: errs.HintOf(err)}}}
 	}
@@ -100,10 +100,7 @@ func (r *run) steps(ctx context.Context, p *plan.Plan, nodes []stack.Node, cfg p
 	}
 	r.gone, r.leaveOut, r.fatal = line.gone, line.leaveOut, line.fatal
 	r.without = func(doc resource.Document, gone []string) resource.Document {
-		if len(gone) == 0 {
-			return doc
-		}
-		return r.awaitingOnly(p, machines, doc, slices.Concat(gone, p.Blacklist))
+		return r.awaitingOnly(p, machines, doc, gone)
 	}
 	err := line.run(ctx)
 	r.timing(line.path())

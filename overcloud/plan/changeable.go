@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/internal/nearest"
 	"trefoil/overcloud/hot"
 )
 
@@ -26,7 +27,13 @@ const (
 func (p *Plan) Changeable(before *Plan) error {
 	waived := words(p.Parameters[byHand])
 	var lines []string
-	for _, name := range append(sortedKeys(p.Passwords), busUser) {
+	names := append(sortedKeys(p.Passwords), busUser)
+	for _, name := range waived {
+		if name != "" && !slices.Contains(names, name) {
+			lines = append(lines, fmt.Sprintf("%s: there is no password or key %q%s", byHand, name, nearest.Hint(name, names)))
+		}
+	}
+	for _, name := range names {
 		was, now, why := before.kept(name), p.kept(name), fixed(name)
 		// The keys of tokens are fixed by their names only: with others users log in again.
 		if why == "" || slices.Contains(fernetKeys(), name) || was == "" || now == "" || was == now || slices.Contains(waived, name) {

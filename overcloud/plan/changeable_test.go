@@ -23,6 +23,7 @@ func TestWhatADeploymentDoesNotChangeIsRefused(t *testing.T) {
 		"the bus, as before":             {before: "  RabbitPassword: secret-of-rabbit\n", after: "  RabbitPassword: secret-of-rabbit\n"},
 		"the bus, by hand":               {after: "  RabbitPassword: secret-of-rabbit\n  PasswordsChangedByHand: [RabbitPassword]\n"},
 		"two, one of them by hand":       {after: "  RabbitPassword: secret-of-rabbit\n  KeystoneCredential1: secret-of-key\n  PasswordsChangedByHand: 'RabbitCookie, RabbitPassword'\n", want: "KeystoneCredential1 is another one"},
+		"a name misspelt":                {after: "  PasswordsChangedByHand: [RabbitPasword]\n", want: "PasswordsChangedByHand: there is no password or key \"RabbitPasword\"; did you mean \"RabbitPassword\"?"},
 		"the user of the bus":            {after: "  RabbitUserName: secret-of-user\n", want: "RabbitUserName is another one"},
 		"the user's name, which it has":  {after: "  RabbitUserName: openstack\n"},
 		"keys of credentials":            {after: "  KeystoneCredential0: secret-of-key\n", want: "credential_migrate"},

@@ -17,8 +17,27 @@ import (
 
 // Configure says what every one of the given machines must do in steps 1–5.
 // The roles' service data is evaluated once, at Build; here only the %{…} names
-// of each machine are filled in. It is deterministic and does not change p.
+// of each machine are filled in. Nobody waits for machines that stay as they are. It is
+// deterministic and does not change p.
 func (p *Plan) Configure(nodes []Node) (Config, error) {
+	cfg, err := p.configure(nodes)
+	listed := func(n Node) bool { return slices.Contains(p.Blacklist, n.Name) }
+	if err != nil || !slices.ContainsFunc(nodes, listed) {
+		return cfg, err
+	}
+	fewer, err := p.configure(slices.DeleteFunc(slices.Clone(nodes), listed))
+	if err != nil {
+		return cfg, nil // a service that must be somewhere is on listed machines only: they are there
+	}
+	for node, docs := range fewer {
+		for i := range docs {
+			cfg[node][i] = cfg[node][i].AskingAs(docs[i])
+		}
+	}
+	return cfg, nil
+}
+
+func (p *Plan) configure(nodes []Node) (Config, error) {
 	c, err := newConfigurer(p, nodes)
 	if err != nil {
 		return nil, err
