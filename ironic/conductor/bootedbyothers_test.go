@@ -50,13 +50,15 @@ func TestAnInspectionOfAMachineThatOthersBoot(t *testing.T) {
 func TestAMachineThatOthersBootIsLeftAloneWhenItsInspectionEnds(t *testing.T) {
 	for name, c := range map[string]struct {
 		limit time.Duration
+		api   string
 		end   func(*world)
 		want  string
 	}{
-		"aborted":  {awaitLimit, func(w *world) { w.await("inspect wait"); w.provision("abort") }, "Inspection was aborted by request."},
-		"too late": {time.Millisecond, func(*world) {}, "which somebody else was to boot: nothing came in"},
+		"aborted":            {awaitLimit, "", func(w *world) { w.await("inspect wait"); w.provision("abort") }, "Inspection was aborted by request."},
+		"too late":           {time.Millisecond, "http://192.0.2.1:6385", func(*world) {}, "must post to http://192.0.2.1:6385/v1/continue_inspection"},
+		"no address of ours": {time.Millisecond, "", func(*world) {}, "must post to /v1/continue_inspection of the bare-metal API, at an address that the machine reaches"},
 	} {
-		w := newWorld(t, func(cfg *conductor.Config) { cfg.InspectTimeout = c.limit })
+		w := newWorld(t, func(cfg *conductor.Config) { cfg.InspectTimeout, cfg.APIURL = c.limit, c.api })
 		n := w.node("manageable")
 		w.drv.Force(n, ironic.PowerOn)
 		w.provision("inspect", bootedByOthers)

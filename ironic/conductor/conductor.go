@@ -54,7 +54,8 @@ type Config struct {
 
 	// APIURL is the address of the baremetal API as the ramdisk reaches it, without /v1.
 	APIURL string
-	// InspectCallbackURL is where a ramdisk posts its inventory; empty: APIURL/v1/continue_inspection.
+	// InspectCallbackURL is where a ramdisk posts its inventory; empty: APIURL/v1/continue_inspection,
+	// where there is an APIURL.
 	InspectCallbackURL string
 	// AgentNets are the networks that agents call from; a node's own address, as its
 	// inventory has it, is one too. Empty: agents may be anywhere.
@@ -148,7 +149,7 @@ func New(cfg Config) *Conductor {
 	if cfg.Concurrency <= 0 {
 		cfg.Concurrency = 10
 	}
-	if cfg.InspectCallbackURL == "" {
+	if cfg.InspectCallbackURL == "" && cfg.APIURL != "" {
 		cfg.InspectCallbackURL = cfg.APIURL + "/v1/continue_inspection"
 	}
 	if cfg.AddPorts == "" {

@@ -1,6 +1,7 @@
 package conductor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -86,6 +87,10 @@ func (t *task) inspect() error {
 // inspection: it is neither booted nor switched, nor tidied up after, only its inventory is waited for.
 func bootedByOthers(n *ironic.Node) bool { return n.DriverInternalInfo[api.KeyBootedByOthers] == true }
 
+// callbackPath is where an inventory goes while nobody said how machines reach this service:
+// only who boots them knows that.
+const callbackPath = "/v1/continue_inspection of the bare-metal API, at an address that the machine reaches (ipa-inspection-callback-url= on its kernel's command line)"
+
 // awaitInventory waits until ContinueInspection has stored the node's inventory.
 func (t *task) awaitInventory(ctx context.Context) error {
 	if text(t.node.DriverInternalInfo, keyReceived) == "" {
@@ -101,7 +106,7 @@ func (t *task) awaitInventory(ctx context.Context) error {
 	}, func(n *ironic.Node) error {
 		if bootedByOthers(n) {
 			return errs.New(errs.Unavailable, "Timeout reached while waiting for the inventory of node %s, which somebody else was to boot: nothing came in %s",
-				title(n), t.Now().Sub(start).Round(time.Second)).WithHint("its ramdisk must post to %s", t.InspectCallbackURL)
+				title(n), t.Now().Sub(start).Round(time.Second)).WithHint("its ramdisk must post to %s", cmp.Or(t.InspectCallbackURL, callbackPath))
 		}
 		return t.bootTimeout("the inventory", t.Now().Sub(start))
 	})

@@ -109,9 +109,12 @@ func (d *departure) osdsOn(ctx context.Context) []stack.Failure {
 		case err != nil:
 			f.Error = fmt.Sprintf("its OSDs may hold data, and Ceph did not say which it has: %v", err)
 			f.Hint = cures(d.gone, "see what is with the monitors: sudo ceph -s, on a machine with one")
-		case len(of[n.Name]) > 0:
-			f.Error = fmt.Sprintf("its OSDs hold data: %s; marking them out and waiting for Ceph to copy it elsewhere is not done here", strings.Join(of[n.Name], ", "))
+		case len(of[shortHost(n.Name)]) > 0:
+			f.Error = fmt.Sprintf("its OSDs hold data: %s; marking them out and waiting for Ceph to copy it elsewhere is not done here", strings.Join(of[shortHost(n.Name)], ", "))
 			f.Hint = cures(d.gone, "for each of them, on a machine with a monitor of Ceph: ceph osd out ID, wait until ceph osd safe-to-destroy ID agrees; on its own machine: systemctl stop ceph-osd@ID; on the first again: ceph osd purge ID --yes-i-really-mean-it")
+		case len(of[unknownHost]) > 0:
+			f.Error = fmt.Sprintf("its OSDs may hold data: Ceph does not tell on which machine %s ran", strings.Join(of[unknownHost], ", "))
+			f.Hint = cures(d.gone, "see on the storage machines which of them has it (ls /var/lib/ceph/osd) and start it there; one that has never run, and is nowhere, goes with ceph osd purge ID --yes-i-really-mean-it, on a machine with a monitor of Ceph")
 		default:
 			continue
 		}
@@ -127,19 +130,42 @@ func (d *departure) osds(ctx context.Context) (map[string][]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return osdsByHost(output)
+}
+
+// unknownHost holds the OSDs of which Ceph does not tell where they ran.
+const unknownHost = ""
+
+// osdsByHost reads the answer to ceph osd metadata: numbers of OSDs by short name of their
+// host, in lower case. An answer is believed only if it is a list of OSDs with numbers: that
+// there are none lets a machine go.
+func osdsByHost(answer []byte) (map[string][]string, error) {
+	const question = "the answer to ceph osd metadata"
 	var list []struct {
-		ID       int    `json:"id"`
-		Hostname string `json:"hostname"` // "": it has never run, and holds nothing
+		ID       *int   `json:"id"`
+		Hostname string `json:"hostname"`
 	}
-	if err := json.Unmarshal(output, &list); err != nil {
-		return nil, fmt.Errorf("read the answer to ceph osd metadata: %w", err)
+	if err := json.Unmarshal(answer, &list); err != nil {
+		return nil, fmt.Errorf("read %s: %w", question, err)
+	}
+	if list == nil {
+		return nil, fmt.Errorf("%s is null, and not a list of OSDs", question)
 	}
 	out := map[string][]string{}
-	for _, o := range list {
-		host, _, _ := strings.Cut(o.Hostname, ".")
-		out[host] = append(out[host], fmt.Sprintf("osd.%d", o.ID))
+	for i, o := range list {
+		if o.ID == nil || *o.ID < 0 {
+			return nil, fmt.Errorf("%s: item %d of %d has no id of an OSD", question, i+1, len(list))
+		}
+		host := shortHost(o.Hostname)
+		out[host] = append(out[host], fmt.Sprintf("osd.%d", *o.ID))
 	}
 	return out, nil
+}
+
+// shortHost is a host's name as it is compared: without domain, in lower case.
+func shortHost(name string) string {
+	host, _, _ := strings.Cut(strings.TrimSpace(name), ".")
+	return strings.ToLower(host)
 }
 
 // forgetMonitor takes the monitor of a node that is off out of Ceph's map: there it would

@@ -16,6 +16,7 @@ import (
 type fakeCeph struct {
 	mu    sync.Mutex
 	hosts []string // by number of the OSD; "": it has never run
+	says  string   // instead of what follows from hosts
 	down  bool
 	asked []string // "MACHINE: COMMAND"
 }
@@ -29,6 +30,9 @@ func (f *fakeCeph) Ceph(_ context.Context, n stack.Node, command string) ([]byte
 	}
 	if command != "osd metadata --format json-pretty" {
 		return nil, nil
+	}
+	if f.says != "" {
+		return []byte(f.says), nil
 	}
 	var list []string
 	for id, host := range f.hosts {
@@ -58,7 +62,23 @@ func TestMachineWithOSDsGoesWhenTheyAreOutOfCeph(t *testing.T) {
 	ceph.down = true
 	refused("Ceph did not say which it has: overcloud-controller-0: [errno 110]", "sudo ceph -s")
 	w.told("asks the monitors of Ceph: ceph osd metadata --format json-pretty; where they do not answer, that takes up to 5 minutes for each of overcloud-controller-0")
-	ceph.down, ceph.hosts = false, []string{"", "overcloud-cephstorage-10"}
+	ceph.down = false
+	for answer, why := range map[string]string{
+		`null`:                                "the answer to ceph osd metadata is null",
+		`[null]`:                              "item 1 of 1 has no id of an OSD",
+		`[{}]`:                                "item 1 of 1 has no id of an OSD",
+		`{}`:                                  "read the answer to ceph osd metadata: ",
+		`[{"id":0`:                            "read the answer to ceph osd metadata: ",
+		`[{"id":0,"hostname":"a"},{"id":-1}]`: "item 2 of 2 has no id of an OSD",
+		`[{"id":4,"hostname":"Overcloud-CephStorage-0.Lan"}]`: "its OSDs hold data: osd.4;",
+		`[{"id":5,"hostname":null},{"id":6,"hostname":" "}]`:  "Ceph does not tell on which machine osd.5, osd.6 ran",
+	} {
+		ceph.says = answer
+		refused(why, "--force overcloud-cephstorage-0")
+	}
+	ceph.says, ceph.hosts = "", []string{"", "overcloud-cephstorage-10"}
+	refused("Ceph does not tell on which machine osd.0 ran", "ceph osd purge ID --yes-i-really-mean-it")
+	ceph.hosts = []string{"overcloud-cephstorage-10"}
 	w.deletes(deletion(false, "overcloud-cephstorage-0"))
 	w.run("UPDATE_COMPLETE")
 	if w.cloud.deployed["uuid-storage-1"] != "" {

@@ -318,5 +318,5 @@ func (m *Manager) shared(ctx context.Context, exams []*examination, theirs *stri
 		out = append(out, Finding{"", "file mode", v, fmt.Sprintf("%s has mode %04o: %s can add BMCs", m.settings.ConfigDir, i.Mode().Perm(), whoElse(i.Mode(), toWrite)), "chmod go= '" + m.settings.ConfigDir + "'"})
 	}
 	rules, err := FirewallRules(ctx)
-	return append(out, firewall(exams, rules, err, theirs))
+	return append(out, firewall(ctx, exams, rules, err, theirs))
 }

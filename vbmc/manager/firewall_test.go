@@ -1,7 +1,9 @@
 package manager
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -66,6 +68,21 @@ const nftTable = `table inet filter {
 		elements = { 623 }
 	}
 
+	map zones {
+		type ifname : verdict
+		elements = { "eth1" : jump log-drop,
+			     "eth0" comment "of the BMCs" : jump nobody-comes-here }
+	}
+
+	map ports {
+		type inet_service : verdict
+		elements = { 22 : accept, 623 : accept }
+	}
+
+	map none {
+		type inet_service : verdict
+	}
+
 	chain input {
 		type filter hook input priority filter; policy drop;
 		tcp dport 623 accept
@@ -74,6 +91,10 @@ const nftTable = `table inet filter {
 
 	chain log-drop {
 		counter drop
+	}
+
+	chain nobody-comes-here {
+		udp dport 623 accept
 	}
 
 	chain let-in {
@@ -96,6 +117,20 @@ func TestFirewall(t *testing.T) {
 			"meta l4proto udp counter packets 1 bytes 2 accept":            true,
 			"tcp dport 623 accept":                                         false,
 			"iifname \"eth9\" accept":                                      false,
+			"udp dport != 623 accept":                                      false,
+			"udp dport != { 22, 600-700 } accept":                          false,
+			"udp dport != { 22, 53 } accept":                               true,
+			"udp dport != @some accept":                                    true,
+			"udp dport < 623 accept":                                       false,
+			"udp dport >= 623 accept":                                      true,
+			"udp dport > 623 accept":                                       false,
+			"udp dport <= 1023 ip saddr 192.0.2.0/24 accept":               true,
+			"udp dport 53 ip length 623 accept":                            false,
+			"udp dport vmap { 623 : accept }":                              true,
+			"udp dport vmap { 22 : accept, 600-700 counter : accept }":     true,
+			"udp dport vmap { 22 : accept, 623 : drop }":                   false,
+			"ip saddr . udp dport vmap { 192.0.2.9 . 623 : accept }":       true,
+			"meta l4proto vmap { tcp : drop, udp : accept }":               true,
 		} {
 			if got, _ := shutBy(parseFilter(strings.Replace(text, "%", rule, 1)), netip.MustParseAddr("192.0.2.1"), 623); (got == nil) != want {
 				t.Errorf("%s, %q: shut %v, want %v", name, rule, got != nil, !want)
@@ -121,6 +156,13 @@ func TestFirewallFollowsJumps(t *testing.T) {
 		"a jump lets in":         {nftTable, "udp dport 623 jump let-in", true},
 		"a goto lets all in":     {nftTable, "goto let-in", true},
 		"a trusted default zone": {strings.Replace(firewalldTable, "\t\tgoto filter_IN_public\n", "\t\tgoto filter_IN_libvirt\n", 1), "", true},
+		"behind what ends all":   {nftTable, "jump log-drop\n\t\tudp dport 623 accept", false},
+		"behind a return":        {nftTable, "meta l4proto { udp } return\n\t\tudp dport 623 accept", false},
+		"two jumps":              {nftTable, "iifname \"eth0\" jump nobody-comes-here", true},
+		"a map of chains":        {nftTable, `iifname vmap { "lo" : accept, "eth0" : goto nobody-comes-here }`, true},
+		"a map by name":          {nftTable, "iifname vmap @zones", true},
+		"a map of ports":         {nftTable, "udp dport vmap @ports", true},
+		"an empty map":           {nftTable, "udp dport vmap @none", false},
 		"a loop":                 {strings.Replace(nftTable, "counter drop", "jump log-drop", 1), "jump log-drop", false},
 		"another family":         {strings.Replace(nftTable, "inet", "ip6", 1), "", true},
 		"no packets of IP":       {strings.Replace(nftTable, "inet", "bridge", 1), "", true},
@@ -128,6 +170,27 @@ func TestFirewallFollowsJumps(t *testing.T) {
 		if got, _ := shutBy(parseFilter(strings.Replace(tc.text, "%", tc.rule, 1)), netip.MustParseAddr("192.0.2.1"), 623); (got == nil) != tc.want {
 			t.Errorf("%s: shut %v, want %v", name, got != nil, !tc.want)
 		}
+	}
+}
+
+// However many ways lead through the chains, each is looked at once; and who asks may give up.
+func TestFirewallOfManyJumps(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("table inet filter {\n\tchain c0 {\n\t\ttype filter hook input priority filter; policy drop;\n")
+	for i := range 100 {
+		fmt.Fprintf(&text, "%s\t}\n\tchain c%d {\n", strings.Repeat(fmt.Sprintf("\t\tjump c%d\n", i+1), 3), i+1)
+	}
+	text.WriteString("\t}\n}\n")
+	c := config("a", 623)
+	c.Address = "192.0.2.1"
+	exams := []*examination{{config: c}}
+	if f := firewall(t.Context(), exams, text.String(), nil, nil); !strings.HasSuffix(f.Detail, "UDP port 623") {
+		t.Errorf("%+v", f)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if f := firewall(gone, exams, text.String(), nil, nil); f.Verdict != Warning || f.Detail != "was not looked through: context canceled" {
+		t.Errorf("%+v", f)
 	}
 }
 
@@ -155,7 +218,7 @@ func TestFirewallFinding(t *testing.T) {
 		"nobody may":       {"", denied, nil, "cannot be read: nft list ruleset: Operation not permitted", "run vbmc doctor as root"},
 		"the daemon's own": {"", nil, &theirs, "no rule of this machine", ""},
 	} {
-		f := firewall(exams, tc.rules, tc.err, tc.theirs)
+		f := firewall(t.Context(), exams, tc.rules, tc.err, tc.theirs)
 		if !strings.HasSuffix(f.Detail, tc.detail) && !strings.HasPrefix(f.Detail, tc.detail) || !strings.Contains(f.Hint, tc.hint) || (f.Verdict == Good) != (f.Hint == "") {
 			t.Errorf("%s: %+v", name, f)
 		}
