@@ -144,7 +144,7 @@ func (c *Conductor) settleFailure(ctx context.Context, uuid string, j jobRef, ca
 func (c *Conductor) rest(n *ironic.Node, j jobRef, words string) {
 	state := fsm.State(n.ProvisionState)
 	if j.Kind == jobPower {
-		n.TargetPowerState = ""
+		forgetPowerAction(n)
 		return
 	}
 	if next, err := fsm.Next(state, fsm.EvFail); err == nil {

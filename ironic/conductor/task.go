@@ -359,7 +359,7 @@ func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Nod
 		if err := t.own(n); err != nil {
 			return err
 		}
-		if powerAsked(n) {
+		if powerAsked(n) != "" {
 			if err := t.powerMeanwhile(ctx); err != nil {
 				return err
 			}
@@ -370,7 +370,7 @@ func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Nod
 			if err == nil {
 				err = t.hold()
 			}
-			if err == nil && powerAsked(t.node) { // since it was read
+			if err == nil && powerAsked(t.node) != "" { // since it was read
 				t.yield()
 				continue
 			}
