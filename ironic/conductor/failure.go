@@ -52,7 +52,7 @@ func (c *Conductor) abort(ctx context.Context, n *ironic.Node, to fsm.State) err
 			kind, n.LastError = jobRestore, ""
 			healed(n, faultService)
 		}
-		j = assign(n, kind)
+		j = assign(n, kind, ironic.User(ctx))
 		return nil
 	})
 	if err != nil {

@@ -56,7 +56,7 @@ func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout 
 		}
 		n.TargetPowerState, n.LastError = final, ""
 		if j = (jobRef{}); !ok {
-			j = assign(n, jobPower)
+			j = assign(n, jobPower, ironic.User(ctx))
 			put(n, keyPower, target)
 		} else {
 			put(n, keyPowerAsked, target)
