@@ -34,16 +34,16 @@ func (c *Conductor) Wait(ctx context.Context, uuid string) (release func(), err 
 // Booting is how many nodes have a place among those that boot a ramdisk.
 func (c *Conductor) Booting() int { return len(c.slots) }
 
-// Decide writes the state and the job of a verification without storing the job.
-func (c *Conductor) Decide(n *ironic.Node) {
+// Decide writes the state and the job of a verification that a user asked for without storing the job.
+func (c *Conductor) Decide(n *ironic.Node, user string) {
 	c.place(n, "verifying")
-	assign(n, jobVerify)
+	assign(n, jobVerify, user)
 }
 
 // Job writes a state and a job of any kind without storing the job.
 func (c *Conductor) Job(n *ironic.Node, state fsm.State, kind string) {
 	c.place(n, state)
-	assign(n, kind)
+	assign(n, kind, "")
 }
 
 // Syncer returns one round of the power sync, which remembers silent BMCs.

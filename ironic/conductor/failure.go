@@ -52,7 +52,7 @@ func (c *Conductor) abort(ctx context.Context, n *ironic.Node, to fsm.State) err
 			kind, n.LastError = jobRestore, ""
 			healed(n, faultService)
 		}
-		j = assign(n, kind)
+		j = assign(n, kind, ironic.User(ctx))
 		return nil
 	})
 	if err != nil {
@@ -144,7 +144,7 @@ func (c *Conductor) settleFailure(ctx context.Context, uuid string, j jobRef, ca
 func (c *Conductor) rest(n *ironic.Node, j jobRef, words string) {
 	state := fsm.State(n.ProvisionState)
 	if j.Kind == jobPower {
-		n.TargetPowerState = ""
+		forgetPowerAction(n)
 		return
 	}
 	if next, err := fsm.Next(state, fsm.EvFail); err == nil {

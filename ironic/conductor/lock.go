@@ -122,8 +122,12 @@ func (c *Conductor) givenUp(n *ironic.Node, err error) error {
 // time it waits for the machine.
 func (c *Conductor) busyWith(n *ironic.Node, j jobRef) error {
 	h := n.Transition(c.Config.Host)
-	if j.Kind == jobPower || powerAsked(n) {
-		h.Purpose, h.Since = "power action "+text(n.DriverInternalInfo, keyPower), time.Time{}
+	action := powerAsked(n)
+	if j.Kind == jobPower {
+		action = text(n.DriverInternalInfo, keyPower)
+	}
+	if action != "" {
+		h.Purpose, h.Since = "power action "+action, time.Time{}
 		return h.Refusal(n.UUID)
 	}
 	h.Purpose = fmt.Sprintf("%s is under way in state %q", j.Kind, n.ProvisionState)

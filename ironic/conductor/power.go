@@ -56,9 +56,12 @@ func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout 
 		}
 		n.TargetPowerState, n.LastError = final, ""
 		if j = (jobRef{}); !ok {
-			j = assign(n, jobPower)
+			j = assign(n, jobPower, ironic.User(ctx))
+			put(n, keyPower, target)
+		} else {
+			put(n, keyPowerAsked, target)
+			put(n, keyPowerUser, ironic.User(ctx))
 		}
-		put(n, keyPower, target)
 		put(n, keyTimeout, timeout)
 		return nil
 	})
@@ -77,11 +80,12 @@ func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout 
 
 func forgetPowerAction(n *ironic.Node) {
 	n.TargetPowerState = ""
-	delete(n.DriverInternalInfo, keyPower)
-	delete(n.DriverInternalInfo, keyTimeout)
+	for _, k := range []string{keyPower, keyPowerAsked, keyPowerUser, keyTimeout} {
+		delete(n.DriverInternalInfo, k)
+	}
 }
 
-// keyPower holds the power action that a node's job carries out, jobPower or one that waits (see takesPower).
+// keyPower holds the power action that jobPower carries out.
 const keyPower = "power_action"
 
 // power is the job behind SetPower.

@@ -7,11 +7,18 @@ import (
 	"trefoil/ironic/fsm"
 )
 
+// Keys of driver_internal_info: a power action that a job which waits is to carry out (see takesPower),
+// and who asked for it. They are not jobPower's: what a job of that kind may have left is nothing to wait's.
+const (
+	keyPowerAsked = "power_action_asked"
+	keyPowerUser  = "power_action_user"
+)
+
 // takesPower reports whether the node's job does nothing but wait for its ramdisk to call: then it
 // also carries out power actions, as somebody needs whose machine hangs on its way there. While an
 // agent is at work they are refused, and in all of cleaning, as in Ironic.
 func takesPower(n *ironic.Node) bool {
-	if powerAsked(n) {
+	if j, _ := jobOf(n); j.Kind == jobPower || powerAsked(n) != "" {
 		return false // one at a time
 	}
 	info := n.DriverInternalInfo
@@ -24,23 +31,26 @@ func takesPower(n *ironic.Node) bool {
 	return false
 }
 
-// powerAsked reports whether a power action is to be carried out.
-func powerAsked(n *ironic.Node) bool { return text(n.DriverInternalInfo, keyPower) != "" }
+// powerAsked is the power action that the node's job is to carry out while it waits; empty: none.
+func powerAsked(n *ironic.Node) string { return text(n.DriverInternalInfo, keyPowerAsked) }
 
 // powerMeanwhile carries out the power action that was asked for while the job waits. What it comes
-// to ends nothing: the wait goes on, and has an end of its own.
+// to ends nothing: the wait goes on, and has an end of its own. The history says it of who asked for the
+// action, who need not be who asked for the job.
 func (t *task) powerMeanwhile(ctx context.Context) error {
 	if err := t.hold(); err != nil {
 		return err
 	}
 	defer t.yield()
-	target := text(t.node.DriverInternalInfo, keyPower)
+	defer func(user string) { t.user = user }(t.user)
+	t.user = text(t.node.DriverInternalInfo, keyPowerUser)
+	target := powerAsked(t.node)
 	err := t.switchWaiting(ctx, target)
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // the next start finds it asked for
 	}
 	if err != nil {
-		t.Conductor.note(ctx, t.uuid, "power", "ERROR", err.Error())
+		t.Conductor.note(ironic.WithUser(ctx, t.user), t.uuid, "power", "ERROR", err.Error())
 	}
 	return t.update(ctx, func(n *ironic.Node) {
 		forgetPowerAction(n)

@@ -78,7 +78,7 @@ func TestAMachineThatIsWaitedForIsPowerCycled(t *testing.T) {
 			w.settled()
 			w.say("")
 			w.power(ironic.Rebooting)
-			if got := w.await(c.to); got.LastError != "" || got.TargetPowerState != "" || got.DriverInternalInfo["power_action"] != nil {
+			if got := w.await(c.to); got.LastError != "" || got.TargetPowerState != "" || got.DriverInternalInfo["power_action_asked"] != nil {
 				t.Errorf("%q, target %q, %v", got.LastError, got.TargetPowerState, got.DriverInternalInfo)
 			}
 			if got := w.booted(); got != 3 {
@@ -126,6 +126,54 @@ func TestAPowerActionThatFailsLeavesTheWait(t *testing.T) {
 	w.await("active")
 }
 
+// A machine is restarted by one person while another one's job waits for it: the history tells them apart.
+func TestTheHistorySaysWhoAskedForThePowerActionOfAWait(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.node("available")
+	w.say("dead")
+	if err := w.c.Provision(ironic.WithUser(t.Context(), "id-of-alice"), n.UUID, api.ProvisionRequest{Target: "active"}); err != nil {
+		t.Fatal(err)
+	}
+	w.await("wait call-back")
+	w.drv.Fail = func(_, action string) error { return errs.New(errs.Unavailable, "no answer") }
+	bob := ironic.WithUser(t.Context(), "id-of-bob")
+	if err := w.c.SetPower(bob, n.UUID, ironic.PowerOff, 0); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+	w.drv.Fail = nil
+	if err := w.c.SetPower(bob, n.UUID, ironic.PowerOff, 0); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+	w.say("")
+	w.power(ironic.Rebooting) // by nobody who is known
+	w.await("active")
+	for line, user := range map[string]string{"Failed to change power state of node control-1 to 'power off': no answer": "id-of-bob",
+		"power off: done": "id-of-bob", "rebooting: done": "", "deployed; the instance boots from its disk": "id-of-alice"} {
+		if got := w.askedBy(line); got != user {
+			t.Errorf("%q: by %q, want %q", line, got, user)
+		}
+	}
+}
+
+// What a power job of before has left is not for the wait.
+func TestAWaitCarriesOutNothingOfAPowerJob(t *testing.T) {
+	w := newWorld(t, nil)
+	w.node("available")
+	w.say("dead")
+	w.provision("active")
+	n := w.await("wait call-back")
+	w.set(func(n *ironic.Node) { n.DriverInternalInfo["power_action"] = ironic.PowerOff })
+	w.stop()
+	w.start()
+	w.power(ironic.Rebooting) // and it refuses nothing
+	w.settled()
+	if h := w.history(); strings.Contains(h, "power off: done") || !strings.Contains(h, "rebooting: done") {
+		t.Errorf("node %s:\n%s", n.UUID, h)
+	}
+}
+
 // Killed in between, the action is done by the next life of the conductor.
 func TestAPowerActionOfAWaitOutlivesARestart(t *testing.T) {
 	w := newWorld(t, nil)
@@ -140,7 +188,7 @@ func TestAPowerActionOfAWaitOutlivesARestart(t *testing.T) {
 	w.say("")
 	w.set(func(n *ironic.Node) { // as SetPower does, which had the lock
 		n.TargetPowerState = ironic.PowerOn
-		n.DriverInternalInfo["power_action"] = ironic.Rebooting
+		n.DriverInternalInfo["power_action_asked"] = ironic.Rebooting
 	})
 	w.stop()
 	release()
@@ -162,14 +210,14 @@ func TestWhereAnAgentIsAtWorkPowerIsRefused(t *testing.T) {
 	}
 	w.set(func(n *ironic.Node) {
 		n.TargetPowerState = ironic.PowerOn
-		n.DriverInternalInfo["power_action"] = ironic.Rebooting
+		n.DriverInternalInfo["power_action_asked"] = ironic.Rebooting
 	})
 	err = w.c.SetPower(t.Context(), "control-1", ironic.PowerOff, 0)
 	if !errs.Is(err, errs.Locked) || !strings.Contains(err.Error(), "(power action rebooting") {
 		t.Errorf("%v", err)
 	}
 	w.provision("abort")
-	if n := w.await("deploy failed"); n.TargetPowerState != "" || n.DriverInternalInfo["power_action"] != nil {
+	if n := w.await("deploy failed"); n.TargetPowerState != "" || n.DriverInternalInfo["power_action_asked"] != nil {
 		t.Errorf("target %q, %v", n.TargetPowerState, n.DriverInternalInfo)
 	}
 }

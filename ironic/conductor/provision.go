@@ -187,7 +187,7 @@ func (c *Conductor) start(ctx context.Context, n *ironic.Node, e fsm.Event, req 
 		}
 		unassign(n)
 		if kind != "" {
-			j = assign(n, kind)
+			j = assign(n, kind, ironic.User(ctx))
 		}
 		return nil
 	})

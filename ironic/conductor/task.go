@@ -2,7 +2,6 @@ package conductor
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,16 +24,11 @@ type jobInput struct {
 	User string `json:"user,omitempty"` // who asked for it
 }
 
-// jobRef is how a node remembers the job that carries it.
-type jobRef struct {
-	ID   string
-	Kind string
-}
-
 // Keys of driver_internal_info.
 const (
 	keyJobID      = "job_id"
 	keyJobKind    = "job_kind"
+	keyJobUser    = "job_user"
 	agentToken    = "agent_secret_token"
 	agentURL      = "agent_url"
 	agentSeen     = "agent_last_heartbeat"
@@ -49,26 +43,6 @@ const (
 	keyTimeout    = "power_timeout"
 	keyConsole    = "console_closed" // with its instance; the console stays enabled for the next one
 )
-
-func jobOf(n *ironic.Node) (jobRef, bool) {
-	j := jobRef{ID: text(n.DriverInternalInfo, keyJobID), Kind: text(n.DriverInternalInfo, keyJobKind)}
-	return j, j.ID != ""
-}
-
-// assign gives a node a new job inside an update; the caller enqueues it afterwards.
-// The id is random in its end: jobs outlive their node, and a node that is created
-// again with the same UUID must not meet one of its predecessor.
-func assign(n *ironic.Node, kind string) jobRef {
-	j := jobRef{ID: fmt.Sprintf("%s/%s/%s", n.UUID, kind, rand.Text()), Kind: kind}
-	put(n, keyJobID, j.ID)
-	put(n, keyJobKind, kind)
-	return j
-}
-
-func unassign(n *ironic.Node) {
-	delete(n.DriverInternalInfo, keyJobID)
-	delete(n.DriverInternalInfo, keyJobKind)
-}
 
 func put(n *ironic.Node, key string, v any) {
 	m := maps.Clone(n.DriverInternalInfo)
@@ -359,7 +333,7 @@ func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Nod
 		if err := t.own(n); err != nil {
 			return err
 		}
-		if powerAsked(n) {
+		if powerAsked(n) != "" {
 			if err := t.powerMeanwhile(ctx); err != nil {
 				return err
 			}
@@ -370,7 +344,7 @@ func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Nod
 			if err == nil {
 				err = t.hold()
 			}
-			if err == nil && powerAsked(t.node) { // since it was read
+			if err == nil && powerAsked(t.node) != "" { // since it was read
 				t.yield()
 				continue
 			}
