@@ -111,19 +111,31 @@ func (t *task) switchAsAsked(ctx context.Context, target string) error {
 	if err := maySwitch(t.node, target); err != nil { // the flag may have come since it was asked for
 		return err
 	}
-	limit := t.PowerTimeout
-	if target == ironic.SoftPowerOff || target == ironic.SoftRebooting {
-		limit = t.SoftTimeout
-	}
-	if s := number(t.node.DriverInternalInfo, keyTimeout); s > 0 {
-		limit = time.Duration(s) * time.Second
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, t.powerLimit(target))
 	defer cancel()
-	if err := t.drv.SetPower(ctx, t.node, target); err != nil {
-		return errs.Wrap(errs.CodeOf(err), err, "Failed to change power state of node %s to '%s'", title(t.node), target)
+	if err := t.setPower(ctx, target, target); err != nil {
+		return err
 	}
 	t.note("power", "%s: done", target)
+	return nil
+}
+
+// powerLimit is how long the power action that somebody asked for may take.
+func (t *task) powerLimit(target string) time.Duration {
+	if s := number(t.node.DriverInternalInfo, keyTimeout); s > 0 {
+		return time.Duration(s) * time.Second
+	}
+	if target == ironic.SoftPowerOff || target == ironic.SoftRebooting {
+		return t.SoftTimeout
+	}
+	return t.PowerTimeout
+}
+
+// setPower has the BMC do one part of the power action asked.
+func (t *task) setPower(ctx context.Context, part, asked string) error {
+	if err := t.drv.SetPower(ctx, t.node, part); err != nil {
+		return errs.Wrap(errs.CodeOf(err), err, "Failed to change power state of node %s to '%s'", title(t.node), asked)
+	}
 	return nil
 }
 

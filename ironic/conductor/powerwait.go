@@ -2,6 +2,7 @@ package conductor
 
 import (
 	"context"
+	"errors"
 
 	"trefoil/ironic"
 	"trefoil/ironic/fsm"
@@ -66,17 +67,72 @@ func (t *task) powerMeanwhile(ctx context.Context) error {
 	})
 }
 
-// switchWaiting switches a machine that is to boot its ramdisk.
+// switchWaiting switches a machine that is to boot its ramdisk. The token goes with the ramdisk that has it, and
+// not before: whoever asks for one meanwhile would get it in its place.
 func (t *task) switchWaiting(ctx context.Context, target string) error {
-	if target != ironic.PowerOn { // the ramdisk ends, and the next one needs a token of its own
-		if err := t.update(ctx, forgetAgent); err != nil {
+	if err := maySwitch(t.node, target); err != nil { // the flag may have come since it was asked for
+		return err
+	}
+	short, cancel := context.WithTimeout(ctx, t.powerLimit(target))
+	defer cancel()
+	switch {
+	case target == ironic.PowerOn:
+	case t.node.DisablePowerOff:
+		return t.resetWaiting(ctx, short, target)
+	default:
+		if err := t.setPower(short, ironic.PowerOff, target); err != nil {
+			return err
+		}
+		if err := t.update(ctx, func(n *ironic.Node) { reached(ironic.PowerOff)(n); forgetAgent(n) }); err != nil {
 			return err
 		}
 	}
-	if finalPower(target) == ironic.PowerOn && !bootedByOthers(t.node) { // the start before has spent the choice
-		if err := t.setBoot(ctx, ironic.BootPXE, false); err != nil {
+	if finalPower(target) == ironic.PowerOn {
+		if err := t.bootWaiting(short); err != nil {
+			return err
+		}
+		if err := t.setPower(short, ironic.PowerOn, target); err != nil {
 			return err
 		}
 	}
-	return t.switchAsAsked(ctx, target)
+	t.note("power", "%s: done", target)
+	return nil
+}
+
+// resetWaiting is switchWaiting of a machine that must not be off. While the reset is due no ramdisk is told
+// anything (see waitsForAgent): the one of before keeps its token until the BMC has done it, the next one waits.
+func (t *task) resetWaiting(ctx, short context.Context, target string) error {
+	if err := t.bootWaiting(short); err != nil {
+		return err
+	}
+	before := resetDue(t.node)
+	if err := t.update(ctx, func(n *ironic.Node) { put(n, keyReset, true) }); err != nil {
+		return err
+	}
+	failed := t.setPower(short, target, target)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	err := t.update(ctx, func(n *ironic.Node) {
+		switch {
+		case failed == nil:
+			forgetAgent(n)
+			reached(ironic.PowerOn)(n)
+		case !before:
+			delete(n.DriverInternalInfo, keyReset)
+		}
+	})
+	if failed != nil || err != nil {
+		return errors.Join(failed, err)
+	}
+	t.note("power", "%s: done", target)
+	return nil
+}
+
+// bootWaiting chooses the network for the next start: the start before has spent the choice.
+func (t *task) bootWaiting(ctx context.Context) error {
+	if bootedByOthers(t.node) {
+		return nil
+	}
+	return t.setBoot(ctx, ironic.BootPXE, false)
 }

@@ -7,6 +7,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/agentapi"
 	"trefoil/ironic/api"
 	"trefoil/ironic/conductor"
 )
@@ -220,4 +221,71 @@ func TestWhereAnAgentIsAtWorkPowerIsRefused(t *testing.T) {
 	if n := w.await("deploy failed"); n.TargetPowerState != "" || n.DriverInternalInfo["power_action_asked"] != nil {
 		t.Errorf("target %q, %v", n.TargetPowerState, n.DriverInternalInfo)
 	}
+}
+
+// A ramdisk that runs on keeps its token: whoever knows the machine's address would get one in its place.
+func TestAPowerActionThatFailsLeavesTheRamdiskItsToken(t *testing.T) {
+	for name, c := range map[string]struct {
+		target string
+		stays  bool // the machine must not be off
+	}{"off": {ironic.PowerOff, false}, "reboot": {ironic.Rebooting, false}, "reset": {ironic.Rebooting, true}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.node("available")
+			w.set(func(n *ironic.Node) { n.DisablePowerOff = c.stays })
+			w.say("dead")
+			w.provision("active")
+			n := w.await("wait call-back")
+			first := w.lookedUp()
+			w.drv.Fail = func(_, action string) error {
+				if action == "boot device" {
+					return nil
+				}
+				if got := w.lookedUp(); got == first || got != "" && got != "******" {
+					t.Errorf("asked for while the BMC is at work: %q", got)
+				}
+				return errs.New(errs.Unavailable, "still on")
+			}
+			w.power(c.target)
+			w.settled()
+			w.drv.Fail = nil
+			if got := w.lookedUp(); got != "******" {
+				t.Errorf("the next one that asks gets %q", got)
+			}
+			hb := agentapi.Heartbeat{CallbackURL: "http://192.0.2.9:9999", AgentToken: first, AgentVersion: "9"}
+			if err := w.c.Heartbeat(t.Context(), n.UUID, hb); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// The ramdisk behind a restart has a token of its own.
+func TestARestartedMachineGetsANewToken(t *testing.T) {
+	for _, stays := range []bool{false, true} {
+		w := newWorld(t, nil)
+		w.node("available")
+		w.set(func(n *ironic.Node) { n.DisablePowerOff = stays })
+		w.say("dead")
+		w.provision("active")
+		w.await("wait call-back")
+		first := w.lookedUp()
+		w.power(ironic.Rebooting)
+		w.settled()
+		if got := w.lookedUp(); got == "" || got == first || got == "******" {
+			t.Errorf("must stay on %v: token %q behind a restart, %q before", stays, got, first)
+		}
+		w.say("")
+		w.power(ironic.Rebooting)
+		w.await("active")
+	}
+}
+
+// lookedUp is the token that a ramdisk is shown which asks by address; empty: none is shown.
+func (w *world) lookedUp() string {
+	l, err := w.conductor().Lookup(w.t.Context(), []string{mac}, "")
+	if err != nil {
+		return ""
+	}
+	return l.Config.AgentToken
 }
