@@ -120,7 +120,7 @@ func (c *Conductor) givenUp(n *ironic.Node, err error) error {
 
 // busyWith is the refusal because of a node's job, which need not have the lock: most of its
 // time it waits for the machine.
-func (c *Conductor) busyWith(n *ironic.Node, j jobRef) error {
+func (c *Conductor) busyWith(n *ironic.Node, j jobRef) *errs.Error {
 	h := n.Transition(c.Config.Host)
 	action := powerAsked(n)
 	if j.Kind == jobPower {

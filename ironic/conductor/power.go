@@ -23,7 +23,10 @@ func finalPower(target string) string {
 	return ""
 }
 
-// SetPower starts a power action.
+// soft reports whether a power action asks the machine's operating system, which takes its time.
+func soft(target string) bool { return target == ironic.SoftPowerOff || target == ironic.SoftRebooting }
+
+// SetPower starts a power action. In a wait for the ramdisk that is a hard one, which takes no longer than PowerTimeout.
 func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout int) error {
 	final := finalPower(target)
 	if final == "" {
@@ -53,6 +56,9 @@ func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout 
 		busy, ok := jobOf(n)
 		if ok && !takesPower(n) {
 			return c.busyWith(n, busy)
+		}
+		if ok && soft(target) { // the ramdisk need not have what heeds it, and all would wait for it
+			return c.busyWith(n, busy).WithHint("use power off or rebooting: a machine that is waited for is not asked to shut down by itself")
 		}
 		n.TargetPowerState, n.LastError = final, ""
 		if j = (jobRef{}); !ok {
@@ -125,7 +131,7 @@ func (t *task) powerLimit(target string) time.Duration {
 	if s := number(t.node.DriverInternalInfo, keyTimeout); s > 0 {
 		return time.Duration(s) * time.Second
 	}
-	if target == ironic.SoftPowerOff || target == ironic.SoftRebooting {
+	if soft(target) {
 		return t.SoftTimeout
 	}
 	return t.PowerTimeout

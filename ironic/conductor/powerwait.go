@@ -3,6 +3,7 @@ package conductor
 import (
 	"context"
 	"errors"
+	"time"
 
 	"trefoil/ironic"
 	"trefoil/ironic/fsm"
@@ -37,8 +38,8 @@ func powerAsked(n *ironic.Node) string { return text(n.DriverInternalInfo, keyPo
 
 // powerMeanwhile carries out the power action that was asked for while the job waits. What it comes
 // to ends nothing: the wait goes on, and has an end of its own. The history says it of who asked for the
-// action, who need not be who asked for the job.
-func (t *task) powerMeanwhile(ctx context.Context) error {
+// action, who need not be who asked for the job. until is when the wait ends.
+func (t *task) powerMeanwhile(ctx context.Context, until time.Time) error {
 	if err := t.hold(); err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func (t *task) powerMeanwhile(ctx context.Context) error {
 	defer func(user string) { t.user = user }(t.user)
 	t.user = text(t.node.DriverInternalInfo, keyPowerUser)
 	target := powerAsked(t.node)
-	err := t.switchWaiting(ctx, target)
+	err := t.switchWaiting(ctx, target, until)
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // the next start finds it asked for
 	}
@@ -67,13 +68,23 @@ func (t *task) powerMeanwhile(ctx context.Context) error {
 	})
 }
 
+// waitingLimit is how long a power action may take in a wait. Meanwhile nobody can end the wait: who asks for the
+// action need not be who may, and must not keep him from it by a timeout of years.
+func (t *task) waitingLimit(until time.Time) time.Duration {
+	limit := min(t.PowerTimeout, until.Sub(t.Now()))
+	if s := number(t.node.DriverInternalInfo, keyTimeout); s > 0 {
+		limit = min(limit, time.Duration(s)*time.Second)
+	}
+	return limit
+}
+
 // switchWaiting switches a machine that is to boot its ramdisk. The token goes with the ramdisk that has it, and
 // not before: whoever asks for one meanwhile would get it in its place.
-func (t *task) switchWaiting(ctx context.Context, target string) error {
+func (t *task) switchWaiting(ctx context.Context, target string, until time.Time) error {
 	if err := maySwitch(t.node, target); err != nil { // the flag may have come since it was asked for
 		return err
 	}
-	short, cancel := context.WithTimeout(ctx, t.powerLimit(target))
+	short, cancel := context.WithTimeout(ctx, t.waitingLimit(until))
 	defer cancel()
 	switch {
 	case target == ironic.PowerOn:

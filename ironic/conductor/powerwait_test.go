@@ -1,6 +1,7 @@
 package conductor_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -288,4 +289,29 @@ func (w *world) lookedUp() string {
 		return ""
 	}
 	return l.Config.AgentToken
+}
+
+// Who may switch a machine need not be who may undeploy it, and cannot keep him from it.
+func TestAPowerActionOfAWaitEndsSoon(t *testing.T) {
+	w := newWorld(t, func(c *conductor.Config) { c.PowerTimeout, c.LockWait = 5*time.Second, awaitLimit })
+	n := w.node("available")
+	w.say("dead")
+	w.provision("active")
+	w.await("wait call-back")
+	for _, target := range []string{ironic.SoftPowerOff, ironic.SoftRebooting} {
+		err := w.c.SetPower(t.Context(), n.UUID, target, 0)
+		if !errs.Is(err, errs.Locked) || !strings.Contains(errs.HintOf(err), "use power off or rebooting") {
+			t.Errorf("%s: %v (hint %q)", target, err, errs.HintOf(err))
+		}
+	}
+	w.set(func(n *ironic.Node) { n.DriverInfo = map[string]any{"fake_power_delay": "86400"} }) // the BMC hangs
+	if err := w.c.SetPower(t.Context(), n.UUID, ironic.PowerOff, math.MaxInt32); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.settled(); got.ProvisionState != "wait call-back" || !strings.Contains(got.LastError, "Failed to change power state") {
+		t.Errorf("%q in %q", got.LastError, got.ProvisionState)
+	}
+	w.set(func(n *ironic.Node) { n.DriverInfo = nil })
+	w.provision("deleted")
+	w.await("available")
 }

@@ -334,7 +334,7 @@ func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Nod
 			return err
 		}
 		if powerAsked(n) != "" {
-			if err := t.powerMeanwhile(ctx); err != nil {
+			if err := t.powerMeanwhile(ctx, until); err != nil {
 				return err
 			}
 			boot = bootWatch{since: t.Now()}
