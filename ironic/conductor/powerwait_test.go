@@ -312,6 +312,7 @@ func TestAPowerActionOfAWaitEndsSoon(t *testing.T) {
 		t.Errorf("%q in %q", got.LastError, got.ProvisionState)
 	}
 	w.set(func(n *ironic.Node) { n.DriverInfo = nil })
+	w.say("") // so that it can be cleaned
 	w.provision("deleted")
 	w.await("available")
 }
