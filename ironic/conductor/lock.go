@@ -143,7 +143,11 @@ func wayOut(n *ironic.Node) string {
 	for _, way := range []struct{ verb, command string }{{"abort", "abort"}, {"deleted", "undeploy"}} { // the latter takes the instance, too
 		v, _ := fsm.VerbOf(way.verb)
 		if _, err := fsm.Next(state, v.Event); err == nil && fsm.MinVersion(v, state) <= commonVersion {
-			return fmt.Sprintf(", or openstack baremetal node %s %s", way.command, n.UUID)
+			out := fmt.Sprintf(", or openstack baremetal node %s %s", way.command, n.UUID)
+			if step := keptWhole(n); step != "" && way.verb == "abort" {
+				out += fmt.Sprintf(" (which ends it after step %s; asked for twice it breaks the step off)", step)
+			}
+			return out
 		}
 	}
 	return ""
