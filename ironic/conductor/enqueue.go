@@ -85,7 +85,7 @@ func restoreState(n, before *ironic.Node) {
 	n.InspectionStartedAt, n.InspectionFinishedAt = before.InspectionStartedAt, before.InspectionFinishedAt
 	n.InstanceInfo, n.Lessee = before.InstanceInfo, before.Lessee
 	n.CleanStep, n.DeployStep, n.ServiceStep = before.CleanStep, before.DeployStep, before.ServiceStep
-	for _, k := range append(flowKeys(), keyReceived, api.KeyThenInspect, keyLessee) {
+	for _, k := range append(flowKeys(), keyReceived, api.KeyThenInspect, api.KeyAutomaticLessee) {
 		delete(n.DriverInternalInfo, k)
 		if v, ok := before.DriverInternalInfo[k]; ok {
 			put(n, k, v)

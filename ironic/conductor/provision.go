@@ -130,6 +130,11 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 		if err := drv.Validate(n); err != nil {
 			return err
 		}
+		if e == fsm.EvDeploy {
+			if err := mayLease(n); err != nil {
+				return err
+			}
+		}
 		return c.checkDeploy(ctx, n)
 	case fsm.EvDelete:
 		if n.Protected {
