@@ -46,6 +46,16 @@ func (c *Conductor) Job(n *ironic.Node, state fsm.State, kind string) {
 	assign(n, kind, "")
 }
 
+// Fail settles a node as when its job fails.
+func (c *Conductor) Fail(ctx context.Context, ident string, cause error) error {
+	n, err := c.Store.Node(ctx, ident)
+	if err != nil {
+		return err
+	}
+	j, _ := jobOf(n)
+	return c.settleFailure(ctx, n.UUID, j, cause)
+}
+
 // Syncer returns one round of the power sync, which remembers silent BMCs.
 func (c *Conductor) Syncer() func(context.Context) {
 	s := &silences{count: map[string]int{}}

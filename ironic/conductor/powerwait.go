@@ -36,6 +36,20 @@ func takesPower(n *ironic.Node) bool {
 // powerAsked is the power action that the node's job is to carry out while it waits; empty: none.
 func powerAsked(n *ironic.Node) string { return text(n.DriverInternalInfo, keyPowerAsked) }
 
+// powerAsk is a power action that a job is to carry out while it waits, and who asked for it.
+type powerAsk struct{ action, user string }
+
+func askOf(n *ironic.Node) powerAsk {
+	return powerAsk{action: powerAsked(n), user: text(n.DriverInternalInfo, keyPowerUser)}
+}
+
+// overtaken tells of a power action that was accepted, and whose wait ended before it was carried out.
+func (c *Conductor) overtaken(ctx context.Context, uuid string, ask powerAsk) {
+	if ask.action != "" {
+		c.noteBy(ctx, ask.user, uuid, "power", "ERROR", ask.action+" was asked for and not carried out: the wait for the ramdisk ended before")
+	}
+}
+
 // powerMeanwhile carries out the power action that was asked for while the job waits. What it comes
 // to ends nothing: the wait goes on, and has an end of its own. The history says it of who asked for the
 // action, who need not be who asked for the job. until is when the wait ends.
@@ -52,7 +66,7 @@ func (t *task) powerMeanwhile(ctx context.Context, until time.Time) error {
 		return context.Cause(ctx) // the next start finds it asked for
 	}
 	if err != nil {
-		t.Conductor.note(ironic.WithUser(ctx, t.user), t.uuid, "power", "ERROR", err.Error())
+		t.noteBy(ctx, t.user, t.uuid, "power", "ERROR", err.Error())
 	}
 	return t.update(ctx, func(n *ironic.Node) {
 		forgetPowerAction(n)

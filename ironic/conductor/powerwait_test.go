@@ -316,3 +316,36 @@ func TestAPowerActionOfAWaitEndsSoon(t *testing.T) {
 	w.provision("deleted")
 	w.await("available")
 }
+
+// It was accepted, and its wait ended before its turn came: the history tells it, of who asked.
+func TestAPowerActionThatIsOvertakenIsTold(t *testing.T) {
+	for to, end := range map[string]func(*world){
+		"deploy failed": func(w *world) { w.provision("abort") },
+		"available":     func(w *world) { w.provision("deleted") },
+		"wait failed": func(w *world) { // as a time-out does
+			if err := w.c.Fail(t.Context(), "control-1", errs.New(errs.Unavailable, "time is up")); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		t.Run(to, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.node("available")
+			w.say("hang write_image")
+			w.provision("active")
+			w.running("wait call-back", "write_image") // where nothing carries it out
+			w.set(func(n *ironic.Node) {
+				n.TargetPowerState = ironic.PowerOn
+				n.DriverInternalInfo["power_action_asked"], n.DriverInternalInfo["power_action_user"] = ironic.Rebooting, "id-of-bob"
+			})
+			end(w)
+			n := w.await(strings.Replace(to, "wait failed", "deploy failed", 1))
+			if got := w.askedBy("rebooting was asked for and not carried out: the wait for the ramdisk ended before"); got != "id-of-bob" {
+				t.Errorf("by %q", got)
+			}
+			if n.TargetPowerState != "" || n.DriverInternalInfo["power_action_user"] != nil {
+				t.Errorf("target %q, %v", n.TargetPowerState, n.DriverInternalInfo)
+			}
+		})
+	}
+}

@@ -204,6 +204,7 @@ func (c *Conductor) start(ctx context.Context, n *ironic.Node, e fsm.Event, req 
 		asked += " by runbook " + req.Runbook
 	}
 	c.note(ctx, n.UUID, "transition", "INFO", fmt.Sprintf("%s was asked for: %s → %s", asked, from, next))
+	c.overtaken(ctx, n.UUID, askOf(&before))
 	c.cancelOld(ctx, old)
 	if kind == "" {
 		return nil

@@ -281,7 +281,7 @@ func (c *Conductor) move(n *ironic.Node, to fsm.State) error {
 }
 
 // place writes a state with what hangs on it. A power action that was asked for in the state before is
-// not carried out any more.
+// not carried out any more; who calls it tells so (see overtaken).
 func (c *Conductor) place(n *ironic.Node, to fsm.State) {
 	forgetPowerAction(n)
 	now := c.Now().UTC()
@@ -294,12 +294,17 @@ func (c *Conductor) place(n *ironic.Node, to fsm.State) {
 
 // note writes a line of the node's history.
 func (t *task) note(kind, format string, args ...any) {
-	t.Conductor.note(ironic.WithUser(t.run, t.user), t.uuid, kind, "INFO", fmt.Sprintf(format, args...))
+	t.noteBy(t.run, t.user, t.uuid, kind, "INFO", fmt.Sprintf(format, args...))
 }
 
 func (c *Conductor) note(ctx context.Context, uuid, kind, severity, sentence string) {
+	c.noteBy(ctx, ironic.User(ctx), uuid, kind, severity, sentence)
+}
+
+// noteBy writes a line about what another user may have asked for than the work in hand.
+func (c *Conductor) noteBy(ctx context.Context, user, uuid, kind, severity, sentence string) {
 	e := ironic.HistoryEntry{NodeUUID: uuid, EventType: kind, Event: ironic.Shortened(sentence), Severity: severity,
-		User: ironic.User(ctx), Conductor: c.Config.Host, CreatedAt: c.Now().UTC()}
+		User: user, Conductor: c.Config.Host, CreatedAt: c.Now().UTC()}
 	if err := c.Store.AddHistory(context.WithoutCancel(ctx), e); err != nil {
 		c.Log.Warn("write a node's history", "node", uuid, "error", err)
 	}
