@@ -4,6 +4,9 @@ import (
 	"context"
 	"strings"
 	"testing"
+
+	"trefoil/ironic"
+	"trefoil/ironic/api"
 )
 
 func TestWhoseANewNodeIs(t *testing.T) {
@@ -132,4 +135,21 @@ func TestTheOwnerOfAMachineInUseStays(t *testing.T) {
 	body := `[{"op":"replace","path":"/owner","value":"x"}]`
 	s.as("system_member", "PATCH", "/v1/nodes/"+nobodys, body).want(t, 409, `Cannot update owner of node "`+nobodys+`" while it is in state "active".`)
 	s.as("system_admin", "PATCH", "/v1/nodes/"+nobodys, body).want(t, 200, "")
+}
+
+// A lessee that somebody chose stays when the instance is deleted whose project leased the machine.
+func TestALesseeThatIsChosenIsNotTheInstances(t *testing.T) {
+	for patch, stays := range map[string]bool{
+		`[{"op":"replace","path":"/lessee","value":"beta"}]`:  false,
+		`[{"op":"replace","path":"/lessee","value":"alpha"}]`: false, // now it is somebody's choice
+		`[{"op":"remove","path":"/lessee"}]`:                  false,
+		`[{"op":"add","path":"/extra/lessee","value":"x"}]`:   true,
+	} {
+		r := newRig(t)
+		n := r.add(ironic.Node{Name: "n", ProvisionState: "active", Lessee: "alpha", DriverInternalInfo: map[string]any{api.KeyAutomaticLessee: true, "else": "kept"}})
+		r.do("PATCH", "/v1/nodes/n", "1.65", patch).want(t, 200, "")
+		if info := r.node(n.UUID).DriverInternalInfo; (info[api.KeyAutomaticLessee] == true) != stays || info["else"] != "kept" {
+			t.Errorf("%s: %v", patch, info)
+		}
+	}
 }

@@ -24,6 +24,10 @@ type ProvisionRequest struct {
 // KeyThenInspect is true in the driver_internal_info of a node that is verified for ThenInspect.
 const KeyThenInspect = "then_inspect"
 
+// KeyAutomaticLessee is true in the driver_internal_info of a node whose lessee is its instance's project, and
+// goes with the instance. A lessee that somebody chooses afterwards takes it away, as in Ironic.
+const KeyAutomaticLessee = "automatic_lessee"
+
 // KeyBootedByOthers is true in the driver_internal_info of a node that is inspected with BootedByOthers.
 const KeyBootedByOthers = "inspection_booted_by_others"
 

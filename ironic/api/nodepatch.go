@@ -117,6 +117,10 @@ func (s *server) draft(c *call, row *ironic.Node, ops []operation, reset bool) (
 	if changed["instance_info"] {
 		nameInstance(&draft)
 	}
+	if slices.ContainsFunc(ops, func(o operation) bool { return o.path == "/lessee" }) { // also the one that it is: now it is somebody's choice
+		draft.DriverInternalInfo = maps.Clone(row.DriverInternalInfo)
+		delete(draft.DriverInternalInfo, KeyAutomaticLessee)
+	}
 	return &draft, changed, checkNodeChange(c.version, row, &draft, changed)
 }
 

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -129,20 +132,36 @@ func (t *task) dropInstance() error {
 func forgetInstance(n *ironic.Node) {
 	n.InstanceInfo, n.InstanceUUID, n.InstanceName, n.DeployStep, n.AllocationUUID = map[string]any{}, "", "", nil, ""
 	forgetAgent(n)
-	if auto, _ := n.DriverInternalInfo[keyLessee].(bool); auto {
+	if auto, _ := n.DriverInternalInfo[api.KeyAutomaticLessee].(bool); auto {
 		n.Lessee = ""
-		delete(n.DriverInternalInfo, keyLessee)
+		delete(n.DriverInternalInfo, api.KeyAutomaticLessee)
 	}
 }
 
-// keyLessee says that the node's lessee is its instance's project, and goes with it.
-const keyLessee = "automatic_lessee"
+// maxLessee is how many characters the API takes as a node's lessee.
+const maxLessee = 255
+
+// mayLease refuses a project of an instance that a PATCH would not take as the node's lessee either.
+func mayLease(n *ironic.Node) error {
+	if n.Lessee != "" {
+		return nil
+	}
+	if err := isText(n, "project_id"); err != nil {
+		return err
+	}
+	project := text(n.InstanceInfo, "project_id")
+	if utf8.RuneCountInString(project) > maxLessee || strings.ContainsFunc(project, unicode.IsControl) {
+		return errs.New(errs.Invalid, "Node %s can not be deployed: instance_info/project_id, which becomes its lessee, is longer than %d characters or has control characters in it.",
+			title(n), maxLessee).WithHint("openstack baremetal node set %s --instance-info project_id=PROJECT", n.UUID)
+	}
+	return nil
+}
 
 // lease makes the project that an instance is for the node's lessee, as Ironic does where nothing else is
 // configured: the project sees its machine then. A lessee that somebody chose stays.
 func lease(n *ironic.Node) {
 	if project := text(n.InstanceInfo, "project_id"); project != "" && n.Lessee == "" {
 		n.Lessee = project
-		put(n, keyLessee, true)
+		put(n, api.KeyAutomaticLessee, true)
 	}
 }

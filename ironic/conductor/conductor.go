@@ -235,12 +235,12 @@ func (c *Conductor) takeUp(ctx context.Context, n *ironic.Node) error {
 		if why == "" {
 			why = "it was " + string(st.State)
 		}
-		return c.settleFailure(ctx, n.UUID, j, errs.New(errs.Internal, "the %s job ended unfinished: %s", j.Kind, why))
+		return c.settleFailure(ironic.WithUser(ctx, j.User), n.UUID, j, errs.New(errs.Internal, "the %s job ended unfinished: %s", j.Kind, why))
 	}
 	if !errs.Is(err, errs.NotFound) {
 		return err
 	}
-	return c.Jobs.Enqueue(ctx, jobPrefix+j.Kind, j.ID, jobInput{Node: n.UUID})
+	return c.Jobs.Enqueue(ctx, jobPrefix+j.Kind, j.ID, jobInput{Node: n.UUID, User: j.User})
 }
 
 // Stop ends the power sync and closes the drivers' sessions and consoles. Stop the jobs first.

@@ -50,6 +50,11 @@ func (c *Conductor) checkDeploy(ctx context.Context, n *ironic.Node) error {
 // and nothing here makes them. As in Ironic it is one when image_type says so, or when a
 // kernel or a ramdisk stands beside a URL; what stands beside the name of an image says nothing.
 func wholeDisk(n *ironic.Node, src string) error {
+	for _, key := range []string{"image_type", "kernel", "ramdisk"} {
+		if err := isText(n, key); err != nil {
+			return err
+		}
+	}
 	kind := text(n.InstanceInfo, "image_type")
 	why := fmt.Sprintf("instance_info/image_type is %q", kind)
 	for _, key := range []string{"kernel", "ramdisk"} {
@@ -62,6 +67,16 @@ func wholeDisk(n *ironic.Node, src string) error {
 	}
 	return errs.New(errs.Invalid, "Node %s can not be deployed: %s, and only images of whole disks are written here.", title(n), why).
 		WithHint("give an image with its own partition table and boot loader, and remove kernel, ramdisk and image_type from instance_info")
+}
+
+// isText refuses a member of instance_info that is there and no text: what is looked for in it would not be found.
+func isText(n *ironic.Node, key string) error {
+	switch n.InstanceInfo[key].(type) {
+	case nil, string:
+		return nil
+	}
+	return errs.New(errs.Invalid, "Node %s can not be deployed: instance_info/%s is no text.", title(n), key).
+		WithHint("openstack baremetal node unset %s --instance-info %s", n.UUID, key)
 }
 
 // Steps that a deployment consists of, and where in it the ramdisk is up.

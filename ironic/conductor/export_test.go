@@ -34,16 +34,26 @@ func (c *Conductor) Wait(ctx context.Context, uuid string) (release func(), err 
 // Booting is how many nodes have a place among those that boot a ramdisk.
 func (c *Conductor) Booting() int { return len(c.slots) }
 
-// Decide writes the state and the job of a verification without storing the job.
-func (c *Conductor) Decide(n *ironic.Node) {
+// Decide writes the state and the job of a verification that a user asked for without storing the job.
+func (c *Conductor) Decide(n *ironic.Node, user string) {
 	c.place(n, "verifying")
-	assign(n, jobVerify)
+	assign(n, jobVerify, user)
 }
 
 // Job writes a state and a job of any kind without storing the job.
 func (c *Conductor) Job(n *ironic.Node, state fsm.State, kind string) {
 	c.place(n, state)
-	assign(n, kind)
+	assign(n, kind, "")
+}
+
+// Fail settles a node as when its job fails.
+func (c *Conductor) Fail(ctx context.Context, ident string, cause error) error {
+	n, err := c.Store.Node(ctx, ident)
+	if err != nil {
+		return err
+	}
+	j, _ := jobOf(n)
+	return c.settleFailure(ctx, n.UUID, j, cause)
 }
 
 // Syncer returns one round of the power sync, which remembers silent BMCs.

@@ -34,11 +34,13 @@ func (c *Conductor) abort(ctx context.Context, n *ironic.Node, to fsm.State) err
 		return err
 	}
 	var old, j jobRef
+	var asked powerAsk
 	_, err := c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
 		if _, err := fsm.Next(fsm.State(n.ProvisionState), fsm.EvAbort); err != nil {
 			return errs.New(errs.Locked, "Node %s went on to state %q meanwhile, please retry.", n.UUID, n.ProvisionState)
 		}
 		old, _ = jobOf(n)
+		asked = askOf(n)
 		n.LastError = abortWords(n, old)
 		c.place(n, to)
 		n.TargetProvisionState = ""
@@ -52,13 +54,14 @@ func (c *Conductor) abort(ctx context.Context, n *ironic.Node, to fsm.State) err
 			kind, n.LastError = jobRestore, ""
 			healed(n, faultService)
 		}
-		j = assign(n, kind)
+		j = assign(n, kind, ironic.User(ctx))
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	c.note(ctx, n.UUID, "transition", "INFO", fmt.Sprintf("aborted by request: %s → %s", n.ProvisionState, to))
+	c.overtaken(ctx, n.UUID, asked)
 	c.cancelOld(ctx, old)
 	if err := c.enqueue(ctx, n, j); err != nil {
 		// The wait is over all the same; what the job would tidy up is tidied up here.
@@ -123,10 +126,12 @@ func (c *Conductor) settleFailure(ctx context.Context, uuid string, j jobRef, ca
 			words += "; also, " + err.Error()
 		}
 	}
+	var asked powerAsk
 	_, err = c.Store.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
 		if cur, ok := jobOf(n); !ok || cur.ID != j.ID {
 			return nil
 		}
+		asked = askOf(n)
 		n.LastError = words
 		c.rest(n, j, words)
 		unassign(n)
@@ -136,6 +141,7 @@ func (c *Conductor) settleFailure(ctx context.Context, uuid string, j jobRef, ca
 		return err
 	}
 	c.note(ctx, uuid, "transition", "ERROR", fmt.Sprintf("%s failed in state %q: %s", j.Kind, from, words))
+	c.overtaken(ctx, uuid, asked)
 	c.Log.Error("node action failed", "node", title(n), "uuid", uuid, "action", j.Kind, "error", words)
 	return nil
 }
@@ -144,7 +150,7 @@ func (c *Conductor) settleFailure(ctx context.Context, uuid string, j jobRef, ca
 func (c *Conductor) rest(n *ironic.Node, j jobRef, words string) {
 	state := fsm.State(n.ProvisionState)
 	if j.Kind == jobPower {
-		n.TargetPowerState = ""
+		forgetPowerAction(n)
 		return
 	}
 	if next, err := fsm.Next(state, fsm.EvFail); err == nil {

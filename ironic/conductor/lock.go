@@ -120,10 +120,14 @@ func (c *Conductor) givenUp(n *ironic.Node, err error) error {
 
 // busyWith is the refusal because of a node's job, which need not have the lock: most of its
 // time it waits for the machine.
-func (c *Conductor) busyWith(n *ironic.Node, j jobRef) error {
+func (c *Conductor) busyWith(n *ironic.Node, j jobRef) *errs.Error {
 	h := n.Transition(c.Config.Host)
-	if j.Kind == jobPower || powerAsked(n) {
-		h.Purpose, h.Since = "power action "+text(n.DriverInternalInfo, keyPower), time.Time{}
+	action := powerAsked(n)
+	if j.Kind == jobPower {
+		action = text(n.DriverInternalInfo, keyPower)
+	}
+	if action != "" {
+		h.Purpose, h.Since = "power action "+action, time.Time{}
 		return h.Refusal(n.UUID)
 	}
 	h.Purpose = fmt.Sprintf("%s is under way in state %q", j.Kind, n.ProvisionState)
@@ -139,7 +143,11 @@ func wayOut(n *ironic.Node) string {
 	for _, way := range []struct{ verb, command string }{{"abort", "abort"}, {"deleted", "undeploy"}} { // the latter takes the instance, too
 		v, _ := fsm.VerbOf(way.verb)
 		if _, err := fsm.Next(state, v.Event); err == nil && fsm.MinVersion(v, state) <= commonVersion {
-			return fmt.Sprintf(", or openstack baremetal node %s %s", way.command, n.UUID)
+			out := fmt.Sprintf(", or openstack baremetal node %s %s", way.command, n.UUID)
+			if step := keptWhole(n); step != "" && way.verb == "abort" {
+				out += fmt.Sprintf(" (which ends it after step %s; asked for twice it breaks the step off)", step)
+			}
+			return out
 		}
 	}
 	return ""

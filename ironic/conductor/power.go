@@ -23,7 +23,10 @@ func finalPower(target string) string {
 	return ""
 }
 
-// SetPower starts a power action.
+// soft reports whether a power action asks the machine's operating system, which takes its time.
+func soft(target string) bool { return target == ironic.SoftPowerOff || target == ironic.SoftRebooting }
+
+// SetPower starts a power action. In a wait for the ramdisk that is a hard one, which takes no longer than PowerTimeout.
 func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout int) error {
 	final := finalPower(target)
 	if final == "" {
@@ -54,11 +57,17 @@ func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout 
 		if ok && !takesPower(n) {
 			return c.busyWith(n, busy)
 		}
+		if ok && soft(target) { // the ramdisk need not have what heeds it, and all would wait for it
+			return c.busyWith(n, busy).WithHint("use power off or rebooting: a machine that is waited for is not asked to shut down by itself")
+		}
 		n.TargetPowerState, n.LastError = final, ""
 		if j = (jobRef{}); !ok {
-			j = assign(n, jobPower)
+			j = assign(n, jobPower, ironic.User(ctx))
+			put(n, keyPower, target)
+		} else {
+			put(n, keyPowerAsked, target)
+			put(n, keyPowerUser, ironic.User(ctx))
 		}
-		put(n, keyPower, target)
 		put(n, keyTimeout, timeout)
 		return nil
 	})
@@ -77,11 +86,12 @@ func (c *Conductor) SetPower(ctx context.Context, ident, target string, timeout 
 
 func forgetPowerAction(n *ironic.Node) {
 	n.TargetPowerState = ""
-	delete(n.DriverInternalInfo, keyPower)
-	delete(n.DriverInternalInfo, keyTimeout)
+	for _, k := range []string{keyPower, keyPowerAsked, keyPowerUser, keyTimeout} {
+		delete(n.DriverInternalInfo, k)
+	}
 }
 
-// keyPower holds the power action that a node's job carries out, jobPower or one that waits (see takesPower).
+// keyPower holds the power action that jobPower carries out.
 const keyPower = "power_action"
 
 // power is the job behind SetPower.
@@ -107,19 +117,31 @@ func (t *task) switchAsAsked(ctx context.Context, target string) error {
 	if err := maySwitch(t.node, target); err != nil { // the flag may have come since it was asked for
 		return err
 	}
-	limit := t.PowerTimeout
-	if target == ironic.SoftPowerOff || target == ironic.SoftRebooting {
-		limit = t.SoftTimeout
-	}
-	if s := number(t.node.DriverInternalInfo, keyTimeout); s > 0 {
-		limit = time.Duration(s) * time.Second
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, t.powerLimit(target))
 	defer cancel()
-	if err := t.drv.SetPower(ctx, t.node, target); err != nil {
-		return errs.Wrap(errs.CodeOf(err), err, "Failed to change power state of node %s to '%s'", title(t.node), target)
+	if err := t.setPower(ctx, target, target); err != nil {
+		return err
 	}
 	t.note("power", "%s: done", target)
+	return nil
+}
+
+// powerLimit is how long the power action that somebody asked for may take.
+func (t *task) powerLimit(target string) time.Duration {
+	if s := number(t.node.DriverInternalInfo, keyTimeout); s > 0 {
+		return time.Duration(s) * time.Second
+	}
+	if soft(target) {
+		return t.SoftTimeout
+	}
+	return t.PowerTimeout
+}
+
+// setPower has the BMC do one part of the power action asked.
+func (t *task) setPower(ctx context.Context, part, asked string) error {
+	if err := t.drv.SetPower(ctx, t.node, part); err != nil {
+		return errs.Wrap(errs.CodeOf(err), err, "Failed to change power state of node %s to '%s'", title(t.node), asked)
+	}
 	return nil
 }
 

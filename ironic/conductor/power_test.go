@@ -57,6 +57,18 @@ func TestPowerActionsAndLocks(t *testing.T) {
 	release()
 }
 
+func TestAPowerActionThatFailsLeavesNothing(t *testing.T) {
+	w := newWorld(t, nil)
+	n := w.node("manageable")
+	w.drv.Fail = func(_, action string) error { return errs.New(errs.Unavailable, "no answer") }
+	if err := w.c.SetPower(t.Context(), n.UUID, ironic.PowerOn, 7); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.await("manageable"); got.TargetPowerState != "" || len(got.DriverInternalInfo) != 0 || !strings.Contains(got.LastError, "no answer") {
+		t.Errorf("target %q, %v, %q", got.TargetPowerState, got.DriverInternalInfo, got.LastError)
+	}
+}
+
 func TestShortConflictsWaitInsteadOfFailing(t *testing.T) {
 	w := newWorld(t, nil)
 	n := w.node("manageable")

@@ -130,6 +130,11 @@ func (c *Conductor) allowed(ctx context.Context, n *ironic.Node, e fsm.Event, re
 		if err := drv.Validate(n); err != nil {
 			return err
 		}
+		if e == fsm.EvDeploy {
+			if err := mayLease(n); err != nil {
+				return err
+			}
+		}
 		return c.checkDeploy(ctx, n)
 	case fsm.EvDelete:
 		if n.Protected {
@@ -187,7 +192,7 @@ func (c *Conductor) start(ctx context.Context, n *ironic.Node, e fsm.Event, req 
 		}
 		unassign(n)
 		if kind != "" {
-			j = assign(n, kind)
+			j = assign(n, kind, ironic.User(ctx))
 		}
 		return nil
 	})
@@ -199,6 +204,7 @@ func (c *Conductor) start(ctx context.Context, n *ironic.Node, e fsm.Event, req 
 		asked += " by runbook " + req.Runbook
 	}
 	c.note(ctx, n.UUID, "transition", "INFO", fmt.Sprintf("%s was asked for: %s → %s", asked, from, next))
+	c.overtaken(ctx, n.UUID, askOf(&before))
 	c.cancelOld(ctx, old)
 	if kind == "" {
 		return nil

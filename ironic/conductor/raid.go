@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
+	"unicode"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -34,12 +36,17 @@ func (t *task) keepRAID(ctx context.Context, f flow, s steps.Step, result map[st
 	if err != nil {
 		return err
 	}
+	if root != nil {
+		if _, err := ofVolume(nil, root); err != nil {
+			return err
+		}
+	}
 	made = maps.Clone(made)
 	made["last_updated"] = t.Now().UTC().Format(time.DateTime)
 	return t.update(ctx, func(n *ironic.Node) {
 		n.RaidConfig = made
 		if root != nil {
-			n.Properties = ofVolume(n.Properties, root)
+			n.Properties, _ = ofVolume(n.Properties, root) // it was looked at above
 		}
 	})
 }
@@ -61,20 +68,44 @@ func rootVolume(layout map[string]any) (map[string]any, error) {
 	return root, nil
 }
 
-// ofVolume are the properties of a machine whose root disk is a volume.
-func ofVolume(properties, root map[string]any) map[string]any {
+// maxVolume bounds the size of a volume in GB: an exabyte.
+const maxVolume = 1e9
+
+// ofVolume are the properties of a machine whose root disk is a volume. What the agent says is held to what such
+// properties are: a deployment chooses the disk by them.
+func ofVolume(properties, root map[string]any) (map[string]any, error) {
 	out := maps.Clone(properties)
 	if out == nil {
 		out = map[string]any{}
 	}
-	if size, ok := root["size_gb"].(float64); ok { // else MAX
-		out["local_gb"] = fmt.Sprint(int64(size))
+	bad := func(field, want string) error {
+		return errs.New(errs.Invalid, "the root volume that the agent reports has a %s that is not %s", field, want)
 	}
-	if hint, given := root["root_device_hint"]; given {
+	switch size := root["size_gb"].(type) {
+	case nil:
+	case float64:
+		if !(size >= 1 && size <= maxVolume) {
+			return nil, bad("size_gb", "from 1 to 1000000000")
+		}
+		out["local_gb"] = fmt.Sprint(int64(size))
+	default:
+		if size != "MAX" {
+			return nil, bad("size_gb", "a number or \"MAX\"")
+		}
+	}
+	if v, given := root["root_device_hint"]; given {
+		hint, ok := v.(map[string]any)
+		if !ok || len(hint) == 0 {
+			return nil, bad("root_device_hint", "an object with a hint in it")
+		}
 		out["root_device"] = hint
 	}
-	if level := text(root, "raid_level"); level != "" {
+	if v := root["raid_level"]; v != nil {
+		level, ok := v.(string)
+		if !ok || level == "" || strings.ContainsFunc(level, func(r rune) bool { return strings.ContainsRune(",:", r) || !unicode.IsPrint(r) }) {
+			return nil, bad("raid_level", "a word without , and :")
+		}
 		out["capabilities"] = inspect.MergeCapabilities(text(out, "capabilities"), map[string]string{"raid_level": level})
 	}
-	return out
+	return out, nil
 }

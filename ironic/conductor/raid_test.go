@@ -79,13 +79,26 @@ func TestAnAgentThatDoesNotSayWhatItBuiltFailsTheStep(t *testing.T) {
 	for layout, want := range map[string]string{
 		`{}`: "without saying what it has built",
 		`{"logical_disks": [{"is_root_volume": true}, {"is_root_volume": true}]}`: "more than one root volume",
+		volume(`"size_gb": 1e300`):                 "size_gb that is not from 1 to 1000000000",
+		volume(`"size_gb": -5`):                    "size_gb that is not from 1 to 1000000000",
+		volume(`"size_gb": 0`):                     "size_gb that is not from 1 to 1000000000",
+		volume(`"size_gb": "50"`):                  `size_gb that is not a number or "MAX"`,
+		volume(`"raid_level": "1,boot_mode:bios"`): "raid_level that is not a word without , and :",
+		volume(`"raid_level": 1`):                  "raid_level that is not a word without , and :",
+		volume(`"root_device_hint": "garbage"`):    "root_device_hint that is not an object",
+		volume(`"root_device_hint": null`):         "root_device_hint that is not an object",
 	} {
 		w := newWorld(t, nil)
 		w.node("manageable")
 		raider(t, w, layout)
 		w.provision("clean", cleanSteps("raid.create_configuration"))
-		if n := w.await("clean failed"); !strings.Contains(n.LastError, want) || len(n.RaidConfig) > 0 {
-			t.Errorf("%q %v", n.LastError, n.RaidConfig)
+		if n := w.await("clean failed"); !strings.Contains(n.LastError, want) || len(n.RaidConfig) > 0 || len(n.Properties) != 1 {
+			t.Errorf("%q %v %v", n.LastError, n.RaidConfig, n.Properties)
 		}
 	}
+}
+
+// volume is a layout with a root volume that has one member more.
+func volume(member string) string {
+	return `{"logical_disks": [{"is_root_volume": true, ` + member + `}]}`
 }

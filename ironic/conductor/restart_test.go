@@ -173,7 +173,7 @@ func TestAJobThatWasDecidedButNotStoredStarts(t *testing.T) {
 	w := newWorld(t, nil)
 	n := w.node("enroll")
 	if _, err := w.db.UpdateNode(t.Context(), n.UUID, func(n *ironic.Node) error {
-		w.c.Decide(n)
+		w.c.Decide(n, "id-of-ann")
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -181,6 +181,9 @@ func TestAJobThatWasDecidedButNotStoredStarts(t *testing.T) {
 	w.stop()
 	w.start()
 	w.await("manageable")
+	if got := w.askedBy(`the BMC answers; the machine is in "power off"`); got != "id-of-ann" {
+		t.Errorf("by %q", got)
+	}
 }
 
 // An agent refuses every command while one runs: a conductor that was killed

@@ -301,19 +301,29 @@ func (t *task) linger(ctx context.Context, until time.Time, done func(*ironic.No
 	}
 }
 
-// abortLater asks a step that must not be broken off to end its list; false: the
-// node's step, if it has one, may be broken off.
-func (c *Conductor) abortLater(ctx context.Context, n *ironic.Node) (bool, error) {
+// keptWhole is the name of the step at work that an abort does not break off; empty: there is none, or the abort was
+// asked for before. A step that never ends must not keep its node for ever.
+func keptWhole(n *ironic.Node) string {
 	f, ok := flowOf(fsm.State(n.ProvisionState))
-	later := func(n *ironic.Node) bool {
-		shown := *f.field(n)
-		return n.ProvisionState == string(f.wait) && len(shown) > 0 && shown["abortable"] == false
+	if !ok || f.kind == steps.Deploy || n.ProvisionState != string(f.wait) {
+		return ""
 	}
-	if !ok || f.kind == steps.Deploy || !later(n) {
+	if shown := *f.field(n); shown["abortable"] == false && shown[keyAbortAfter] != true {
+		return text(shown, "step")
+	}
+	return ""
+}
+
+// abortLater asks a step that must not be broken off to end its list; false: the
+// node's step, if it has one, may be broken off, be it since it was asked before.
+func (c *Conductor) abortLater(ctx context.Context, n *ironic.Node) (bool, error) {
+	name := keptWhole(n)
+	if name == "" {
 		return false, nil
 	}
+	f, _ := flowOf(fsm.State(n.ProvisionState))
 	n, err := c.Store.UpdateNode(ctx, n.UUID, func(n *ironic.Node) error {
-		if !later(n) {
+		if keptWhole(n) != name {
 			return errs.New(errs.Locked, "Node %s went on to another step meanwhile, please retry.", n.UUID)
 		}
 		shown := maps.Clone(*f.field(n))
@@ -324,6 +334,6 @@ func (c *Conductor) abortLater(ctx context.Context, n *ironic.Node) (bool, error
 	if err != nil {
 		return true, err
 	}
-	c.note(ctx, n.UUID, "transition", "INFO", fmt.Sprintf("abort was asked for: the %s operation ends after step %s, which must not be broken off", f.kind, text(*f.field(n), "step")))
+	c.note(ctx, n.UUID, "transition", "INFO", fmt.Sprintf("abort was asked for: the %s operation ends after step %s, which should not be broken off; a second abort breaks it off", f.kind, name))
 	return true, nil
 }

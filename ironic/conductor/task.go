@@ -2,7 +2,6 @@ package conductor
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,16 +24,11 @@ type jobInput struct {
 	User string `json:"user,omitempty"` // who asked for it
 }
 
-// jobRef is how a node remembers the job that carries it.
-type jobRef struct {
-	ID   string
-	Kind string
-}
-
 // Keys of driver_internal_info.
 const (
 	keyJobID      = "job_id"
 	keyJobKind    = "job_kind"
+	keyJobUser    = "job_user"
 	agentToken    = "agent_secret_token"
 	agentURL      = "agent_url"
 	agentSeen     = "agent_last_heartbeat"
@@ -49,26 +43,6 @@ const (
 	keyTimeout    = "power_timeout"
 	keyConsole    = "console_closed" // with its instance; the console stays enabled for the next one
 )
-
-func jobOf(n *ironic.Node) (jobRef, bool) {
-	j := jobRef{ID: text(n.DriverInternalInfo, keyJobID), Kind: text(n.DriverInternalInfo, keyJobKind)}
-	return j, j.ID != ""
-}
-
-// assign gives a node a new job inside an update; the caller enqueues it afterwards.
-// The id is random in its end: jobs outlive their node, and a node that is created
-// again with the same UUID must not meet one of its predecessor.
-func assign(n *ironic.Node, kind string) jobRef {
-	j := jobRef{ID: fmt.Sprintf("%s/%s/%s", n.UUID, kind, rand.Text()), Kind: kind}
-	put(n, keyJobID, j.ID)
-	put(n, keyJobKind, kind)
-	return j
-}
-
-func unassign(n *ironic.Node) {
-	delete(n.DriverInternalInfo, keyJobID)
-	delete(n.DriverInternalInfo, keyJobKind)
-}
 
 func put(n *ironic.Node, key string, v any) {
 	m := maps.Clone(n.DriverInternalInfo)
@@ -307,7 +281,7 @@ func (c *Conductor) move(n *ironic.Node, to fsm.State) error {
 }
 
 // place writes a state with what hangs on it. A power action that was asked for in the state before is
-// not carried out any more.
+// not carried out any more; who calls it tells so (see overtaken).
 func (c *Conductor) place(n *ironic.Node, to fsm.State) {
 	forgetPowerAction(n)
 	now := c.Now().UTC()
@@ -320,12 +294,17 @@ func (c *Conductor) place(n *ironic.Node, to fsm.State) {
 
 // note writes a line of the node's history.
 func (t *task) note(kind, format string, args ...any) {
-	t.Conductor.note(ironic.WithUser(t.run, t.user), t.uuid, kind, "INFO", fmt.Sprintf(format, args...))
+	t.noteBy(t.run, t.user, t.uuid, kind, "INFO", fmt.Sprintf(format, args...))
 }
 
 func (c *Conductor) note(ctx context.Context, uuid, kind, severity, sentence string) {
+	c.noteBy(ctx, ironic.User(ctx), uuid, kind, severity, sentence)
+}
+
+// noteBy writes a line about what another user may have asked for than the work in hand.
+func (c *Conductor) noteBy(ctx context.Context, user, uuid, kind, severity, sentence string) {
 	e := ironic.HistoryEntry{NodeUUID: uuid, EventType: kind, Event: ironic.Shortened(sentence), Severity: severity,
-		User: ironic.User(ctx), Conductor: c.Config.Host, CreatedAt: c.Now().UTC()}
+		User: user, Conductor: c.Config.Host, CreatedAt: c.Now().UTC()}
 	if err := c.Store.AddHistory(context.WithoutCancel(ctx), e); err != nil {
 		c.Log.Warn("write a node's history", "node", uuid, "error", err)
 	}
@@ -359,8 +338,8 @@ func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Nod
 		if err := t.own(n); err != nil {
 			return err
 		}
-		if powerAsked(n) {
-			if err := t.powerMeanwhile(ctx); err != nil {
+		if powerAsked(n) != "" {
+			if err := t.powerMeanwhile(ctx, until); err != nil {
 				return err
 			}
 			boot = bootWatch{since: t.Now()}
@@ -370,7 +349,7 @@ func (t *task) wait(ctx context.Context, until time.Time, ready func(*ironic.Nod
 			if err == nil {
 				err = t.hold()
 			}
-			if err == nil && powerAsked(t.node) { // since it was read
+			if err == nil && powerAsked(t.node) != "" { // since it was read
 				t.yield()
 				continue
 			}

@@ -28,6 +28,29 @@ func TestANodeInEnrollIsVerifiedAndInspected(t *testing.T) {
 	}
 }
 
+// Both jobs are of who asked, also after a kill in between.
+func TestTheHistorySaysWhoAskedForVerifyingAndInspecting(t *testing.T) {
+	for name, run := range map[string]func(w *world, ask func()){
+		"in a row":          func(_ *world, ask func()) { ask() },
+		"killed in between": func(w *world, ask func()) { w.crashAt("verify", true, ask) },
+	} {
+		w := newWorld(t, nil)
+		n := w.node("enroll")
+		run(w, func() {
+			req := api.ProvisionRequest{Target: "manage", ThenInspect: true}
+			if err := w.c.Provision(ironic.WithUser(t.Context(), "id-of-ann"), n.UUID, req); err != nil {
+				t.Error(err)
+			}
+		})
+		w.await("manageable")
+		for _, line := range []string{"inspect was asked for: manageable → inspecting", "introspection finished"} {
+			if got := w.askedBy(line); got != "id-of-ann" {
+				t.Errorf("%s: %q by %q", name, line, got)
+			}
+		}
+	}
+}
+
 func TestANodeThatCannotBeVerifiedIsNotInspected(t *testing.T) {
 	w := newWorld(t, nil)
 	w.node("enroll")

@@ -8,6 +8,22 @@ import (
 	"trefoil/ironic/api"
 )
 
+// askedBy is who asked for what a line of the node's history tells.
+func (w *world) askedBy(line string) string {
+	w.t.Helper()
+	list, err := w.db.History(w.t.Context(), "00000000-0000-4000-8000-000000000001")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range list {
+		if e.Event == line {
+			return e.User
+		}
+	}
+	w.t.Errorf("the history does not tell %q:\n%s", line, w.history())
+	return ""
+}
+
 // The history says who asked, also of what the job that came of it did, and how it failed.
 func TestTheHistorySaysWhoAsked(t *testing.T) {
 	w := newWorld(t, nil)

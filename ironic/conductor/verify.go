@@ -38,7 +38,7 @@ func (t *task) thenInspect(ctx context.Context, power string) error {
 		t.beginInspection(n, others)
 		t.place(n, fsm.Inspecting)
 		unassign(n)
-		j = assign(n, jobInspect)
+		j = assign(n, jobInspect, t.user)
 	})
 	if err != nil {
 		return err

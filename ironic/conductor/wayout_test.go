@@ -22,3 +22,15 @@ func TestWhatEndsAWaitIsNamedByState(t *testing.T) {
 		}
 	}
 }
+
+// A step that should not be broken off is broken off by the second abort: it might never end.
+func TestAStepThatAnAbortWaitsForIsNamed(t *testing.T) {
+	n := &ironic.Node{UUID: "n", ProvisionState: "clean wait", CleanStep: map[string]any{"step": "flash", "abortable": false}}
+	if got, want := wayOut(n), ", or openstack baremetal node abort n (which ends it after step flash; asked for twice it breaks the step off)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	n.CleanStep[keyAbortAfter] = true
+	if got, want := wayOut(n), ", or openstack baremetal node abort n"; got != want {
+		t.Errorf("asked for already: %q, want %q", got, want)
+	}
+}
