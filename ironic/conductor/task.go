@@ -126,7 +126,7 @@ func (t *task) letRest(cause error) {
 		if err == nil || errs.Is(err, errs.NotFound) {
 			return
 		}
-		t.Log.Error("record a failure; it is tried again", "node", t.uuid, "error", err, "in", wait)
+		t.Log.Error("record a failure; it is tried again", "node", t.uuid, "error", err, "in", wait.String())
 		t.yield()
 		if t.pause(t.run, wait) != nil {
 			return // stopped: the next start comes here again
