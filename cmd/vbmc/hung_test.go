@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // inBackground starts a daemon of its own, and returns its process and its directory.
@@ -20,6 +22,29 @@ func inBackground(t *testing.T, home string) (pid int, dir string) {
 	return pidOf(t, home), filepath.Join(home, ".vbmc")
 }
 
+// halt stops a process, and returns when none of its threads runs any more: the signal is only on its
+// way when kill returns.
+func halt(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		runs := slices.ContainsFunc(threads, func(path string) bool {
+			stat, err := os.ReadFile(path)
+			_, behind, _ := strings.Cut(string(stat), ") ") // the name may hold spaces
+			return err == nil && !strings.HasPrefix(behind, "T")
+		})
+		if len(threads) > 0 && !runs {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d did not stop within a minute", pid)
+		}
+	}
+}
+
 // TestAStoppedDaemonIsTold: by server_response_timeout, and not after two minutes.
 func TestAStoppedDaemonIsTold(t *testing.T) {
 	home := t.TempDir()
@@ -27,9 +52,7 @@ func TestAStoppedDaemonIsTold(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "virtualbmc.conf"), []byte("[default]\nserver_response_timeout = 100\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	halt(t, pid)
 	code, _, errs := vbmc(t, home, "list")
 	second, _, secondErrs := vbmc(t, home, "daemon")
 	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
