@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"time"
 
@@ -24,7 +23,7 @@ func consoles(address netip.Addr) *ipmi.Consoles {
 }
 
 // openLine takes the console of a BMC's machine.
-func openLine(ctx context.Context, of ipmi.LineOf) (io.ReadWriteCloser, error) {
+func openLine(ctx context.Context, of ipmi.LineOf) (ipmi.Line, error) {
 	suites := []wire.Suite{wire.Suite17(), wire.Suite3()}
 	if s, ok := wire.SuiteByID(byte(of.Suite)); ok {
 		suites = []wire.Suite{s}

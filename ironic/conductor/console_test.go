@@ -2,7 +2,6 @@ package conductor_test
 
 import (
 	"context"
-	"io"
 	"net"
 	"net/netip"
 	"runtime"
@@ -24,7 +23,7 @@ import (
 func withConsoles(cfg *conductor.Config) {
 	withIPMI(cfg)
 	cfg.Drivers[ipmi.Name].(*ipmi.Driver).Consoles = &ipmi.Consoles{Address: netip.MustParseAddr("127.0.0.1"), Ports: []ipmi.PortRange{{First: 20000, Last: 39999}},
-		Line: func(ctx context.Context, of ipmi.LineOf) (io.ReadWriteCloser, error) {
+		Line: func(ctx context.Context, of ipmi.LineOf) (ipmi.Line, error) {
 			l, err := ipmiclient.OpenLine(ctx, of.Addr, ipmiclient.Options{Username: of.User, Password: of.Password, Timeout: 5 * time.Second}, wire.Suite17())
 			if err != nil {
 				return nil, err

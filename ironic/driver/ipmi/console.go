@@ -27,7 +27,14 @@ type Consoles struct {
 	// Line logs in to a BMC and takes its machine's console, from whoever has it. Close gives
 	// it back and ends what waits in Read or Write; it may be called more than once.
 	// An error that is ErrLogin: the BMC refused the user or the password.
-	Line func(context.Context, LineOf) (io.ReadWriteCloser, error)
+	Line func(context.Context, LineOf) (Line, error)
+}
+
+// Line is a machine's serial console. Drain waits until the BMC has all that was written, the
+// console is over or ctx ends.
+type Line interface {
+	io.ReadWriteCloser
+	Drain(context.Context)
 }
 
 // ErrLogin is a BMC's refusal of a user or a password: it is not asked again with the same ones,
@@ -109,7 +116,7 @@ func (d *Driver) startTerminal(ctx context.Context, n *ironic.Node, ask bool) er
 	if old.serves() && old.info == i && port == old.port {
 		return nil
 	}
-	line := func(ctx context.Context) (io.ReadWriteCloser, error) { return d.line(ctx, i) }
+	line := func(ctx context.Context) (Line, error) { return d.line(ctx, i) }
 	if ask {
 		l, err := line(ctx)
 		if err != nil {
@@ -153,7 +160,7 @@ func (d *Driver) replace(ctx context.Context, uuid string, old *terminal, port i
 }
 
 // line takes the console of a BMC's machine.
-func (d *Driver) line(ctx context.Context, i info) (io.ReadWriteCloser, error) {
+func (d *Driver) line(ctx context.Context, i info) (Line, error) {
 	l, err := d.Consoles.Line(ctx, LineOf{Addr: i.addr(), User: i.user, Password: i.password, Suite: i.suite, Privilege: byte(i.priv)})
 	if err != nil {
 		return nil, errs.Wrap(errs.Unavailable, err, "Serial over LAN of the BMC %s", i.addr()).

@@ -39,7 +39,7 @@ func talking(t *testing.T, c vbmc.Config) (*Driver, *ours) {
 }
 
 // openLine is what the service does, with time for a busy machine.
-func openLine(ctx context.Context, of LineOf) (io.ReadWriteCloser, error) {
+func openLine(ctx context.Context, of LineOf) (Line, error) {
 	l, err := ipmiclient.OpenLine(ctx, of.Addr, ipmiclient.Options{Username: of.User, Password: of.Password, Privilege: of.Privilege, Timeout: 5 * time.Second}, wire.Suite17())
 	if err != nil {
 		return nil, err
@@ -159,7 +159,7 @@ func TestOneClientHasTheConsoleAndTheNextWaits(t *testing.T) {
 func TestClientsThatHaveGoneDoNotTakeTheLine(t *testing.T) {
 	d, b := talking(t, vbmc.Config{})
 	var logins atomic.Int32
-	d.Consoles.Line = func(ctx context.Context, of LineOf) (io.ReadWriteCloser, error) {
+	d.Consoles.Line = func(ctx context.Context, of LineOf) (Line, error) {
 		logins.Add(1)
 		return openLine(ctx, of)
 	}
@@ -180,9 +180,30 @@ func TestClientsThatHaveGoneDoNotTakeTheLine(t *testing.T) {
 	}
 }
 
-// A client that has typed all it has still sees what it is answered, as with socat.
+// lazy is a slow line: nothing of what is written leaves it until somebody waits for it.
+type lazy struct {
+	Line
+	written []byte
+}
+
+func (l *lazy) Write(p []byte) (int, error) {
+	l.written = append(l.written, p...)
+	return len(p), nil
+}
+
+func (l *lazy) Drain(ctx context.Context) {
+	l.Line.Write(l.written)
+	l.Line.Drain(ctx)
+}
+
+// A client that has typed all it has still sees what it is answered, as with socat, and its
+// keys are with the machine before the line is given back.
 func TestWhatIsPipedInIsTyped(t *testing.T) {
 	d, b := talking(t, vbmc.Config{})
+	d.Consoles.Line = func(ctx context.Context, of LineOf) (Line, error) {
+		l, err := openLine(ctx, of)
+		return &lazy{Line: l}, err
+	}
 	conn := connect(t, enable(t, d, b))
 	io.WriteString(conn, "reboot\r")
 	conn.(*net.TCPConn).CloseWrite()
@@ -298,7 +319,7 @@ func TestARefusedLoginIsNotRepeated(t *testing.T) {
 	d, b := talking(t, vbmc.Config{})
 	var changed atomic.Bool // the BMC's password
 	var logins atomic.Int32
-	d.Consoles.Line = func(ctx context.Context, of LineOf) (io.ReadWriteCloser, error) {
+	d.Consoles.Line = func(ctx context.Context, of LineOf) (Line, error) {
 		if changed.Load() {
 			logins.Add(1)
 			return nil, ErrLogin
@@ -326,7 +347,7 @@ func TestARefusedLoginIsNotRepeated(t *testing.T) {
 func TestATerminalThatEndsIsNoConsole(t *testing.T) {
 	d, b := talking(t, vbmc.Config{})
 	hung, late := make(chan struct{}), make(chan struct{})
-	d.Consoles.Line = func(ctx context.Context, of LineOf) (io.ReadWriteCloser, error) {
+	d.Consoles.Line = func(ctx context.Context, of LineOf) (Line, error) {
 		select {
 		case <-late: // from the second on
 			return openLine(ctx, of)

@@ -15,13 +15,16 @@ import (
 // linger is how long a client that has nothing more to type sees what comes, as with socat.
 const linger = 500 * time.Millisecond
 
+// drainTime is how long the last keys may take to the BMC; of a pipe they are all there is.
+const drainTime = 10 * time.Second
+
 // terminal serves a machine's serial line on a TCP port, to one client at a time: the next
 // one waits until it has gone. The BMC is logged in to while there is one.
 type terminal struct {
 	info info // what it was made for
 	port int
 	ln   net.Listener
-	line func(context.Context) (io.ReadWriteCloser, error)
+	line func(context.Context) (Line, error)
 	idle time.Duration // without a character in either direction until a client is sent away; 0: for ever
 
 	ending  atomic.Bool // end was called
@@ -85,7 +88,7 @@ func (t *terminal) serve(ctx context.Context, conn net.Conn) {
 	line, err := t.line(ctx)
 	if errors.Is(err, ErrLogin) && !t.refused.Swap(true) {
 		err = fmt.Errorf("%w; it is not asked again until the console is enabled anew", err)
-		t.line = func(context.Context) (io.ReadWriteCloser, error) { return nil, err }
+		t.line = func(context.Context) (Line, error) { return nil, err }
 	}
 	if err != nil {
 		farewell(conn, err)
@@ -107,6 +110,7 @@ func (t *terminal) serve(ctx context.Context, conn net.Conn) {
 	})
 	both.Go(func() {
 		if err := pass(line, conn, moved); err == nil {
+			drain(ctx, line)
 			select {
 			case <-time.After(linger):
 			case <-ctx.Done():
@@ -117,6 +121,12 @@ func (t *terminal) serve(ctx context.Context, conn net.Conn) {
 	<-ctx.Done()
 	line.Close()
 	both.Wait()
+}
+
+func drain(ctx context.Context, line Line) {
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	line.Drain(ctx)
 }
 
 // hungUp reports whether a client has gone without having typed anything. What it has
