@@ -61,14 +61,14 @@ func (u *user) deploy() {
 	wants(u.t, u.start(u.command(1)+" --dry-run", false).wait(3), "overcloud-controller-0", "overcloud-novacompute-0", "overcloud-cephstorage-0", "Validation Finished")
 
 	d := u.start(u.command(1), false)
-	u.until("a node that is being deployed", "openstack baremetal node list -f value -c 'Provisioning State'", 10*time.Minute,
+	d.meanwhile("a node that is being deployed", "openstack baremetal node list -f value -c 'Provisioning State'", 10*time.Minute,
 		func(s string) bool { return strings.Contains(s, "wait call-back") })
 	wants(u.t, u.fails(u.command(1)), "Unable to deploy as the stack 'overcloud' status is 'CREATE_IN_PROGRESS'")
 	u.kill()
-	u.until("the compute's first step", "openstack stack event list overcloud", 40*time.Minute,
+	d.meanwhile("the compute's first step", "openstack stack event list overcloud", 40*time.Minute,
 		func(s string) bool { return strings.Contains(s, "ComputeDeployment_Step1.0]: CREATE_IN_PROGRESS") })
 	u.crash("overcloud-novacompute-0")
-	u.until("the fourth step", "openstack stack event list overcloud", 40*time.Minute,
+	d.meanwhile("the fourth step", "openstack stack event list overcloud", 40*time.Minute,
 		func(s string) bool { return strings.Contains(s, "ControllerDeployment_Step4.0]: CREATE_IN_PROGRESS") })
 	u.kill()
 	wants(u.t, d.wait(0), "[overcloud]: CREATE_COMPLETE  Stack CREATE completed successfully", " Stack overcloud CREATE_COMPLETE ",

@@ -172,14 +172,29 @@ func (u *user) fails(line string) string { u.t.Helper(); return u.start(line, fa
 // until polls a quiet command until f likes its output.
 func (u *user) until(what, line string, limit time.Duration, f func(string) bool) {
 	u.t.Helper()
+	u.look(nil, what, line, limit, f)
+}
+
+// meanwhile is until for what happens before the job has ended.
+func (j *job) meanwhile(what, line string, limit time.Duration, f func(string) bool) {
+	j.u.t.Helper()
+	j.u.look(j, what, line, limit, f)
+}
+
+func (u *user) look(while *job, what, line string, limit time.Duration, f func(string) bool) {
+	u.t.Helper()
 	deadline := time.Now().Add(limit)
 	var last string
 	for time.Now().Before(deadline) {
+		over := while != nil && len(while.done) > 0
 		cmd := exec.Command(filepath.Join(u.root, "bin", "openstack"), "lab", "exec", labName, "--", "bash", "-c", "cd; [ ! -f stackrc ] || source stackrc; "+line)
 		cmd.Env, cmd.Dir = u.env, u.dir
 		out, err := cmd.CombinedOutput()
 		if last = string(out); err == nil && f(last) {
 			return
+		}
+		if over {
+			u.t.Fatalf("%s\nended without %s; last seen:\n%s\n%s", while.line, what, last, u.diagnosis())
 		}
 		time.Sleep(time.Second) // between two looks; the deadline decides
 	}
