@@ -128,6 +128,11 @@ func TestAKeptAnswerIsTheOneFieldByField(t *testing.T) {
 			if got := asked(t, r.handler, "a.example", "/v1/nodes/"+textNode+"?fields="+fields, version); got != whole {
 				t.Errorf("at %s:\n%s\nfield by field\n%s", version, whole, got)
 			}
+			var few map[string]any
+			fine(t, json.Unmarshal([]byte(asked(t, r.handler, "a.example", "/v1/nodes/"+textNode+"?fields=name", version)), &few))
+			if len(few) != 2 || few["name"] != "n" || few["links"] == nil {
+				t.Errorf("at %s its name is %v", version, few)
+			}
 		}
 	}
 }
