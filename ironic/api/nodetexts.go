@@ -49,14 +49,15 @@ func (t *nodeTexts) find(k textKey) []byte {
 	return text
 }
 
-// keep remembers a text, which nobody may change any more.
-func (t *nodeTexts) keep(k textKey, text []byte) {
-	if len(text)+len(k.base) > longestText {
-		return
+// keep remembers a copy of a text and returns it; nobody may change that.
+func (t *nodeTexts) keep(k textKey, text []byte) []byte {
+	text = bytes.Clone(text) // as long as it is: written texts have room behind them
+	if len(text)+len(k.base) <= longestText {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.put(k, text)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.put(k, bytes.Clone(text)) // without the room that is left behind it
+	return text
 }
 
 // put adds to the newer texts. When they have their half of the room, the older ones go.
@@ -79,12 +80,11 @@ func (s *server) nodeText(c *call, stored ironic.StoredNode, single bool) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	text, err := appendObject(make([]byte, 0, 4<<10), s.nodes.render(make(object, 0, len(s.nodes)), c, n, nil, single))
-	if err != nil {
+	c.row = s.nodes.render(c.row[:0], c, n, nil, single)
+	if c.text, err = appendObject(c.text[:0], c.row); err != nil {
 		return nil, fmt.Errorf("encode node %s: %w", n.UUID, err)
 	}
-	s.texts.keep(key, text)
-	return text, nil
+	return s.texts.keep(key, c.text), nil
 }
 
 // showWholeNode answers GET of a node.
