@@ -120,6 +120,14 @@ type Port struct {
 	UpdatedAt           *time.Time
 }
 
+// StoredNode is a node that was found and not read yet. Every change of a node gives it another Version,
+// and no two nodes ever have the same ID: what has both in common with another one is the same to the letter.
+type StoredNode struct {
+	ID, Version int64
+	UUID        string
+	Read        func() (*Node, error)
+}
+
 // HistoryEntry is one line of a node's history: what happened, in words.
 type HistoryEntry struct {
 	UUID      string
@@ -203,6 +211,9 @@ type Store interface {
 	// Node finds one by uuid or name.
 	Node(ctx context.Context, ident string) (*Node, error)
 	Nodes(ctx context.Context, f NodeFilter) ([]*Node, error)
+	// StoredNode and StoredNodes are the same for whoever may know already what he would read.
+	StoredNode(ctx context.Context, ident string) (StoredNode, error)
+	StoredNodes(ctx context.Context, f NodeFilter) ([]StoredNode, error)
 	// CountShards says how many nodes each shard has; "" is that of nodes without one.
 	CountShards(ctx context.Context) (map[string]int, error)
 	// UpdateNode reads the node, lets change edit it and writes it back in one

@@ -22,7 +22,7 @@ import (
 // client share no process on either side; so do many BMCs of ours. A plan of templates is made in a process
 // of its own, too, so that its memory can be told.
 const (
-	roleEnv = "TREFOIL_BENCH_ROLE" // "", roleInit, roleInside, rolePeer, rolePlan
+	roleEnv = "TREFOIL_BENCH_ROLE" // "", or one of the roles
 	bootEnv = "TREFOIL_BENCH_BOOT" // directory with kernel and initramfs
 	partEnv = "TREFOIL_BENCH_PART" // the one part that is measured; empty: all but those that install a peer
 
@@ -46,6 +46,8 @@ func TestMain(m *testing.M) {
 		end("vBMC daemon", serveVbmcd())
 	case rolePlan:
 		end("plan", makePlan())
+	case roleEmpty:
+		end("empty handler", serveEmpty())
 	default:
 		end("bench", outside())
 	}

@@ -26,6 +26,8 @@ type ironicAt struct {
 	pids  []int // first processes; they have children
 	nodes int   // asked for so far
 
+	getCost float64 // µs: see getRate
+
 	t   *testing.T      // what is being measured: see within
 	ctx context.Context // its end
 }
@@ -190,6 +192,15 @@ func (s *ironicAt) all(query string) []map[string]any {
 		path = strings.TrimPrefix(page.Next, s.url)
 	}
 	return out
+}
+
+// cpu is the processor time that the service has used, seconds.
+func (s *ironicAt) cpu() (total float64) {
+	s.t.Helper()
+	for _, pid := range s.pids {
+		total += cpu(s.t, pid)
+	}
+	return total
 }
 
 // pss is the memory of all processes of the service, MiB: what several share counts once.

@@ -34,8 +34,8 @@ type Config struct {
 	Now     func() time.Time // nil: time.Now
 }
 
-// server answers the API. It holds no state of its own and is safe for
-// concurrent use.
+// server answers the API. It holds no state of its own but what texts says, and is
+// safe for concurrent use.
 type server struct {
 	store     ironic.Store
 	conductor Conductor
@@ -45,6 +45,7 @@ type server struct {
 	document  documentOnce
 	nodes     table[*ironic.Node]
 	ports     table[*ironic.Port]
+	texts     nodeTexts
 	started   time.Time
 
 	portgroups table[*ironic.Portgroup]

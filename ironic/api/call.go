@@ -33,6 +33,9 @@ type call struct {
 	full   bool         // nothing is refused to the caller: see access.go
 	found  *ironic.Node // what authorize has read of the path
 	partOf *ironic.Node // the node of the port, portgroup or volume of the path
+
+	row  object // room for nodeText, which a list calls a thousand times
+	text []byte
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }

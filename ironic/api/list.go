@@ -236,18 +236,25 @@ func sendPage[R any](c *call, t table[R], name, path string, l *listQuery, defau
 	if err != nil {
 		return err
 	}
-	page := ironic.Page{Limit: l.pageLimit(), Marker: l.marker, Desc: l.sortDir == "desc"}
-	if l.sortKey != "id" {
-		if err := t.sortable(l.sortKey, c.version); err != nil {
-			return err
-		}
-		page.SortKey = l.sortKey
+	page, err := pageOf(c, t, l)
+	if err != nil {
+		return err
 	}
 	rows, err := fetch(page)
 	if err != nil {
 		return err
 	}
 	return sendRows(c, t, name, path, l, names, rows, len(rows) >= page.Limit)
+}
+
+// pageOf is the page of the store's that a list asks for.
+func pageOf[R any](c *call, t table[R], l *listQuery) (ironic.Page, error) {
+	page := ironic.Page{Limit: l.pageLimit(), Marker: l.marker, Desc: l.sortDir == "desc"}
+	if l.sortKey == "id" {
+		return page, nil
+	}
+	page.SortKey = l.sortKey
+	return page, t.sortable(l.sortKey, c.version)
 }
 
 // sendList renders a page of items, which are the whole of a list that stays short.
@@ -281,10 +288,20 @@ func sendRows[R any](c *call, t table[R], name, path string, l *listQuery, names
 			return fmt.Errorf("encode %s %s: %w", name, t.uuid(r), err)
 		}
 	}
-	body = append(body, ']')
+	last := ""
 	if more && len(page) > 0 {
-		if body, err = appendString(append(body, `,"next":`...), c.next(path, l, names, t.uuid(page[len(page)-1]))); err != nil {
-			return fmt.Errorf("encode the next page of %s: %w", name, err)
+		last = t.uuid(page[len(page)-1])
+	}
+	return c.endPage(body, path, l, names, last)
+}
+
+// endPage sends the body of a page that has its rows. last is the uuid of the last one if others may come
+// behind it.
+func (c *call) endPage(body []byte, path string, l *listQuery, names []string, last string) (err error) {
+	body = append(body, ']')
+	if last != "" {
+		if body, err = appendString(append(body, `,"next":`...), c.next(path, l, names, last)); err != nil {
+			return fmt.Errorf("encode the link to the next page of %s: %w", path, err)
 		}
 	}
 	return c.raw(http.StatusOK, append(body, '}'))

@@ -29,12 +29,16 @@ func (c *call) node() (*ironic.Node, error) {
 func (c *call) nodeBy(ident string) (*ironic.Node, error) {
 	n, err := c.s.store.Node(c.ctx(), ident)
 	if errs.Is(err, errs.NotFound) || err == nil && !c.sees(n) {
-		return nil, clientError(http.StatusNotFound, "Node %s could not be found.", ident)
+		return nil, noNode(ident)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read node: %w", err)
 	}
 	return n, nil
+}
+
+func noNode(ident string) error {
+	return clientError(http.StatusNotFound, "Node %s could not be found.", ident)
 }
 
 func (s *server) listNodes(c *call) error       { return s.allNodes(c, "nodes", false) }
@@ -67,13 +71,21 @@ func (s *server) sendNodes(c *call, path string, l *listQuery, chassis string) e
 		}
 	}
 	filter.Projects = append(filter.Projects, own...)
+	if c.full && l.detail {
+		return s.sendWholeNodes(c, path, l, filter)
+	}
 	return sendPage(c, s.nodes, "nodes", path, l, defaultNodeFields(c.version), func(p ironic.Page) ([]*ironic.Node, error) {
 		filter.Page = p
 		return s.store.Nodes(c.ctx(), filter)
 	})
 }
 
-func (s *server) getNode(c *call) error { return s.nodes.show(c, (*call).node) }
+func (s *server) getNode(c *call) error {
+	if c.full && c.r.URL.RawQuery == "" {
+		return s.showWholeNode(c)
+	}
+	return s.nodes.show(c, (*call).node)
+}
 
 // createNode enrols a machine.
 func (s *server) createNode(c *call) error {

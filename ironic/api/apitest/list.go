@@ -18,6 +18,29 @@ func (s *Store) Nodes(_ context.Context, f ironic.NodeFilter) ([]*ironic.Node, e
 		func(n *ironic.Node) bool { return passes(n, f) })
 }
 
+// StoredNodes are those of Nodes.
+func (s *Store) StoredNodes(ctx context.Context, f ironic.NodeFilter) ([]ironic.StoredNode, error) {
+	nodes, err := s.Nodes(ctx, f)
+	out := make([]ironic.StoredNode, len(nodes))
+	for i, n := range nodes {
+		out[i] = storedNode(n)
+	}
+	return out, err
+}
+
+// StoredNode is that of Node.
+func (s *Store) StoredNode(ctx context.Context, ident string) (ironic.StoredNode, error) {
+	n, err := s.Node(ctx, ident)
+	if err != nil {
+		return ironic.StoredNode{}, err
+	}
+	return storedNode(n), nil
+}
+
+func storedNode(n *ironic.Node) ironic.StoredNode {
+	return ironic.StoredNode{ID: n.ID, Version: n.Version, UUID: n.UUID, Read: func() (*ironic.Node, error) { return n, nil }}
+}
+
 // CountShards counts nodes by shard.
 func (s *Store) CountShards(context.Context) (map[string]int, error) {
 	s.mu.Lock()

@@ -99,39 +99,64 @@ type scanner interface{ Scan(...any) error }
 var nodeShape = sync.OnceValue(shapeOf[ironic.Node])
 
 func scanNode(s scanner) (*ironic.Node, error) {
-	var n ironic.Node
-	var id, version int64
-	var uuid, reservation, doc string
-	if err := s.Scan(&id, &uuid, &reservation, &version, &doc); err != nil {
+	n, err := scanStored(s)
+	if err != nil {
 		return nil, err
 	}
-	if err := decode(nodeShape(), doc, &n); err != nil {
-		return nil, fmt.Errorf("decode node %s: %w", uuid, err)
+	return n.Read()
+}
+
+func scanStored(s scanner) (ironic.StoredNode, error) {
+	var row ironic.StoredNode
+	var reservation, doc string
+	if err := s.Scan(&row.ID, &row.UUID, &reservation, &row.Version, &doc); err != nil {
+		return row, err
 	}
-	n.ID, n.UUID, n.Reservation, n.Version = id, uuid, reservation, version
-	return &n, nil
+	id, uuid, version := row.ID, row.UUID, row.Version
+	row.Read = func() (*ironic.Node, error) {
+		var n ironic.Node
+		if err := decode(nodeShape(), doc, &n); err != nil {
+			return nil, fmt.Errorf("decode node %s: %w", uuid, err)
+		}
+		n.ID, n.UUID, n.Reservation, n.Version = id, uuid, reservation, version
+		return &n, nil
+	}
+	return row, nil
 }
 
 type queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// findNode asks for the uuid first and then for the name: with both in one condition SQLite looks in both indexes each time.
-func findNode(ctx context.Context, q queryer, ident string) (*ironic.Node, error) {
+// findStored asks for the uuid first and then for the name: with both in one condition SQLite looks in both indexes each time.
+func findStored(ctx context.Context, q queryer, ident string) (ironic.StoredNode, error) {
 	for _, column := range []string{"uuid", "name"} {
-		n, err := scanNode(q.QueryRowContext(ctx, "SELECT "+nodeColumns+" FROM nodes WHERE "+column+" = ?", ident))
+		n, err := scanStored(q.QueryRowContext(ctx, "SELECT "+nodeColumns+" FROM nodes WHERE "+column+" = ?", ident))
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read node %s: %w", ident, err)
+			return n, fmt.Errorf("read node %s: %w", ident, err)
 		}
 		return n, nil
 	}
-	return nil, errs.New(errs.NotFound, "Node %s could not be found.", ident)
+	return ironic.StoredNode{}, errs.New(errs.NotFound, "Node %s could not be found.", ident)
 }
 
-// Node finds one by uuid or name.
+func findNode(ctx context.Context, q queryer, ident string) (*ironic.Node, error) {
+	n, err := findStored(ctx, q, ident)
+	if err != nil {
+		return nil, err
+	}
+	return n.Read()
+}
+
+// StoredNode finds one by uuid or name.
+func (d *DB) StoredNode(ctx context.Context, ident string) (ironic.StoredNode, error) {
+	return findStored(ctx, d.one, ident)
+}
+
+// Node is StoredNode, read.
 func (d *DB) Node(ctx context.Context, ident string) (*ironic.Node, error) {
 	return findNode(ctx, d.one, ident)
 }

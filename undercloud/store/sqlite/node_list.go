@@ -145,6 +145,11 @@ func (d *DB) Nodes(ctx context.Context, f ironic.NodeFilter) ([]*ironic.Node, er
 	return list(ctx, d.read, nodes(), nodeWhere(f), f.Page, scanNode)
 }
 
+// StoredNodes lists the same.
+func (d *DB) StoredNodes(ctx context.Context, f ironic.NodeFilter) ([]ironic.StoredNode, error) {
+	return list(ctx, d.read, nodes(), nodeWhere(f), f.Page, scanStored)
+}
+
 // CountShards counts nodes by shard.
 func (d *DB) CountShards(ctx context.Context) (map[string]int, error) {
 	rows, err := d.read.QueryContext(ctx, "SELECT shard, count(*) FROM nodes GROUP BY shard")

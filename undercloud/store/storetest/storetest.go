@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) ironic.Store) {
 		"a walk visits every node":                  walk,
 		"shards are counted":                        shards,
 		"an update is all or nothing":               update,
+		"a version of a node is one thing":          versions,
 		"concurrent updates are not lost":           concurrent,
 		"one holder at a time has a node":           reserve,
 		"ports follow their node":                   ports,
