@@ -82,7 +82,7 @@ func (c *Conductor) checkService(ctx context.Context, drv driver.Driver, n *iron
 	}
 	asked, err := steps.Parse(steps.Service, req.ServiceSteps)
 	if err == nil {
-		err = maySteps(n, asked)
+		err = mayRun(drv, n, steps.Service, asked)
 	}
 	if err != nil || req.DisableRamdisk || !usesAgent(n) {
 		return err

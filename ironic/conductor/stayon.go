@@ -7,6 +7,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
+	"trefoil/ironic/driver"
 	"trefoil/ironic/steps"
 )
 
@@ -21,6 +22,21 @@ func maySwitch(n *ironic.Node, target string) error {
 	}
 	return errs.New(errs.Invalid, "Node %s must not be switched off: disable_power_off is set.", title(n)).
 		WithHint("a reset is possible: openstack baremetal node reboot %s", n.UUID)
+}
+
+// mayRun refuses asked steps of the hardware type whose arguments it does not take, and what maySteps
+// refuses.
+func mayRun(drv driver.Driver, n *ironic.Node, kind steps.Kind, asked []steps.Step) error {
+	own := ownSteps(drv, n, kind)
+	for _, s := range asked {
+		if !slices.ContainsFunc(own, func(o steps.Step) bool { return o.ID() == s.ID() }) {
+			continue
+		}
+		if err := drv.(driver.Stepper).CheckStep(n, s); err != nil {
+			return errs.Wrap(errs.Invalid, err, "%s step %s", kind, s)
+		}
+	}
+	return maySteps(n, asked)
 }
 
 // maySteps is maySwitch for a list of steps.

@@ -163,7 +163,11 @@ func (t *task) execute(ctx context.Context, f flow, p *plan, i int, name string)
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.StepTimeout)
 	defer cancel()
-	return d.RunStep(ctx, t.node, f.kind, s)
+	done, err := d.RunStep(ctx, t.node, f.kind, s)
+	if err == nil && done != "" {
+		t.note(s.Interface, "%s: %s", s.Name, done)
+	}
+	return err
 }
 
 // inBand has the agent run a step. One that was sent before is only followed.
