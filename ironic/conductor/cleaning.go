@@ -41,6 +41,9 @@ func (c *Conductor) checkClean(ctx context.Context, drv driver.Driver, n *ironic
 	if err := cmp.Or(err, mayRun(drv, n, steps.Clean, list)); err != nil {
 		return err
 	}
+	if err := c.checkChildren(ctx, n, steps.Clean, list); err != nil {
+		return err
+	}
 	if err := drv.Validate(n); err != nil {
 		return errs.Wrap(errs.CodeOf(err), err, "Validation of node %s for cleaning failed", n.UUID)
 	}

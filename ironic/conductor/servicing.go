@@ -84,6 +84,9 @@ func (c *Conductor) checkService(ctx context.Context, drv driver.Driver, n *iron
 	if err == nil {
 		err = mayRun(drv, n, steps.Service, asked)
 	}
+	if err == nil {
+		err = c.checkChildren(ctx, n, steps.Service, asked)
+	}
 	if err != nil || req.DisableRamdisk || !usesAgent(n) {
 		return err
 	}

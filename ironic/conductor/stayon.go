@@ -29,7 +29,7 @@ func maySwitch(n *ironic.Node, target string) error {
 func mayRun(drv driver.Driver, n *ironic.Node, kind steps.Kind, asked []steps.Step) error {
 	own := ownSteps(drv, n, kind)
 	for _, s := range asked {
-		if !slices.ContainsFunc(own, func(o steps.Step) bool { return o.ID() == s.ID() }) {
+		if s.OnChildren || !slices.ContainsFunc(own, func(o steps.Step) bool { return o.ID() == s.ID() }) {
 			continue
 		}
 		if err := drv.(driver.Stepper).CheckStep(n, s); err != nil {
@@ -41,7 +41,7 @@ func mayRun(drv driver.Driver, n *ironic.Node, kind steps.Kind, asked []steps.St
 
 // maySteps is maySwitch for a list of steps.
 func maySteps(n *ironic.Node, list []steps.Step) error {
-	if slices.ContainsFunc(list, func(s steps.Step) bool { return s.Name == steps.PowerOff }) {
+	if slices.ContainsFunc(list, func(s steps.Step) bool { return s.Name == steps.PowerOff && !s.OnChildren }) {
 		return maySwitch(n, ironic.PowerOff)
 	}
 	return nil
