@@ -1,7 +1,9 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"trefoil/internal/errs"
@@ -141,7 +143,37 @@ func (c *call) mayStep(n *ironic.Node, req *ProvisionRequest) error {
 		}
 	}
 	if req.ServiceSteps != nil {
-		return c.require("baremetal:node:set_provision_state:service_steps", target(n))
+		if err := c.require("baremetal:node:set_provision_state:service_steps", target(n)); err != nil {
+			return err
+		}
+	}
+	return c.mayStepOnChildren(n, slices.Concat(req.CleanSteps, req.ServiceSteps))
+}
+
+// mayStepOnChildren holds steps that run on child nodes against the policy of each of them. Ironic does so
+// with those that a step names alone.
+func (c *call) mayStepOnChildren(n *ironic.Node, list []map[string]any) error {
+	list = slices.DeleteFunc(list, func(s map[string]any) bool { return s["execute_on_child_nodes"] != true })
+	if c.full || len(list) == 0 {
+		return nil
+	}
+	children, err := c.s.store.Nodes(c.ctx(), ironic.NodeFilter{Parent: &n.UUID})
+	if err != nil {
+		return fmt.Errorf("list child nodes: %w", err)
+	}
+	for _, s := range list {
+		limit, _ := s["limit_child_node_execution"].([]any)
+		named := func(uuid string) bool {
+			return len(limit) == 0 || slices.ContainsFunc(limit, func(v any) bool { s, _ := v.(string); return strings.EqualFold(s, uuid) })
+		}
+		for _, child := range children {
+			if !named(child.UUID) {
+				continue
+			}
+			if err := c.require("baremetal:node:set_provision_state", target(child)); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"strings"
 	"testing"
 
 	"trefoil/ironic"
@@ -107,5 +108,32 @@ func TestNewerFieldsAreWrittenAndFiltered(t *testing.T) {
 	r.do("PATCH", "/v1/nodes/a", "1.98", `[{"op":"add","path":"/extra/a~1b","value":1}]`).want(t, 200, "")
 	if r.node("a").Extra["a/b"] == nil {
 		t.Errorf("a key with a slash: %v", r.node("a").Extra)
+	}
+}
+
+// Of the owner's node one part is the owner's, the other nobody's.
+func TestStepsOnChildNodesAreForThoseWhoMayProvisionThem(t *testing.T) {
+	const own, nobodys = "3c3b8adb-edd7-4ed0-8e82-aab714d8411a", "2b3b8adb-add7-4fd0-8e82-dcb714d848e7"
+	for _, c := range []struct {
+		who, more string
+		status    int
+	}{
+		{"owner_admin", ``, 202},
+		{"owner_admin", `,"execute_on_child_nodes":false`, 202},
+		{"owner_admin", `,"execute_on_child_nodes":true`, 403},
+		{"owner_admin", `,"execute_on_child_nodes":true,"limit_child_node_execution":["` + own + `"]`, 202},
+		{"owner_admin", `,"execute_on_child_nodes":true,"limit_child_node_execution":["` + own + `","` + strings.ToUpper(nobodys) + `"]`, 403},
+		{"system_admin", `,"execute_on_child_nodes":true`, 202},
+	} {
+		for target, state := range map[string]string{"clean": "manageable", "service": "active"} {
+			s := newSecured(t)
+			_, err := s.store.UpdateNode(t.Context(), ownedNode, func(n *ironic.Node) error { n.ProvisionState, n.Reservation = state, ""; return nil })
+			fine(t, err)
+			got := s.as(c.who, "PUT", "/v1/nodes/"+ownedNode+"/states/provision",
+				`{"target":"`+target+`","`+target+`_steps":[{"interface":"power","step":"power_on"`+c.more+`}]}`)
+			if got.status != c.status || c.status == 403 && !strings.HasSuffix(got.fault(), "baremetal:node:set_provision_state") {
+				t.Errorf("%s %s%s: %d %s", c.who, target, c.more, got.status, got.body)
+			}
+		}
 	}
 }

@@ -89,7 +89,7 @@ func TestWrongNamesAreToldWhatThereIs(t *testing.T) {
 		{"PUT", "/v1/nodes/n/states/raid", `{"logical_disks":["x"]}`, "is not of type 'object'", ""},
 		{"PUT", "/v1/nodes/n/states/provision", `{"target":"active"}`, `The requested action "active" can not be performed on node`, "expected one of manage"},
 		{"PUT", "/v1/nodes/n/states/power", `{"target":"power on","timeout":-1}`, "Schema error for body: -1 is less than the minimum of 1 (field timeout)", ""},
-		{"PUT", "/v1/nodes/n/states/power", `{"target":"power on","timeout":4294967296}`, "Schema error for body: 4294967296 is greater than the maximum of 2147483647 (field timeout)", ""},
+		{"PUT", "/v1/nodes/n/states/power", `{"target":"soft power off","timeout":86401}`, "Schema error for body: 86401 is greater than the maximum of 86400 (field timeout)", "a day at most"},
 		{"GET", "/v1/nodes?instance_uuid=zz", "", "Expected UUID for instance_uuid: zz", ""},
 		{"POST", "/v1/nodes", `{"driver":"fake-hardware","resource_class":"` + strings.Repeat("x", 81) + `"}`, "Schema error for node: resource_class is longer than 80 characters", ""},
 		{"POST", "/v1/nodes", `{"driver":"fake-hardware","description":"` + strings.Repeat("x", 4097) + `"}`, "Schema error for node: description is longer than 4096 characters", ""},

@@ -2,7 +2,6 @@ package api
 
 import (
 	"maps"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -85,6 +84,10 @@ func (s *server) putPower(c *call) error {
 	return c.accepted(ident)
 }
 
+// maxPowerTimeout is the longest timeout of a power action, in seconds: meanwhile the node is held, and nobody can
+// take the action back. Ironic knows no end.
+const maxPowerTimeout = 24 * 60 * 60
+
 func (c *call) powerTimeout(body map[string]any) (int, error) {
 	v, given := body["timeout"]
 	if !given || v == nil {
@@ -100,8 +103,9 @@ func (c *call) powerTimeout(body map[string]any) (int, error) {
 	switch {
 	case seconds < 1:
 		return 0, badRequest("Schema error for body: %v is less than the minimum of 1 (field timeout)", v)
-	case seconds > math.MaxInt32:
-		return 0, badRequest("Schema error for body: %.0f is greater than the maximum of %d (field timeout)", v, math.MaxInt32)
+	case seconds > maxPowerTimeout:
+		return 0, badRequest("Schema error for body: %.0f is greater than the maximum of %d (field timeout)", v, maxPowerTimeout).
+			hinting("nobody else can switch the machine meanwhile; expected seconds, a day at most")
 	}
 	return int(seconds), nil
 }

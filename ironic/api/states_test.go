@@ -69,6 +69,7 @@ func TestPower(t *testing.T) {
 	r.add(ironic.Node{Name: "cleaning", ProvisionState: "clean wait"})
 	r.do("PUT", "/v1/nodes/n/states/power", "1.1", `{"target":"power on"}`).want(t, 202, "")
 	r.do("PUT", "/v1/nodes/n/states/power", "1.27", `{"target":"soft power off","timeout":30}`).want(t, 202, "")
+	r.do("PUT", "/v1/nodes/n/states/power", "1.27", `{"target":"soft power off","timeout":86400}`).want(t, 202, "")
 	r.do("PUT", "/v1/nodes/n/states/power", "1.26", `{"target":"soft power off"}`).want(t, 406, "")
 	r.do("PUT", "/v1/nodes/n/states/power", "1.26", `{"target":"power off","timeout":30}`).want(t, 406, "")
 	r.do("PUT", "/v1/nodes/n/states/power", "1.27", `{"target":"power off","timeout":0}`).want(t, 400, "minimum")

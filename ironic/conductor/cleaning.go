@@ -38,7 +38,10 @@ func (c *Conductor) checkClean(ctx context.Context, drv driver.Driver, n *ironic
 		return errs.New(errs.Invalid, "clean_steps is required when setting the target provision state to clean")
 	}
 	list, err := steps.Parse(steps.Clean, req.CleanSteps)
-	if err := cmp.Or(err, maySteps(n, list)); err != nil {
+	if err := cmp.Or(err, mayRun(drv, n, steps.Clean, list)); err != nil {
+		return err
+	}
+	if err := c.checkChildren(ctx, n, steps.Clean, list); err != nil {
 		return err
 	}
 	if err := drv.Validate(n); err != nil {

@@ -164,6 +164,7 @@ func New(cfg Config) *Conductor {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
+	cfg.Store = stateLog{cfg.Store, cfg.Log}
 	c := &Conductor{Config: cfg, slots: make(chan struct{}, cfg.Concurrency)}
 	for kind, f := range c.works() {
 		cfg.Jobs.Register(jobPrefix+kind, c.handler(kind, f))

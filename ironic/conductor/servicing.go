@@ -82,7 +82,10 @@ func (c *Conductor) checkService(ctx context.Context, drv driver.Driver, n *iron
 	}
 	asked, err := steps.Parse(steps.Service, req.ServiceSteps)
 	if err == nil {
-		err = maySteps(n, asked)
+		err = mayRun(drv, n, steps.Service, asked)
+	}
+	if err == nil {
+		err = c.checkChildren(ctx, n, steps.Service, asked)
 	}
 	if err != nil || req.DisableRamdisk || !usesAgent(n) {
 		return err

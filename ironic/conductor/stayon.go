@@ -7,6 +7,7 @@ import (
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/agentapi"
+	"trefoil/ironic/driver"
 	"trefoil/ironic/steps"
 )
 
@@ -23,9 +24,24 @@ func maySwitch(n *ironic.Node, target string) error {
 		WithHint("a reset is possible: openstack baremetal node reboot %s", n.UUID)
 }
 
+// mayRun refuses asked steps of the hardware type whose arguments it does not take, and what maySteps
+// refuses.
+func mayRun(drv driver.Driver, n *ironic.Node, kind steps.Kind, asked []steps.Step) error {
+	own := ownSteps(drv, n, kind)
+	for _, s := range asked {
+		if s.OnChildren || !slices.ContainsFunc(own, func(o steps.Step) bool { return o.ID() == s.ID() }) {
+			continue
+		}
+		if err := drv.(driver.Stepper).CheckStep(n, s); err != nil {
+			return errs.Wrap(errs.Invalid, err, "%s step %s", kind, s)
+		}
+	}
+	return maySteps(n, asked)
+}
+
 // maySteps is maySwitch for a list of steps.
 func maySteps(n *ironic.Node, list []steps.Step) error {
-	if slices.ContainsFunc(list, func(s steps.Step) bool { return s.Name == steps.PowerOff }) {
+	if slices.ContainsFunc(list, func(s steps.Step) bool { return s.Name == steps.PowerOff && !s.OnChildren }) {
 		return maySwitch(n, ironic.PowerOff)
 	}
 	return nil

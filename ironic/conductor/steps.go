@@ -44,7 +44,7 @@ func (t *task) runSteps(f flow, p *plan) error {
 		case then == endHere:
 			return errs.New(errs.Conflict, "By request, the %s operation was aborted during or after the completion of step \"%s\"", f.kind, s.ID())
 		}
-		inside := p.inRamdisk(i)
+		inside := p.inRamdisk(i) && !s.OnChildren
 		switch {
 		case inside && s.Name == steps.PowerOff:
 			lost = true
@@ -144,6 +144,8 @@ func (t *task) execute(ctx context.Context, f flow, p *plan, i int, name string)
 	}
 	core, isCore := t.coreSteps()[s.ID()]
 	switch {
+	case s.OnChildren:
+		return t.onChildren(ctx, f, s)
 	case f.kind == steps.Deploy && isCore:
 		return core(ctx)
 	case s.Name == steps.Wait:
@@ -157,13 +159,22 @@ func (t *task) execute(ctx context.Context, f flow, p *plan, i int, name string)
 	case s.RequiresRamdisk:
 		return t.inBand(ctx, f, s, name, p.Versions)
 	}
+	return t.outOfBand(ctx, f, s)
+}
+
+// outOfBand has the hardware type run a step of its own.
+func (t *task) outOfBand(ctx context.Context, f flow, s steps.Step) error {
 	d, ok := t.drv.(driver.Stepper)
 	if !ok {
 		return errs.New(errs.Internal, "driver %s has no steps", t.node.Driver)
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.StepTimeout)
 	defer cancel()
-	return d.RunStep(ctx, t.node, f.kind, s)
+	done, err := d.RunStep(ctx, t.node, f.kind, s)
+	if err == nil && done != "" {
+		t.note(s.Interface, "%s: %s", s.Name, done)
+	}
+	return err
 }
 
 // inBand has the agent run a step. One that was sent before is only followed.

@@ -289,7 +289,6 @@ func (c *Conductor) place(n *ironic.Node, to fsm.State) {
 	if manual(n) && (to == fsm.Cleaning || to == fsm.CleanWait || to == fsm.CleanHold) {
 		n.TargetProvisionState = string(fsm.Manageable)
 	}
-	c.Log.Info("node changed state", "node", title(n), "uuid", n.UUID, "state", to)
 }
 
 // note writes a line of the node's history.

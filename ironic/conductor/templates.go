@@ -98,7 +98,7 @@ func checkAsked(drv driver.Driver, n *ironic.Node, asked steps.Asked) error {
 	if err == nil && noRamdisk {
 		err = refuseRamdisk(steps.Deploy, list)
 	}
-	return cmp.Or(err, maySteps(n, list))
+	return cmp.Or(err, mayRun(drv, n, steps.Deploy, list))
 }
 
 // withoutRamdisk reports whether a deployment is asked to go without a ramdisk, or knows none.

@@ -3,6 +3,7 @@ package conductor_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -12,12 +13,12 @@ import (
 	"trefoil/ironic/conductor"
 )
 
-// fullStore is a store whose disk is full when somebody says so.
+// fullStore is a store whose disk is full when somebody says so: a change is made, and is not there afterwards.
 type fullStore struct {
 	ironic.Store
 	mu      sync.Mutex
 	full    bool
-	refused chan struct{} // closed at the first change that it refuses
+	refused chan struct{} // closed when it refuses to let a node rest
 	once    sync.Once
 }
 
@@ -31,11 +32,18 @@ func (s *fullStore) UpdateNode(ctx context.Context, ident string, change func(*i
 	s.mu.Lock()
 	full := s.full
 	s.mu.Unlock()
-	if full {
-		s.once.Do(func() { close(s.refused) })
-		return nil, errors.New("database or disk is full")
+	if !full {
+		return s.Store.UpdateNode(ctx, ident, change)
 	}
-	return s.Store.UpdateNode(ctx, ident, change)
+	return s.Store.UpdateNode(ctx, ident, func(n *ironic.Node) error {
+		if err := change(n); err != nil {
+			return err
+		}
+		if n.ProvisionState == "clean failed" {
+			s.once.Do(func() { close(s.refused) })
+		}
+		return errors.New("database or disk is full")
+	})
 }
 
 // A job that fails while nothing can be written down goes on until its node rests: once it were over,
@@ -43,10 +51,11 @@ func (s *fullStore) UpdateNode(ctx context.Context, ident string, change func(*i
 func TestAJobIsNotOverBeforeItsNodeRests(t *testing.T) {
 	for _, restarted := range []bool{false, true} {
 		t.Run(map[bool]string{false: "there is room again", true: "there is room again at the next start"}[restarted], func(t *testing.T) {
+			var log strings.Builder // of this conductor and, once it has stopped, of the next
 			store := &fullStore{refused: make(chan struct{})}
 			w := newWorld(t, func(c *conductor.Config) {
 				store.Store = c.Store
-				c.Store = store
+				c.Store, c.Log = store, slog.New(slog.NewTextHandler(&log, nil))
 			})
 			w.node("manageable")
 			var once sync.Once
@@ -72,6 +81,10 @@ func TestAJobIsNotOverBeforeItsNodeRests(t *testing.T) {
 			}
 			if n := w.await("clean failed"); !strings.Contains(n.LastError, "the BMC is on fire") {
 				t.Errorf("error %q", n.LastError)
+			}
+			w.stop()
+			if n := strings.Count(log.String(), `state="clean failed"`); n != 1 {
+				t.Errorf("the change of state is told %d times in\n%s", n, log.String())
 			}
 		})
 	}

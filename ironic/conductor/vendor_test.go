@@ -8,6 +8,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/api"
 	"trefoil/ironic/conductor"
 	"trefoil/ironic/driver/ipmi"
 	machine "trefoil/vbmc/domain/fake"
@@ -99,5 +100,46 @@ func TestAFaultyBMCMayBeReset(t *testing.T) {
 	w.ok(w.c.CallVendor(t.Context(), "control-1", "bmc_reset", "POST", map[string]any{"warm": "false"}))
 	if h := w.history(); !strings.Contains(h, "(cold reset)") {
 		t.Errorf("history: %s", h)
+	}
+}
+
+// rawStep is a step that sends bytes to the BMC.
+func rawStep(bytes string) []map[string]any {
+	return []map[string]any{{"interface": "vendor", "step": "send_raw", "args": map[string]any{"raw_bytes": bytes}}}
+}
+
+func TestARawCommandAsAStep(t *testing.T) {
+	w := newWorld(t, withIPMI)
+	m := virtualBMC(t, w, vbmc.Config{})
+	fakeDeploy(w)
+	w.provision("clean", func(r *api.ProvisionRequest) { r.CleanSteps = rawStep("0x00 0x02 0x01") })
+	n := w.await("manageable")
+	if on, _ := m.Power(); !on || n.LastError != "" {
+		t.Errorf("the machine is on: %t, last_error %q", on, n.LastError)
+	}
+	if h := w.history(); !strings.Contains(h, "send_raw: the BMC carried out the raw command 0x00 0x02") {
+		t.Errorf("history:\n%s", h)
+	}
+	w.provision("clean", func(r *api.ProvisionRequest) { r.CleanSteps = rawStep("0x06 0x7e 0xab") })
+	n = w.await("clean failed")
+	if !strings.Contains(n.LastError, "raw command 0x06 0x7e: the BMC ") || strings.Contains(n.LastError+w.history(), "0xab") {
+		t.Errorf("last_error %q, history\n%s", n.LastError, w.history())
+	}
+}
+
+func TestAStepsArgumentsAreLookedAtBeforeAnythingBegins(t *testing.T) {
+	w := newWorld(t, withIPMI)
+	virtualBMC(t, w, vbmc.Config{})
+	step := map[string]any{"interface": "vendor", "step": "send_raw", "args": map[string]any{"raw_bytes": "0x06 0xgg"}}
+	for state, req := range map[string]api.ProvisionRequest{
+		"manageable": {Target: "clean", CleanSteps: []map[string]any{step}},
+		"active":     {Target: "service", ServiceSteps: []map[string]any{step}},
+		"available":  {Target: "active", DeploySteps: []map[string]any{{"interface": "vendor", "step": "send_raw", "args": step["args"], "priority": 150}}},
+	} {
+		w.set(func(n *ironic.Node) { n.ProvisionState = state })
+		err := w.c.Provision(t.Context(), "control-1", req)
+		if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), `step {'interface': 'vendor', 'step': 'send_raw'}: raw_bytes: byte 2 is "0xgg"`) || w.row().ProvisionState != state {
+			t.Errorf("%s: %v; now %s", req.Target, err, w.row().ProvisionState)
+		}
 	}
 }

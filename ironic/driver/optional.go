@@ -12,9 +12,13 @@ import (
 type Stepper interface {
 	// Steps lists what RunStep can do on the node, without any I/O. RequiresRamdisk is false.
 	Steps(n *ironic.Node, kind steps.Kind) []steps.Step
+	// CheckStep looks at the arguments of a step that somebody asks for, without any I/O, before
+	// anything is begun. The error is Invalid.
+	CheckStep(n *ironic.Node, s steps.Step) error
 	// RunStep runs one step and returns when it is done or ctx ends. It may be
-	// called again for a step that a crash broke off, and must bear that.
-	RunStep(ctx context.Context, n *ironic.Node, kind steps.Kind, s steps.Step) error
+	// called again for a step that a crash broke off, and must bear that. What there is to
+	// tell of it, if anything, goes into the node's history.
+	RunStep(ctx context.Context, n *ironic.Node, kind steps.Kind, s steps.Step) (done string, err error)
 }
 
 // Indicators are a machine's lamps.

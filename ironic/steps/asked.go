@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"trefoil/internal/errs"
+	"trefoil/ironic"
 )
 
 // maxWait bounds what a wait step may ask for, in seconds.
@@ -73,7 +74,7 @@ func members(kind Kind) (must, may []string) {
 	if kind == Deploy {
 		return []string{"interface", "step", "args", "priority"}, nil
 	}
-	return []string{"interface", "step"}, []string{"args"}
+	return []string{"interface", "step"}, []string{"args", keyOnChildren, keyChildren}
 }
 
 func parseStep(m map[string]any, must, may []string) (Step, error) {
@@ -115,9 +116,46 @@ func parseStep(m map[string]any, must, may []string) (Step, error) {
 		}
 	}
 	if s.Name == Wait {
-		return s, checkWait(s)
+		if err := checkWait(s); err != nil {
+			return s, err
+		}
 	}
-	return s, nil
+	return s, s.parseChildren(m)
+}
+
+// Members that say which child nodes a step runs on.
+const (
+	keyOnChildren = "execute_on_child_nodes"
+	keyChildren   = "limit_child_node_execution"
+)
+
+// parseChildren reads which child nodes a step runs on. What makes a node wait is no step for one: it would
+// wait for nobody.
+func (s *Step) parseChildren(m map[string]any) error {
+	on, given := m[keyOnChildren]
+	var ok bool
+	if s.OnChildren, ok = on.(bool); given && !ok {
+		return fmt.Errorf("%s is not of type 'boolean' (field %s)", quoted(on), keyOnChildren)
+	}
+	limit, given := m[keyChildren]
+	list, ok := limit.([]any)
+	if given && !ok {
+		return fmt.Errorf("%s is not of type 'array' (field %s)", quoted(limit), keyChildren)
+	}
+	if !s.OnChildren {
+		return nil
+	}
+	for _, v := range list {
+		uuid, _ := v.(string)
+		if !ironic.IsUUID(uuid) {
+			return fmt.Errorf("%s is no UUID of a child node (field %s)", quoted(v), keyChildren)
+		}
+		s.Children = append(s.Children, strings.ToLower(uuid))
+	}
+	if s.Name == Hold || s.Name == Wait {
+		return fmt.Errorf("step %s cannot run on child nodes (field %s): a child node has nothing that ends it; leave the field out to have this node do it", s.Name, keyOnChildren)
+	}
+	return nil
 }
 
 // quoted shows a value of a request, as Python would. What has members may hold secrets, and shows none.
@@ -180,6 +218,10 @@ func Resolve(kind Kind, asked, offered []Step, noRamdisk bool) ([]Step, error) {
 	var out []Step
 	var wrongs []string
 	for _, s := range asked {
+		if s.OnChildren { // whoever knows the children looks at it
+			out = append(out, s)
+			continue
+		}
 		if Reserved(s.Name) {
 			s.Abortable = s.Name == Wait
 			out = append(out, s)

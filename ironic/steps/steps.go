@@ -65,6 +65,16 @@ type Step struct {
 	Abortable       bool           `json:"abortable"`        // may be broken off while it runs
 	RebootRequested bool           `json:"reboot_requested"` // the machine is to be restarted after it
 	RequiresRamdisk bool           `json:"requires_ramdisk"` // is run by the agent
+
+	// OnChildren has the step run on the node's parts in its place: on all, or on those that Children names.
+	OnChildren bool     `json:"execute_on_child_nodes,omitempty"`
+	Children   []string `json:"limit_child_node_execution,omitempty"` // UUIDs
+}
+
+// Own is the step as a child node runs it.
+func (s Step) Own() Step {
+	s.OnChildren, s.Children = false, nil
+	return s
 }
 
 // ID names a step: interface.step.
@@ -117,7 +127,7 @@ func Offered(kind Kind, answer map[string]any) (list []Step, versions map[string
 		}
 		for _, s := range offered {
 			s.RequiresRamdisk = true
-			list = Merge(list, []Step{s})
+			list = Merge(list, []Step{s.Own()}) // an agent speaks for its own machine
 		}
 	}
 	versions, _ = answer["hardware_manager_version"].(map[string]any)

@@ -49,6 +49,13 @@ func TestStepsOfARequestAreHeldAgainstIronicsSchema(t *testing.T) {
 		{Service, `[{"interface":"deploy","step":"hold"},{"interface":"deploy","step":"hold"}]`, "deploy.hold deploy.hold"},
 		{Service, `[{"interface":"deploy","step":"wait","args":{"seconds":-1}}]`, "Invalid service_steps: the argument seconds of step wait is -1"},
 		{Service, `[{"interface":"deploy","step":"wait","args":{"minutes":1}}]`, "unexpected arguments: minutes"},
+		{Clean, `[{"interface":"power","step":"reboot","execute_on_child_nodes":true,"limit_child_node_execution":["F96C8601-0a62-4e99-97d6-1e0d8daf6dce"]}]`, "power.reboot"},
+		{Clean, `[{"interface":"power","step":"hold","execute_on_child_nodes":false,"limit_child_node_execution":[]}]`, "power.hold"},
+		{Service, `[{"interface":"power","step":"reboot","execute_on_child_nodes":1}]`, "1 is not of type 'boolean' (field execute_on_child_nodes) (step 0)"},
+		{Service, `[{"interface":"power","step":"reboot","limit_child_node_execution":{}}]`, "{…} is not of type 'array' (field limit_child_node_execution)"},
+		{Clean, `[{"interface":"power","step":"reboot","execute_on_child_nodes":true,"limit_child_node_execution":["x"]}]`, "'x' is no UUID of a child node"},
+		{Clean, `[{"interface":"power","step":"wait","execute_on_child_nodes":true}]`, "step wait cannot run on child nodes (field execute_on_child_nodes)"},
+		{Deploy, `[{"interface":"power","step":"reboot","args":{},"priority":1,"execute_on_child_nodes":true}]`, "('execute_on_child_nodes' was unexpected)"},
 		{Deploy, `[{"interface":"bios","step":"apply_configuration","args":{},"priority":"150"}]`, "bios.apply_configuration"},
 		{Deploy, `[{"interface":"bios","step":"x","args":{}}]`, "'priority' is a required property"},
 		{Deploy, `[{"interface":"bios","step":"x","priority":1}]`, "'args' is a required property"},
@@ -127,6 +134,15 @@ func TestAutomatedCleaningTakesWhatHasAPriority(t *testing.T) {
 	got = Automated(list, map[string]int{"deploy.erase_devices_metadata": 0, "raid.create_configuration": 50})
 	if ids(got) != "raid.create_configuration deploy.erase_devices" {
 		t.Errorf("overridden: %+v", got)
+	}
+}
+
+// An agent speaks for its own machine: its steps run on no other, whatever it announces.
+func TestAnAgentsStepRunsOnItsOwnMachine(t *testing.T) {
+	list, _, err := Offered(Clean, map[string]any{"clean_steps": map[string]any{"M": []any{map[string]any{"step": "power_off", "interface": "power", "priority": 9.0,
+		"execute_on_child_nodes": true, "limit_child_node_execution": []any{"x"}}}}})
+	if err != nil || len(list) != 1 || list[0].OnChildren || list[0].Children != nil {
+		t.Errorf("%+v, %v", list, err)
 	}
 }
 

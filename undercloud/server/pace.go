@@ -14,6 +14,8 @@ import (
 // as a whole: images of many gigabytes come and go as slowly as they like, and a handler may think for
 // as long as it must. Set before Run.
 type Limits struct {
+	// Connections is how many a service has at once, see connections.
+	Connections int
 	// BodyIdle is how long a client may leave us waiting for the next bodyStep bytes of its body (or the
 	// body's end). Time in which the handler does something else does not count.
 	BodyIdle time.Duration
@@ -35,7 +37,7 @@ const (
 )
 
 func defaultLimits() Limits {
-	return Limits{BodyIdle: 5 * time.Minute, AnswerIdle: 5 * time.Minute, Large: 4, LargeWait: 10 * time.Second, StrangerTime: 2 * time.Minute}
+	return Limits{Connections: 4096, BodyIdle: 5 * time.Minute, AnswerIdle: 5 * time.Minute, Large: 4, LargeWait: 10 * time.Second, StrangerTime: 2 * time.Minute}
 }
 
 // body is a request's body whose client must go on sending. For one goroutine at a time, as bodies are.

@@ -40,6 +40,8 @@ type Server struct {
 
 	places   chan struct{} // Limits.Large of them, made by Run
 	requests *prometheus.HistogramVec
+	open     *prometheus.GaugeVec
+	shed     *prometheus.CounterVec
 	services []Service
 }
 
@@ -47,8 +49,11 @@ type Server struct {
 func New(log *slog.Logger) *Server {
 	s := &Server{Log: log, Registry: prometheus.NewRegistry(), Limits: defaultLimits(), requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "trefoil_http_request_seconds", Help: "Time to answer, by service, method and status.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)},
-		[]string{"service", "method", "status"})}
-	s.Registry.MustRegister(s.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		[]string{"service", "method", "status"}),
+		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "trefoil_http_connections", Help: "Open connections, by service."}, []string{"service"}),
+		shed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "trefoil_http_connections_shed_total",
+			Help: "Connections without a request that were closed because all of the service's were taken."}, []string{"service"})}
+	s.Registry.MustRegister(s.requests, s.open, s.shed, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return s
 }
 
@@ -116,7 +121,7 @@ func (s *Server) Run(ctx context.Context, listeners []net.Listener) error {
 	failed := make(chan error, len(s.services))
 	for i, svc := range s.services {
 		srv := &http.Server{Handler: s.watch(svc), TLSConfig: svc.TLS.Clone(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-			ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
+			ConnState: s.connectionsOf(svc.Name).changed, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
 		wg.Go(func() {
 			serve := srv.Serve
 			if svc.TLS != nil {

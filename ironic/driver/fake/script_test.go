@@ -29,6 +29,9 @@ func TestSpansAreSecondsAsIronicHasThem(t *testing.T) {
 	}
 }
 
+// ran is the error of a step.
+func ran(_ string, err error) error { return err }
+
 func TestUsersMakeMachinesSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &Driver{Delays: map[string]Span{"power": {time.Second, time.Second}, "deploy": {time.Minute, time.Minute}}}
@@ -42,7 +45,7 @@ func TestUsersMakeMachinesSlow(t *testing.T) {
 			"the power state": {0, func() error { _, err := d.PowerState(t.Context(), n); return err }},
 			"the boot device": {2 * time.Second, func() error { return d.SetBootDevice(t.Context(), n, ironic.BootPXE, false) }},
 			"a step": {3 * time.Second, func() error {
-				return d.RunStep(t.Context(), n, steps.Clean, steps.Step{Interface: "bios", Name: "factory_reset"})
+				return ran(d.RunStep(t.Context(), n, steps.Clean, steps.Step{Interface: "bios", Name: "factory_reset"}))
 			}},
 			"a deployment":  {time.Minute, func() error { return d.Pretend(t.Context(), n, "deploy") }},
 			"an inspection": {0, func() error { return d.Pretend(t.Context(), n, "inspect") }},
@@ -66,8 +69,8 @@ func TestUsersMakeMachinesFail(t *testing.T) {
 	}{
 		"power on":  {true, d.SetPower(t.Context(), n, ironic.PowerOn)},
 		"power off": {false, d.SetPower(t.Context(), n, ironic.PowerOff)},
-		"a step":    {true, d.RunStep(t.Context(), n, steps.Clean, steps.Step{Interface: "raid", Name: "delete_configuration"})},
-		"another":   {false, d.RunStep(t.Context(), n, steps.Clean, steps.Step{Interface: "bios", Name: "factory_reset"})},
+		"a step":    {true, ran(d.RunStep(t.Context(), n, steps.Clean, steps.Step{Interface: "raid", Name: "delete_configuration"}))},
+		"another":   {false, ran(d.RunStep(t.Context(), n, steps.Clean, steps.Step{Interface: "bios", Name: "factory_reset"}))},
 		"inspect":   {true, d.Pretend(t.Context(), n, "inspect")},
 		"deploy":    {false, d.Pretend(t.Context(), n, "deploy")},
 	} {

@@ -30,10 +30,13 @@ func (d *Driver) Steps(n *ironic.Node, kind steps.Kind) []steps.Step {
 	return list
 }
 
+// CheckStep takes any arguments.
+func (d *Driver) CheckStep(*ironic.Node, steps.Step) error { return nil }
+
 // RunStep takes Delay and may be refused by Fail, whose action is "clean bios.factory_reset".
-func (d *Driver) RunStep(ctx context.Context, n *ironic.Node, kind steps.Kind, s steps.Step) error {
+func (d *Driver) RunStep(ctx context.Context, n *ironic.Node, kind steps.Kind, s steps.Step) (string, error) {
 	if !slices.ContainsFunc(d.Steps(n, kind), func(o steps.Step) bool { return o.ID() == s.ID() }) {
-		return errs.New(errs.Invalid, "fake hardware has no %s step %s", kind, s.ID())
+		return "", errs.New(errs.Invalid, "fake hardware has no %s step %s", kind, s.ID())
 	}
-	return d.begin(ctx, n, string(kind)+" "+s.ID())
+	return "", d.begin(ctx, n, string(kind)+" "+s.ID())
 }

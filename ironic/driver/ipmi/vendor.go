@@ -3,12 +3,14 @@ package ipmi
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
 	"trefoil/ironic/driver"
+	"trefoil/ironic/steps"
 
 	"github.com/bougou/go-ipmi/pkg/client"
 	"github.com/bougou/go-ipmi/pkg/types"
@@ -74,6 +76,33 @@ func (d *Driver) CallVendor(ctx context.Context, n *ironic.Node, method string, 
 		return d.resetBMC(ctx, n, w)
 	}
 	return "", noMethod(method)
+}
+
+var _ driver.Stepper = (*Driver)(nil)
+
+// Steps is send_raw, as Ironic's VendorPassthru has it for cleaning, deploying and servicing, where
+// the node's vendor interface is on; it has no priority.
+func (d *Driver) Steps(n *ironic.Node, _ steps.Kind) []steps.Step {
+	if n.Interfaces["vendor"] != "ipmitool" {
+		return nil
+	}
+	return []steps.Step{{Interface: "vendor", Name: methodRaw, ArgsInfo: map[string]steps.Arg{
+		argRaw: {Description: "network function, command and data of a raw IPMI command, as '0x00 0x01'", Required: true}}}}
+}
+
+// CheckStep looks at raw_bytes.
+func (d *Driver) CheckStep(n *ironic.Node, s steps.Step) error {
+	return d.CheckVendor(n, s.Name, s.Args)
+}
+
+// RunStep sends the raw command. After a crash meanwhile it is sent again: nobody knows whether it
+// arrived.
+func (d *Driver) RunStep(ctx context.Context, n *ironic.Node, kind steps.Kind, s steps.Step) (string, error) {
+	if !slices.ContainsFunc(d.Steps(n, kind), func(o steps.Step) bool { return o.ID() == s.ID() }) {
+		return "", errs.New(errs.Invalid, "the vendor interface of node %s is %s, which has no %s step %s", n.UUID, n.Interfaces["vendor"], kind, s.ID()).
+			WithHint("openstack baremetal node set %s --vendor-interface ipmitool", n.UUID)
+	}
+	return d.CallVendor(ctx, n, s.Name, s.Args)
 }
 
 // rawBytes reads raw_bytes: at least network function and command, in decimal, 0x or 0

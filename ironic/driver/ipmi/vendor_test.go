@@ -9,6 +9,7 @@ import (
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
+	"trefoil/ironic/steps"
 	vbmc "trefoil/vbmc/ipmi"
 	"trefoil/vbmc/ipmi/ipmiclient"
 	"trefoil/vbmc/ipmi/ipmitest"
@@ -145,5 +146,38 @@ func TestVendorArgumentsAreLookedAt(t *testing.T) {
 	n.DriverInfo = nil
 	if err := d.CheckVendor(n, "send_raw", raw("6 1")); err == nil || !strings.Contains(err.Error(), "ipmi_address") {
 		t.Errorf("without an address: %v", err)
+	}
+}
+
+func TestARawCommandIsAStepWhereTheVendorInterfaceIsOn(t *testing.T) {
+	d, b := virtual(t)
+	step := func(bytes string) steps.Step {
+		return steps.Step{Interface: "vendor", Name: "send_raw", Args: raw(bytes)}
+	}
+	for _, off := range []string{"no-vendor", ""} {
+		b.node.Interfaces = map[string]string{"vendor": off}
+		if got := d.Steps(b.node, steps.Clean); got != nil {
+			t.Errorf("vendor interface %q: %v", off, got)
+		}
+		if _, err := d.RunStep(t.Context(), b.node, steps.Clean, step("0x00 0x02 0x01")); !errs.Is(err, errs.Invalid) || !strings.Contains(errs.HintOf(err), "--vendor-interface ipmitool") {
+			t.Errorf("vendor interface %q: %v", off, err)
+		}
+	}
+	b.node.Interfaces["vendor"] = "ipmitool"
+	for _, kind := range []steps.Kind{steps.Clean, steps.Deploy, steps.Service} {
+		got := d.Steps(b.node, kind)
+		if len(got) != 1 || got[0].ID() != "vendor.send_raw" || !got[0].ArgsInfo["raw_bytes"].Required || got[0].RequiresRamdisk || got[0].Abortable || got[0].Priority != 0 {
+			t.Errorf("%s steps: %+v", kind, got)
+		}
+	}
+	if err := d.CheckStep(b.node, step("0x06")); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "raw_bytes has 1 bytes") {
+		t.Errorf("one byte: %v", err)
+	}
+	done, err := d.RunStep(t.Context(), b.node, steps.Service, step("0x00 0x02 0x01"))
+	if on, _ := b.Machine.Power(); err != nil || !on || !strings.Contains(done, "raw command 0x00 0x02") {
+		t.Errorf("%q, %v; the machine is on: %t", done, err, on)
+	}
+	if _, err := d.RunStep(t.Context(), b.node, steps.Clean, steps.Step{Interface: "vendor", Name: "bmc_reset"}); !errs.Is(err, errs.Invalid) {
+		t.Errorf("bmc_reset is no step of Ironic's: %v", err)
 	}
 }
