@@ -48,8 +48,7 @@ func tbCache(m *Machine, accel probe.Accel) Size {
 
 // Fit chooses each machine's memory between its minimum and what it wants: all
 // give up the same share of that difference. It fails, with the numbers, when
-// even the minimums or the disks do not fit. vCPUs above the host's are cut: they
-// would only wait for each other.
+// even the minimums or the disks do not fit. vCPUs are cut to what the host has.
 func Fit(c *Config, h Host, accel probe.Accel) ([]Sized, error) {
 	var want, least, on, disk Size
 	for i := range c.Machines {
@@ -78,10 +77,20 @@ func Fit(c *Config, h Host, accel probe.Accel) ([]Sized, error) {
 			ram = m.Memory.Min + Size(share*float64(m.Memory.Want-m.Memory.Min))
 			ram = max(ram/memoryStep*memoryStep, m.Memory.Min)
 		}
-		m.VCPUs = min(m.VCPUs, max(h.CPUs, 1))
+		m.VCPUs = min(m.VCPUs, processors(len(c.Machines), h, accel))
 		out = append(out, Sized{Machine: m, RAM: ram, TBCache: tbCache(&m, accel)})
 	}
 	return out, nil
+}
+
+// processors is how many vCPUs a machine of a lab may have: more than the host's would only
+// wait for each other. Emulated machines share the host's. Each that has one alone needs a
+// quarter less of it for the same work: neither its kernel nor QEMU keeps two in step.
+func processors(machines int, h Host, accel probe.Accel) int {
+	if accel == probe.TCG {
+		return max(h.CPUs/machines, 1)
+	}
+	return max(h.CPUs, 1)
 }
 
 func tooLittle(c *Config, h Host, least, on Size, accel probe.Accel) error {

@@ -58,11 +58,16 @@ func TestTooLittleIsSaidWithNumbers(t *testing.T) {
 }
 
 func TestVCPUsStayWithinTheHosts(t *testing.T) {
-	c := example(t)
+	c := example(t) // five machines
 	c.Machines[0].VCPUs = 8
-	got, err := Fit(c, Host{CPUs: 2, MemoryAvailable: 60 * gib, DiskFree: 100 * gib}, probe.KVM)
-	if err != nil || got[0].VCPUs != 2 || got[0].TBCache != 0 {
-		t.Errorf("got %d vCPUs, %s translation cache, %v", got[0].VCPUs, got[0].TBCache, err)
+	for _, tt := range []struct {
+		host, want int
+		accel      probe.Accel
+	}{{2, 2, probe.KVM}, {64, 8, probe.KVM}, {2, 1, probe.TCG}, {9, 1, probe.TCG}, {16, 3, probe.TCG}, {64, 8, probe.TCG}} {
+		got, err := Fit(c, Host{CPUs: tt.host, MemoryAvailable: 60 * gib, DiskFree: 100 * gib}, tt.accel)
+		if err != nil || got[0].VCPUs != tt.want || (got[0].TBCache == 0) != (tt.accel == probe.KVM) {
+			t.Errorf("%v on %d processors: got %d vCPUs, %s translation cache, %v", tt.accel, tt.host, got[0].VCPUs, got[0].TBCache, err)
+		}
 	}
 	if c.Machines[0].VCPUs != 8 {
 		t.Error("the description was changed")
