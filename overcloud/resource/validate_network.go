@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	minMTU  = 576 // IPv4's least; RFC 791
-	maxMTU  = 65535
+	MinMTU  = 576 // IPv4's least; RFC 791
+	MaxMTU  = 65535
 	maxVLAN = 4094 // IEEE 802.1Q
 )
 
@@ -55,7 +55,7 @@ func (c *checker) object(at string, o *NetObject, parent string, names map[strin
 		c.want(o.VLANID >= 1 && o.VLANID <= maxVLAN, "%s.vlan_id: %d is not one of 1 to %d", at, o.VLANID, maxVLAN)
 		c.want(o.Device != "" || parent == "ovs_bridge", "%s.device: missing: the interface, bond or bridge that VLAN %d lies on", at, o.VLANID)
 	}
-	c.want(o.MTU == 0 || o.MTU >= minMTU && o.MTU <= maxMTU, "%s.mtu: %d is not one of %d to %d", at, o.MTU, minMTU, maxMTU)
+	c.want(o.MTU == 0 || o.MTU >= MinMTU && o.MTU <= MaxMTU, "%s.mtu: %d is not one of %d to %d", at, o.MTU, MinMTU, MaxMTU)
 	c.want(members != nil || len(o.Members) == 0, "%s.members: %s has none", at, o.Type)
 	c.want(o.Type != "linux_bond" && o.Type != "ovs_bond" || len(o.Members) > 0, "%s.members: a bond needs one", at)
 	for _, opt := range strings.Fields(o.BondingOptions + " " + o.OVSOptions) {
