@@ -88,6 +88,7 @@ func Build(ctx context.Context, tree fs.FS, o Options) (*Plan, error) {
 	if err := b.environment(); err != nil {
 		return nil, err
 	}
+	b.wholeCounts()
 	b.sketch()
 	if err := b.checkServices(); err != nil {
 		return nil, err

@@ -88,6 +88,8 @@ func mistakes() []mistake {
 		{"password that would end in the middle of a URL", nil, env("  RabbitPassword: s3cret@elsewhere\n")},
 		{"lists and maps where a text is wanted", nil, env("  NtpServer: [a]\n  AdminPassword: [s3cret, b]\n  KeystoneRegion: [one, two]\n  TimeZone: {s3cret: b}\n")},
 		{"map that is none", nil, env("  NtpServer: [a]\n  ComputeParameters: [{AdminPassword: s3cret}]\n  ControllerParameters: 5\n  ServiceNetMap: [a]\n")},
+		{"map that is text and no JSON", nil, env("  NtpServer: [a]\n  ComputeParameters: 'AdminPassword: s3cret'\n  ControllerParameters: '[a]'\n")},
+		{"texts of a role that are lists", nil, role("- name: Controller\n  tags: primary\n  networks: External\n  default_route_networks: ControlPlane\n  ServicesDefault: OS::TripleO::Services::Kernel\n")},
 		{"counts that are none", nil, env("  NtpServer: [a]\n  CephStorageCount: 1.5\n  ComputeCount: many\n")},
 		{"count in a role that is none", nil, role("- name: Controller\n  CountDefault: x\n")},
 		{"null for a password", nil, env("  NtpServer: [a]\n  AdminPassword:\n  RabbitPassword: null\n")},

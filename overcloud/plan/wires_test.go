@@ -38,6 +38,7 @@ func TestPhysicalNetworksThatLeadNowhere(t *testing.T) {
 		"one without":                   {vlan, "net-single-nic-with-vlans", []string{control, compute}},
 		"a bridge that nobody makes":    {"\n  NeutronBridgeMappings: 'datacentre:br-ex,storage:br-st'\n", "", []string{"my.yaml:4: role Controller: no service or nic config makes the bridge br-st of physical network storage", "my.yaml:4: role Compute: "}},
 		"for one role":                  {"  ComputeParameters:\n    NeutronBridgeMappings: [storage:br-st]\n", "", []string{"my.yaml:4: role Compute: no service or nic config makes the bridge br-st"}},
+		"for one role, as JSON":         {"  ComputeParameters: '{\"NeutronBridgeMappings\": [\"storage:br-st\"]}'\n", "", []string{"my.yaml:3: role Compute: no service or nic config makes the bridge br-st"}},
 		"of a role without any machine": {vlan + "  ControllerParameters: {NeutronPublicInterface: 'eth1,eth2'}\n  ComputeCount: 0\n", "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
