@@ -49,7 +49,7 @@ func (p *program) deployCommand() *cli.Command {
 		&cli.StringFlag{Name: "limit", Usage: "take only these machines or roles through steps, comma separated, once all others have been through theirs"},
 		&cli.IntFlag{Name: "from-step", Usage: "take steps from this one on, 1 to 5"},
 		&cli.StringFlag{Name: "tags", Usage: "configure only these services, comma separated, by service_name"},
-		&cli.BoolFlag{Name: "validation-warnings-fatal", Usage: "stop when there are warnings"},
+		&cli.BoolFlag{Name: warningsFatal, Usage: "stop when there are warnings"},
 	)
 	return &cli.Command{Name: "deploy", Usage: "deploy or update the overcloud", Description: deployHelp, Flags: append(flags, tripleoFlags()...), Action: p.deploy}
 }

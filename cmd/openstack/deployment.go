@@ -129,8 +129,8 @@ func (d *deployment) checkLimits() error {
 func (d *deployment) warn() error {
 	all := slices.Concat(d.warnings, d.made.Warnings)
 	for _, w := range all {
-		if d.c.Bool("dry-run") && d.found(w) {
-			continue // it stands in the output
+		if d.c.Bool("dry-run") && !d.c.Bool(warningsFatal) && d.found(w) {
+			continue // it stands in the output, which comes where they do not end it here
 		}
 		fmt.Fprintf(d.p.err, "WARNING: %s\n", w)
 	}
@@ -145,9 +145,12 @@ func (d *deployment) tell(warnings []string) error {
 	return d.fatal(len(warnings))
 }
 
+// warningsFatal is the flag that makes warnings errors.
+const warningsFatal = "validation-warnings-fatal"
+
 // fatal ends here for warnings if that was asked for.
 func (d *deployment) fatal(warnings int) error {
-	if warnings > 0 && d.c.Bool("validation-warnings-fatal") {
+	if warnings > 0 && d.c.Bool(warningsFatal) {
 		return errs.New(errs.Invalid, "Configuration has %d warnings, fix them before proceeding.", warnings).
 			WithHint("without --validation-warnings-fatal they do not stop the deployment")
 	}

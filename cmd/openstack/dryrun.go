@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"trefoil/internal/errs"
 	"trefoil/overcloud/plan"
+	"trefoil/overcloud/plan/diff"
 	"trefoil/overcloud/stack/api"
 )
 
@@ -28,19 +31,36 @@ func (d *deployment) dryRun() error {
 	if _, err := d.checked(); err != nil {
 		return err
 	}
-	diff, err := d.h.Preview(d.c.Context, d.old, api.Request{Name: d.name, TimeoutMins: d.c.Int("timeout"), Input: &d.in})
+	changes, err := d.h.Preview(d.c.Context, d.old, api.Request{Name: d.name, TimeoutMins: d.c.Int("timeout"), Input: &d.in})
 	if err != nil {
 		return err
 	}
 	if d.c.String("format") == "json" {
-		err = diff.JSON(d.p.out)
-	} else if err = diff.Text(d.p.out); err == nil {
+		err = changes.JSON(d.p.out)
+	} else if err = changes.Text(d.p.out); err == nil && len(changes.Refused) == 0 {
 		_, err = fmt.Fprintln(d.p.out, "\nValidation Finished")
 	}
-	if err == nil && diff.Changes {
-		err = silentError(exitChanges)
+	switch {
+	case err != nil:
+		return err
+	case len(changes.Refused) > 0:
+		return refused(changes.Refused)
+	case changes.Changes:
+		return silentError(exitChanges)
 	}
-	return err
+	return nil
+}
+
+// refused is the error that the deployment would end with before it begins.
+func refused(list []diff.Refusal) error {
+	var reasons, hints []string
+	for _, r := range list {
+		reasons = append(reasons, "it cannot be deployed: "+r.Reason)
+		if r.Hint != "" {
+			hints = append(hints, r.Hint)
+		}
+	}
+	return errs.New(errs.Invalid, "%s", strings.Join(reasons, "\n")).WithHint("%s", strings.Join(hints, "; "))
 }
 
 // found tells whether a warning is one of the plan's findings.

@@ -57,6 +57,15 @@ func TestDryRun(t *testing.T) {
 		}
 	}
 
+	// What the deployment would be refused for, its dry run is not valid with, and shows the differences all the same.
+	site = o.in(t.TempDir(), "site.yaml", "parameter_defaults:\n  RabbitPassword: Zq9secretNew\n")
+	code, out, errw = o.types(t.Context(), deploy+"2 --dry-run -e "+site)
+	if code != 1 || !strings.Contains(out, "ComputeCount: 1 → 2") || strings.Contains(out, "Validation Finished") || strings.Contains(out+errw, "Zq9secret") ||
+		!strings.Contains(errw, "it cannot be deployed: RabbitPassword is another one than was deployed") || !strings.Contains(errw, "hint: give what the last deployment was given") {
+		t.Errorf("code %d\n%s%s", code, out, errw)
+	}
+	o.want(deploy+"2 --dry-run -f json -e "+site, 1, `"refused": [`, "RabbitPassword")
+
 	if _, err := o.DB.UpdateStack(t.Context(), deployed.ID, func(s *stack.Stack) error { s.State = stack.InProgress; return nil }); err != nil {
 		t.Fatal(err)
 	}

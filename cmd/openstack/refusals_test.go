@@ -70,6 +70,10 @@ func TestBadInputIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 			"vip.yaml:2: InternalApiVirtualFixedIPs[0]: 10.9.9.9 is not in network internal_api"},
 		{"a fixed address twice", env("twice", "parameter_defaults:\n  InternalApiVirtualFixedIPs: [{ip_address: 172.16.2.7}]\n  ControllerIPs: {internal_api: [172.16.2.7]}\n"),
 			"ControllerIPs internal_api[0]: 172.16.2.7 is also that of InternalApiVirtualFixedIPs[0]"},
+		{"a fixed address outside its network", env("outside", "parameter_defaults:\n  ControllerIPs: {internal_api: [172.16.9.9]}\n"),
+			"outside.yaml:2: ControllerIPs internal_api[0]: 172.16.9.9 is not in network internal_api"},
+		{"VLANs that go backwards", env("vlans", "parameter_defaults:\n  NeutronNetworkVLANRanges: ['datacentre:200:100']\n"),
+			"vlans.yaml:2: NeutronNetworkVLANRanges: datacentre:200:100: the first number, 200, is above the last one"},
 		{"networks that overlap", "-n " + o.in(dir, "networks.yaml", networks), "172.16.0.0/16 overlaps with 172.16.1.0/24"},
 		{"controllers without a clock", "--control-scale 3", "Specify --ntp-server as parameter or NtpServer in environments when using multiple controllers (with HA)"},
 		{"controllers that are no cloud", "--control-scale 3 --ntp-server ntp.example.com" + env("apart", "parameter_defaults: {EnableHighAvailability: 'false'}\n"),
@@ -90,8 +94,10 @@ func TestBadInputIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 		if !strings.Contains(x.line, "--ceph-storage-scale") {
 			scale += "--ceph-storage-scale 0 "
 		}
-		o.want(article+scale+x.line, 1, "", x.want)
-		o.untouched(x.name)
+		for _, way := range []string{"", "--dry-run "} {
+			o.want(article+way+scale+x.line, 1, "", x.want)
+			o.untouched(way + x.name)
+		}
 	}
 }
 

@@ -89,7 +89,7 @@ func (s *step) healthy(ctx context.Context, h *resource.CephHealth) error {
 	for {
 		var missing []string
 		err := s.aside(func() (err error) {
-			missing, err = s.cephNode().Missing(ctx, resource.SplitList(h.OSDHosts))
+			missing, err = s.cephNode().Missing(ctx, resource.SplitList(h.OSDHosts), resource.SplitList(h.Monitors))
 			return err
 		})
 		if err == nil && len(missing) == 0 {

@@ -118,7 +118,7 @@ func (s *step) problems(ctx context.Context, c resource.Check) []string {
 // cephProblems are what keeps the cluster from being whole.
 func (s *step) cephProblems(ctx context.Context, h *resource.CephHealth) (missing []string) {
 	err := s.aside(func() (err error) {
-		missing, err = s.cephNode().Missing(ctx, resource.SplitList(h.OSDHosts))
+		missing, err = s.cephNode().Missing(ctx, resource.SplitList(h.OSDHosts), resource.SplitList(h.Monitors))
 		return err
 	})
 	if err != nil {

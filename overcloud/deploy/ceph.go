@@ -16,21 +16,25 @@ import (
 
 // Ceph asks the monitors of the cloud's Ceph, as its client.admin, on a node that has one
 // of them. command is what follows the word ceph; output is what it prints. It holds no
-// secret: it shows in the node's process list.
+// secret: it shows in the node's process list. limit is how long it may take, the login
+// included.
 type Ceph interface {
-	Ceph(ctx context.Context, n stack.Node, command string) (output []byte, err error)
+	Ceph(ctx context.Context, n stack.Node, command string, limit time.Duration) (output []byte, err error)
 }
 
-// cephCommand ends by itself where no majority of monitors answers, or one loses it meanwhile.
-const cephCommand = "sudo timeout 240 ceph --connect-timeout 120 "
+// How long one node may take: forced, what it says is wished for and not waited for.
+const (
+	cephLimit       = 5 * time.Minute
+	forcedCephLimit = 2 * time.Minute
+)
 
-// cephLimit is how long one node may take, its login included.
-const cephLimit = 5 * time.Minute
-
-// Ceph implements Ceph, with a login of its own.
-func (r *Remote) Ceph(ctx context.Context, n stack.Node, command string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, cephLimit)
+// Ceph implements Ceph, with a login of its own. The command ends by itself where no majority
+// of monitors answers, or one loses it meanwhile.
+func (r *Remote) Ceph(ctx context.Context, n stack.Node, command string, limit time.Duration) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	whole := limit * 4 / 5
+	cephCommand := fmt.Sprintf("sudo timeout %.0f ceph --connect-timeout %.0f ", whole.Seconds(), (whole / 2).Seconds())
 	c, err := r.Dialer.Dial(ctx, target(n))
 	if err != nil {
 		return nil, err
@@ -56,11 +60,15 @@ func (d *departure) askCeph(ctx context.Context, nodes []stack.Node, command str
 	if d.r.Ceph == nil || len(nodes) == 0 {
 		return nil, errs.New(errs.Unavailable, "there is no machine with a monitor of Ceph to ask")
 	}
-	if err := d.tell(ctx, fmt.Sprintf("asks the monitors of Ceph: ceph %s; where they do not answer, that takes up to %.0f minutes for each of %s", command, cephLimit.Minutes(), joined(nodes))); err != nil {
+	limit := cephLimit
+	if d.r.s.Input.Force {
+		limit = forcedCephLimit
+	}
+	if err := d.tell(ctx, fmt.Sprintf("asks the monitors of Ceph: ceph %s; where they do not answer, that takes up to %.0f minutes for each of %s", command, limit.Minutes(), joined(nodes))); err != nil {
 		return nil, err
 	}
 	err = overFirst(ctx, nodes, func(n stack.Node) (err error) {
-		output, err = d.r.Ceph.Ceph(ctx, n, command)
+		output, err = d.r.Ceph.Ceph(ctx, n, command, limit)
 		return err
 	})
 	return output, err
@@ -176,7 +184,11 @@ func (d *departure) forgetMonitor(ctx context.Context, n stack.Node) ([]string, 
 		return nil, nil
 	}
 	command := "mon rm " + n.Name
-	if _, err := d.askCeph(ctx, d.stay, command); err != nil {
+	_, err := d.askCeph(ctx, d.stay, command)
+	switch {
+	case err != nil && d.r.s.Input.Force:
+		return []string{fmt.Sprintf("Ceph's map of monitors may still name it; once Ceph answers, on a machine with a monitor: sudo ceph %s. It said: %v", command, err)}, nil
+	case err != nil:
 		return nil, fmt.Errorf("ceph %s: %w", command, err)
 	}
 	return nil, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"trefoil/overcloud/stack"
 )
@@ -19,12 +20,13 @@ type fakeCeph struct {
 	says  string   // instead of what follows from hosts
 	down  bool
 	asked []string // "MACHINE: COMMAND"
+	limit time.Duration
 }
 
-func (f *fakeCeph) Ceph(_ context.Context, n stack.Node, command string) ([]byte, error) {
+func (f *fakeCeph) Ceph(_ context.Context, n stack.Node, command string, limit time.Duration) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asked = append(f.asked, n.Name+": "+command)
+	f.asked, f.limit = append(f.asked, n.Name+": "+command), limit
 	if f.down {
 		return nil, errors.New("[errno 110] RADOS timed out (error connecting to the cluster)")
 	}
@@ -138,19 +140,23 @@ func TestMonitorThatLeavesIsTakenOutOfCeph(t *testing.T) {
 	w.run("UPDATE_COMPLETE")
 	evs, err := w.db.Events(t.Context(), "id", 0, 0)
 	if err != nil || !slices.ContainsFunc(evs, func(e stack.Event) bool {
-		return strings.HasPrefix(e.Reason, "Ceph's map of monitors may still name it: ceph mon rm overcloud-controller-1: ")
+		return strings.HasPrefix(e.Reason, "Ceph's map of monitors may still name it; once Ceph answers, on a machine with a monitor: sudo ceph mon rm overcloud-controller-1. It said: overcloud-controller-0: [errno 110]")
 	}) {
 		t.Errorf("nobody was told: %v", err)
 	}
+	if unforced := 5 * time.Minute; ceph.limit == 0 || ceph.limit >= unforced {
+		t.Errorf("forced, a Ceph that is dead was given %s", ceph.limit)
+	}
+	w.told("asks the monitors of Ceph: ceph mon rm overcloud-controller-1; where they do not answer, that takes up to 2 minutes for each of overcloud-controller-0")
 }
 
 func TestCephIsAskedOnANode(t *testing.T) {
 	n, remote := newSSHNode(t)
-	if out, err := remote.Ceph(t.Context(), n.Node, "osd metadata"); err != nil || string(out) != "[\n]\n" || strings.Join(n.commands, "|") != "osd metadata" {
+	if out, err := remote.Ceph(t.Context(), n.Node, "osd metadata", 5*time.Minute); err != nil || string(out) != "[\n]\n" || strings.Join(n.commands, "|") != "osd metadata" {
 		t.Errorf("%q %q %v", out, n.commands, err)
 	}
 	n.old = true
-	if _, err := remote.Ceph(t.Context(), n.Node, "mon rm x"); err == nil || !strings.Contains(err.Error(), "RADOS timed out") {
+	if _, err := remote.Ceph(t.Context(), n.Node, "mon rm x", 5*time.Minute); err == nil || !strings.Contains(err.Error(), "RADOS timed out") {
 		t.Errorf("monitors that do not answer: %v", err)
 	}
 }

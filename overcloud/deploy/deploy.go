@@ -311,6 +311,9 @@ func (r *run) finish(ctx context.Context, cause error) error {
 	}
 	_, err := r.Store.UpdateStack(ctx, r.s.ID, func(s *stack.Stack) error {
 		now := r.Now()
+		if cause == nil && s.Input.Only == "" && r.summary.Limited == "" {
+			s.NewPasswords = nil
+		}
 		s.State, s.Reason, s.Failures, s.Summary, s.UpdatedAt, s.CancelRequested = state, reason, failures, r.summary, &now, false
 		s.Input = s.Input.Whole()
 		return nil

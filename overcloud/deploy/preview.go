@@ -33,7 +33,7 @@ func (e *Engine) Preview(ctx context.Context, before, after *stack.Stack) (*diff
 	if err != nil {
 		return nil, err
 	}
-	old, notes := e.deployed(ctx, before, have, machines)
+	old, broken := e.deployed(ctx, before, have, machines)
 	d, err := diff.Compare(old, now)
 	if err != nil {
 		return nil, err
@@ -41,29 +41,28 @@ func (e *Engine) Preview(ctx context.Context, before, after *stack.Stack) (*diff
 	if before != nil && before.State == stack.InProgress {
 		d.Running = before.Status()
 	}
-	if before != nil {
-		notes = append(notes, forgotten(before.Input, after.Input)...)
+	if broken != nil {
+		d.Notes = append(d.Notes, "the plan that is deployed cannot be made again, so that only machines are compared: "+broken.Error())
 	}
-	left := func() error { return after.Input.Limits.Ready(now.Plan, have) }
-	kept := func() error {
-		if old.Plan == nil || !slices.ContainsFunc(old.Machines, func(m diff.Machine) bool { return m.Configured }) {
-			return nil
-		}
-		return now.Plan.Changeable(old.Plan)
+	if before != nil {
+		d.Notes = append(d.Notes, forgotten(before.Input, after.Input)...)
 	}
 	if list := now.Plan.Blacklist; len(list) > 0 {
-		notes = append(notes, fmt.Sprintf("not touched, whatever differs there: %s (%s)", strings.Join(list, ", "), plan.BlacklistParameter))
+		d.Notes = append(d.Notes, fmt.Sprintf("not touched, whatever differs there: %s (%s)", strings.Join(list, ", "), plan.BlacklistParameter))
 	}
-	for _, refused := range []func() error{now.Plan.Deployable, now.Plan.Shared, now.Plan.Listed, left, kept} {
-		if err := refused(); err != nil {
-			note := "it cannot be deployed: " + err.Error()
-			if hint := errs.HintOf(err); hint != "" {
-				note += "; " + hint
-			}
-			notes = append(notes, note)
+	limits := after.Input.Limits
+	reach := func() error {
+		if old.Plan == nil && broken == nil {
+			return nil // nothing is deployed yet
+		}
+		_, err := before.Reach(limits.Said(now.Plan.Blacklist), have, old.Plan, broken, now.Plan)
+		return err
+	}
+	for _, check := range []func() error{now.Plan.Deployable, now.Plan.Shared, now.Plan.Listed, func() error { return limits.Ready(now.Plan, have) }, reach} {
+		if err := check(); err != nil {
+			d.Refused = append(d.Refused, diff.Refusal{Reason: err.Error(), Hint: errs.HintOf(err)})
 		}
 	}
-	d.Notes = append(d.Notes, notes...)
 	return d, nil
 }
 
@@ -133,9 +132,9 @@ func nodesOf(list []diff.Machine) []plan.Node {
 	return out
 }
 
-// deployed is the side that is there. Where its plan cannot be made any more, a
-// note says so and only the machines are compared.
-func (e *Engine) deployed(ctx context.Context, s *stack.Stack, have []stack.Node, machines []placement.Node) (diff.Side, []string) {
+// deployed is the side that is there. Where its plan cannot be made any more, only the
+// machines are, and the error says why.
+func (e *Engine) deployed(ctx context.Context, s *stack.Stack, have []stack.Node, machines []placement.Node) (diff.Side, error) {
 	side := diff.Side{Machines: known(have, machines), Applied: map[string]map[int]string{}}
 	for _, n := range have {
 		side.Applied[n.Name] = n.Hashes
@@ -145,7 +144,7 @@ func (e *Engine) deployed(ctx context.Context, s *stack.Stack, have []stack.Node
 	}
 	p, err := e.Plan(ctx, s, nodesOf(side.Machines)...)
 	if err != nil {
-		return side, []string{"the plan that is deployed cannot be made again, so that only machines are compared: " + err.Error()}
+		return side, err
 	}
 	side.Plan = p
 	return side, nil

@@ -96,11 +96,11 @@ func TestPreviewTellsWhatCannotBeLeftOut(t *testing.T) {
 	w.begin(stack.Create, 1)
 	w.run("CREATE_COMPLETE")
 	from3 := func(in *stack.Input) { in.Limits.FromStep = 3 }
-	if d, err := w.preview(1, from3); err != nil || len(d.Notes) > 0 {
+	if d, err := w.preview(1, from3); err != nil || len(d.Refused) > 0 {
 		t.Errorf("all have done the steps before: %+v, %v", d, err)
 	}
 	d, err := w.preview(2, from3)
-	if err != nil || len(d.Notes) != 1 || !strings.HasPrefix(d.Notes[0], "it cannot be deployed: from step 3 on: overcloud-novacompute-1 is new") {
+	if err != nil || len(d.Refused) != 1 || !strings.HasPrefix(d.Refused[0].Reason, "from step 3 on: overcloud-novacompute-1 is new") || d.Refused[0].Hint == "" {
 		t.Errorf("a new machine: %+v, %v", d, err)
 	}
 }
@@ -142,12 +142,46 @@ func TestPreviewTellsWhatTheCloudKeeps(t *testing.T) {
 	rabbit := func(in *stack.Input) {
 		in.Parameters = map[string]any{"RabbitPassword": "secret-of-rabbit"}
 	}
-	if d, err := w.preview(1, rabbit); err != nil || len(d.Notes) > 0 {
+	if d, err := w.preview(1, rabbit); err != nil || len(d.Refused) > 0 {
 		t.Errorf("nothing is deployed yet: %+v, %v", d, err)
 	}
 	w.run("CREATE_COMPLETE")
 	d, err := w.preview(1, rabbit)
-	if err != nil || len(d.Notes) != 1 || !strings.HasPrefix(d.Notes[0], "it cannot be deployed: RabbitPassword is another one than was deployed") || strings.Contains(d.Notes[0], "secret-of") {
+	if err != nil || len(d.Refused) != 1 || !strings.HasPrefix(d.Refused[0].Reason, "RabbitPassword is another one than was deployed") || strings.Contains(d.Refused[0].Reason, "secret-of") {
 		t.Errorf("%+v, %v", d, err)
+	}
+	d, err = w.preview(1, func(in *stack.Input) {
+		in.Parameters, in.Limits = map[string]any{"NovaPassword": "secret-of-nova"}, stack.Limits{FromStep: 4}
+	})
+	if err != nil || len(d.Refused) != 1 || !strings.HasPrefix(d.Refused[0].Reason, "NovaPassword: new since the last deployment, and this one is limited (from step 4 on)") {
+		t.Errorf("limited: %+v, %v", d, err)
+	}
+}
+
+// TestNewPasswordsAreThereWhenAllEndedWell: until then a limited deployment is refused for them.
+func TestNewPasswordsAreThereWhenAllEndedWell(t *testing.T) {
+	w := newWorld(t)
+	left := func(change func(*stack.Stack), status string) []string {
+		w.begin(stack.Update, 1)
+		if _, err := w.db.UpdateStack(t.Context(), "id", func(s *stack.Stack) error { change(s); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		w.run(status)
+		s, err := w.db.Stack(t.Context(), "id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.NewPasswords
+	}
+	w.nodes.fail = "2 overcloud-controller-0"
+	if got := left(func(s *stack.Stack) { s.NewPasswords = []string{"NovaPassword"} }, "UPDATE_FAILED"); len(got) != 1 {
+		t.Errorf("failed: %q", got)
+	}
+	w.nodes.fail = ""
+	if got := left(func(s *stack.Stack) { s.Input.Limits.Nodes = []string{"Controller"} }, "UPDATE_COMPLETE"); len(got) != 1 {
+		t.Errorf("limited: %q", got)
+	}
+	if got := left(func(*stack.Stack) {}, "UPDATE_COMPLETE"); len(got) != 0 {
+		t.Errorf("all of it: %q", got)
 	}
 }

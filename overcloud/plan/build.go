@@ -88,6 +88,7 @@ func Build(ctx context.Context, tree fs.FS, o Options) (*Plan, error) {
 	if err := b.environment(); err != nil {
 		return nil, err
 	}
+	b.wholeCounts()
 	b.sketch()
 	if err := b.checkServices(); err != nil {
 		return nil, err
@@ -174,7 +175,7 @@ func (b *builder) plan() (*Plan, error) {
 		}
 	}
 	slices.Sort(p.Hidden)
-	for _, check := range []func(*Plan) error{(*Plan).checkNeeds, (*Plan).checkSockets, b.checkNetworks, b.checkCeph, (*Plan).clash, b.grown} {
+	for _, check := range []func(*Plan) error{(*Plan).checkNeeds, (*Plan).checkSockets, b.checkNetworks, b.checkSegments, b.checkCeph, (*Plan).clash, b.grown} {
 		if err := check(p); err != nil {
 			return nil, err
 		}

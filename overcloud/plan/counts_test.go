@@ -2,12 +2,28 @@ package plan_test
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"trefoil/overcloud/plan"
 	"trefoil/templates"
 )
+
+// Heat takes a number without a fraction for a whole one, and so do those who count beside it.
+func TestCountsWithoutAFraction(t *testing.T) {
+	for _, v := range []string{"2", "2.0", "'2'", "' 2.0 '"} {
+		o := article(t)
+		delete(o.Counts, "Compute")
+		o.Environments = []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults: {ComputeCount: " + v + "}\n")}}
+		o.Sketch = 2
+		p := build(t, o)
+		i := slices.IndexFunc(p.Roles, func(r plan.Role) bool { return r.Name == "Compute" })
+		if p.Roles[i].Count != 2 || !p.Sketched {
+			t.Errorf("%s: %d computes, sketched: %v", v, p.Roles[i].Count, p.Sketched)
+		}
+	}
+}
 
 // Commands and environments that list all of TripleO's roles count 0 of those that the
 // roles file has not; a role that is to have machines must be there.

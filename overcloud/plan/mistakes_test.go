@@ -88,6 +88,8 @@ func mistakes() []mistake {
 		{"password that would end in the middle of a URL", nil, env("  RabbitPassword: s3cret@elsewhere\n")},
 		{"lists and maps where a text is wanted", nil, env("  NtpServer: [a]\n  AdminPassword: [s3cret, b]\n  KeystoneRegion: [one, two]\n  TimeZone: {s3cret: b}\n")},
 		{"map that is none", nil, env("  NtpServer: [a]\n  ComputeParameters: [{AdminPassword: s3cret}]\n  ControllerParameters: 5\n  ServiceNetMap: [a]\n")},
+		{"map that is text and no JSON", nil, env("  NtpServer: [a]\n  ComputeParameters: 'AdminPassword: s3cret'\n  ControllerParameters: '[a]'\n")},
+		{"texts of a role that are lists", nil, role("- name: Controller\n  tags: primary\n  networks: External\n  default_route_networks: ControlPlane\n  ServicesDefault: OS::TripleO::Services::Kernel\n")},
 		{"counts that are none", nil, env("  NtpServer: [a]\n  CephStorageCount: 1.5\n  ComputeCount: many\n")},
 		{"count in a role that is none", nil, role("- name: Controller\n  CountDefault: x\n")},
 		{"null for a password", nil, env("  NtpServer: [a]\n  AdminPassword:\n  RabbitPassword: null\n")},
@@ -116,6 +118,8 @@ func mistakes() []mistake {
 			"  NeutronVniRanges: ['0:9']\n  NeutronTunnelIdRanges: ['1-9']\n  NeutronPublicInterface: ['eth1; reboot']\n  NeutronDhcpAgentDnsmasqDnsServers: [ns.example.com]\n" +
 			"  NeutronMechanismDrivers: [\"a\\nb\"]\n  NeutronPluginExtensions: ['']\n  NeutronServicePlugins: [a b]\n  HorizonAllowedHosts: ['*.example.com']\n" +
 			"  ExtraHostFileEntries: [host 192.0.2.9]\n  CephMgrDisabledModules: [a b]\n  NtpPool: ['#']\n")},
+		{"networks that Neutron's server ends over", nil, env("  NtpServer: [a]\n  NeutronNetworkType: [vlan, gre]\n  NeutronNetworkVLANRanges: ['datacentre:1:9', 'datacentre:200:100']\n" +
+			"  NeutronVniRanges: ['1:16777216']\n  NeutronTunnelIdRanges: '20:10'\n")},
 		{"registry that names no template", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::Kernel: /etc/passwd\n")}}}},
 		{"compute without a switch", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::ComputeNeutronOvsAgent: OS::Heat::None\n")}}}},
 		{"virtual address that two files give", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  ControlFixedIPs: [{ip_address: 192.168.24.11}]\n")}},

@@ -6,6 +6,7 @@ import (
 
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/network"
+	"trefoil/overcloud/resource"
 )
 
 // packetSizes are the bytes of a packet by network: what an environment tells the nic configs
@@ -16,23 +17,28 @@ func (b *builder) packetSizes() (map[string]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]int{network.ControlPlane: cmp.Or(b.givenSize("ControlPlane"), b.ctlplane().MTU)}
+	var all problems
+	out := map[string]int{network.ControlPlane: cmp.Or(b.givenSize(&all, "ControlPlane"), b.ctlplane().MTU)}
 	for _, n := range nets {
 		if n.Enabled {
-			out[n.NameLower] = cmp.Or(b.givenSize(n.Name), b.provisionedSize(n.NameLower), n.MTU)
+			out[n.NameLower] = cmp.Or(b.givenSize(&all, n.Name), b.provisionedSize(n.NameLower), n.MTU)
 		}
 	}
-	return out, nil
+	return out, all.err()
 }
 
 // givenSize is what an environment says for the nic configs of a network; 0 where it says
-// nothing, or none of them reads it.
-func (b *builder) givenSize(name string) int {
+// nothing, or none of them reads it. One that no interface takes is told here, where its line
+// is known: a nic config makes an interface of it that tells only of itself.
+func (b *builder) givenSize(all *problems, name string) int {
 	key := name + "Mtu"
 	if !b.ev.Used(key) {
 		return 0
 	}
 	size, _ := strconv.Atoi(hot.String(b.env.Defaults[key])) // that it is a number its type says
+	if from := b.env.Origins[key]; size != 0 && (size < resource.MinMTU || size > resource.MaxMTU) {
+		all.add(from.File, from.Line, "%s is %d; expected %d to %d bytes of a packet", key, size, resource.MinMTU, resource.MaxMTU)
+	}
 	return size
 }
 

@@ -3,10 +3,12 @@ package plan_test
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"trefoil/overcloud/plan"
 	"trefoil/overcloud/stack/eval"
+	"trefoil/templates"
 )
 
 // physnetMTU are the values that machines have in Neutron's configuration, each once.
@@ -76,5 +78,20 @@ func TestServersPacketsFitIntoTheirTunnels(t *testing.T) {
 	o.Networks = plan.File{Name: "n.yaml", Data: []byte(jumbo)}
 	if got := physnetMTU(t, o); !slices.Equal(got, []string{"1500"}) {
 		t.Errorf("computes send their tunnels by a smaller provisioning network: %v", got)
+	}
+}
+
+// A size that no interface takes is told with the line that sets it, whatever the nic configs are.
+func TestPacketsThatNoInterfaceTakes(t *testing.T) {
+	o := apart(t, "  TenantMtu: 100\n  ControlPlaneMtu: 65536\n  StorageMtu: 0\n")
+	o.Environments = append(o.Environments, plan.File{Name: "environments/net-multiple-nics.yaml"})
+	_, err := plan.Build(t.Context(), templates.FS, o)
+	for _, want := range []string{"TenantMtu is 100; expected 576 to 65535 bytes of a packet", "ControlPlaneMtu is 65536;"} {
+		if err == nil || !regexp.MustCompile(`(?m)^my\.yaml:\d+: `+want).MatchString(err.Error()) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	if err != nil && strings.Contains(err.Error(), "StorageMtu") {
+		t.Errorf("0 is none: %v", err)
 	}
 }

@@ -123,6 +123,9 @@ func RoleNames(tree fs.FS, o Options) ([]string, error) {
 	return out, nil
 }
 
+// roleLists are the keys of a role that hold lists.
+var roleLists = []string{"tags", "networks", "default_route_networks", "ServicesDefault"}
+
 var roleName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
 
 func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
@@ -133,6 +136,13 @@ func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 			if n.Content[j].Value == k.Value {
 				p.add(file, k.Line, "key %q stands twice in a role: line %d has it too", k.Value, n.Content[j].Line)
 			}
+		}
+		if slices.Contains(roleLists, k.Value) && v.Kind == yaml.ScalarNode {
+			if v.Tag != "!!null" {
+				p.add(file, v.Line, "%s is %q; expected a list", k.Value, v.Value)
+			}
+			d.Delete(k.Value) // none: templates go by their defaults, as where it is not written
+			continue
 		}
 		switch k.Value {
 		case "name":

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,17 +44,39 @@ func (b *builder) shapes() error {
 	return all.err()
 }
 
-// mapShape: a map, whose template would tell of anything else where it takes the map apart.
+// mapShape: a map, whose template would tell of anything else where it takes the map apart. A
+// text is read as Heat reads it, as JSON, so that all who look for a key in the map find it.
 func (b *builder) mapShape(all *problems, parameter, want string) {
 	v, from := b.env.Defaults[parameter], b.env.Origins[parameter]
 	found := hot.String(v)
+	if isText(v) {
+		read, problem := (&hot.Parameter{Name: parameter, Type: "json"}).Check(v)
+		if m, ok := read.(map[string]any); ok && problem == "" {
+			b.env.Defaults[parameter] = m
+			return
+		}
+		found = "text that is no map in JSON"
+	}
 	switch v.(type) {
-	case nil, map[string]any, string:
+	case nil, map[string]any:
 		return
 	case []any:
 		found = "a list" // there may be passwords in it
 	}
 	all.add(from.File, from.Line, "%s: expected %s; found %s", parameter, want, found)
+}
+
+// wholeCounts has what Heat takes for a whole number of machines, 2.0 as well, be one.
+func (b *builder) wholeCounts() {
+	for _, r := range b.roles.roles {
+		_, parameter := b.countOf(r)
+		for _, given := range []map[string]any{b.env.Defaults, b.env.Parameters} {
+			f, err := strconv.ParseFloat(strings.TrimSpace(hot.String(given[parameter])), 64)
+			if err == nil && f == math.Trunc(f) && math.Abs(f) <= math.MaxInt32 {
+				given[parameter] = int(f)
+			}
+		}
+	}
 }
 
 // countShape: as many machines as a whole number says; how many there may be the template tells.

@@ -19,6 +19,7 @@ const (
 const (
 	mappingsParameter = "NeutronBridgeMappings"
 	tenantsParameter  = "NeutronNetworkType"
+	vlansParameter    = "NeutronNetworkVLANRanges"
 )
 
 // ovsAgent is the service_name of Neutron's agent for Open vSwitch.
@@ -30,7 +31,7 @@ const ovsAgent = "neutron_ovs_agent"
 // services are not ours to apply are not judged.
 func (b *builder) wireless(p *Plan) []string {
 	vlans := p.tenantVLANs()
-	var out []string
+	out := b.vlanless(p, vlans)
 	for i := range p.Roles {
 		r := &p.Roles[i]
 		if r.Count == 0 {
@@ -52,6 +53,42 @@ func (b *builder) wireless(p *Plan) []string {
 	return out
 }
 
+// vlanless warns of VLANs that tenants cannot get: no physical network has any for them, or no
+// agent knows the one that has.
+func (b *builder) vlanless(p *Plan, vlans []string) []string {
+	var types, mapped, out []string
+	for _, d := range p.plugins() {
+		types = words(d.Settings[tenantsKey])
+	}
+	if !slices.Contains(types, "vlan") {
+		return nil
+	}
+	if len(vlans) == 0 {
+		then := "Neutron goes on to " + strings.Join(slices.DeleteFunc(types, func(t string) bool { return t == "vlan" }), ", ")
+		if then == "Neutron goes on to " {
+			then = "no tenant can make a network"
+		}
+		return []string{fmt.Sprintf("%s%s has vlan, and no physical network of %s has VLANs for tenants: %s; give one some, as in %s: ['datacentre:100:199']",
+			b.setBy(tenantsParameter), tenantsParameter, vlansParameter, then, vlansParameter)}
+	}
+	agents := false
+	for i := range p.Roles {
+		if r := &p.Roles[i]; r.Count > 0 {
+			agents = agents || slices.ContainsFunc(r.Data, func(d ServiceData) bool { return d.Name == ovsAgent && d.foreign() == "" })
+			for _, m := range r.mappings() {
+				mapped = append(mapped, m.network)
+			}
+		}
+	}
+	for i, network := range vlans {
+		if agents && !slices.Contains(mapped, network) && !slices.Contains(vlans[:i], network) {
+			out = append(out, fmt.Sprintf("%s%s gives tenants VLANs of %s, and %s of no role has it: a server there gets no port; map it, as in %s: ['%s:br-ex'], or take its VLANs out",
+				b.setBy(vlansParameter), vlansParameter, network, mappingsParameter, mappingsParameter, network))
+		}
+	}
+	return out
+}
+
 // roleSetBy is setBy of a parameter that a role may have of its own.
 func (b *builder) roleSetBy(role, parameter string) string {
 	group := role + "Parameters"
@@ -66,13 +103,11 @@ func (p *Plan) tenantVLANs() []string {
 	var out []string
 	for _, r := range p.Roles {
 		for _, d := range r.Data {
-			types, _ := d.Settings[tenantsKey].([]any)
-			if r.Count == 0 || !slices.ContainsFunc(types, func(t any) bool { return hot.String(t) == "vlan" }) {
+			if r.Count == 0 || !slices.Contains(words(d.Settings[tenantsKey]), "vlan") {
 				continue
 			}
-			ranges, _ := d.Settings[vlansKey].([]any)
-			for _, v := range ranges {
-				if network, _, some := strings.Cut(hot.String(v), ":"); some { // without numbers only an administrator takes one
+			for _, v := range words(d.Settings[vlansKey]) {
+				if network, _, some := strings.Cut(v, ":"); some { // without numbers only an administrator takes one
 					out = append(out, network)
 				}
 			}

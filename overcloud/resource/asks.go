@@ -6,7 +6,7 @@ import "slices"
 func (x Resource) Asks() bool { return x.Wait != nil && x.Wait.SQL != "" || x.CephHealth != nil }
 
 // AskingAs is a document with the questions of another one: of the same machine's step in a cloud of fewer
-// machines.
+// machines. Of Ceph's monitors it knows all: one that is away now is not to leave the map.
 func (d Document) AskingAs(fewer Document) Document {
 	out := d
 	out.Resources = slices.Clone(d.Resources)
@@ -14,6 +14,10 @@ func (d Document) AskingAs(fewer Document) Document {
 		for _, other := range fewer.Resources {
 			if x.Asks() && other.Key() == x.Key() && other.Service == x.Service {
 				out.Resources[i] = other
+				if other.CephHealth != nil {
+					health := *other.CephHealth
+					health.Monitors, out.Resources[i].CephHealth = x.CephHealth.Monitors, &health
+				}
 			}
 		}
 	}

@@ -48,10 +48,13 @@ type CephCluster struct {
 }
 
 // CephHealth waits until a manager is there, every machine of OSDHosts (joined
-// by commas) has OSDs that are all up and in, and the cluster says HEALTH_OK.
+// by commas) has OSDs that are all up and in, and the cluster says HEALTH_OK. Monitors
+// (likewise) are those that the plan knows: of others that are no part of the quorum it tells
+// how they leave Ceph's map.
 type CephHealth struct {
 	OSDHosts string `json:"osd_hosts" yaml:"osd_hosts"`
-	Timeout  int    `json:"timeout,omitempty" yaml:"timeout,omitempty"` // seconds, default 300
+	Monitors string `json:"monitors,omitempty" yaml:"monitors,omitempty"` // empty: nothing is said of them
+	Timeout  int    `json:"timeout,omitempty" yaml:"timeout,omitempty"`   // seconds, default 300
 }
 
 // LibvirtSecret gives libvirt the key in KeyFile (Ceph's base64 text) under UUID,

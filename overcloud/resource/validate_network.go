@@ -5,12 +5,13 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 const (
-	minMTU  = 576 // IPv4's least; RFC 791
-	maxMTU  = 65535
+	MinMTU  = 576 // IPv4's least; RFC 791
+	MaxMTU  = 65535
 	maxVLAN = 4094 // IEEE 802.1Q
 )
 
@@ -53,9 +54,12 @@ func (c *checker) object(at string, o *NetObject, parent string, names map[strin
 	names[name] = true
 	if o.Type == "vlan" {
 		c.want(o.VLANID >= 1 && o.VLANID <= maxVLAN, "%s.vlan_id: %d is not one of 1 to %d", at, o.VLANID, maxVLAN)
+		number, numbered := strings.CutPrefix(o.Name, "vlan")
+		id, err := strconv.Atoi(number)
+		c.want(!numbered || err != nil || id == o.VLANID, "%s.name: %s says another number than vlan_id, %d: leave it out, and the VLAN is called vlan%d", at, o.Name, o.VLANID, o.VLANID)
 		c.want(o.Device != "" || parent == "ovs_bridge", "%s.device: missing: the interface, bond or bridge that VLAN %d lies on", at, o.VLANID)
 	}
-	c.want(o.MTU == 0 || o.MTU >= minMTU && o.MTU <= maxMTU, "%s.mtu: %d is not one of %d to %d", at, o.MTU, minMTU, maxMTU)
+	c.want(o.MTU == 0 || o.MTU >= MinMTU && o.MTU <= MaxMTU, "%s.mtu: %d is not one of %d to %d", at, o.MTU, MinMTU, MaxMTU)
 	c.want(members != nil || len(o.Members) == 0, "%s.members: %s has none", at, o.Type)
 	c.want(o.Type != "linux_bond" && o.Type != "ovs_bond" || len(o.Members) > 0, "%s.members: a bond needs one", at)
 	for _, opt := range strings.Fields(o.BondingOptions + " " + o.OVSOptions) {

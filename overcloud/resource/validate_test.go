@@ -34,6 +34,7 @@ func TestEachMistakeIsNamedWithItsField(t *testing.T) {
 		"empty password":        {Resource{Type: "mysql_user", MySQLUser: &MySQLUser{Name: "a"}}, "mysql_user.password"},
 		"long bridge":           {Resource{Type: "ovs_bridge", OVSBridge: &OVSBridge{Name: "br-of-seventeen-x"}}, "ovs_bridge.name"},
 		"port option":           {Resource{Type: "ovs_port", OVSPort: &OVSPort{Bridge: "b", Name: "p", Options: map[string]string{"k": `a"b`}}}, "ovs_port.options.k"},
+		"VLAN of two numbers":   {Resource{Type: "network_config", NetworkConfig: &NetworkConfig{Objects: []NetObject{{Type: "vlan", Name: "vlan20", VLANID: 30, Device: "eth0"}}}}, "network_config[0].name: vlan20 says another number than vlan_id, 30"},
 		"exec without a guard":  {Resource{Type: "exec", Exec: &Exec{Name: "x", Command: []string{"y"}}}, "neither creates nor unless"},
 		"two targets":           {Resource{Type: "wait", Wait: &Wait{Name: "x", TCP: "a:1", HTTP: "http://a"}}, "2 of tcp, http, unix, sql and ceph"},
 		"bad address":           {Resource{Type: "wait", Wait: &Wait{Name: "x", TCP: "a"}}, "wait.tcp"},

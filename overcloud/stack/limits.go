@@ -89,7 +89,9 @@ func (l Limits) Check(p *plan.Plan, there []Node) error {
 // Ready refuses to leave out machines, or of a machine the first steps, that are yet
 // to do: services of the others wait for theirs, a controller for every hypervisor,
 // until they give up. A deployment of all takes no step twice that stands, so nothing
-// is lost by it.
+// is lost by it. What a deployment that failed was to change on machines that are left out
+// now is not looked at: that they differ is what a limit is for, and who needs it of them waits
+// and says so. Only passwords would be told by nobody: see Stack.NewPasswords.
 func (l Limits) Ready(p *plan.Plan, there []Node) error {
 	var behind []string
 	for _, s := range p.Servers {

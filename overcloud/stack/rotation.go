@@ -60,59 +60,82 @@ func (v *Service) RotatePasswords(ctx context.Context, name string, names []stri
 
 // reaches refuses an update whose passwords would not reach what they are for: new ones that
 // only a part of the cloud would hear of, and those that a deployment does not change there.
-// What counts is how they take effect, since an environment may set any of them.
-func (v *Service) reaches(ctx context.Context, old, next *Stack, made *Made) error {
-	stands, err := v.stands(ctx, old)
+// What counts is how they take effect, since an environment may set any of them. Those that
+// are not known to be everywhere once it has begun are returned.
+func (v *Service) reaches(ctx context.Context, old, next *Stack, made *Made) ([]string, error) {
+	nodes, err := v.Store.StackNodes(ctx, old.ID)
 	limited := next.Input.Limits.Said(made.Blacklist)
-	if err != nil || limited == "" && !stands {
-		return err
+	if err != nil || limited == "" && !stands(nodes) {
+		return nil, err
 	}
 	was := old.Whole()
 	if was.Action == Delete {
 		was.Action = Update // templates know nothing of deleting
 	}
-	deployed, err := v.Check(ctx, was)
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil && limited == "":
-		return nil // templates that this release does not take any more must not stop those that mend them
-	case err != nil:
-		return errs.Wrap(errs.Invalid, err, "what was deployed last cannot be planned again, so that nobody can tell which passwords are new since, and this deployment is limited (%s)", limited).
-			WithHint(wholeCloud)
+	deployed, broken := v.Check(ctx, was)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
-	if err := wholly(limited, deployed.Passwords, made.Passwords); err != nil || !stands {
-		return err
-	}
-	return made.Changeable(deployed)
+	return old.Reach(limited, nodes, deployed, broken, made)
 }
 
-// stands tells whether a machine of the stack has done a step of some deployment.
-func (v *Service) stands(ctx context.Context, s *Stack) (bool, error) {
-	nodes, err := v.Store.StackNodes(ctx, s.ID)
-	return slices.ContainsFunc(nodes, func(n Node) bool { return len(n.Hashes) > 0 }), err
+// Reach is what both a deployment and its dry run are refused for, of a stack with these nodes
+// as it was deployed last: its plan, or why that cannot be made any more. limited says which
+// part of the cloud alone would be deployed, "" is all. The names of passwords that are not
+// known to be everywhere once the deployment has begun are returned.
+func (s *Stack) Reach(limited string, nodes []Node, deployed *Made, broken error, next *Made) ([]string, error) {
+	switch {
+	case broken != nil && limited == "":
+		return s.NewPasswords, nil // templates that this release does not take any more must not stop those that mend them
+	case broken != nil:
+		return nil, errs.Wrap(errs.Invalid, broken, "what was deployed last cannot be planned again, so that nobody can tell which passwords are new since, and this deployment is limited (%s)", limited).
+			WithHint(wholeCloud)
+	}
+	names := differing(deployed.Passwords, next.Passwords)
+	if err := wholly(limited, names, "since the last deployment"); err != nil {
+		return nil, err
+	}
+	if err := wholly(limited, s.NewPasswords, "in a deployment that failed"); err != nil {
+		return nil, err
+	}
+	for _, name := range s.NewPasswords {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if !stands(nodes) {
+		return nil, nil
+	}
+	return names, next.Changeable(deployed)
+}
+
+// stands tells whether a machine has done a step of some deployment.
+func stands(nodes []Node) bool {
+	return slices.ContainsFunc(nodes, func(n Node) bool { return len(n.Hashes) > 0 })
 }
 
 // wholeCloud is what to do where a limited deployment is refused.
 const wholeCloud = "deploy once without --limit, --tags, --from-step and " + plan.BlacklistParameter + "; a machine that is away may be gone on without (<Role>MaxFailPercentage), or be given back (openstack overcloud node delete)"
 
-// wholly refuses to bring passwords that are new since the last deployment to a part of the
-// cloud: a service would log in with one that the database or Keystone does not know yet.
-// limited says which part; "" is all of it.
-func wholly(limited string, deployed, next map[string]string) error {
-	if limited == "" {
+// wholly refuses to bring passwords that are new to a part of the cloud: a service would log
+// in with one that the database or Keystone does not know yet. limited says which part; "" is
+// all of it.
+func wholly(limited string, names []string, since string) error {
+	if limited == "" || len(names) == 0 {
 		return nil
 	}
+	return errs.New(errs.Invalid, "%s: new %s, and this one is limited (%s): services would log in with passwords that databases and Keystone do not know yet", strings.Join(names, ", "), since, limited).
+		WithHint(wholeCloud)
+}
+
+// differing are the names of passwords of both that are others, sorted.
+func differing(was, now map[string]string) []string {
 	var names []string
-	for name, was := range deployed {
-		if now, there := next[name]; there && now != was {
+	for name, value := range was {
+		if next, there := now[name]; there && next != value {
 			names = append(names, name)
 		}
 	}
-	if len(names) == 0 {
-		return nil
-	}
 	slices.Sort(names)
-	return errs.New(errs.Invalid, "%s: new since the last deployment, and this one is limited (%s): services would log in with passwords that databases and Keystone do not know yet", strings.Join(names, ", "), limited).
-		WithHint(wholeCloud)
+	return names
 }

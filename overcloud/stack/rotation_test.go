@@ -161,6 +161,34 @@ func TestPasswordsOfEnvironmentsReachTheWholeCloud(t *testing.T) {
 	}
 }
 
+// TestPasswordsOfAFailedDeploymentReachTheWholeCloud: it was accepted with them, and nobody knows
+// how far they came, so that a limited one does not bring them to its machines.
+func TestPasswordsOfAFailedDeploymentReachTheWholeCloud(t *testing.T) {
+	w := given(t)
+	in := stack.Input{RolesFile: "r", Parameters: map[string]any{"NovaPassword": "secret-of-nova"}}
+	narrowed := in
+	narrowed.Limits = stack.Limits{FromStep: 4}
+	for range 2 { // the second one brings nothing that is new since the first
+		if err := w.Update(t.Context(), "overcloud", 1, in); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Store.UpdateStack(t.Context(), "id1", func(s *stack.Stack) error { s.State = stack.Failed; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		err := w.Update(t.Context(), "overcloud", 1, narrowed)
+		if !errs.Is(err, errs.Invalid) || !strings.HasPrefix(err.Error(), "NovaPassword: new in a deployment that failed, and this one is limited (from step 4 on)") {
+			t.Errorf("%v", err)
+		}
+	}
+	if err := w.Update(t.Context(), "overcloud", 1, in); err != nil {
+		t.Fatal(err)
+	}
+	w.end(t, "id1")
+	if err := w.Update(t.Context(), "overcloud", 1, narrowed); err != nil {
+		t.Errorf("one of all ended well: %v", err)
+	}
+}
+
 // TestNewPasswordsReachMachinesThatAreListed: the cloud has them, and a machine that stays as it is logs in
 // with those of before.
 func TestNewPasswordsReachMachinesThatAreListed(t *testing.T) {

@@ -132,7 +132,7 @@ func (v *Service) update(ctx context.Context, ident string, timeoutMins int, in 
 		return err
 	}
 	if in.Only == "" { // else nothing is configured, and the cloud hears of no passwords
-		if err := v.reaches(ctx, old, &trial, made); err != nil {
+		if trial.NewPasswords, err = v.reaches(ctx, old, &trial, made); err != nil {
 			return err
 		}
 	}
@@ -141,6 +141,7 @@ func (v *Service) update(ctx context.Context, ident string, timeoutMins int, in 
 		if in.Only == "" || s.Passwords == nil { // of an action that configures nothing the cloud hears of no new ones
 			s.Passwords = trial.Passwords
 		}
+		s.NewPasswords = trial.NewPasswords
 	})
 	s, err := v.Store.Accept(ctx, a)
 	if err != nil {

@@ -71,7 +71,10 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) end(t *testing.T, id string) {
 	t.Helper()
-	if _, err := w.Store.UpdateStack(t.Context(), id, func(s *stack.Stack) error { s.State = stack.Complete; return nil }); err != nil {
+	if _, err := w.Store.UpdateStack(t.Context(), id, func(s *stack.Stack) error {
+		s.State, s.NewPasswords = stack.Complete, nil
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -64,9 +64,12 @@ type Stack struct {
 	Addresses   map[string]string // planned on isolated networks, by port; the next plan keeps them
 	Failures    []Failure         // of the last action
 	Summary     Summary           // of the last action
-	CreatedAt   time.Time
-	UpdatedAt   *time.Time
-	StartedAt   time.Time // of the last action
+	// NewPasswords are names of those that came with a deployment that failed: some machines may
+	// have them and others not, until one of the whole cloud ends well.
+	NewPasswords []string
+	CreatedAt    time.Time
+	UpdatedAt    *time.Time
+	StartedAt    time.Time // of the last action
 
 	CancelRequested bool // the user asked for the running action to end
 }

@@ -20,6 +20,7 @@ type monitors struct {
 	rules  []map[string]any
 	pools  []map[string]any
 	hosts  map[string]int // machine → OSDs
+	mons   []map[string]any
 	did    []string
 
 	forgets string // an option that does not come to stay
@@ -67,6 +68,10 @@ func (m *monitors) one(q question) any {
 		return map[string]any{"pools": m.pools}
 	case "osd tree":
 		return m.tree()
+	case "status":
+		return map[string]any{"health": map[string]any{"status": "HEALTH_OK"}, "mgrmap": map[string]any{"available": true}}
+	case "mon dump":
+		return map[string]any{"mons": m.mons, "quorum": []int{0, 2}}
 	}
 	m.did = append(m.did, strings.TrimSpace(fmt.Sprint(c["prefix"], " ", c["name"], c["pool"], " ", c["var"])))
 	switch c["prefix"] {
@@ -226,6 +231,23 @@ func TestHealthSaysWhatIsMissing(t *testing.T) {
 	s.Health.Status, s.MgrMap.Available = "HEALTH_OK", true
 	if got := missing(s, tree{}, nil); len(got) != 0 {
 		t.Errorf("a healthy cluster lacks %q", got)
+	}
+}
+
+// A monitor that an earlier release left in the map is told with what to type; one that works
+// and one that the plan knows are not.
+func TestHealthTellsOfMonitorsThatNobodyHas(t *testing.T) {
+	n, m := newCluster(t, map[string]int{"s0": 1})
+	for i, name := range []string{"c0", "c1", "own", "c9"} {
+		m.mons = append(m.mons, map[string]any{"rank": i, "name": name})
+	}
+	for planned, want := range map[string]string{
+		"c0 c1": "monitor c9 is in Ceph's map, out of the quorum and of no machine of the plan: sudo ceph mon rm c9, on a machine with a monitor, takes it out",
+		"":      "",
+	} {
+		if got, err := n.Missing(t.Context(), []string{"s0"}, strings.Fields(planned)); err != nil || strings.Join(got, "; ") != want {
+			t.Errorf("%q: %q %v", planned, got, err)
+		}
 	}
 }
 

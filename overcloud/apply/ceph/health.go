@@ -41,6 +41,27 @@ type tree struct {
 	} `json:"nodes"`
 }
 
+// monmap is the part of "ceph mon dump" that is looked at.
+type monmap struct {
+	Mons []struct {
+		Rank int    `json:"rank"`
+		Name string `json:"name"`
+	} `json:"mons"`
+	Quorum []int `json:"quorum"` // ranks
+}
+
+// strays are monitors that no machine of the plan has and that are out of the quorum: those of
+// machines that left without being taken out. One that works is somebody's own.
+func (m monmap) strays(planned []string) []string {
+	var out []string
+	for _, mon := range m.Mons {
+		if len(planned) > 0 && !slices.Contains(planned, mon.Name) && !slices.Contains(m.Quorum, mon.Rank) {
+			out = append(out, fmt.Sprintf("monitor %s is in Ceph's map, out of the quorum and of no machine of the plan: sudo ceph mon rm %s, on a machine with a monitor, takes it out", mon.Name, mon.Name))
+		}
+	}
+	return out
+}
+
 // hosts are the OSDs of each machine.
 func (t tree) hosts() map[string][]int {
 	out := map[string][]int{}
@@ -61,21 +82,26 @@ func (t tree) osds() (sum int) {
 }
 
 // Missing says what is not yet as it should be, in words; nothing means that
-// the cluster is healthy. hosts are the machines that must have OSDs.
-func (n *Node) Missing(ctx context.Context, hosts []string) ([]string, error) {
-	got, err := n.talk(ctx, adminName, adminKeyring, []question{ask("status"), ask("osd tree")})
+// the cluster is healthy. hosts are the machines that must have OSDs, monitors those that
+// the plan knows.
+func (n *Node) Missing(ctx context.Context, hosts, monitors []string) ([]string, error) {
+	got, err := n.talk(ctx, adminName, adminKeyring, []question{ask("status"), ask("osd tree"), ask("mon dump")})
 	if err != nil {
 		return nil, err
 	}
 	var s status
 	var t tree
+	var m monmap
 	if err := got[0].read(&s); err != nil {
 		return nil, err
 	}
 	if err := got[1].read(&t); err != nil {
 		return nil, err
 	}
-	return missing(s, t, hosts), nil
+	if err := got[2].read(&m); err != nil {
+		return nil, err
+	}
+	return append(m.strays(monitors), missing(s, t, hosts)...), nil
 }
 
 func missing(s status, t tree, hosts []string) []string {

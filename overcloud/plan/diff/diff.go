@@ -47,6 +47,8 @@ type Diff struct {
 	Running string `json:"running,omitempty"` // the action that is under way, UPDATE_IN_PROGRESS; what is deployed is what it was asked for
 	// Notes are sentences for people: what the comparison could not see, environments that are no longer given.
 	Notes []string `json:"notes"`
+	// Refused is why the deployment would not begin.
+	Refused []Refusal `json:"refused"`
 	// Findings are parameters that no template uses, and deprecated ones.
 	Findings []plan.Finding `json:"findings"`
 
@@ -62,6 +64,12 @@ type Diff struct {
 	Deployments []Deployment `json:"deployments"` // software configurations that templates give to machines
 	Tasks       []Task       `json:"tasks"`       // the services' role_data, beside the resources
 	NotApplied  []NotApplied `json:"not_applied"` // what the last deployment left undone
+}
+
+// Refusal is why a deployment would not begin, and what to do.
+type Refusal struct {
+	Reason string `json:"reason"`
+	Hint   string `json:"hint,omitempty"`
 }
 
 // Node is a machine that would be added or removed.
@@ -237,7 +245,7 @@ func first(before, after Side) (*Diff, error) {
 
 // empty is a diff in which nothing changes.
 func empty(p *plan.Plan, action string) *Diff {
-	return &Diff{Stack: p.Stack, Action: action, Notes: []string{}, Findings: append([]plan.Finding{}, p.Findings...), Nodes: []Node{}, Roles: []Role{},
+	return &Diff{Stack: p.Stack, Action: action, Notes: []string{}, Refused: []Refusal{}, Findings: append([]plan.Finding{}, p.Findings...), Nodes: []Node{}, Roles: []Role{},
 		Networks: []Network{}, Addresses: []Address{}, Parameters: []Parameter{}, Registry: []Mapping{}, Resources: []Resource{},
 		Deployments: []Deployment{}, Tasks: []Task{}, NotApplied: []NotApplied{}}
 }

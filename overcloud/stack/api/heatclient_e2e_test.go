@@ -133,6 +133,10 @@ func TestHeatclientActs(t *testing.T) {
 	if out, code := h.run("stack delete -y overcloud"); code != 0 {
 		t.Errorf("delete: %d %s", code, out)
 	}
+	// The client prints the message alone, so that what to do stands in it.
+	if out, code := h.run("stack delete -y overcloud"); code == 0 || !strings.Contains(out, "status is 'DELETE_IN_PROGRESS'") || !strings.Contains(out, "hint: follow it with: openstack stack event list overcloud --follow") {
+		t.Errorf("delete while it is under way: %d %s", code, out)
+	}
 	if out, code := h.run("stack hook poll " + s.Name); code != 1 && code != 0 {
 		t.Errorf("hooks: %d %s", code, out)
 	}
