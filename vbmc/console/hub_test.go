@@ -246,6 +246,43 @@ func TestRefusalIsTold(t *testing.T) {
 	until(r, "[vbmc: no console: access denied]\r\n")
 }
 
+// TestAMachineWithoutAConsole is told as that, once all that was printed before is read.
+func TestAMachineWithoutAConsole(t *testing.T) {
+	m, h := newHub(t, true, 100)
+	first := h.Attach(0)
+	eventually(func() bool { return m.Print("before$") })
+	until(first, "before$")
+	if first.Over() {
+		t.Error("an open console is over")
+	}
+	m.RemoveConsole()
+	first.Close()
+	r := h.Attach(100)
+	defer r.Close()
+	if r.Over() {
+		t.Error("over before anybody has looked")
+	}
+	if got := until(r, "]\r\n"); got != "before$[vbmc: no console: serial console: not supported by this machine]\r\n" {
+		t.Errorf("reads %q", got)
+	}
+	eventually(r.Over)
+	if now, soon := h.Typable(); now || soon {
+		t.Error("it can be typed to")
+	}
+}
+
+// TestAnOffMachineIsNotOver: its console comes when it starts.
+func TestAnOffMachineIsNotOver(t *testing.T) {
+	_, h := newHub(t, false, 100)
+	r := h.Attach(0)
+	defer r.Close()
+	until(r, "]\r\n")
+	eventually(func() bool { return !running(h) })
+	if now, soon := h.Typable(); r.Over() || now || soon {
+		t.Errorf("over %v, typable %v, %v", r.Over(), now, soon)
+	}
+}
+
 func TestRing(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		g := ring{size: rapid.IntRange(1, 20).Draw(r, "size")}
