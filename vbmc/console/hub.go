@@ -154,7 +154,7 @@ func (h *Hub) claim() domain.Claim {
 	case <-h.nudge: // what asked for this attempt must not end the pause behind it
 	default:
 	}
-	h.opening = true
+	h.opening, h.absent = true, false
 	return domain.Claim(h.asked)
 }
 

@@ -316,3 +316,29 @@ func TestSlowReaderIsTold(t *testing.T) {
 		t.Errorf("again: %d, lost %v", n, lost)
 	}
 }
+
+// TestAConsoleThatComesLater: a start during an attempt that finds no console is another
+// attempt, and what that one opens is not over.
+func TestAConsoleThatComesLater(t *testing.T) {
+	m := fake.New([16]byte{1})
+	if err := m.On(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	var attempts int
+	var h *Hub
+	h = NewHub(func(ctx context.Context, claim domain.Claim) (domain.Console, bool, error) {
+		if attempts++; attempts == 1 {
+			h.Start()
+			return nil, false, domain.ErrNotSupported
+		}
+		return m.OpenConsole(ctx, claim)
+	}, 100, slog.New(slog.DiscardHandler))
+	t.Cleanup(h.Close)
+	r := h.Attach(0)
+	defer r.Close()
+	eventually(func() bool { return m.Print("$") })
+	until(r, "$")
+	if r.Over() {
+		t.Error("it is over while it is open")
+	}
+}
