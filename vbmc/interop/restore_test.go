@@ -90,10 +90,12 @@ func relay(from net.Conn, socket string) {
 	<-done
 }
 
-// powerCut ends the process of a machine, as a host without power does.
+// powerCut ends the process of a machine, and what is known of it in /run, as a host without
+// power does.
 func (l *lab) powerCut(t *testing.T, name string) {
 	t.Helper()
-	text, err := os.ReadFile(l.Path("run/libvirt/qemu/run/" + name + ".pid"))
+	run := l.Path("run/libvirt/qemu/run/" + name)
+	text, err := os.ReadFile(run + ".pid")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +108,7 @@ func (l *lab) powerCut(t *testing.T, name string) {
 	if args, err := os.ReadFile(cmdline); err != nil || !bytes.Contains(args, []byte(l.Path(""))) {
 		t.Fatalf("process %d is no machine of ours: %v", pid, err)
 	}
-	err = syscall.Kill(pid, syscall.SIGKILL)
+	err = errors.Join(syscall.Kill(pid, syscall.SIGKILL), os.Remove(run+".pid"), os.Remove(run+".xml"))
 	for began := time.Now(); err == nil; time.Sleep(10 * time.Millisecond) {
 		if args, gone := os.ReadFile(cmdline); gone != nil || len(args) == 0 { // it, or its remains
 			return
