@@ -69,11 +69,21 @@ func (p *program) sol(c *cli.Context) error {
 		return err
 	}
 	defer restore()
-	err = talk(c.Context, s, os.Stdin, p.out)
-	ctx, cancel := context.WithTimeout(c.Context, drainTime)
+	if err := converse(c.Context, s, os.Stdin, p.out); err != nil {
+		return fmt.Errorf("console of %s: %w", b.Domain, err)
+	}
+	return nil
+}
+
+// converse talks until one side ends it. What was typed and nobody took is a failure, as
+// is a console that ends by itself.
+func converse(ctx context.Context, s *ipmiclient.Console, in io.Reader, out io.Writer) error {
+	if err := talk(ctx, s, in, out); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
-	s.Drain(ctx)
-	return err
+	return s.Drain(ctx)
 }
 
 // drainTime is how long the last keys may take to the BMC: of a pipe they are all there is.

@@ -146,6 +146,27 @@ func TestSOL(t *testing.T) {
 	eventually(func() bool { return strings.HasSuffix(b.Machine.Typed(), "reboot\r") }) // the end loses nothing
 }
 
+// TestSOLOfNothing: what could not be done is a failure.
+func TestSOLOfNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		before     func(*ipmitest.BMC)
+		seen, told string
+	}{
+		"no console": {func(b *ipmitest.BMC) { b.Machine.RemoveConsole() }, "[vbmc: no console: ", "console of a: the BMC has ended it: there is no console to be had\n"},
+		"off":        {func(b *ipmitest.BMC) { b.Machine.StopByOther() }, "[vbmc: the machine is off", "console of a: what was typed was not taken: the machine is off"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, home := serial(t)
+			c.before(b)
+			s := sit(t, home, os.Args[0], "sol", "a")
+			s.see(c.seen)
+			s.press("reboot\r~.")
+			s.leaves(exitFailed, c.told)
+			eventually(func() bool { return b.Stats().Sessions == 0 })
+		})
+	}
+}
+
 // TestSOLWithoutItsBMC says what to do.
 func TestSOLWithoutItsBMC(t *testing.T) {
 	_, home := serial(t)

@@ -47,6 +47,8 @@ type Hub struct {
 	again   bool               // Start was called since the latest attempt to open
 	asked   bool               // a reader came and was not given the console yet
 	busy    int                // attempts, one after another, that found somebody else there
+	opening bool               // an attempt to open is on its way
+	absent  bool               // the latest attempt found a machine without a console
 	line    *line              // the open console; nil: none
 	state   string             // for people, what keeps the console from being used; "": nothing
 }
@@ -79,6 +81,7 @@ func (h *Hub) startNow() {
 	default:
 	}
 	h.start()
+	h.absent, h.opening = false, h.cancel != nil && h.line == nil
 }
 
 // start runs the goroutine, if it is wanted and does not run. h.mu is held.
@@ -87,7 +90,7 @@ func (h *Hub) start() {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	h.cancel, h.again = cancel, false
+	h.cancel, h.again, h.opening = cancel, false, true
 	h.done.Add(1)
 	go h.run(ctx)
 }
@@ -136,7 +139,7 @@ func (h *Hub) stopped(ctx context.Context, err error) bool {
 		return false
 	}
 	h.cancel()
-	h.cancel = nil
+	h.cancel, h.opening = nil, false
 	if cancelled { // it may be wanted again meanwhile
 		h.start()
 	}
@@ -151,6 +154,7 @@ func (h *Hub) claim() domain.Claim {
 	case <-h.nudge: // what asked for this attempt must not end the pause behind it
 	default:
 	}
+	h.opening, h.absent = true, false
 	return domain.Claim(h.asked)
 }
 
@@ -172,7 +176,7 @@ func (h *Hub) session(ctx context.Context) error {
 		state = "this console is output only: what is typed is left out"
 	}
 	h.mu.Lock()
-	h.line, h.asked, h.busy = l, false, 0
+	h.line, h.asked, h.busy, h.opening = l, false, 0, false
 	h.setState(state)
 	h.mu.Unlock()
 	defer func() {
@@ -204,6 +208,7 @@ func (h *Hub) copy(c domain.Console) {
 func (h *Hub) refused(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.opening = false
 	if errors.Is(err, domain.ErrBusy) {
 		if h.busy++; h.busy == 2 {
 			h.log.Info("serial console: somebody else has it; it is asked for every half minute", "reason", err)
@@ -219,6 +224,8 @@ func (h *Hub) refused(err error) {
 	default:
 		h.log.Warn("serial console", "reason", err)
 		h.setState(fmt.Sprintf("no console: %v", err))
+		h.absent = errors.Is(err, domain.ErrNotSupported)
+		h.wake() // to see that it is over
 	}
 }
 
@@ -233,11 +240,12 @@ func (h *Hub) setState(s string) {
 	}
 }
 
-// Typable tells whether the machine reads what is typed now.
-func (h *Hub) Typable() bool {
+// Typable tells whether the machine reads what is typed now, or may do so soon, when the
+// console is open.
+func (h *Hub) Typable() (now, soon bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.line != nil && h.line.canWrite
+	return h.line != nil && h.line.canWrite, h.line == nil && h.opening
 }
 
 func (h *Hub) wake() {

@@ -246,6 +246,43 @@ func TestRefusalIsTold(t *testing.T) {
 	until(r, "[vbmc: no console: access denied]\r\n")
 }
 
+// TestAMachineWithoutAConsole is told as that, once all that was printed before is read.
+func TestAMachineWithoutAConsole(t *testing.T) {
+	m, h := newHub(t, true, 100)
+	first := h.Attach(0)
+	eventually(func() bool { return m.Print("before$") })
+	until(first, "before$")
+	if first.Over() {
+		t.Error("an open console is over")
+	}
+	m.RemoveConsole()
+	first.Close()
+	r := h.Attach(100)
+	defer r.Close()
+	if r.Over() {
+		t.Error("over before anybody has looked")
+	}
+	if got := until(r, "]\r\n"); got != "before$[vbmc: no console: serial console: not supported by this machine]\r\n" {
+		t.Errorf("reads %q", got)
+	}
+	eventually(r.Over)
+	if now, soon := h.Typable(); now || soon {
+		t.Error("it can be typed to")
+	}
+}
+
+// TestAnOffMachineIsNotOver: its console comes when it starts.
+func TestAnOffMachineIsNotOver(t *testing.T) {
+	_, h := newHub(t, false, 100)
+	r := h.Attach(0)
+	defer r.Close()
+	until(r, "]\r\n")
+	eventually(func() bool { return !running(h) })
+	if now, soon := h.Typable(); r.Over() || now || soon {
+		t.Errorf("over %v, typable %v, %v", r.Over(), now, soon)
+	}
+}
+
 func TestRing(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		g := ring{size: rapid.IntRange(1, 20).Draw(r, "size")}
@@ -277,5 +314,31 @@ func TestSlowReaderIsTold(t *testing.T) {
 	}
 	if n, lost := r.Read(p); n != 0 || lost {
 		t.Errorf("again: %d, lost %v", n, lost)
+	}
+}
+
+// TestAConsoleThatComesLater: a start during an attempt that finds no console is another
+// attempt, and what that one opens is not over.
+func TestAConsoleThatComesLater(t *testing.T) {
+	m := fake.New([16]byte{1})
+	if err := m.On(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	var attempts int
+	var h *Hub
+	h = NewHub(func(ctx context.Context, claim domain.Claim) (domain.Console, bool, error) {
+		if attempts++; attempts == 1 {
+			h.Start()
+			return nil, false, domain.ErrNotSupported
+		}
+		return m.OpenConsole(ctx, claim)
+	}, 100, slog.New(slog.DiscardHandler))
+	t.Cleanup(h.Close)
+	r := h.Attach(0)
+	defer r.Close()
+	eventually(func() bool { return m.Print("$") })
+	until(r, "$")
+	if r.Over() {
+		t.Error("it is over while it is open")
 	}
 }

@@ -65,6 +65,14 @@ func (r *Reader) Read(p []byte) (n int, lost bool) {
 	return n, lost
 }
 
+// Over tells that all was read and nothing will follow: the machine has no console. A later
+// start of it may bring one, to a reader that comes then.
+func (r *Reader) Over() bool {
+	r.h.mu.Lock()
+	defer r.h.mu.Unlock()
+	return r.h.absent && len(r.lead) == 0 && r.at == r.h.ring.end
+}
+
 // Flush leaves out what is there.
 func (r *Reader) Flush() {
 	r.h.mu.Lock()

@@ -22,6 +22,8 @@ func freeipmiPowerRows() []row {
 	return []row{
 		{"bmc-info", `IPMI Version +: 2.0\n.*Sensor Device +: supported\n.*SEL Device +: supported\n.*FRU Inventory Device +: supported\n.*System GUID : {DIUU}`},
 		{"bmc-info --get-device-guid", `{DIUU}`},
+		{"bmc-info --get-channel-info", `Channel Number +: 1\nMedium Type +: 802.3 LAN\n.*Session Support +: multi-session`},
+		{"bmc-device --get-sel-time", `SEL Time : \d\d/\d\d/20\d\d`},
 		{"ipmi-chassis --get-chassis-capabilities", `Intrusion sensor +: not provided`},
 		{"ipmi-chassis --set-power-restore-policy=RESTORE", ``},
 		{"ipmi-chassis --chassis-control=POWER-UP", ``},
@@ -47,6 +49,9 @@ func freeipmiRecordRows() []row {
 		{"ipmi-fru", `FRU Product Serial Number: {UUID}\n.*Memory: {MIB} MiB`},
 		{"ipmi-dcmi --get-dcmi-capability-info", `Number of SEL entries +: 512\nRecord Level SEL Flush upon Rollover +: Available`},
 		{"ipmi-dcmi --get-system-power-statistics", `Current Power +: {W} Watts.*Power Measurement +: Active`},
+		{"ipmi-dcmi --set-power-limit --power-limit-requested=500 --exception-actions=NO_ACTION --correction-time-limit=1000 --statistics-sampling-period=1", ``},
+		{"ipmi-dcmi --activate-deactivate-power-limit=ACTIVATE", ``},
+		{"ipmi-dcmi --get-power-limit", `Exception Actions +: No Action \(0h\)\nPower Limit Requested +: 500 watts\nCorrection time limit +: 1000 milliseconds`},
 		{"ipmi-dcmi --set-asset-tag=A1", ``},
 		{"ipmi-dcmi --get-asset-tag", `A1`},
 		{"ipmi-dcmi --set-management-controller-identifier-string=bmc-7", ``},
@@ -75,6 +80,8 @@ func configTable(t *testing.T, b bed) {
 		`Section User15\n`,
 		`Section Lan_Conf\n.*IP_Address_Source +Static\n.*IP_Address +127.0.0.1\n.*MAC_Address +52:54:.*Subnet_Mask +255.0.0.0`,
 		`IPv6_IPv4_Addressing_Enables +IPv6_and_IPv4\n`,
+		`Section Lan_Channel\n.*Volatile_Access_Mode +Always_Available\n.*Volatile_Channel_Privilege_Limit +Administrator\n`,
+		`Section SOL_Conf\n.*Enable_SOL +Yes\n.*SOL_Privilege_Level +Operator\n.*Force_SOL_Payload_Encryption +Yes\n.*SOL_Retry_Count +7\n`,
 		`Bad_Password_Threshold +0\n.*Enable_ARP_Response +Yes\n.*Cipher_Suite_Id_3 +Administrator\n`,
 	} {
 		if !regexp.MustCompile("(?s)" + re).Match(out) {
@@ -86,6 +93,8 @@ func configTable(t *testing.T, b bed) {
 			"-e User4:Lan_Enable_IPMI_Msgs=Yes -e User4:Lan_Privilege_Limit=Administrator", ``},
 		{"bmc-config --checkout -e User4:Lan_Privilege_Limit", `Lan_Privilege_Limit +Administrator`},
 		{"bmc-config --diff -e User4:Username=maas", ``},
+		{"bmc-config --commit -e SOL_Conf:Character_Send_Threshold=40", ``},
+		{"bmc-config --checkout -e SOL_Conf:Character_Send_Threshold", `Character_Send_Threshold +40\n`},
 	}, "", b.freeipmi("17")...)
 	b.play(t, []row{{"power status", `Power is off`}}, "ipmitool", b.ipmitool("17", "maas", "pw")...)
 }

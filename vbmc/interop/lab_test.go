@@ -63,7 +63,8 @@ type machine struct {
 	network string // "": QEMU's own
 	disk    []byte // nil: it boots guest('D')
 	suites  string
-	mib     int // 0: 64
+	mib     int    // 0: 64
+	uri     string // by which its BMC reaches libvirtd; "": the lab's
 }
 
 // bmc defines a domain that is off and has a BMC serve it on both families of addresses.
@@ -84,6 +85,9 @@ func (l *lab) bmc(t *testing.T, name string, m machine) bed {
 	if m.mib == 0 {
 		m.mib = 64
 	}
+	if m.uri == "" {
+		m.uri = l.URI
+	}
 	d, err := l.conn.DefineDomain(t.Context(), fmt.Sprintf(`<domain type='qemu'><name>%s</name><memory unit='MiB'>%d</memory><vcpu>1</vcpu>
 %s<features><acpi/></features><devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
 <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='%s'/><target dev='vda' bus='virtio'/><boot order='1'/></disk>
@@ -92,7 +96,7 @@ func (l *lab) bmc(t *testing.T, name string, m machine) bed {
 		t.Fatal(err)
 	}
 	c, err := l.manager.Add(t.Context(), manager.Config{
-		Domain: name, Username: "admin", Password: "secret", Port: manager.AutoPort, Address: "::", LibvirtURI: l.URI, CipherSuites: m.suites,
+		Domain: name, Username: "admin", Password: "secret", Port: manager.AutoPort, Address: "::", LibvirtURI: m.uri, CipherSuites: m.suites,
 	})
 	if err == nil {
 		_, err = l.manager.Start(name)

@@ -109,6 +109,16 @@ func pyghmiOnRows() []row {
 		{"c.set_asset_tag(b'rack 12 unit 4, row B')", `^None$`},
 		{"c.get_asset_tag()", `^'rack 12 unit 4, row B'$`},
 		{"c.get_mci()", `DCMI`},
+		{"c.set_mci('bmc-7')", `^None$`},
+		{"c.get_hostname()", `bmc-7`}, // it is the same in DCMI
+		{"list(c.get_firmware())", `'BMC Version', {'version': '\d+\.\d+'}`},
+		{"c.get_channel_info()", `'Actual channel': 1, 'Channel Medium type': '802.3 LAN', .*'session_support': 'multi'`},
+		{"c.get_channel_access()", `'access_mode': 'always', 'privilege_level': 'administrator'`},
+		{"c.get_net_configuration()", `'ipv4_address': '127.0.0.1/8', 'ipv4_configuration': 'Static', 'mac_address': '52:54:`},
+		{"c.create_user(uid=5, name='joe', password='secret-5', channel=1, privilege_level='operator')", `^True$`},
+		{"sorted((u['uid'], u['name'], u['access']['privilege_level']) for u in c.get_users().values())", `^\[\(2, 'admin', 'administrator'\), \(5, 'joe', 'operator'\)\]$`},
+		{"c.user_delete(5)", `^True$`},
+		{"sorted(c.get_users())", `^\[2\]$`},
 		{"c.set_identify(on=True, duration=5)", `^None$`},
 	}
 }

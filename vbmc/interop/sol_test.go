@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -20,11 +21,16 @@ func TestSerialOverLAN(t *testing.T) {
 	ipmitool := func(b bed) string {
 		return "ipmitool " + strings.Join(append(b.ipmitool("17"), "sol", "activate"), " ")
 	}
-	for _, b := range []bed{b, socket} {
+	none := l.bmc(t, "none", machine{serial: "<!-- no serial port -->"})
+	for _, b := range []bed{b, socket, none} {
 		b.play(t, []row{{"power on", `Up/On`}}, "ipmitool", b.ipmitool("17")...)
 	}
 	for name, play := range map[string]func(*testing.T){
 		"socket": func(t *testing.T) { typing(t, ipmitool(socket), "rot", "\r~B", "\r~.") },
+		"none": func(t *testing.T) { // ipmitool learns it when somebody types
+			nothing(t, ipmitool(none), "x\r", `no serial port.*SOL session closed by BMC\s*code 1\s*$`)
+			nothing(t, fmt.Sprintf("ipmiconsole -h 127.0.0.1:%d -u admin -p secret", none.port), "", `no serial port.*closing the connection`)
+		},
 		"terminal": func(t *testing.T) { // what comes behind the keys of one client is not of the client before
 			typing(t, ipmitool(b), "rot", "\r~B", "\r~.")
 			typing(t, fmt.Sprintf("ipmiconsole -h 127.0.0.1:%d -u admin -p secret", b.port), "use", "&B", "&.")
@@ -32,8 +38,18 @@ func TestSerialOverLAN(t *testing.T) {
 	} {
 		t.Run(name, play)
 	}
-	for _, b := range []bed{b, socket} {
+	for _, b := range []bed{b, socket, none} {
 		b.play(t, []row{{"power off", `Down/Off`}}, "ipmitool", b.ipmitool("17")...)
+	}
+}
+
+// nothing runs a client on a terminal until it ends, as there is no console; want is what it
+// says, and its exit code.
+func nothing(t *testing.T, command, keys, want string) {
+	t.Helper()
+	out, err := output(t, t.TempDir(), keys, "script", "-qfec", command+"; echo code $?", "/dev/null")
+	if err != nil || !regexp.MustCompile("(?s)"+want).Match(out) {
+		t.Errorf("%s: %v\n%s\nwant %q", command, err, out, want)
 	}
 }
 

@@ -37,6 +37,11 @@ func undefinedDomain(t *testing.T, l *lab, b bed, name string) {
 func killedLibvirtd(t *testing.T, l *lab, b bed, name string) {
 	t.Helper()
 	l.Freeze(t)
+	b.play(t, []row{ // all that is read is known already
+		{"chassis status", `System Power +: on\n`},
+		{"chassis bootparam get 5", `Boot Device Selector : No override`},
+		{"sel info", `Version +: 1.5 `},
+	}, "ipmitool", b.ipmitool("17")...)
 	asked := l.commands(name)
 	home, end := t.TempDir(), make(chan string, 1)
 	go func() {
@@ -59,6 +64,7 @@ func killedLibvirtd(t *testing.T, l *lab, b bed, name string) {
 		{"until power status", `^Chassis Power is on\s*$`},
 		{"power off", `Down/Off`},
 		{"until power status", `^Chassis Power is off\s*$`},
+		{"sel elist", `Hypervisor \| Controller access degraded or unavailable \| Asserted\n.*Hypervisor \| Controller access degraded or unavailable \| Deasserted\n`},
 	}, "ipmitool", b.ipmitool("17")...)
 	l.isOff(t, name)
 }

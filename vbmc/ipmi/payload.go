@@ -115,7 +115,9 @@ func deactivatePayload(b *BMC, r request) (byte, []byte) {
 	if a.s != r.session && r.session.privilege < max(privOperator, b.parts.sol.p.privilege()) {
 		return ccPrivilege, nil
 	}
-	b.tellDeactivated(a, r.session)
+	if a.s != r.session {
+		b.tellDeactivated(a, 0)
+	}
 	b.endSOL(a)
 	return ccOK, nil
 }

@@ -219,9 +219,7 @@ func TestSOLPacketsOfOthers(t *testing.T) {
 	m, b := solBMC(t, Config{})
 	first, second := solLogin(t, b, 40000, privAdmin), solLogin(t, b, 40001, privAdmin)
 	first.call(wire.App, 0x48, 1, 1, 0xc0, 0, 0, 0)
-	for !b.parts.sol.hub.Typable() { // the hub opens it in the background
-		runtime.Gosched()
-	}
+	awaitConsole(b)
 	typed := sol.Packet{Seq: 1, Data: []byte("x")}.Append(nil)
 	if got := second.exchange(second.solPacket(typed)); got != nil {
 		t.Errorf("a session without SOL got an answer")

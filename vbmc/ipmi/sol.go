@@ -123,10 +123,11 @@ func (b *BMC) endSOL(a *solRun) {
 	b.log.Info("SOL is over", "for", a.s.src, "user", string(a.s.ex.Name))
 }
 
-// tellDeactivated lets a session know that another one took SOL away. b.mu is held.
-func (b *BMC) tellDeactivated(a *solRun, by *session) {
-	if a.s != by && a.s.send != nil {
-		a.s.send(b.sealAs(a.s, wire.PayloadSOL, sol.Packet{Op: sol.StatusDeactivated}.Append(nil)))
+// tellDeactivated lets a session know that SOL is over, and not by its own wish: another
+// one took it away, or, with StatusUnavailable, there is nothing to show. b.mu is held.
+func (b *BMC) tellDeactivated(a *solRun, why byte) {
+	if a.s.send != nil {
+		a.s.send(b.sealAs(a.s, wire.PayloadSOL, sol.Packet{Op: sol.StatusDeactivated | why}.Append(nil)))
 	}
 }
 
@@ -160,6 +161,11 @@ func (b *BMC) pumpOnce(a *solRun) (wait time.Duration, ok bool) {
 	}
 	now := b.now()
 	b.moveSOL(a, now)
+	if a.reader.Over() && a.port.Idle() { // the console has the reason
+		b.tellDeactivated(a, sol.StatusUnavailable)
+		b.endSOL(a)
+		return 0, false
+	}
 	wait = a.s.until().Sub(now) + time.Millisecond // SOL ends with its session, and then at once
 	if at, ok := a.port.Next(); ok {
 		wait = min(wait, at.Sub(now))

@@ -116,6 +116,13 @@ func (c *client) sendSOL(k sol.Packet) string {
 	return ""
 }
 
+// awaitConsole waits until the hub has opened the console, which it does in the background.
+func awaitConsole(b *BMC) {
+	for now := false; !now; now, _ = b.parts.sol.hub.Typable() {
+		runtime.Gosched()
+	}
+}
+
 // TestSOLRefusesInput: what nobody can read is not acknowledged as if somebody had.
 func TestSOLRefusesInput(t *testing.T) {
 	for name, before := range map[string]func(*fake.Machine){
@@ -127,6 +134,9 @@ func TestSOLRefusesInput(t *testing.T) {
 			before(m)
 			c := solLogin(t, b, 40000, privAdmin)
 			c.call(wire.App, 0x48, askSOL()...)
+			for soon := true; soon; _, soon = b.parts.sol.hub.Typable() {
+				runtime.Gosched()
+			}
 			if got := c.sendSOL(sol.Packet{Seq: 1, Data: []byte("x")}); got != "\x00\x01\x00\x60" {
 				t.Errorf("answer %x", got)
 			}
@@ -134,6 +144,41 @@ func TestSOLRefusesInput(t *testing.T) {
 				t.Errorf("typed %q", m.Typed())
 			}
 		})
+	}
+}
+
+// opened is a machine whose console opens when it is told.
+type opened struct {
+	*fake.Machine
+	now chan struct{}
+}
+
+func (m opened) OpenConsole(ctx context.Context, claim domain.Claim) (domain.Console, bool, error) {
+	<-m.now
+	return m.Machine.OpenConsole(ctx, claim)
+}
+
+// TestSOLWhileTheConsoleOpens: what is typed meanwhile is to be sent again, and not lost.
+func TestSOLWhileTheConsoleOpens(t *testing.T) {
+	m := opened{fake.New([16]byte{1}), make(chan struct{})}
+	if err := m.On(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := New(Config{Machine: m, Username: "admin", Password: "secret", Console: ConsoleOnDemand})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	c := solLogin(t, b, 40000, privAdmin)
+	c.call(wire.App, 0x48, askSOL()...)
+	early := sol.Packet{Seq: 1, Data: []byte("x")}
+	if got := c.sendSOL(early); got != "\x00\x01\x00\x40" {
+		t.Errorf("answer %x", got)
+	}
+	close(m.now)
+	awaitConsole(b)
+	if got := c.sendSOL(early); got != "\x00\x01\x01\x00" {
+		t.Errorf("answer %x", got)
 	}
 }
 
@@ -173,9 +218,7 @@ func TestSOLOperations(t *testing.T) {
 	t.Cleanup(b.Close)
 	c := solLogin(t, b, 40000, privAdmin)
 	c.call(wire.App, 0x48, askSOL()...)
-	for !b.parts.sol.hub.Typable() {
-		runtime.Gosched()
-	}
+	awaitConsole(b)
 	c.sendSOL(sol.Packet{Seq: 1, Data: []byte("a")})
 	<-m.reading
 	c.sendSOL(sol.Packet{Seq: 2, Data: []byte("dropped")})

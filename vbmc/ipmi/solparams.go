@@ -54,10 +54,13 @@ func (p solParams) port(hub *console.Hub) sol.Config {
 		Accumulate: time.Duration(p.Accumulate) * 5 * time.Millisecond, Threshold: int(p.Threshold),
 		Retries: int(p.RetryCount), Interval: time.Duration(p.RetryInterval) * 10 * time.Millisecond,
 		Accept: func(typed []byte) (n int, status byte) {
-			if !hub.Typable() { // the machine is off, or its console is output only
-				return 0, sol.StatusUnavailable
+			switch now, soon := hub.Typable(); {
+			case now:
+				return hub.Write(typed), 0
+			case soon: // it is to come again, as when the machine does not read
+				return 0, 0
 			}
-			return hub.Write(typed), 0
+			return 0, sol.StatusUnavailable // the machine is off, or its console is output only
 		},
 		FlushInbound: hub.FlushTyped,
 	}

@@ -31,7 +31,8 @@ type port struct {
 }
 
 // findPort finds the port to use: the first serial port that can be opened, else
-// such a console (virtio).
+// such a console (virtio). One without an alias is of a machine that does not run, or
+// not yet: libvirt gives these when it starts.
 func findPort(text string) (port, error) {
 	var d struct {
 		Serials  []port `xml:"devices>serial"`
@@ -40,10 +41,17 @@ func findPort(text string) (port, error) {
 	if err := xml.Unmarshal([]byte(text), &d); err != nil {
 		return port{}, fmt.Errorf("read domain XML: %w", err)
 	}
+	starting := false
 	for _, p := range append(d.Serials, d.Consoles...) {
-		if p.Alias.Name != "" && (p.Type == "pty" || p.socket()) {
+		switch usable := p.Type == "pty" || p.socket(); {
+		case usable && p.Alias.Name != "":
 			return p, nil
+		case usable:
+			starting = true
 		}
+	}
+	if starting {
+		return port{}, fmt.Errorf("%w: its serial port is not there yet", domain.ErrPoweredOff)
 	}
 	return port{}, fmt.Errorf("%w: no serial port of type pty, or unix with mode bind", domain.ErrNotSupported)
 }

@@ -246,6 +246,10 @@ func TestTerminal(t *testing.T) {
 	if _, _, err := m.OpenConsole(t.Context(), domain.IfFree); !errors.Is(err, domain.ErrNotSupported) {
 		t.Errorf("no serial port: %v", err)
 	}
+	h.live = "<domain><devices><serial type='file'/><serial type='pty'/></devices></domain>"
+	if _, _, err := m.OpenConsole(t.Context(), domain.IfFree); !errors.Is(err, domain.ErrPoweredOff) {
+		t.Errorf("on its way: %v", err)
+	}
 	h.live = ""
 	if _, _, err := m.OpenConsole(t.Context(), domain.IfFree); !errors.Is(err, domain.ErrPoweredOff) {
 		t.Errorf("off: %v", err)

@@ -18,6 +18,8 @@ var (
 	ErrSOLActive   = errors.New("another session has the console")
 	ErrSOLDisabled = errors.New("the BMC has no console")
 	ErrSOLTaken    = errors.New("another session has taken the console")
+	ErrSOLEnded    = errors.New("the BMC has ended it: there is no console to be had")
+	ErrSOLRefused  = errors.New("what was typed was not taken: the machine is off, or its console is output only")
 )
 
 const (
@@ -36,6 +38,7 @@ type Console struct {
 	change *sync.Cond
 	port   *sol.Port
 	unread []byte
+	lost   bool  // what was typed last was refused
 	err    error // why it is over; nil: it is not
 }
 
@@ -105,16 +108,28 @@ func (s *Console) accept(b []byte) (n int, status byte) {
 // receive takes a packet of the BMC.
 func (s *Console) receive(body []byte) {
 	s.mu.Lock()
+	waited := !s.port.Idle()
 	r, err := s.port.Receive(body, time.Now())
 	if refused := byte(sol.NACK | sol.StatusUnavailable); r.Op&refused == refused {
 		s.port.Discard() // nobody reads what is typed: as on a line that ends nowhere
+		s.lost = true
+	} else if waited && s.port.Idle() {
+		s.lost = false
 	}
 	s.change.Broadcast() // there may be room again
 	s.mu.Unlock()
 	if err == nil && r.Fresh && r.Op&sol.StatusDeactivated != 0 {
-		s.end(ErrSOLTaken)
+		s.end(endOf(r.Op))
 	}
 	s.wake()
+}
+
+// endOf is why the BMC deactivated SOL.
+func endOf(status byte) error {
+	if status&sol.StatusUnavailable != 0 {
+		return ErrSOLEnded
+	}
+	return ErrSOLTaken
 }
 
 func (s *Console) wake() {
@@ -229,8 +244,9 @@ func (s *Console) SendBreak() error {
 	return nil
 }
 
-// Drain waits until the BMC has all that was written, the console is over or ctx ends.
-func (s *Console) Drain(ctx context.Context) {
+// Drain waits until the BMC has all that was written. It fails when the console is over or
+// ctx ends before that, and with ErrSOLRefused when the last of it was for nobody.
+func (s *Console) Drain(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -242,6 +258,15 @@ func (s *Console) Drain(ctx context.Context) {
 	for s.err == nil && !s.port.Idle() && ctx.Err() == nil {
 		s.change.Wait()
 	}
+	switch {
+	case s.lost:
+		return ErrSOLRefused
+	case s.port.Idle():
+		return nil
+	case s.err != nil:
+		return s.err
+	}
+	return fmt.Errorf("what was typed last has not arrived: %w", ctx.Err())
 }
 
 // Close gives the console back. What Drain has not waited for may be lost.

@@ -145,4 +145,20 @@ func TestConsoleThatCannotBeHad(t *testing.T) {
 	}
 	printed(m, "still here")
 	until(t, s, "still here")
+	if err := s.Drain(t.Context()); !errors.Is(err, ErrSOLRefused) {
+		t.Errorf("what nobody took: %v", err)
+	}
+}
+
+// TestConsoleThatIsNot: the BMC tells why there is none, and ends it.
+func TestConsoleThatIsNot(t *testing.T) {
+	m, addr := serve(t, ipmi.Config{Console: ipmi.ConsoleOnDemand})
+	m.RemoveConsole()
+	_ = m.On(context.Background())
+	s := activate(t, dial(t, addr, admin()))
+	until(t, s, "no console: serial console: not supported by this machine]\r\n")
+	if _, err := s.Read(make([]byte, 1)); !errors.Is(err, ErrSOLEnded) {
+		t.Errorf("then %v", err)
+	}
+	activate(t, dial(t, addr, admin())) // nobody has it any more
 }

@@ -21,7 +21,7 @@ const (
 
 // Status bits that the BMC tells (table 15-2).
 const (
-	StatusUnavailable = 0x20 // of a NACK: there is no machine that reads
+	StatusUnavailable = 0x20 // of a NACK: there is no machine that reads; of an end: none to be had
 	StatusDeactivated = 0x10
 	StatusOverrun     = 0x08
 )
