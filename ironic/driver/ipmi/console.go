@@ -30,11 +30,11 @@ type Consoles struct {
 	Line func(context.Context, LineOf) (Line, error)
 }
 
-// Line is a machine's serial console. Drain waits until the BMC has all that was written, the
-// console is over or ctx ends.
+// Line is a machine's serial console. Drain waits until the BMC has all that was written; its
+// error says why that will not be, or not before ctx ended.
 type Line interface {
 	io.ReadWriteCloser
-	Drain(context.Context)
+	Drain(context.Context) error
 }
 
 // ErrLogin is a BMC's refusal of a user or a password: it is not asked again with the same ones,

@@ -191,9 +191,11 @@ func (l *lazy) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (l *lazy) Drain(ctx context.Context) {
-	l.Line.Write(l.written)
-	l.Line.Drain(ctx)
+func (l *lazy) Drain(ctx context.Context) error {
+	if _, err := l.Line.Write(l.written); err != nil {
+		return err
+	}
+	return l.Line.Drain(ctx)
 }
 
 // A client that has typed all it has still sees what it is answered, as with socat, and its

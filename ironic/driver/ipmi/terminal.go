@@ -110,7 +110,9 @@ func (t *terminal) serve(ctx context.Context, conn net.Conn) {
 	})
 	both.Go(func() {
 		if err := pass(line, conn, moved); err == nil {
-			drain(ctx, line)
+			if err := drain(ctx, line); err != nil && ctx.Err() == nil {
+				farewell(conn, err)
+			}
 			select {
 			case <-time.After(linger):
 			case <-ctx.Done():
@@ -123,10 +125,10 @@ func (t *terminal) serve(ctx context.Context, conn net.Conn) {
 	both.Wait()
 }
 
-func drain(ctx context.Context, line Line) {
+func drain(ctx context.Context, line Line) error {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
-	line.Drain(ctx)
+	return line.Drain(ctx)
 }
 
 // hungUp reports whether a client has gone without having typed anything. What it has
