@@ -180,10 +180,19 @@ func TestClientsThatHaveGoneDoNotTakeTheLine(t *testing.T) {
 	}
 }
 
-// lazy is a slow line: nothing of what is written leaves it until somebody waits for it.
+// lazy is a slow line: nothing of what is written leaves it until somebody waits for it, and
+// then the machine prints first.
 type lazy struct {
 	Line
 	written []byte
+	print   func() bool
+	reads   atomic.Int32
+	drained chan struct{}
+}
+
+func (l *lazy) Read(p []byte) (int, error) {
+	l.reads.Add(1)
+	return l.Line.Read(p)
 }
 
 func (l *lazy) Write(p []byte) (int, error) {
@@ -192,6 +201,12 @@ func (l *lazy) Write(p []byte) (int, error) {
 }
 
 func (l *lazy) Drain(ctx context.Context) error {
+	defer close(l.drained)
+	for range 3 { // a client that has closed its socket refuses the second
+		before := l.reads.Load()
+		eventually(l.print)
+		eventually(func() bool { return l.reads.Load() > before || ctx.Err() != nil })
+	}
 	if _, err := l.Line.Write(l.written); err != nil {
 		return err
 	}
@@ -199,21 +214,29 @@ func (l *lazy) Drain(ctx context.Context) error {
 }
 
 // A client that has typed all it has still sees what it is answered, as with socat, and its
-// keys are with the machine before the line is given back.
+// keys are with the machine before the line is given back: also when it has gone altogether.
 func TestWhatIsPipedInIsTyped(t *testing.T) {
-	d, b := talking(t, vbmc.Config{})
-	d.Consoles.Line = func(ctx context.Context, of LineOf) (Line, error) {
-		l, err := openLine(ctx, of)
-		return &lazy{Line: l}, err
-	}
-	conn := connect(t, enable(t, d, b))
-	io.WriteString(conn, "reboot\r")
-	conn.(*net.TCPConn).CloseWrite()
-	if _, err := io.Copy(io.Discard, conn); err != nil {
-		t.Error(err)
-	}
-	if got := b.Machine.Typed(); got != "reboot\r" {
-		t.Errorf("typed %q", got)
+	for name, leave := range map[string]func(*net.TCPConn) error{"half": (*net.TCPConn).CloseWrite, "all": (*net.TCPConn).Close} {
+		t.Run(name, func(t *testing.T) {
+			d, b := talking(t, vbmc.Config{})
+			drained := make(chan struct{})
+			d.Consoles.Line = func(ctx context.Context, of LineOf) (Line, error) {
+				l, err := openLine(ctx, of)
+				return &lazy{Line: l, print: func() bool { return b.Machine.Print("x") }, drained: drained}, err
+			}
+			conn := connect(t, enable(t, d, b))
+			io.WriteString(conn, "reboot\r")
+			leave(conn.(*net.TCPConn))
+			if name == "half" {
+				if _, err := io.Copy(io.Discard, conn); err != nil {
+					t.Error(err)
+				}
+			}
+			<-drained
+			if got := b.Machine.Typed(); got != "reboot\r" {
+				t.Errorf("typed %q", got)
+			}
+		})
 	}
 }
 

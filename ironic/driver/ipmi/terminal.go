@@ -104,12 +104,12 @@ func (t *terminal) serve(ctx context.Context, conn net.Conn) {
 	var both sync.WaitGroup
 	both.Go(func() {
 		defer cancel()
-		if err := pass(conn, line, moved); err != nil && ctx.Err() == nil {
-			farewell(conn, err)
+		if ended, _ := pass(&client{Conn: conn}, line, moved); ended != nil && ctx.Err() == nil {
+			farewell(conn, ended)
 		}
 	})
 	both.Go(func() {
-		if err := pass(line, conn, moved); err == nil {
+		if _, refused := pass(line, conn, moved); refused == nil {
 			if err := drain(ctx, line); err != nil && ctx.Err() == nil {
 				farewell(conn, err)
 			}
@@ -157,22 +157,37 @@ func farewell(conn net.Conn, err error) {
 	_, _ = fmt.Fprintf(conn, "\r\n[console: %v]\r\n", err)
 }
 
-// pass copies until the end of from, which is no error.
-func pass(to io.Writer, from io.Reader, moved func()) error {
+// client is one that may have gone: what the machine prints is then for nobody, and the line stays
+// until the machine has what was typed before. That the client has gone is told where it is read.
+type client struct {
+	net.Conn
+	gone bool
+}
+
+func (c *client) Write(p []byte) (int, error) {
+	if !c.gone {
+		_, err := c.Conn.Write(p)
+		c.gone = err != nil
+	}
+	return len(p), nil
+}
+
+// pass copies until from ends, nil at its end, or to refuses what comes.
+func pass(to io.Writer, from io.Reader, moved func()) (ended, refused error) {
 	buf := make([]byte, 4<<10)
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
 			moved()
 			if _, err := to.Write(buf[:n]); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if errors.Is(err, io.EOF) {
-			return nil
+			return nil, nil
 		}
 		if err != nil {
-			return err
+			return err, nil
 		}
 	}
 }
