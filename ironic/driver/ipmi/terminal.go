@@ -104,7 +104,7 @@ func (t *terminal) serve(ctx context.Context, conn net.Conn) {
 	var both sync.WaitGroup
 	both.Go(func() {
 		defer cancel()
-		if ended, _ := pass(&client{Conn: conn}, line, moved); ended != nil && ctx.Err() == nil {
+		if ended, _ := pass(&reader{Conn: conn}, line, moved); ended != nil && ctx.Err() == nil {
 			farewell(conn, ended)
 		}
 	})
@@ -157,17 +157,17 @@ func farewell(conn net.Conn, err error) {
 	_, _ = fmt.Fprintf(conn, "\r\n[console: %v]\r\n", err)
 }
 
-// client is one that may have gone: what the machine prints is then for nobody, and the line stays
+// reader is a client that may have gone: what the machine prints is then for nobody, and the line stays
 // until the machine has what was typed before. That the client has gone is told where it is read.
-type client struct {
+type reader struct {
 	net.Conn
 	gone bool
 }
 
-func (c *client) Write(p []byte) (int, error) {
-	if !c.gone {
-		_, err := c.Conn.Write(p)
-		c.gone = err != nil
+func (r *reader) Write(p []byte) (int, error) {
+	if !r.gone {
+		_, err := r.Conn.Write(p)
+		r.gone = err != nil
 	}
 	return len(p), nil
 }
