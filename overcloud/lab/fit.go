@@ -48,7 +48,7 @@ func tbCache(m *Machine, accel probe.Accel) Size {
 
 // Fit chooses each machine's memory between its minimum and what it wants: all
 // give up the same share of that difference. It fails, with the numbers, when
-// even the minimums or the disks do not fit. vCPUs are cut to what the host has.
+// even the minimums or the disks do not fit. vCPUs are cut to what processors allows.
 func Fit(c *Config, h Host, accel probe.Accel) ([]Sized, error) {
 	var want, least, on, disk Size
 	for i := range c.Machines {
@@ -84,11 +84,11 @@ func Fit(c *Config, h Host, accel probe.Accel) ([]Sized, error) {
 }
 
 // processors is how many vCPUs a machine of a lab may have: more than the host's would only
-// wait for each other. Emulated machines share the host's. Each that has one alone needs a
-// quarter less of it for the same work: neither its kernel nor QEMU keeps two in step.
+// wait for each other. Emulated machines share the host's: what their processors do to stay
+// in step costs a quarter of the work of each, and all of it where one alone would do.
 func processors(machines int, h Host, accel probe.Accel) int {
 	if accel == probe.TCG {
-		return max(h.CPUs/machines, 1)
+		return max((h.CPUs+machines-1)/machines, 1)
 	}
 	return max(h.CPUs, 1)
 }

@@ -63,7 +63,7 @@ func TestVCPUsStayWithinTheHosts(t *testing.T) {
 	for _, tt := range []struct {
 		host, want int
 		accel      probe.Accel
-	}{{2, 2, probe.KVM}, {64, 8, probe.KVM}, {2, 1, probe.TCG}, {9, 1, probe.TCG}, {16, 3, probe.TCG}, {64, 8, probe.TCG}} {
+	}{{2, 2, probe.KVM}, {64, 8, probe.KVM}, {2, 1, probe.TCG}, {5, 1, probe.TCG}, {6, 2, probe.TCG}, {16, 4, probe.TCG}, {64, 8, probe.TCG}} {
 		got, err := Fit(c, Host{CPUs: tt.host, MemoryAvailable: 60 * gib, DiskFree: 100 * gib}, tt.accel)
 		if err != nil || got[0].VCPUs != tt.want || (got[0].TBCache == 0) != (tt.accel == probe.KVM) {
 			t.Errorf("%v on %d processors: got %d vCPUs, %s translation cache, %v", tt.accel, tt.host, got[0].VCPUs, got[0].TBCache, err)
