@@ -187,6 +187,7 @@ func (u *user) noServer(name string) {
 // migrate moves a server that runs from one hypervisor to the other.
 func (u *user) migrate() {
 	u.server("moving")
+	wants(u.t, u.ssh("overcloud-controller-0", "sudo rbd -p vms ls"), "_disk")
 	from := last(u.python("server show moving -f value -c OS-EXT-SRV-ATTR:host"))
 	u.python("server migrate --live-migration --wait moving")
 	to := last(u.python("server show moving -f value -c OS-EXT-SRV-ATTR:host"))
