@@ -65,7 +65,8 @@ func (p port) socket() bool { return p.Type == "unix" && p.Source.Mode == "bind"
 // goes to the terminal itself, so there is none on a remote host. A socket has room
 // for one, whom nothing throws out.
 func (m *Machine) OpenConsole(ctx context.Context, claim domain.Claim) (c domain.Console, canWrite bool, err error) {
-	if err := m.needRunning(ctx); err != nil {
+	on, err := m.running(ctx)
+	if err != nil {
 		return nil, false, err
 	}
 	text, err := m.conn.DomainXML(ctx, m.name, libvirt.XMLLive)
@@ -74,8 +75,10 @@ func (m *Machine) OpenConsole(ctx context.Context, claim domain.Claim) (c domain
 	}
 	p, err := findPort(text)
 	switch {
-	case err != nil:
+	case err != nil: // no port, which a start does not change
 		return nil, false, err
+	case !on:
+		return nil, false, domain.ErrPoweredOff
 	case p.socket():
 		return m.openSocket(ctx, p)
 	}
@@ -100,10 +103,12 @@ func (m *Machine) openTerminal(ctx context.Context, p port, claim domain.Claim) 
 		flags = libvirt.ConsoleForce
 	}
 	out, err := m.conn.OpenConsole(ctx, m.name, p.Alias.Name, flags)
-	if libvirt.CodeOf(err) == libvirt.CodeOperationFailed {
+	switch {
+	case libvirt.CodeOf(err) == libvirt.CodeOperationFailed:
 		return nil, false, fmt.Errorf("%w: %w", domain.ErrBusy, err)
-	}
-	if err != nil {
+	case libvirt.IsInvalidOperation(err): // here only: it has stopped since it was asked (qemuDomainOpenConsole)
+		return nil, false, fmt.Errorf("%w: %w", domain.ErrPoweredOff, err)
+	case err != nil:
 		return nil, false, translate(err)
 	}
 	c := &console{m: m, dev: p.Alias.Name, Reader: out}
