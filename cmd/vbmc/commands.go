@@ -177,7 +177,12 @@ func (p *program) edit(c *cli.Context) error {
 	if len(args) == 0 {
 		return usageError{errors.New("nothing to change: name at least one option, see 'vbmc edit --help'")}
 	}
-	_, err := p.call(c, control.Request{Command: "edit", Domains: c.Args().Slice(), Args: args})
+	r, err := p.call(c, control.Request{Command: "edit", Domains: c.Args().Slice(), Args: args})
+	if err == nil && args["port"] == "auto" {
+		for _, b := range r.BMCs {
+			fmt.Fprintln(p.out, c.Args().First(), b.Port)
+		}
+	}
 	return err
 }
 
