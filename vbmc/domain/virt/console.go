@@ -92,7 +92,7 @@ func (m *Machine) openSocket(ctx context.Context, p port) (domain.Console, bool,
 	var d net.Dialer
 	sock, err := d.DialContext(ctx, "unix", p.Source.Path)
 	if err != nil {
-		return nil, false, fmt.Errorf("open console: %w", err)
+		return nil, false, m.notOpened(ctx, fmt.Errorf("open console: %w", err))
 	}
 	return &console{m: m, dev: p.Alias.Name, Reader: sock, in: sock, close: func() { sock.Close() }}, true, nil
 }
@@ -106,10 +106,8 @@ func (m *Machine) openTerminal(ctx context.Context, p port, claim domain.Claim) 
 	switch {
 	case libvirt.CodeOf(err) == libvirt.CodeOperationFailed:
 		return nil, false, fmt.Errorf("%w: %w", domain.ErrBusy, err)
-	case libvirt.IsInvalidOperation(err): // here only: it has stopped since it was asked (qemuDomainOpenConsole)
-		return nil, false, fmt.Errorf("%w: %w", domain.ErrPoweredOff, err)
 	case err != nil:
-		return nil, false, translate(err)
+		return nil, false, m.notOpened(ctx, err)
 	}
 	c := &console{m: m, dev: p.Alias.Name, Reader: out}
 	if m.conn.Local() {
@@ -127,6 +125,21 @@ func (m *Machine) openTerminal(ctx context.Context, p port, claim domain.Claim) 
 		}
 	}
 	return c, c.in != nil, nil
+}
+
+// notOpened translates why a port could not be opened: the machine may have stopped since it
+// was asked. libvirt's 55 says that and nothing else here (qemuDomainOpenConsole), also when
+// the machine runs anew by now; a terminal or socket that is gone may be of a process that is.
+func (m *Machine) notOpened(ctx context.Context, err error) error {
+	off := libvirt.IsInvalidOperation(err)
+	if !off {
+		on, look := m.running(ctx)
+		off = look == nil && !on
+	}
+	if off {
+		return fmt.Errorf("%w: %w", domain.ErrPoweredOff, err)
+	}
+	return translate(err)
 }
 
 // console is an open serial port.

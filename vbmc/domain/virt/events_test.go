@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -251,6 +252,8 @@ func TestNoConsole(t *testing.T) {
 		port    = "<domain><devices><serial type='file'/><serial type='pty'/></devices></domain>"
 		aliased = "<domain><devices><serial type='pty'><alias name='ua-serial'/></serial></devices></domain>"
 	)
+	socket := "<domain><devices><serial type='unix'><source mode='bind' path='" + t.TempDir() + "/none'/><alias name='serial0'/></serial></devices></domain>"
+	refused := func(code libvirt.Code) error { return &libvirt.Error{Op: "open console", Code: code, Msg: "no"} }
 	for name, c := range map[string]struct {
 		h    hypervisor
 		want error
@@ -260,7 +263,11 @@ func TestNoConsole(t *testing.T) {
 		"on its way":            {hypervisor{live: port, stored: port}, domain.ErrPoweredOff},
 		"off":                   {hypervisor{stored: port}, domain.ErrPoweredOff},
 		"off, an alias of ours": {hypervisor{stored: aliased}, domain.ErrPoweredOff},
-		"stops meanwhile":       {hypervisor{live: aliased, stopsFirst: true}, domain.ErrPoweredOff},
+		"stops meanwhile":       {hypervisor{live: aliased, closed: refused(libvirt.CodeSystem), stopsBehind: true}, domain.ErrPoweredOff},
+		"stops with its socket": {hypervisor{live: socket, stopsBehind: true}, domain.ErrPoweredOff},
+		"runs anew by now":      {hypervisor{live: aliased, closed: refused(libvirt.CodeOperationInvalid)}, domain.ErrPoweredOff},
+		"no such terminal":      {hypervisor{live: aliased, closed: refused(libvirt.CodeSystem)}, domain.ErrUnavailable},
+		"no such socket":        {hypervisor{live: socket}, fs.ErrNotExist},
 	} {
 		m := newMachine(t, &c.h, t.TempDir())
 		if _, _, err := m.OpenConsole(t.Context(), domain.TakeOver); !errors.Is(err, c.want) {

@@ -42,8 +42,9 @@ type hypervisor struct {
 	booted       domain.Device // by the latest boot; None: the machine's own order, CD drive first
 	stats        libvirt.Stats
 	output       string
-	taken        bool // somebody else has the console
-	stopsFirst   bool // before its console is opened
+	taken        bool  // somebody else has the console
+	closed       error // why its console cannot be opened
+	stopsBehind  bool  // its live XML was read: it stops
 	remote       bool
 	breaks       []any
 	observe      func(libvirt.Event) bool
@@ -165,7 +166,11 @@ func (h *hypervisor) InjectNMI(context.Context, string) error { return h.when(tr
 func (h *hypervisor) DomainXML(_ context.Context, _ string, f libvirt.XMLFlags) (string, error) {
 	switch f {
 	case libvirt.XMLLive: // of a domain that is off the stored one
-		return cmp.Or(h.live, h.stored), h.away
+		live := h.live
+		if h.stopsBehind {
+			h.live = ""
+		}
+		return cmp.Or(live, h.stored), h.away
 	case libvirt.XMLInactive | libvirt.XMLSecure:
 		return h.stored, h.away
 	}
@@ -215,8 +220,8 @@ func (h *hypervisor) Monitor(_ context.Context, _, command string, args map[stri
 func (h *hypervisor) Usage(string) (libvirt.Stats, error) { return h.stats, h.away }
 func (h *hypervisor) Local() bool                         { return !h.remote }
 func (h *hypervisor) OpenConsole(_ context.Context, _, _ string, flags libvirt.ConsoleFlags) (io.ReadCloser, error) {
-	if h.stopsFirst {
-		return nil, &libvirt.Error{Op: "open console", Code: libvirt.CodeOperationInvalid, Msg: "domain is not running"}
+	if h.closed != nil {
+		return nil, h.closed
 	}
 	if h.taken && flags != libvirt.ConsoleForce {
 		return nil, &libvirt.Error{Op: "open console", Code: libvirt.CodeOperationFailed, Msg: "Active console session exists for this domain"}
