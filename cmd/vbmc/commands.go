@@ -25,7 +25,8 @@ func addFlags() []cli.Flag {
 		&cli.StringFlag{Name: "port", Usage: "UDP port, or auto: the first free one from 6230 on", Value: strconv.Itoa(manager.DefaultPort)},
 		&cli.StringFlag{Name: "address", Usage: "address to listen on", Value: manager.DefaultAddress},
 		&cli.StringFlag{Name: "libvirt-uri", Usage: "where the domain is", Value: manager.DefaultLibvirtURI},
-		&cli.StringFlag{Name: "libvirt-sasl-username"}, &cli.StringFlag{Name: "libvirt-sasl-password"},
+		&cli.StringFlag{Name: "libvirt-sasl-username", Usage: "refused: vbmc cannot do SASL; use qemu+ssh or qemu+tls"},
+		&cli.StringFlag{Name: "libvirt-sasl-password", Usage: "refused, as the user name"},
 		&cli.StringFlag{Name: "kg", Usage: "BMC key; 0x begins hexadecimal; shows in the process list"},
 		&cli.StringFlag{Name: "kg-file", Usage: "file whose first line is the BMC key"},
 		&cli.StringFlag{Name: "cipher-suites", Usage: "such as 17,3; the preferred one first"},
@@ -177,7 +178,12 @@ func (p *program) edit(c *cli.Context) error {
 	if len(args) == 0 {
 		return usageError{errors.New("nothing to change: name at least one option, see 'vbmc edit --help'")}
 	}
-	_, err := p.call(c, control.Request{Command: "edit", Domains: c.Args().Slice(), Args: args})
+	r, err := p.call(c, control.Request{Command: "edit", Domains: c.Args().Slice(), Args: args})
+	if err == nil && args["port"] == "auto" {
+		for _, b := range r.BMCs {
+			fmt.Fprintln(p.out, c.Args().First(), b.Port)
+		}
+	}
 	return err
 }
 

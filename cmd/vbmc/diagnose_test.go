@@ -72,7 +72,7 @@ func TestWithDaemon(t *testing.T) {
 		{"edit a", 2, "nothing to change"},
 		{"edit a --cipher-suites 0", 1, `"0" is not a cipher suite`},
 		{"edit a --port 0", 1, "--port 0: expected 1 to 65535"},
-		{"edit a --port auto --kg 0x0102 --cipher-suites 17", 0, ""},
+		{"edit a --port auto --kg 0x0102 --cipher-suites 17", 0, "a 6"},
 		{"show a -f value -c Value", 0, "***"},
 		{"show a --long -f csv", 0, "\"kg\",\"***\"\n\"cipher_suites\",\"17\"\n\"console\",\"always\"\n\"boot_mac\",\"\"\n"},
 		{"start a", 0, "Started vBMC instance for domain a"},

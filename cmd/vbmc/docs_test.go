@@ -53,6 +53,17 @@ func TestDocumentedCommandsExist(t *testing.T) {
 	}
 }
 
+// TestOptionsHaveTexts: the help of each says what it does, also where that is nothing.
+func TestOptionsHaveTexts(t *testing.T) {
+	for _, c := range (&program{}).commands() {
+		for _, f := range c.Flags {
+			if d, ok := f.(cli.DocGenerationFlag); ok && d.GetUsage() == "" && !slices.Contains(f.Names(), "detached") {
+				t.Errorf("vbmc %s --%s has no text", c.Name, f.Names()[0])
+			}
+		}
+	}
+}
+
 // TestDocumentedOutput: what the README shows behind `vbmc start` is what it prints, but for time and process.
 func TestDocumentedOutput(t *testing.T) {
 	var out bytes.Buffer

@@ -279,8 +279,11 @@ func (s *Server) edit(req Request) *Reply {
 	if len(req.Domains) != 1 {
 		return result(errs.New(errs.Invalid, "edit takes one domain"))
 	}
-	beside, err := s.Manager.Edit(req.Domains[0], req.Args)
+	c, beside, err := s.Manager.Edit(req.Domains[0], req.Args)
 	r := result(err)
+	if err == nil {
+		r.BMCs = s.masked([]manager.Info{{Config: c}})
+	}
 	if beside != nil { // the edit itself is done
 		r.tell(beside)
 	}

@@ -96,7 +96,7 @@ func kgRows(t *testing.T, l *lab, b bed) {
 // edit changes a key of a BMC's configuration.
 func (l *lab) edit(t *testing.T, name, key, value string) {
 	t.Helper()
-	if beside, err := l.manager.Edit(name, map[string]string{key: value}); err != nil || beside != nil {
+	if _, beside, err := l.manager.Edit(name, map[string]string{key: value}); err != nil || beside != nil {
 		t.Fatal(err)
 	}
 }

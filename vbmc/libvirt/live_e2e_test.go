@@ -59,6 +59,9 @@ func TestLifeOfADomain(t *testing.T) {
 	if err != nil || d.State != libvirt.StateShutoff {
 		t.Fatalf("after destroy: %v, %v", d, err)
 	}
+	if _, err := c.OpenConsole(ctx, name, "serial0", libvirt.ConsoleForce); !libvirt.IsInvalidOperation(err) {
+		t.Fatalf("console of a stopped domain: %v, want invalid operation", err)
+	}
 	c.Close()
 	if _, err := c.Domains(ctx); !errors.Is(err, libvirt.ErrClosed) {
 		t.Fatalf("after close: %v", err)

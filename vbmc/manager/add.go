@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 
 	"trefoil/internal/errs"
 )
@@ -117,5 +116,3 @@ func (m *Manager) add(p ports, c Config, from int) (Config, error) {
 	p.take(c)
 	return c, nil
 }
-
-func inUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }

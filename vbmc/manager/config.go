@@ -272,6 +272,9 @@ func (c Config) Reachable() []string {
 	return hosts
 }
 
+// endpoint is where the BMC listens, for people.
+func (c Config) endpoint() string { return net.JoinHostPort(c.Address, strconv.Itoa(c.Port)) }
+
 // overlaps reports whether two BMCs cannot listen at the same time.
 func (c Config) overlaps(o Config) bool {
 	if c.Port != o.Port {

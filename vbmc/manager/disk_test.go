@@ -73,7 +73,7 @@ func TestAnUnreadableConfigurationIsNotAGoneOne(t *testing.T) {
 	const want = "too many levels of symbolic links"
 	for what, do := range map[string]func() error{
 		"stop":   func() error { _, err := m.Stop("a"); return err },
-		"edit":   func() error { _, err := m.Edit("a", nil); return err },
+		"edit":   func() error { _, _, err := m.Edit("a", nil); return err },
 		"add":    func() error { _, err := m.Add(t.Context(), config("a", freePort(t))); return err },
 		"remove": func() error { return m.store.remove("a") },
 	} {

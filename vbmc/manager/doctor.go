@@ -3,10 +3,8 @@ package manager
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -44,6 +42,7 @@ type examination struct {
 	config  Config
 	fault   string // why the manager does not run it
 	running bool
+	runs    Config       // of the BMC that runs
 	lockout ipmi.Lockout // of the BMC that runs
 	other   string       // domain that is configured for the same port
 	twin    string       // that another BMC has the same domain
@@ -98,7 +97,7 @@ func (m *Manager) examinations(names []string) ([]*examination, error) {
 	for _, name := range names {
 		x := &examination{m: m, name: name, fault: m.faults[name].text}
 		if in := m.running[name]; in != nil {
-			x.running, x.lockout = true, in.bmc.Lockout()
+			x.running, x.runs, x.lockout = true, in.config, in.bmc.Lockout()
 		}
 		if err := m.Known(name); errs.Is(err, errs.NotFound) || errs.Is(err, errs.Invalid) {
 			return nil, err
@@ -140,9 +139,17 @@ func (x *examination) run(ctx context.Context) {
 		return
 	}
 	x.user()
-	if x.lockout.Level > 0 {
+	switch {
+	case !x.runs.overlaps(x.config): // whoever has that port would answer
+		x.say("login", Warning, "not tried: "+x.elsewhere(), "")
+	case x.lockout.Level > 0:
 		x.login(ctx)
 	}
+}
+
+// elsewhere tells where a BMC listens that does not follow its file.
+func (x *examination) elsewhere() string {
+	return "this daemon listens on " + x.runs.endpoint() + ", the file says " + x.config.endpoint()
 }
 
 // user tells what a client cannot tell from a wrong password.
@@ -186,16 +193,27 @@ func (x *examination) password() {
 
 func (x *examination) port() {
 	c := x.config
-	at := net.JoinHostPort(c.Address, strconv.Itoa(c.Port))
+	at := c.endpoint()
 	if x.other != "" {
 		x.say("port", Fault, fmt.Sprintf("%s is also the port of the vBMC of domain %s", at, x.other), "vbmc edit "+x.name+" --port auto")
 		return
 	}
-	if x.running {
+	switch {
+	case x.running && x.runs.overlaps(c):
 		x.say("port", Good, "this daemon listens on "+at, "")
+		return
+	case x.running && x.fault == "":
+		x.say("port", Warning, x.elsewhere()+"; it follows in a moment", "")
+		return
+	case x.running:
+		x.say("port", Fault, x.elsewhere()+", which it does not follow: "+x.fault, "")
 		return
 	}
 	conn, err := ipmi.Listen(c.Address, c.Port)
+	if notHere(err) {
+		x.say("port", Fault, err.Error()+"; "+c.Address+" is not an address of this machine", "vbmc edit "+x.name+" --address A with one of those that 'ip address' shows")
+		return
+	}
 	if err != nil {
 		detail := err.Error()
 		if who := udpHolders("/proc", c.Port); len(who) > 0 {

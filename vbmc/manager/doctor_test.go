@@ -1,9 +1,11 @@
 package manager
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +42,9 @@ func TestDoctor(t *testing.T) {
 	open := config("open", freePort(t))
 	open.Address, open.Password = "0.0.0.0", DefaultPassword
 	byHand(open)
+	foreign := config("foreign", freePort(t))
+	foreign.Address = "192.0.2.1" // of documentation (RFC 5737)
+	byHand(foreign)
 	long := config("long", 70000)
 	long.Password = strings.Repeat("x", 21)
 	byHand(long)
@@ -65,6 +70,7 @@ func TestDoctor(t *testing.T) {
 	has("twin", "port", Fault, "also the port of the vBMC of domain lost")
 	has("twin", "file mode", Warning, "0644")
 	has("taken", "port", Fault, "held by manager.test (process ")
+	has("foreign", "port", Fault, "192.0.2.1 is not an address of this machine")
 	has("open", "password", Warning, "the default password")
 	has("open", "port", Warning, "the BMC is stopped")
 	has("long", "configuration", Fault, "/long/config:5: port = 70000: expected 1 to 65535")
@@ -75,6 +81,56 @@ func TestDoctor(t *testing.T) {
 	}
 	if _, err := m.Doctor(t.Context(), []string{"nobody"}, nil); err == nil || !strings.Contains(err.Error(), "No domain") {
 		t.Errorf("doctor of nobody: %v", err)
+	}
+}
+
+// A BMC that does not follow its file listens where it did: who answers at the file's port is
+// another, and a login there says nothing of this one.
+func TestDoctorLogsInToNoOther(t *testing.T) {
+	busy, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	for name, c := range map[string]struct {
+		port   int  // 0: that of the other BMC
+		unseen bool // the edit was not looked at yet
+		want   Verdict
+		detail string
+	}{
+		"another BMC's":     {0, false, Fault, "also the port of the vBMC of domain b"},
+		"another program's": {busy.LocalAddr().(*net.UDPAddr).Port, false, Fault, "which it does not follow: vBMC of domain a cannot listen"},
+		"a free one":        {freePort(t), true, Warning, "it follows in a moment"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, _ := newManager(t)
+			a, b := running(t, m, "a"), running(t, m, "b")
+			port := cmp.Or(c.port, b.Port)
+			spoil(t, m, fmt.Sprint("port = ", a.Port), fmt.Sprint("port = ", port))
+			if !c.unseen {
+				m.Sync()
+			}
+			all, err := m.Doctor(t.Context(), []string{"a"}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := map[string]Finding{}
+			for _, f := range all {
+				if f.Domain == "a" && (f.Check == "port" || strings.HasPrefix(f.Check, "login")) {
+					said[f.Check] = f
+				}
+			}
+			if f := said["port"]; f.Verdict != c.want || !strings.Contains(f.Detail, c.detail) {
+				t.Errorf("%+v", f)
+			}
+			want := fmt.Sprintf("not tried: this daemon listens on 127.0.0.1:%d, the file says 127.0.0.1:%d", a.Port, port)
+			if f := said["login"]; len(said) != 2 || f.Verdict != Warning || f.Detail != want {
+				t.Errorf("%+v, want %s", said, want)
+			}
+			if all, err = m.Doctor(t.Context(), []string{"b"}, nil); err != nil || !slices.ContainsFunc(all, func(f Finding) bool { return f.Check == "login, suite 17" && f.Verdict == Good }) {
+				t.Errorf("b has its port: %+v, %v", all, err)
+			}
+		})
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 )
 
 // Edit gives options of a BMC's configuration new values, as Config.Set takes them, and
-// the running BMC with it. What cannot work is refused (err) and changes nothing.
+// the running BMC with it; stored is the file's then. What cannot work is refused (err) and
+// changes nothing.
 // Sessions stay open when only users, keys or suites change; those of a user whose name
 // or password changes end.
 //
@@ -18,28 +19,29 @@ import (
 // the wrong value stays as it is, and beside tells its line and what the BMC does meanwhile.
 // A running BMC takes new credentials all the same: an old password that leaked must not
 // open it any longer.
-func (m *Manager) Edit(name string, options map[string]string) (beside, err error) {
+func (m *Manager) Edit(name string, options map[string]string) (stored Config, beside, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	_, err = m.configured(name)
 	if _, ok := mostlyRead(err); err != nil && !ok {
-		return nil, err
+		return Config{}, nil, err
 	}
 	undo := m.undoer(name)
 	before, after, err := m.change(name, func(c *Config, _ error) error { return m.give(name, c, options) })
 	if err != nil {
-		return nil, err
+		return Config{}, nil, err
 	}
 	if err := m.wrongIn(name); err != nil {
-		return m.editedBeside(name, after, options, err)
+		beside, err = m.editedBeside(name, after, options, err)
+		return after, beside, err
 	}
 	if err := m.match(name, after); err != nil {
-		return nil, errors.Join(err, undo(before))
+		return Config{}, nil, errors.Join(err, undo(before))
 	}
 	if after.Active {
 		m.note(name, nil)
 	}
-	return nil, nil
+	return after, nil, nil
 }
 
 // give sets options and refuses what they are wrong in, and no other. m.mu is held.

@@ -29,7 +29,7 @@ func TestEditBesideAWrongValue(t *testing.T) {
 		spoil(t, m, row.old, row.by)
 		m.Sync()
 		kept := value(t, m, row.mends)
-		beside, err := m.Edit("a", map[string]string{"console": "off", "kg": "0x0102"})
+		_, beside, err := m.Edit("a", map[string]string{"console": "off", "kg": "0x0102"})
 		want := "the edit is written, but the vBMC of domain a goes on as before except for kg: "
 		if err != nil || beside == nil || !strings.HasPrefix(beside.Error(), want) || !strings.Contains(beside.Error(), row.told) || errs.HintOf(beside) == "" {
 			t.Errorf("%s: %v, %v (%s), want %s", row.by, err, beside, errs.HintOf(beside), row.told)
@@ -57,18 +57,18 @@ func TestCredentialsEditedBesideAWrongValue(t *testing.T) {
 		c := running(t, m, "a")
 		spoil(t, m, old, by)
 		m.Sync()
-		beside, err := m.Edit("a", map[string]string{"password": "rotated"})
+		_, beside, err := m.Edit("a", map[string]string{"password": "rotated"})
 		if err != nil || beside == nil || !strings.Contains(beside.Error(), "goes on as before except for password: ") || strings.Contains(beside.Error(), "rotated") {
 			t.Errorf("%s: %v, %v", by, err, beside)
 		}
 		s := login(t, c.Port, c.Username, "rotated")
 		refused(t, c.Port, c.Username, c.Password)
 		setOverIPMI(t, s, "by-ipmi")
-		if _, err := m.Edit("a", map[string]string{"password": "rotated"}); err != nil {
+		if _, _, err := m.Edit("a", map[string]string{"password": "rotated"}); err != nil {
 			t.Fatal(err)
 		}
 		setOverIPMI(t, login(t, c.Port, c.Username, "rotated"), "by-ipmi")
-		if beside, err := m.Edit("a", map[string]string{"username": "other", "console": "off"}); err != nil || beside == nil {
+		if _, beside, err := m.Edit("a", map[string]string{"username": "other", "console": "off"}); err != nil || beside == nil {
 			t.Errorf("%s: %v, %v", by, err, beside)
 		}
 		login(t, c.Port, "other", "by-ipmi")
@@ -116,7 +116,7 @@ func TestEditBesideAWrongValueOfABMCThatDoesNotRun(t *testing.T) {
 	m.stop("a")
 	spoil(t, m, "pa%%ss#;=", strings.Repeat("x", 21))
 	m.Sync()
-	beside, err := m.Edit("a", map[string]string{"username": "other"})
+	_, beside, err := m.Edit("a", map[string]string{"username": "other"})
 	if err != nil || beside == nil || !strings.HasPrefix(beside.Error(), "the edit is written, but the vBMC of domain a still does not run: ") || strings.Contains(beside.Error(), "xxx") {
 		t.Errorf("%v, %v", err, beside)
 	}
@@ -126,7 +126,7 @@ func TestEditBesideAWrongValueOfABMCThatDoesNotRun(t *testing.T) {
 	if _, err := m.Stop("a"); err != nil {
 		t.Fatal(err)
 	}
-	beside, err = m.Edit("a", map[string]string{"username": "third"})
+	_, beside, err = m.Edit("a", map[string]string{"username": "third"})
 	if err != nil || beside == nil || !strings.Contains(beside.Error(), "vBMC of domain a cannot be started: ") {
 		t.Errorf("stopped: %v, %v", err, beside)
 	}
@@ -160,7 +160,7 @@ func TestWrongEditsBesideAWrongValue(t *testing.T) {
 		"--address \"here\": ":                    {"port": "auto", "address": "here"},
 		"A password and username are required to": {"libvirt_sasl_username": "u"},
 	} {
-		beside, err := m.Edit("a", options)
+		_, beside, err := m.Edit("a", options)
 		if beside != nil || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, %v, want %s", options, beside, err, want)
 		}
@@ -168,7 +168,7 @@ func TestWrongEditsBesideAWrongValue(t *testing.T) {
 	if now := mustRead(t, m.store.file("a")); now != before {
 		t.Errorf("a refused edit changed the file: %s", now)
 	}
-	if beside, err := m.Edit("a", map[string]string{"address": c.Address}); err != nil || beside == nil || !strings.Contains(beside.Error(), "/config:9: kg: ") {
+	if _, beside, err := m.Edit("a", map[string]string{"address": c.Address}); err != nil || beside == nil || !strings.Contains(beside.Error(), "/config:9: kg: ") {
 		t.Errorf("one of two: %v, %v", beside, err)
 	}
 	if err := edit(m, "kg", "0x01"); err != nil {
@@ -185,7 +185,7 @@ func TestAPortBesideAWrongAddressIsTriedLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	spoil(t, m, "= 127.0.0.1", "= nowhere")
-	if beside, err := m.Edit("a", map[string]string{"port": strconv.Itoa(other.Port)}); err != nil || beside == nil {
+	if _, beside, err := m.Edit("a", map[string]string{"port": strconv.Itoa(other.Port)}); err != nil || beside == nil {
 		t.Errorf("%v, %v", beside, err)
 	}
 	if err := edit(m, "address", c.Address); err == nil || !strings.Contains(err.Error(), "is taken by the vBMC of domain b") {
@@ -205,7 +205,7 @@ func TestStartMendsActive(t *testing.T) {
 		opened := f.opened
 		spoil(t, m, "active = True", "active = maybe")
 		m.Sync()
-		beside, err := m.Edit("a", map[string]string{"username": "admin"})
+		_, beside, err := m.Edit("a", map[string]string{"username": "admin"})
 		if err != nil || beside == nil || !strings.Contains(errs.HintOf(beside), "vbmc start 'a'") || value(t, m, "active") != "maybe" {
 			t.Errorf("%v, %v (%s)", err, beside, errs.HintOf(beside))
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"trefoil/internal/errs"
 	"trefoil/vbmc/domain"
 	"trefoil/vbmc/domain/fake"
 )
@@ -144,6 +145,22 @@ func TestLife(t *testing.T) {
 	}
 	if all, err := m.List(); err != nil || len(all) != 0 {
 		t.Errorf("after delete: %v %v", all, err)
+	}
+}
+
+// TestAnAddressOfAnotherMachine: nobody has that port, and no other port helps.
+func TestAnAddressOfAnotherMachine(t *testing.T) {
+	m, _ := newManager(t)
+	running(t, m, "a")
+	for _, port := range []int{freePort(t), AutoPort} {
+		c := config("b", port)
+		c.Address = "192.0.2.1" // of documentation (RFC 5737)
+		if _, err := m.Add(t.Context(), c); !errs.Is(err, errs.Conflict) || !strings.HasPrefix(errs.HintOf(err), "192.0.2.1 is not an address of this machine") {
+			t.Errorf("port %d: %v (%s)", port, err, errs.HintOf(err))
+		}
+	}
+	if _, _, err := m.Edit("a", map[string]string{"address": "192.0.2.1"}); !strings.HasPrefix(errs.HintOf(err), "192.0.2.1 is not an address of this machine") {
+		t.Errorf("edit: %v (%s)", err, errs.HintOf(err))
 	}
 }
 

@@ -1,7 +1,9 @@
 package manager
 
 import (
+	"errors"
 	"net"
+	"syscall"
 
 	"trefoil/internal/errs"
 	"trefoil/vbmc/ipmi"
@@ -18,10 +20,22 @@ func (m *Manager) listen(c Config) (*net.UDPConn, error) {
 		return conn, nil
 	}
 	e := errs.Wrap(errs.Conflict, err, "vBMC of domain %s cannot listen on port %d of %s", c.Domain, c.Port, c.Address)
+	if notHere(err) {
+		return nil, e.WithHint("%s", hintNotHere(c))
+	}
 	if other := m.holder(c); other != "" {
 		return nil, e.WithHint("the vBMC of domain %s has this port", other)
 	}
 	return nil, e.WithHint("see who has it: ss -lunp 'sport = :%d'", c.Port)
+}
+
+func inUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
+
+// notHere tells that nobody can listen on the address, whatever the port.
+func notHere(err error) bool { return errors.Is(err, syscall.EADDRNOTAVAIL) }
+
+func hintNotHere(c Config) string {
+	return c.Address + " is not an address of this machine; give one of those that 'ip address' shows with --address"
 }
 
 // holder names the running BMC that stands in c's way.
@@ -102,9 +116,14 @@ func (m *Manager) choose(p ports, c *Config, from int) error {
 		if err == nil {
 			return conn.Close()
 		}
-		if !inUse(err) {
-			return errs.Wrap(errs.Conflict, err, "vBMC of domain %s cannot listen on %s", c.Domain, c.Address)
+		if inUse(err) {
+			continue
 		}
+		e := errs.Wrap(errs.Conflict, err, "vBMC of domain %s cannot listen on %s", c.Domain, c.Address)
+		if notHere(err) {
+			return e.WithHint("%s", hintNotHere(*c))
+		}
+		return e
 	}
 	return errs.New(errs.Conflict, "no UDP port from %d on is free on %s", from, c.Address)
 }

@@ -43,7 +43,7 @@ func running(t *testing.T, m *Manager, name string) Config {
 
 // edit gives an option of a, beside which nothing is wrong, a value.
 func edit(m *Manager, key, value string) error {
-	beside, err := m.Edit("a", map[string]string{key: value})
+	_, beside, err := m.Edit("a", map[string]string{key: value})
 	return errors.Join(beside, err)
 }
 
@@ -120,7 +120,7 @@ func TestRefusedEdits(t *testing.T) {
 		t.Errorf("a refused edit changed the file: %s %v", after, err)
 	}
 	login(t, a.Port, "admin", a.Password)
-	if _, err := m.Edit("c", nil); err == nil || !strings.Contains(err.Error(), "No domain") {
+	if _, _, err := m.Edit("c", nil); err == nil || !strings.Contains(err.Error(), "No domain") {
 		t.Errorf("edit of nothing: %v", err)
 	}
 	// The same port on a wider address is the BMC's own.

@@ -65,7 +65,8 @@ func (p port) socket() bool { return p.Type == "unix" && p.Source.Mode == "bind"
 // goes to the terminal itself, so there is none on a remote host. A socket has room
 // for one, whom nothing throws out.
 func (m *Machine) OpenConsole(ctx context.Context, claim domain.Claim) (c domain.Console, canWrite bool, err error) {
-	if err := m.needRunning(ctx); err != nil {
+	on, err := m.running(ctx)
+	if err != nil {
 		return nil, false, err
 	}
 	text, err := m.conn.DomainXML(ctx, m.name, libvirt.XMLLive)
@@ -74,8 +75,10 @@ func (m *Machine) OpenConsole(ctx context.Context, claim domain.Claim) (c domain
 	}
 	p, err := findPort(text)
 	switch {
-	case err != nil:
+	case err != nil: // no port, which a start does not change
 		return nil, false, err
+	case !on:
+		return nil, false, domain.ErrPoweredOff
 	case p.socket():
 		return m.openSocket(ctx, p)
 	}
@@ -89,7 +92,7 @@ func (m *Machine) openSocket(ctx context.Context, p port) (domain.Console, bool,
 	var d net.Dialer
 	sock, err := d.DialContext(ctx, "unix", p.Source.Path)
 	if err != nil {
-		return nil, false, fmt.Errorf("open console: %w", err)
+		return nil, false, m.notOpened(ctx, fmt.Errorf("open console: %w", err))
 	}
 	return &console{m: m, dev: p.Alias.Name, Reader: sock, in: sock, close: func() { sock.Close() }}, true, nil
 }
@@ -100,11 +103,11 @@ func (m *Machine) openTerminal(ctx context.Context, p port, claim domain.Claim) 
 		flags = libvirt.ConsoleForce
 	}
 	out, err := m.conn.OpenConsole(ctx, m.name, p.Alias.Name, flags)
-	if libvirt.CodeOf(err) == libvirt.CodeOperationFailed {
+	switch {
+	case libvirt.CodeOf(err) == libvirt.CodeOperationFailed:
 		return nil, false, fmt.Errorf("%w: %w", domain.ErrBusy, err)
-	}
-	if err != nil {
-		return nil, false, translate(err)
+	case err != nil:
+		return nil, false, m.notOpened(ctx, err)
 	}
 	c := &console{m: m, dev: p.Alias.Name, Reader: out}
 	if m.conn.Local() {
@@ -122,6 +125,21 @@ func (m *Machine) openTerminal(ctx context.Context, p port, claim domain.Claim) 
 		}
 	}
 	return c, c.in != nil, nil
+}
+
+// notOpened translates why a port could not be opened: the machine may have stopped since it
+// was asked. libvirt's 55 says that and nothing else here (qemuDomainOpenConsole), also when
+// the machine runs anew by now; a terminal or socket that is gone may be of a process that is.
+func (m *Machine) notOpened(ctx context.Context, err error) error {
+	off := libvirt.IsInvalidOperation(err)
+	if !off {
+		on, look := m.running(ctx)
+		off = look == nil && !on
+	}
+	if off {
+		return fmt.Errorf("%w: %w", domain.ErrPoweredOff, err)
+	}
+	return translate(err)
 }
 
 // console is an open serial port.

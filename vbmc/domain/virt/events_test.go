@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -242,16 +243,35 @@ func TestTerminal(t *testing.T) {
 	} else {
 		c.Close()
 	}
-	h.live = osStyle
-	if _, _, err := m.OpenConsole(t.Context(), domain.IfFree); !errors.Is(err, domain.ErrNotSupported) {
-		t.Errorf("no serial port: %v", err)
-	}
-	h.live = "<domain><devices><serial type='file'/><serial type='pty'/></devices></domain>"
-	if _, _, err := m.OpenConsole(t.Context(), domain.IfFree); !errors.Is(err, domain.ErrPoweredOff) {
-		t.Errorf("on its way: %v", err)
-	}
-	h.live = ""
-	if _, _, err := m.OpenConsole(t.Context(), domain.IfFree); !errors.Is(err, domain.ErrPoweredOff) {
-		t.Errorf("off: %v", err)
+}
+
+// TestNoConsole: a machine that is off gets a console when it starts, one without a port
+// gets none then either.
+func TestNoConsole(t *testing.T) {
+	const (
+		port    = "<domain><devices><serial type='file'/><serial type='pty'/></devices></domain>"
+		aliased = "<domain><devices><serial type='pty'><alias name='ua-serial'/></serial></devices></domain>"
+	)
+	socket := "<domain><devices><serial type='unix'><source mode='bind' path='" + t.TempDir() + "/none'/><alias name='serial0'/></serial></devices></domain>"
+	refused := func(code libvirt.Code) error { return &libvirt.Error{Op: "open console", Code: code, Msg: "no"} }
+	for name, c := range map[string]struct {
+		h    hypervisor
+		want error
+	}{
+		"on, no port":           {hypervisor{live: osStyle, stored: port}, domain.ErrNotSupported},
+		"off, no port":          {hypervisor{stored: osStyle}, domain.ErrNotSupported},
+		"on its way":            {hypervisor{live: port, stored: port}, domain.ErrPoweredOff},
+		"off":                   {hypervisor{stored: port}, domain.ErrPoweredOff},
+		"off, an alias of ours": {hypervisor{stored: aliased}, domain.ErrPoweredOff},
+		"stops meanwhile":       {hypervisor{live: aliased, closed: refused(libvirt.CodeSystem), stopsBehind: true}, domain.ErrPoweredOff},
+		"stops with its socket": {hypervisor{live: socket, stopsBehind: true}, domain.ErrPoweredOff},
+		"runs anew by now":      {hypervisor{live: aliased, closed: refused(libvirt.CodeOperationInvalid)}, domain.ErrPoweredOff},
+		"no such terminal":      {hypervisor{live: aliased, closed: refused(libvirt.CodeSystem)}, domain.ErrUnavailable},
+		"no such socket":        {hypervisor{live: socket}, fs.ErrNotExist},
+	} {
+		m := newMachine(t, &c.h, t.TempDir())
+		if _, _, err := m.OpenConsole(t.Context(), domain.TakeOver); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
 	}
 }

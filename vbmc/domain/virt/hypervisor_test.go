@@ -42,7 +42,9 @@ type hypervisor struct {
 	booted       domain.Device // by the latest boot; None: the machine's own order, CD drive first
 	stats        libvirt.Stats
 	output       string
-	taken        bool // somebody else has the console
+	taken        bool  // somebody else has the console
+	closed       error // why its console cannot be opened
+	stopsBehind  bool  // its live XML was read: it stops
 	remote       bool
 	breaks       []any
 	observe      func(libvirt.Event) bool
@@ -163,8 +165,12 @@ func (h *hypervisor) ResetDomain(context.Context, string) error {
 func (h *hypervisor) InjectNMI(context.Context, string) error { return h.when(true, func() {}) }
 func (h *hypervisor) DomainXML(_ context.Context, _ string, f libvirt.XMLFlags) (string, error) {
 	switch f {
-	case libvirt.XMLLive:
-		return h.live, h.away
+	case libvirt.XMLLive: // of a domain that is off the stored one
+		live := h.live
+		if h.stopsBehind {
+			h.live = ""
+		}
+		return cmp.Or(live, h.stored), h.away
 	case libvirt.XMLInactive | libvirt.XMLSecure:
 		return h.stored, h.away
 	}
@@ -214,6 +220,9 @@ func (h *hypervisor) Monitor(_ context.Context, _, command string, args map[stri
 func (h *hypervisor) Usage(string) (libvirt.Stats, error) { return h.stats, h.away }
 func (h *hypervisor) Local() bool                         { return !h.remote }
 func (h *hypervisor) OpenConsole(_ context.Context, _, _ string, flags libvirt.ConsoleFlags) (io.ReadCloser, error) {
+	if h.closed != nil {
+		return nil, h.closed
+	}
 	if h.taken && flags != libvirt.ConsoleForce {
 		return nil, &libvirt.Error{Op: "open console", Code: libvirt.CodeOperationFailed, Msg: "Active console session exists for this domain"}
 	}
