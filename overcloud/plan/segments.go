@@ -43,7 +43,9 @@ func (b *builder) checkSegments(p *Plan) error {
 		lines = append(lines, b.missing(tenants, "NeutronTypeDrivers", words(d.Settings[driversKey]), "Neutron's server ends over it")...)
 		tunnels := slices.DeleteFunc(tenants, func(t string) bool { return !slices.Contains(tunnelTypes, t) })
 		for _, agent := range p.services(ovsAgent) {
-			lines = append(lines, b.missing(tunnels, "NeutronTunnelTypes", words(agent.Settings[tunnelsKey]), "no agent makes such tunnels, and a server there gets no port")...)
+			if types, tells := agent.Settings[tunnelsKey]; tells { // trees of before do not
+				lines = append(lines, b.missing(tunnels, "NeutronTunnelTypes", words(types), "no agent makes such tunnels, and a server there gets no port")...)
+			}
 		}
 		for _, n := range numbered {
 			for _, text := range words(d.Settings[n.key]) {
