@@ -31,6 +31,7 @@ type deployment struct {
 	in   stack.Input
 
 	warnings []string // of the command line
+	told     []string // all that were printed
 
 	made *plan.Plan
 	s    *session.Session
@@ -128,20 +129,25 @@ func (d *deployment) checkLimits() error {
 // warn prints what the operator should know, and ends here if that was asked for.
 func (d *deployment) warn() error {
 	all := slices.Concat(d.warnings, d.made.Warnings)
-	for _, w := range all {
-		if d.c.Bool("dry-run") && !d.c.Bool(warningsFatal) && d.found(w) {
-			continue // it stands in the output, which comes where they do not end it here
-		}
+	said := all
+	if d.c.Bool("dry-run") && !d.c.Bool(warningsFatal) {
+		said = slices.DeleteFunc(slices.Clone(all), d.found) // they stand in the output, which comes where they do not end it here
+	}
+	d.print(said)
+	return d.fatal(len(all))
+}
+
+// print prints warnings and notes that they were.
+func (d *deployment) print(warnings []string) {
+	for _, w := range warnings {
 		fmt.Fprintf(d.p.err, "WARNING: %s\n", w)
 	}
-	return d.fatal(len(all))
+	d.told = append(d.told, warnings...)
 }
 
 // tell prints warnings of the machines that were chosen.
 func (d *deployment) tell(warnings []string) error {
-	for _, w := range warnings {
-		fmt.Fprintf(d.p.err, "WARNING: %s\n", w)
-	}
+	d.print(warnings)
 	return d.fatal(len(warnings))
 }
 

@@ -36,6 +36,7 @@ func (d *deployment) dryRun() error {
 		return err
 	}
 	if d.c.String("format") == "json" {
+		changes.Warnings = append(append([]string{}, d.told...), slices.DeleteFunc(changes.Warnings, func(w string) bool { return slices.Contains(d.told, w) })...)
 		err = changes.JSON(d.p.out)
 	} else if err = changes.Text(d.p.out); err == nil && len(changes.Refused) == 0 {
 		_, err = fmt.Fprintln(d.p.out, "\nValidation Finished")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +52,9 @@ func TestDryRun(t *testing.T) {
 	if strings.Contains(errw, "NovaComputeLibvirtTyp") || len(d.Findings) != 1 || d.Findings[0].Nearest != "NovaComputeLibvirtType" {
 		t.Errorf("findings %+v, errors\n%s", d.Findings, errw)
 	}
+	if d.Warnings == nil || len(d.Warnings) > 0 {
+		t.Errorf("warnings %q; nothing warrants one, and no list is null", d.Warnings)
+	}
 	for name, secret := range deployed.Passwords {
 		if strings.Contains(out+errw, secret) || strings.Contains(out+errw, "Zq9secret") {
 			t.Errorf("%s is shown", name)
@@ -65,6 +69,19 @@ func TestDryRun(t *testing.T) {
 		t.Errorf("code %d\n%s%s", code, out, errw)
 	}
 	o.want(deploy+"2 --dry-run -f json -e "+site, 1, `"refused": [`, "RabbitPassword")
+
+	// The object has the warnings that no list of its own has; the terminal shows them all the same.
+	site = o.in(t.TempDir(), "site.yaml", "parameter_defaults:\n  NeutronNetworkType: [vlan]\n  NovaComputeLibvirtTyp: kvm\n")
+	code, out, errw = o.types(t.Context(), deploy+"2 --dry-run -f json -e "+site)
+	d = diff.Diff{}
+	if err := json.Unmarshal([]byte(out), &d); code != 3 || err != nil || len(d.Warnings) != strings.Count(errw, "WARNING: ") {
+		t.Errorf("code %d, %v, warnings %q\n%s", code, err, d.Warnings, errw)
+	}
+	if !slices.ContainsFunc(d.Warnings, func(w string) bool {
+		return strings.Contains(w, "NeutronNetworkType has vlan, and no interface of role Compute's machines") && strings.Contains(errw, "WARNING: "+w+"\n")
+	}) {
+		t.Errorf("warnings %q\n%s", d.Warnings, errw)
+	}
 
 	if _, err := o.DB.UpdateStack(t.Context(), deployed.ID, func(s *stack.Stack) error { s.State = stack.InProgress; return nil }); err != nil {
 		t.Fatal(err)
@@ -95,4 +112,5 @@ func TestHypervisorsAreHeldAgainstTheirType(t *testing.T) {
 	o.want(deploy+"kvm", 3, "", "WARNING: too little memory for role Controller: control-1 has 2048 MiB, and its services take about 4")
 	o.want(deploy+"kvm --validation-warnings-fatal", 1, "", "Configuration has 1 warnings")
 	o.want(deploy+"qemu", 3, "", "WARNING: NovaComputeLibvirtType is qemu, and the machines chosen for role Compute (1) can run kvm")
+	o.want(deploy+"qemu -f json", 3, "    \"NovaComputeLibvirtType is qemu, and the machines chosen for role Compute (1) can run kvm", "WARNING: NovaComputeLibvirtType is qemu")
 }

@@ -161,7 +161,7 @@ func labShow(c *cli.Context) error {
 	return labMachines(c, s)
 }
 
-// labMachines prints a lab's machines as a table.
+// labMachines prints a lab's machines as a table, and what they have less of than was asked for.
 func labMachines(c *cli.Context, s *lab.Status) error {
 	rows := make([][]any, len(s.Machines))
 	for i, x := range s.Machines {
@@ -171,7 +171,11 @@ func labMachines(c *cli.Context, s *lab.Status) error {
 		}
 		rows[i] = []any{x.Name, x.Role, x.VCPUs, x.RAM.MiB(), strings.Join(sizes, "+"), x.NICs[0].MAC, x.Firmware, x.VBMC.Port, s.Power[x.Name], s.VBMC[x.Name]}
 	}
-	return format.List(c.App.Writer, format.Options{}, []string{"Machine", "Role", "vCPUs", "Memory MiB", "Disks", "MAC", "Firmware", "vBMC Port", "Power", "vBMC"}, rows)
+	err := format.List(c.App.Writer, format.Options{}, []string{"Machine", "Role", "vCPUs", "Memory MiB", "Disks", "MAC", "Firmware", "vBMC Port", "Power", "vBMC"}, rows)
+	if cut := s.Cut(); err == nil && cut != "" {
+		_, err = fmt.Fprintln(c.App.Writer, cut)
+	}
+	return err
 }
 
 // labObjects are the machines as plain objects; nothing secret is among them.

@@ -13,8 +13,8 @@ import (
 
 const rotateHelp = `Makes generated passwords of a plan anew: those that are named, or all that a
 deployment can change. The cloud has them after the next overcloud deploy of the whole
-cloud (--limit, --tags and --from-step are refused until one has ended well), which restarts the
-services concerned; overcloudrc is written again by it.
+cloud (--limit, --tags, --from-step and DeploymentServerBlacklist are refused until one has
+ended well), which restarts the services concerned; overcloudrc is written again by it.
 
 KeystoneFernetKeys, the keys of tokens, rotate only when named: users log in again.
 What is stored encrypted, or is the identity of something, is refused with the reason.

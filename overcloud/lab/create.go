@@ -118,14 +118,22 @@ func (m *Manager) build(ctx context.Context, s *State, vbmc string) error {
 	if err := m.defineMachines(ctx, s); err != nil {
 		return err
 	}
-	for _, x := range s.Machines {
-		m.say("machine %s: %d vCPU, %d MiB, %s, %s, vBMC port %d", x.Name, x.VCPUs, x.RAM.MiB(), disks(x.Disks), x.NICs[0].MAC, x.VBMC.Port)
-	}
+	m.sayMachines(s)
 	if err := m.startVBMC(ctx, s, vbmc); err != nil {
 		return err
 	}
 	m.say("virtual BMCs at %s: all running", n.HostAddress)
 	return m.finish(s)
+}
+
+// sayMachines tells what each machine is.
+func (m *Manager) sayMachines(s *State) {
+	for _, x := range s.Machines {
+		m.say("machine %s: %d vCPU, %d MiB, %s, %s, vBMC port %d", x.Name, x.VCPUs, x.RAM.MiB(), disks(x.Disks), x.NICs[0].MAC, x.VBMC.Port)
+	}
+	if cut := s.Cut(); cut != "" {
+		m.say("  %s", cut)
+	}
 }
 
 // finish writes the node file and notes that the lab is whole.

@@ -93,6 +93,31 @@ func processors(machines int, h Host, accel probe.Accel) int {
 	return max(h.CPUs, 1)
 }
 
+// Cut tells machines that have fewer vCPUs than their description asks for, and why, in one
+// line: "emulated: 1 of 2 vCPU for control-1, compute-1"; "" is none.
+func (s *State) Cut() string {
+	var kinds []string
+	names := map[string][]string{}
+	for i, x := range s.Machines {
+		if want := s.Config.Machines[i].VCPUs; x.VCPUs < want {
+			kind := fmt.Sprintf("%d of %d vCPU", x.VCPUs, want)
+			if names[kind] = append(names[kind], x.Name); len(names[kind]) == 1 {
+				kinds = append(kinds, kind)
+			}
+		}
+	}
+	for i, kind := range kinds {
+		kinds[i] = kind + " for " + strings.Join(names[kind], ", ")
+	}
+	switch {
+	case len(kinds) == 0:
+		return ""
+	case s.Acceleration.Accel == probe.TCG:
+		return "emulated: " + strings.Join(kinds, "; ") + " (emulated machines share the host's processors)"
+	}
+	return string(s.Acceleration.Accel) + ": " + strings.Join(kinds, "; ") + " (the host has no more processors)"
+}
+
 func tooLittle(c *Config, h Host, least, on Size, accel probe.Accel) error {
 	need := least + on + hostMemory
 	why := "QEMU"

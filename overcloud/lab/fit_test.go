@@ -74,6 +74,34 @@ func TestVCPUsStayWithinTheHosts(t *testing.T) {
 	}
 }
 
+func TestFewerVCPUsAreSaidInALine(t *testing.T) {
+	c := example(t)
+	c.Machines[1].VCPUs, c.Machines[2].VCPUs = 1, 4 // the others two
+	for _, tt := range []struct {
+		host  int
+		accel probe.Accel
+		want  string
+	}{
+		{2, probe.TCG, "emulated: 1 of 2 vCPU for control-1, compute-1, compute-2; 1 of 4 vCPU for storage-2 (emulated machines share the host's processors)"},
+		{3, probe.KVM, "kvm: 3 of 4 vCPU for storage-2 (the host has no more processors)"},
+		{20, probe.TCG, ""},
+	} {
+		got, err := Fit(c, Host{CPUs: tt.host, MemoryAvailable: 60 * gib, DiskFree: 100 * gib}, tt.accel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &State{Config: *c, Machines: got, Acceleration: probe.Result{Accel: tt.accel}}
+		if s.Cut() != tt.want {
+			t.Errorf("%v on %d: got %q", tt.accel, tt.host, s.Cut())
+		}
+		var said []string
+		(&Manager{Say: func(line string) { said = append(said, line) }}).sayMachines(s)
+		if last := said[len(said)-1]; tt.want != "" && last != "  "+tt.want || tt.want == "" && len(said) != len(got) {
+			t.Errorf("%v on %d: said %q", tt.accel, tt.host, said)
+		}
+	}
+}
+
 func TestParseMeminfo(t *testing.T) {
 	total, available := parseMeminfo("MemTotal:       24684416 kB\nMemFree:  1 kB\nMemAvailable:   24301000 kB\nHugePages_Total:       0\nbroken\n")
 	if total.MiB() != 24105 || available.MiB() != 23731 {

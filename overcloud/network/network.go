@@ -63,7 +63,7 @@ type Subnet struct {
 const (
 	defaultMTU = 1500
 	minMTU     = 1000
-	maxMTU     = 65536
+	maxMTU     = 65535 // as interfaces take; tripleo-ansible has one more
 	maxVLAN    = 4094
 )
 

@@ -175,7 +175,7 @@ func (b *builder) plan() (*Plan, error) {
 		}
 	}
 	slices.Sort(p.Hidden)
-	for _, check := range []func(*Plan) error{(*Plan).checkNeeds, (*Plan).checkSockets, b.checkNetworks, b.checkSegments, b.checkCeph, (*Plan).clash, b.grown} {
+	for _, check := range []func(*Plan) error{(*Plan).checkNeeds, (*Plan).checkSockets, b.checkNetworks, b.checkVLANs, b.checkSegments, b.checkCeph, (*Plan).clash, b.grown} {
 		if err := check(p); err != nil {
 			return nil, err
 		}

@@ -120,6 +120,8 @@ func mistakes() []mistake {
 			"  ExtraHostFileEntries: [host 192.0.2.9]\n  CephMgrDisabledModules: [a b]\n  NtpPool: ['#']\n")},
 		{"networks that Neutron's server ends over", nil, env("  NtpServer: [a]\n  NeutronNetworkType: [vlan, gre]\n  NeutronNetworkVLANRanges: ['datacentre:1:9', 'datacentre:200:100']\n" +
 			"  NeutronVniRanges: ['1:16777216']\n  NeutronTunnelIdRanges: '20:10'\n")},
+		{"tunnels that no agent makes", nil, env("  NtpServer: [a]\n  NeutronNetworkType: [gre, vlan]\n  NeutronTypeDrivers: [vlan, gre]\n")},
+		{"lists without the tenants' default", nil, env("  NtpServer: [a]\n  NeutronTypeDrivers: [flat]\n  NeutronTunnelTypes: []\n")},
 		{"registry that names no template", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::Kernel: /etc/passwd\n")}}}},
 		{"compute without a switch", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("resource_registry:\n  OS::TripleO::Services::ComputeNeutronOvsAgent: OS::Heat::None\n")}}}},
 		{"virtual address that two files give", nil, plan.Options{Environments: []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  ControlFixedIPs: [{ip_address: 192.168.24.11}]\n")}},

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -64,6 +65,23 @@ func TestPhysicalNetworksThatLeadNowhere(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTunnelsOfAgentsThatDoNotTellThem are not judged: a tree that somebody copied says nothing of them.
+func TestTunnelsOfAgentsThatDoNotTellThem(t *testing.T) {
+	const file, setting = "deployment/neutron/neutron-ovs-agent.yaml", "        neutron::agents::ml2::ovs::tunnel_types: {get_param: NeutronTunnelTypes}\n"
+	data, err := fs.ReadFile(templates.FS, file)
+	if err != nil || !strings.Contains(string(data), setting) {
+		t.Fatalf("no setting to take away, %v", err)
+	}
+	o := article(t)
+	o.Environments = append(o.Environments, plan.File{Name: "my.yaml", Data: []byte("parameter_defaults:\n  NeutronNetworkType: [vxlan, gre]\n  NeutronTypeDrivers: [vxlan, gre]\n")})
+	if _, err := plan.Build(t.Context(), overlay(t, map[string]string{file: strings.Replace(string(data), setting, "", 1)}), o); err != nil {
+		t.Error(err)
+	}
+	if _, err := plan.Build(t.Context(), templates.FS, o); err == nil || !strings.HasPrefix(err.Error(), "my.yaml:2: NeutronNetworkType has gre, and NeutronTunnelTypes (vxlan) has not") {
+		t.Errorf("ours tells them: %v", err)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 const (
 	MinMTU  = 576 // IPv4's least; RFC 791
 	MaxMTU  = 65535
-	maxVLAN = 4094 // IEEE 802.1Q
+	MaxVLAN = 4094 // IEEE 802.1Q
 )
 
 // optionForm is one key=value of bonding_options and ovs_options.
@@ -53,7 +53,7 @@ func (c *checker) object(at string, o *NetObject, parent string, names map[strin
 	c.want(!names[name], "%s: %s stands twice", at, name)
 	names[name] = true
 	if o.Type == "vlan" {
-		c.want(o.VLANID >= 1 && o.VLANID <= maxVLAN, "%s.vlan_id: %d is not one of 1 to %d", at, o.VLANID, maxVLAN)
+		c.want(o.VLANID >= 1 && o.VLANID <= MaxVLAN, "%s.vlan_id: %d is not one of 1 to %d", at, o.VLANID, MaxVLAN)
 		number, numbered := strings.CutPrefix(o.Name, "vlan")
 		id, err := strconv.Atoi(number)
 		c.want(!numbered || err != nil || id == o.VLANID, "%s.name: %s says another number than vlan_id, %d: leave it out, and the VLAN is called vlan%d", at, o.Name, o.VLANID, o.VLANID)

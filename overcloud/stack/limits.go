@@ -94,21 +94,28 @@ func (l Limits) Check(p *plan.Plan, there []Node) error {
 // and says so. Only passwords would be told by nobody: see Stack.NewPasswords.
 func (l Limits) Ready(p *plan.Plan, there []Node) error {
 	var behind []string
+	hint := "deploy without --limit first: steps that stand are not taken again"
 	for _, s := range p.Servers {
 		if l.Allow(plan.Node{Name: s.Name, Role: s.Role}) {
 			continue
 		}
 		i := slices.IndexFunc(there, func(n Node) bool { return n.Name == s.Name })
-		if last := lastStep(p, s.Role); last > 0 && (i < 0 || there[i].Hashes[last] == "") {
-			behind = append(behind, s.Name)
+		if last := lastStep(p, s.Role); last == 0 || i >= 0 && there[i].Hashes[last] != "" {
+			continue
+		}
+		if behind = append(behind, s.Name); i >= 0 && !strings.Contains(hint, giveBack) {
+			hint += "; a machine that cannot be mended is given back first: " + giveBack + s.Name
 		}
 	}
 	if len(behind) == 0 {
 		return l.begun(p, there)
 	}
 	return errs.New(errs.Invalid, "limit: %s would be left out, with steps yet to do that services on the other machines wait for", strings.Join(behind, ", ")).
-		WithHint("deploy without --limit first: steps that stand are not taken again; a machine that cannot be mended is given back first: openstack overcloud node delete %s", behind[0])
+		WithHint("%s", hint)
 }
+
+// giveBack begins the command that takes a machine out of a cloud.
+const giveBack = "openstack overcloud node delete "
 
 // begun refuses to take machines into steps, or to do single services there, before
 // what comes first was done on them: a bare machine has no address on its networks,

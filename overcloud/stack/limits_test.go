@@ -57,8 +57,8 @@ func TestLimitsLeaveNobodyOutWhoIsWaitedFor(t *testing.T) {
 		Servers: []plan.Server{{Name: "c0", Role: "Controller"}, {Name: "n0", Role: "Compute"}, {Name: "n1", Role: "Compute", Index: 1}, {Name: "i0", Role: "Idle"}}}
 	controllers := stack.Input{Limits: stack.Limits{Nodes: []string{"Controller"}}}
 	_, err := w.Create(t.Context(), "overcloud", 240, controllers)
-	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "limit: n0, n1 would be left out, with steps yet to do") || errs.HintOf(err) == "" {
-		t.Errorf("a first deployment: %v", err)
+	if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "limit: n0, n1 would be left out, with steps yet to do") || errs.HintOf(err) != "deploy without --limit first: steps that stand are not taken again" {
+		t.Errorf("a first deployment: %v, hint %q", err, errs.HintOf(err)) // none of them can be given back
 	}
 	if _, err := w.Create(t.Context(), "overcloud", 240, stack.Input{}); err != nil {
 		t.Fatal(err)
@@ -71,8 +71,8 @@ func TestLimitsLeaveNobodyOutWhoIsWaitedFor(t *testing.T) {
 	}
 	done("n0", map[int]string{4: "done"})
 	done("n1", map[int]string{1: "done"})
-	if err := w.Update(t.Context(), "overcloud", 240, controllers); err == nil || !strings.Contains(err.Error(), "limit: n1 would be left out") {
-		t.Errorf("one is in the middle of it: %v", err)
+	if err := w.Update(t.Context(), "overcloud", 240, controllers); err == nil || !strings.Contains(err.Error(), "limit: n1 would be left out") || !strings.HasSuffix(errs.HintOf(err), "given back first: openstack overcloud node delete n1") {
+		t.Errorf("one is in the middle of it: %v, hint %q", err, errs.HintOf(err))
 	}
 	done("n1", map[int]string{4: "done"})
 	if err := w.Update(t.Context(), "overcloud", 240, controllers); err != nil {

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -92,10 +93,10 @@ func (s *Stack) Reach(limited string, nodes []Node, deployed *Made, broken error
 			WithHint(wholeCloud)
 	}
 	names := differing(deployed.Passwords, next.Passwords)
-	if err := wholly(limited, names, "since the last deployment"); err != nil {
+	if err := wholly(limited, usedFirst(names, next), "since the last deployment"); err != nil {
 		return nil, err
 	}
-	if err := wholly(limited, s.NewPasswords, "in a deployment that failed"); err != nil {
+	if err := wholly(limited, usedFirst(s.NewPasswords, next), "in a deployment that failed"); err != nil {
 		return nil, err
 	}
 	for _, name := range s.NewPasswords {
@@ -124,8 +125,24 @@ func wholly(limited string, names []string, since string) error {
 	if limited == "" || len(names) == 0 {
 		return nil
 	}
-	return errs.New(errs.Invalid, "%s: new %s, and this one is limited (%s): services would log in with passwords that databases and Keystone do not know yet", strings.Join(names, ", "), since, limited).
+	return errs.New(errs.Invalid, "%s: new %s, and this one is limited (%s): services would log in with passwords that databases and Keystone do not know yet", few(names), since, limited).
 		WithHint(wholeCloud)
+}
+
+// usedFirst puts the passwords that templates of the plan ask for before those of services
+// that it has not.
+func usedFirst(names []string, p *Made) []string {
+	used := func(name string) bool { return slices.Contains(p.Declared, name) }
+	return slices.Concat(slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !used(n) }), slices.DeleteFunc(slices.Clone(names), used))
+}
+
+// few names the first ones, and how many there are beside them.
+func few(names []string) string {
+	const most = 4
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most-1], ", "), len(names)-most+1)
 }
 
 // differing are the names of passwords of both that are others, sorted.

@@ -115,6 +115,35 @@ func TestNewPasswordsReachTheWholeCloud(t *testing.T) {
 	}
 }
 
+// TestFewOfManyNewPasswordsAreNamed: those that this cloud has a use for come first.
+func TestFewOfManyNewPasswordsAreNamed(t *testing.T) {
+	s := &stack.Stack{}
+	next := &plan.Plan{Declared: []string{"NovaPassword", "KeystonePassword"}, Passwords: map[string]string{}}
+	deployed := &plan.Plan{Passwords: map[string]string{}}
+	for _, name := range []string{"AodhPassword", "BarbicanPassword", "KeystonePassword", "NovaPassword"} {
+		deployed.Passwords[name], next.Passwords[name] = "secret-of-old", "secret-of-new"
+	}
+	told := func() string {
+		_, err := s.Reach("only Compute", nil, deployed, nil, next)
+		if err == nil {
+			t.Fatal("no error")
+		}
+		names, _, _ := strings.Cut(err.Error(), ":")
+		return names
+	}
+	if got := told(); got != "KeystonePassword, NovaPassword, AodhPassword, BarbicanPassword" {
+		t.Errorf("four: %s", got)
+	}
+	deployed.Passwords["CinderPassword"], next.Passwords["CinderPassword"] = "secret-of-old", "secret-of-new"
+	if got := told(); got != "KeystonePassword, NovaPassword, AodhPassword and 2 more" {
+		t.Errorf("five: %s", got)
+	}
+	s.NewPasswords, deployed.Passwords = []string{"A1", "A2", "A3", "A4", "NovaPassword"}, next.Passwords
+	if got := told(); got != "NovaPassword, A1, A2 and 2 more" {
+		t.Errorf("of a deployment that failed: %s", got)
+	}
+}
+
 // given is a world whose plans have the passwords that parameters set, and the stack in it
 // with a machine that has done a step.
 func given(t *testing.T) *world {

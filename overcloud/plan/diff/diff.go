@@ -5,6 +5,8 @@ package diff
 
 import (
 	"errors"
+	"slices"
+
 	"trefoil/overcloud/plan"
 )
 
@@ -51,6 +53,8 @@ type Diff struct {
 	Refused []Refusal `json:"refused"`
 	// Findings are parameters that no template uses, and deprecated ones.
 	Findings []plan.Finding `json:"findings"`
+	// Warnings are the plan's others; the command line adds those of the machines chosen for it.
+	Warnings []string `json:"warnings"`
 
 	Nodes      []Node      `json:"nodes"`      // machines to add or remove
 	Roles      []Role      `json:"roles"`      // counts, services, networks, packages
@@ -243,9 +247,16 @@ func first(before, after Side) (*Diff, error) {
 	return d, nil
 }
 
+// warnings are those of a plan that are no findings.
+func warnings(p *plan.Plan) []string {
+	return slices.DeleteFunc(append([]string{}, p.Warnings...), func(w string) bool {
+		return slices.ContainsFunc(p.Findings, func(f plan.Finding) bool { return f.String() == w })
+	})
+}
+
 // empty is a diff in which nothing changes.
 func empty(p *plan.Plan, action string) *Diff {
-	return &Diff{Stack: p.Stack, Action: action, Notes: []string{}, Refused: []Refusal{}, Findings: append([]plan.Finding{}, p.Findings...), Nodes: []Node{}, Roles: []Role{},
+	return &Diff{Stack: p.Stack, Action: action, Notes: []string{}, Refused: []Refusal{}, Findings: append([]plan.Finding{}, p.Findings...), Warnings: warnings(p), Nodes: []Node{}, Roles: []Role{},
 		Networks: []Network{}, Addresses: []Address{}, Parameters: []Parameter{}, Registry: []Mapping{}, Resources: []Resource{},
 		Deployments: []Deployment{}, Tasks: []Task{}, NotApplied: []NotApplied{}}
 }

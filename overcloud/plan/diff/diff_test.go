@@ -259,3 +259,12 @@ func TestBrokenOldSideLeavesTheMachines(t *testing.T) {
 		t.Errorf("notes %q, nodes %v", d.Notes, d.Nodes)
 	}
 }
+
+// TestWarningsThatAreFindingsStandThereAlone: everything a plan warns of is in the object once.
+func TestWarningsThatAreFindingsStandThereAlone(t *testing.T) {
+	f := plan.Finding{Kind: plan.Unused, Parameter: "NovaPasswort", Where: "my.yaml:2"}
+	d, err := diff.Compare(diff.Side{}, diff.Side{Plan: &plan.Plan{Stack: "overcloud", Findings: []plan.Finding{f}, Warnings: []string{f.String(), "VLANs lead nowhere"}}})
+	if err != nil || len(d.Findings) != 1 || !slices.Equal(d.Warnings, []string{"VLANs lead nowhere"}) {
+		t.Errorf("got %+v, %v", d, err)
+	}
+}
