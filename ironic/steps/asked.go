@@ -142,7 +142,10 @@ func (s *Step) parseChildren(m map[string]any) error {
 	if given && !ok {
 		return fmt.Errorf("%s is not of type 'array' (field %s)", quoted(limit), keyChildren)
 	}
-	if !s.OnChildren {
+	switch {
+	case !s.OnChildren && len(list) > 0: // Ironic passes over the list, and runs the step on this node
+		return fmt.Errorf("%s lists child nodes, but %s is not true, so that the step would run on this node itself: set both or neither", keyChildren, keyOnChildren)
+	case !s.OnChildren:
 		return nil
 	}
 	for _, v := range list {
