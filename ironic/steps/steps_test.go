@@ -182,6 +182,15 @@ func TestAskedStepsAreHeldAgainstTheOfferedOnes(t *testing.T) {
 	if hint := errs.HintOf(err); !strings.Contains(hint, "deploy.erase_devices, deploy.erase_devices_metadata") {
 		t.Errorf("hint %q", hint)
 	}
+	for body, want := range map[string]string{
+		`[{"interface":"raid","step":"create_configuration"}]`:                         `the step raid.create_configuration has "args": {"level": …}`,
+		`[{"interface":"deploy","step":"erase_devices","args":{"password":"geheim"}}]`: "the step deploy.erase_devices takes no arguments",
+	} {
+		_, err := Resolve(Clean, ask(body), offered, false)
+		if hint := errs.HintOf(err); err == nil || hint != want {
+			t.Errorf("%s: %v, hint %q", body, err, hint)
+		}
+	}
 }
 
 func TestADeploymentIsMadeOfCoreOfferedAndAskedSteps(t *testing.T) {
