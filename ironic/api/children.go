@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"trefoil/internal/errs"
 	"trefoil/ironic"
@@ -76,4 +78,30 @@ func (s *server) linkParent(c *call, n *ironic.Node) error {
 	}
 	n.ParentNode = parent.UUID
 	return nil
+}
+
+// maxPartsNamed bounds a refusal's text.
+const maxPartsNamed = 10
+
+// hasNoParts refuses to delete a node that others are parts of: Ironic deletes it, and its parts stay in no list,
+// with a parent that is gone.
+func (s *server) hasNoParts(c *call, n *ironic.Node) error {
+	parts, err := s.store.Nodes(c.ctx(), ironic.NodeFilter{Parent: &n.UUID})
+	if err != nil {
+		return fmt.Errorf("list child nodes: %w", err)
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	var names []string
+	for _, p := range parts {
+		if c.sees(p) && len(names) < maxPartsNamed {
+			names = append(names, cmp.Or(p.Name, p.UUID))
+		}
+	}
+	if more := len(parts) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return clientError(http.StatusConflict, "Node %s is the parent_node of %d nodes: %s.", n.UUID, len(parts), strings.Join(names, ", ")).
+		hinting("delete them first, or take their parent_node away: openstack baremetal node unset NODE --parent-node")
 }

@@ -85,6 +85,36 @@ func TestParentsThatCannotBeAreRefused(t *testing.T) {
 	}
 }
 
+func TestANodeWithPartsIsNotDeleted(t *testing.T) {
+	r := newRig(t)
+	server := r.add(ironic.Node{Name: "server", ProvisionState: "available", Maintenance: true})
+	r.add(ironic.Node{Name: "card", ProvisionState: "available", ParentNode: server.UUID})
+	unnamed := r.add(ironic.Node{ProvisionState: "available", ParentNode: server.UUID})
+	refused := r.do("DELETE", "/v1/nodes/server", "1.83", "")
+	refused.want(t, 409, "is the parent_node of 2 nodes: ")
+	for _, name := range []string{"card", unnamed.UUID, "unset NODE --parent-node"} {
+		if !strings.Contains(refused.body, name) {
+			t.Errorf("no %s in %s", name, refused.body)
+		}
+	}
+	r.do("DELETE", "/v1/nodes/card", "1.83", "").want(t, 204, "")
+	r.do("PATCH", "/v1/nodes/"+unnamed.UUID, "1.83", `[{"op":"remove","path":"/parent_node"}]`).want(t, 200, "")
+	r.do("DELETE", "/v1/nodes/server", "1.83", "").want(t, 204, "")
+}
+
+// Of the two parts of the owner's node one is not his.
+func TestPartsThatTheCallerDoesNotSeeAreNotNamed(t *testing.T) {
+	const own, nobodys = "3c3b8adb-edd7-4ed0-8e82-aab714d8411a", "2b3b8adb-add7-4fd0-8e82-dcb714d848e7"
+	s := newSecured(t)
+	_, err := s.store.UpdateNode(t.Context(), ownedNode, func(n *ironic.Node) error { n.Maintenance = true; return nil })
+	fine(t, err)
+	refused := s.as("owner_admin", "DELETE", "/v1/nodes/"+ownedNode, "")
+	refused.want(t, 409, "of 2 nodes: "+own+", 1 more.")
+	if strings.Contains(refused.body, nobodys) {
+		t.Error(refused.body)
+	}
+}
+
 func TestNewerFieldsAreWrittenAndFiltered(t *testing.T) {
 	r := newRig(t)
 	r.add(ironic.Node{Name: "a", Health: "Warning"})

@@ -165,6 +165,9 @@ func (s *server) deleteNode(c *call) error {
 	if n.InstanceUUID != "" && !n.Maintenance {
 		return clientError(http.StatusConflict, "Node %s is associated with instance %s.", n.UUID, n.InstanceUUID)
 	}
+	if err := s.hasNoParts(c, n); err != nil {
+		return err
+	}
 	if err := s.conductor.DeleteNode(c.ctx(), n.UUID); err != nil {
 		return err
 	}

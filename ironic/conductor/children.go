@@ -100,20 +100,32 @@ func (t *task) onChild(ctx context.Context, f flow, s steps.Step, uuid string) e
 	if child.ParentNode != t.uuid {
 		return errs.New(errs.Conflict, "node %s is no child node of node %s any more", title(child), title(t.node))
 	}
-	drv, err := t.onPart(child, f.kind, s)
-	if err != nil {
-		return err
+	part := &task{Conductor: t.Conductor, run: t.run, uuid: child.UUID, node: child, user: t.user}
+	what := fmt.Sprintf("%s step %s of node %s", f.kind, s.Name, title(t.node))
+	if part.drv, err = t.onPart(child, f.kind, s); err == nil {
+		err = part.asPart(ctx, f, s, what)
 	}
-	part := &task{Conductor: t.Conductor, run: t.run, uuid: child.UUID, node: child, drv: drv, user: t.user}
+	if err != nil && ctx.Err() == nil { // else it is asked again
+		part.noteBy(part.run, part.user, part.uuid, "transition", "ERROR", fmt.Sprintf("%s failed: %v", what, err))
+	}
+	return err
+}
+
+// asPart runs another node's step on the task's, and tells of it in its history as of what.
+func (t *task) asPart(ctx context.Context, f flow, s steps.Step, what string) error {
 	if !steps.Reserved(s.Name) {
-		return part.outOfBand(ctx, f, s.Own())
+		err := t.outOfBand(ctx, f, s.Own())
+		if err == nil {
+			t.note("transition", "%s: done", what)
+		}
+		return err
 	}
 	target := map[string]string{steps.PowerOn: ironic.PowerOn, steps.PowerOff: ironic.PowerOff, steps.Reboot: ironic.Rebooting}[s.Name]
-	if err := part.patiently(ctx, func() error { return part.switchTo(ctx, target) }); err != nil {
+	if err := t.patiently(ctx, func() error { return t.switchTo(ctx, target) }); err != nil {
 		return err
 	}
-	part.note("power", "%s: done, by %s step %s of node %s", target, f.kind, s.Name, title(t.node))
-	_, err = t.Store.UpdateNode(ctx, uuid, func(n *ironic.Node) error {
+	t.note("power", "%s: done, by %s", target, what)
+	_, err := t.Store.UpdateNode(ctx, t.uuid, func(n *ironic.Node) error {
 		reached(finalPower(target))(n)
 		return nil
 	})

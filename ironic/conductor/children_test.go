@@ -36,6 +36,37 @@ func cleanBy(list ...map[string]any) func(*api.ProvisionRequest) {
 	return func(r *api.ProvisionRequest) { r.CleanSteps = list }
 }
 
+// tells looks for a line in a node's history.
+func (w *world) tells(n *ironic.Node, line string) {
+	w.t.Helper()
+	told, err := w.db.History(w.t.Context(), n.UUID)
+	if err != nil || !slices.ContainsFunc(told, func(e ironic.HistoryEntry) bool { return e.Severity+" "+e.Event == line }) {
+		w.t.Errorf("%s's history has no %q: %v, %v", n.Name, line, told, err)
+	}
+}
+
+func TestAChildNodesHistoryTellsOfAStepThatFailed(t *testing.T) {
+	w := newWorld(t, nil)
+	w.node("manageable")
+	fakeDeploy(w)
+	one, _ := w.cards()
+	for _, step := range []map[string]any{onCards("bios", "factory_reset", one.UUID), onCards("power", "power_on", one.UUID)} {
+		w.drv.Fail = func(uuid, action string) error {
+			if uuid == one.UUID {
+				return errs.New(errs.Invalid, "the card is loose")
+			}
+			return nil
+		}
+		w.provision("clean", cleanBy(step))
+		w.await("clean failed")
+		w.drv.Fail = nil
+		w.provision("manage")
+		w.await("manageable")
+	}
+	w.tells(one, "ERROR clean step factory_reset of node control-1 failed: the card is loose")
+	w.tells(one, "ERROR clean step power_on of node control-1 failed: power on node card-a: the card is loose")
+}
+
 func TestStepsRunOnChildNodes(t *testing.T) {
 	w := newWorld(t, nil)
 	w.node("manageable")
@@ -54,12 +85,8 @@ func TestStepsRunOnChildNodes(t *testing.T) {
 			t.Errorf("%s: %q, the machine %q, in %q, held by %q", n.Name, row.PowerState, at, row.ProvisionState, row.Reservation)
 		}
 	}
-	told, err := w.db.History(t.Context(), one.UUID)
-	if err != nil || !slices.ContainsFunc(told, func(e ironic.HistoryEntry) bool {
-		return e.Event == "power off: done, by clean step power_off of node control-1"
-	}) {
-		t.Errorf("card-a's history: %v, %v", told, err)
-	}
+	w.tells(one, "INFO power off: done, by clean step power_off of node control-1")
+	w.tells(two, "INFO clean step factory_reset of node control-1: done")
 	if h := w.history(); !strings.Contains(h, "step power_on ran on 2 child nodes: card-a, card-b") || !strings.Contains(h, "step power_off ran on 1 child nodes: card-a") {
 		t.Errorf("history:\n%s", h)
 	}

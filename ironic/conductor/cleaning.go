@@ -50,7 +50,23 @@ func (c *Conductor) checkClean(ctx context.Context, drv driver.Driver, n *ironic
 	if req.DisableRamdisk || !usesAgent(n) {
 		return nil
 	}
-	return c.canBoot(ctx, drv, n, jobClean)
+	return orWithout(c.canBoot(ctx, drv, n, jobClean), drv, n, list)
+}
+
+// orWithout adds to the refusal of a cleaning whose ramdisk cannot be booted that it can be left out, where none of the
+// steps needs it.
+func orWithout(err error, drv driver.Driver, n *ironic.Node, asked []steps.Step) error {
+	if err == nil {
+		return nil
+	}
+	if _, needs := steps.Resolve(steps.Clean, asked, ownSteps(drv, n, steps.Clean), true); needs != nil {
+		return err
+	}
+	hint := `none of these steps needs a ramdisk: "disable_ramdisk": true beside them, or in the runbook, leaves it out`
+	if first := errs.HintOf(err); first != "" {
+		hint = first + "; or, as " + hint
+	}
+	return errs.Wrap(errs.CodeOf(err), err, "cleaning").WithHint("%s", hint)
 }
 
 // clean runs the steps a person asked for, or those that have a priority.

@@ -78,6 +78,19 @@ func TestAServiceWithoutRamdiskNeedsNoNetworkBoot(t *testing.T) {
 	}
 }
 
+func TestARefusedCleaningSaysThatItsStepsNeedNoRamdisk(t *testing.T) {
+	w := newWorld(t, func(c *conductor.Config) { c.NetBoot = nil })
+	w.node("manageable")
+	for step, bare := range map[string]bool{"bios.factory_reset": true, "power.reboot": true, "erase_devices": false} {
+		err := w.c.Provision(t.Context(), "control-1", api.ProvisionRequest{Target: "clean", CleanSteps: list(step)})
+		hint := errs.HintOf(err)
+		if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "network boot is not switched on") || !strings.Contains(hint, "[netboot]") ||
+			strings.Contains(hint, `"disable_ramdisk": true`) != bare {
+			t.Errorf("%s: %v (%s)", step, err, hint)
+		}
+	}
+}
+
 func TestRescuingNeedsNoRamdiskForDeployingWhereItHasItsOwn(t *testing.T) {
 	w, _ := instance(t, func(c *conductor.Config) { c.DeployKernel, c.DeployRamdisk = "", "" })
 	w.set(func(n *ironic.Node) {

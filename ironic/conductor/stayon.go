@@ -29,8 +29,12 @@ func maySwitch(n *ironic.Node, target string) error {
 func mayRun(drv driver.Driver, n *ironic.Node, kind steps.Kind, asked []steps.Step) error {
 	own := ownSteps(drv, n, kind)
 	for _, s := range asked {
-		if s.OnChildren || !slices.ContainsFunc(own, func(o steps.Step) bool { return o.ID() == s.ID() }) {
+		i := slices.IndexFunc(own, func(o steps.Step) bool { return o.ID() == s.ID() })
+		if s.OnChildren || i < 0 {
 			continue
+		}
+		if err := own[i].CheckArgs(kind, s); err != nil {
+			return err
 		}
 		if err := drv.(driver.Stepper).CheckStep(n, s); err != nil {
 			return errs.Wrap(errs.Invalid, err, "%s step %s", kind, s)

@@ -285,7 +285,6 @@ func TestStepsOfTheHardwareTypeNeedNoRamdisk(t *testing.T) {
 	}
 	for steps, words := range map[string]string{
 		"bios.polish":               "node does not support this clean step: {'interface': 'bios', 'step': 'polish'}",
-		"bios.apply_configuration":  "is missing these required arguments: settings (List of BIOS settings",
 		"raid.delete_configuration": "failed step {'interface': 'raid', 'step': 'delete_configuration'}: no controller",
 	} {
 		w.provision("clean", cleanSteps(steps))

@@ -130,16 +130,23 @@ func TestARawCommandAsAStep(t *testing.T) {
 func TestAStepsArgumentsAreLookedAtBeforeAnythingBegins(t *testing.T) {
 	w := newWorld(t, withIPMI)
 	virtualBMC(t, w, vbmc.Config{})
-	step := map[string]any{"interface": "vendor", "step": "send_raw", "args": map[string]any{"raw_bytes": "0x06 0xgg"}}
-	for state, req := range map[string]api.ProvisionRequest{
-		"manageable": {Target: "clean", CleanSteps: []map[string]any{step}},
-		"active":     {Target: "service", ServiceSteps: []map[string]any{step}},
-		"available":  {Target: "active", DeploySteps: []map[string]any{{"interface": "vendor", "step": "send_raw", "args": step["args"], "priority": 150}}},
+	for words, args := range map[string]map[string]any{
+		`: raw_bytes: byte 2 is "0xgg"`:                                  {"raw_bytes": "0x06 0xgg"},
+		" has these unexpected arguments: x":                             {"raw_bytes": "0x06 0x01", "x": 1},
+		" is missing these required arguments: raw_bytes (network funct": {},
 	} {
-		w.set(func(n *ironic.Node) { n.ProvisionState = state })
-		err := w.c.Provision(t.Context(), "control-1", req)
-		if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), `step {'interface': 'vendor', 'step': 'send_raw'}: raw_bytes: byte 2 is "0xgg"`) || w.row().ProvisionState != state {
-			t.Errorf("%s: %v; now %s", req.Target, err, w.row().ProvisionState)
+		step := map[string]any{"interface": "vendor", "step": "send_raw", "args": args}
+		for state, req := range map[string]api.ProvisionRequest{
+			"manageable": {Target: "clean", CleanSteps: []map[string]any{step}},
+			"active":     {Target: "service", ServiceSteps: []map[string]any{step}},
+			"available":  {Target: "active", DeploySteps: []map[string]any{{"interface": "vendor", "step": "send_raw", "args": args, "priority": 150}}},
+		} {
+			w.set(func(n *ironic.Node) { n.ProvisionState = state })
+			err := w.c.Provision(t.Context(), "control-1", req)
+			if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), `step {'interface': 'vendor', 'step': 'send_raw'}`+words) ||
+				errs.HintOf(err) != `the step vendor.send_raw has "args": {"raw_bytes": "0x06 0x01"}` || w.row().ProvisionState != state {
+				t.Errorf("%s: %v (%s); now %s", req.Target, err, errs.HintOf(err), w.row().ProvisionState)
+			}
 		}
 	}
 }

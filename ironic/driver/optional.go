@@ -12,8 +12,8 @@ import (
 type Stepper interface {
 	// Steps lists what RunStep can do on the node, without any I/O. RequiresRamdisk is false.
 	Steps(n *ironic.Node, kind steps.Kind) []steps.Step
-	// CheckStep looks at the arguments of a step that somebody asks for, without any I/O, before
-	// anything is begun. The error is Invalid.
+	// CheckStep looks at what the arguments of a step say that somebody asks for, without any I/O, before
+	// anything is begun; their names are looked at already. The error is Invalid.
 	CheckStep(n *ironic.Node, s steps.Step) error
 	// RunStep runs one step and returns when it is done or ctx ends. It may be
 	// called again for a step that a crash broke off, and must bear that. What there is to

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -142,7 +143,10 @@ func (s *Step) parseChildren(m map[string]any) error {
 	if given && !ok {
 		return fmt.Errorf("%s is not of type 'array' (field %s)", quoted(limit), keyChildren)
 	}
-	if !s.OnChildren {
+	switch {
+	case !s.OnChildren && len(list) > 0: // Ironic passes over the list, and runs the step on this node
+		return fmt.Errorf("%s lists child nodes, but %s is not true, so that the step would run on this node itself: set both or neither", keyChildren, keyOnChildren)
+	case !s.OnChildren:
 		return nil
 	}
 	for _, v := range list {
@@ -215,8 +219,24 @@ func (s Step) Seconds() (int, bool) {
 // noRamdisk refuses those that the agent would run. The error is Invalid and
 // names everything that is wrong.
 func Resolve(kind Kind, asked, offered []Step, noRamdisk bool) ([]Step, error) {
-	var out []Step
-	var wrongs []string
+	out, wrongs, form := resolve(kind, asked, offered, noRamdisk)
+	if len(wrongs) == 0 {
+		return out, nil
+	}
+	err := errs.New(errs.Invalid, "%s", strings.Join(wrongs, "; "))
+	switch {
+	case form != "":
+		err = err.WithHint("%s", form)
+	case len(offered) > 0:
+		err = err.WithHint("choose among %s", Names(offered))
+	}
+	return nil, err
+}
+
+// resolve is Resolve with all that is wrong. form is how arguments are written, where those of a step are
+// wrong and all steps are known.
+func resolve(kind Kind, asked, offered []Step, noRamdisk bool) (out []Step, wrongs []string, form string) {
+	unknown := false
 	for _, s := range asked {
 		if s.OnChildren { // whoever knows the children looks at it
 			out = append(out, s)
@@ -229,56 +249,26 @@ func Resolve(kind Kind, asked, offered []Step, noRamdisk bool) ([]Step, error) {
 		}
 		i := slices.IndexFunc(offered, func(o Step) bool { return o.ID() == s.ID() })
 		if i < 0 {
+			unknown = true
 			wrongs = append(wrongs, fmt.Sprintf("node does not support this %s step: %s", kind, s))
 			continue
 		}
 		known := offered[i]
-		wrongs = append(wrongs, known.refuses(kind, s, noRamdisk)...)
+		if bad := known.wrongArgs(kind, s); len(bad) > 0 {
+			form = cmp.Or(form, known.Form())
+			wrongs = append(wrongs, bad...)
+		}
+		if off := kind == Deploy && s.Priority == 0; noRamdisk && known.RequiresRamdisk && !off {
+			wrongs = append(wrongs, fmt.Sprintf("%s step %s requires booting a ramdisk", kind, s))
+		}
 		known.Args = s.Args
 		if kind == Deploy {
 			known.Priority = s.Priority
 		}
 		out = append(out, known)
 	}
-	if len(wrongs) == 0 {
-		return out, nil
+	if unknown {
+		form = ""
 	}
-	err := errs.New(errs.Invalid, "%s", strings.Join(wrongs, "; "))
-	if len(offered) > 0 {
-		err = err.WithHint("choose among %s", Names(offered))
-	}
-	return nil, err
-}
-
-// refuses says what is wrong with the arguments of an asked step.
-func (s Step) refuses(kind Kind, asked Step, noRamdisk bool) []string {
-	var out []string
-	var more, missing []string
-	for _, name := range slices.Sorted(maps.Keys(asked.Args)) {
-		if _, ok := s.ArgsInfo[name]; !ok {
-			more = append(more, name)
-		}
-	}
-	if len(more) > 0 {
-		out = append(out, fmt.Sprintf("%s step %s has these unexpected arguments: %s", kind, asked, strings.Join(more, ", ")))
-	}
-	if kind == Deploy && asked.Priority == 0 { // it is switched off
-		return out
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.ArgsInfo)) {
-		if _, ok := asked.Args[name]; ok || !s.ArgsInfo[name].Required {
-			continue
-		}
-		if d := s.ArgsInfo[name].Description; d != "" {
-			name += " (" + d + ")"
-		}
-		missing = append(missing, name)
-	}
-	if len(missing) > 0 {
-		out = append(out, fmt.Sprintf("%s step %s is missing these required arguments: %s", kind, asked, strings.Join(missing, ", ")))
-	}
-	if noRamdisk && s.RequiresRamdisk {
-		out = append(out, fmt.Sprintf("%s step %s requires booting a ramdisk", kind, asked))
-	}
-	return out
+	return out, wrongs, form
 }

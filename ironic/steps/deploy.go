@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,22 +74,22 @@ type deployment struct {
 // everything that is wrong with the steps of the request, or with those of templates.
 func Deployment(core, offered []Step, asked Asked, first, last int) ([]Step, error) {
 	d := deployment{core, offered, first, last}
-	own, wrongs := d.resolve(asked.Steps)
-	if err := d.refusal("Validation of deploy steps from \"deploy steps\" argument failed. ", wrongs); err != nil {
+	own, wrongs, form := d.resolve(asked.Steps)
+	if err := d.refusal("Validation of deploy steps from \"deploy steps\" argument failed. ", wrongs, form); err != nil {
 		return nil, err
 	}
-	templated, wrongs := d.resolve(asked.templated())
+	templated, wrongs, form := d.resolve(asked.templated())
 	if twice := repeated(asked.templated(), ownID); twice != nil {
 		wrongs = append(wrongs, "deploy steps from all deploy templates matching this node's instance traits cannot have the same "+
 			"interface and step. Duplicate deploy steps for "+strings.Join(twice, ", "))
 	}
 	if err := d.refusal(fmt.Sprintf("Validation of deploy steps from deploy templates matching this node's instance traits failed. "+
-		"Matching deploy templates: %s. Errors: ", asked.names()), wrongs); err != nil {
+		"Matching deploy templates: %s. Errors: ", asked.names()), wrongs, form); err != nil {
 		return nil, err
 	}
 	own = append(own, without(templated, own)...)
 	rest := slices.DeleteFunc(slices.Clone(offered), func(s Step) bool { return has(own, s) || has(core, s) })
-	if err := d.refusal("Validation of deploy steps that the node has of itself failed. ", d.outside(rest)); err != nil {
+	if err := d.refusal("Validation of deploy steps that the node has of itself failed. ", d.outside(rest), ""); err != nil {
 		return nil, err
 	}
 	all := slices.Concat(own, rest, slices.DeleteFunc(slices.Clone(core), func(s Step) bool { return asked.Off(s.ID()) }))
@@ -104,8 +105,8 @@ func (a Asked) names() string {
 }
 
 // resolve returns the asked steps but those that are core, with what is known of them,
-// and all that is wrong with them.
-func (d deployment) resolve(asked []Step) (own []Step, wrongs []string) {
+// and all that is wrong with them; form is as of resolve.
+func (d deployment) resolve(asked []Step) (own []Step, wrongs []string, form string) {
 	for _, s := range asked {
 		switch {
 		case !has(d.core, s):
@@ -114,11 +115,9 @@ func (d deployment) resolve(asked []Step) (own []Step, wrongs []string) {
 			wrongs = append(wrongs, fmt.Sprintf("deploy step %s on interface %s is a core step and cannot be overridden by user steps. It may be disabled by setting the priority to 0", s.Name, s.Interface))
 		}
 	}
-	own, err := Resolve(Deploy, own, d.offered, false)
-	if err != nil {
-		wrongs = append(wrongs, err.Error())
-	}
-	return own, append(wrongs, d.outside(own)...)
+	own, more, form := resolve(Deploy, own, d.offered, false)
+	wrongs = append(wrongs, more...)
+	return own, append(wrongs, d.outside(own)...), form
 }
 
 // outside says which of the agent's steps would run while there is no ramdisk.
@@ -132,11 +131,11 @@ func (d deployment) outside(list []Step) []string {
 	return wrongs
 }
 
-// refusal is nil where nothing is wrong.
-func (d deployment) refusal(what string, wrongs []string) error {
+// refusal is nil where nothing is wrong. Its hint is form, or else the names that there are.
+func (d deployment) refusal(what string, wrongs []string, form string) error {
 	if len(wrongs) == 0 {
 		return nil
 	}
 	return errs.New(errs.Invalid, "%s%s", what, strings.Join(wrongs, "; ")).
-		WithHint("choose among %s", Names(Merge(d.core, d.offered)))
+		WithHint("%s", cmp.Or(form, "choose among "+Names(Merge(d.core, d.offered))))
 }

@@ -49,12 +49,6 @@ func Interfaces() []string {
 	return []string{"vendor", "power", "management", "firmware", "deploy", "bios", "raid"}
 }
 
-// Arg tells of one argument of a step.
-type Arg struct {
-	Description string `json:"description,omitempty"`
-	Required    bool   `json:"required"`
-}
-
 // Step is one step in the form in which agents announce and are sent it.
 type Step struct {
 	Interface       string         `json:"interface"`

@@ -54,6 +54,8 @@ func TestStepsOfARequestAreHeldAgainstIronicsSchema(t *testing.T) {
 		{Service, `[{"interface":"power","step":"reboot","execute_on_child_nodes":1}]`, "1 is not of type 'boolean' (field execute_on_child_nodes) (step 0)"},
 		{Service, `[{"interface":"power","step":"reboot","limit_child_node_execution":{}}]`, "{…} is not of type 'array' (field limit_child_node_execution)"},
 		{Clean, `[{"interface":"power","step":"reboot","execute_on_child_nodes":true,"limit_child_node_execution":["x"]}]`, "'x' is no UUID of a child node"},
+		{Clean, `[{"interface":"power","step":"power_off","limit_child_node_execution":["f96c8601-0a62-4e99-97d6-1e0d8daf6dce"]}]`, "limit_child_node_execution lists child nodes, but execute_on_child_nodes is not true"},
+		{Service, `[{"interface":"power","step":"power_off","execute_on_child_nodes":false,"limit_child_node_execution":["f96c8601-0a62-4e99-97d6-1e0d8daf6dce"]}]`, "but execute_on_child_nodes is not true"},
 		{Clean, `[{"interface":"power","step":"wait","execute_on_child_nodes":true}]`, "step wait cannot run on child nodes (field execute_on_child_nodes)"},
 		{Deploy, `[{"interface":"power","step":"reboot","args":{},"priority":1,"execute_on_child_nodes":true}]`, "('execute_on_child_nodes' was unexpected)"},
 		{Deploy, `[{"interface":"bios","step":"apply_configuration","args":{},"priority":"150"}]`, "bios.apply_configuration"},
@@ -179,6 +181,15 @@ func TestAskedStepsAreHeldAgainstTheOfferedOnes(t *testing.T) {
 	}
 	if hint := errs.HintOf(err); !strings.Contains(hint, "deploy.erase_devices, deploy.erase_devices_metadata") {
 		t.Errorf("hint %q", hint)
+	}
+	for body, want := range map[string]string{
+		`[{"interface":"raid","step":"create_configuration"}]`:                         `the step raid.create_configuration has "args": {"level": …}`,
+		`[{"interface":"deploy","step":"erase_devices","args":{"password":"geheim"}}]`: "the step deploy.erase_devices takes no arguments",
+	} {
+		_, err := Resolve(Clean, ask(body), offered, false)
+		if hint := errs.HintOf(err); err == nil || hint != want {
+			t.Errorf("%s: %v, hint %q", body, err, hint)
+		}
 	}
 }
 

@@ -15,7 +15,8 @@ var _ driver.Stepper = (*Driver)(nil)
 // Steps are those of Ironic's fake-hardware, and the agent's two ways to erase
 // disks. None has a priority: they are run when they are asked for.
 func (d *Driver) Steps(n *ironic.Node, kind steps.Kind) []steps.Step {
-	settings := map[string]steps.Arg{"settings": {Description: "List of BIOS settings, each with name and value.", Required: true}}
+	settings := map[string]steps.Arg{"settings": {Description: "List of BIOS settings, each with name and value.", Required: true,
+		Example: `[{"name": "…", "value": "…"}]`}}
 	list := []steps.Step{
 		{Interface: "bios", Name: "apply_configuration", ArgsInfo: settings},
 		{Interface: "bios", Name: "factory_reset"},

@@ -23,6 +23,8 @@ const (
 
 	argRaw  = "raw_bytes"
 	argWarm = "warm"
+
+	calledSo = "e.g. --arg raw_bytes='0x06 0x01'" // how passthru is given raw_bytes
 )
 
 // maxRaw is the most bytes of a raw command: what a packet of IPMI over LAN carries.
@@ -45,7 +47,7 @@ func (d *Driver) CheckVendor(n *ironic.Node, method string, args map[string]any)
 	var err error
 	switch method {
 	case methodRaw:
-		_, err = rawBytes(args)
+		_, err = rawBytes(args, calledSo)
 	case methodReset:
 		_, err = warm(args)
 	default:
@@ -63,7 +65,7 @@ func noMethod(method string) error { return errs.New(errs.Invalid, "No handler f
 func (d *Driver) CallVendor(ctx context.Context, n *ironic.Node, method string, args map[string]any) (string, error) {
 	switch method {
 	case methodRaw:
-		raw, err := rawBytes(args)
+		raw, err := rawBytes(args, calledSo)
 		if err != nil {
 			return "", err
 		}
@@ -86,13 +88,20 @@ func (d *Driver) Steps(n *ironic.Node, _ steps.Kind) []steps.Step {
 	if n.Interfaces["vendor"] != "ipmitool" {
 		return nil
 	}
-	return []steps.Step{{Interface: "vendor", Name: methodRaw, ArgsInfo: map[string]steps.Arg{
-		argRaw: {Description: "network function, command and data of a raw IPMI command, as '0x00 0x01'", Required: true}}}}
+	return []steps.Step{rawStep()}
+}
+
+func rawStep() steps.Step {
+	return steps.Step{Interface: "vendor", Name: methodRaw, ArgsInfo: map[string]steps.Arg{argRaw: {
+		Description: "network function, command and data of a raw IPMI command, as '0x00 0x01'", Required: true, Example: `"0x06 0x01"`}}}
 }
 
 // CheckStep looks at raw_bytes.
 func (d *Driver) CheckStep(n *ironic.Node, s steps.Step) error {
-	return d.CheckVendor(n, s.Name, s.Args)
+	if _, err := rawBytes(s.Args, rawStep().Form()); err != nil {
+		return err
+	}
+	return d.Validate(n)
 }
 
 // RunStep sends the raw command. After a crash meanwhile it is sent again: nobody knows whether it
@@ -102,13 +111,16 @@ func (d *Driver) RunStep(ctx context.Context, n *ironic.Node, kind steps.Kind, s
 		return "", errs.New(errs.Invalid, "the vendor interface of node %s is %s, which has no %s step %s", n.UUID, n.Interfaces["vendor"], kind, s.ID()).
 			WithHint("openstack baremetal node set %s --vendor-interface ipmitool", n.UUID)
 	}
-	return d.CallVendor(ctx, n, s.Name, s.Args)
+	raw, err := rawBytes(s.Args, rawStep().Form())
+	if err != nil {
+		return "", err
+	}
+	return d.sendRaw(ctx, n, raw)
 }
 
 // rawBytes reads raw_bytes: at least network function and command, in decimal, 0x or 0
-// notation, as ipmitool takes them.
-func rawBytes(args map[string]any) ([]byte, error) {
-	const example = "e.g. --arg raw_bytes='0x06 0x01'"
+// notation, as ipmitool takes them. example is the hint: how they are written.
+func rawBytes(args map[string]any, example string) ([]byte, error) {
 	v, given := args[argRaw]
 	if !given || v == nil || v == "" {
 		return nil, errs.New(errs.Invalid, "Parameter raw_bytes (string of bytes) was not specified.").WithHint("%s", example)
