@@ -102,11 +102,12 @@ func (o *Options) usesUnit() bool { return filepath.Clean(o.ConfigRoot) == "/" &
 
 // unit says Type=notify, so that systemctl start, and who comes after it, waits until the APIs answer.
 // A database that a new version brings up to date may take longer than systemd's minute and a half. It
-// is tried for ever: what a start lacks, such as a network card, may come late.
+// is tried for ever: what a start lacks, such as a network card, may come late. Half of the files are the
+// ports' connections, see server.Limits.
 func unit(binary, stateDir string) string {
 	return "[Unit]\nDescription=Trefoil undercloud\nWants=network-online.target\nAfter=network-online.target\nStartLimitIntervalSec=0\n\n" +
 		"[Service]\nType=notify\nTimeoutStartSec=10min\nExecStart=" + binary + " serve --config " + config.ServicePath(stateDir) + "\n" +
-		"Restart=on-failure\nRestartSec=2\nLimitNOFILE=65536\nUMask=0077\n\n[Install]\nWantedBy=multi-user.target\n"
+		"Restart=on-failure\nRestartSec=2\nLimitNOFILE=262144\nUMask=0077\n\n[Install]\nWantedBy=multi-user.target\n"
 }
 
 func (in *installer) startUnit(ctx context.Context, changed bool) error {

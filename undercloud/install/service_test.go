@@ -5,10 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"trefoil/undercloud/config"
 	"trefoil/undercloud/secret"
+	"trefoil/undercloud/server"
 )
 
 // machine is a root directory with systemd running and the two network namespaces.
@@ -115,5 +118,15 @@ func TestAnotherUndercloudsUnitIsNotOurs(t *testing.T) {
 	}
 	if _, ok := NewService("/usr/bin/undercloud", o.StateDir, o.ConfigRoot, nil).(*Process); !ok {
 		t.Error("below another root the service is not a background process")
+	}
+}
+
+// All ports together have half of the files that the process may open.
+func TestTheUnitsFilesAreEnoughForAllConnections(t *testing.T) {
+	ports := len(config.DefaultPorts()) + len(config.DefaultTLSPorts())
+	_, text, _ := strings.Cut(unit("/usr/bin/undercloud", DefaultStateDir), "LimitNOFILE=")
+	text, _, _ = strings.Cut(text, "\n")
+	if files, err := strconv.Atoi(text); err != nil || files < 2*ports*server.New(nil).Limits.Connections {
+		t.Errorf("LimitNOFILE=%s for %d ports: %v", text, ports, err)
 	}
 }

@@ -8,14 +8,15 @@ import (
 	"net/http"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// connections bounds how many connections a service has. At the bound a new one takes the place of the one
-// that has waited longest for its client's next (or first) request: whoever opens thousands and says nothing
-// pushes out his own, and a client that speaks gets in. Requests under way are never broken off; where all
-// places have one the new connection is closed.
+// connections bounds how many connections a service has. At the bound a new one takes the place of one whose
+// client leaves us waiting, see victim: whoever opens thousands and says nothing, or half of something,
+// pushes out his own, and a client that speaks gets in. What a handler works on is never broken off; where
+// it does so on all connections the new one is closed.
 type connections struct {
 	service string
 	bound   int
@@ -24,14 +25,22 @@ type connections struct {
 	shed    prometheus.Counter
 
 	mu      sync.Mutex
-	all     map[net.Conn]*list.Element // in waiting; nil: a request is under way
-	waiting *list.List                 // of net.Conn, the longest wait first
-	told    bool                       // that the bound is met, until half of it is free
+	all     map[net.Conn]*place
+	waiting *list.List // of *place, for the next or first request, the longest wait first
+	told    bool       // that the bound is met, until half of it is free
 }
+
+const (
+	// soon is what a client may take for a request before its connection goes ahead of those that stall in one:
+	// else who stalls in thousands needed but few new connections to push out all that are just being made.
+	soon = time.Second
+	// flowing is how long a step of a body that comes may be waited for: it is not broken off for a new connection.
+	flowing = 100 * time.Millisecond
+)
 
 func (s *Server) connectionsOf(service string) *connections {
 	return &connections{service: service, bound: s.bound(), log: s.Log, open: s.open.WithLabelValues(service), shed: s.shed.WithLabelValues(service),
-		all: map[net.Conn]*list.Element{}, waiting: list.New()}
+		all: map[net.Conn]*place{}, waiting: list.New()}
 }
 
 // bound is Limits.Connections, or less where the process may not have that many files: the services share half
@@ -50,23 +59,21 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := len(c.all)
-	e, known := c.all[conn]
+	p, known := c.all[conn]
 	switch {
 	case state == http.StateNew:
-		c.all[conn] = c.waiting.PushBack(conn)
+		p = &place{of: c, conn: conn}
+		c.all[conn] = p
+		p.waitForRequest()
 		if len(c.all) > c.bound {
 			c.closeOne()
 		}
 	case !known: // it was closed here
-	case state == http.StateIdle && e == nil:
-		c.all[conn] = c.waiting.PushBack(conn)
 	case state == http.StateIdle:
-		c.waiting.MoveToBack(e)
+		p.waitForRequest()
 	default:
-		if e != nil {
-			c.waiting.Remove(e)
-		}
-		c.all[conn] = nil
+		p.begun = false
+		p.stopWaiting()
 		if state != http.StateActive {
 			delete(c.all, conn)
 		}
@@ -75,21 +82,39 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	c.open.Add(float64(len(c.all) - before))
 }
 
-// closeOne closes the connection that has waited longest: the new one where there is no other.
+// closeOne closes the victim.
 func (c *connections) closeOne() {
 	if !c.told {
 		c.told = true
 		from, n := c.busiest()
-		c.log.Warn("all connections of a service are taken: of those that wait for a request the oldest are closed", "service", c.service,
+		c.log.Warn("all connections of a service are taken: those whose clients are silent longest are closed", "service", c.service,
 			"connections", c.bound, "most from", from, "these", n)
 	}
-	oldest := c.waiting.Remove(c.waiting.Front()).(net.Conn)
-	delete(c.all, oldest)
+	p := c.victim()
+	p.stopWaiting()
+	delete(c.all, p.conn)
 	c.shed.Inc()
-	if t, ok := oldest.(*tls.Conn); ok {
-		oldest = t.NetConn() // TLS would say goodbye first, and wait for a client that does not read
+	conn := p.conn
+	if t, ok := conn.(*tls.Conn); ok {
+		conn = t.NetConn() // TLS would say goodbye first, and wait for a client that does not read
 	}
-	oldest.Close()
+	conn.Close()
+}
+
+// victim is the connection that waits longest for a request; where all of them may speak soon, the one that
+// stalls longest in the middle of one; the new one where there is no other.
+func (c *connections) victim() *place {
+	oldest := c.waiting.Front().Value.(*place) // the new one waits
+	if time.Since(oldest.since) > soon {
+		return oldest
+	}
+	victim, since := oldest, oldest.since.Add(-flowing)
+	for _, p := range c.all {
+		if p.stalls() && p.since.Before(since) {
+			victim, since = p, p.since
+		}
+	}
+	return victim
 }
 
 // busiest is the address that most connections come from.

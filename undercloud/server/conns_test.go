@@ -15,27 +15,34 @@ import (
 	"trefoil/undercloud/server"
 )
 
-// crowded is a service of four connections in a synctest bubble. Requests of /slow wait until the test lets them go.
+// crowded is a service of four connections in a synctest bubble. Requests of /slow wait until the test lets them
+// go, /body takes a body, /endless writes as long as somebody reads.
 type crowded struct {
 	*testing.T
 	pipes  *pipes
 	log    *strings.Builder // of Warn and worse
 	letGo  chan struct{}
 	server *server.Server
+	client *http.Client // where it has TLS; speaks HTTP/2
 }
 
 // crowd runs a test with such a service.
-func crowd(t *testing.T, test func(*crowded)) {
+func crowd(t *testing.T, test func(*crowded)) { crowdOf(t, false, test) }
+
+// secureCrowd is crowd with TLS.
+func secureCrowd(t *testing.T, test func(*crowded)) { crowdOf(t, true, test) }
+
+func crowdOf(t *testing.T, secure bool, test func(*crowded)) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &crowded{T: t, pipes: &pipes{make(chan net.Conn), make(chan struct{})}, log: &strings.Builder{}, letGo: make(chan struct{})}
 		c.server = server.New(slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelWarn})))
 		c.server.Limits.Connections = 4
-		c.server.Add("baremetal", "", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/slow" {
-				<-c.letGo
-			}
-			io.WriteString(w, "hello")
-		}))
+		c.server.Stranger = func(r *http.Request) bool { return r.URL.Path == "/open" }
+		svc := server.Service{Name: "baremetal", Handler: http.HandlerFunc(c.serve)}
+		if secure {
+			c.client, svc.TLS = selfSigned(t)
+		}
+		c.server.AddService(svc)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- c.server.Run(ctx, []net.Listener{c.pipes}) }()
@@ -49,13 +56,31 @@ func crowd(t *testing.T, test func(*crowded)) {
 	})
 }
 
+func (c *crowded) serve(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/slow":
+		<-c.letGo
+	case "/body", "/open":
+		io.Copy(io.Discard, r.Body)
+	case "/endless":
+		for chunk := make([]byte, 1<<20); ; {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	}
+	io.WriteString(w, "hello")
+}
+
 // dial opens a connection that says no more than this, and waits until the service has nothing to do.
 func (c *crowded) dial(says string) net.Conn {
 	c.Helper()
 	near, far := net.Pipe()
 	c.Cleanup(func() { near.Close() })
 	c.pipes.come <- far
-	io.WriteString(near, says)
+	if says != "" {
+		io.WriteString(near, says)
+	}
 	synctest.Wait()
 	return near
 }

@@ -44,6 +44,7 @@ func defaultLimits() Limits {
 type body struct {
 	io.ReadCloser
 	conn  *http.ResponseController
+	place *place
 	idle  time.Duration
 	until time.Time // when the whole must have come; zero: whenever
 	left  time.Duration
@@ -52,8 +53,8 @@ type body struct {
 	stalled bool // the client did not go on
 }
 
-func newBody(w http.ResponseWriter, r *http.Request, idle time.Duration) *body {
-	return &body{ReadCloser: r.Body, conn: http.NewResponseController(w), idle: idle, left: idle}
+func newBody(w http.ResponseWriter, r *http.Request, place *place, idle time.Duration) *body {
+	return &body{ReadCloser: r.Body, conn: http.NewResponseController(w), place: place, idle: idle, left: idle}
 }
 
 // Read sets a deadline for the connection (for the stream, in HTTP/2) as long as it waits. Where there is
@@ -65,7 +66,9 @@ func (b *body) Read(p []byte) (int, error) {
 		deadline = b.until
 	}
 	_ = b.conn.SetReadDeadline(deadline)
+	over := b.place.await(began.Add(b.left - b.idle)) // with the waits before for the same step: a byte is no progress
 	n, err := b.ReadCloser.Read(p)
+	over()
 	b.left -= time.Since(began)
 	if b.got += n; b.got >= bodyStep {
 		b.got, b.left = 0, b.idle
@@ -82,8 +85,11 @@ func (b *body) Read(p []byte) (int, error) {
 // paced runs write while the client has AnswerIdle to take what is written. Between writes there is no
 // deadline: HTTP/2 would end a stream by one though nobody waits.
 func (r *recorder) paced(write func() error) error {
-	_ = r.conn.SetWriteDeadline(time.Now().Add(r.idle))
+	now := time.Now()
+	_ = r.conn.SetWriteDeadline(now.Add(r.idle))
+	over := r.place.await(now)
 	err := write()
+	over()
 	_ = r.conn.SetWriteDeadline(time.Time{})
 	return err
 }
@@ -120,6 +126,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, svc Service, b *b
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.Limits.LargeWait)
 	defer cancel()
+	defer b.place.await(time.Now())() // no handler works on it yet
 	select {
 	case s.places <- struct{}{}:
 		return func() { <-s.places }, true

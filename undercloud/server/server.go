@@ -52,7 +52,7 @@ func New(log *slog.Logger) *Server {
 		[]string{"service", "method", "status"}),
 		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "trefoil_http_connections", Help: "Open connections, by service."}, []string{"service"}),
 		shed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "trefoil_http_connections_shed_total",
-			Help: "Connections without a request that were closed because all of the service's were taken."}, []string{"service"})}
+			Help: "Connections with silent clients that were closed because all of the service's were taken."}, []string{"service"})}
 	s.Registry.MustRegister(s.requests, s.open, s.shed, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return s
 }
@@ -120,8 +120,9 @@ func (s *Server) Run(ctx context.Context, listeners []net.Listener) error {
 	var wg sync.WaitGroup
 	failed := make(chan error, len(s.services))
 	for i, svc := range s.services {
-		srv := &http.Server{Handler: s.watch(svc), TLSConfig: svc.TLS.Clone(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-			ConnState: s.connectionsOf(svc.Name).changed, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
+		conns := s.connectionsOf(svc.Name)
+		srv := &http.Server{Handler: s.watch(svc, conns), TLSConfig: svc.TLS.Clone(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+			ConnState: conns.changed, ConnContext: inContext, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
 		wg.Go(func() {
 			serve := srv.Serve
 			if svc.TLS != nil {
@@ -147,11 +148,13 @@ func (s *Server) Run(ctx context.Context, listeners []net.Listener) error {
 }
 
 // watch logs and measures each request, holds its client to Limits and turns a panic into a 500.
-func (s *Server) watch(svc Service) http.Handler {
+func (s *Server) watch(svc Service, conns *connections) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		rec := &recorder{ResponseWriter: w, status: http.StatusOK, conn: http.NewResponseController(w), idle: s.Limits.AnswerIdle}
-		body := newBody(w, r, s.Limits.BodyIdle)
+		place := conns.placeOf(r.Context())
+		place.begin()
+		rec := &recorder{ResponseWriter: w, status: http.StatusOK, conn: http.NewResponseController(w), place: place, idle: s.Limits.AnswerIdle}
+		body := newBody(w, r, place, s.Limits.BodyIdle)
 		_ = rec.conn.SetWriteDeadline(time.Time{}) // of the connection's request before
 		defer func() {
 			if !body.stalled {
@@ -159,6 +162,7 @@ func (s *Server) watch(svc Service) http.Handler {
 			}
 			_ = rec.conn.SetWriteDeadline(time.Now().Add(s.Limits.AnswerIdle)) // net/http writes the rest
 		}()
+		defer place.end()
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler {
 				s.Log.Error("panic in a request", "service", svc.Name, "method", r.Method, "path", r.URL.Path, "panic", p)
@@ -220,6 +224,7 @@ type recorder struct {
 	status int
 	wrote  bool
 	conn   *http.ResponseController
+	place  *place
 	idle   time.Duration // Limits.AnswerIdle
 }
 
