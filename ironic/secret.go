@@ -8,11 +8,12 @@ import (
 // Masked is what is shown in the place of a secret.
 const Masked = "******"
 
-// Secret reports whether a key names something that must not be shown.
+// Secret reports whether a key names something that must not be shown. raw_bytes is a command for a BMC, which may set a
+// password there.
 func Secret(key string) bool {
 	k := strings.ToLower(key)
 	for _, part := range []string{"password", "passwd", "passphrase", "secret", "token", "kg_key",
-		"private_key", "priv_key", "auth_key", "priv_proto_key", "snmp_community", "admin_pass", "api_key"} {
+		"private_key", "priv_key", "auth_key", "priv_proto_key", "snmp_community", "admin_pass", "api_key", "raw_bytes"} {
 		if strings.Contains(k, part) {
 			return true
 		}

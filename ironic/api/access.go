@@ -47,7 +47,7 @@ func (c *call) require(name string, t policy.Target) error {
 	return denied(name)
 }
 
-func denied(name string) error {
+func denied(name string) *apiError {
 	return clientError(http.StatusForbidden, "Access was denied to the following resource: %s", strings.TrimSuffix(name, "*"))
 }
 

@@ -147,7 +147,13 @@ func (c *call) mayStep(n *ironic.Node, req *ProvisionRequest) error {
 			return err
 		}
 	}
-	return c.mayStepOnChildren(n, slices.Concat(req.CleanSteps, req.ServiceSteps))
+	list := slices.Concat(req.CleanSteps, req.DeploySteps, req.ServiceSteps)
+	if slices.ContainsFunc(list, func(s map[string]any) bool { return s["interface"] == ifaceVendor }) {
+		if err := c.mayVendor(); err != nil {
+			return err
+		}
+	}
+	return c.mayStepOnChildren(n, list)
 }
 
 // mayStepOnChildren holds steps that run on child nodes against the policy of each of them. Ironic does so

@@ -111,7 +111,7 @@ func (b *runbooks) create(c *call) error {
 			if r.Public && r.Owner != "" {
 				return badRequest("There cannot be an owner for a public runbook")
 			}
-			return nil
+			return c.mayKeepVendor(nil, r.Steps)
 		}})
 }
 
@@ -132,8 +132,11 @@ func (b *runbooks) patch(c *call) error {
 		if err := settleOwner(ops, r); err != nil {
 			return err
 		}
-		_, err := patched(b.fields, "runbook", ops, c.version, r)
-		return err
+		had := r.Steps
+		if _, err := patched(b.fields, "runbook", ops, c.version, r); err != nil {
+			return err
+		}
+		return c.mayKeepVendor(had, r.Steps)
 	})
 	if err != nil {
 		return err
@@ -169,7 +172,7 @@ func (b *runbooks) remove(c *call) error {
 
 // useRunbook puts the steps of the runbook that a request names into the request. The node
 // must have the trait of the runbook's name: so whoever keeps the node lets it be used there.
-// One that is not public is for its owner. A public one is for everybody, which Ironic's
+// What it does to a BMC is an administrator's (mayKeepVendor), so that this is not asked here. One that is not public is for its owner. A public one is for everybody, which Ironic's
 // policy would not have: there it has no owner whose roles could count.
 func (c *call) useRunbook(n *ironic.Node, req *ProvisionRequest) error {
 	if req.Runbook == "" {

@@ -32,7 +32,7 @@ func TestALookupShowsNoMoreThanTheAPI(t *testing.T) {
 	secrets := func(more map[string]any) map[string]any {
 		out := map[string]any{"image_source": "overcloud-full", "ssh_user": "shown", "configdrive": hush, "image_url": "http://h/i?sig=" + hush,
 			"deep": map[string]any{"db_passwd": hush, "list": []any{map[string]any{"API_KEY": hush}}, "user": "shown"}, "agent_secret_token_pregenerated": true}
-		for _, k := range []string{"admin_pass", "api_key", "private_key", "passphrase", "auth_key", "snmp_community", "rescue_password", "client_secret", "x_token"} {
+		for _, k := range []string{"admin_pass", "api_key", "private_key", "passphrase", "auth_key", "snmp_community", "rescue_password", "client_secret", "x_token", "raw_bytes"} {
 			out[k] = hush
 		}
 		for k, v := range more {
