@@ -123,6 +123,9 @@ func RoleNames(tree fs.FS, o Options) ([]string, error) {
 	return out, nil
 }
 
+// countDefault is the key of a role with how many machines it has where nobody says.
+const countDefault = "CountDefault"
+
 // roleLists are the keys of a role that hold lists.
 var roleLists = []string{"tags", "networks", "default_route_networks", "ServicesDefault"}
 
@@ -170,6 +173,10 @@ func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 				p.add(file, k.Line, "unknown key %q in a role%s", k.Value, nearest.Hint(k.Value, roleKeys))
 			}
 		}
+	}
+	count, _ := d.Get(countDefault)
+	if whole, ok := wholeNumber(count); ok {
+		d.Set(countDefault, int64(whole)) // templates have it as a default, 2.0 too
 	}
 	if r.Name == "" {
 		p.add(file, n.Line, "a role without a name")

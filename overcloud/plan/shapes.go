@@ -3,7 +3,6 @@ package plan
 import (
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"trefoil/internal/nearest"
@@ -71,9 +70,8 @@ func (b *builder) wholeCounts() {
 	for _, r := range b.roles.roles {
 		_, parameter := b.countOf(r)
 		for _, given := range []map[string]any{b.env.Defaults, b.env.Parameters} {
-			f, err := strconv.ParseFloat(strings.TrimSpace(hot.String(given[parameter])), 64)
-			if err == nil && f == math.Trunc(f) && math.Abs(f) <= math.MaxInt32 {
-				given[parameter] = int(f)
+			if n, whole := wholeNumber(given[parameter]); whole {
+				given[parameter] = n
 			}
 		}
 	}
@@ -82,14 +80,24 @@ func (b *builder) wholeCounts() {
 // countShape: as many machines as a whole number says; how many there may be the template tells.
 func (b *builder) countShape(all *problems, r roleDef) {
 	v, parameter := b.countOf(r)
-	if _, err := strconv.Atoi(strings.TrimSpace(hot.String(v))); err == nil || v == nil {
+	if _, whole := wholeNumber(v); whole || v == nil {
 		return
+// wholeNumber is a number as Heat reads it, of a text as well, that has no fraction: 2, 2.0, '2'.
+func wholeNumber(v any) (n int, whole bool) {
+	read, problem := (&hot.Parameter{Type: "number"}).Check(hot.String(v))
+	if f, ok := read.(float64); ok && f == math.Trunc(f) && math.Abs(f) <= math.MaxInt32 {
+		return int(f), true
+	}
+	n, whole = read.(int)
+	return n, whole && problem == ""
+}
+
 	}
 	if from, given := b.env.Origins[parameter]; given {
 		all.add(from.File, from.Line, "%s: expected a whole number of machines; found %s", parameter, hot.String(v))
 		return
 	}
-	all.add(b.roles.name, r.Line, "role %s: CountDefault: expected a whole number of machines; found %s", r.Name, hot.String(v))
+	all.add(b.roles.name, r.Line, "role %s: %s: expected a whole number of machines; found %s", r.Name, countDefault, hot.String(v))
 }
 
 // isText: Heat takes JSON as a text too, and reads it itself.
