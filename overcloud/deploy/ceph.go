@@ -178,18 +178,15 @@ func shortHost(name string) string {
 
 // forgetMonitor takes the monitor of a node that is off out of Ceph's map: there it would
 // count for the majority that the others must be, and Ceph would never be healthy again. Of
-// one that is not there, Ceph says so and agrees.
-func (d *departure) forgetMonitor(ctx context.Context, n stack.Node) ([]string, error) {
+// one that is not there, Ceph says so and agrees. The error's hint is what to type later.
+func (d *departure) forgetMonitor(ctx context.Context, n stack.Node) error {
 	if len(d.running(monService, []stack.Node{n})) == 0 || len(d.running(monService, d.stay)) == 0 || !d.plan.Clustered(monService) {
-		return nil, nil
+		return nil
 	}
 	command := "mon rm " + n.Name
-	_, err := d.askCeph(ctx, d.stay, command)
-	switch {
-	case err != nil && d.r.s.Input.Force:
-		return []string{fmt.Sprintf("Ceph's map of monitors may still name it; once Ceph answers, on a machine with a monitor: sudo ceph %s. It said: %v", command, err)}, nil
-	case err != nil:
-		return nil, fmt.Errorf("ceph %s: %w", command, err)
+	if _, err := d.askCeph(ctx, d.stay, command); err != nil {
+		return errs.Wrap(errs.Unavailable, err, "ceph %s", command).
+			WithHint("once Ceph answers, on a machine with a monitor: sudo ceph %s", command)
 	}
-	return nil, nil
+	return nil
 }

@@ -140,7 +140,7 @@ func TestMonitorThatLeavesIsTakenOutOfCeph(t *testing.T) {
 	w.run("UPDATE_COMPLETE")
 	evs, err := w.db.Events(t.Context(), "id", 0, 0)
 	if err != nil || !slices.ContainsFunc(evs, func(e stack.Event) bool {
-		return strings.HasPrefix(e.Reason, "Ceph's map of monitors may still name it; once Ceph answers, on a machine with a monitor: sudo ceph mon rm overcloud-controller-1. It said: overcloud-controller-0: [errno 110]")
+		return strings.HasPrefix(e.Reason, "Ceph's map of monitors may still name it; once Ceph answers, on a machine with a monitor: sudo ceph mon rm overcloud-controller-1. It said: ceph mon rm overcloud-controller-1: overcloud-controller-0: [errno 110]")
 	}) {
 		t.Errorf("nobody was told: %v", err)
 	}

@@ -128,28 +128,39 @@ func (d *departure) forget(ctx context.Context, n stack.Node) error {
 	if d == nil {
 		return nil
 	}
-	var left []string
-	for _, from := range []struct {
-		name   string
-		forget func(context.Context, stack.Node) ([]string, error)
-	}{{"Ceph's map of monitors", d.forgetMonitor}, {"the cloud's catalog", d.forgetServices}} {
-		more, err := from.forget(ctx, n)
-		left = append(left, more...)
-		if err != nil && d.r.s.Input.Force {
-			left, err = append(left, from.name+" may still name it: "+err.Error()), nil
-		}
-		if err != nil {
-			return &Failed{[]stack.Failure{{Node: n.Name, Phase: "removal", Error: fmt.Sprintf("take it out of %s: %v", from.name, err),
-				Hint: "the machine is given back already; run the same command again: it goes on where it stopped"}}}
-		}
+	monitor, err := d.stillNamed(n, "Ceph's map of monitors", d.forgetMonitor(ctx, n))
+	if err != nil {
+		return err
 	}
-	for _, what := range left {
+	left, err := d.forgetServices(ctx, n)
+	services, err := d.stillNamed(n, "the cloud's catalog", err)
+	if err != nil {
+		return err
+	}
+	for _, what := range slices.Concat(monitor, left, services) {
 		d.r.log.Warn("stays in the cloud", "node", n.Name, "what", what)
 		if err := d.r.event(ctx, serverName(n), stack.Delete, stack.InProgress, what, n.InstanceUUID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// stillNamed is what comes of an error that left a node named in a place: the removal ends with
+// it, or, forced, tells what stays there, and what to type.
+func (d *departure) stillNamed(n stack.Node, place string, err error) (left []string, failed error) {
+	if err == nil {
+		return nil, nil
+	}
+	if !d.r.s.Input.Force {
+		return nil, &Failed{[]stack.Failure{{Node: n.Name, Phase: "removal", Error: fmt.Sprintf("take it out of %s: %v", place, err),
+			Hint: "the machine is given back already; run the same command again: it goes on where it stopped"}}}
+	}
+	what := place + " may still name it"
+	if hint := errs.HintOf(err); hint != "" {
+		what += "; " + hint
+	}
+	return []string{fmt.Sprintf("%s. It said: %v", what, err)}, nil
 }
 
 func (d *departure) forgetServices(ctx context.Context, n stack.Node) ([]string, error) {

@@ -26,6 +26,7 @@ type fakeOvercloud struct {
 	late    map[string][]string // servers that come once somebody has looked
 	closed  []string
 	asked   []string // what was asked beside looking, in order
+	keeps   error    // why nothing is forgotten, if nothing is
 	running []string // machines that were still on when they were forgotten
 	stopAt  string   // the service is stopped when this machine is forgotten
 	stop    context.CancelFunc
@@ -93,7 +94,7 @@ func (f *fakeOvercloud) Forget(ctx context.Context, machine string, sql scaledow
 			f.running = append(f.running, machine)
 		}
 	}
-	return []string{"something of " + machine + " stays"}, err
+	return []string{"something of " + machine + " stays"}, errors.Join(err, f.keeps)
 }
 
 // scaled is a world with a cloud of one controller, two computes and a storage node.
@@ -207,6 +208,21 @@ func TestForceTellsWhatIsLostAndGoesOn(t *testing.T) {
 	}) || w.cloud.deployed["uuid-compute-2"] != "" {
 		t.Errorf("%v", w.cloud.deployed)
 	}
+}
+
+// A catalog that keeps a machine keeps it in the stack. Forced, that is told.
+func TestCatalogThatDoesNotForget(t *testing.T) {
+	w, f := scaled(t)
+	f.keeps = errors.New("nova is away")
+	w.deletes(deletion(false, "overcloud-novacompute-0"))
+	s := w.run("UPDATE_FAILED")
+	if e := s.Failures[0]; e.Error != "take it out of the cloud's catalog: nova is away" || !strings.Contains(e.Hint, "run the same command again") || !strings.Contains(w.names(), "novacompute-0") {
+		t.Errorf("%+v; left %s", e, w.names())
+	}
+	w.deletes(deletion(true, "overcloud-novacompute-0"))
+	w.run("UPDATE_COMPLETE")
+	w.told("something of overcloud-novacompute-0 stays")
+	w.told("the cloud's catalog may still name it. It said: nova is away")
 }
 
 func TestCloudThatDoesNotAnswerBlocksUnlessForced(t *testing.T) {

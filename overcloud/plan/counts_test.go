@@ -25,6 +25,35 @@ func TestCountsWithoutAFraction(t *testing.T) {
 	}
 }
 
+// What Heat takes for no number, hexadecimal too, is none for those who count beside it.
+func TestCountsThatAreNone(t *testing.T) {
+	for v, found := range map[string]string{"'0x1p1'": "0x1p1", "2.5": "2.5", "true": "True"} {
+		o := article(t)
+		delete(o.Counts, "Compute")
+		o.Environments = []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults: {ComputeCount: " + v + "}\n")}}
+		_, err := plan.Build(t.Context(), templates.FS, o)
+		if want := "my.yaml:1: ComputeCount: expected a whole number of machines; found " + found; err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %q", v, err, want)
+		}
+	}
+}
+
+// A role's own count is read as that of an environment.
+func TestCountsOfARoleWithoutAFraction(t *testing.T) {
+	for v, refused := range map[string]bool{"2": false, "2.0": false, "'2'": false, "2.5": true, "'0x1p1'": true} {
+		o := article(t)
+		o.Counts, o.Flavors = nil, nil
+		o.Roles = plan.File{Name: "my_roles.yaml", Data: []byte("- name: Controller\n  CountDefault: " + v + "\n  tags: [primary, controller]\n  ServicesDefault: [OS::TripleO::Services::Kernel]\n")}
+		p, err := plan.Build(t.Context(), templates.FS, o)
+		switch {
+		case refused && (err == nil || !strings.Contains(err.Error(), "my_roles.yaml:1: role Controller: CountDefault: expected a whole number of machines; found "+strings.Trim(v, "'"))):
+			t.Errorf("%s: got %v", v, err)
+		case !refused && (err != nil || p.Roles[0].Count != 2 || len(p.Servers) != 2):
+			t.Errorf("%s: got %v, want two machines", v, err)
+		}
+	}
+}
+
 // Commands and environments that list all of TripleO's roles count 0 of those that the
 // roles file has not; a role that is to have machines must be there.
 func TestNoMachinesOfARoleThatThereIsNot(t *testing.T) {

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -176,7 +175,7 @@ func (b *builder) claims() ([]claim, error) {
 	}
 	for _, r := range b.roles.roles {
 		parameter := ownAddresses(r.Name)
-		byNet := byNetwork(b.env.Defaults[parameter])
+		byNet, _ := b.env.Defaults[parameter].(map[string]any)
 		for _, net := range sortedKeys(byNet) {
 			list, _ := byNet[net].([]any)
 			for i, ip := range list {
@@ -199,22 +198,11 @@ func (b *builder) filed() []claim {
 // ownAddresses is the parameter for the addresses of a role's machines.
 func ownAddresses(role string) string { return role + "IPs" }
 
-// byNetwork is what such a parameter holds; Heat takes JSON as a text too.
-func byNetwork(v any) map[string]any {
-	if text, ok := v.(string); ok {
-		v = nil
-		if json.Unmarshal([]byte(text), &v) != nil {
-			return nil // Heat's own reader tells
-		}
-	}
-	m, _ := v.(map[string]any)
-	return m
-}
-
 // FixedAddress is the address on ctlplane that a parameter, ControllerIPs for example, asks for
 // a role's machine; "" for any.
 func (p *Plan) FixedAddress(role string, index int) string {
-	list, _ := byNetwork(p.Parameters[ownAddresses(role)])[network.ControlPlane].([]any)
+	byNet, _ := p.Parameters[ownAddresses(role)].(map[string]any)
+	list, _ := byNet[network.ControlPlane].([]any)
 	if index < 0 || index >= len(list) {
 		return ""
 	}

@@ -51,6 +51,34 @@ func TestAddressesOnCtlplaneAreThoseAskedFor(t *testing.T) {
 	}
 }
 
+// TestAddressesInJSONAreReadAsTheOthers: what is wrong with them is told of the environment's line.
+func TestAddressesInJSONAreReadAsTheOthers(t *testing.T) {
+	for _, c := range []struct{ parameter, want string }{
+		{`ControllerIPs: '{"nope": ["1.2.3.4"]}'`, `ControllerIPs: there is no network "nope"`},
+		{`ControllerIPs: '["192.168.24.5"]'`, `ControllerIPs: expected a list of addresses by network`},
+		{`ControllerIPs: '{"ctlplane": "192.168.24.5"}'`, `ControllerIPs: ctlplane: expected a list of addresses`},
+		{`ControllerIPs: '3'`, `ControllerIPs: expected a list of addresses by network, internal_api: [172.16.2.9]; found 3`},
+		{`ControllerIPs: 192.168.24.5`, `ControllerIPs: expected a list of addresses by network`},
+		{`ControlFixedIPs: 192.168.24.5`, `ControlFixedIPs: expected [{ip_address: 192.0.2.9}], one address; found 192.168.24.5`},
+		{`HostnameMap: ''`, `HostnameMap: expected host names by name`},
+		{`HostnameMap: one`, `HostnameMap: expected host names by name`},
+		{`ControlFixedIPs: '[{"ip_addres": "192.168.24.5"}]'`, `ControlFixedIPs: expected [{ip_address: 192.0.2.9}], one address; unknown key "ip_addres"`},
+		{`ControlFixedIPs: '[{"ip_address": "10.9.9.9"}]'`, `ControlFixedIPs[0]: 10.9.9.9 is not in network ctlplane`},
+		{`HostnameMap: '{"overcloud-controller-0": "a_b"}'`, `HostnameMap: overcloud-controller-0 is to be called "a_b"`},
+		{`HostnameMap: '["a"]'`, `HostnameMap: expected host names by name`},
+	} {
+		o := article(t)
+		o.Ctlplane = provisioning()
+		o.Environments = []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults:\n  " + c.parameter + "\n")}}
+		if _, err := plan.Build(t.Context(), templates.FS, o); err == nil || !strings.Contains(err.Error(), "my.yaml:2: "+c.want) {
+			t.Errorf("%s: got %v, want %q", c.parameter, err, c.want)
+		}
+	}
+	o := article(t)
+	o.Environments = []plan.File{{Name: "my.yaml", Data: []byte("parameter_defaults: {ControllerIPs: '', ControlFixedIPs: '', ComputeIPs: '{}'}\n")}}
+	build(t, o) // none of them, as Heat has it
+}
+
 // TestAddressesOfAFileOfMachinesAreHeldWithTheOthers: against networks, and those of parameters.
 func TestAddressesOfAFileOfMachinesAreHeldWithTheOthers(t *testing.T) {
 	env := "parameter_defaults:\n  ControlFixedIPs: [{ip_address: 192.168.24.9}]\n  ControllerIPs: {ctlplane: [192.168.24.41], internal_api: [172.16.2.9]}\n  ComputeIPs: {ctlplane: [192.168.24.42]}\n"

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"strconv"
 
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/network"
@@ -32,12 +31,13 @@ func (b *builder) packetSizes() (map[string]int, error) {
 // is known: a nic config makes an interface of it that tells only of itself.
 func (b *builder) givenSize(all *problems, name string) int {
 	key := name + "Mtu"
-	if !b.ev.Used(key) {
+	v := b.env.Defaults[key]
+	if v == nil || !b.ev.Used(key) {
 		return 0
 	}
-	size, _ := strconv.Atoi(hot.String(b.env.Defaults[key])) // that it is a number its type says
-	if from := b.env.Origins[key]; size != 0 && (size < resource.MinMTU || size > resource.MaxMTU) {
-		all.add(from.File, from.Line, "%s is %d; expected %d to %d bytes of a packet", key, size, resource.MinMTU, resource.MaxMTU)
+	size, whole := wholeNumber(v)
+	if from := b.env.Origins[key]; !whole || size != 0 && (size < resource.MinMTU || size > resource.MaxMTU) {
+		all.add(from.File, from.Line, "%s is %s; expected %d to %d bytes of a packet, a whole number", key, hot.String(v), resource.MinMTU, resource.MaxMTU)
 	}
 	return size
 }
@@ -49,7 +49,7 @@ func (b *builder) provisionedSize(lower string) int {
 		m, _ := v.(map[string]any)
 		v = m[key]
 	}
-	size, _ := strconv.Atoi(hot.String(v))
+	size, _ := wholeNumber(v)
 	return size
 }
 

@@ -49,6 +49,8 @@ func TestServersPacketsFitIntoTheirTunnels(t *testing.T) {
 		"isolated, 1500 in network_data":      {isolated: true, want: "1500"},
 		"isolated, jumbo frames":              {isolated: true, networks: jumbo, want: "8000"},
 		"an environment for the nic configs":  {isolated: true, networks: jumbo, parameters: "  TenantMtu: 1600\n", nics: true, want: "1600"},
+		"a number without a fraction":         {isolated: true, networks: jumbo, parameters: "  TenantMtu: 1400.0\n", nics: true, want: "1400"},
+		"and as a text":                       {isolated: true, networks: jumbo, parameters: "  TenantMtu: '1e3'\n", nics: true, want: "1000"},
 		"and nobody who reads it":             {isolated: true, networks: jumbo, parameters: "  TenantMtu: 1600\n", want: "8000"},
 		"as network provision made it":        {isolated: true, networks: jumbo, parameters: provisioned, want: "1350"},
 		"tunnels moved to the provisioning":   {isolated: true, networks: jumbo, parameters: "  ServiceNetMap: {NeutronTenantNetwork: ctlplane}\n", want: "9000"},
@@ -83,10 +85,10 @@ func TestServersPacketsFitIntoTheirTunnels(t *testing.T) {
 
 // A size that no interface takes is told with the line that sets it, whatever the nic configs are.
 func TestPacketsThatNoInterfaceTakes(t *testing.T) {
-	o := apart(t, "  TenantMtu: 100\n  ControlPlaneMtu: 65536\n  StorageMtu: 0\n")
+	o := apart(t, "  TenantMtu: 100\n  ControlPlaneMtu: 65536\n  InternalApiMtu: 100.0\n  StorageMgmtMtu: 1400.5\n  ExternalMtu: true\n  StorageMtu: 0.0\n")
 	o.Environments = append(o.Environments, plan.File{Name: "environments/net-multiple-nics.yaml"})
 	_, err := plan.Build(t.Context(), templates.FS, o)
-	for _, want := range []string{"TenantMtu is 100; expected 576 to 65535 bytes of a packet", "ControlPlaneMtu is 65536;"} {
+	for _, want := range []string{"TenantMtu is 100; expected 576 to 65535 bytes of a packet, a whole number", "ControlPlaneMtu is 65536;", "InternalApiMtu is 100.0;", "StorageMgmtMtu is 1400.5;", "ExternalMtu is True;"} {
 		if err == nil || !regexp.MustCompile(`(?m)^my\.yaml:\d+: `+want).MatchString(err.Error()) {
 			t.Errorf("got %v, want %q", err, want)
 		}

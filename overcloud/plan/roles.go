@@ -93,7 +93,7 @@ func parseRoles(f File) (*roleFile, error) {
 			p.add(f.Name, n.Line, "a role is a map with a name")
 			continue
 		}
-		r := parseRole(&p, f.Name, n, d)
+		r := parseRole(&p, f.Name, aliased(n), d)
 		if line, dup := seen[r.Name]; dup && r.Name != "" {
 			p.add(f.Name, n.Line, "role %s is given twice, first in line %d", r.Name, line)
 		}
@@ -123,6 +123,9 @@ func RoleNames(tree fs.FS, o Options) ([]string, error) {
 	return out, nil
 }
 
+// countDefault is the key of a role with how many machines it has where nobody says.
+const countDefault = "CountDefault"
+
 // roleLists are the keys of a role that hold lists.
 var roleLists = []string{"tags", "networks", "default_route_networks", "ServicesDefault"}
 
@@ -131,7 +134,7 @@ var roleName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
 func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 	r := roleDef{Line: n.Line, value: d, UpdateSerial: 1}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
+		k, line, v := n.Content[i], n.Content[i+1].Line, aliased(n.Content[i+1])
 		for j := 0; j < i; j += 2 {
 			if n.Content[j].Value == k.Value {
 				p.add(file, k.Line, "key %q stands twice in a role: line %d has it too", k.Value, n.Content[j].Line)
@@ -139,7 +142,7 @@ func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 		}
 		if slices.Contains(roleLists, k.Value) && v.Kind == yaml.ScalarNode {
 			if v.Tag != "!!null" {
-				p.add(file, v.Line, "%s is %q; expected a list", k.Value, v.Value)
+				p.add(file, line, "%s is %q; expected a list", k.Value, v.Value)
 			}
 			d.Delete(k.Value) // none: templates go by their defaults, as where it is not written
 			continue
@@ -158,18 +161,22 @@ func parseRole(p *problems, file string, n *yaml.Node, d *jinja.Dict) roleDef {
 		case "update_serial":
 			serial, err := strconv.Atoi(v.Value)
 			if err != nil || serial < 1 {
-				p.add(file, v.Line, "update_serial is %q; expected how many machines are updated at a time, 1 or more", v.Value)
+				p.add(file, line, "update_serial is %q; expected how many machines are updated at a time, 1 or more", v.Value)
 			}
 			r.UpdateSerial = serial
 		case "ServicesDefault":
 			for _, s := range v.Content {
-				r.Services = append(r.Services, located{s.Value, s.Line})
+				r.Services = append(r.Services, located{aliased(s).Value, s.Line})
 			}
 		default:
 			if !slices.Contains(roleKeys, k.Value) {
 				p.add(file, k.Line, "unknown key %q in a role%s", k.Value, nearest.Hint(k.Value, roleKeys))
 			}
 		}
+	}
+	count, _ := d.Get(countDefault)
+	if whole, ok := wholeNumber(count); ok {
+		d.Set(countDefault, int64(whole)) // templates have it as a default, 2.0 too
 	}
 	if r.Name == "" {
 		p.add(file, n.Line, "a role without a name")
@@ -190,9 +197,17 @@ func placed(n *yaml.Node) []located {
 		step = 2
 	}
 	for i := 0; i < len(n.Content); i += step {
-		out = append(out, located{n.Content[i].Value, n.Content[i].Line})
+		out = append(out, located{aliased(n.Content[i]).Value, n.Content[i].Line})
 	}
 	return out
+}
+
+// aliased is what an alias stands for, and any other node itself.
+func aliased(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
 }
 
 // texts are the strings alone.

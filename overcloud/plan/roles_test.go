@@ -24,6 +24,29 @@ func TestNullForAListOfARole(t *testing.T) {
 	}
 }
 
+// What an alias of YAML stands for is read, and told of where the alias stands.
+func TestAliasesInARole(t *testing.T) {
+	o := article(t)
+	o.Counts, o.Flavors = nil, nil
+	roles := func(networks string) plan.Options {
+		o.Roles = plan.File{Name: "my_roles.yaml", Data: []byte("- name: &name Controller\n  description: &text internal_api\n  CountDefault: &one 1\n  tags: [primary, controller]\n" +
+			"  update_serial: *one\n  networks: [InternalApi]\n  ServicesDefault: [&kernel OS::TripleO::Services::Kernel]\n" +
+			"- &role\n  name: Other\n  deprecated_server_resource_name: *name\n  networks: " + networks + "\n  ServicesDefault: [*kernel]\n")}
+		return o
+	}
+	if p := build(t, roles("[]")); p.Roles[0].UpdateSerial != 1 || p.Roles[1].Name != "Other" || len(p.Roles[1].Services) != 1 {
+		t.Errorf("got %+v", p.Roles)
+	}
+	_, err := plan.Build(t.Context(), overlay(t, nil), roles("*text"))
+	if err == nil || !strings.Contains(err.Error(), `my_roles.yaml:11: networks is "internal_api"; expected a list`) {
+		t.Errorf("got %v", err)
+	}
+	o.Roles.Data = append(roles("[]").Roles.Data, "- *role\n"...)
+	if _, err = plan.Build(t.Context(), overlay(t, nil), o); err == nil || !strings.Contains(err.Error(), "my_roles.yaml:13: role Other is given twice") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Of a key that a role has twice, YAML readers take one or the other silently.
 func TestKeyTwiceInARole(t *testing.T) {
 	o := article(t)

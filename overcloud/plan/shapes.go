@@ -3,7 +3,6 @@ package plan
 import (
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"trefoil/internal/nearest"
@@ -32,38 +31,43 @@ func (b *builder) shapes() error {
 		b.mapShape(&all, r.Name+"Parameters", "parameters of the role by name, NovaReservedHostMemory: 4096")
 		b.countShape(&all, r)
 	}
-	if v := b.env.Defaults[hostnameMap]; v != nil {
-		if m, ok := v.(map[string]any); ok {
-			b.hostShape(&all, m)
-		} else if !isText(v) {
-			from := b.env.Origins[hostnameMap]
-			all.add(from.File, from.Line, "HostnameMap: expected host names by name, overcloud-controller-0: my-controller; found %s", hot.String(v))
-		}
+	b.mapShape(&all, hostnameMap, "host names by name, overcloud-controller-0: my-controller")
+	if m, ok := b.env.Defaults[hostnameMap].(map[string]any); ok {
+		b.hostShape(&all, m)
 	}
 	b.bothVirtual(&all, nets)
 	return all.err()
 }
 
-// mapShape: a map, whose template would tell of anything else where it takes the map apart. A
-// text is read as Heat reads it, as JSON, so that all who look for a key in the map find it.
+// mapShape: a map, whose template would tell of anything else where it takes the map apart.
 func (b *builder) mapShape(all *problems, parameter, want string) {
-	v, from := b.env.Defaults[parameter], b.env.Origins[parameter]
+	v, from := b.fromJSON(parameter), b.env.Origins[parameter]
 	found := hot.String(v)
-	if isText(v) {
-		read, problem := (&hot.Parameter{Name: parameter, Type: "json"}).Check(v)
-		if m, ok := read.(map[string]any); ok && problem == "" {
-			b.env.Defaults[parameter] = m
-			return
-		}
-		found = "text that is no map in JSON"
-	}
 	switch v.(type) {
 	case nil, map[string]any:
 		return
 	case []any:
 		found = "a list" // there may be passwords in it
+	case string:
+		found = "text that is no map in JSON"
 	}
 	all.add(from.File, from.Line, "%s: expected %s; found %s", parameter, want, found)
+}
+
+// fromJSON is what a parameter holds. A text is read as Heat reads it, as JSON, and the map or
+// list that it is takes its place: all who look for something in it find it.
+func (b *builder) fromJSON(parameter string) any {
+	v := b.env.Defaults[parameter]
+	if !isText(v) {
+		return v
+	}
+	read, _ := (&hot.Parameter{Type: "json"}).Check(v)
+	switch read.(type) {
+	case map[string]any, []any:
+		b.env.Defaults[parameter] = read
+		return read
+	}
+	return v
 }
 
 // wholeCounts has what Heat takes for a whole number of machines, 2.0 as well, be one.
@@ -71,34 +75,46 @@ func (b *builder) wholeCounts() {
 	for _, r := range b.roles.roles {
 		_, parameter := b.countOf(r)
 		for _, given := range []map[string]any{b.env.Defaults, b.env.Parameters} {
-			f, err := strconv.ParseFloat(strings.TrimSpace(hot.String(given[parameter])), 64)
-			if err == nil && f == math.Trunc(f) && math.Abs(f) <= math.MaxInt32 {
-				given[parameter] = int(f)
+			if n, whole := wholeNumber(given[parameter]); whole {
+				given[parameter] = n
 			}
 		}
 	}
 }
 
+// wholeNumber is a number as Heat reads it, of a text as well, that has no fraction: 2, 2.0, '2'.
+func wholeNumber(v any) (n int, whole bool) {
+	read, problem := (&hot.Parameter{Type: "number"}).Check(hot.String(v))
+	if f, ok := read.(float64); ok && f == math.Trunc(f) && math.Abs(f) <= math.MaxInt32 {
+		return int(f), true
+	}
+	n, whole = read.(int)
+	return n, whole && problem == ""
+}
+
 // countShape: as many machines as a whole number says; how many there may be the template tells.
 func (b *builder) countShape(all *problems, r roleDef) {
 	v, parameter := b.countOf(r)
-	if _, err := strconv.Atoi(strings.TrimSpace(hot.String(v))); err == nil || v == nil {
+	if _, whole := wholeNumber(v); whole || v == nil {
 		return
 	}
 	if from, given := b.env.Origins[parameter]; given {
 		all.add(from.File, from.Line, "%s: expected a whole number of machines; found %s", parameter, hot.String(v))
 		return
 	}
-	all.add(b.roles.name, r.Line, "role %s: CountDefault: expected a whole number of machines; found %s", r.Name, hot.String(v))
+	all.add(b.roles.name, r.Line, "role %s: %s: expected a whole number of machines; found %s", r.Name, countDefault, hot.String(v))
 }
+
+// noText is nothing where Heat expects JSON.
+const noText = ""
 
 // isText: Heat takes JSON as a text too, and reads it itself.
 func isText(v any) bool { _, ok := v.(string); return ok }
 
 // virtualShape: [{ip_address: …}], or nothing.
 func (b *builder) virtualShape(all *problems, parameter string) {
-	v, from := b.env.Defaults[parameter], b.env.Origins[parameter]
-	if v == nil || isText(v) {
+	v, from := b.fromJSON(parameter), b.env.Origins[parameter]
+	if v == nil || v == noText {
 		return
 	}
 	const want = "expected [{ip_address: 192.0.2.9}], one address"
@@ -123,8 +139,8 @@ func (b *builder) virtualShape(all *problems, parameter string) {
 
 // ownShape: addresses of a role's machines, a list by network.
 func (b *builder) ownShape(all *problems, parameter string, known []string) {
-	v, from := b.env.Defaults[parameter], b.env.Origins[parameter]
-	if v == nil || isText(v) {
+	v, from := b.fromJSON(parameter), b.env.Origins[parameter]
+	if v == nil || v == noText {
 		return
 	}
 	byNet, ok := v.(map[string]any)

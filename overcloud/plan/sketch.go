@@ -34,7 +34,7 @@ func (b *builder) countOf(r roleDef) (v any, parameter string) {
 		v = b.env.Defaults[parameter]
 	}
 	if v == nil {
-		v, _ = r.value.Get("CountDefault")
+		v, _ = r.value.Get(countDefault)
 	}
 	return v, parameter
 }
