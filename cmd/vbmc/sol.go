@@ -75,40 +75,52 @@ func (p *program) sol(c *cli.Context) error {
 	return nil
 }
 
-// converse talks until one side ends it. What was typed and nobody took is a failure, as
-// is a console that ends by itself.
+// drainTime is how long the last keys may take to the BMC: of a pipe they are all there is.
+const drainTime = 2 * time.Second
+
+// linger is how long the end of a pipe waits for what the BMC says to it: with nothing typed,
+// that there is no console is told only then.
+const linger = 500 * time.Millisecond
+
+// converse talks until the user leaves, the input ends or the console does. What was typed
+// and nobody took is a failure, as is a console that ends by itself.
 func converse(ctx context.Context, s *ipmiclient.Console, in io.Reader, out io.Writer) error {
-	if err := talk(ctx, s, in, out); err != nil {
+	shown, typed := make(chan error, 1), make(chan error, 1) // who is left behind ends with the process
+	go func() { _, err := io.Copy(out, s); shown <- err }()
+	go func() { typed <- typing(s, in) }()
+	var err error
+	select {
+	case err = <-shown:
+		return err
+	case err = <-typed:
+	case <-ctx.Done():
+	}
+	piped := errors.Is(err, io.EOF)
+	if err != nil && !piped {
 		return err
 	}
+	err = drain(ctx, s)
+	if piped {
+		select {
+		case over := <-shown: // it says more than that nobody took the keys
+			return over
+		case <-time.After(linger):
+		case <-ctx.Done():
+		}
+	}
+	return err
+}
+
+func drain(ctx context.Context, s *ipmiclient.Console) error {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	return s.Drain(ctx)
 }
 
-// drainTime is how long the last keys may take to the BMC: of a pipe they are all there is.
-const drainTime = 2 * time.Second
-
 // breaker is a console that can be told to send a break.
 type breaker interface {
-	io.ReadWriter
+	io.Writer
 	SendBreak() error
-}
-
-// talk copies both ways until the user leaves, the input ends or the console does.
-func talk(ctx context.Context, s breaker, in io.Reader, out io.Writer) error {
-	done := make(chan error, 2) // the other copy is left behind; the process ends soon
-	go func() { _, err := io.Copy(out, s); done <- err }()
-	go func() { done <- typing(s, in) }()
-	select {
-	case err := <-done:
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		return err
-	case <-ctx.Done():
-		return nil
-	}
 }
 
 // typing sends what is typed, until it ends or ~. is typed.

@@ -102,6 +102,14 @@ func (s *seat) press(keys string) {
 	}
 }
 
+// hangUp is the end of a pipe.
+func (s *seat) hangUp() {
+	s.t.Helper()
+	if err := s.keys.Close(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // leaves waits for the end and gives what else was seen.
 func (s *seat) leaves(code int, told string) (seen string) {
 	s.t.Helper()
@@ -139,28 +147,35 @@ func TestSOL(t *testing.T) {
 
 	piped := sit(t, home, os.Args[0], "sol", "a")
 	piped.press("reboot\r")
-	if err := piped.keys.Close(); err != nil {
-		t.Fatal(err)
-	}
+	piped.hangUp()
 	piped.leaves(0, "")
 	eventually(func() bool { return strings.HasSuffix(b.Machine.Typed(), "reboot\r") }) // the end loses nothing
 }
 
 // TestSOLOfNothing: what could not be done is a failure.
 func TestSOLOfNothing(t *testing.T) {
+	const noConsole, ended = "[vbmc: no console: ", "console of a: the BMC has ended it: there is no console to be had\n"
+	remove := func(b *ipmitest.BMC) { b.Machine.RemoveConsole() }
+	look := func(*seat) {}
 	for name, c := range map[string]struct {
-		before     func(*ipmitest.BMC)
-		seen, told string
+		before func(*ipmitest.BMC)
+		first  func(*seat) // before anything is seen
+		seen   string
+		then   func(*seat)
+		told   string
 	}{
-		"no console": {func(b *ipmitest.BMC) { b.Machine.RemoveConsole() }, "[vbmc: no console: ", "console of a: the BMC has ended it: there is no console to be had\n"},
-		"off":        {func(b *ipmitest.BMC) { b.Machine.StopByOther() }, "[vbmc: the machine is off", "console of a: what was typed was not taken: the machine is off"},
+		"no console":                     {remove, look, noConsole, look, ended},
+		"no console and no key":          {remove, (*seat).hangUp, noConsole, look, ended},
+		"no console, and keys of a pipe": {remove, func(s *seat) { s.press("reboot\r"); s.hangUp() }, noConsole, look, ended},
+		"off":                            {func(b *ipmitest.BMC) { b.Machine.StopByOther() }, look, "[vbmc: the machine is off", func(s *seat) { s.press("reboot\r~.") }, "console of a: what was typed was not taken: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, home := serial(t)
 			c.before(b)
 			s := sit(t, home, os.Args[0], "sol", "a")
+			c.first(s)
 			s.see(c.seen)
-			s.press("reboot\r~.")
+			c.then(s)
 			s.leaves(exitFailed, c.told)
 			eventually(func() bool { return b.Stats().Sessions == 0 })
 		})

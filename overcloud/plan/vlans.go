@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"slices"
-	"strconv"
 
 	"trefoil/overcloud/hot"
 	"trefoil/overcloud/network"
@@ -66,7 +65,7 @@ func (b *builder) netVLANs() ([]netVLAN, error) {
 		}
 		if value, there := b.env.Defaults[v.key]; there {
 			v.given, v.from = true, b.env.Origins[v.key]
-			v.id, _ = strconv.Atoi(hot.String(value)) // that it is a number its type says
+			v.id, _ = wholeNumber(value) // that it is a number its type says
 		}
 		out = append(out, v)
 	}
@@ -98,7 +97,7 @@ func vlanDevices(objects []any, id int, parent string) []string {
 	var out []string
 	for _, v := range objects {
 		o, _ := v.(map[string]any)
-		if o["type"] == "vlan" && hot.String(o["vlan_id"]) == strconv.Itoa(id) {
+		if n, whole := wholeNumber(o["vlan_id"]); o["type"] == "vlan" && whole && n == id {
 			out = append(out, cmp.Or(hot.String(o["device"]), parent))
 		}
 		members, _ := o["members"].([]any)

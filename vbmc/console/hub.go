@@ -44,7 +44,7 @@ type Hub struct {
 	held    bool
 	closed  bool
 	cancel  context.CancelFunc // of the goroutine that holds the console; nil: none runs
-	again   bool               // Start was called since the latest attempt to open
+	again   bool               // Start was called since the latest attempt to open began
 	asked   bool               // a reader came and was not given the console yet
 	busy    int                // attempts, one after another, that found somebody else there
 	opening bool               // an attempt to open is on its way
@@ -90,7 +90,7 @@ func (h *Hub) start() {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	h.cancel, h.again, h.opening = cancel, false, true
+	h.cancel, h.opening, h.absent = cancel, true, false
 	h.done.Add(1)
 	go h.run(ctx)
 }
@@ -129,13 +129,16 @@ func (h *Hub) wait(ctx context.Context, d time.Duration) {
 
 // stopped decides after the end of a session; err tells why it could not be opened.
 // It ends the goroutine's time in one step with the decision, so that no Start is
-// missed.
+// missed, and no reader takes this session's end for the last word.
 func (h *Hub) stopped(ctx context.Context, err error) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if err != nil {
+		h.refused(err)
+	}
 	cancelled := ctx.Err() != nil
 	if !cancelled && h.wanted() && (err == nil || h.again || errors.Is(err, domain.ErrBusy)) {
-		h.again = false
+		h.opening, h.absent = h.again, false // again: without a pause
 		return false
 	}
 	h.cancel()
@@ -154,7 +157,7 @@ func (h *Hub) claim() domain.Claim {
 	case <-h.nudge: // what asked for this attempt must not end the pause behind it
 	default:
 	}
-	h.opening, h.absent = true, false
+	h.again, h.opening, h.absent = false, true, false
 	return domain.Claim(h.asked)
 }
 
@@ -164,7 +167,6 @@ func (h *Hub) session(ctx context.Context) error {
 	c, canWrite, err := h.open(opening, h.claim())
 	cancel()
 	if err != nil {
-		h.refused(err)
 		return err
 	}
 	defer c.Close()
@@ -181,7 +183,7 @@ func (h *Hub) session(ctx context.Context) error {
 	h.mu.Unlock()
 	defer func() {
 		h.mu.Lock()
-		h.line = nil
+		h.line, h.opening = nil, h.again
 		h.mu.Unlock()
 	}()
 	h.copy(c)
@@ -204,11 +206,8 @@ func (h *Hub) copy(c domain.Console) {
 }
 
 // refused tells why the console could not be opened. The first time that somebody
-// else has it nothing is told: it may be our own of a moment ago.
+// else has it nothing is told: it may be our own of a moment ago. h.mu is held.
 func (h *Hub) refused(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.opening = false
 	if errors.Is(err, domain.ErrBusy) {
 		if h.busy++; h.busy == 2 {
 			h.log.Info("serial console: somebody else has it; it is asked for every half minute", "reason", err)

@@ -317,6 +317,71 @@ func TestSlowReaderIsTold(t *testing.T) {
 	}
 }
 
+// noConsole is a refusal that looks whenever somebody asks what it is.
+type noConsole struct{ look func() }
+
+func (noConsole) Error() string { return "no console" }
+func (n noConsole) Is(target error) bool {
+	n.look()
+	return target == domain.ErrNotSupported
+}
+
+// TestAnAttemptThatFollows: while another attempt is to come at once, nothing is over and
+// what is typed is to come again, whenever a reader looks.
+func TestAnAttemptThatFollows(t *testing.T) {
+	var h *Hub
+	var r *Reader
+	var looks, attempts int
+	look := func() {
+		if attempts > 1 || !h.mu.TryLock() {
+			return // nobody else can look either
+		}
+		h.mu.Unlock()
+		looks++
+		r.Read(make([]byte, 1000))
+		if now, soon := h.Typable(); r.Over() || now || !soon {
+			t.Errorf("over %v, typable %v, %v", r.Over(), now, soon)
+		}
+	}
+	attached, done := make(chan struct{}), make(chan struct{})
+	h = NewHub(func(context.Context, domain.Claim) (domain.Console, bool, error) {
+		switch attempts++; attempts {
+		case 1:
+			<-attached
+			h.Start()
+		case 2:
+			close(done)
+		}
+		return nil, false, noConsole{look}
+	}, 100, slog.New(slog.DiscardHandler))
+	defer h.Close()
+	r = h.Attach(0)
+	defer r.Close()
+	close(attached)
+	<-done
+	if looks == 0 {
+		t.Error("nobody looked between the attempts")
+	}
+	eventually(r.Over) // the latest attempt counts
+}
+
+// TestAPauseOpensNothing: what is typed in a pause is refused, also when a start ended the one before.
+func TestAPauseOpensNothing(t *testing.T) {
+	m, h := newHub(t, true, 100)
+	began, _ := paced(h)
+	m.TakeConsole()
+	h.Hold()
+	h.Start()
+	for range 3 {
+		<-began
+		if now, soon := h.Typable(); now || soon {
+			t.Errorf("typable %v, %v", now, soon)
+		}
+		h.Start()
+	}
+	<-began
+}
+
 // TestAConsoleThatComesLater: a start during an attempt that finds no console is another
 // attempt, and what that one opens is not over.
 func TestAConsoleThatComesLater(t *testing.T) {

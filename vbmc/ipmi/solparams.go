@@ -60,7 +60,7 @@ func (p solParams) port(hub *console.Hub) sol.Config {
 			case soon: // it is to come again, as when the machine does not read
 				return 0, 0
 			}
-			return 0, sol.StatusUnavailable // the machine is off, or its console is output only
+			return 0, sol.StatusUnavailable // the machine is off, its console is output only, or somebody else has it
 		},
 		FlushInbound: hub.FlushTyped,
 	}

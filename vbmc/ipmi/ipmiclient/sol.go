@@ -19,7 +19,7 @@ var (
 	ErrSOLDisabled = errors.New("the BMC has no console")
 	ErrSOLTaken    = errors.New("another session has taken the console")
 	ErrSOLEnded    = errors.New("the BMC has ended it: there is no console to be had")
-	ErrSOLRefused  = errors.New("what was typed was not taken: the machine is off, or its console is output only")
+	ErrSOLRefused  = errors.New("what was typed was not taken: the BMC has no console to type to now, as when the machine is off, its console is output only or somebody else has it")
 )
 
 const (
@@ -38,19 +38,14 @@ type Console struct {
 	change *sync.Cond
 	port   *sol.Port
 	unread []byte
-	lost   bool  // what was typed last was refused
+	lost   bool  // the latest packet that was answered was refused
 	err    error // why it is over; nil: it is not
 }
 
 // SOL activates Serial over LAN in this session (24.1). Closing the console leaves
 // the session open.
 func (c *Client) SOL(context.Context) (*Console, error) {
-	s := &Console{c: c, kick: make(chan struct{}, 1), done: make(chan struct{})}
-	s.change = sync.NewCond(&s.mu)
-	config := sol.Config{
-		Size: sol.MaxData, Threshold: 1, Retries: 20, Interval: 250 * time.Millisecond, Accept: s.accept,
-	}
-	s.port = sol.NewPort(config)
+	s := newConsole(c)
 	c.mu.Lock()
 	c.onSOL = s.receive // output may come with the answer
 	c.mu.Unlock()
@@ -64,13 +59,22 @@ func (c *Client) SOL(context.Context) (*Console, error) {
 		c.mu.Unlock()
 		return nil, err
 	}
-	config.Size = int(binary.LittleEndian.Uint16(out[4:])) - 4
 	s.mu.Lock()
-	s.port.SetSize(config.Size)
+	s.port.SetSize(int(binary.LittleEndian.Uint16(out[4:])) - 4)
 	s.mu.Unlock()
 	go s.pump()
 	go s.stayAlive()
 	return s, nil
+}
+
+// newConsole is a console that is not active yet.
+func newConsole(c *Client) *Console {
+	s := &Console{c: c, kick: make(chan struct{}, 1), done: make(chan struct{})}
+	s.change = sync.NewCond(&s.mu)
+	s.port = sol.NewPort(sol.Config{
+		Size: sol.MaxData, Threshold: 1, Retries: 20, Interval: 250 * time.Millisecond, Accept: s.accept,
+	})
+	return s
 }
 
 // activated reads the answer to Activate Payload.
@@ -108,13 +112,11 @@ func (s *Console) accept(b []byte) (n int, status byte) {
 // receive takes a packet of the BMC.
 func (s *Console) receive(body []byte) {
 	s.mu.Lock()
-	waited := !s.port.Idle()
 	r, err := s.port.Receive(body, time.Now())
-	if refused := byte(sol.NACK | sol.StatusUnavailable); r.Op&refused == refused {
-		s.port.Discard() // nobody reads what is typed: as on a line that ends nowhere
-		s.lost = true
-	} else if waited && s.port.Idle() {
-		s.lost = false
+	if refused := byte(sol.NACK | sol.StatusUnavailable); r.Answer { // no repeated answer to an earlier packet
+		if s.lost = r.Op&refused == refused; s.lost {
+			s.port.Discard() // nobody reads what is typed: as on a line that ends nowhere
+		}
 	}
 	s.change.Broadcast() // there may be room again
 	s.mu.Unlock()
@@ -259,7 +261,7 @@ func (s *Console) Drain(ctx context.Context) error {
 		s.change.Wait()
 	}
 	switch {
-	case s.lost:
+	case s.port.Idle() && s.lost:
 		return ErrSOLRefused
 	case s.port.Idle():
 		return nil

@@ -150,6 +150,44 @@ func TestConsoleThatCannotBeHad(t *testing.T) {
 	}
 }
 
+// TestDrainTellsOfTheLatest: a refusal counts for the packet that it answers, and until the
+// next one is answered, whose keys the BMC may take.
+func TestDrainTellsOfTheLatest(t *testing.T) {
+	const refusedA, takenB, refusedB = "\x00\x01\x00\x60", "\x00\x02\x01\x00", "\x00\x02\x00\x60"
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, row := range map[string]struct {
+		answers []string // after a was refused and b was sent
+		want    error
+	}{
+		"b is not answered":         {nil, context.Canceled},
+		"only a is answered, again": {[]string{refusedA}, context.Canceled},
+		"b is taken":                {[]string{takenB}, nil},
+		"b is taken, a comes again": {[]string{refusedA, takenB, refusedA}, nil},
+		"b is refused too":          {[]string{refusedB, takenB}, ErrSOLRefused},
+	} {
+		s := newConsole(nil)
+		for i, key := range []string{"a", "b"} {
+			if _, err := io.WriteString(s, key); err != nil {
+				t.Fatal(err)
+			}
+			out := s.port.Out(time.Now().Add(time.Hour)) // after the pause that a refusal wants
+			if len(out) != 1 || string(out[0]) != string(rune(i+1))+"\x00\x00\x00"+key {
+				t.Fatalf("%s: %s goes out as %q", name, key, out)
+			}
+			if key == "a" {
+				s.receive([]byte(refusedA))
+			}
+		}
+		for _, a := range row.answers {
+			s.receive([]byte(a))
+		}
+		if err := s.Drain(cancelled); !errors.Is(err, row.want) {
+			t.Errorf("%s: %v, want %v", name, err, row.want)
+		}
+	}
+}
+
 // TestConsoleThatIsNot: the BMC tells why there is none, and ends it.
 func TestConsoleThatIsNot(t *testing.T) {
 	m, addr := serve(t, ipmi.Config{Console: ipmi.ConsoleOnDemand})

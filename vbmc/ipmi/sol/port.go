@@ -23,8 +23,9 @@ type Config struct {
 
 // Result is what a received packet asks of the owner of a port.
 type Result struct {
-	Op    byte // operation or status bits, without those of a repeated packet
-	Fresh bool // the packet was not a repetition
+	Op     byte // operation or status bits, without those of a repeated packet
+	Fresh  bool // the packet was not a repetition
+	Answer bool // it answers the packet in flight, by an acknowledgement or a NACK
 }
 
 // Port is one end of an active SOL payload. It sends one packet at a time and the
@@ -159,14 +160,18 @@ func (p *Port) Receive(body []byte, now time.Time) (Result, error) {
 	if p.silent { // it is there again
 		p.silent, p.tries, p.due = false, 0, now
 	}
-	if k.Ack != 0 && k.Ack == p.seq && p.flying {
+	answer := k.Ack != 0 && k.Ack == p.seq && p.flying
+	if answer {
 		p.acknowledged(k, now)
 	}
+	r := Result{Op: k.Op, Fresh: true}
 	if k.Seq == 0 {
 		p.flushInbound(k.Op)
-		return Result{Op: k.Op, Fresh: true}, nil
+	} else {
+		r = p.characters(k)
 	}
-	return p.characters(k), nil
+	r.Answer = answer
+	return r, nil
 }
 
 // acknowledged takes the far end's answer to the packet in flight. What it did not

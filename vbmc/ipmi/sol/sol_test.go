@@ -194,6 +194,27 @@ func TestDiscard(t *testing.T) {
 	want(t, p.Out(now), "\x02\x00\x00\x00klmno")
 }
 
+// TestAnswer: only what acknowledges the packet in flight answers it, and only once.
+func TestAnswer(t *testing.T) {
+	p, _ := port(config())
+	p.Send([]byte("abcde"), start())
+	p.Out(start())
+	for _, row := range []struct {
+		in     string
+		answer bool
+	}{
+		{"\x00\x0f\x00\x60", false}, // an earlier one
+		{"\x01\x00\x00\x00ls", false},
+		{"\x00\x01\x00\x40", true}, // it is to come again
+		{"\x02\x01\x05\x00ls", true},
+		{"\x00\x01\x05\x00", false}, // repeated
+	} {
+		if r, err := p.Receive([]byte(row.in), start()); r.Answer != row.answer || err != nil {
+			t.Errorf("%q: answers %v, %v", row.in, r.Answer, err)
+		}
+	}
+}
+
 func TestPauseHoldsCharactersBackNotStatus(t *testing.T) {
 	p, _ := port(config())
 	now := start()
