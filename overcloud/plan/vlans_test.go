@@ -15,16 +15,17 @@ func TestVLANsThatNoMachineCanHave(t *testing.T) {
 		parameters, nics string
 		want             string // "" is no error
 	}{
-		"above the highest":               {"  InternalApiNetworkVlanID: 5000\n", "single-nic-with-vlans", "my.yaml:3: InternalApiNetworkVlanID is 5000; expected 1 to 4094"},
-		"the highest":                     {"  InternalApiNetworkVlanID: 4094\n", "single-nic-with-vlans", ""},
-		"below none":                      {"  InternalApiNetworkVlanID: -1\n", "single-nic-with-vlans", "my.yaml:3: InternalApiNetworkVlanID is -1;"},
-		"none, with a device of it":       {"  InternalApiNetworkVlanID: 0\n", "single-nic-with-vlans", "my.yaml:3: InternalApiNetworkVlanID is 0;"},
-		"nobody who reads it":             {"  InternalApiNetworkVlanID: 5000\n", "multiple-nics", ""},
-		"that of another network":         {"  StorageNetworkVlanID: 20\n", "single-nic-with-vlans", "my.yaml:3: " + twice + "network_data.yaml:"},
-		"that of another, in a bridge":    {"  StorageNetworkVlanID: '20'\n", "bond-with-vlans", "would have both on bond1"},
-		"two of one file":                 {"  StorageNetworkVlanID: 70\n  TenantNetworkVlanID: 70\n", "single-nic-with-vlans", "NetworkVlanID is 70, and so is that of "},
-		"that of one which moved away":    {"  StorageNetworkVlanID: 20\n  InternalApiNetworkVlanID: 21\n", "single-nic-with-vlans", ""},
-		"networks that no machine shares": {"  StorageMgmtNetworkVlanID: 50\nresource_registry:\n  OS::TripleO::Controller::Ports::TenantPort: network/ports/noop.yaml\n", "multiple-nics", ""},
+		"above the highest":                 {"  InternalApiNetworkVlanID: 5000\n", "single-nic-with-vlans", "my.yaml:3: InternalApiNetworkVlanID is 5000; expected 1 to 4094"},
+		"the highest":                       {"  InternalApiNetworkVlanID: 4094\n", "single-nic-with-vlans", ""},
+		"below none":                        {"  InternalApiNetworkVlanID: -1\n", "single-nic-with-vlans", "my.yaml:3: InternalApiNetworkVlanID is -1;"},
+		"none, with a device of it":         {"  InternalApiNetworkVlanID: 0\n", "single-nic-with-vlans", "my.yaml:3: InternalApiNetworkVlanID is 0;"},
+		"nobody who reads it":               {"  InternalApiNetworkVlanID: 5000\n", "multiple-nics", ""},
+		"that of another network":           {"  StorageNetworkVlanID: 20\n", "single-nic-with-vlans", "my.yaml:3: " + twice + "network_data.yaml:"},
+		"that of another, as Heat reads it": {"  StorageNetworkVlanID: 20.0\n", "single-nic-with-vlans", "my.yaml:3: " + twice + "network_data.yaml:"},
+		"that of another, in a bridge":      {"  StorageNetworkVlanID: '20'\n", "bond-with-vlans", "would have both on bond1"},
+		"two of one file":                   {"  StorageNetworkVlanID: 70\n  TenantNetworkVlanID: 70\n", "single-nic-with-vlans", "NetworkVlanID is 70, and so is that of "},
+		"that of one which moved away":      {"  StorageNetworkVlanID: 20\n  InternalApiNetworkVlanID: 21\n", "single-nic-with-vlans", ""},
+		"networks that no machine shares":   {"  StorageMgmtNetworkVlanID: 50\nresource_registry:\n  OS::TripleO::Controller::Ports::TenantPort: network/ports/noop.yaml\n", "multiple-nics", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := apart(t, c.parameters)

@@ -233,6 +233,7 @@ func TestWhatIsPipedInIsTyped(t *testing.T) {
 				}
 			}
 			<-drained
+			eventually(func() bool { return !b.Stats().SOL }) // the BMC has the keys before the machine has
 			if got := b.Machine.Typed(); got != "reboot\r" {
 				t.Errorf("typed %q", got)
 			}
