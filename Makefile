@@ -8,7 +8,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      := CGO_ENABLED=0 go
 
-.PHONY: help build test unit client ansible e2e e2e-bonds demo demo-clean lint fuzz bench clean deps deps-ha
+.PHONY: help build test unit client ansible e2e e2e-bonds e2e-ha demo demo-clean lint fuzz bench clean deps deps-ha
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,11 +40,14 @@ ansible: build ## Ansible's OpenStack collection, Debian 13's, against our stand
 	@scripts/collection
 	@source scripts/env && TREFOIL_BIN=$(BIN) TREFOIL_ANSIBLE=$$TREFOIL_CACHE/ansible go test -tags e2e,ansible -count=1 -timeout 15m -run TestAnsiblesCollection ./cmd/undercloud
 
-e2e: deps build ## the OpenStack of `make test` alone, with two servers that ping each other across it (root)
+e2e: deps build ## the OpenStack of `make test` alone (root)
 	@scripts/test e2e
 
 e2e-bonds: deps build ## a cloud without Ceph on machines with bonds and VLANs (root)
 	@scripts/test e2e-bonds
+
+e2e-ha: deps build ## three controllers on machines: the one with the virtual address dies and comes back (root)
+	@scripts/test e2e-ha
 
 demo: deps build ## the article on five virtual machines, typed one command after another (root)
 	@scripts/demo
