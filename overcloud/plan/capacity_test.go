@@ -73,8 +73,8 @@ func TestProcessesOfAnAPI(t *testing.T) {
 				continue
 			}
 			for processors, want := range tt.want {
-				if got := arguments(t, r.File.Content, processors); got != "--http-socket :1 --ini x.ini --processes "+want {
-					t.Errorf("%s: %s on %s processors: got %q, expected %s processes, named behind the ini file", tt.name, script, processors, got, want)
+				if got := arguments(t, r.File.Content, processors); got != "--http-socket :1 --ini x.ini --processes "+want+" --add-header Connection:close" {
+					t.Errorf("%s: %s on %s processors: got %q, expected %s processes, named behind the ini file, and answers that say that they are the last", tt.name, script, processors, got, want)
 				}
 			}
 			if on := all["unit:"+unit].Unit.RestartOn; !slices.Contains(on, key) {
