@@ -15,7 +15,7 @@ const vlanSuffix = "NetworkVlanID"
 // netVLAN is the VLAN of a network.
 type netVLAN struct {
 	network, key string
-	id           int
+	id           int  // -1: no whole number
 	given        bool // by an environment, else by network_data
 	from         hot.Origin
 }
@@ -35,7 +35,7 @@ func (b *builder) checkVLANs(p *Plan) error {
 		}
 		none, _ := p.vlan(0, 1)
 		if v.id < 0 || v.id > resource.MaxVLAN || v.id == 0 && none != "" { // 0 is none for those who make no device of it
-			all.add(v.from.File, v.from.Line, "%s is %d; expected 1 to %d", v.key, v.id, resource.MaxVLAN)
+			all.add(v.from.File, v.from.Line, "%s is %s; expected 1 to %d", v.key, hot.String(b.env.Defaults[v.key]), resource.MaxVLAN)
 			continue
 		}
 		other := slices.IndexFunc(vlans, func(o netVLAN) bool { return o.id == v.id && o.network != v.network })
@@ -65,7 +65,11 @@ func (b *builder) netVLANs() ([]netVLAN, error) {
 		}
 		if value, there := b.env.Defaults[v.key]; there {
 			v.given, v.from = true, b.env.Origins[v.key]
-			v.id, _ = wholeNumber(value) // that it is a number its type says
+			if id, whole := wholeNumber(value); whole {
+				v.id = id
+			} else {
+				v.id = -1
+			}
 		}
 		out = append(out, v)
 	}

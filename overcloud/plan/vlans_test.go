@@ -19,6 +19,7 @@ func TestVLANsThatNoMachineCanHave(t *testing.T) {
 		"the highest":                       {"  InternalApiNetworkVlanID: 4094\n", "single-nic-with-vlans", ""},
 		"below none":                        {"  InternalApiNetworkVlanID: -1\n", "single-nic-with-vlans", "my.yaml:3: InternalApiNetworkVlanID is -1;"},
 		"none, with a device of it":         {"  InternalApiNetworkVlanID: 0\n", "single-nic-with-vlans", "my.yaml:3: InternalApiNetworkVlanID is 0;"},
+		"a fraction":                        {"  InternalApiNetworkVlanID: 20.5\n", "single-nic-with-vlans", "my.yaml:3: InternalApiNetworkVlanID is 20.5;"},
 		"nobody who reads it":               {"  InternalApiNetworkVlanID: 5000\n", "multiple-nics", ""},
 		"that of another network":           {"  StorageNetworkVlanID: 20\n", "single-nic-with-vlans", "my.yaml:3: " + twice + "network_data.yaml:"},
 		"that of another, as Heat reads it": {"  StorageNetworkVlanID: 20.0\n", "single-nic-with-vlans", "my.yaml:3: " + twice + "network_data.yaml:"},
