@@ -172,7 +172,8 @@ func (b *runbooks) remove(c *call) error {
 
 // useRunbook puts the steps of the runbook that a request names into the request. The node
 // must have the trait of the runbook's name: so whoever keeps the node lets it be used there.
-// What it does to a BMC is an administrator's (mayKeepVendor), so that this is not asked here. One that is not public is for its owner. A public one is for everybody, which Ironic's
+// What it does to a BMC is an administrator's (mayKeepVendor), so that this is not asked here.
+// One that is not public is for its owner. A public one is for everybody, which Ironic's
 // policy would not have: there it has no owner whose roles could count.
 func (c *call) useRunbook(n *ironic.Node, req *ProvisionRequest) error {
 	if req.Runbook == "" {
