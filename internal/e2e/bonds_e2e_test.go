@@ -18,25 +18,14 @@ const deployOnBonds = "openstack overcloud deploy --templates --control-scale 1 
 // lie on the machines' own disks. What is changed of bonds and VLANs takes place.
 func TestACloudOnBondsWithoutCeph(t *testing.T) {
 	u := inLab(t, "bonds.yaml")
-	for _, part := range []struct {
-		name string
-		do   func()
-	}{
-		{"undercloud", func() {
-			u.ok("openstack undercloud install")
-			u.ok("openstack overcloud image upload --image-path ~/images/")
-		}},
-		{"nodes", func() { u.ok("openstack overcloud node import --introspect --provide inspection.json") }},
-		{"deploy", u.deployOnBonds},
-		{"again", func() { wants(u.t, u.ok(u.onBonds()), "nothing had to be changed") }},
-		{"bonds", u.bonds},
-		{"local", u.local},
-	} {
-		if !t.Run(part.name, func(t *testing.T) { u.t = t; part.do() }) {
-			break
-		}
-	}
-	u.t = t
+	u.does(
+		part{"undercloud", u.plainUndercloud, true},
+		part{"nodes", u.plainNodes, true},
+		part{"deploy", u.deployOnBonds, true},
+		part{"again", func() { wants(u.t, u.ok(u.onBonds()), "nothing had to be changed") }, true},
+		part{"bonds", u.bonds, true},
+		part{"local", u.local, true},
+	)
 }
 
 func (u *user) onBonds() string { return fmt.Sprintf(deployOnBonds, u.root) }

@@ -23,30 +23,21 @@ const outside = "--external-cidr 192.168.255.0/24 --external-gateway 192.168.255
 // network of network_data is a VLAN of its own.
 func TestTheCloud(t *testing.T) {
 	u := inLab(t, "lab.yaml")
-	for _, part := range []struct {
-		name   string
-		do     func()
-		needed bool // by all that follows
-	}{
-		{"undercloud", u.undercloud, true},
-		{"nodes", u.nodes, true},
-		{"deploy", u.deploy, true},
-		{"again", u.again, false},
-		{"ceph", u.ceph, false},
-		{"broken", u.broken, false},
-		{"scale", u.scale, false},
-		{"use", u.use, false}, // behind these, so that what was scaled and mended is used
-		{"move", u.move, false},
-		{"check", u.check, false},
-		{"migrate", u.migrate, false},
-		{"shrink", u.shrink, false},
-		{"delete", u.delete, false},
-	} {
-		if !t.Run(part.name, func(t *testing.T) { u.t = t; part.do() }) && part.needed {
-			break
-		}
-	}
-	u.t = t
+	u.does(
+		part{"undercloud", u.undercloud, true},
+		part{"nodes", u.nodes, true},
+		part{"deploy", u.deploy, true},
+		part{"again", u.again, false},
+		part{"ceph", u.ceph, false},
+		part{"broken", u.broken, false},
+		part{"scale", u.scale, false},
+		part{"use", u.use, false}, // behind these, so that what was scaled and mended is used
+		part{"move", u.move, false},
+		part{"check", u.check, false},
+		part{"migrate", u.migrate, false},
+		part{"shrink", u.shrink, false},
+		part{"delete", u.delete, false},
+	)
 }
 
 func (u *user) command(computes int) string { return fmt.Sprintf(deployCloud, computes, u.root) }

@@ -20,25 +20,14 @@ func TestThreeControllersOnMachines(t *testing.T) {
 	// Three of all that a cloud has start at once, on emulated processors.
 	must(t, os.WriteFile(u.home("three-env.yaml"), []byte("parameter_defaults:\n  ServiceStartTimeout: 3600\n"), 0o644))
 	dead := "" // the node that was switched off
-	for _, part := range []struct {
-		name string
-		do   func()
-	}{
-		{"undercloud", func() {
-			u.ok("openstack undercloud install")
-			u.ok("openstack overcloud image upload --image-path ~/images/")
-		}},
-		{"nodes", func() { u.ok("openstack overcloud node import --introspect --provide inspection.json") }},
-		{"deploy", u.deployThree},
-		{"die", func() { dead = u.die() }},
-		{"back", func() { u.back(dead) }},
-		{"again", func() { wants(u.t, u.ok(fmt.Sprintf(deployThree, u.root)), "nothing had to be changed") }},
-	} {
-		if !t.Run(part.name, func(t *testing.T) { u.t = t; part.do() }) {
-			break
-		}
-	}
-	u.t = t
+	u.does(
+		part{"undercloud", u.plainUndercloud, true},
+		part{"nodes", u.plainNodes, true},
+		part{"deploy", u.deployThree, true},
+		part{"die", func() { dead = u.die() }, true},
+		part{"back", func() { u.back(dead) }, true},
+		part{"again", func() { wants(u.t, u.ok(fmt.Sprintf(deployThree, u.root)), "nothing had to be changed") }, true},
+	)
 }
 
 func (u *user) deployThree() {
@@ -58,10 +47,15 @@ func (u *user) wholeCluster() {
 			running, _, _ = strings.Cut(running, "]")
 			return strings.Count(running, "rabbit@overcloud-controller-") == 3
 		})
-	u.until("the services of three controllers and a compute", pythonLine("compute service list -f value -c State"), 30*time.Minute,
-		func(s string) bool { return strings.Count(s, "up") == 7 })
-	u.until("their network agents", pythonLine("network agent list -f value -c Alive"), 30*time.Minute,
-		func(s string) bool { return strings.Count(s, "True") == 13 })
+	u.services(7, 13)
+}
+
+// services waits until so many services of Nova are up, and so many network agents alive.
+func (u *user) services(nova, agents int) {
+	u.until(fmt.Sprintf("%d services of Nova that are up", nova), pythonLine("compute service list -f value -c State"), 30*time.Minute,
+		func(s string) bool { return strings.Count(s, "up") == nova })
+	u.until(fmt.Sprintf("%d network agents that are alive", agents), pythonLine("network agent list -f value -c Alive"), 30*time.Minute,
+		func(s string) bool { return strings.Count(s, "True") == agents })
 }
 
 // holder is the bare-metal node and the server that have the virtual address.
@@ -88,6 +82,7 @@ func (u *user) die() (node string) {
 	u.t.Logf("%.0f s from the death of %s to a token", time.Since(began).Seconds(), server)
 	u.until("a network", pythonLine("network create after-a-death -f value -c status"), 10*time.Minute, func(s string) bool { return last(s) == "ACTIVE" })
 	u.t.Logf("%.0f s to a network", time.Since(began).Seconds())
+	u.services(5, 9) // so that what is back later was away
 	return node
 }
 

@@ -21,6 +21,16 @@ func (u *user) undercloud() {
 	wants(u.t, u.ok("/usr/bin/openstack image list -f value -c Name"), "bm-deploy-kernel", "overcloud-full-initrd")
 }
 
+// plainUndercloud and plainNodes are for tests of something else.
+func (u *user) plainUndercloud() {
+	u.ok("openstack undercloud install")
+	u.ok("openstack overcloud image upload --image-path ~/images/")
+}
+
+func (u *user) plainNodes() {
+	u.ok("openstack overcloud node import --introspect --provide inspection.json")
+}
+
 func (u *user) nodes() {
 	bad := u.home("bad.json")
 	must(u.t, os.WriteFile(bad, []byte("{\n \"nodes\": [ }"), 0o644))

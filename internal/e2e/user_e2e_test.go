@@ -28,6 +28,24 @@ type user struct {
 
 const labName = "e2e"
 
+// part is what the user does next, as a test of its own.
+type part struct {
+	name   string
+	do     func()
+	needed bool // by all that follows
+}
+
+// does runs one part after another, until one fails that the others need.
+func (u *user) does(parts ...part) {
+	whole := u.t
+	defer func() { u.t = whole }()
+	for _, p := range parts {
+		if !whole.Run(p.name, func(t *testing.T) { u.t = t; p.do() }) && p.needed {
+			return
+		}
+	}
+}
+
 // inLab is a user with nothing yet, beside a lab of their own that goes when the test ends.
 func inLab(t *testing.T, lab string) *user {
 	t.Helper()
